@@ -1,0 +1,44 @@
+/** The errors that cross the public interface. */
+import type { Diagnostic } from '../types/errors.js';
+
+export type { Diagnostic };
+
+export class PolytraceError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly hint: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+export class PolicyError extends PolytraceError {
+  constructor(readonly diagnostics: readonly Diagnostic[]) {
+    const errors = diagnostics.filter((d) => d.severity === 'error');
+    const first = errors[0] ?? diagnostics[0];
+    super(
+      first?.code ?? 'POLICY_INVALID',
+      errors.map(formatDiagnostic).join('\n') || 'invalid policy',
+      first?.hint ?? '',
+    );
+  }
+}
+
+export class KernelError extends PolytraceError {
+  readonly errno?: string;
+  readonly log?: string;
+  constructor(code: string, message: string, hint: string, detail: { errno?: string; log?: string } = {}) {
+    super(code, message, hint);
+    if (detail.errno !== undefined) this.errno = detail.errno;
+    if (detail.log !== undefined) this.log = detail.log;
+  }
+}
+
+/** `FILE:LINE:COL: error CODE: message` and, on a second line, the hint. */
+export function formatDiagnostic(d: Diagnostic): string {
+  const line = `${d.file}:${d.line}:${d.column}: ${d.severity} ${d.code}: ${d.message}`;
+  return d.hint === '' ? line : `${line}\n    hint: ${d.hint}`;
+}
