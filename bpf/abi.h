@@ -36,6 +36,8 @@ enum abi_limit {
 	BINARY_TESTS_MAX = 128,
 	BINARY_SETS_MAX = 256,     /* sets of binaries of all policies together; a bit each */
 	BINARY_WORDS = 4,
+	BINARY_TEXT_MAX = 511,     /* longest value of a binary set: hash keys are 512 bytes at most on old kernels */
+	TEXT_ARGS_MAX = 5,         /* string, filename, file, path and fd arguments of one hook */
 	HOOKS_MAX = 1024,          /* hooks of all policies of one tracer */
 };
 
@@ -181,15 +183,9 @@ struct int_test {
 struct int_group {
 	u64 selectors;
 	u8 negate;
-	u8 source; /* slot of the argument; or one of enum int_source */
 	u8 first; /* index of the first test */
 	u8 count;
-	u32 pad;
-};
-
-enum int_source {
-	SOURCE_RETURN = 254,
-	SOURCE_PID = 255,
+	u8 pad[5];
 };
 
 /* What a text table says of a text: candidates &= (match | ~positive) & ~reject */
@@ -232,10 +228,13 @@ struct hook_config {
 	u8 syscall; /* parameters are in the struct pt_regs that parameter 0 points to */
 	u8 has_return; /* the event tells the return value */
 	u8 pair; /* entry and return are two programs: the entry keeps what it read for the return */
-	u8 groups_count; /* int_group: pid, then arguments; the return value's come last */
-	u8 return_group; /* index of the first group about the return value */
-	u8 binary_tests_count;
-	u8 return_bits; /* width of the return value: 32 (sign-extended) or 64 */
+	u8 pid_groups; /* int_groups stand in this order: process id, arguments by slot, return value */
+	u8 return_groups;
+	u8 binary_tests;
+	u8 return_type; /* enum arg_type */
+	u8 params; /* parameters of the function: the return value follows them in a fexit context */
+	u8 pad[3];
+	u32 record_size; /* bytes of scratch for a record */
 	struct arg_config args[HOOK_ARGS_MAX];
 	struct int_group groups[INT_GROUPS_MAX];
 	struct int_test tests[INT_TESTS_MAX];
@@ -244,7 +243,7 @@ struct hook_config {
 
 /* In the base sensor's .rodata. */
 struct sensor_config {
-	u32 self_tgid;
+	u32 self_tgid; /* 0: no process is left out */
 	u32 pad;
 };
 

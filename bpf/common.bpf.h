@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What every program shares: reading kernel memory, the ring buffer, the wake-up and the count of losses.
+ *
+ * Each source is compiled twice. The direct flavour dereferences BTF pointers (kernels with bpf_rdonly_cast, 6.2 and
+ * later); the probe flavour (READ_PROBE) reads through a helper and runs everywhere.
+ */
+#ifndef POLYTRACE_COMMON_BPF_H
+#define POLYTRACE_COMMON_BPF_H
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "abi.h"
+
+#ifdef READ_PROBE
+#define READ(pointer, field) BPF_CORE_READ(pointer, field)
+/* eight bytes of a field whose type changed over time */
+#define READ_U64(pointer, field)                                                          \
+	({                                                                                \
+		u64 word_ = 0;                                                            \
+		bpf_probe_read_kernel(&word_, sizeof(word_),                              \
+				      __builtin_preserve_access_index(&(pointer)->field)); \
+		word_;                                                                    \
+	})
+#define KERNEL(type, pointer) ((struct type *)(pointer))
+#else
+extern void *bpf_rdonly_cast(const void *obj__ign, u32 btf_id__k) __ksym;
+#define READ(pointer, field) ((pointer)->field)
+#define READ_U64(pointer, field) (*(u64 *)&(pointer)->field)
+/* a typed pointer that may be dereferenced; costs one move */
+#define KERNEL(type, pointer) \
+	((struct type *)bpf_rdonly_cast((void *)(pointer), bpf_core_type_id_kernel(struct type)))
+#endif
+
+#define ADDRESS(pointer, field) ((void *)__builtin_preserve_access_index(&(pointer)->field))
+
+/* keeps the compiler from merging or reordering around a value */
+#define opaque(value) asm volatile("" : "+r"(value))
+
+/* a bound that the verifier sees, even where the compiler knows better */
+static __always_inline u32 at_most(u32 value, const u32 bound)
+{
+	opaque(value);
+	if (value > bound)
+		value = bound;
+	return value;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 16); /* set at load */
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct control);
+} control SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, HOOKS_MAX);
+	__type(key, u32);
+	__type(value, struct hook_counters);
+} counters SEC(".maps");
+
+/* Bits of the binary sets; processes in no set have no entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536); /* set at load */
+	__type(key, u32); /* tgid */
+	__type(value, struct binary_bits);
+} binary_bits SEC(".maps");
+
+static __always_inline struct task_struct *current_task(void)
+{
+#ifdef READ_PROBE
+	return (struct task_struct *)bpf_get_current_task();
+#else
+	return (struct task_struct *)bpf_get_current_task_btf();
+#endif
+}
+
+static __always_inline struct control *shared_control(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&control, &zero);
+}
+
+static __always_inline void count_lost_ring(u32 hook)
+{
+	struct hook_counters *c = bpf_map_lookup_elem(&counters, &hook);
+	if (c)
+		__sync_fetch_and_add(&c->lost_ring, 1);
+}
+
+static __always_inline void count_lost_pending(u32 hook)
+{
+	struct hook_counters *c = bpf_map_lookup_elem(&counters, &hook);
+	if (c)
+		__sync_fetch_and_add(&c->lost_pending, 1);
+}
+
+/*
+ * Whether this record must wake the reader. The reader says that it sleeps; whoever sees that first wakes it. Two
+ * programs that see it at once both do, which is harmless.
+ */
+static __always_inline u64 wake_flags(void)
+{
+	struct control *c = shared_control();
+	if (c && *(volatile u32 *)&c->need_wakeup) {
+		c->need_wakeup = 0;
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	return BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void emit(void *record, u32 size, u32 hook)
+{
+	if (bpf_ringbuf_output(&events, record, size, wake_flags()))
+		count_lost_ring(hook);
+}
+
+static __always_inline void fill_key(struct process_key *key, struct task_struct *task)
+{
+	struct task_struct *leader = READ(task, group_leader);
+
+	key->tgid = READ(task, tgid);
+	key->tid = READ(task, pid);
+	key->start_time = READ(leader, start_boottime);
+	key->exec_count = READ(task, self_exec_id);
+}
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A text (path or string) that filters look at. It stands right-aligned before a run of zeros, so that it is a hash key
+ * (padded), a trie key (its slot and length written in front) and a copy source without being moved.
+ */
+#ifndef POLYTRACE_TEXT_BPF_H
+#define POLYTRACE_TEXT_BPF_H
+
+#include "common.bpf.h"
+
+enum {
+	TEXT_LEAD = 64, /* room for what precedes a text as a key */
+	TEXT_END = TEXT_LEAD + 4096, /* where a text ends */
+	TEXT_ZEROS = 4096, /* never written: the padding of hash keys */
+	NAME_BYTES_MAX = 255,
+};
+
+struct text_buffer {
+	u8 bytes[TEXT_END + TEXT_ZEROS];
+	struct trie_key reversed;
+	u32 pad;
+};
+
+/* The text of which a filter asks: bytes[start .. TEXT_END). */
+struct text {
+	u32 start;
+	u32 length;
+	u32 flags; /* enum text_flag */
+};
+
+#endif
