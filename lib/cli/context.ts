@@ -1,0 +1,38 @@
+/** What a command needs from outside, handed in so that tests need no kernel and no terminal. */
+import type * as polytrace from '../../types/index.js';
+
+/** The part of the public API that the commands use. */
+export type Api = Pick<
+  typeof polytrace,
+  | 'KernelError'
+  | 'PolicyError'
+  | 'PolytraceError'
+  | 'eventFilter'
+  | 'formatCompact'
+  | 'openTracer'
+  | 'preflight'
+  | 'toJson'
+  | 'validatePolicy'
+>;
+
+export interface Context {
+  readonly api: Api;
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Emits SIGINT and SIGTERM. */
+  readonly signals: NodeJS.EventEmitter;
+  /** Ends the process at once. */
+  readonly exit: (status: number) => void;
+}
+
+/** Exit statuses, as `polytrace --help` tells. */
+export const GOOD = 0;
+export const POLICY_ERRORS = 1;
+export const USAGE = 2;
+export const KERNEL = 3;
+/** Of a process that an interrupt ended: 128 + SIGINT. */
+export const INTERRUPTED = 130;
+
+/** The command line is wrong, in a way that only the command itself can tell. */
+export class UsageError extends Error {}

@@ -1,0 +1,134 @@
+/** `polytrace getevents`: loads policies and prints events until it is told to stop. */
+import { existsSync } from 'node:fs';
+import type { EventsOptions, EventType, PolicyStatus, Tracer, TracerEvent } from '../../types/index.js';
+import { GOOD, INTERRUPTED, UsageError, type Context } from './context.js';
+import { EventOutput } from './output.js';
+import { oneLine } from './text.js';
+
+export interface GetEventsOptions {
+  readonly policy?: readonly string[];
+  readonly output: 'compact' | 'json';
+  readonly process?: readonly RegExp[];
+  readonly eventTypes?: readonly EventType[];
+  readonly policyNames?: readonly string[];
+  readonly color: 'auto' | 'always' | 'never';
+  readonly timestamps?: boolean;
+  readonly duration?: number;
+}
+
+/** Stops on a signal, after `--duration`, or when the reader of the output has gone; always after a clean close. */
+export async function getEvents(options: GetEventsOptions, context: Context): Promise<number> {
+  const policies = options.policy ?? [];
+  const missing = policies.find((path) => !existsSync(path));
+  if (missing !== undefined) throw new UsageError(`no such file or folder: ${missing}`);
+
+  const stop = new Stop(context);
+  try {
+    const output = new EventOutput(context.stdout, () => stop.request());
+    const tracer = await context.api.openTracer({ policies });
+    stop.whenRequested(tracer);
+    await printEvents(tracer, options, context, output, stop);
+    output.end();
+    return GOOD;
+  } finally {
+    await stop.finish();
+  }
+}
+
+async function printEvents(
+  tracer: Tracer,
+  options: GetEventsOptions,
+  context: Context,
+  output: EventOutput,
+  stop: Stop,
+): Promise<void> {
+  if (stop.requested) return;
+  const render = renderer(options, context);
+  const wanted = context.api.eventFilter(options.process === undefined ? {} : { binaries: options.process });
+  const batches = tracer.batches(eventsOptions(options));
+  context.stderr.write(`${oneLine(readyLine(tracer.policies()))}\n`);
+  if (options.duration !== undefined) stop.after(options.duration * 1000);
+  for await (const batch of batches) {
+    let text = '';
+    for (const event of batch) if (wanted(event)) text += `${render(event)}\n`;
+    if (text !== '' && !(await output.write(text))) break;
+  }
+}
+
+function renderer(options: GetEventsOptions, { api, stdout, env }: Context): (event: TracerEvent) => string {
+  if (options.output === 'json') return api.toJson;
+  const terminal = stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+  const color = options.color === 'auto' ? terminal : options.color === 'always';
+  const compact = { color, timestamps: options.timestamps === true };
+  return (event) => api.formatCompact(event, compact);
+}
+
+function eventsOptions(options: GetEventsOptions): EventsOptions {
+  return {
+    ...(options.eventTypes === undefined ? {} : { types: options.eventTypes }),
+    ...(options.policyNames === undefined ? {} : { policyNames: options.policyNames }),
+  };
+}
+
+/** One line, so that a program that started this one can wait for it. */
+function readyLine(policies: readonly PolicyStatus[]): string {
+  const parts = policies.map(({ name, hooks }) => {
+    const names = hooks.map((hook) => `${hook.functionName} (${hook.attach})`);
+    return `${name}: ${names.length === 0 ? 'no hooks on this kernel' : names.join(', ')}`;
+  });
+  return `ready: ${['base sensor: exec, exit, fork', ...parts].join('; ')}`;
+}
+
+/**
+ * Closing the tracer detaches its hooks and hands over what the kernel had already recorded; the iteration ends after that. So a
+ * request to stop loses nothing. Who asks by signal a second time does not want to wait for it.
+ */
+class Stop {
+  readonly #context: Context;
+  #tracer: Tracer | undefined;
+  #closing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #signals = 0;
+  requested = false;
+
+  constructor(context: Context) {
+    this.#context = context;
+    context.signals.on('SIGINT', this.#onSignal);
+    context.signals.on('SIGTERM', this.#onSignal);
+  }
+
+  readonly #onSignal = (): void => {
+    this.#signals += 1;
+    if (this.#signals > 1) this.#context.exit(INTERRUPTED);
+    this.request();
+  };
+
+  request(): void {
+    this.requested = true;
+    if (this.#tracer === undefined) return;
+    this.#closing ??= this.#tracer.close();
+    // The failure is told by finish().
+    this.#closing.catch(() => undefined);
+  }
+
+  /** A request from before the tracer was there counts. */
+  whenRequested(tracer: Tracer): void {
+    this.#tracer = tracer;
+    if (this.requested) this.request();
+  }
+
+  after(milliseconds: number): void {
+    this.#timer = setTimeout(() => this.request(), milliseconds);
+  }
+
+  async finish(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.request();
+    try {
+      await this.#closing;
+    } finally {
+      this.#context.signals.off('SIGINT', this.#onSignal);
+      this.#context.signals.off('SIGTERM', this.#onSignal);
+    }
+  }
+}

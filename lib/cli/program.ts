@@ -1,0 +1,145 @@
+/** The command line: which commands and options there are, and what an error means for the exit status. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { EventType } from '../../types/index.js';
+import { formatDiagnostic } from '../errors.js';
+import { GOOD, KERNEL, POLICY_ERRORS, USAGE, UsageError, type Context } from './context.js';
+import { getEvents, type GetEventsOptions } from './getevents.js';
+import { preflight } from './preflight.js';
+import { safe } from './text.js';
+import { validate } from './validate.js';
+
+const EVENT_TYPES: readonly EventType[] = ['process_exec', 'process_exit', 'process_kprobe', 'lost'];
+
+const STATUSES = `
+Exit status: 0 good, 1 policy errors, 2 wrong usage, 3 the kernel or the privileges do not allow it.
+`;
+
+const GETEVENTS_HELP = `
+One line that starts with "ready" goes to standard error when all hooks are attached. Events go to standard output until
+Ctrl-C, which still prints what happened before it; a second Ctrl-C ends at once. Without --policy, the base sensor alone
+reports every exec and exit.
+
+Examples:
+  polytrace getevents --policy examples/file-monitoring.yaml
+  polytrace getevents -o json --event-types process_exec --duration 10
+  polytrace getevents --policy policies/ --process '^/usr/bin/' --timestamps
+`;
+
+/** The exit status; never rejects. */
+export async function runCommand(args: readonly string[], context: Context): Promise<number> {
+  try {
+    return await parse(args, context);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? GOOD : USAGE; // commander has said why
+    return report(error, context);
+  }
+}
+
+async function parse(args: readonly string[], context: Context): Promise<number> {
+  let status = GOOD;
+  const program = new Command('polytrace')
+    .description('Turns TracingPolicy YAML into in-kernel eBPF filters and prints the events.')
+    .version(version())
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void context.stdout.write(text),
+      writeErr: (text) => void context.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, 'polytrace: ')),
+    })
+    .showHelpAfterError('(--help tells the options)')
+    .addHelpText('after', STATUSES);
+
+  geteventsCommand(program).action(async (options: GetEventsOptions) => {
+    status = await getEvents(options, context);
+  });
+  program
+    .command('validate')
+    .description('Check policies without loading them: no root, no kernel needed')
+    .argument('<file...>', 'policies in YAML')
+    .action(async (files: string[]) => {
+      status = await validate(files, context);
+    });
+  program
+    .command('preflight')
+    .description('Show what this kernel and these privileges allow')
+    .action(async () => {
+      status = await preflight(context);
+    });
+
+  await program.parseAsync(args, { from: 'user' });
+  return status;
+}
+
+function geteventsCommand(program: Command): Command {
+  const list = (text: string, before: readonly string[] = []): string[] => [...before, ...text.split(',')];
+  return program
+    .command('getevents')
+    .description('Load policies and print events')
+    .option('--policy <file-or-folder...>', 'policies to load; of a folder, every .yaml and .yml file')
+    .addOption(new Option('-o, --output <format>', 'form of an event').choices(['compact', 'json']).default('compact'))
+    .option('--process <regex...>', 'only processes whose binary matches', pattern)
+    .option('--event-types <type...>', `only these of ${EVENT_TYPES.join(', ')}`, eventType)
+    .option('--policy-names <name...>', 'only events of these policies, and exec and exit', list)
+    .addOption(
+      new Option('--color <when>', 'colours in compact form').choices(['auto', 'always', 'never']).default('auto'),
+    )
+    .option('--timestamps', 'time first in compact form')
+    .option('--duration <seconds>', 'stop after this time', seconds)
+    .addHelpText('after', GETEVENTS_HELP);
+}
+
+function pattern(text: string, before: readonly RegExp[] = []): RegExp[] {
+  try {
+    return [...before, new RegExp(text)];
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function eventType(text: string, before: readonly EventType[] = []): EventType[] {
+  const types = text.split(',').map((name) => {
+    const type = EVENT_TYPES.find((known) => known === name.toLowerCase());
+    if (type === undefined) throw new InvalidArgumentError(`Allowed are ${EVENT_TYPES.join(', ')}.`);
+    return type;
+  });
+  return [...before, ...types];
+}
+
+/** The longest time that a timer can wait is 2^31 - 1 milliseconds. */
+const SECONDS_MAX = 2_147_483;
+
+function seconds(text: string): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (!(value > 0 && value <= SECONDS_MAX)) {
+    throw new InvalidArgumentError(`It must be a number of seconds above 0 and at most ${SECONDS_MAX}.`);
+  }
+  return value;
+}
+
+function version(): string {
+  const text = readFileSync(join(__dirname, '../../package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function report(error: unknown, { api, stderr }: Context): number {
+  const say = (text: string): void => void stderr.write(safe(`${text}\n`));
+  if (error instanceof UsageError) {
+    say(`polytrace: ${error.message}`);
+    return USAGE;
+  }
+  if (error instanceof api.PolicyError) {
+    for (const diagnostic of error.diagnostics) say(formatDiagnostic(diagnostic));
+    return POLICY_ERRORS;
+  }
+  if (error instanceof api.PolytraceError) {
+    say(`polytrace: error ${error.code}: ${error.message}`);
+    if (error.hint !== '') say(`    hint: ${error.hint}`);
+    if (!(error instanceof api.KernelError)) return POLICY_ERRORS;
+    if (error.log !== undefined) say(error.log.replace(/^/gm, '    | '));
+    return KERNEL;
+  }
+  say(`polytrace: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  return POLICY_ERRORS;
+}

@@ -1,0 +1,82 @@
+/** One line an event, for people: `EMOJI LABEL SOURCE BINARY DETAIL`. */
+import type { LostEvent, Process, TracerEvent } from '../../types/events.js';
+import type { CompactOptions } from '../../types/output.js';
+import { CAP_SYS_ADMIN } from './capabilities.js';
+import { columns, quoteUnsafe } from './escape.js';
+import { lookOf } from './functions.js';
+
+const LABEL_COLUMNS = 7;
+const LINE_COLUMNS = 120;
+const CAPABILITY = '🛑 CAP_SYS_ADMIN';
+
+type Color = 'red' | 'green' | 'yellow' | 'blue' | 'dim';
+const CODES: Readonly<Record<Color, number>> = { dim: 2, red: 31, green: 32, yellow: 33, blue: 34 };
+
+/** Only colours of our own: a traced string's escape is shown as `\x1b`. */
+const ANSI = /\u001b\[\d+m/g;
+
+interface Parts {
+  readonly emoji: string;
+  readonly label: string;
+  readonly color: Color;
+  readonly detail: string;
+}
+
+export function formatCompact(event: TracerEvent, options: CompactOptions = {}): string {
+  const paint = options.color === true ? colored : plain;
+  const time = options.timestamps === true ? `${paint(event.time, 'dim')} ` : '';
+  if (event.type === 'lost') return time + formatLost(event, paint);
+  const { emoji, label, color, detail } = partsOf(event);
+  const { source, binary } = shown(event.process, event.nodeName);
+  const head = `${emoji} ${paint(label.padEnd(LABEL_COLUMNS), color)} ${paint(source, 'dim')} ${binary}`;
+  const line = detail === '' ? time + head : `${time}${head} ${detail}`;
+  if (options.capabilities !== true || (event.process.capabilities.permitted & CAP_SYS_ADMIN) === 0n) return line;
+  const width = columns(line.replace(ANSI, ''));
+  return line + ' '.repeat(Math.max(1, LINE_COLUMNS - width - columns(CAPABILITY))) + paint(CAPABILITY, 'red');
+}
+
+function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
+  switch (event.type) {
+    case 'process_exec':
+      return { emoji: '🚀', label: 'process', color: 'green', detail: shownArguments(event.process) };
+    case 'process_exit': {
+      const words = [shownArguments(event.process), event.signal ?? String(event.status)];
+      return { emoji: '💥', label: 'exit', color: 'yellow', detail: words.filter((word) => word !== '').join(' ') };
+    }
+    case 'process_kprobe':
+      return { ...lookOf(event.functionName, event.args), color: 'blue' };
+  }
+}
+
+function formatLost(event: LostEvent, paint: typeof colored): string {
+  const what = `${quoteUnsafe(event.hook)} ${event.count} ${event.count === 1 ? 'event' : 'events'} (${event.reason})`;
+  return `⚠️  ${paint('lost'.padEnd(LABEL_COLUMNS), 'red')} ${paint(quoteUnsafe(event.nodeName), 'dim')} ${what}`;
+}
+
+/** A process is shown in many lines; its node does not change. */
+const processes = new WeakMap<Process, { readonly source: string; readonly binary: string }>();
+
+function shown(process: Process, nodeName: string): { readonly source: string; readonly binary: string } {
+  const known = processes.get(process);
+  if (known !== undefined) return known;
+  const { pod } = process;
+  const source = pod === undefined ? quoteUnsafe(nodeName) : quoteUnsafe(`${pod.namespace}/${pod.name}`);
+  const made = { source, binary: quoteUnsafe(process.binary) };
+  processes.set(process, made);
+  return made;
+}
+
+/** From argv, not from `arguments`: there, a quote inside an argument could pass for its end. */
+function shownArguments(process: Process): string {
+  const words = process.argv.map(quoteUnsafe);
+  if (process.flags.split(' ').includes('truncArgs')) words.push('…');
+  return words.join(' ');
+}
+
+function plain(text: string): string {
+  return text;
+}
+
+function colored(text: string, color: Color): string {
+  return `\u001b[${CODES[color]}m${text}\u001b[0m`;
+}

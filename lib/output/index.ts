@@ -1,0 +1,3 @@
+export { formatCompact } from './compact.js';
+export { eventFilter } from './filters.js';
+export { toJson } from './json.js';

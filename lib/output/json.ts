@@ -1,0 +1,172 @@
+/** One line of JSON an event: names and nesting of Tetragon's export, in protobuf's JSON form (zero values left out, uint64 as strings). */
+import type {
+  HookArgument,
+  Namespaces,
+  Pod,
+  Process,
+  ProcessExitEvent,
+  ProcessKprobeEvent,
+  TracerEvent,
+} from '../../types/events.js';
+import { capabilityNames } from './capabilities.js';
+import { quoteJson } from './escape.js';
+import { hostNamespaces } from './host-namespaces.js';
+
+/** Performance matters here: text is put together by hand, and what repeats is kept. */
+export function toJson(event: TracerEvent): string {
+  const tail = `,"node_name":${quoteJson(event.nodeName)},"time":"${event.time}"}`;
+  switch (event.type) {
+    case 'process_exec':
+      return `{"process_exec":{${processPart(event)}}${tail}`;
+    case 'process_exit':
+      return `{"process_exit":{${processPart(event)}${exitPart(event)}}${tail}`;
+    case 'process_kprobe':
+      return `{"process_kprobe":{${processPart(event)}${kprobePart(event)}}${tail}`;
+    case 'lost': {
+      const names = `"hook":${quoteJson(event.hook)},"policy_name":${quoteJson(event.policyName)}`;
+      return `{"lost":{${names},"reason":"${event.reason}","count":${event.count}}${tail}`;
+    }
+  }
+}
+
+type ProcessEvent = Exclude<TracerEvent, { readonly type: 'lost' }>;
+
+function processPart(event: ProcessEvent): string {
+  let text = `"process":${processJson(event.process, event.tid)}`;
+  if (event.parent !== undefined) text += `,"parent":${processJson(event.parent, event.parent.pid)}`;
+  if (event.ancestors.length > 0)
+    text += `,"ancestors":[${event.ancestors.map((p) => processJson(p, p.pid)).join(',')}]`;
+  return text;
+}
+
+function exitPart(event: ProcessExitEvent): string {
+  const signal = event.signal === undefined ? '' : `,"signal":"${event.signal}"`;
+  const status = event.status === 0 ? '' : `,"status":${event.status}`;
+  return `${signal}${status},"time":"${event.time}"`;
+}
+
+const ACTIONS: Readonly<Record<ProcessKprobeEvent['action'], string>> = { post: 'KPROBE_ACTION_POST' };
+
+function kprobePart(event: ProcessKprobeEvent): string {
+  let text = `,"function_name":${quoteJson(event.functionName)}`;
+  if (event.args.length > 0) text += `,"args":[${event.args.map(argumentJson).join(',')}]`;
+  if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
+  text += `,"action":"${ACTIONS[event.action]}","policy_name":${quoteJson(event.policyName)}`;
+  if (event.returnAction !== undefined) text += `,"return_action":"${ACTIONS[event.returnAction]}"`;
+  if (event.message !== undefined) text += stringField('message', event.message);
+  if (event.tags.length > 0) text += `,"tags":[${event.tags.map(quoteJson).join(',')}]`;
+  return text;
+}
+
+function argumentJson(argument: HookArgument): string {
+  const label = argument.label === undefined ? '' : stringField('label', argument.label);
+  switch (argument.type) {
+    case 'int':
+      return `{"int_arg":${argument.value}${label}}`;
+    case 'uint32':
+      return `{"uint_arg":${argument.value}${label}}`;
+    case 'size_t':
+      return `{"size_arg":"${argument.value}"${label}}`;
+    case 'string':
+    case 'filename':
+      return `{"string_arg":${quoteJson(argument.value)}${label}}`;
+    case 'file':
+    case 'fd':
+    case 'path': {
+      let path = stringField('path', argument.path);
+      if (argument.flags.length > 0) path += `,"flags":"${argument.flags.join(' ')}"`;
+      path += stringField('permission', argument.permission);
+      return `{"${argument.type === 'path' ? 'path_arg' : 'file_arg'}":{${path.slice(1)}}${label}}`;
+    }
+  }
+}
+
+/** A process repeats in every event of its own and of its children: all but the thread id is made once. */
+const processes = new WeakMap<Process, { readonly beforeTid: string; readonly afterTid: string }>();
+
+function processJson(process: Process, tid: number): string {
+  let parts = processes.get(process);
+  if (parts === undefined) {
+    parts = {
+      beforeTid: beforeTid(process),
+      afterTid: `,"process_credentials":${JSON.stringify(process.credentials)}}`,
+    };
+    processes.set(process, parts);
+  }
+  return parts.beforeTid + tid + parts.afterTid;
+}
+
+function beforeTid(process: Process): string {
+  const { permitted, effective, inheritable } = process.capabilities;
+  let text = `{"exec_id":"${process.execId}","pid":${process.pid},"uid":${process.uid}`;
+  text += stringField('cwd', process.cwd);
+  text += stringField('binary', process.binary);
+  text += stringField('arguments', process.arguments);
+  text += stringField('flags', process.flags);
+  text += `,"start_time":"${process.startTime}","auid":${process.auid}`;
+  if (process.pod !== undefined) text += `,"pod":${podJson(process.pod)}`;
+  text += stringField('parent_exec_id', process.parentExecId);
+  const caps = [
+    capabilityField('permitted', permitted),
+    capabilityField('effective', effective),
+    capabilityField('inheritable', inheritable),
+  ];
+  text += `,"cap":{${caps.filter((field) => field !== '').join(',')}}`;
+  return `${text},"ns":${namespacesJson(process.namespaces)},"tid":`;
+}
+
+/** Protobuf's JSON leaves an empty string out. */
+function stringField(name: string, value: string): string {
+  return value === '' ? '' : `,"${name}":${quoteJson(value)}`;
+}
+
+/** Few different masks are in use on one machine; a hostile process could make many. */
+const KEPT_MASKS = 256;
+const capabilityLists = new Map<bigint, string>();
+
+function capabilityField(name: string, mask: bigint): string {
+  if (mask === 0n) return '';
+  let list = capabilityLists.get(mask);
+  if (list === undefined) {
+    list = JSON.stringify(capabilityNames(mask));
+    if (capabilityLists.size >= KEPT_MASKS) capabilityLists.clear();
+    capabilityLists.set(mask, list);
+  }
+  return `"${name}":${list}`;
+}
+
+const NAMESPACES: readonly (readonly [key: keyof Namespaces, name: string])[] = [
+  ['uts', 'uts'],
+  ['ipc', 'ipc'],
+  ['mnt', 'mnt'],
+  ['pid', 'pid'],
+  ['pidForChildren', 'pid_for_children'],
+  ['net', 'net'],
+  ['time', 'time'],
+  ['timeForChildren', 'time_for_children'],
+  ['cgroup', 'cgroup'],
+  ['user', 'user'],
+];
+
+let host: ReturnType<typeof hostNamespaces> | undefined;
+
+function namespacesJson(namespaces: Namespaces): string {
+  const inodes = (host ??= hostNamespaces());
+  const fields = NAMESPACES.filter(([key]) => namespaces[key] !== 0).map(([key, name]) => {
+    const isHost = inodes[key].includes(namespaces[key]) ? ',"is_host":true' : '';
+    return `"${name}":{"inum":${namespaces[key]}${isHost}}`;
+  });
+  return `{${fields.join(',')}}`;
+}
+
+function podJson(pod: Pod): string {
+  return JSON.stringify({
+    namespace: pod.namespace,
+    name: pod.name,
+    uid: pod.uid,
+    container: pod.container,
+    pod_labels: pod.labels,
+    workload: pod.workload,
+    workload_kind: pod.workloadKind,
+  });
+}
