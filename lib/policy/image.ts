@@ -22,6 +22,8 @@ export interface HookImage {
   readonly syscall: boolean;
   /** The policy's own place of the hook, for errors at load. */
   readonly position: { readonly file: string; readonly line: number; readonly column: number };
+  /** The policy says `ignore.callNotFound`: where the kernel has no such function, the hook is left out. */
+  readonly ignoreCallNotFound?: true;
   readonly message?: string;
   readonly tags: readonly string[];
   /** Number of selectors; a hook without any has one that always matches. */

@@ -1,0 +1,26 @@
+/** Which argument of a hook a filter is about. */
+import type { ArgData, Hook, ValueFilter } from './model.js';
+
+export interface FilteredArg {
+  readonly arg: ArgData;
+  /** Position in the hook's list. */
+  readonly position: number;
+}
+
+/**
+ * `index` is the parameter, as in the args' own `index`; `args` holds positions in the list of args. Tracepoints say
+ * the position with `index` as well: there it is tried first.
+ */
+export function filteredArg(hook: Hook, args: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
+  const position = filter.args?.[0];
+  if (position !== undefined) return at(args, position);
+  const index = filter.index ?? 0;
+  const byIndex = args.findIndex((arg) => arg.index === index);
+  if (hook.kind === 'tracepoints') return at(args, index) ?? at(args, byIndex);
+  return at(args, byIndex);
+}
+
+function at(args: readonly ArgData[], position: number): FilteredArg | undefined {
+  const arg = args[position];
+  return arg === undefined ? undefined : { arg, position };
+}

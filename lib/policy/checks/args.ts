@@ -1,0 +1,77 @@
+/** Checks what a hook reads: its args, data and return value. */
+import { HOOK_ARGS_MAX, HOOK_PARAM_MAX } from '../limits.js';
+import type { ArgData, Hook } from '../model.js';
+import type { Report } from '../report.js';
+import type { ArgTypeName } from '../vocabulary.js';
+
+export function checkArgs(hook: Hook, report: Report): void {
+  const { args = [], data = [] } = hook.data;
+  checkIndexes(args, report);
+  checkIndexes(data, report);
+  if (args.length > HOOK_ARGS_MAX) {
+    const extra = args[HOOK_ARGS_MAX] as ArgData;
+    report.add(
+      'LIMIT_ARGS',
+      report.places.value(extra),
+      `${args.length} args; a hook reads at most ${HOOK_ARGS_MAX}`,
+      'make a second hook for the others',
+    );
+  }
+  if (hook.kind === 'kprobes' || hook.kind === 'fentries') for (const arg of args) checkFunctionArg(hook, arg, report);
+  checkReturn(hook, report);
+}
+
+function checkIndexes(args: readonly ArgData[], report: Report): void {
+  const seen = new Set<string>();
+  for (const arg of args) {
+    if (arg.index === undefined) continue;
+    // The same parameter may be read several times for different members of what it points to.
+    const key = `${arg.index} ${arg.resolve ?? ''} ${arg.source ?? ''}`;
+    if (seen.has(key)) {
+      report.add(
+        'DUPLICATE_INDEX',
+        report.places.value(arg, 'index'),
+        `index ${arg.index} stands here twice`,
+        'keep one of the two',
+      );
+    }
+    seen.add(key);
+  }
+}
+
+/** Kernel objects: a system call is given user addresses and numbers, never these. */
+const KERNEL_ONLY: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
+  'file', 'path', 'filename', 'dentry', 'sock', 'socket', 'skb', 'linux_binprm', 'cred', 'kiocb', 'bpf_map', 'perf_event',
+  'user_namespace', 'module', 'load_info', 'net_device', 'bpf_prog', 'kernel_cap_t',
+]); // prettier-ignore
+
+function checkFunctionArg(hook: Hook, arg: ArgData, report: Report): void {
+  const { places } = report;
+  const fromRegisters = arg.source === undefined;
+  if (fromRegisters && arg.index !== undefined && arg.index >= HOOK_PARAM_MAX) {
+    const message = `parameter ${arg.index} is not passed in a register; 0 to ${HOOK_PARAM_MAX - 1} can be read`;
+    report.add('LIMIT_PARAMETER', places.value(arg, 'index'), message, 'remove the argument');
+  }
+  if (hook.data.syscall === false || hook.data.call?.startsWith('list:') === true) return;
+  if (arg.type === undefined || arg.resolve || !KERNEL_ONLY.has(arg.type)) return;
+  const hint = 'for a path given to a system call use string; for a function of the kernel set `syscall: false`';
+  report.add('SYSCALL_ARG_TYPE', places.value(arg, 'type'), `system calls have no parameter of type ${arg.type}`, hint);
+}
+
+function checkReturn(hook: Hook, report: Report): void {
+  const { data } = hook;
+  const { places } = report;
+  const wantsReturn = data.return === true;
+  if (wantsReturn && !places.has(data, 'returnArg')) {
+    const hint = 'add a returnArg with index 0 and the type of the return value, such as int';
+    report.add('RETURN_WITHOUT_RETURN_ARG', places.key(data, 'return'), '`return: true` needs a returnArg', hint);
+  }
+  if (!wantsReturn && data.returnArg !== undefined) {
+    report.add(
+      'RETURN_ARG_UNUSED',
+      places.key(data, 'returnArg'),
+      'returnArg has no effect without `return: true`',
+      'add `return: true`, or remove returnArg',
+    );
+  }
+}

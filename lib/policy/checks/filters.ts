@@ -1,0 +1,102 @@
+/** Checks matchArgs, matchReturnArgs and matchData: the argument exists, and operator and values fit its type. */
+import { filteredArg } from '../arguments.js';
+import type { ArgData, Hook, SelectorData, ValueFilter } from '../model.js';
+import { quote, type Report } from '../report.js';
+import { ARG_TYPES, OPERATORS_OF, OPERATORS_WITHOUT_VALUES, type ArgTypeName, type Operator } from '../vocabulary.js';
+import { checkValues } from './values.js';
+
+export function checkValueFilters(hook: Hook, selector: SelectorData, report: Report): void {
+  const { args = [], data = [], returnArg } = hook.data;
+  for (const filter of selector.matchArgs ?? []) checkFilter(hook, args, 'args', filter, report);
+  for (const filter of selector.matchData ?? []) checkFilter(hook, data, 'data', filter, report);
+  for (const filter of selector.matchReturnArgs ?? []) {
+    if (hook.data.return === true && returnArg !== undefined)
+      checkFilter(hook, [returnArg], 'returnArg', filter, report);
+  }
+  const [first] = selector.matchReturnArgs ?? [];
+  if (first !== undefined && hook.data.return !== true) {
+    report.add(
+      'RETURN_FILTER_WITHOUT_RETURN',
+      report.places.key(selector, 'matchReturnArgs'),
+      'matchReturnArgs needs the return value, which this hook does not read',
+      'add `return: true` and a returnArg to the hook',
+    );
+  }
+}
+
+function checkFilter(hook: Hook, args: readonly ArgData[], where: string, filter: ValueFilter, report: Report): void {
+  const { places } = report;
+  const found = filteredArg(hook, args, filter);
+  const { operator } = filter;
+  if (found === undefined) {
+    reportNoArg(args, where, filter, report);
+  } else {
+    warnAmbiguous(hook, args, filter, report);
+  }
+  if (operator === undefined) return;
+  if (filter.values === undefined || filter.values.length === 0) {
+    // Where `values` was written but nothing in it was usable, that has been reported.
+    const broken = filter.values === undefined ? places.has(filter, 'values') : places.isIncomplete(filter.values);
+    if (!OPERATORS_WITHOUT_VALUES.has(operator) && !broken) {
+      report.add(
+        'VALUES_MISSING',
+        places.value(filter, 'operator'),
+        `${operator} has nothing to compare with`,
+        'add `values`',
+      );
+    }
+  }
+  const type = found?.arg.type;
+  if (type === undefined) return;
+  const allowed: readonly Operator[] = OPERATORS_OF[ARG_TYPES[type].class];
+  if (!allowed.includes(operator)) {
+    report.add(
+      'OPERATOR_NOT_FOR_TYPE',
+      places.value(filter, 'operator'),
+      `${operator} does not fit an argument of type ${type}`,
+      operatorHint(type, allowed),
+    );
+    return;
+  }
+  checkValues(filter, operator, type, report);
+}
+
+function reportNoArg(args: readonly ArgData[], where: string, filter: ValueFilter, report: Report): void {
+  const { places } = report;
+  const position = filter.args?.[0];
+  const known = args.flatMap((arg) => (arg.index === undefined ? [] : [String(arg.index)]));
+  const hint =
+    known.length === 0
+      ? `the hook reads no ${where}: add it there`
+      : `the hook's ${where} have index ${known.join(', ')}`;
+  if (position !== undefined) {
+    const message = `there is no position ${position} in the ${args.length} ${where} of the hook`;
+    report.add('INDEX_WITHOUT_ARG', places.value(filter, 'args'), message, 'positions count from 0');
+    return;
+  }
+  // An arg whose own index is wrong has been reported already.
+  if (args.some((arg) => arg.index === undefined)) return;
+  const message = `no argument with index ${filter.index ?? 0} in ${where}`;
+  report.add('INDEX_WITHOUT_ARG', places.value(filter, 'index'), message, hint);
+}
+
+function warnAmbiguous(hook: Hook, args: readonly ArgData[], filter: ValueFilter, report: Report): void {
+  const { index } = filter;
+  if (hook.kind !== 'tracepoints' || index === undefined || filter.args !== undefined) return;
+  const byPosition = args[index];
+  const byIndex = args.find((arg) => arg.index === index);
+  if (byPosition === undefined || byIndex === undefined || byPosition === byIndex) return;
+  report.add(
+    'INDEX_AMBIGUOUS',
+    report.places.value(filter, 'index'),
+    `${index} is both a position in args and the index of another one; for tracepoints the position counts`,
+    `write \`args: [${index}]\` for the position`,
+  );
+}
+
+function operatorHint(type: ArgTypeName, allowed: readonly Operator[]): string {
+  if (allowed.length > 0) return `for ${type}: ${allowed.join(', ')}`;
+  return type === 'nop'
+    ? 'nop is not read: give the argument its type'
+    : `${quote(type)} is only shown, it cannot be compared`;
+}

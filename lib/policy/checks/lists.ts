@@ -1,0 +1,87 @@
+/** Checks lists and the references to them. */
+import { findList, listName } from '../lists.js';
+import type { Hook, ListData, PolicyData } from '../model.js';
+import { nearest } from '../nearest.js';
+import type { Span } from '../places.js';
+import { quote, type Report } from '../report.js';
+
+export function checkLists(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
+  const seen = new Set<string>();
+  for (const list of policy.spec?.lists ?? []) {
+    if (list.name !== undefined && seen.has(list.name)) {
+      report.add(
+        'LIST_REPEATED',
+        report.places.value(list, 'name'),
+        `a second list ${quote(list.name)}`,
+        'give it another name',
+      );
+    }
+    seen.add(list.name ?? '');
+    checkList(list, report);
+  }
+  const { places } = report;
+  for (const hook of hooks) {
+    if (hook.data.call !== undefined) checkReference(policy, hook.data.call, places.value(hook.data, 'call'), report);
+    for (const selector of hook.selectors) {
+      for (const filter of [
+        ...(selector.matchArgs ?? []),
+        ...(selector.matchReturnArgs ?? []),
+        ...(selector.matchData ?? []),
+      ]) {
+        const { values = [] } = filter;
+        if (filter.operator !== 'InMap' && filter.operator !== 'NotInMap') continue;
+        values.forEach((value, i) => checkReference(policy, value, places.value(values, i), report));
+      }
+    }
+  }
+  for (const enforcer of policy.spec?.enforcers ?? []) {
+    const { calls = [] } = enforcer;
+    calls.forEach((call, i) => checkReference(policy, call, places.value(calls, i), report));
+  }
+}
+
+function checkList(list: ListData, report: Report): void {
+  const { places } = report;
+  const generated = list.type === 'generated_syscalls' || list.type === 'generated_ftrace';
+  if (!generated && (list.values ?? []).length === 0 && !(list.values && places.isIncomplete(list.values))) {
+    report.add(
+      'LIST_EMPTY',
+      places.value(list, 'name'),
+      `the list ${quote(list.name ?? '')} has no values`,
+      'name functions under `values`, or give it a generated type',
+    );
+  }
+  if (list.type === 'generated_ftrace' && list.pattern === undefined && !places.has(list, 'pattern')) {
+    report.add(
+      'LIST_WITHOUT_PATTERN',
+      places.value(list, 'type'),
+      'generated_ftrace needs a pattern',
+      'add `pattern`, a regular expression',
+    );
+  }
+  if (list.pattern !== undefined && list.type !== 'generated_ftrace') {
+    report.add(
+      'LIST_FIELD_UNUSED',
+      places.key(list, 'pattern'),
+      'pattern is for generated_ftrace only',
+      'remove it, or set the type',
+    );
+  }
+  if (generated && (list.values ?? []).length > 0) {
+    report.add(
+      'LIST_FIELD_UNUSED',
+      places.key(list, 'values'),
+      `${list.type} finds its values itself`,
+      'remove the values, or the type',
+    );
+  }
+}
+
+function checkReference(policy: PolicyData, text: string, span: Span, report: Report): void {
+  const name = listName(text);
+  if (name === undefined || findList(policy, name) !== undefined) return;
+  const names = (policy.spec?.lists ?? []).flatMap((list) => list.name ?? []);
+  const close = nearest(name, names);
+  const hint = close === undefined ? 'define it under lists' : `did you mean "list:${close}"?`;
+  report.add('UNKNOWN_LIST', span, `there is no list ${quote(name)}`, hint);
+}

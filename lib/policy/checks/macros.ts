@@ -1,0 +1,51 @@
+/** Checks selectorsMacros and their use. */
+import type { Hook, PolicyData, SelectorData } from '../model.js';
+import { nearest } from '../nearest.js';
+import { quote, type Report } from '../report.js';
+
+/** Of these a selector has at most one, so that two that come together cannot both hold their place. */
+const SINGLE = ['matchBinaries', 'matchParentBinaries', 'matchWorkloads'] as const;
+
+export function checkMacros(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
+  const macros = policy.spec?.selectorsMacros ?? {};
+  for (const macro of Object.values(macros)) {
+    for (const field of ['macros', 'matchActions', 'matchReturnActions'] as const) {
+      if (macro[field] === undefined) continue;
+      const message =
+        field === 'macros' ? 'a macro cannot use other macros' : `a macro holds filters only, not ${field}`;
+      report.add(
+        'MACRO_NESTED',
+        report.places.key(macro, field),
+        message,
+        'write it in the selectors that use the macro',
+      );
+    }
+  }
+  for (const hook of hooks) {
+    for (const selector of hook.data.selectors ?? []) checkUse(selector, macros, report);
+  }
+}
+
+function checkUse(selector: SelectorData, macros: Readonly<Record<string, SelectorData>>, report: Report): void {
+  const names = selector.macros ?? [];
+  names.forEach((name, i) => {
+    const span = report.places.value(names, i);
+    const macro = macros[name];
+    if (macro === undefined) {
+      const close = nearest(name, Object.keys(macros));
+      const hint = close === undefined ? 'define it under selectorsMacros' : `did you mean ${quote(close)}?`;
+      report.add('UNKNOWN_MACRO', span, `there is no macro ${quote(name)}`, hint);
+      return;
+    }
+    if (names.indexOf(name) !== i) {
+      report.add('MACRO_COLLISION', span, `${quote(name)} stands here twice`, 'keep one of the two');
+      return;
+    }
+    const others = [selector, ...names.slice(0, i).flatMap((other) => macros[other] ?? [])];
+    for (const field of SINGLE) {
+      if (macro[field] === undefined || !others.some((other) => other[field] !== undefined)) continue;
+      const message = `${quote(name)} brings a second ${field}; a selector has one`;
+      report.add('MACRO_COLLISION', span, message, 'use another selector, or one macro that has all the values');
+    }
+  });
+}

@@ -1,0 +1,81 @@
+/** Checks a whole policy, beyond the structure that the walker has seen to. */
+import { HOOK_SELECTORS_MAX, HOOKS_MAX } from '../limits.js';
+import type { Hook, PolicyData, SelectorData } from '../model.js';
+import { quote, type Report } from '../report.js';
+import { HOOK_KINDS } from '../vocabulary.js';
+import { checkArgs } from './args.js';
+import { checkValueFilters } from './filters.js';
+import { checkLists } from './lists.js';
+import { checkMacros } from './macros.js';
+import { checkProcessFilters } from './processes.js';
+
+export function checkPolicy(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
+  checkName(policy, report);
+  checkSize(policy, hooks, report);
+  checkMacros(policy, hooks, report);
+  checkLists(policy, hooks, report);
+  for (const hook of hooks) {
+    checkArgs(hook, report);
+    if (hook.selectors.length > HOOK_SELECTORS_MAX) {
+      const extra = hook.data.selectors?.[HOOK_SELECTORS_MAX] as SelectorData;
+      const message = `${hook.selectors.length} selectors; a hook has at most ${HOOK_SELECTORS_MAX}`;
+      report.add(
+        'LIMIT_SELECTORS',
+        report.places.value(extra),
+        message,
+        'values of one filter are alternatives too; or make a second hook',
+      );
+    }
+    for (const selector of hook.selectors) {
+      checkValueFilters(hook, selector, report);
+      checkProcessFilters(selector, report);
+    }
+  }
+}
+
+function checkName(policy: PolicyData, report: Report): void {
+  const { metadata } = policy;
+  const name = metadata?.name;
+  if (metadata === undefined || name === undefined) return;
+  const span = report.places.value(metadata, 'name');
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  if (name.length > 253 || /[\u0000-\u001f\u007f/]/.test(name)) {
+    report.add(
+      'BAD_NAME',
+      span,
+      `${quote(name)} cannot be the name of a policy`,
+      'at most 253 characters, without control characters and /',
+    );
+  } else if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)) {
+    report.add(
+      'NAME_NOT_PORTABLE',
+      span,
+      `a cluster would refuse the name ${quote(name)}`,
+      'use lower-case letters, digits, - and .',
+    );
+  }
+}
+
+function checkSize(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
+  const { spec } = policy;
+  if (spec === undefined) return;
+  const { places } = report;
+  const extra = hooks[HOOKS_MAX];
+  if (extra !== undefined) {
+    report.add(
+      'LIMIT_HOOKS',
+      places.value(extra.data),
+      `${hooks.length} hooks; a tracer runs at most ${HOOKS_MAX}`,
+      'use fewer hooks',
+    );
+  }
+  const written = HOOK_KINDS.some((kind) => places.has(spec, kind));
+  if (!written && spec.loader !== true) {
+    report.add(
+      'POLICY_WITHOUT_HOOKS',
+      places.value(policy, 'spec'),
+      'the policy observes nothing',
+      `add one of ${HOOK_KINDS.join(', ')}`,
+    );
+  }
+}

@@ -1,0 +1,86 @@
+/** The closed set of codes that a policy's diagnostics have, with their severity. docs/diagnostics.md explains each. */
+import type { Diagnostic } from '../../types/errors.js';
+
+export type Severity = Diagnostic['severity'];
+
+export const DIAGNOSTIC_CODES = {
+  // The file and its YAML.
+  FILE_UNREADABLE: 'error',
+  FILE_NOT_UTF8: 'error',
+  FILE_TOO_LARGE: 'error',
+  FOLDER_EMPTY: 'error',
+  YAML_SYNTAX: 'error',
+  YAML_TAB: 'error',
+  YAML_DUPLICATE_KEY: 'error',
+  YAML_ALIAS: 'error',
+  YAML_TAG: 'error',
+  YAML_KEY: 'error',
+  YAML_TOO_DEEP: 'error',
+  YAML_MULTIPLE_DOCUMENTS: 'error',
+  YAML_EMPTY: 'error',
+  TOO_MANY_MISTAKES: 'error',
+  // Structure: the table in language.ts.
+  UNKNOWN_FIELD: 'error',
+  MISSING_FIELD: 'error',
+  WRONG_TYPE: 'error',
+  UNKNOWN_VALUE: 'error',
+  NUMBER_OUT_OF_RANGE: 'error',
+  TOO_MANY_ITEMS: 'error',
+  EMPTY_LIST: 'error',
+  EMPTY_TEXT: 'error',
+  BAD_NAME: 'error',
+  NAME_NOT_PORTABLE: 'warning',
+  POLICY_WITHOUT_HOOKS: 'warning',
+  // Arguments.
+  DUPLICATE_INDEX: 'error',
+  INDEX_WITHOUT_ARG: 'error',
+  INDEX_AMBIGUOUS: 'warning',
+  RETURN_WITHOUT_RETURN_ARG: 'error',
+  RETURN_ARG_UNUSED: 'warning',
+  RETURN_FILTER_WITHOUT_RETURN: 'error',
+  SYSCALL_ARG_TYPE: 'warning',
+  // Macros and lists.
+  UNKNOWN_MACRO: 'error',
+  MACRO_NESTED: 'error',
+  MACRO_COLLISION: 'error',
+  UNKNOWN_LIST: 'error',
+  LIST_REPEATED: 'error',
+  LIST_EMPTY: 'error',
+  LIST_WITHOUT_PATTERN: 'error',
+  LIST_FIELD_UNUSED: 'warning',
+  // Filters.
+  OPERATOR_NOT_FOR_TYPE: 'error',
+  VALUES_MISSING: 'error',
+  VALUE_NOT_A_NUMBER: 'error',
+  VALUE_OUT_OF_RANGE: 'error',
+  VALUE_TOO_LONG: 'error',
+  VALUE_WITH_NUL: 'error',
+  VALUE_NUL_ENDED: 'warning',
+  VALUE_NOT_UNICODE: 'error',
+  VALUE_REPEATED: 'warning',
+  PATH_NOT_ABSOLUTE: 'warning',
+  // Limits of the kernel side (bpf/abi.h).
+  LIMIT_ARGS: 'error',
+  LIMIT_PARAMETER: 'error',
+  LIMIT_SELECTORS: 'error',
+  LIMIT_INT_TESTS: 'error',
+  LIMIT_INT_GROUPS: 'error',
+  LIMIT_BINARY_TESTS: 'error',
+  LIMIT_BINARY_SETS: 'error',
+  LIMIT_HOOKS: 'error',
+  // Understood, but this version cannot do it in the kernel.
+  UNSUPPORTED_HOOK: 'error',
+  UNSUPPORTED_SCOPE: 'error',
+  UNSUPPORTED_LOADER: 'error',
+  UNSUPPORTED_ENFORCER: 'error',
+  UNSUPPORTED_LIST: 'error',
+  UNSUPPORTED_OPTION: 'error',
+  UNSUPPORTED_ARG_TYPE: 'error',
+  UNSUPPORTED_ARG_FIELD: 'error',
+  UNSUPPORTED_FIELD: 'error',
+  UNSUPPORTED_OPERATOR: 'error',
+  UNSUPPORTED_FILTER: 'error',
+  UNSUPPORTED_ACTION: 'error',
+} as const satisfies Record<string, Severity>;
+
+export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES;

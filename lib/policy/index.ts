@@ -1,0 +1,66 @@
+/** The policy part's own interface: parse, validate, compile. Pure; no addon, no privileges, any operating system. */
+import type { Policy, ParseOptions } from '../../types/policy.js';
+import { PolicyError, type Diagnostic } from '../errors.js';
+import { compile } from './compile/compile.js';
+import type { PolicyImage } from './image.js';
+import { analyse, type Analysis } from './policy.js';
+import { Report } from './report.js';
+import { findUnsupported } from './unsupported.js';
+
+export { expandPolicyPaths, loadPolicyFile } from './files.js';
+export type { PolicyImage } from './image.js';
+
+const DEFAULT_FILE = '<policy>';
+
+/** What the compiler needs of a policy that parsePolicy has handed out. */
+const analyses = new WeakMap<Policy, Analysis>();
+
+export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
+  const analysis = analyse(yaml, options.file ?? DEFAULT_FILE);
+  if (!analysis.valid) throw new PolicyError(analysis.diagnostics);
+  const { kind, metadata } = analysis.data;
+  const policy: Policy = Object.freeze({
+    name: metadata?.name ?? '',
+    ...(kind === 'TracingPolicyNamespaced' ? { namespace: metadata?.namespace ?? 'default' } : {}),
+    file: analysis.file,
+  });
+  analyses.set(policy, analysis);
+  return policy;
+}
+
+export function validatePolicy(yaml: string, options: ParseOptions = {}): Diagnostic[] {
+  const analysis = analyse(yaml, options.file ?? DEFAULT_FILE);
+  return merge(analysis.diagnostics, toImage(analysis).diagnostics);
+}
+
+export function compilePolicy(policy: Policy | string, options: ParseOptions = {}): PolicyImage {
+  const analysis = analysisOf(typeof policy === 'string' ? parsePolicy(policy, options) : policy);
+  const { image, diagnostics } = toImage(analysis);
+  if (image === undefined) throw new PolicyError(merge(analysis.diagnostics, diagnostics));
+  return image;
+}
+
+/** Warnings of a policy that has been parsed; what would be said of it again at every load. */
+export function policyWarnings(policy: Policy): readonly Diagnostic[] {
+  return analysisOf(policy).diagnostics;
+}
+
+function analysisOf(policy: Policy): Analysis {
+  const analysis = analyses.get(policy);
+  if (analysis === undefined) throw new TypeError('not a policy: use what parsePolicy or definePolicy returned');
+  return analysis;
+}
+
+/** No image where the kernel side cannot do what the policy says. */
+function toImage(analysis: Analysis): { image?: PolicyImage; diagnostics: readonly Diagnostic[] } {
+  const report = new Report(analysis.places);
+  findUnsupported(analysis.data, analysis.hooks, report);
+  if (report.hasErrors || !analysis.valid) return { diagnostics: report.diagnostics() };
+  const image = compile(analysis, report);
+  const diagnostics = report.diagnostics();
+  return report.hasErrors ? { diagnostics } : { image, diagnostics };
+}
+
+function merge(first: readonly Diagnostic[], second: readonly Diagnostic[]): Diagnostic[] {
+  return [...first, ...second].sort((a, b) => a.line - b.line || a.column - b.column || (a.code < b.code ? -1 : 1));
+}

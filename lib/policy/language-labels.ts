@@ -1,0 +1,17 @@
+/** The part of the table that selects pods, containers and nodes by their labels. */
+import { list, map, object, oneOf, optional, required, text, textOrEmpty } from './shape.js';
+import { LABEL_OPERATORS } from './vocabulary.js';
+
+export const labelSelector = object({
+  matchLabels: optional(map(textOrEmpty), 'Labels that must all be present with these values.'),
+  matchExpressions: optional(
+    list(
+      object({
+        key: required(text, 'Name of the label.'),
+        operator: required(oneOf(LABEL_OPERATORS), 'How the label is compared.'),
+        values: optional(list(textOrEmpty), 'For In and NotIn.'),
+      }),
+    ),
+    'Conditions on labels that must all hold.',
+  ),
+});

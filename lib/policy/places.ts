@@ -1,0 +1,72 @@
+/** Where each object, list and scalar of a policy stands in its text. */
+import type { LineCounter } from 'yaml';
+
+/** Half-open range of UTF-16 offsets. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Span of an object or list, and of what is in it. */
+export interface Placed {
+  readonly span: Span;
+  readonly keys: Map<string, Span>;
+  readonly values: Map<string | number, Span>;
+  /** An item was wrong and has been left out. */
+  incomplete?: boolean;
+}
+
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/**
+ * The walker registers every object and list that it makes here, so that checks can work on plain data and still say
+ * where something stands.
+ */
+export class Places {
+  readonly #placed = new WeakMap<object, Placed>();
+
+  constructor(
+    readonly file: string,
+    readonly text: string,
+    private readonly lines: LineCounter,
+  ) {}
+
+  register(container: object, placed: Placed): void {
+    this.#placed.set(container, placed);
+  }
+
+  /** A container that was made from another stands where that one does. */
+  copy(from: object, to: object): void {
+    const placed = this.#placed.get(from);
+    if (placed !== undefined) this.#placed.set(to, placed);
+  }
+
+  /** Whether the text has such a field, usable or not. */
+  has(container: object, key: string): boolean {
+    return this.#placed.get(container)?.keys.has(key) ?? false;
+  }
+
+  isIncomplete(container: object): boolean {
+    return this.#placed.get(container)?.incomplete ?? false;
+  }
+
+  /** Of a value in a container; of the container itself where it has no such value. */
+  value(container: object, key?: string | number): Span {
+    const placed = this.#placed.get(container);
+    if (placed === undefined) return { start: 0, end: 0 };
+    return (key === undefined ? undefined : placed.values.get(key)) ?? placed.span;
+  }
+
+  /** Of a key, for mistakes that are about the field as a whole. */
+  key(container: object, key: string): Span {
+    return this.#placed.get(container)?.keys.get(key) ?? this.value(container);
+  }
+
+  position(span: Span): Position {
+    const { line, col } = this.lines.linePos(span.start);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  }
+}
