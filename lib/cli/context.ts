@@ -4,16 +4,15 @@ import type * as polytrace from '../../types/index.js';
 /** The part of the public API that the commands use. */
 export type Api = Pick<
   typeof polytrace,
-  | 'KernelError'
-  | 'PolicyError'
-  | 'PolytraceError'
-  | 'eventFilter'
-  | 'formatCompact'
-  | 'openTracer'
-  | 'preflight'
-  | 'toJson'
-  | 'validatePolicy'
->;
+  'eventFilter' | 'formatCompact' | 'openTracer' | 'preflight' | 'toJson' | 'validatePolicy'
+> & {
+  readonly PolytraceError: ErrorClass<polytrace.PolytraceError>;
+  readonly PolicyError: ErrorClass<polytrace.PolicyError>;
+  readonly KernelError: ErrorClass<polytrace.KernelError>;
+};
+
+/** For `instanceof`; how they are made is the library's own business. */
+type ErrorClass<T> = abstract new (...args: never[]) => T;
 
 export interface Context {
   readonly api: Api;

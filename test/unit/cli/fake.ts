@@ -1,0 +1,118 @@
+/** A tracer without a kernel, and the command around it. */
+import { EventEmitter } from 'node:events';
+import { Writable } from 'node:stream';
+import type { Api, Context } from '../../../lib/cli/context.js';
+import { runCommand } from '../../../lib/cli/program.js';
+import * as errors from '../../../lib/errors.js';
+import { eventFilter, formatCompact, toJson } from '../../../lib/output/index.js';
+import type { EventsOptions, PolicyStatus, Tracer, TracerEvent, TracerOptions } from '../../../types/index.js';
+
+/** Hands over the batches it is given; `close` adds the last ones, as a tracer drains what the kernel had recorded. */
+export class FakeTracer implements Tracer {
+  readonly #queue: (readonly TracerEvent[])[] = [];
+  #wake: (() => void) | undefined;
+  #closed = false;
+  /** Delivered again and again until the tracer is closed. */
+  endless: readonly TracerEvent[] | undefined;
+  /** Delivered by close(). */
+  remaining: readonly TracerEvent[] = [];
+  options: EventsOptions | undefined;
+  statuses: PolicyStatus[] = [];
+  closes = 0;
+  onClose: () => Promise<void> = () => Promise.resolve();
+
+  push(...batch: TracerEvent[]): void {
+    this.#queue.push(batch);
+    this.#wake?.();
+  }
+
+  batches(options?: EventsOptions): AsyncIterableIterator<readonly TracerEvent[]> {
+    this.options = options;
+    return this.#iterate();
+  }
+
+  async *#iterate(): AsyncGenerator<readonly TracerEvent[], undefined> {
+    for (;;) {
+      const batch = this.#queue.shift();
+      if (batch !== undefined) yield batch;
+      else if (this.#closed) return;
+      else if (this.endless !== undefined) yield this.endless;
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closes += 1;
+    try {
+      await this.onClose();
+    } finally {
+      if (this.remaining.length > 0) this.#queue.push(this.remaining);
+      this.remaining = [];
+      this.#closed = true;
+      this.#wake?.();
+    }
+  }
+
+  policies(): PolicyStatus[] {
+    return this.statuses;
+  }
+
+  events = unused;
+  addPolicy = unused;
+  removePolicy = unused;
+  stats = unused;
+  [Symbol.asyncIterator] = unused;
+  [Symbol.asyncDispose] = unused;
+}
+
+function unused(): never {
+  throw new Error('the command does not use this');
+}
+
+/** Keeps what is written; `waitFor` resolves as soon as it contains a text. */
+export class Sink extends Writable {
+  text = '';
+  isTTY = false;
+  #waiting: (() => void)[] = [];
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
+    this.text += chunk.toString();
+    this.#waiting.forEach((check) => check());
+    done();
+  }
+
+  async waitFor(text: string): Promise<void> {
+    while (!this.text.includes(text)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+export class FakeCommand {
+  readonly tracer = new FakeTracer();
+  readonly stdout = new Sink();
+  readonly stderr = new Sink();
+  readonly signals = new EventEmitter();
+  readonly exits: number[] = [];
+  env: Record<string, string> = {};
+  opened: TracerOptions | undefined;
+  readonly api: Api = {
+    ...errors,
+    eventFilter,
+    formatCompact,
+    toJson,
+    validatePolicy: () => [],
+    preflight: () => ({ kernel: '6.12.0', features: [], canTrace: true, canAttachKprobes: true }),
+    openTracer: (options) => {
+      this.opened = options;
+      return Promise.resolve(this.tracer);
+    },
+  };
+
+  run(...args: string[]): Promise<number> {
+    return runCommand(args, this.context());
+  }
+
+  context(stdout: Context['stdout'] = this.stdout): Context {
+    const { api, stderr, signals, env, exits } = this;
+    return { api, stdout, stderr, signals, env, exit: (status) => void exits.push(status) };
+  }
+}

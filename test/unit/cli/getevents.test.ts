@@ -1,0 +1,279 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { PassThrough, Writable } from 'node:stream';
+import { runCommand } from '../../../lib/cli/program.js';
+import { KernelError, PolicyError, PolytraceError } from '../../../lib/errors.js';
+import type { PolicyStatus } from '../../../types/index.js';
+import { execOf, exitOf, hookOf, lostOf, fileOf } from '../output/events.js';
+import { FakeCommand } from './fake.js';
+
+const FILES: PolicyStatus = {
+  name: 'files',
+  hooks: [
+    { call: 'security_mmap_file', functionName: 'security_mmap_file', attach: 'fexit', lost: 0 },
+    { call: 'sys_read', functionName: '__x64_sys_read', attach: 'kprobe+kretprobe', lost: 0 },
+  ],
+};
+
+describe('polytrace getevents', () => {
+  let command: FakeCommand;
+  beforeEach(() => {
+    command = new FakeCommand();
+  });
+
+  it('says ready in one line with how each hook was attached, then prints events', async () => {
+    command.tracer.statuses = [FILES, { name: 'none', hooks: [] }];
+    command.tracer.push(execOf(), hookOf('fd_install', [fileOf('/etc/x')]));
+    command.tracer.push(exitOf());
+    const status = command.run('getevents', '--policy', __filename, __dirname);
+    await command.stdout.waitFor('exit');
+    command.signals.emit('SIGINT');
+    assert.equal(await status, 0);
+    assert.deepEqual(command.opened, { policies: [__filename, __dirname] });
+    assert.equal(
+      command.stderr.text,
+      'ready: base sensor: exec, exit, fork; files: security_mmap_file (fexit), __x64_sys_read (kprobe+kretprobe); ' +
+        'none: no hooks on this kernel\n',
+    );
+    assert.equal(
+      command.stdout.text,
+      [
+        '🚀 process node /usr/bin/cat /etc/shadow',
+        '📬 open    node /usr/bin/cat /etc/x',
+        '💥 exit    node /usr/bin/cat /etc/shadow 0',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('is ready in one line also when a name would break it', async () => {
+    command.tracer.statuses = [{ name: 'a\nb\u001b[2J', hooks: [] }];
+    const status = command.run('getevents');
+    await command.stderr.waitFor('ready');
+    command.signals.emit('SIGTERM');
+    assert.equal(await status, 0);
+    assert.match(command.stderr.text, /^ready: [^\n\u001b]*a b[^\n\u001b]*\n$/);
+  });
+
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    it(`${signal} prints what had happened before it, and ends with 0`, async () => {
+      command.tracer.remaining = [execOf({ binary: '/bin/late' })];
+      const status = command.run('getevents');
+      await command.stderr.waitFor('ready');
+      command.signals.emit(signal);
+      assert.equal(await status, 0);
+      assert.match(command.stdout.text, /\/bin\/late/);
+      assert.deepEqual(command.exits, []);
+      assert.equal(command.tracer.closes, 1);
+    });
+  }
+
+  it('a second Ctrl-C ends at once with 130', async () => {
+    let finishClose = (): void => undefined;
+    command.tracer.onClose = () => new Promise((resolve) => (finishClose = resolve));
+    const status = command.run('getevents');
+    await command.stderr.waitFor('ready');
+    command.signals.emit('SIGINT');
+    assert.deepEqual(command.exits, []);
+    command.signals.emit('SIGINT');
+    assert.deepEqual(command.exits, [130]);
+    finishClose();
+    await status;
+  });
+
+  it('Ctrl-C while policies are being attached ends without a ready line', async () => {
+    let opened = (): void => undefined;
+    const { tracer } = command;
+    const context = command.context();
+    const openTracer = () => new Promise<typeof tracer>((resolve) => (opened = () => resolve(tracer)));
+    const status = runCommand(['getevents'], { ...context, api: { ...command.api, openTracer } });
+    command.signals.emit('SIGINT');
+    opened();
+    assert.equal(await status, 0);
+    assert.equal(command.stderr.text, '');
+    assert.equal(tracer.closes, 1);
+  });
+
+  it('leaves no signal handler behind', async () => {
+    const status = command.run('getevents');
+    await command.stderr.waitFor('ready');
+    assert.equal(command.signals.listenerCount('SIGINT'), 1);
+    command.signals.emit('SIGINT');
+    await status;
+    assert.deepEqual(command.signals.eventNames(), []);
+  });
+
+  it('--duration ends by itself, with what the kernel had recorded', async () => {
+    command.tracer.remaining = [exitOf()];
+    assert.equal(await command.run('getevents', '--duration', '0.01'), 0);
+    assert.match(command.stdout.text, /^💥 exit/);
+  });
+
+  it('-o json prints a line of JSON an event, losses too', async () => {
+    command.tracer.push(execOf({ argv: ['a\nb'] }), lostOf());
+    const status = command.run('getevents', '-o', 'json', '--color', 'always', '--timestamps');
+    await command.stdout.waitFor('"lost"');
+    command.signals.emit('SIGINT');
+    await status;
+    const lines = command.stdout.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => Object.keys(JSON.parse(line) as object)[0]);
+    assert.deepEqual(lines, ['process_exec', 'lost']);
+  });
+
+  it('a loss is a line of compact output', async () => {
+    command.tracer.remaining = [lostOf()];
+    assert.equal(await command.run('getevents', '--duration', '0.01', '--process', 'nothing-is-called-so'), 0);
+    assert.equal(command.stdout.text, '⚠️  lost    node security_file_permission 12 events (ring_full)\n');
+  });
+
+  it('--process looks at the binary of hooks, execs and exits', async () => {
+    const bash = { binary: '/usr/bin/bash' };
+    command.tracer.remaining = [execOf(bash), execOf(), exitOf(bash), exitOf({ binary: '/usr/sbin/sshd' })];
+    await command.run('getevents', '--duration', '0.01', '--process', 'bash$', '^/usr/sbin/');
+    assert.deepEqual(command.stdout.text.match(/\/usr\/\S+(?= \/etc)/g), [
+      '/usr/bin/bash',
+      '/usr/bin/bash',
+      '/usr/sbin/sshd',
+    ]);
+  });
+
+  it('--event-types and --policy-names are left to the tracer', async () => {
+    await command.run(
+      'getevents',
+      '--duration',
+      '0.01',
+      '--event-types',
+      'process_exec,PROCESS_EXIT',
+      'lost',
+      '--policy-names',
+      'a',
+      'b,c',
+    );
+    assert.deepEqual(command.tracer.options, {
+      types: ['process_exec', 'process_exit', 'lost'],
+      policyNames: ['a', 'b', 'c'],
+    });
+  });
+
+  describe('--color', () => {
+    const cases: readonly (readonly [
+      when: string,
+      terminal: boolean,
+      env: Record<string, string>,
+      colored: boolean,
+    ])[] = [
+      ['auto', true, {}, true],
+      ['auto', false, {}, false],
+      ['auto', true, { NO_COLOR: '1' }, false],
+      ['auto', true, { NO_COLOR: '' }, true],
+      ['auto', true, { TERM: 'dumb' }, false],
+      ['always', false, { NO_COLOR: '1' }, true],
+      ['never', true, {}, false],
+    ];
+    for (const [when, terminal, env, colored] of cases) {
+      it(`${when} ${terminal ? 'on a terminal' : 'into a file'} ${JSON.stringify(env)}: ${colored}`, async () => {
+        command.stdout.isTTY = terminal;
+        command.env = env;
+        command.tracer.remaining = [execOf()];
+        await command.run('getevents', '--duration', '0.01', '--color', when);
+        assert.match(command.stdout.text, /process/);
+        assert.equal(command.stdout.text.includes('\u001b['), colored);
+      });
+    }
+  });
+
+  it('--timestamps puts the time first', async () => {
+    command.tracer.remaining = [execOf()];
+    await command.run('getevents', '--duration', '0.01', '--timestamps');
+    assert.match(command.stdout.text, /^2026-11-24T14:36:50\.316744941Z 🚀/);
+  });
+
+  it('writes a batch at once and waits while the reader is slow', async () => {
+    const writes: string[] = [];
+    const slow = new PassThrough({ highWaterMark: 1 });
+    const write = slow.write.bind(slow);
+    slow.write = ((text: string) => {
+      writes.push(text);
+      return write(text);
+    }) as typeof slow.write;
+    command.tracer.push(execOf(), execOf());
+    command.tracer.push(exitOf());
+    const status = runCommand(['getevents'], command.context(slow));
+    await command.stderr.waitFor('ready');
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(writes.length, 1);
+    assert.equal(writes[0]?.split('\n').length, 3);
+    slow.resume();
+    await once(slow, 'drain');
+    command.signals.emit('SIGINT');
+    assert.equal(await status, 0);
+    assert.equal(writes.length, 2);
+  });
+
+  const broken = (code: string): Writable =>
+    new Writable({
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error(`write ${code}`), { code })),
+    });
+
+  it('a closed pipe ends it quietly', async () => {
+    command.tracer.push(execOf());
+    assert.equal(await runCommand(['getevents'], command.context(broken('EPIPE'))), 0);
+    assert.match(command.stderr.text, /^ready[^\n]*\n$/);
+    assert.equal(command.tracer.closes, 1);
+  });
+
+  it('a full disk is told', async () => {
+    command.tracer.push(execOf());
+    assert.equal(await runCommand(['getevents'], command.context(broken('ENOSPC'))), 1);
+    assert.match(command.stderr.text, /write ENOSPC/);
+  });
+
+  describe('what goes wrong', () => {
+    const place = { file: 'p.yaml', line: 3, column: 5, text: 'x', hint: 'mind the gap' };
+    const failing = async (error: Error): Promise<number> => {
+      const api = { ...command.api, openTracer: () => Promise.reject(error) };
+      return runCommand(['getevents'], { ...command.context(), api });
+    };
+
+    it('policy errors: all diagnostics, status 1', async () => {
+      const error = new PolicyError([
+        { ...place, code: 'FIELD_UNKNOWN', severity: 'error', message: 'unknown field' },
+        { ...place, line: 9, hint: '', code: 'VALUE_INVALID', severity: 'error', message: 'not a \u001b[2J number' },
+      ]);
+      assert.equal(await failing(error), 1);
+      assert.equal(
+        command.stderr.text,
+        'p.yaml:3:5: error FIELD_UNKNOWN: unknown field\n    hint: mind the gap\n' +
+          'p.yaml:9:5: error VALUE_INVALID: not a \\u{1b}[2J number\n',
+      );
+      assert.equal(command.stdout.text, '');
+    });
+
+    it('kernel errors: what is missing, status 3', async () => {
+      const error = new KernelError('CAPABILITY_MISSING', 'CAP_BPF is missing', 'run as root', {
+        log: 'line 1\nline 2',
+      });
+      assert.equal(await failing(error), 3);
+      assert.equal(
+        command.stderr.text,
+        'polytrace: error CAPABILITY_MISSING: CAP_BPF is missing\n    hint: run as root\n    | line 1\n    | line 2\n',
+      );
+    });
+
+    it('other errors of the library: status 1', async () => {
+      assert.equal(await failing(new PolytraceError('POLICY_LOADED', 'there is one', '')), 1);
+      assert.equal(command.stderr.text, 'polytrace: error POLICY_LOADED: there is one\n');
+    });
+
+    it('a tracer that does not close cleanly is told', async () => {
+      command.tracer.onClose = () => Promise.reject(new KernelError('DETACH_FAILED', 'no', ''));
+      const status = command.run('getevents');
+      await command.stderr.waitFor('ready');
+      command.signals.emit('SIGINT');
+      assert.equal(await status, 3);
+      assert.match(command.stderr.text, /DETACH_FAILED/);
+    });
+  });
+});

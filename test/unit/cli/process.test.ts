@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+const SCRIPT = join(__dirname, 'fake-command.ts');
+
+describe('polytrace as a process', () => {
+  let child: ChildProcessWithoutNullStreams;
+
+  function start(fake: string, ...args: string[]): void {
+    child = spawn(process.execPath, ['--require', 'tsx/cjs', SCRIPT, 'getevents', ...args], {
+      env: { ...process.env, FAKE: fake },
+      stdio: 'pipe',
+    });
+  }
+
+  /** Everything that a stream gives, and a promise for the moment it contains a text. */
+  function gather(stream: NodeJS.ReadableStream): { text: string; has: (text: string) => Promise<void> } {
+    const seen = {
+      text: '',
+      has: async (text: string): Promise<void> => {
+        while (!seen.text.includes(text)) await once(stream, 'data');
+      },
+    };
+    stream.on('data', (chunk: Buffer) => (seen.text += chunk.toString()));
+    return seen;
+  }
+
+  afterEach(() => {
+    child.kill('SIGKILL');
+  });
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    it(`ends with 0 on ${signal}, with the last events printed`, async () => {
+      start('quiet');
+      const stdout = gather(child.stdout);
+      await stdout.has('/etc/shadow');
+      child.kill(signal);
+      assert.deepEqual(await once(child, 'close'), [0, null]);
+      assert.match(stdout.text, /\/bin\/last [^\n]*\n$/);
+    });
+  }
+
+  it('ends with 130 on the second Ctrl-C when closing takes long', async () => {
+    start('stuck');
+    const stdout = gather(child.stdout);
+    const exited = once(child, 'exit');
+    await stdout.has('/etc/shadow');
+    // Signals of one kind that come together are one; so until it has gone.
+    const again = setInterval(() => child.kill('SIGINT'), 20);
+    assert.deepEqual(await exited, [130, null]);
+    clearInterval(again);
+  });
+
+  it('ends with 0 and says nothing when its reader goes away', async () => {
+    start('endless');
+    const stderr = gather(child.stderr);
+    const exited = once(child, 'close');
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    assert.deepEqual(await exited, [0, null]);
+    assert.match(stderr.text, /^ready[^\n]*\n$/);
+  });
+
+  it('ends by itself after --duration', async () => {
+    start('quiet', '--duration', '0.05', '-o', 'json');
+    const stdout = gather(child.stdout);
+    assert.deepEqual(await once(child, 'close'), [0, null]);
+    const kinds = stdout.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => Object.keys(JSON.parse(line) as object)[0]);
+    assert.deepEqual(kinds, ['process_exec', 'process_exit']);
+  });
+});

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCommand } from '../../../lib/cli/program.js';
+import type { Diagnostic, PreflightReport } from '../../../types/index.js';
+import { FakeCommand } from './fake.js';
+
+describe('polytrace', () => {
+  let command: FakeCommand;
+  beforeEach(() => {
+    command = new FakeCommand();
+  });
+
+  it('--version tells that of the package', async () => {
+    const { version } = JSON.parse(readFileSync(join(__dirname, '../../../package.json'), 'utf8')) as {
+      version: string;
+    };
+    assert.equal(await command.run('--version'), 0);
+    assert.equal(command.stdout.text, `${version}\n`);
+  });
+
+  it('--help tells the commands and the exit statuses', async () => {
+    assert.equal(await command.run('--help'), 0);
+    for (const word of ['getevents', 'validate', 'preflight', 'Exit status: 0 good']) {
+      assert.ok(command.stdout.text.includes(word), word);
+    }
+    assert.equal(command.stderr.text, '');
+  });
+
+  it('getevents --help tells every option', async () => {
+    assert.equal(await command.run('getevents', '--help'), 0);
+    for (const option of [
+      'policy',
+      'output',
+      'process',
+      'event-types',
+      'policy-names',
+      'color',
+      'timestamps',
+      'duration',
+    ]) {
+      assert.ok(command.stdout.text.includes(`--${option}`), option);
+    }
+  });
+
+  describe('wrong usage ends with 2 and says why', () => {
+    const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+      [[], /Usage: polytrace/],
+      [['frobnicate'], /unknown command 'frobnicate'/],
+      [['getevents', '--frobnicate'], /unknown option '--frobnicate'/],
+      [['getevents', 'extra'], /too many arguments/],
+      [['getevents', '--policy'], /argument missing/],
+      [['getevents', '--policy', '/nonexistent/policy.yaml'], /no such file or folder: \/nonexistent\/policy\.yaml/],
+      [['getevents', '-o', 'xml'], /Allowed choices are compact, json/],
+      [['getevents', '--color', 'blue'], /Allowed choices are auto, always, never/],
+      [['getevents', '--process', '('], /Invalid regular expression/],
+      [
+        ['getevents', '--event-types', 'process_exec,open'],
+        /Allowed are process_exec, process_exit, process_kprobe, lost/,
+      ],
+      [['getevents', '--duration', '0'], /above 0/],
+      [['getevents', '--duration', '-1'], /above 0/],
+      [['getevents', '--duration', 'soon'], /above 0/],
+      [['getevents', '--duration', '1e9'], /above 0/],
+      [['getevents', '--duration', '3000000'], /at most 2147483/],
+      [['validate'], /missing required argument 'file'/],
+      [['validate', '/nonexistent/policy.yaml'], /cannot read \/nonexistent\/policy\.yaml: ENOENT/],
+      [['validate', '/tmp'], /cannot read \/tmp: EISDIR/],
+      [['preflight', 'extra'], /too many arguments/],
+    ];
+    for (const [args, message] of wrong) {
+      it(`polytrace ${args.join(' ')}`, async () => {
+        assert.equal(await command.run(...args), 2);
+        assert.match(command.stderr.text, message);
+        assert.equal(command.stdout.text, '');
+        assert.equal(command.opened, undefined);
+      });
+    }
+  });
+
+  describe('validate', () => {
+    let folder: string;
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'polytrace-cli-'));
+      writeFileSync(join(folder, 'good.yaml'), 'good');
+      writeFileSync(join(folder, 'bad.yaml'), 'bad');
+      writeFileSync(join(folder, 'odd.yaml'), 'odd');
+    });
+    afterEach(() => {
+      rmSync(folder, { recursive: true });
+    });
+
+    const diagnostic = (severity: Diagnostic['severity'], file: string, line: number): Diagnostic => ({
+      code: 'FIELD_UNKNOWN',
+      severity,
+      message: 'unknown field "x"',
+      hint: 'did you mean "y"?',
+      file,
+      line,
+      column: 3,
+      text: 'x',
+    });
+    const validate = (...names: string[]): Promise<number> => {
+      const validatePolicy = (yaml: string, options?: { file?: string }): Diagnostic[] => {
+        const file = options?.file ?? '';
+        if (yaml === 'bad') return [diagnostic('error', file, 2), diagnostic('error', file, 7)];
+        return yaml === 'odd' ? [diagnostic('warning', file, 4)] : [];
+      };
+      const args = names.map((name) => join(folder, name));
+      return runCommand(['validate', ...args], { ...command.context(), api: { ...command.api, validatePolicy } });
+    };
+    const shown = (): string => command.stdout.text.replaceAll(`${folder}/`, '');
+
+    it('a good file: a line, status 0', async () => {
+      assert.equal(await validate('good.yaml'), 0);
+      assert.equal(shown(), 'good.yaml: ok\n');
+    });
+
+    it('warnings do not fail', async () => {
+      assert.equal(await validate('odd.yaml'), 0);
+      assert.match(
+        shown(),
+        /^odd\.yaml:4:3: warning FIELD_UNKNOWN: [^\n]*\n {4}hint: [^\n]*\nodd\.yaml: ok, 1 warning\n$/,
+      );
+    });
+
+    it('every mistake of every file, status 1', async () => {
+      assert.equal(await validate('good.yaml', 'bad.yaml', 'odd.yaml'), 1);
+      assert.equal(
+        shown(),
+        'good.yaml: ok\n' +
+          'bad.yaml:2:3: error FIELD_UNKNOWN: unknown field "x"\n    hint: did you mean "y"?\n' +
+          'bad.yaml:7:3: error FIELD_UNKNOWN: unknown field "x"\n    hint: did you mean "y"?\n' +
+          'odd.yaml:4:3: warning FIELD_UNKNOWN: unknown field "x"\n    hint: did you mean "y"?\n' +
+          'odd.yaml: ok, 1 warning\n',
+      );
+    });
+  });
+
+  describe('preflight', () => {
+    const report: PreflightReport = {
+      kernel: '6.18.0',
+      features: [
+        { name: 'btf', available: true, detail: '/sys/kernel/btf/vmlinux', meaning: 'types are known' },
+        { name: 'kprobe', available: false, detail: 'CONFIG_KPROBES is off', meaning: 'no kprobes' },
+      ],
+      canTrace: true,
+      canAttachKprobes: false,
+    };
+    const preflight = (changes: Partial<PreflightReport>): Promise<number> =>
+      runCommand(['preflight'], {
+        ...command.context(),
+        api: { ...command.api, preflight: () => ({ ...report, ...changes }) },
+      });
+
+    it('is a table of what there is and what that means', async () => {
+      assert.equal(await preflight({}), 0);
+      assert.equal(
+        command.stdout.text,
+        [
+          'kernel 6.18.0',
+          '',
+          'FEATURE  HERE  DETAIL                   WHAT IT MEANS',
+          'btf      yes   /sys/kernel/btf/vmlinux  types are known',
+          'kprobe   no    CONFIG_KPROBES is off    no kprobes',
+          '',
+          'The base sensor (exec, exit, fork) can run here.',
+          'Policies with kprobes cannot run here.',
+          '',
+        ].join('\n'),
+      );
+    });
+
+    it('ends with 3 where nothing can be traced', async () => {
+      assert.equal(await preflight({ canTrace: false }), 3);
+    });
+  });
+});

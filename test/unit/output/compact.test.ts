@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { formatCompact } from '../../../lib/output/compact.js';
+import { columns } from '../../../lib/output/escape.js';
+import type { HookArgument, TracerEvent } from '../../../types/events.js';
+import {
+  ALL_CAPABILITIES,
+  execOf,
+  exitOf,
+  fileOf,
+  hookOf,
+  intOf,
+  lostOf,
+  processOf,
+  sizeOf,
+  textOf,
+} from './events.js';
+
+describe('compact output', () => {
+  const lines: readonly (readonly [event: TracerEvent, line: string])[] = [
+    [
+      execOf({ binary: '/usr/bin/bash', argv: ['-c', 'cat /etc/shadow'] }, { nodeName: '(none)' }),
+      '🚀 process (none) /usr/bin/bash -c "cat /etc/shadow"',
+    ],
+    [execOf({ binary: '/bin/true', argv: [] }), '🚀 process node /bin/true'],
+    [execOf({ argv: [''] }), '🚀 process node /usr/bin/cat ""'],
+    [execOf({ argv: ['-n', 'x'], flags: 'execve truncArgs' }), '🚀 process node /usr/bin/cat -n x …'],
+    [exitOf(), '💥 exit    node /usr/bin/cat /etc/shadow 0'],
+    [exitOf({ argv: [] }, { status: 127 }), '💥 exit    node /usr/bin/cat 127'],
+    [exitOf({}, { signal: 'SIGKILL' }), '💥 exit    node /usr/bin/cat /etc/shadow SIGKILL'],
+    [execOf({ pod: { namespace: 'default', name: 'web-0' } }), '🚀 process default/web-0 /usr/bin/cat /etc/shadow'],
+    [lostOf(), '⚠️  lost    node security_file_permission 12 events (ring_full)'],
+    [
+      lostOf({ hook: 'process_exec', reason: 'slow_consumer', count: 1 }),
+      '⚠️  lost    node process_exec 1 event (slow_consumer)',
+    ],
+  ];
+  for (const [event, line] of lines) {
+    it(line, () => {
+      assert.equal(formatCompact(event), line);
+    });
+  }
+
+  describe('known functions', () => {
+    const shadow = fileOf('/etc/shadow');
+    const hooks: readonly (readonly [
+      name: string,
+      args: readonly HookArgument[],
+      emoji: string,
+      rest: string,
+      detail: string,
+    ])[] = [
+      ['security_file_permission', [shadow, intOf(4, 1)], '📚', 'read   ', '/etc/shadow'],
+      ['security_file_permission', [shadow, intOf(2, 1)], '📝', 'write  ', '/etc/shadow'],
+      ['security_file_permission', [shadow, intOf(1, 1)], '❓', 'security_file_permission', '/etc/shadow'],
+      ['security_file_permission', [shadow], '❓', 'security_file_permission', '/etc/shadow'],
+      ['security_mmap_file', [shadow, intOf(3, 1, 'uint32'), intOf(1, 2, 'uint32')], '📝', 'mmap-rw', '/etc/shadow'],
+      ['security_mmap_file', [shadow, intOf(5, 1, 'uint32')], '📝', 'mmap-rx', '/etc/shadow'],
+      ['security_mmap_file', [shadow, intOf(0, 1, 'uint32')], '📝', 'mmap-  ', '/etc/shadow'],
+      ['security_path_truncate', [fileOf('/etc/x', 0, { type: 'path' })], '📝', 'truncate', '/etc/x'],
+      ['security_file_truncate', [shadow], '📝', 'truncate', '/etc/shadow'],
+      [
+        '__x64_sys_read',
+        [fileOf('/etc/x', 0, { type: 'fd', fd: 3 }), sizeOf(4096n, 2)],
+        '📚',
+        'read   ',
+        '/etc/x 4096 bytes',
+      ],
+      [
+        '__arm64_sys_write',
+        [fileOf('/etc/x', 0, { type: 'fd', fd: 3 }), sizeOf(5n, 2)],
+        '📝',
+        'write  ',
+        '/etc/x 5 bytes',
+      ],
+      ['__x64_sys_write', [intOf(1, 0), sizeOf(5n, 2)], '📝', 'write  ', '5 bytes'],
+      ['fd_install', [intOf(3, 0), fileOf('/etc/x', 1)], '📬', 'open   ', '/etc/x'],
+      ['__x64_sys_open', [textOf('../x', 0)], '📬', 'open   ', '../x'],
+      ['__x64_sys_openat', [intOf(-100, 0), textOf('/etc/x', 1)], '📬', 'openat ', '/etc/x'],
+      ['__x64_sys_close', [fileOf('/etc/x', 0, { type: 'fd', fd: 3 })], '📪', 'close  ', '/etc/x'],
+      [
+        '__x64_sys_mount',
+        [textOf('/dev/sda', 0), textOf('/mnt', 1), textOf('ext4', 2)],
+        '💾',
+        'mount  ',
+        '/dev/sda /mnt',
+      ],
+      ['__x64_sys_pivot_root', [textOf('/new', 0), textOf('/old', 1)], '💾', 'pivot_root', '/new /old'],
+      ['__x64_sys_setuid', [intOf(0, 0)], '🔑', 'setuid ', '0'],
+      ['__x64_sys_setns', [intOf(3, 0), intOf(0x40000000, 1)], '🔧', 'setns  ', 'net'],
+      ['__x64_sys_setns', [intOf(3, 0), intOf(0x20020000, 1)], '🔧', 'setns  ', 'mnt,pid'],
+      ['__x64_sys_setns', [intOf(3, 0), intOf(0, 1)], '🔧', 'setns  ', 'any'],
+      ['__x64_sys_clock_settime', [], '⏰', 'clock_settime', ''],
+      ['tcp_connect', [], '🔌', 'connect', ''],
+      ['__x64_sys_ptrace', [intOf(16, 0)], '❓', 'syscall', 'sys_ptrace'],
+      ['toString', [], '❓', 'syscall', 'toString'],
+    ];
+    for (const [name, args, emoji, label, detail] of hooks) {
+      it(`${name}: ${emoji} ${label} ${detail}`, () => {
+        const line = `${emoji} ${label} node /usr/bin/cat ${detail}`.trimEnd();
+        assert.equal(formatCompact(hookOf(name, args)), line);
+      });
+    }
+  });
+
+  describe('paths that are not whole', () => {
+    const paths = [
+      [fileOf('/tmp/x', 0, { flags: ['deleted'] }), '/tmp/x (deleted)'],
+      [fileOf('/a/b', 0, { flags: ['truncated', 'unreachable'] }), '/a/b (truncated) (unreachable)'],
+      [fileOf('pipe:[12]', 0, { flags: ['pseudo'] }), 'pipe:[12]'],
+      [fileOf('', 0, { flags: ['fault'] }), '(fault)'],
+      [textOf('/etc/x', 0, true), '/etc/x (truncated)'],
+    ] as const;
+    for (const [argument, shown] of paths) {
+      it(shown, () => {
+        const line = formatCompact(hookOf('security_path_truncate', [argument]));
+        assert.equal(line, `📝 truncate node /usr/bin/cat ${shown}`);
+      });
+    }
+  });
+
+  it('keeps an event in one line and a terminal unharmed, whatever the strings are', () => {
+    const evil = 'a\nb\u001b[2J\u202e"\\ \u009b';
+    const line = formatCompact(
+      hookOf('security_file_truncate', [fileOf(evil)], { process: processOf({ binary: evil }), nodeName: evil }),
+    );
+    const quoted = '"a\\nb\\x1b[2J\\u202e\\"\\\\ \\x9b"';
+    assert.equal(line, `📝 truncate ${quoted} ${quoted} ${quoted}`);
+  });
+
+  it('shows the time first when asked', () => {
+    assert.equal(
+      formatCompact(exitOf(), { timestamps: true }),
+      '2026-11-24T14:36:50.316744941Z 💥 exit    node /usr/bin/cat /etc/shadow 0',
+    );
+  });
+
+  it('colours words, not the text of them', () => {
+    for (const event of [execOf(), exitOf(), hookOf('fd_install', []), lostOf()]) {
+      const line = formatCompact(event, { color: true, timestamps: true });
+      assert.match(line, /\u001b\[\d+m/);
+      assert.equal(line.replace(/\u001b\[\d+m/g, ''), formatCompact(event, { timestamps: true }));
+    }
+  });
+
+  describe('capability trailer', () => {
+    const admin = { capabilities: { permitted: ALL_CAPABILITIES, effective: 0n, inheritable: 0n } };
+
+    it('ends the line at column 120', () => {
+      const line = formatCompact(execOf(admin), { capabilities: true });
+      assert.match(line, /^🚀 process node \/usr\/bin\/cat \/etc\/shadow {2,}🛑 CAP_SYS_ADMIN$/);
+      assert.equal(columns(line), 120);
+    });
+
+    it('is in the same column with colours and wide characters', () => {
+      const process = { ...admin, argv: ['日本語'] };
+      const line = formatCompact(execOf(process), { capabilities: true, color: true });
+      assert.equal(columns(line.replace(/\u001b\[\d+m/g, '')), 120);
+    });
+
+    it('follows a longer line after one space', () => {
+      const line = formatCompact(execOf({ ...admin, argv: ['x'.repeat(200)] }), { capabilities: true });
+      assert.match(line, /x 🛑 CAP_SYS_ADMIN$/);
+    });
+
+    it('is absent without the capability, and unless wanted', () => {
+      assert.doesNotMatch(formatCompact(execOf(), { capabilities: true }), /🛑/);
+      assert.doesNotMatch(formatCompact(execOf(admin)), /🛑/);
+    });
+  });
+});

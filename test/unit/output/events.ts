@@ -1,0 +1,112 @@
+/** Events to print, as the tracer would give them. */
+import type {
+  FileArgument,
+  HookArgument,
+  LostEvent,
+  Process,
+  ProcessExecEvent,
+  ProcessExitEvent,
+  ProcessKprobeEvent,
+} from '../../../types/events.js';
+
+export const ALL_CAPABILITIES = (1n << 41n) - 1n;
+
+export function processOf(fields: Partial<Process> = {}): Process {
+  return {
+    execId: 'bm9kZToxMDA6MjEw',
+    parentExecId: 'bm9kZTo5MDoyMDk=',
+    pid: 210,
+    uid: 0,
+    auid: 4294967295,
+    binary: '/usr/bin/cat',
+    executable: '/usr/bin/cat',
+    argv: ['/etc/shadow'],
+    arguments: '/etc/shadow',
+    cwd: '/root',
+    flags: 'execve clone',
+    startTime: '2026-11-24T14:36:49.875507609Z',
+    startTimeNs: 1795531009875507609n,
+    capabilities: { permitted: 0n, effective: 0n, inheritable: 0n },
+    namespaces: {
+      uts: 4026531838,
+      ipc: 4026531839,
+      mnt: 4026532999,
+      pid: 4026531836,
+      pidForChildren: 4026531836,
+      net: 0,
+      time: 4026531834,
+      timeForChildren: 4026531834,
+      cgroup: 4026531835,
+      user: 4026531837,
+    },
+    credentials: { uid: 0, gid: 0, euid: 0, egid: 0, suid: 0, sgid: 0, fsuid: 0, fsgid: 0 },
+    cgroupId: 0n,
+    ...fields,
+  };
+}
+
+const base = {
+  time: '2026-11-24T14:36:50.316744941Z',
+  timeNs: 1795531010316744941n,
+  nodeName: 'node',
+  ancestors: [],
+  tid: 210,
+} as const;
+
+export function execOf(process: Partial<Process> = {}, fields: Partial<ProcessExecEvent> = {}): ProcessExecEvent {
+  return { ...base, type: 'process_exec', process: processOf(process), ...fields };
+}
+
+export function exitOf(process: Partial<Process> = {}, fields: Partial<ProcessExitEvent> = {}): ProcessExitEvent {
+  return { ...base, type: 'process_exit', process: processOf(process), status: 0, coreDumped: false, ...fields };
+}
+
+export function hookOf(
+  functionName: string,
+  args: readonly HookArgument[],
+  fields: Partial<ProcessKprobeEvent> = {},
+): ProcessKprobeEvent {
+  return {
+    ...base,
+    type: 'process_kprobe',
+    process: processOf(),
+    policyName: 'files',
+    functionName,
+    args,
+    action: 'post',
+    tags: [],
+    selector: 0,
+    ...fields,
+  };
+}
+
+export function lostOf(fields: Partial<LostEvent> = {}): LostEvent {
+  const { time, timeNs, nodeName } = base;
+  return {
+    type: 'lost',
+    time,
+    timeNs,
+    nodeName,
+    hook: 'security_file_permission',
+    policyName: 'files',
+    reason: 'ring_full',
+    count: 12,
+    ...fields,
+  };
+}
+
+export function fileOf(path: string, index = 0, fields: Partial<FileArgument> = {}): FileArgument {
+  return { type: 'file', index, path, flags: [], permission: '-rw-r-----', inode: 42n, ...fields };
+}
+
+export function intOf(value: number, index: number, type: 'int' | 'uint32' = 'int'): HookArgument {
+  return { type, index, value };
+}
+
+export function textOf(value: string, index: number, truncated = false): HookArgument {
+  return { type: 'string', index, value, truncated };
+}
+
+export function sizeOf(value: bigint, index: number): HookArgument {
+  return { type: 'size_t', index, value };
+}
