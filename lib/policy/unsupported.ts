@@ -2,11 +2,12 @@
  * What a policy may say but the kernel side of this version cannot do yet: an error at load, with what to use instead.
  * Nothing that is written in a policy is passed over. Each entry goes away when the kernel side learns it.
  */
+import { filteredArg } from './arguments.js';
 import type { DiagnosticCode } from './codes.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData, ValueFilter } from './model.js';
 import type { ArgType } from './image.js';
 import type { Report } from './report.js';
-import { ARG_TYPES, HOOK_KINDS, type ArgTypeName, type Operator } from './vocabulary.js';
+import { ARG_TYPES, HOOK_KINDS, OPERATORS_OF, type ArgTypeName, type Operator } from './vocabulary.js';
 
 /** What the kernel side reads. */
 const READABLE: ReadonlySet<string> = new Set<ArgType>([
@@ -35,7 +36,7 @@ export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], repo
   for (const hook of hooks) {
     if (hook.kind !== 'kprobes') continue;
     findInHook(hook, add);
-    for (const selector of hook.selectors) findInSelector(selector, add);
+    for (const selector of hook.selectors) findInSelector(hook, selector, add);
   }
 }
 
@@ -159,10 +160,10 @@ function typeHint(type: ArgTypeName): string {
   return 'use nop, or an argument of type int, uint32, size_t, string, filename, file, path or fd';
 }
 
-function findInSelector(selector: SelectorData, add: Add): void {
-  for (const list of ['matchArgs', 'matchReturnArgs'] as const) {
-    for (const filter of selector[list] ?? []) findInFilter(filter, add);
-  }
+function findInSelector(hook: Hook, selector: SelectorData, add: Add): void {
+  const { args = [], returnArg } = hook.data;
+  for (const filter of selector.matchArgs ?? []) findInFilter(filter, filteredArg(hook, args, filter)?.arg, add);
+  for (const filter of selector.matchReturnArgs ?? []) findInFilter(filter, returnArg, add);
   const fields = [
     'matchData',
     'matchParentBinaries',
@@ -215,8 +216,11 @@ function findInSelector(selector: SelectorData, add: Add): void {
   for (const action of selector.matchActions ?? []) findInAction(action, add);
 }
 
-function findInFilter(filter: ValueFilter, add: Add): void {
+function findInFilter(filter: ValueFilter, arg: ArgData | undefined, add: Add): void {
   const { operator } = filter;
+  const allowed: readonly Operator[] = arg?.type === undefined ? [] : OPERATORS_OF[ARG_TYPES[arg.type].class];
+  // An operator that does not fit its argument is a mistake of another kind.
+  if (operator !== undefined && arg !== undefined && !allowed.includes(operator)) return;
   if (operator !== undefined && !COMPARABLE.has(operator)) {
     add(
       'UNSUPPORTED_OPERATOR',

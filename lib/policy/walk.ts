@@ -10,6 +10,7 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
+import { isBeyondPlainData } from './yaml.js';
 import { nearest } from './nearest.js';
 import type { Placed, Span } from './places.js';
 import { quote, type Report } from './report.js';
@@ -34,7 +35,7 @@ class Walker {
   constructor(private readonly report: Report) {}
 
   node(node: Node | null, shape: Shape, name: string): unknown {
-    if (node === null || this.#refused(node)) return undefined;
+    if (node === null || isBeyondPlainData(node)) return undefined;
     switch (shape.kind) {
       case 'object':
         return isMap(node) ? this.#object(node, shape, name) : this.#wrongType(node, shape, name);
@@ -51,14 +52,6 @@ class Walker {
       case 'any':
         return undefined;
     }
-  }
-
-  #refused(node: Node): boolean {
-    if (!isAlias(node) && node.anchor === undefined) return false;
-    const what = isAlias(node) ? `the alias *${node.source}` : `the anchor &${String(node.anchor)}`;
-    const hint = 'write the value out where it is needed; selectorsMacros shares filters between selectors';
-    this.report.add('YAML_ALIAS', span(node), `${what}: anchors and aliases are not part of the format`, hint);
-    return true;
   }
 
   #wrongType(node: Node, shape: Shape, name: string): undefined {
@@ -138,7 +131,7 @@ class Walker {
   *#pairs(node: YAMLMap, placed: Placed): Generator<[string, Pair]> {
     for (const pair of node.items) {
       const key = pair.key as Node;
-      if (this.#refused(key)) continue;
+      if (isBeyondPlainData(key)) continue;
       if (!isScalar(key) || typeof key.value !== 'string') {
         const text = isScalar(key) ? (key.source ?? '') : describe(key);
         this.report.add(

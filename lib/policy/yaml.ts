@@ -1,9 +1,21 @@
 /** Text to one YAML document, in bounded time and memory, with every syntax mistake as a diagnostic. */
-import { Composer, Lexer, LineCounter, Parser, type Document, type YAMLError } from 'yaml';
+import {
+  Composer,
+  isAlias,
+  isNode,
+  isScalar,
+  Lexer,
+  LineCounter,
+  Parser,
+  visit,
+  type Document,
+  type Node,
+  type YAMLError,
+} from 'yaml';
 import type { DiagnosticCode } from './codes.js';
 import { FILE_BYTES_MAX, YAML_DEPTH_MAX, YAML_TOKENS_MAX } from './limits.js';
 import { Places, type Span } from './places.js';
-import { Report } from './report.js';
+import { quote, Report } from './report.js';
 
 export interface ParsedText {
   readonly report: Report;
@@ -31,7 +43,15 @@ export function parseYaml(text: string, file: string): ParsedText {
   const documents = compose(text, lines, report);
   const [document, second] = documents;
   if (report.hasErrors) return { report };
-  if (document === undefined || document.contents === null) {
+  if (second !== undefined) {
+    report.add(
+      'YAML_MULTIPLE_DOCUMENTS',
+      { start: second.range[0], end: second.range[1] },
+      'a second document begins here',
+      'one policy a file: move what follows `---` into a file of its own',
+    );
+  }
+  if (document === undefined || isNothing(document)) {
     report.add(
       'YAML_EMPTY',
       start,
@@ -41,15 +61,13 @@ export function parseYaml(text: string, file: string): ParsedText {
     return { report };
   }
   for (const error of document.errors) addSyntaxError(error, report);
-  if (second !== undefined) {
-    report.add(
-      'YAML_MULTIPLE_DOCUMENTS',
-      { start: second.range[0], end: second.range[1] },
-      'a second document begins here',
-      'one policy a file: move what follows `---` into a file of its own',
-    );
-  }
-  return report.hasErrors ? { report } : { report, document };
+  if (report.hasErrors) return { report };
+  refuseBeyondPlainData(document, report);
+  return { report, document };
+}
+
+function isNothing({ contents }: Document.Parsed): boolean {
+  return contents === null || (isScalar(contents) && contents.value === null && contents.tag === undefined);
 }
 
 const start: Span = { start: 0, end: 0 };
@@ -109,4 +127,32 @@ function addSyntaxError(error: YAMLError, report: Report): void {
           ? ['YAML_TAG', 'remove the tag']
           : ['YAML_SYNTAX', 'correct the YAML first; the rest is checked after that'];
   report.add(code, span, error.message.split('\n', 1)[0] ?? error.message, hint);
+}
+
+const CORE_TAG = 'tag:yaml.org,2002:';
+
+/** Anchors, aliases and tags of one's own: what YAML has and the format has not. */
+export function isBeyondPlainData(node: Node): boolean {
+  return isAlias(node) || node.anchor !== undefined || (node.tag !== undefined && !node.tag.startsWith(CORE_TAG));
+}
+
+function refuseBeyondPlainData(document: Document.Parsed, report: Report): void {
+  visit(document, (_, node) => {
+    if (!isNode(node) || !isBeyondPlainData(node)) return;
+    const own = { start: node.range?.[0] ?? 0, end: node.range?.[1] ?? 0 };
+    // A node's own range begins after its anchor and tag.
+    const from = (sign: string): Span => ({
+      start: Math.max(report.places.text.lastIndexOf(sign, own.start), 0),
+      end: own.end,
+    });
+    if (isAlias(node) || node.anchor !== undefined) {
+      const [what, span] = isAlias(node)
+        ? [`*${node.source}`, own]
+        : [`&${String(node.anchor)}`, from(`&${String(node.anchor)}`)];
+      const hint = 'write the value out where it is needed; selectorsMacros shares filters between selectors';
+      report.add('YAML_ALIAS', span, `${what}: anchors and aliases are not part of the format`, hint);
+    } else {
+      report.add('YAML_TAG', from('!'), `the tag ${quote(node.tag)} has no meaning here`, 'remove it');
+    }
+  });
 }

@@ -70,7 +70,8 @@ function checkSize(policy: PolicyData, hooks: readonly Hook[], report: Report): 
     );
   }
   const written = HOOK_KINDS.some((kind) => places.has(spec, kind));
-  if (!written && spec.loader !== true) {
+  const loads = places.has(spec, 'loader') && spec.loader !== false;
+  if (!written && !loads) {
     report.add(
       'POLICY_WITHOUT_HOOKS',
       places.value(policy, 'spec'),

@@ -1,0 +1,82 @@
+/** Hostile texts are refused in bounded time; the limits are those of the kernel side. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { validatePolicy } from '../../../lib/policy/index.js';
+import * as limits from '../../../lib/policy/limits.js';
+
+const MIB = 1024 * 1024;
+
+const hostile: readonly (readonly [string, string, string])[] = [
+  ['a text of more than 1 MiB', ' '.repeat(MIB + 1), 'FILE_TOO_LARGE'],
+  ['half a million brackets', '['.repeat(500_000), 'YAML_TOO_DEEP'],
+  ['half a million braces', '{a: '.repeat(250_000), 'YAML_TOO_DEEP'],
+  ['half a million list items in each other', '- '.repeat(500_000), 'YAML_TOO_DEEP'],
+  ['keys in each other', '? '.repeat(500_000), 'YAML_TOO_DEEP'],
+  ['a million lines', '#\n'.repeat(MIB / 2), 'FILE_TOO_LARGE'],
+  ['a million anchors', '- &a x\n'.repeat(MIB / 8), 'FILE_TOO_LARGE'],
+  ['a million documents', '---\n'.repeat(MIB / 4), 'YAML_MULTIPLE_DOCUMENTS'],
+  [
+    'a billion laughs',
+    `a: &a [x, x]\n${'bcdefghij'
+      .split('')
+      .map((key, i) => `${key}: &${key} [*${'abcdefghij'[i]}, *${'abcdefghij'[i]}]`)
+      .join('\n')}\n`,
+    'YAML_ALIAS',
+  ],
+];
+
+describe('policy: bounds', () => {
+  for (const [name, text, code] of hostile) {
+    it(`refuses ${name}`, function () {
+      this.timeout(10_000);
+      const begin = process.hrtime.bigint();
+      const found = validatePolicy(text);
+      const milliseconds = Number((process.hrtime.bigint() - begin) / 1_000_000n);
+      assert.ok(
+        found.some((d) => d.code === code),
+        found
+          .slice(0, 3)
+          .map((d) => d.code)
+          .join(),
+      );
+      assert.ok(milliseconds < 5000, `took ${milliseconds} ms`);
+    });
+  }
+
+  it('says that there are more mistakes than it shows', () => {
+    const found = validatePolicy(`{${Array.from({ length: 3000 }, (_, i) => `k${i}: 1`).join(', ')}}`);
+    assert.equal(found.length, limits.DIAGNOSTICS_MAX);
+    assert.ok(found.some((d) => d.code === 'TOO_MANY_MISTAKES'));
+  });
+
+  it('finds a key that stands there twice among many in little time', () => {
+    const keys = Array.from({ length: 20_000 }, (_, i) => `  k${i}: "1"`).join('\n');
+    const found = validatePolicy(
+      `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: a\n  labels:\n${keys.replaceAll('\n', '\n  ').replace(/^/, '  ')}\n    k7: "2"\nspec: {kprobes: []}\n`,
+    );
+    assert.deepEqual(
+      found.map((d) => d.code),
+      ['YAML_DUPLICATE_KEY'],
+    );
+  });
+
+  it('has the limits of bpf/abi.h', () => {
+    const header = readFileSync(new URL('../../../bpf/abi.h', `file://${__filename}`), 'utf8');
+    const shared = [
+      'FILTER_TEXT_MAX',
+      'HOOK_ARGS_MAX',
+      'HOOK_PARAM_MAX',
+      'HOOK_SELECTORS_MAX',
+      'INT_TESTS_MAX',
+      'INT_GROUPS_MAX',
+      'BINARY_TESTS_MAX',
+      'BINARY_SETS_MAX',
+      'HOOKS_MAX',
+    ] as const;
+    for (const name of shared) {
+      const value = new RegExp(`\\b${name} = (\\d+)`).exec(header)?.[1];
+      assert.equal(limits[name], Number(value), name);
+    }
+    assert.equal(limits.EQUAL_BYTES_MAX, Number(/PATH_BYTES_MAX = (\d+)/.exec(header)?.[1]));
+  });
+});

@@ -1,0 +1,313 @@
+/** The compiler's output: every filter in the form that the kernel side evaluates. */
+import assert from 'node:assert/strict';
+import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
+import type { HookImage, IntGroup, TextTable } from '../../../lib/policy/image.js';
+import { FILE_AND_INT, item, kprobe, policy, selectors } from './marked.js';
+
+function hook(yaml: string): HookImage {
+  const [image] = compilePolicy(yaml).hooks;
+  assert.ok(image);
+  return image;
+}
+
+function ints(type: string, filters: string): readonly IntGroup[] {
+  return (
+    hook(`${kprobe(`call: f\nsyscall: false\nargs: [{index: 2, type: ${type}}]\nselectors:\n${filters}`)}`).args[0]
+      ?.ints ?? []
+  );
+}
+
+function texts(key: 'equal' | 'prefix' | 'postfix', ...selectorBodies: string[]): TextTable {
+  const table = hook(kprobe(`${FILE_AND_INT}\nselectors:\n${selectorBodies.map(item).join('\n')}`)).args[0]?.texts[key];
+  assert.ok(table);
+  return table;
+}
+
+const one = (operator: string, values: string): string =>
+  `- matchArgs: [{index: 2, operator: ${operator}, values: [${values}]}]`;
+const on = (operator: string, ...values: string[]): string =>
+  `{index: 0, operator: ${operator}, values: [${values.join(', ')}]}`;
+
+describe('policy: hooks of an image', () => {
+  it('has what the policy says of the hook', () => {
+    const image = compilePolicy(
+      policy(`
+        kprobes:
+        - call: sys_openat
+          message: an open
+          tags: [a, b]
+          args:
+          - {index: 1, type: string, label: name}
+          - {index: 0, type: nop}
+          ignore: {callNotFound: true}`),
+      { file: 'x.yaml' },
+    );
+    assert.deepEqual(image, {
+      name: 'test',
+      hooks: [
+        {
+          kind: 'kprobe',
+          call: 'sys_openat',
+          syscall: true,
+          position: { file: 'x.yaml', line: 7, column: 11 },
+          message: 'an open',
+          ignoreCallNotFound: true,
+          tags: ['a', 'b'],
+          selectors: 1,
+          args: [
+            { index: 1, type: 'string', label: 'name', ints: [], texts: {}, position: { line: 11, column: 7 } },
+            { index: 0, type: 'nop', ints: [], texts: {}, position: { line: 12, column: 7 } },
+          ],
+          pids: [],
+          binaries: [],
+        },
+      ],
+      binarySets: [],
+    });
+  });
+
+  it('reads the return value only where the policy asks for it', () => {
+    const without = hook(kprobe('call: f\nsyscall: false\nreturnArg: {index: 0, type: int}'));
+    assert.equal(without.returnArg, undefined);
+    const filtered = hook(selectors('matchReturnArgs: [{index: 0, operator: LT, values: ["0"]}]'));
+    assert.deepEqual(filtered.returnArg?.ints, [
+      { negate: false, selectors: [0], tests: [{ op: 'less', signed: true, value: 0n, selectors: [0] }] },
+    ]);
+  });
+
+  it('makes a hook of each function of a list', () => {
+    const image = compilePolicy(
+      policy(
+        'lists:\n- {name: dups, type: syscalls, values: [sys_dup, sys_dup2, sys_dup]}\n- {name: plain, values: [f]}\nkprobes:\n- {call: "list:dups", syscall: false}\n- {call: "list:plain", syscall: false}',
+      ),
+    );
+    assert.deepEqual(
+      image.hooks.map(({ call, syscall }) => [call, syscall]),
+      [
+        ['sys_dup', true],
+        ['sys_dup2', true],
+        ['f', false],
+      ],
+    );
+  });
+
+  it('works macros into the selectors', () => {
+    const image = hook(
+      policy(
+        `selectorsMacros:\n  writes:\n    matchArgs: [{index: 1, operator: Equal, values: ["2"]}]\nkprobes:\n${item(`${FILE_AND_INT}\nselectors:\n- macros: [writes]\n  matchArgs: [{index: 0, operator: Prefix, values: [/etc]}]\n- matchPIDs: [{operator: In, values: [1]}]`)}`,
+      ),
+    );
+    assert.deepEqual(image.args[1]?.ints, [
+      { negate: false, selectors: [0], tests: [{ op: 'equal', signed: false, value: 2n, selectors: [0] }] },
+    ]);
+    assert.deepEqual(image.args[0]?.texts.prefix?.positive, [0]);
+  });
+
+  it('is the same for the same policy, and takes a parsed one', () => {
+    const yaml = selectors('matchBinaries: [{operator: In, values: [/b, /a]}]');
+    assert.deepEqual(compilePolicy(parsePolicy(yaml)), compilePolicy(yaml));
+  });
+});
+
+describe('policy: numbers of an image', () => {
+  const values: readonly (readonly [string, string, bigint])[] = [
+    ['int', '4', 4n],
+    ['int', '-1', 2n ** 64n - 1n],
+    ['int', '-2147483648', 2n ** 64n - 2n ** 31n],
+    ['int', '0x10', 16n],
+    ['int', '010', 8n],
+    ['int', '0o10', 8n],
+    ['int', '0b101', 5n],
+    ['int', '-0x10', 2n ** 64n - 16n],
+    ['int', '0', 0n],
+    ['uint32', '4294967295', 2n ** 32n - 1n],
+    ['uint32', '0xFFFFFFFF', 2n ** 32n - 1n],
+    ['size_t', '18446744073709551615', 2n ** 64n - 1n],
+  ];
+  for (const [type, text, value] of values) {
+    it(`${type} ${text}`, () => {
+      assert.deepEqual(ints(type, one('Equal', `"${text}"`)), [
+        { negate: false, selectors: [0], tests: [{ op: 'equal', signed: false, value, selectors: [0] }] },
+      ]);
+    });
+  }
+
+  const comparisons: readonly (readonly [string, string, string, boolean])[] = [
+    ['int', 'GreaterThan', 'greater', true],
+    ['int', 'GT', 'greater', true],
+    ['int', 'LessThan', 'less', true],
+    ['uint32', 'LT', 'less', false],
+    ['size_t', 'GT', 'greater', false],
+  ];
+  for (const [type, operator, op, signed] of comparisons) {
+    it(`${operator} of ${type}`, () => {
+      assert.deepEqual(ints(type, one(operator, '"7"'))[0]?.tests, [{ op, signed, value: 7n, selectors: [0] }]);
+    });
+  }
+
+  it('joins the values of a mask', () => {
+    assert.deepEqual(ints('int', one('Mask', '"64", "1", "0x80000000"')), [
+      { negate: false, selectors: [0], tests: [{ op: 'mask', signed: false, value: 0x80000041n, selectors: [0] }] },
+    ]);
+  });
+
+  it('shares equal comparisons between selectors and puts the second filter of a selector into a second group', () => {
+    const groups = ints(
+      'int',
+      `${one('Equal', '"1", "2"')}
+- matchArgs:
+  - {index: 2, operator: Equal, values: ["2"]}
+  - {index: 2, operator: NotEqual, values: ["9"]}
+  - {index: 2, operator: GT, values: ["1"]}
+- matchPIDs: [{operator: In, values: [1]}]`,
+    );
+    assert.deepEqual(groups, [
+      {
+        negate: false,
+        selectors: [0, 1],
+        tests: [
+          { op: 'equal', signed: false, value: 1n, selectors: [0] },
+          { op: 'equal', signed: false, value: 2n, selectors: [0, 1] },
+        ],
+      },
+      { negate: false, selectors: [1], tests: [{ op: 'greater', signed: true, value: 1n, selectors: [1] }] },
+      { negate: true, selectors: [1], tests: [{ op: 'equal', signed: false, value: 9n, selectors: [1] }] },
+    ]);
+  });
+
+  it('compares process ids', () => {
+    const image = hook(selectors('matchPIDs:\n- {operator: NotIn, values: [0]}\n- {operator: NotIn, values: [1]}'));
+    assert.deepEqual(
+      image.pids.map(({ negate, tests }) => [negate, tests.map((test) => test.value)]),
+      [
+        [true, [0n]],
+        [true, [1n]],
+      ],
+    );
+  });
+});
+
+describe('policy: texts of an image', () => {
+  it('gives an entry what its shorter prefixes say', () => {
+    const table = texts(
+      'prefix',
+      `matchArgs: [${on('Prefix', '/etc/shadow')}]`,
+      `matchArgs: [${on('Prefix', '/etc', '/var')}]`,
+    );
+    assert.deepEqual(table, {
+      positive: [0, 1],
+      used: [0, 1],
+      entries: [
+        { value: '/etc', match: [1], reject: [] },
+        { value: '/etc/shadow', match: [0, 1], reject: [] },
+        { value: '/var', match: [1], reject: [] },
+      ],
+    });
+  });
+
+  it('is not misled by a longer neighbour', () => {
+    const table = texts(
+      'prefix',
+      `matchArgs: [${on('Prefix', '/a', '/ab', '/ac')}]`,
+      `matchArgs: [${on('Prefix', '/ab/c')}]`,
+    );
+    assert.deepEqual(
+      table.entries.map(({ value, match }) => [value, match]),
+      [
+        ['/a', [0]],
+        ['/ab', [0]],
+        ['/ab/c', [0, 1]],
+        ['/ac', [0]],
+      ],
+    );
+  });
+
+  it('wants all filters of a selector', () => {
+    const table = texts('prefix', `matchArgs: [${on('Prefix', '/a', '/b')}, ${on('Prefix', '/a/x', '/b')}]`);
+    assert.deepEqual(
+      table.entries.map(({ value, match }) => [value, match]),
+      [
+        ['/a', []],
+        ['/a/x', [0]],
+        ['/b', [0]],
+      ],
+    );
+  });
+
+  it('rejects by negated filters, together with positive ones', () => {
+    const table = texts(
+      'prefix',
+      `matchArgs: [${on('Prefix', '/etc')}, ${on('NotPrefix', '/etc/ssl')}]`,
+      `matchArgs: [${on('NotPrefix', '/etc')}]`,
+    );
+    assert.deepEqual(table, {
+      positive: [0],
+      used: [0, 1],
+      entries: [
+        { value: '/etc', match: [0], reject: [1] },
+        { value: '/etc/ssl', match: [0], reject: [0, 1] },
+      ],
+    });
+  });
+
+  it('reads postfixes from their end', () => {
+    const table = texts(
+      'postfix',
+      `matchArgs: [${on('Postfix', 'rc')}]`,
+      `matchArgs: [${on('Postfix', '.bashrc')}, ${on('NotPostfix', 'x.bashrc')}]`,
+    );
+    assert.deepEqual(table.entries, [
+      { value: 'rc', match: [0], reject: [] },
+      { value: '.bashrc', match: [0, 1], reject: [] },
+      { value: 'x.bashrc', match: [0, 1], reject: [1] },
+    ]);
+  });
+
+  it('keeps whole texts apart from beginnings and ends', () => {
+    const body = `matchArgs: [${on('Equal', '/a')}, ${on('Prefix', '/a')}, ${on('NotEqual', '/b')}]`;
+    assert.deepEqual(texts('equal', body), {
+      positive: [0],
+      used: [0],
+      entries: [
+        { value: '/a', match: [0], reject: [] },
+        { value: '/b', match: [], reject: [0] },
+      ],
+    });
+    assert.deepEqual(texts('prefix', body).entries, [{ value: '/a', match: [0], reject: [] }]);
+  });
+
+  it('compares without the NUL at the end', () => {
+    assert.deepEqual(texts('equal', `matchArgs: [${on('Equal', '"/a\\0"')}]`).entries, [
+      { value: '/a', match: [0], reject: [] },
+    ]);
+  });
+});
+
+describe('policy: binaries of an image', () => {
+  it('has equal sets once and shares their tests', () => {
+    const image = compilePolicy(
+      kprobe(
+        `call: f\nselectors:\n${[
+          'matchBinaries: [{operator: In, values: [/b, /a, /b]}]',
+          'matchBinaries: [{operator: NotIn, values: [/a, /b]}]',
+          'matchBinaries: [{operator: In, values: [/a, /b]}]',
+          'matchBinaries: [{operator: NotPostfix, values: [sh]}]',
+          'matchBinaries: [{operator: Prefix, values: [/usr]}]',
+        ]
+          .map(item)
+          .join('\n')}`,
+      ),
+    );
+    assert.deepEqual(image.binarySets, [
+      { equal: ['/a', '/b'], prefix: [], postfix: [] },
+      { equal: [], prefix: [], postfix: ['sh'] },
+      { equal: [], prefix: ['/usr'], postfix: [] },
+    ]);
+    assert.deepEqual(image.hooks[0]?.binaries, [
+      { set: 0, negate: false, selectors: [0, 2] },
+      { set: 0, negate: true, selectors: [1] },
+      { set: 1, negate: true, selectors: [3] },
+      { set: 2, negate: false, selectors: [4] },
+    ]);
+  });
+});

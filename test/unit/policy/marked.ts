@@ -1,0 +1,93 @@
+/**
+ * Test policies with their mistakes marked: `⟦CODE⟧` stands right before the text that the diagnostic is about, so that line
+ * and column need no counting.
+ */
+import assert from 'node:assert/strict';
+import { validatePolicy } from '../../../lib/policy/index.js';
+
+export interface Expected {
+  readonly code: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface Marked {
+  readonly yaml: string;
+  readonly expected: readonly Expected[];
+}
+
+export function marked(text: string): Marked {
+  const expected: Expected[] = [];
+  const lines = text.split('\n').map((line, i) => {
+    let plain = line;
+    for (let match = MARK.exec(plain); match !== null; match = MARK.exec(plain)) {
+      expected.push({ code: match[1] as string, line: i + 1, column: match.index + 1 });
+      plain = plain.replace(MARK, '');
+    }
+    return plain;
+  });
+  return { yaml: lines.join('\n'), expected };
+}
+
+const MARK = /⟦([A-Z0-9_]+)⟧/;
+
+/** The marked mistakes, all of them, and no others. */
+export function checkMarked(text: string): void {
+  const { yaml, expected } = marked(text);
+  const found = validatePolicy(yaml, { file: 'p.yaml' });
+  assert.deepEqual(
+    found.map(({ code, line, column }) => ({ code, line, column })),
+    expected,
+    found.map((d) => `${d.line}:${d.column} ${d.code}: ${d.message}`).join('\n'),
+  );
+  for (const d of found) {
+    assert.equal(d.file, 'p.yaml');
+    assert.ok(d.message.length > 0 && d.hint.length > 0, `${d.code} has message and hint`);
+    assert.ok(d.text.length <= 80 && !d.text.includes('\n'), 'the text is one line of at most 80 characters');
+  }
+}
+
+/** A policy around one item of `spec.kprobes`, given without its indentation. */
+export function kprobe(body: string): string {
+  return policy(`kprobes:\n${item(body)}`);
+}
+
+export function policy(spec: string): string {
+  return `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: test\nspec:\n${indent(dedent(spec), 2)}\n`;
+}
+
+/** A kprobe that reads a file and an int, with these selectors. */
+export function selectors(body: string): string {
+  return kprobe(`${FILE_AND_INT}\nselectors:\n${item(body)}`);
+}
+
+export const FILE_AND_INT = `call: security_file_permission
+syscall: false
+return: true
+args:
+- index: 0
+  type: file
+- index: 1
+  type: int
+returnArg:
+  index: 0
+  type: int`;
+
+export function item(body: string): string {
+  return `- ${indent(dedent(body), 2).slice(2)}`;
+}
+
+export function dedent(text: string): string {
+  const lines = text.replace(/^\n/, '').trimEnd().split('\n');
+  const depth = Math.min(
+    ...lines.filter((line) => line.trim() !== '').map((line) => line.length - line.trimStart().length),
+  );
+  return lines.map((line) => line.slice(depth)).join('\n');
+}
+
+function indent(text: string, by: number): string {
+  return text
+    .split('\n')
+    .map((line) => (line === '' ? line : ' '.repeat(by) + line))
+    .join('\n');
+}
