@@ -1,0 +1,163 @@
+// Writes lib/wire/layout.gen.ts from the BTF of bpf/layout.c, so that TypeScript and the kernel programs share one definition.
+//   node scripts/gen-layout.mjs           write the file when it differs
+//   node scripts/gen-layout.mjs --check   exit 1 when it differs
+//   node scripts/gen-layout.mjs --hash    print the layout hash only (CMake puts it into the addon); needs no tools
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const abi = join(root, 'bpf/abi.h');
+const target = join(root, 'lib/wire/layout.gen.ts');
+
+/** abi.h without comments and with single spaces: only what changes the layout changes the hash. */
+function normalisedAbi() {
+  return readFileSync(abi, 'utf8')
+    .replace(/\/\*[\s\S]*?\*\//g, ' ')
+    .replace(/\/\/.*$/gm, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
+function layoutHash() {
+  return createHash('sha256').update(normalisedAbi()).digest('hex').slice(0, 16);
+}
+
+/** `clang`, else the newest `clang-NN` in PATH: the same choice as cmake/tools.cmake. */
+function findClang() {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin'];
+  const names = new Map();
+  for (const folder of folders.filter((each) => existsSync(each))) {
+    for (const name of readdirSync(folder)) {
+      const match = /^clang(?:-(\d+))?$/.exec(name);
+      if (match && !names.has(match[1] ?? '')) names.set(match[1] ?? '', join(folder, name));
+    }
+  }
+  const newest = [...names.keys()].sort((a, b) => Number(b || Infinity) - Number(a || Infinity))[0];
+  if (newest === undefined) throw new Error('clang is missing: install the Debian package clang');
+  return names.get(newest);
+}
+
+function run(program, args, hint) {
+  try {
+    const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+    return execFileSync(program, args, {
+      encoding: 'utf8',
+      maxBuffer: 1 << 26,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+  } catch (error) {
+    if (error.code === 'ENOENT')
+      throw new Error(`${program} is missing: install the Debian package ${hint}`, { cause: error });
+    throw error;
+  }
+}
+
+function readBtf() {
+  const folder = mkdtempSync(join(tmpdir(), 'polytrace-layout-'));
+  try {
+    const object = join(folder, 'layout.o');
+    const flags = ['-target', 'bpf', '-ffreestanding', '-O2', '-g', '-Wall', '-Wextra', '-Werror'];
+    run(findClang(), [...flags, '-c', join(root, 'bpf/layout.c'), '-o', object], 'clang');
+    return JSON.parse(run('bpftool', ['btf', 'dump', 'file', object, '-j'], 'bpftool')).types;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const camel = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
+const pascal = (name) => camel(name).replace(/^[a-z]/, (letter) => letter.toUpperCase());
+
+/** Follows typedefs and qualifiers to the type itself. */
+function resolve(types, id) {
+  let type = types.get(id);
+  while (['TYPEDEF', 'CONST', 'VOLATILE', 'RESTRICT'].includes(type.kind)) type = types.get(type.type_id);
+  return type;
+}
+
+function sizeOf(types, type) {
+  return type.kind === 'ARRAY' ? type.nr_elems * sizeOf(types, resolve(types, type.type_id)) : type.size;
+}
+
+/** [name, number] of each member; those of nested structs follow their own member with its name in front. */
+function members(types, struct, base = 0, prefix = '') {
+  return struct.members
+    .filter((member) => member.name !== 'pad')
+    .flatMap((member) => {
+      const name = prefix + (prefix ? pascal(member.name) : camel(member.name));
+      const offset = base + member.bits_offset / 8;
+      const type = resolve(types, member.type_id);
+      const rows = [[name, offset]];
+      if (type.kind === 'STRUCT') rows.push(...members(types, type, offset, name));
+      if (type.kind === 'ARRAY') {
+        rows.push([`${name}Stride`, sizeOf(types, resolve(types, type.type_id))], [`${name}Length`, type.nr_elems]);
+      }
+      return rows;
+    });
+}
+
+function constant(comment, name, rows) {
+  const seen = new Set();
+  for (const [key] of rows) {
+    if (seen.has(key)) throw new Error(`${name}.${key} stands for two members: rename one in abi.h`);
+    seen.add(key);
+  }
+  return [
+    `/** ${comment} */`,
+    `export const ${name} = {`,
+    ...rows.map(([key, value]) => `  ${key}: ${value},`),
+    '} as const;',
+    '',
+  ];
+}
+
+function generate() {
+  const list = readBtf();
+  const types = new Map(list.map((type) => [type.id, type]));
+  const lines = [
+    '// Written by scripts/gen-layout.mjs from bpf/abi.h. Do not edit: change abi.h, then `npm run gen`.',
+    '// Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).',
+    '',
+    '/** Of the abi.h that this file was made from; the addon carries that of its own. */',
+    `export const LAYOUT_HASH = '${layoutHash()}';`,
+    '',
+  ];
+  for (const [, kind, name] of normalisedAbi().matchAll(/\b(struct|enum) (\w+) \{/g)) {
+    const type = list.find((each) => each.name === name && each.kind.startsWith(kind.toUpperCase()));
+    if (!type) throw new Error(`${kind} ${name} of bpf/abi.h is not in bpf/layout.c: add KEEP(${kind}, ${name})`);
+    const rows =
+      kind === 'enum'
+        ? type.values.map((value) => [value.name, value.val])
+        : [['sizeof', type.size], ...members(types, type)];
+    lines.push(...constant(`${kind} ${name}`, pascal(name), rows));
+  }
+  return lines.join('\n').trimEnd() + '\n';
+}
+
+function main() {
+  if (process.argv.includes('--hash')) {
+    process.stdout.write(layoutHash());
+    return;
+  }
+  const text = generate();
+  const current = existsSync(target) ? readFileSync(target, 'utf8') : '';
+  if (text === current) return;
+  if (process.argv.includes('--check')) {
+    console.error('lib/wire/layout.gen.ts does not match bpf/abi.h: run `npm run gen` and commit the result');
+    process.exitCode = 1;
+    return;
+  }
+  writeFileSync(target, text);
+  console.log('wrote lib/wire/layout.gen.ts');
+}
+
+try {
+  main();
+} catch (error) {
+  console.error(`gen-layout: ${error.message}`);
+  process.exitCode = 1;
+}
