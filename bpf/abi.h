@@ -26,7 +26,6 @@ enum abi_limit {
 	PATH_BYTES_MAX = 4095,     /* longest path, as PATH_MAX without its NUL */
 	STRING_BYTES_MAX = 4095,   /* longest string argument kept */
 	ARGV_BYTES_MAX = 32768,    /* longest argument block of an exec kept */
-	PATH_COMPONENTS_MAX = 2048,/* "/a" 2,047 times is 4,094 bytes */
 	FILTER_TEXT_MAX = 255,     /* longest Prefix or Postfix value (256 bytes of trie key, one names the argument) */
 	HOOK_ARGS_MAX = 8,         /* values read by a hook, the return value not counted */
 	HOOK_PARAM_MAX = 6,        /* function parameters that are passed in registers */
@@ -153,10 +152,9 @@ struct event_hook {
 	struct event_header header;
 	struct process_key key;
 	u32 hook; /* id given at load */
-	u32 selector; /* index of the selector that matched; 0 when the hook has none */
-	u64 return_value;
 	u32 args_count;
-	u32 pad;
+	u64 matched; /* one bit: the selector that matched; bit 0 when the hook has none */
+	u64 return_value; /* an integer sign- or zero-extended to 64 bits */
 	/* struct arg_value args[args_count], then text */
 };
 
@@ -194,20 +192,27 @@ struct text_verdict {
 	u64 reject;
 };
 
-/* Equal, Prefix and Postfix filters of one argument. */
 struct text_table {
 	u64 positive; /* selectors that want a match here */
 	u64 used; /* selectors that have a filter here; 0: no table */
-	u32 longest; /* bytes of the longest value, at most */
+	u32 longest; /* bytes of the longest value */
 	u32 pad;
 };
 
 struct arg_config {
 	u8 type; /* enum arg_type */
 	u8 param; /* function parameter, from 0 */
-	u8 int_groups; /* groups whose source is this argument */
-	u8 has_text; /* any of the tables is used */
+	u8 int_groups; /* groups about this argument */
+	u8 pad;
+};
+
+/* A string, filename, file, path or fd argument; those that cost least to decide on come first. */
+struct text_config {
+	u8 slot; /* index in args */
+	u8 type; /* enum arg_type */
+	u8 param;
 	u8 user; /* the string is in user memory */
+	u8 filtered; /* any of the tables is used */
 	u8 pad[3];
 	struct text_table equal, prefix, postfix;
 };
@@ -233,9 +238,11 @@ struct hook_config {
 	u8 binary_tests;
 	u8 return_type; /* enum arg_type */
 	u8 params; /* parameters of the function: the return value follows them in a fexit context */
-	u8 pad[3];
-	u32 record_size; /* bytes of scratch for a record */
+	u8 texts_count;
+	u8 pad[2];
+	u32 body_room; /* last offset in a record's body at which a whole text fits */
 	struct arg_config args[HOOK_ARGS_MAX];
+	struct text_config texts[TEXT_ARGS_MAX];
 	struct int_group groups[INT_GROUPS_MAX];
 	struct int_test tests[INT_TESTS_MAX];
 	struct binary_test binaries[BINARY_TESTS_MAX];
@@ -301,7 +308,9 @@ ABI_SIZE(event_hook, 64);
 ABI_SIZE(int_test, 24);
 ABI_SIZE(int_group, 16);
 ABI_SIZE(text_table, 24);
-ABI_SIZE(arg_config, 80);
+ABI_SIZE(arg_config, 4);
+ABI_SIZE(text_config, 80);
+ABI_SIZE(text_verdict, 16);
 ABI_SIZE(binary_test, 16);
 ABI_SIZE(trie_key, 260);
 ABI_SIZE(control, 8);

@@ -14,32 +14,31 @@ static __always_inline struct mount *mount_of(struct vfsmount *mnt)
 	return KERNEL(mount, (void *)mnt - bpf_core_field_offset(struct mount, mnt));
 }
 
+enum {
+	/* "/a" 2,047 times is a path of 4,094 bytes: as many rounds of as many steps cover it, and mounts in between */
+	WALK_STEPS = 64,
+	WALK_ROUNDS = 34,
+};
+
 /*
- * Writes the path of (mnt, dentry) before TEXT_END and returns where it starts. Not inlined: a hook may resolve several.
+ * One round of the walk; returns 1 when there is more to do. A global function: the verifier checks its loop once, by
+ * itself, however often it is called.
  */
-static __noinline u32 resolve_path(struct text_buffer *buffer, struct dentry *dentry, struct vfsmount *mnt,
-				   u32 *flags)
+__noinline int walk_path(struct text_buffer *buffer)
 {
-	struct task_struct *task;
-	struct fs_struct *fs;
-	struct dentry *root;
-	struct vfsmount *root_mnt;
-	u32 start = TEXT_END;
-	u32 seen = 0;
+	struct dentry *dentry, *root;
+	struct vfsmount *mnt, *root_mnt;
+	u32 start;
 
-	if (!buffer || !flags)
-		return TEXT_END;
-	task = current_task();
-	fs = READ(task, fs);
-	root = READ(fs, root.dentry);
-	root_mnt = READ(fs, root.mnt);
-	dentry = KERNEL(dentry, dentry);
-	mnt = KERNEL(vfsmount, mnt);
+	if (!buffer)
+		return 0;
+	dentry = KERNEL(dentry, buffer->walk.dentry);
+	mnt = KERNEL(vfsmount, buffer->walk.mnt);
+	root = (void *)buffer->walk.root_dentry;
+	root_mnt = (void *)buffer->walk.root_mnt;
+	start = buffer->walk.start;
 
-	if (!READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry)
-		seen |= TEXT_DELETED;
-
-	for (u32 i = 0; i < PATH_COMPONENTS_MAX; i++) {
+	for (u32 i = 0; i < WALK_STEPS; i++) {
 		struct dentry *parent;
 		const unsigned char *name;
 		u32 length;
@@ -54,10 +53,10 @@ static __noinline u32 resolve_path(struct text_buffer *buffer, struct dentry *de
 
 			if (above == m) {
 				if (!READ(m, mnt_ns))
-					seen |= TEXT_UNREACHABLE;
+					buffer->walk.flags |= TEXT_UNREACHABLE;
 				goto done;
 			}
-			dentry = READ(m, mnt_mountpoint);
+			dentry = KERNEL(dentry, READ(m, mnt_mountpoint));
 			mnt = KERNEL(vfsmount, ADDRESS(above, mnt));
 			continue;
 		}
@@ -67,34 +66,64 @@ static __noinline u32 resolve_path(struct text_buffer *buffer, struct dentry *de
 		name = READ(dentry, d_name.name);
 		if (parent == dentry) {
 			/* the top of a tree that is not mounted there: a pipe, a socket, a memfd */
-			seen |= TEXT_PSEUDO;
+			buffer->walk.flags |= TEXT_PSEUDO;
 			start -= length;
-			if (start < TEXT_LEAD || start > TEXT_END)
-				goto full;
+			opaque(start);
+			if (start > TEXT_END)
+				goto done;
 			bpf_probe_read_kernel(&buffer->bytes[start], length, name);
 			goto done;
 		}
 
 		start -= length + 1;
-		if (start < TEXT_LEAD + 1 || start > TEXT_END)
-			goto full;
+		opaque(start);
+		if (start < TEXT_LEAD || start > TEXT_END) {
+			buffer->walk.flags |= TEXT_TRUNCATED;
+			start += length + 1;
+			goto done;
+		}
 		buffer->bytes[start] = '/';
 		bpf_probe_read_kernel(&buffer->bytes[start + 1], length, name);
-		dentry = parent;
-		continue;
-full:
-		start += length + 1;
-		seen |= TEXT_TRUNCATED;
-		goto done;
+		dentry = KERNEL(dentry, parent);
 	}
-	seen |= TEXT_TRUNCATED;
+	buffer->walk.dentry = (u64)dentry;
+	buffer->walk.mnt = (u64)mnt;
+	buffer->walk.start = start;
+	return 1;
 done:
+	buffer->walk.start = start;
+	return 0;
+}
+
+/* Writes the path of (mnt, dentry) before TEXT_END and returns where it starts; flags are in buffer->walk. */
+static __always_inline u32 resolve_path(struct text_buffer *buffer, struct dentry *dentry, struct vfsmount *mnt)
+{
+	struct task_struct *task = current_task();
+	struct fs_struct *fs = READ(task, fs);
+	u32 start, more = 1;
+
+	buffer->walk.dentry = (u64)dentry;
+	buffer->walk.mnt = (u64)mnt;
+	buffer->walk.root_dentry = (u64)READ(fs, root.dentry);
+	buffer->walk.root_mnt = (u64)READ(fs, root.mnt);
+	buffer->walk.start = TEXT_END;
+	/* unhashed, and not the top of a tree: its name was removed */
+	dentry = KERNEL(dentry, dentry);
+	buffer->walk.flags = !READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry ? TEXT_DELETED : 0;
+
+	for (u32 i = 0; i < WALK_ROUNDS && more; i++)
+		more = walk_path(buffer);
+	if (more)
+		buffer->walk.flags |= TEXT_TRUNCATED;
+
+	start = buffer->walk.start;
+	if (start < TEXT_LEAD || start > TEXT_END)
+		start = TEXT_END;
 	/* the root itself */
-	if (start == TEXT_END && !(seen & TEXT_PSEUDO)) {
+	if (start == TEXT_END && !(buffer->walk.flags & TEXT_PSEUDO)) {
 		start = TEXT_END - 1;
 		buffer->bytes[start] = '/';
 	}
-	*flags = seen;
 	return start;
 }
 

@@ -163,7 +163,7 @@ static __always_inline void fill_namespaces(struct process_namespaces *out, stru
 	out->pid = NS_INUM(pid_ns);
 }
 
-static __always_inline u32 append_text(struct exec_scratch *s, u32 used, struct text_ref *ref, u32 start, u32 flags)
+static __always_inline u32 append_text(struct exec_scratch *s, u32 used, struct text_ref *ref, u32 start)
 {
 	u32 length = TEXT_END - start;
 
@@ -173,7 +173,7 @@ static __always_inline u32 append_text(struct exec_scratch *s, u32 used, struct 
 	bpf_probe_read_kernel(&s->heap[used], length, &s->text.bytes[start]);
 	ref->offset = sizeof(s->record) + used;
 	ref->length = length;
-	ref->flags = flags;
+	ref->flags = s->text.walk.flags;
 	return used + length;
 }
 
@@ -224,7 +224,7 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	struct css_set *css;
 	struct cgroup *cgroup;
 	struct kernfs_node *node;
-	u32 start, used, flags = 0;
+	u32 start, used;
 
 	if (!s)
 		return 0;
@@ -251,12 +251,12 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 
 	used = append_filename(s, 0, bprm);
 	fs = READ(task, fs);
-	start = resolve_path(&s->text, READ(fs, pwd.dentry), READ(fs, pwd.mnt), &flags);
-	used = append_text(s, used, &e->cwd, start, flags);
+	start = resolve_path(&s->text, READ(fs, pwd.dentry), READ(fs, pwd.mnt));
+	used = append_text(s, used, &e->cwd, start);
 
 	file = READ(bprm, file);
-	start = resolve_path(&s->text, READ(file, f_path.dentry), READ(file, f_path.mnt), &flags);
-	used = append_text(s, used, &e->executable, start, flags);
+	start = resolve_path(&s->text, READ(file, f_path.dentry), READ(file, f_path.mnt));
+	used = append_text(s, used, &e->executable, start);
 	if (keeps_bits()) {
 		struct binary_bits bits = { .exec_count = e->key.exec_count, .start_time = e->key.start_time };
 
@@ -424,7 +424,7 @@ int scan_binaries(struct bpf_iter__task *ctx)
 	struct binary_bits bits = {};
 	struct mm_struct *mm;
 	struct file *file;
-	u32 start, flags = 0, tgid;
+	u32 start, tgid;
 
 	if (!task)
 		return 0;
@@ -440,7 +440,7 @@ int scan_binaries(struct bpf_iter__task *ctx)
 		return 0;
 	bits.exec_count = READ(task, self_exec_id);
 	bits.start_time = READ(task, start_boottime);
-	start = resolve_path(&s->text, READ(file, f_path.dentry), READ(file, f_path.mnt), &flags);
+	start = resolve_path(&s->text, READ(file, f_path.dentry), READ(file, f_path.mnt));
 	find_sets(&s->text, start, &bits);
 	store_bits(tgid, &bits);
 	return 0;

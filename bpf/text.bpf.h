@@ -15,17 +15,19 @@ enum {
 	NAME_BYTES_MAX = 255,
 };
 
+/* Where the walk up a path stands. Pointers as numbers: the next round casts them again. */
+struct path_walk {
+	u64 dentry, mnt;
+	u64 root_dentry, root_mnt;
+	u32 start;
+	u32 flags; /* enum text_flag */
+};
+
 struct text_buffer {
+	struct path_walk walk;
 	u8 bytes[TEXT_END + TEXT_ZEROS];
 	struct trie_key reversed;
 	u32 pad;
-};
-
-/* The text of which a filter asks: bytes[start .. TEXT_END). */
-struct text {
-	u32 start;
-	u32 length;
-	u32 flags; /* enum text_flag */
 };
 
 #endif
