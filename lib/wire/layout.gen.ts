@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '72688808e2be8a53';
+export const LAYOUT_HASH = '46fdb8405bbfaa53';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -235,9 +235,9 @@ export const EventHook = {
   keyStartTime: 24,
   keyExecCount: 32,
   hook: 40,
-  selector: 44,
-  returnValue: 48,
-  argsCount: 56,
+  argsCount: 44,
+  matched: 48,
+  returnValue: 56,
 } as const;
 
 /** enum int_op */
@@ -284,12 +284,20 @@ export const TextTable = {
 
 /** struct arg_config */
 export const ArgConfig = {
-  sizeof: 80,
+  sizeof: 4,
   type: 0,
   param: 1,
   intGroups: 2,
-  hasText: 3,
-  user: 4,
+} as const;
+
+/** struct text_config */
+export const TextConfig = {
+  sizeof: 80,
+  slot: 0,
+  type: 1,
+  param: 2,
+  user: 3,
+  filtered: 4,
   equal: 8,
   equalPositive: 8,
   equalUsed: 16,
@@ -314,7 +322,7 @@ export const BinaryTest = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 8352,
+  sizeof: 8144,
   hook: 0,
   selfTgid: 4,
   selectors: 8,
@@ -327,17 +335,21 @@ export const HookConfig = {
   binaryTests: 22,
   returnType: 23,
   params: 24,
-  recordSize: 28,
+  textsCount: 25,
+  bodyRoom: 28,
   args: 32,
-  argsStride: 80,
+  argsStride: 4,
   argsLength: 8,
-  groups: 672,
+  texts: 64,
+  textsStride: 80,
+  textsLength: 5,
+  groups: 464,
   groupsStride: 16,
   groupsLength: 64,
-  tests: 1696,
+  tests: 1488,
   testsStride: 24,
   testsLength: 192,
-  binaries: 6304,
+  binaries: 6096,
   binariesStride: 16,
   binariesLength: 128,
 } as const;
