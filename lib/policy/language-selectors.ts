@@ -1,13 +1,21 @@
 /** The part of the table that is the same under every hook and under selectorsMacros: a selector. */
 import { labelSelector } from './language-labels.js';
-import { boolean, index32, int32, int64, list, object, oneOf, optional, required, text, textOrEmpty } from './shape.js';
-import { ACTIONS, BINARY_OPERATORS, CAPABILITY_SETS, NAMESPACES, OPERATORS, SET_OPERATORS } from './vocabulary.js';
+import { boolean, index32, int32, int64, list, object, oneOf, optional, required, text, valueText } from './shape.js';
+import {
+  ACTIONS,
+  BINARY_OPERATORS,
+  CAPABILITY_SETS,
+  NAMESPACES,
+  OPERATORS,
+  RATE_LIMIT_SCOPES,
+  SET_OPERATORS,
+} from './vocabulary.js';
 
 const valueFilter = object({
   index: optional(index32, 'Parameter whose value is compared: the `index` of one of the args.'),
   args: optional(list(index32), 'Positions in the list of args, for operators on several values.'),
   operator: required(oneOf(OPERATORS), 'How the value is compared.'),
-  values: optional(list(textOrEmpty), 'What it is compared with; one that fits is enough.'),
+  values: optional(list(valueText), 'What it is compared with; one that fits is enough.'),
 });
 
 const binaryFilter = object({
@@ -39,10 +47,10 @@ const action = object({
   argNewOffset: optional(int64, 'For Override of a uprobe: the same, as an offset in the file.'),
   argNewSymbol: optional(text, 'For Override of a uprobe: the same, as a symbol.'),
   rateLimit: optional(
-    text,
+    valueText,
     'For Post: the time in which equal events are reported once, such as `5`, `30s`, `1m` or `1h`.',
   ),
-  rateLimitScope: optional(text, 'For Post: `thread`, `process` or `global`.'),
+  rateLimitScope: optional(oneOf(RATE_LIMIT_SCOPES), 'For Post: `thread`, `process` or `global`.'),
   imaHash: optional(boolean, 'For Post on LSM hooks: add the digest that IMA has of the file.', false),
   kernelStackTrace: optional(boolean, "For Post: add the kernel's stack.", false),
   userStackTrace: optional(boolean, "For Post: add the program's stack.", false),

@@ -20,7 +20,7 @@ import {
 import type { Field, ObjectShape } from './shape.js';
 import { labelSelector } from './language-labels.js';
 import { selector } from './language-selectors.js';
-import { ARG_TYPE_NAMES, LIST_TYPES } from './vocabulary.js';
+import { ARG_TYPE_NAMES, LIST_TYPES, RETURN_ARG_ACTIONS } from './vocabulary.js';
 
 export const API_VERSION = 'cilium.io/v1alpha1';
 export const KINDS = ['TracingPolicy', 'TracingPolicyNamespaced'] as const;
@@ -58,7 +58,10 @@ const functionHook = object({
   call: required(text, 'Function of the kernel, `sys_NAME` for a system call, or `list:NAME`.'),
   syscall: optional(boolean, 'Whether the function is a system call.', true),
   ...returns,
-  returnArgAction: optional(text, 'TrackSock or UntrackSock: what is done with the returned socket.'),
+  returnArgAction: optional(
+    oneOf(RETURN_ARG_ACTIONS),
+    'TrackSock or UntrackSock: what is done with the returned socket.',
+  ),
   data,
   ignore: optional(
     object({ callNotFound: optional(boolean, 'Leave the hook out where the kernel has no such function.') }),

@@ -24,6 +24,8 @@ export interface TextShape {
   readonly kind: 'text';
   readonly enum?: readonly string[];
   readonly mayBeEmpty?: boolean;
+  /** A number or a truth value without quotes is taken as it is written, with a warning. */
+  readonly mayBeBare?: boolean;
 }
 
 export interface IntegerShape {
@@ -59,6 +61,8 @@ export const list = (of: Shape, limits: { minItems?: number; maxItems?: number }
 });
 export const text: TextShape = { kind: 'text' };
 export const textOrEmpty: TextShape = { kind: 'text', mayBeEmpty: true };
+/** Values of filters: often numbers, which people write without quotes. */
+export const valueText: TextShape = { kind: 'text', mayBeEmpty: true, mayBeBare: true };
 export const oneOf = (values: readonly string[]): TextShape => ({ kind: 'text', enum: values });
 export const boolean: BooleanShape = { kind: 'boolean' };
 export const any: AnyShape = { kind: 'any' };

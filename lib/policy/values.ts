@@ -53,3 +53,11 @@ export function withoutFinalNul(text: string): string {
 export function isUnicode(text: string): boolean {
   return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);
 }
+
+/** `FROM:TO`, both included, or a single number. */
+export function parseRange(text: string): Range | undefined {
+  const [from = '', to, ...rest] = text.split(':');
+  const minimum = parseInteger(from);
+  const maximum = to === undefined ? minimum : parseInteger(to);
+  return minimum === undefined || maximum === undefined || rest.length > 0 ? undefined : { minimum, maximum };
+}

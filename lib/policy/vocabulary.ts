@@ -6,6 +6,7 @@ export type ValueClass =
   | 'unsigned'
   | 'text'
   | 'path'
+  | 'file'
   | 'sock'
   | 'skb'
   | 'sockaddr'
@@ -49,9 +50,9 @@ export const ARG_TYPES = {
   sockaddr_un: { class: 'text' },
   string: { class: 'text' },
   fd: { class: 'path' },
-  file: { class: 'path' },
+  file: { class: 'file' },
   filename: { class: 'text' },
-  path: { class: 'path' },
+  path: { class: 'file' },
   nop: { class: 'nop' },
   bpf_attr: { class: 'opaque' },
   perf_event: { class: 'opaque' },
@@ -138,7 +139,8 @@ export const OPERATORS_OF = {
   signed: INTEGER,
   unsigned: INTEGER,
   text: TEXT,
-  path: [...TEXT, 'FileType', 'NotFileType'],
+  path: TEXT,
+  file: [...TEXT, 'FileType', 'NotFileType'],
   sock: [...PACKET, 'State'],
   skb: PACKET,
   sockaddr: ADDRESS,
@@ -191,6 +193,9 @@ export const NAMESPACES = [
 ] as const;
 export const CAPABILITY_SETS = ['Effective', 'Inheritable', 'Permitted'] as const;
 export const LIST_TYPES = ['syscalls', 'generated_syscalls', 'generated_ftrace'] as const;
+
+export const RATE_LIMIT_SCOPES = ['thread', 'process', 'global'] as const;
+export const RETURN_ARG_ACTIONS = ['TrackSock', 'UntrackSock'] as const;
 
 export const ACTIONS = [
   'Post',

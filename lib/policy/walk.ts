@@ -88,14 +88,14 @@ class Walker {
     if (isNothing(node)) {
       // A key without a value is what remains when someone empties a list; where it matters it is a mistake.
       const at = span((node ?? pair.key) as Node);
-      if (field.required === true || field.shape.kind !== 'any') {
-        this.report.add(
-          'WRONG_TYPE',
-          at.end > at.start ? at : span(pair.key as Node),
-          `${quote(key)} has no value`,
-          `give it ${articles[field.shape.kind]}, or remove the line`,
-        );
-      }
+      const code = field.required === true ? 'WRONG_TYPE' : 'FIELD_WITHOUT_VALUE';
+      if (field.shape.kind === 'any') return;
+      this.report.add(
+        code,
+        at.end > at.start ? at : span(pair.key as Node),
+        `${quote(key)} has no value`,
+        `give it ${articles[field.shape.kind]}, or remove the line`,
+      );
       return;
     }
     const found = this.node(node, field.shape, quote(key));
@@ -195,8 +195,22 @@ class Walker {
   }
 
   #text(node: Node, shape: TextShape, name: string): string | undefined {
-    if (!isScalar(node) || typeof node.value !== 'string') return this.#wrongType(node, shape, name);
-    const value = node.value;
+    if (!isScalar(node)) return this.#wrongType(node, shape, name);
+    let { value } = node;
+    if (
+      shape.mayBeBare === true &&
+      node.source !== undefined &&
+      (typeof value === 'bigint' || typeof value === 'number')
+    ) {
+      value = node.source;
+      this.report.add(
+        'VALUE_NOT_QUOTED',
+        span(node),
+        `${node.source} is a number here, not text`,
+        `a cluster refuses it: write ${quote(node.source)}`,
+      );
+    }
+    if (typeof value !== 'string') return this.#wrongType(node, shape, name);
     if (shape.enum !== undefined && !shape.enum.includes(value)) {
       const close = nearest(value, shape.enum);
       const hint = close === undefined ? `known: ${shape.enum.join(', ')}` : `did you mean ${quote(close)}?`;

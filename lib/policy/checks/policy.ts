@@ -7,13 +7,14 @@ import { checkArgs } from './args.js';
 import { checkValueFilters } from './filters.js';
 import { checkLists } from './lists.js';
 import { checkMacros } from './macros.js';
-import { checkProcessFilters } from './processes.js';
+import { checkProcessFilters, checkScopes } from './processes.js';
 
 export function checkPolicy(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
   checkName(policy, report);
   checkSize(policy, hooks, report);
   checkMacros(policy, hooks, report);
   checkLists(policy, hooks, report);
+  checkScopes(policy, report);
   for (const hook of hooks) {
     checkArgs(hook, report);
     if (hook.selectors.length > HOOK_SELECTORS_MAX) {

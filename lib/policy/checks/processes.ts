@@ -1,11 +1,31 @@
-/** Checks the filters on the process: its id and its binary. */
-import type { BinaryFilter, SelectorData } from '../model.js';
-import type { Report } from '../report.js';
-import { checkAbsolute, checkText } from './values.js';
+/** Checks the filters on the process: its binary, namespaces and capabilities, and the workload that it belongs to. */
+import type { BinaryFilter, LabelSelectorData, PolicyData, SelectorData, SetFilter } from '../model.js';
+import { nearest } from '../nearest.js';
+import { quote, type Report } from '../report.js';
+import { parseInteger } from '../values.js';
+import { NAMESPACES } from '../vocabulary.js';
+import { checkCapabilityName } from './special-values.js';
+import { checkAbsolute, checkText, warnRepeated } from './plain-values.js';
 
 export function checkProcessFilters(selector: SelectorData, report: Report): void {
   for (const filter of selector.matchBinaries ?? []) checkBinaries(filter, report);
   for (const filter of selector.matchParentBinaries ?? []) checkBinaries(filter, report);
+  for (const filter of selector.matchPIDs ?? []) warnRepeated(filter.values ?? [], report);
+  for (const filter of selector.matchNamespaces ?? []) checkNamespaces(filter, report);
+  for (const filter of selector.matchNamespaceChanges ?? []) checkNamespaceNames(filter, report);
+  for (const filter of [...(selector.matchCapabilities ?? []), ...(selector.matchCapabilityChanges ?? [])]) {
+    const { values = [] } = filter;
+    values.forEach((value, i) => checkCapabilityName(value, report.places.value(values, i), report));
+    warnRepeated(values, report);
+  }
+  for (const labels of Object.values(selector.matchWorkloads ?? {})) checkLabels(labels, report);
+}
+
+/** The selectors by which a whole policy is limited. */
+export function checkScopes({ spec = {} }: PolicyData, report: Report): void {
+  for (const scope of ['podSelector', 'containerSelector', 'hostSelector', 'nodeSelector'] as const) {
+    checkLabels(spec[scope] ?? {}, report);
+  }
 }
 
 function checkBinaries(filter: BinaryFilter, report: Report): void {
@@ -16,4 +36,52 @@ function checkBinaries(filter: BinaryFilter, report: Report): void {
     checkText(value, operator, span, report);
     checkAbsolute(value, operator, span, report);
   });
+  warnRepeated(values, report);
+  if (filter.followChildren === true && operator !== 'In' && operator !== 'NotIn') {
+    const span = report.places.key(filter, 'followChildren');
+    report.add(
+      'FOLLOW_NOT_FOR_OPERATOR',
+      span,
+      `children cannot be followed with ${operator}`,
+      'use In or NotIn with whole paths',
+    );
+  }
+}
+
+/** Inode numbers of namespaces are 32 bits wide. */
+function checkNamespaces(filter: SetFilter, report: Report): void {
+  const { values = [] } = filter;
+  values.forEach((value, i) => {
+    const number = parseInteger(value);
+    if (value === 'host_ns' || (number !== undefined && number > 0n && number < 2n ** 32n)) return;
+    const hint = 'the inode number that `readlink /proc/PID/ns/*` shows, or "host_ns"';
+    report.add('NAMESPACE_INVALID', report.places.value(values, i), `${quote(value)} is no namespace`, hint);
+  });
+  warnRepeated(values, report);
+}
+
+function checkNamespaceNames(filter: SetFilter, report: Report): void {
+  const { values = [] } = filter;
+  values.forEach((value, i) => {
+    if ((NAMESPACES as readonly string[]).includes(value)) return;
+    const close = nearest(value, NAMESPACES);
+    const hint = close === undefined ? `known: ${NAMESPACES.join(', ')}` : `did you mean ${quote(close)}?`;
+    report.add('NAMESPACE_INVALID', report.places.value(values, i), `${quote(value)} is no kind of namespace`, hint);
+  });
+  warnRepeated(values, report);
+}
+
+function checkLabels(labels: LabelSelectorData, report: Report): void {
+  for (const expression of labels.matchExpressions ?? []) {
+    const { operator, values = [] } = expression;
+    const wants = operator === 'In' || operator === 'NotIn';
+    if (operator === undefined || wants === values.length > 0 || report.places.isIncomplete(values)) continue;
+    const message = wants ? `${operator} needs values` : `${operator} takes no values`;
+    report.add(
+      'LABEL_VALUES',
+      report.places.value(expression, 'operator'),
+      message,
+      wants ? 'add `values`' : 'remove `values`, or use In',
+    );
+  }
 }
