@@ -248,12 +248,6 @@ struct hook_config {
 	struct binary_test binaries[BINARY_TESTS_MAX];
 };
 
-/* In the base sensor's .rodata. */
-struct sensor_config {
-	u32 self_tgid; /* 0: no process is left out */
-	u32 pad;
-};
-
 /* Keys of the text tables: the argument's slot, then the text. */
 struct trie_key {
 	u32 prefix_bits;
@@ -266,6 +260,8 @@ struct trie_key {
 struct control {
 	u32 need_wakeup; /* set by the reader before it sleeps, cleared by the program that wakes it */
 	u32 binary_sets; /* not 0: the base sensor keeps struct binary_bits */
+	u32 self_tgid; /* process that the base sensor leaves out; 0: none */
+	u32 pad;
 };
 
 /* Per hook; the base sensor's own are the first of enum sensor_hook. */
@@ -308,12 +304,13 @@ ABI_SIZE(event_hook, 64);
 ABI_SIZE(int_test, 24);
 ABI_SIZE(int_group, 16);
 ABI_SIZE(text_table, 24);
+ABI_SIZE(hook_config, 8144);
 ABI_SIZE(arg_config, 4);
 ABI_SIZE(text_config, 80);
 ABI_SIZE(text_verdict, 16);
 ABI_SIZE(binary_test, 16);
 ABI_SIZE(trie_key, 260);
-ABI_SIZE(control, 8);
+ABI_SIZE(control, 16);
 ABI_SIZE(hook_counters, 32);
 ABI_SIZE(binary_bits, 48);
 

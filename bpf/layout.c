@@ -33,7 +33,6 @@ KEEP(struct, text_table);
 KEEP(struct, arg_config);
 KEEP(struct, binary_test);
 KEEP(struct, hook_config);
-KEEP(struct, sensor_config);
 KEEP(struct, trie_key);
 
 KEEP(struct, control);

@@ -7,8 +7,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-const volatile struct sensor_config config = {};
-
 enum {
 	EXEC_HEAP = 3 * 4096 + ARGV_BYTES_MAX,
 };
@@ -50,6 +48,12 @@ static __always_inline struct exec_scratch *scratch(void)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	return bpf_map_lookup_elem(&exec_scratch, &cpu);
+}
+
+static __always_inline bool is_self(u32 tgid)
+{
+	struct control *c = shared_control();
+	return c && c->self_tgid == tgid;
 }
 
 /* ---- binary sets ---------------------------------------------------------------------------------------- */
@@ -233,7 +237,7 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	e->header.flags = 0;
 	e->header.time = bpf_ktime_get_boot_ns();
 	fill_key(&e->key, task);
-	if (e->key.tgid == config.self_tgid)
+	if (is_self(e->key.tgid))
 		return 0;
 
 	leader = READ(task, group_leader);
@@ -328,7 +332,7 @@ static __always_inline int on_exit(struct task_struct *task)
 	if (READ(signal, live.counter) != 0)
 		return 0;
 	tgid = READ(task, tgid);
-	if (tgid == config.self_tgid)
+	if (is_self(tgid))
 		return 0;
 
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);

@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '46fdb8405bbfaa53';
+export const LAYOUT_HASH = '7c39b602910033e4';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -354,12 +354,6 @@ export const HookConfig = {
   binariesLength: 128,
 } as const;
 
-/** struct sensor_config */
-export const SensorConfig = {
-  sizeof: 8,
-  selfTgid: 0,
-} as const;
-
 /** struct trie_key */
 export const TrieKey = {
   sizeof: 260,
@@ -372,9 +366,10 @@ export const TrieKey = {
 
 /** struct control */
 export const Control = {
-  sizeof: 8,
+  sizeof: 16,
   needWakeup: 0,
   binarySets: 4,
+  selfTgid: 8,
 } as const;
 
 /** struct hook_counters */

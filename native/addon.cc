@@ -1,0 +1,26 @@
+// The addon's exports.
+#include <napi.h>
+
+#include "error.h"
+#include "features.h"
+#include "session.h"
+#include "synthetic.h"
+
+namespace polytrace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  install_log();
+  exports.Set("layoutHash", Napi::String::New(env, POLYTRACE_LAYOUT_HASH));
+  exports.Set("Session", Session::define(env));
+  exports.Set("SyntheticSource", SyntheticSource::define(env));
+  exports.Set("probeFeatures", Napi::Function::New<probe_features>(env, "probeFeatures"));
+  exports.Set("kernelFunction", Napi::Function::New<kernel_function>(env, "kernelFunction"));
+  exports.Set("kernelHasStruct", Napi::Function::New<kernel_has_struct>(env, "kernelHasStruct"));
+  return exports;
+}
+
+}  // namespace polytrace
+
+static Napi::Object InitModule(Napi::Env env, Napi::Object exports) { return polytrace::init(env, exports); }
+
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, InitModule)

@@ -1,0 +1,52 @@
+#include "error.h"
+
+#include <bpf/libbpf.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace polytrace {
+
+namespace {
+
+constexpr size_t kLogMax = 16 * 1024;
+thread_local LogScope* current = nullptr;
+
+int on_print(enum libbpf_print_level level, const char* format, va_list args) {
+  if (current == nullptr || level == LIBBPF_DEBUG) return 0;
+  char* line = nullptr;
+  const int length = vasprintf(&line, format, args);
+  if (length >= 0) current->append(line);
+  std::free(line);
+  return length;
+}
+
+}  // namespace
+
+void LogScope::append(const char* line) {
+  text_ += line;
+  if (text_.size() > kLogMax) text_.erase(0, text_.size() - kLogMax);
+}
+
+LogScope::LogScope() : outer_(current) { current = this; }
+LogScope::~LogScope() { current = outer_; }
+
+void install_log() { libbpf_set_print(on_print); }
+
+std::string errno_name(int error) {
+  const char* name = strerrorname_np(error < 0 ? -error : error);
+  return name != nullptr ? name : std::to_string(error);
+}
+
+Napi::Error make_error(Napi::Env env, const char* code, const std::string& message, int error,
+                       const std::string& log) {
+  Napi::Error result = Napi::Error::New(env, message);
+  result.Set("code", Napi::String::New(env, code));
+  if (error != 0) result.Set("errno", Napi::String::New(env, errno_name(error)));
+  if (!log.empty()) result.Set("log", Napi::String::New(env, log));
+  return result;
+}
+
+}  // namespace polytrace

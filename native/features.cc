@@ -1,0 +1,176 @@
+#include "features.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "error.h"
+
+namespace polytrace {
+
+namespace {
+
+struct Fd {
+  explicit Fd(int fd) : value(fd) {}
+  ~Fd() {
+    if (value >= 0) close(value);
+  }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  const int value;
+};
+
+struct BtfDeleter {
+  void operator()(btf* b) const { btf__free(b); }
+};
+using BtfPtr = std::unique_ptr<btf, BtfDeleter>;
+
+// Functions that kernels keep for this very purpose: attaching to them disturbs nothing.
+constexpr const char* kTestFunction = "bpf_fentry_test1";
+constexpr const char* kModifyFunction = "bpf_modify_return_test";
+constexpr const char* kProbedFunction = "do_nanosleep";
+
+// `return 0`
+const bpf_insn kNothing[] = {
+    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
+    {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+};
+
+int load(bpf_prog_type type, bpf_attach_type attach, const char* target) {
+  LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach);
+  if (target != nullptr) {
+    const int id = libbpf_find_vmlinux_btf_id(target, attach);
+    if (id <= 0) return id < 0 ? id : -ENOENT;
+    opts.attach_btf_id = static_cast<uint32_t>(id);
+  }
+  return bpf_prog_load(type, "polytrace_probe", "GPL", kNothing, 2, &opts);
+}
+
+// 0 or a negative errno
+int try_traced(bpf_prog_type type, bpf_attach_type attach, const char* target) {
+  const Fd program(load(type, attach, target));
+  if (program.value < 0) return program.value;
+  const Fd link(bpf_raw_tracepoint_open(nullptr, program.value));
+  return link.value < 0 ? -errno : 0;
+}
+
+int try_pmu(const char* name) {
+  const std::string path = std::string("/sys/bus/event_source/devices/") + name + "/type";
+  std::unique_ptr<FILE, int (*)(FILE*)> file(fopen(path.c_str(), "re"), fclose);
+  int type = 0;
+  if (!file || fscanf(file.get(), "%d", &type) != 1) return -ENOENT;
+  return type;
+}
+
+int try_kprobe() {
+  const int type = try_pmu("kprobe");
+  if (type < 0) return access("/sys/kernel/tracing/kprobe_events", W_OK) == 0 ? 0 : -ENOENT;
+  perf_event_attr attr = {};
+  attr.size = sizeof(attr);
+  attr.type = static_cast<uint32_t>(type);
+  attr.config1 = reinterpret_cast<uint64_t>(kProbedFunction);
+  const Fd event(static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
+  return event.value < 0 ? -errno : 0;
+}
+
+int try_kprobe_multi() {
+  const Fd program(load(BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI, nullptr));
+  if (program.value < 0) return program.value;
+  const char* symbols[] = {kProbedFunction};
+  LIBBPF_OPTS(bpf_link_create_opts, opts);
+  opts.kprobe_multi.syms = symbols;
+  opts.kprobe_multi.cnt = 1;
+  const Fd link(bpf_link_create(program.value, 0, BPF_TRACE_KPROBE_MULTI, &opts));
+  return link.value < 0 ? link.value : 0;
+}
+
+int try_ring_buffer() {
+  LIBBPF_OPTS(bpf_map_create_opts, opts);
+  const Fd map(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "polytrace_probe", 0, 0, 64 * 1024, &opts));
+  return map.value < 0 ? map.value : 0;
+}
+
+int try_uprobe() {
+  const int type = try_pmu("uprobe");
+  return type < 0 ? type : 0;
+}
+
+int try_tracepoint() {
+  const Fd program(load(BPF_PROG_TYPE_TRACEPOINT, bpf_attach_type{}, nullptr));
+  if (program.value < 0) return program.value;
+  for (const char* root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
+    if (access((std::string(root) + "/events/sched/sched_process_exec/id").c_str(), R_OK) == 0) return 0;
+  }
+  return -ENOENT;
+}
+
+BtfPtr kernel_btf() {
+  LogScope quiet;
+  return BtfPtr(btf__load_vmlinux_btf());
+}
+
+// Follows qualifiers and typedefs.
+const btf_type* bare_type(const btf* kernel, uint32_t id) {
+  const btf_type* type = btf__type_by_id(kernel, id);
+  while (type != nullptr && (btf_is_mod(type) || btf_is_typedef(type))) type = btf__type_by_id(kernel, type->type);
+  return type;
+}
+
+}  // namespace
+
+Napi::Value probe_features(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  LogScope quiet;
+  Napi::Object result = Napi::Object::New(env);
+  const auto tell = [&](const char* name, int err) {
+    result.Set(name, Napi::String::New(env, err == 0 ? std::string() : errno_name(err)));
+  };
+  const BtfPtr kernel = kernel_btf();
+  tell("btf", kernel ? 0 : -ENOENT);
+  tell("ringBuffer", try_ring_buffer());
+  tell("tpBtf", try_traced(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "sched_process_exec"));
+  tell("directRead", kernel && btf__find_by_name_kind(kernel.get(), "bpf_rdonly_cast", BTF_KIND_FUNC) > 0 ? 0 : -ENOENT);
+  tell("fentry", try_traced(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, kTestFunction));
+  tell("kprobe", try_kprobe());
+  tell("kprobeMulti", try_kprobe_multi());
+  tell("lsm", try_traced(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "file_open"));
+  tell("fmodRet", try_traced(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, kModifyFunction));
+  tell("uprobe", try_uprobe());
+  tell("tracepoint", try_tracepoint());
+  return result;
+}
+
+Napi::Value kernel_function(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const BtfPtr kernel = kernel_btf();
+  if (!kernel) return env.Null();
+  const std::string name = info[0].As<Napi::String>().Utf8Value();
+  const int id = btf__find_by_name_kind(kernel.get(), name.c_str(), BTF_KIND_FUNC);
+  if (id < 0) return env.Null();
+  const btf_type* proto = btf__type_by_id(kernel.get(), btf__type_by_id(kernel.get(), static_cast<uint32_t>(id))->type);
+  const btf_type* returned = bare_type(kernel.get(), proto->type);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("params", Napi::Number::New(env, btf_vlen(proto)));
+  // void is type 0, which is no type at all
+  result.Set("returns", Napi::Boolean::New(env, proto->type != 0 && returned != nullptr && !btf_is_void(returned)));
+  return result;
+}
+
+Napi::Value kernel_has_struct(const Napi::CallbackInfo& info) {
+  const BtfPtr kernel = kernel_btf();
+  const std::string name = info[0].As<Napi::String>().Utf8Value();
+  return Napi::Boolean::New(info.Env(),
+                            kernel && btf__find_by_name_kind(kernel.get(), name.c_str(), BTF_KIND_STRUCT) > 0);
+}
+
+}  // namespace polytrace

@@ -1,0 +1,45 @@
+// Owners of what libbpf and the kernel hand out.
+#pragma once
+
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <memory>
+
+namespace polytrace {
+
+struct ObjectDeleter {
+  void operator()(bpf_object* object) const { bpf_object__close(object); }
+};
+struct LinkDeleter {
+  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+using ObjectPtr = std::unique_ptr<bpf_object, ObjectDeleter>;
+using LinkPtr = std::unique_ptr<bpf_link, LinkDeleter>;
+
+// The memory of an mmapable array map.
+class MappedMap {
+ public:
+  MappedMap() = default;
+  ~MappedMap() { close(); }
+  MappedMap(const MappedMap&) = delete;
+  MappedMap& operator=(const MappedMap&) = delete;
+
+  // Returns 0 or a negative errno.
+  int open(int fd, size_t size);
+  void close() {
+    if (data_ != nullptr) munmap(data_, size_);
+    data_ = nullptr;
+  }
+  template <typename T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  void* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace polytrace

@@ -1,0 +1,25 @@
+#include "objects.h"
+
+#include "abi_types.h"  // the skeletons name its structs
+
+#include "fentry_direct.skel.h"
+#include "fentry_probe.skel.h"
+#include "kprobe_direct.skel.h"
+#include "kprobe_probe.skel.h"
+#include "process_direct.skel.h"
+#include "process_probe.skel.h"
+
+namespace polytrace {
+
+EmbeddedObject find_object(std::string_view name) {
+  EmbeddedObject object;
+  if (name == "process_direct") object.data = process_direct__elf_bytes(&object.size);
+  if (name == "process_probe") object.data = process_probe__elf_bytes(&object.size);
+  if (name == "fentry_direct") object.data = fentry_direct__elf_bytes(&object.size);
+  if (name == "fentry_probe") object.data = fentry_probe__elf_bytes(&object.size);
+  if (name == "kprobe_direct") object.data = kprobe_direct__elf_bytes(&object.size);
+  if (name == "kprobe_probe") object.data = kprobe_probe__elf_bytes(&object.size);
+  return object;
+}
+
+}  // namespace polytrace

@@ -1,0 +1,358 @@
+#include "session.h"
+
+#include <bpf/bpf.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "abi_types.h"
+#include "error.h"
+#include "objects.h"
+
+namespace polytrace {
+
+namespace {
+
+size_t page_align(size_t size) {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return (size + page - 1) / page * page;
+}
+
+uint32_t number(const Napi::Object& object, const char* name) {
+  return object.Get(name).As<Napi::Number>().Uint32Value();
+}
+
+std::string text(const Napi::Object& object, const char* name) {
+  return object.Get(name).As<Napi::String>().Utf8Value();
+}
+
+ObjectPtr open_object(Napi::Env env, const std::string& name) {
+  const EmbeddedObject embedded = find_object(name);
+  if (embedded.data == nullptr) throw make_error(env, "NO_SUCH_OBJECT", "no BPF object is called " + name);
+  LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name.c_str());
+  LogScope log;
+  ObjectPtr object(bpf_object__open_mem(embedded.data, embedded.size, &opts));
+  if (!object) throw make_error(env, "OPEN_FAILED", "cannot open the BPF object " + name, errno, log.text());
+  return object;
+}
+
+bpf_map* map_named(Napi::Env env, bpf_object* object, const char* name) {
+  bpf_map* map = bpf_object__find_map_by_name(object, name);
+  if (map == nullptr) throw make_error(env, "NO_SUCH_MAP", std::string("no map is called ") + name);
+  return map;
+}
+
+bpf_program* program_named(Napi::Env env, bpf_object* object, const char* name) {
+  bpf_program* program = bpf_object__find_program_by_name(object, name);
+  if (program == nullptr) throw make_error(env, "NO_SUCH_PROGRAM", std::string("no program is called ") + name);
+  return program;
+}
+
+// The object's only .rodata variable is its configuration.
+void set_rodata(Napi::Env env, bpf_object* object, const Napi::Uint8Array& bytes) {
+  bpf_map* map;
+  bpf_object__for_each_map(map, object) {
+    if (std::string(bpf_map__name(map)).find(".rodata") == std::string::npos) continue;
+    if (bpf_map__set_initial_value(map, bytes.Data(), bytes.ByteLength()) != 0) {
+      throw make_error(env, "CONFIG_SIZE", "the configuration has another size than the program's", errno);
+    }
+    return;
+  }
+  throw make_error(env, "CONFIG_SIZE", "the program has no configuration");
+}
+
+// `entries` are keys and values, one after the other.
+void put_all(Napi::Env env, bpf_map* map, const Napi::Uint8Array& entries) {
+  const size_t key = bpf_map__key_size(map);
+  const size_t stride = key + bpf_map__value_size(map);
+  if (entries.ByteLength() % stride != 0) throw make_error(env, "MAP_ENTRY_SIZE", "entries of another size");
+  for (size_t at = 0; at < entries.ByteLength(); at += stride) {
+    const uint8_t* entry = entries.Data() + at;
+    const int err = bpf_map_update_elem(bpf_map__fd(map), entry, entry + key, BPF_ANY);
+    if (err != 0) {
+      throw make_error(env, "MAP_UPDATE", std::string("cannot fill the map ") + bpf_map__name(map), err);
+    }
+  }
+}
+
+void check(Napi::Env env, int err, const char* what) {
+  if (err != 0) throw make_error(env, "MAP_SETUP", what, err);
+}
+
+}  // namespace
+
+int MappedMap::open(int fd, size_t size) {
+  size_ = page_align(size);
+  void* data = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (data == MAP_FAILED) return -errno;
+  data_ = data;
+  return 0;
+}
+
+Napi::Function Session::define(Napi::Env env) {
+  return DefineClass(env, "Session",
+                     {
+                         InstanceMethod<&Session::start>("start"),
+                         InstanceMethod<&Session::arm>("arm"),
+                         InstanceMethod<&Session::set_active>("setActive"),
+                         InstanceMethod<&Session::drain>("drain"),
+                         InstanceMethod<&Session::used>("used"),
+                         InstanceMethod<&Session::add_hook>("addHook"),
+                         InstanceMethod<&Session::remove_hook>("removeHook"),
+                         InstanceMethod<&Session::put_entries>("putEntries"),
+                         InstanceMethod<&Session::use_binary_sets>("useBinarySets"),
+                         InstanceMethod<&Session::scan_binaries>("scanBinaries"),
+                         InstanceMethod<&Session::read_counters>("readCounters"),
+                         InstanceMethod<&Session::read_missed>("readMissed"),
+                         InstanceMethod<&Session::close>("close"),
+                     });
+}
+
+// options: { object, ringBytes, processes, includeSelf }
+Session::Session(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Session>(info), env_(info.Env()) {
+  open_sensor(info.Env(), info[0].As<Napi::Object>());
+  open_ = true;
+  napi_add_env_cleanup_hook(env_, on_env_exit, this);
+}
+
+Session::~Session() {
+  if (open_) napi_remove_env_cleanup_hook(env_, on_env_exit, this);
+  close_all();
+}
+
+void Session::on_env_exit(void* self) { static_cast<Session*>(self)->close_all(); }
+
+void Session::close_all() {
+  ring_.close();
+  hooks_.clear();
+  sensor_links_.clear();
+  control_.close();
+  counters_.close();
+  sensor_.reset();
+}
+
+void Session::open_sensor(Napi::Env env, const Napi::Object& options) {
+  const std::string name = text(options, "object");
+  sensor_ = open_object(env, name);
+  bpf_object* object = sensor_.get();
+  check(env, bpf_map__set_max_entries(map_named(env, object, "events"), number(options, "ringBytes")),
+        "the size of the ring buffer is not possible");
+  check(env, bpf_map__set_max_entries(map_named(env, object, "exec_scratch"), libbpf_num_possible_cpus()),
+        "cannot size the scratch memory");
+  check(env, bpf_map__set_max_entries(map_named(env, object, "binary_bits"), number(options, "processes")),
+        "cannot size the table of processes");
+
+  {
+    LogScope log;
+    const int err = bpf_object__load(object);
+    if (err != 0) throw make_error(env, "SENSOR_LOAD", "the kernel refused the base sensor", err, log.text());
+  }
+  check(env, control_.open(bpf_map__fd(map_named(env, object, "control")), sizeof(control)), "cannot map control");
+  check(env, counters_.open(bpf_map__fd(map_named(env, object, "counters")), HOOKS_MAX * sizeof(hook_counters)),
+        "cannot map counters");
+  check(env, ring_.open(bpf_map__fd(map_named(env, object, "events"))), "cannot map the ring buffer");
+
+  if (!options.Get("includeSelf").ToBoolean()) {
+    LIBBPF_OPTS(bpf_test_run_opts, run);
+    const int err = bpf_prog_test_run_opts(bpf_program__fd(program_named(env, object, "tell_tgid")), &run);
+    check(env, err, "cannot tell this process's own number");
+    control_.as<control>()->self_tgid = run.retval;
+  }
+  // fork and exit first: an exec without them would be a process that nothing ends
+  attach_sensor(env, "handle_exit");
+  attach_sensor(env, "handle_fork");
+  attach_sensor(env, "handle_exec");
+}
+
+void Session::attach_sensor(Napi::Env env, const char* name) {
+  LogScope log;
+  LinkPtr link(bpf_program__attach(program_named(env, sensor_.get(), name)));
+  if (!link) throw make_error(env, "SENSOR_ATTACH", std::string("cannot attach ") + name, errno, log.text());
+  sensor_links_.push_back(std::move(link));
+}
+
+Napi::Value Session::start(const Napi::CallbackInfo& info) {
+  const int err = ring_.start(info.Env(), info[0].As<Napi::Function>());
+  if (err != 0) throw make_error(info.Env(), "RING_START", "cannot start the reader", err);
+  return info.Env().Undefined();
+}
+
+Napi::Value Session::arm(const Napi::CallbackInfo& info) {
+  if (sensor_) {
+    std::atomic_ref<uint32_t>(control_.as<control>()->need_wakeup).store(1, std::memory_order_seq_cst);
+    ring_.arm();
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Value Session::set_active(const Napi::CallbackInfo& info) {
+  ring_.set_active(info.Env(), info[0].ToBoolean());
+  return info.Env().Undefined();
+}
+
+Napi::Value Session::drain(const Napi::CallbackInfo& info) {
+  auto slab = info[0].As<Napi::Uint8Array>();
+  const size_t end = ring_.drain(slab.Data(), slab.ByteLength(), info[1].As<Napi::Number>().Uint32Value());
+  return Napi::Number::New(info.Env(), static_cast<double>(end));
+}
+
+Napi::Value Session::used(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(ring_.used()));
+}
+
+/*
+ * spec: { id, object, target, mechanism: 'fentry' | 'kprobe', entry: boolean, return: boolean, config: Uint8Array,
+ *         maps: [{ name, create, keySize, valueSize, maxEntries, flags, entries: Uint8Array }] }
+ * Zero sizes leave what the program says. Attaches the return before the entry: no entry is without its return.
+ */
+Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!sensor_) throw make_error(env, "CLOSED", "the session is closed");
+  const auto spec = info[0].As<Napi::Object>();
+  const std::string target = text(spec, "target");
+  const bool fentry = text(spec, "mechanism") == "fentry";
+  const bool wanted[2] = {spec.Get("return").ToBoolean(), spec.Get("entry").ToBoolean()};
+  const char* const names[2] = {"hook_return", "hook_entry"};
+
+  Hook hook;
+  hook.object = open_object(env, text(spec, "object"));
+  bpf_object* object = hook.object.get();
+  for (const char* shared : {"events", "control", "counters", "binary_bits"}) {
+    bpf_map* map = map_named(env, object, shared);
+    check(env, bpf_map__reuse_fd(map, bpf_map__fd(map_named(env, sensor_.get(), shared))), "cannot share a map");
+  }
+  set_rodata(env, object, spec.Get("config").As<Napi::Uint8Array>());
+
+  const auto maps = spec.Get("maps").As<Napi::Array>();
+  for (uint32_t i = 0; i < maps.Length(); i++) {
+    const auto wish = maps.Get(i).As<Napi::Object>();
+    bpf_map* map = map_named(env, object, text(wish, "name").c_str());
+    if (!wish.Get("create").ToBoolean()) {
+      check(env, bpf_map__set_autocreate(map, false), "cannot leave a map out");
+      continue;
+    }
+    if (number(wish, "keySize") != 0) check(env, bpf_map__set_key_size(map, number(wish, "keySize")), "key size");
+    if (number(wish, "valueSize") != 0) {
+      check(env, bpf_map__set_value_size(map, number(wish, "valueSize")), "value size");
+    }
+    if (number(wish, "maxEntries") != 0) {
+      check(env, bpf_map__set_max_entries(map, number(wish, "maxEntries")), "map entries");
+    }
+    if (number(wish, "flags") != 0) check(env, bpf_map__set_map_flags(map, number(wish, "flags")), "map flags");
+  }
+
+  for (int i = 0; i < 2; i++) {
+    bpf_program* program = program_named(env, object, names[i]);
+    bpf_program__set_autoload(program, wanted[i]);
+    if (!wanted[i] || !fentry) continue;
+    LogScope log;
+    const int err = bpf_program__set_attach_target(program, 0, target.c_str());
+    if (err != 0) throw make_error(env, "NO_SUCH_FUNCTION", "the kernel's BTF has no function " + target, err, log.text());
+  }
+  {
+    LogScope log;
+    const int err = bpf_object__load(object);
+    if (err != 0) throw make_error(env, "HOOK_LOAD", "the kernel refused the program for " + target, err, log.text());
+  }
+  for (uint32_t i = 0; i < maps.Length(); i++) {
+    const auto wish = maps.Get(i).As<Napi::Object>();
+    if (!wish.Get("create").ToBoolean()) continue;
+    put_all(env, map_named(env, object, text(wish, "name").c_str()), wish.Get("entries").As<Napi::Uint8Array>());
+  }
+
+  for (int i = 0; i < 2; i++) {
+    if (!wanted[i]) continue;
+    bpf_program* program = program_named(env, object, names[i]);
+    LogScope log;
+    LinkPtr link;
+    if (fentry) {
+      link.reset(bpf_program__attach_trace(program));
+    } else {
+      LIBBPF_OPTS(bpf_kprobe_opts, opts, .retprobe = i == 0);
+      link.reset(bpf_program__attach_kprobe_opts(program, target.c_str(), &opts));
+    }
+    if (!link) throw make_error(env, "HOOK_ATTACH", "cannot attach to " + target, errno, log.text());
+    hook.links.push_back(std::move(link));
+    hook.programs.push_back(bpf_program__fd(program));
+  }
+  hooks_.emplace(number(spec, "id"), std::move(hook));
+  return env.Undefined();
+}
+
+Napi::Value Session::remove_hook(const Napi::CallbackInfo& info) {
+  hooks_.erase(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+// (map, entries): of the base sensor's own maps
+Napi::Value Session::put_entries(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!sensor_) throw make_error(env, "CLOSED", "the session is closed");
+  put_all(env, map_named(env, sensor_.get(), info[0].As<Napi::String>().Utf8Value().c_str()),
+          info[1].As<Napi::Uint8Array>());
+  return env.Undefined();
+}
+
+// From now on the sensor keeps the bits of every process that execs, forks or ends.
+Napi::Value Session::use_binary_sets(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!sensor_) throw make_error(env, "CLOSED", "the session is closed");
+  if (!frees_attached_) attach_sensor(env, "handle_free");
+  frees_attached_ = true;
+  std::atomic_ref<uint32_t>(control_.as<control>()->binary_sets).store(1, std::memory_order_seq_cst);
+  return env.Undefined();
+}
+
+// Gives every process that runs already its bits.
+Napi::Value Session::scan_binaries(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!sensor_) throw make_error(env, "CLOSED", "the session is closed");
+  LogScope log;
+  LinkPtr link(bpf_program__attach_iter(program_named(env, sensor_.get(), "scan_binaries"), nullptr));
+  if (!link) throw make_error(env, "SCAN", "cannot walk the processes", errno, log.text());
+  const int fd = bpf_iter_create(bpf_link__fd(link.get()));
+  if (fd < 0) throw make_error(env, "SCAN", "cannot walk the processes", fd, log.text());
+  char ignored[64];
+  ssize_t got;
+  do {
+    got = read(fd, ignored, sizeof(ignored));
+  } while (got > 0 || (got < 0 && errno == EAGAIN));
+  const int err = got < 0 ? errno : 0;
+  ::close(fd);
+  if (err != 0) throw make_error(env, "SCAN", "cannot walk the processes", err);
+  return env.Undefined();
+}
+
+// (target: BigUint64Array): the first struct hook_counters, as many as fit
+Napi::Value Session::read_counters(const Napi::CallbackInfo& info) {
+  auto target = info[0].As<Napi::BigUint64Array>();
+  const size_t bytes = std::min(target.ByteLength(), size_t{HOOKS_MAX} * sizeof(hook_counters));
+  if (counters_.as<void>() != nullptr) std::memcpy(target.Data(), counters_.as<void>(), bytes);
+  return info.Env().Undefined();
+}
+
+// [hook, count, …]: how often the kernel skipped a hook's programs because they were already running on the CPU.
+Napi::Value Session::read_missed(const Napi::CallbackInfo& info) {
+  Napi::Array result = Napi::Array::New(info.Env());
+  uint32_t length = 0;
+  for (const auto& [id, hook] : hooks_) {
+    uint64_t missed = 0;
+    for (const int fd : hook.programs) {
+      bpf_prog_info details = {};
+      uint32_t size = sizeof(details);
+      if (bpf_obj_get_info_by_fd(fd, &details, &size) == 0) missed += details.recursion_misses;
+    }
+    if (missed == 0) continue;
+    result.Set(length++, Napi::Number::New(info.Env(), id));
+    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(missed)));
+  }
+  return result;
+}
+
+Napi::Value Session::close(const Napi::CallbackInfo& info) {
+  close_all();
+  return info.Env().Undefined();
+}
+
+}  // namespace polytrace

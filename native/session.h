@@ -1,0 +1,59 @@
+// One tracer's kernel side: the base sensor, its shared maps, and the hooks that use them. Owns every file descriptor,
+// so that closing it, or the death of the process, detaches everything. Knows nothing of policies: it is given bytes.
+#pragma once
+
+#include <napi.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "handles.h"
+#include "ring.h"
+
+namespace polytrace {
+
+class Session : public Napi::ObjectWrap<Session> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit Session(const Napi::CallbackInfo& info);
+  ~Session() override;
+
+ private:
+  struct Hook {
+    ObjectPtr object;            // destroyed last
+    std::vector<LinkPtr> links;
+    std::vector<int> programs;   // descriptors, owned by the object
+  };
+
+  void open_sensor(Napi::Env env, const Napi::Object& options);
+  void attach_sensor(Napi::Env env, const char* program);
+  void close_all();
+  static void on_env_exit(void* self);
+
+  Napi::Value start(const Napi::CallbackInfo& info);
+  Napi::Value arm(const Napi::CallbackInfo& info);
+  Napi::Value set_active(const Napi::CallbackInfo& info);
+  Napi::Value drain(const Napi::CallbackInfo& info);
+  Napi::Value used(const Napi::CallbackInfo& info);
+  Napi::Value add_hook(const Napi::CallbackInfo& info);
+  Napi::Value remove_hook(const Napi::CallbackInfo& info);
+  Napi::Value put_entries(const Napi::CallbackInfo& info);
+  Napi::Value use_binary_sets(const Napi::CallbackInfo& info);
+  Napi::Value scan_binaries(const Napi::CallbackInfo& info);
+  Napi::Value read_counters(const Napi::CallbackInfo& info);
+  Napi::Value read_missed(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+
+  napi_env env_;
+  bool open_ = false;
+  ObjectPtr sensor_;
+  std::vector<LinkPtr> sensor_links_;
+  bool frees_attached_ = false;
+  MappedMap control_;
+  MappedMap counters_;
+  RingReader ring_;
+  std::map<uint32_t, Hook> hooks_;
+};
+
+}  // namespace polytrace
