@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compilePolicy, validatePolicy } from '../../../lib/policy/index.js';
+
+const ROOT = join(__dirname, '../../..');
+const EXAMPLE = join(ROOT, 'examples/file-monitoring.yaml');
+
+/** The real command, as a process of its own. */
+function polytrace(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const main = join(ROOT, 'lib/cli/main.ts');
+  return spawnSync(process.execPath, ['--require', 'tsx/cjs', main, ...args], { encoding: 'utf8', cwd: ROOT });
+}
+
+describe('polytrace validate, with the real validator', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'polytrace-validate-'));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it('finds nothing to say about the example', () => {
+    const { status, stdout, stderr } = polytrace('validate', 'examples/file-monitoring.yaml');
+    assert.deepEqual(
+      { status, stdout, stderr },
+      { status: 0, stdout: 'examples/file-monitoring.yaml: ok\n', stderr: '' },
+    );
+  });
+
+  it('reports the three mistakes of a file, each with its place and a hint', () => {
+    const file = join(folder, 'three.yaml');
+    const yaml = readFileSync(EXAMPLE, 'utf8')
+      .replace('message: ', 'mesage: ')
+      .replace('operator: Equal', 'operator: Equals')
+      .replace("values: ['2']", "values: ['two']");
+    writeFileSync(file, yaml);
+    const lineOf = (text: string): number => yaml.slice(0, yaml.indexOf(text)).split('\n').length;
+    const { status, stdout } = polytrace('validate', file);
+    assert.equal(status, 1);
+    const lines = stdout.trimEnd().split('\n');
+    const places = lines
+      .filter((line) => !line.startsWith(' '))
+      .map((line) => /^(.*?):(\d+):\d+: error [A-Z_]+: /.exec(line));
+    assert.deepEqual(
+      places.map((place) => [place?.[1], Number(place?.[2])]),
+      ['mesage:', 'Equals', "'two'"].map((text) => [file, lineOf(text)]),
+    );
+    assert.equal(lines.filter((line) => line.startsWith('    hint: ')).length, 3);
+  });
+});
+
+describe('examples/file-monitoring.yaml', () => {
+  const yaml = readFileSync(EXAMPLE, 'utf8');
+
+  it('is valid, without a warning', () => {
+    assert.deepEqual(validatePolicy(yaml), []);
+  });
+
+  it('hooks reads and writes, shared mappings and both truncations; the newer one may be absent', () => {
+    const { hooks } = compilePolicy(yaml) as unknown as { hooks: { call: string; ignoreCallNotFound?: boolean }[] };
+    assert.deepEqual(
+      hooks.map(({ call, ignoreCallNotFound }) => [call, ignoreCallNotFound === true]),
+      [
+        ['security_file_permission', false],
+        ['security_mmap_file', false],
+        ['security_path_truncate', false],
+        ['security_file_truncate', true],
+      ],
+    );
+  });
+});
