@@ -12,11 +12,20 @@ export interface FilteredArg {
  * the position with `index` as well: there it is tried first.
  */
 export function filteredArg(hook: Hook, args: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
+  return argAt(hook.kind === 'tracepoints', args, filter);
+}
+
+/** The same for matchData, where `index` is a position in data. */
+export function filteredData(data: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
+  return argAt(true, data, filter);
+}
+
+function argAt(byPosition: boolean, args: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
   const position = filter.args?.[0];
   if (position !== undefined) return at(args, position);
   const index = filter.index ?? 0;
   const byIndex = args.findIndex((arg) => arg.index === index);
-  if (hook.kind === 'tracepoints') return at(args, index) ?? at(args, byIndex);
+  if (byPosition) return at(args, index) ?? at(args, byIndex);
   return at(args, byIndex);
 }
 

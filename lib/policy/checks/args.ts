@@ -1,7 +1,7 @@
 /** Checks what a hook reads: its args, data and return value. */
 import { HOOK_ARGS_MAX, HOOK_PARAM_MAX } from '../limits.js';
 import type { ArgData, Hook } from '../model.js';
-import type { Report } from '../report.js';
+import { quote, type Report } from '../report.js';
 import type { ArgTypeName } from '../vocabulary.js';
 
 export function checkArgs(hook: Hook, report: Report): void {
@@ -18,6 +18,7 @@ export function checkArgs(hook: Hook, report: Report): void {
     );
   }
   if (hook.kind === 'kprobes' || hook.kind === 'fentries') for (const arg of args) checkFunctionArg(hook, arg, report);
+  for (const arg of [...args, ...data]) checkArgFields(hook, arg, report);
   checkReturn(hook, report);
 }
 
@@ -56,6 +57,43 @@ function checkFunctionArg(hook: Hook, arg: ArgData, report: Report): void {
   if (arg.type === undefined || arg.resolve || !KERNEL_ONLY.has(arg.type)) return;
   const hint = 'for a path given to a system call use string; for a function of the kernel set `syscall: false`';
   report.add('SYSCALL_ARG_TYPE', places.value(arg, 'type'), `system calls have no parameter of type ${arg.type}`, hint);
+}
+
+/** Types whose size is not known from the type. */
+const BUFFERS: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>(['char_buf', 'char_iovec', 'const_buf', 'iov_iter']);
+
+function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
+  const { places } = report;
+  const unused = (field: string, message: string, hint: string): void => {
+    report.add('ARG_FIELD_UNUSED', places.key(arg, field), message, hint);
+  };
+  const isBuffer = arg.type === undefined || arg.type === 'auto' || BUFFERS.has(arg.type);
+  if (arg.sizeArgIndex !== undefined && !isBuffer)
+    unused('sizeArgIndex', `sizeArgIndex has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
+  if (arg.maxData === true && !isBuffer)
+    unused('maxData', `maxData has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
+  if (arg.returnCopy === true && hook.data.return !== true)
+    unused('returnCopy', 'returnCopy has no effect without `return: true`', 'add `return: true` and a returnArg');
+  if (arg.btfTypeModule !== undefined && arg.btfType === undefined)
+    unused('btfTypeModule', 'btfTypeModule has no effect without btfType', 'add btfType, or remove it');
+  const sizeIndex = arg.sizeArgIndex;
+  if (sizeIndex !== undefined && isBuffer && !(hook.data.args ?? []).some((other) => other.index === sizeIndex - 1)) {
+    const message = `no argument with index ${sizeIndex - 1} in args, which sizeArgIndex ${sizeIndex} means`;
+    report.add(
+      'SIZE_ARG_WITHOUT_ARG',
+      places.value(arg, 'sizeArgIndex'),
+      message,
+      'sizeArgIndex counts from 1; add the argument with the size',
+    );
+  }
+  if (arg.resolve && !/^[A-Za-z_]\w*(\[\d{1,9}\])*(\.[A-Za-z_]\w*(\[\d{1,9}\])*)*$/.test(arg.resolve)) {
+    report.add(
+      'RESOLVE_SYNTAX',
+      places.value(arg, 'resolve'),
+      `${quote(arg.resolve)} is no path of members`,
+      'names with dots between them, such as mm.owner.comm or files[0].name',
+    );
+  }
 }
 
 function checkReturn(hook: Hook, report: Report): void {

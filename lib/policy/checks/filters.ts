@@ -1,5 +1,5 @@
 /** Checks matchArgs, matchReturnArgs and matchData: the argument exists, and operator and values fit its type. */
-import { filteredArg } from '../arguments.js';
+import { filteredArg, filteredData } from '../arguments.js';
 import type { ArgData, Hook, SelectorData, ValueFilter } from '../model.js';
 import { quote, type Report } from '../report.js';
 import { ARG_TYPES, OPERATORS_OF, OPERATORS_WITHOUT_VALUES, type ArgTypeName, type Operator } from '../vocabulary.js';
@@ -26,7 +26,7 @@ export function checkValueFilters(hook: Hook, selector: SelectorData, report: Re
 
 function checkFilter(hook: Hook, args: readonly ArgData[], where: string, filter: ValueFilter, report: Report): void {
   const { places } = report;
-  const found = filteredArg(hook, args, filter);
+  const found = where === 'data' ? filteredData(args, filter) : filteredArg(hook, args, filter);
   const { operator } = filter;
   if (found === undefined) {
     reportNoArg(args, where, filter, report);
@@ -34,10 +34,12 @@ function checkFilter(hook: Hook, args: readonly ArgData[], where: string, filter
     warnAmbiguous(hook, args, filter, report);
   }
   if (operator === undefined) return;
+  checkPositions(args, filter, operator, report);
   if (filter.values === undefined || filter.values.length === 0) {
     // Where `values` was written but nothing in it was usable, that has been reported.
     const broken = filter.values === undefined ? places.has(filter, 'values') : places.isIncomplete(filter.values);
-    if (!OPERATORS_WITHOUT_VALUES.has(operator) && !broken) {
+    const wanted = !OPERATORS_WITHOUT_VALUES.has(operator) && operator !== 'CapabilitiesGained';
+    if (wanted && !broken) {
       report.add(
         'VALUES_MISSING',
         places.value(filter, 'operator'),
@@ -45,6 +47,9 @@ function checkFilter(hook: Hook, args: readonly ArgData[], where: string, filter
         'add `values`',
       );
     }
+  }
+  if (OPERATORS_WITHOUT_VALUES.has(operator) && (filter.values ?? []).length > 0) {
+    report.add('VALUES_UNUSED', places.key(filter, 'values'), `${operator} takes no values`, 'remove `values`');
   }
   const type = found?.arg.type;
   if (type === undefined) return;
@@ -59,6 +64,35 @@ function checkFilter(hook: Hook, args: readonly ArgData[], where: string, filter
     return;
   }
   checkValues(filter, operator, type, report);
+}
+
+/** CelExpr and CapabilitiesGained look at several values; all others at one. */
+function checkPositions(args: readonly ArgData[], filter: ValueFilter, operator: Operator, report: Report): void {
+  const { places } = report;
+  const positions = filter.args ?? [];
+  if (operator === 'CapabilitiesGained') {
+    if (positions.length !== 2) {
+      const hint = 'write `args: [BEFORE, AFTER]` with the positions of the two sets';
+      report.add(
+        'OPERATOR_NEEDS_ARGS',
+        places.value(filter, 'operator'),
+        'CapabilitiesGained compares two values',
+        hint,
+      );
+    }
+  } else if (operator !== 'CelExpr' && positions.length > 1) {
+    report.add(
+      'TOO_MANY_POSITIONS',
+      places.value(filter, 'args'),
+      `${operator} compares one value, not ${positions.length}`,
+      'make a filter for each',
+    );
+  }
+  positions.slice(1).forEach((position, i) => {
+    if (args[position] !== undefined) return;
+    const message = `there is no position ${position} in the ${args.length} args of the hook`;
+    report.add('INDEX_WITHOUT_ARG', places.value(positions, i + 1), message, 'positions count from 0');
+  });
 }
 
 function reportNoArg(args: readonly ArgData[], where: string, filter: ValueFilter, report: Report): void {

@@ -3,10 +3,13 @@ import { HOOK_SELECTORS_MAX, HOOKS_MAX } from '../limits.js';
 import type { Hook, PolicyData, SelectorData } from '../model.js';
 import { quote, type Report } from '../report.js';
 import { HOOK_KINDS } from '../vocabulary.js';
+import { checkActions } from './actions.js';
 import { checkArgs } from './args.js';
 import { checkValueFilters } from './filters.js';
 import { checkLists } from './lists.js';
 import { checkMacros } from './macros.js';
+import { checkOptions, checkProgram } from './programs.js';
+import { checkSelectors } from './reach.js';
 import { checkProcessFilters, checkScopes } from './processes.js';
 
 export function checkPolicy(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
@@ -15,8 +18,10 @@ export function checkPolicy(policy: PolicyData, hooks: readonly Hook[], report: 
   checkMacros(policy, hooks, report);
   checkLists(policy, hooks, report);
   checkScopes(policy, report);
+  checkOptions(policy, report);
   for (const hook of hooks) {
     checkArgs(hook, report);
+    checkProgram(hook, report);
     if (hook.selectors.length > HOOK_SELECTORS_MAX) {
       const extra = hook.data.selectors?.[HOOK_SELECTORS_MAX] as SelectorData;
       const message = `${hook.selectors.length} selectors; a hook has at most ${HOOK_SELECTORS_MAX}`;
@@ -30,7 +35,9 @@ export function checkPolicy(policy: PolicyData, hooks: readonly Hook[], report: 
     for (const selector of hook.selectors) {
       checkValueFilters(hook, selector, report);
       checkProcessFilters(selector, report);
+      checkActions(policy, hook, selector, report);
     }
+    checkSelectors(hook, report);
   }
 }
 

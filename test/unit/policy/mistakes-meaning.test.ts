@@ -158,7 +158,7 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'a mistake in a macro is told once',
     policy(
-      `selectorsMacros:\n  m:\n    matchArgs:\n    - {index: 1, operator: Equal, values: [⟦VALUE_NOT_A_NUMBER⟧two]}\nkprobes:\n${item(`${FILE_AND_INT}\nselectors:\n- macros: [m]\n- macros: [m]\n  matchPIDs: [{operator: In, values: [1]}]`)}`,
+      `selectorsMacros:\n  m:\n    matchArgs:\n    - {index: 1, operator: Equal, values: [⟦VALUE_NOT_A_NUMBER⟧two]}\nkprobes:\n${item(`${FILE_AND_INT}\nselectors:\n- macros: [m]\n  matchPIDs: [{operator: In, values: [2]}]\n- macros: [m]\n  matchPIDs: [{operator: In, values: [1]}]`)}`,
     ),
   ],
   [

@@ -67,7 +67,7 @@ const cases: readonly (readonly [string, string])[] = [
     'followChildren',
     selectors('matchBinaries: [{operator: In, values: [/bin/sh], ⟦UNSUPPORTED_FILTER⟧followChildren: true}]'),
   ],
-  ['Sigkill', selectors('matchActions: [{⟦UNSUPPORTED_ACTION⟧action: Sigkill}]')],
+  ['Sigkill', selectors('matchActions: [{⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill}]')],
   ['a rate limit', selectors('matchActions: [{action: Post, ⟦UNSUPPORTED_ACTION⟧rateLimit: 1m}]')],
   [
     'stack traces',

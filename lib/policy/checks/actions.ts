@@ -1,0 +1,185 @@
+/** Checks what a selector does: each action against its hook, its arguments, and the others. */
+import { ACTION_TABLE, PROGRAM_ONLY, type ActionField } from '../action-table.js';
+import type { ActionData, Hook, PolicyData, SelectorData } from '../model.js';
+import { quote, type Report } from '../report.js';
+
+export function checkActions(policy: PolicyData, hook: Hook, selector: SelectorData, report: Report): void {
+  const actions = selector.matchActions ?? [];
+  const onReturn = selector.matchReturnActions ?? [];
+  for (const action of [...actions, ...onReturn]) {
+    checkOne(hook, action, report);
+    checkEnforcer(policy, action, report);
+  }
+  for (const action of actions) checkOverride(hook, action, report);
+  for (const action of onReturn) checkReturnAction(hook, action, report);
+  warnContradiction(actions, report);
+  warnContradiction(onReturn, report);
+  warnSigkill(hook, selector, report);
+  if (onReturn.length > 0 && hook.data.return !== true) {
+    const span = report.places.key(selector, 'matchReturnActions');
+    report.add(
+      'RETURN_FILTER_WITHOUT_RETURN',
+      span,
+      'matchReturnActions needs the return value, which this hook does not read',
+      'add `return: true` and a returnArg to the hook',
+    );
+  }
+}
+
+function checkOne(hook: Hook, action: ActionData, report: Report): void {
+  const { places } = report;
+  const name = action.action;
+  if (name === undefined) return;
+  const facts = ACTION_TABLE[name];
+  if (!facts.hooks.includes(hook.kind)) {
+    report.add(
+      'ACTION_NOT_FOR_HOOK',
+      places.value(action, 'action'),
+      `${name} is not possible under ${hook.kind}`,
+      `possible under ${facts.hooks.join(', ')}`,
+    );
+    return;
+  }
+  const written = (field: ActionField): boolean => places.has(action, field);
+  for (const field of facts.needs) {
+    if (written(field)) continue;
+    report.add(
+      'ACTION_ARGUMENT_MISSING',
+      places.value(action, 'action'),
+      `${name} needs ${field}`,
+      `add ${field} to the action`,
+    );
+  }
+  if (facts.needsOneOf.length > 0 && !facts.needsOneOf.some(written)) {
+    const possible = facts.needsOneOf.filter((field) => hook.kind === 'uprobes' || !PROGRAM_ONLY.includes(field));
+    report.add(
+      'ACTION_ARGUMENT_MISSING',
+      places.value(action, 'action'),
+      `${name} needs one of ${possible.join(', ')}`,
+      `add ${possible[0] ?? ''} to the action`,
+    );
+  }
+  warnUnused(hook, action, report);
+  checkArguments(action, report);
+}
+
+function warnUnused(hook: Hook, action: ActionData, report: Report): void {
+  const { action: name, ...rest } = action;
+  if (name === undefined) return;
+  const { needs, needsOneOf, may } = ACTION_TABLE[name];
+  const used: readonly string[] = [...needs, ...needsOneOf, ...may];
+  for (const [field, value] of Object.entries(rest)) {
+    if (value === false) continue;
+    const elsewhere = hook.kind !== 'uprobes' && (PROGRAM_ONLY as readonly string[]).includes(field);
+    if (used.includes(field) && !elsewhere && !(field === 'imaHash' && hook.kind !== 'lsmhooks')) continue;
+    const message = `${field} has no effect on ${name} under ${hook.kind}`;
+    report.add('ACTION_ARGUMENT_UNUSED', report.places.key(action, field), message, 'remove it');
+  }
+}
+
+function checkArguments(action: ActionData, report: Report): void {
+  const { places } = report;
+  const { argSig, rateLimit, rateLimitScope } = action;
+  if (argSig !== undefined && (argSig < 1 || argSig > 64)) {
+    report.add(
+      'SIGNAL_INVALID',
+      places.value(action, 'argSig'),
+      `${argSig} is no signal`,
+      'signals are numbered from 1 to 64',
+    );
+  }
+  if (rateLimit !== undefined && !/^[1-9][0-9]{0,8}[smh]?$/.test(rateLimit)) {
+    report.add(
+      'RATE_LIMIT_INVALID',
+      places.value(action, 'rateLimit'),
+      `${quote(rateLimit)} is no time`,
+      'such as "5" or "5s" for seconds, "1m", "1h"',
+    );
+  }
+  if (rateLimitScope !== undefined && rateLimit === undefined && !places.has(action, 'rateLimit')) {
+    report.add(
+      'ACTION_ARGUMENT_UNUSED',
+      places.key(action, 'rateLimitScope'),
+      'rateLimitScope has no effect without rateLimit',
+      'add rateLimit, or remove it',
+    );
+  }
+}
+
+function checkEnforcer(policy: PolicyData, action: ActionData, report: Report): void {
+  if (action.action !== 'NotifyEnforcer' && action.action !== 'CleanupEnforcerNotification') return;
+  if (policy.spec !== undefined && report.places.has(policy.spec, 'enforcers')) return;
+  report.add(
+    'ENFORCER_MISSING',
+    report.places.value(action, 'action'),
+    `${action.action} needs an enforcer`,
+    'name the calls under `enforcers`',
+  );
+}
+
+function checkOverride(hook: Hook, action: ActionData, report: Report): void {
+  if (action.action !== 'Override' || isOverridable(hook)) return;
+  if (hook.kind !== 'kprobes' && hook.kind !== 'fentries') return;
+  const message = `${hook.data.call ?? ''} may not be one of the functions that can be overridden`;
+  const hint = 'override a system call or a security_ function instead';
+  report.add('OVERRIDE_UNCERTAIN', report.places.value(action, 'action'), message, hint);
+}
+
+/** System calls, and security_ functions by fmod_ret, can be overridden; of other functions only the kernel knows. */
+function isOverridable({ kind, data }: Hook): boolean {
+  if (kind === 'lsmhooks') return true;
+  if (kind !== 'kprobes' && kind !== 'fentries') return false;
+  const { call = '', syscall = true } = data;
+  return syscall || call === '' || /^(security_|list:|(__(x64|arm64|ia32)_)?sys_)/.test(call);
+}
+
+function checkReturnAction(hook: Hook, action: ActionData, report: Report): void {
+  if (action.action !== 'Override') return;
+  const what = hook.data.call ?? hook.data.symbols?.[0] ?? 'the function';
+  report.add(
+    'OVERRIDE_NOT_POSSIBLE',
+    report.places.value(action, 'action'),
+    `${what} has already run when matchReturnActions are done`,
+    'use Override under matchActions',
+  );
+}
+
+function warnContradiction(actions: readonly ActionData[], report: Report): void {
+  const seen = new Map<string, ActionData>();
+  for (const action of actions) {
+    const { action: name } = action;
+    if (name === undefined) continue;
+    const span = report.places.value(action, 'action');
+    const opposite = name === 'Post' ? 'NoPost' : name === 'NoPost' ? 'Post' : undefined;
+    if (opposite !== undefined && seen.has(opposite)) {
+      report.add(
+        'ACTION_CONTRADICTS',
+        span,
+        `${name} together with ${opposite}: no event is reported`,
+        'keep one of the two',
+      );
+    } else if (seen.has(name)) {
+      report.add('ACTION_CONTRADICTS', span, `${name} stands here twice`, 'keep one of the two');
+    }
+    seen.set(name, action);
+  }
+}
+
+/** A signal ends the process when it returns to user mode: what the hooked function does still happens. */
+function warnSigkill(hook: Hook, selector: SelectorData, report: Report): void {
+  const actions = selector.matchActions ?? [];
+  const isOverridden = actions.some((action) => action.action === 'Override');
+  for (const action of [...actions, ...(selector.matchReturnActions ?? [])]) {
+    if (action.action !== 'Sigkill') continue;
+    if (isOverridden && actions.includes(action)) continue;
+    const hint = isOverridable(hook)
+      ? 'add Override to stop it as well'
+      : 'use a hook where Override is possible to stop it';
+    report.add(
+      'SIGKILL_TOO_LATE',
+      report.places.value(action, 'action'),
+      'Sigkill ends the process, but what it has begun here is not prevented',
+      hint,
+    );
+  }
+}

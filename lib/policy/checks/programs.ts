@@ -1,0 +1,81 @@
+/** Checks hooks of programs (uprobes, usdts) and the options of a policy. */
+import type { Hook, HookData, PolicyData } from '../model.js';
+import { nearest } from '../nearest.js';
+import { quote, type Report } from '../report.js';
+
+export function checkProgram(hook: Hook, report: Report): void {
+  if (hook.kind !== 'uprobes' && hook.kind !== 'usdts') return;
+  const { data } = hook;
+  const { places } = report;
+  if (data.path !== undefined && !data.path.startsWith('/')) {
+    const message = `${quote(data.path)} is not a whole path`;
+    report.add(
+      'PATH_NOT_ABSOLUTE',
+      places.value(data, 'path'),
+      message,
+      'write it from / on: programs run in many folders',
+    );
+  }
+  if (hook.kind === 'uprobes') checkUprobe(data, report);
+}
+
+function checkUprobe(data: HookData, report: Report): void {
+  const { places } = report;
+  const lists = [data.symbols, data.offsets, data.addrs];
+  const count = lists.reduce((sum, list) => sum + (list?.length ?? 0), 0);
+  const broken =
+    lists.some((list) => list !== undefined && places.isIncomplete(list)) ||
+    ['symbols', 'offsets', 'addrs'].some((key) => places.has(data, key) && data[key as 'symbols'] === undefined);
+  if (count === 0 && !broken) {
+    report.add(
+      'UPROBE_WITHOUT_PLACE',
+      places.value(data, 'path'),
+      'the uprobe does not say where in the file it is',
+      'add symbols, offsets or addrs',
+    );
+  }
+  const counters = data.refCtrOffsets;
+  if (counters !== undefined && counters.length !== count && !broken && !places.isIncomplete(counters)) {
+    report.add(
+      'UPROBE_COUNTERS',
+      places.value(data, 'refCtrOffsets'),
+      `${counters.length} refCtrOffsets for ${count} places`,
+      'give one for each symbol, offset or address',
+    );
+  }
+  const digests = data.binaryDigests ?? [];
+  digests.forEach((digest, i) => {
+    if (/^(sha256:)?[0-9a-fA-F]{64}$/.test(digest)) return;
+    report.add(
+      'DIGEST_INVALID',
+      places.value(digests, i),
+      `${quote(digest)} is no SHA-256 digest`,
+      '64 hexadecimal digits, as sha256sum prints them',
+    );
+  });
+}
+
+/** Options of the format with the values that they take. */
+export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  'disable-kprobe-multi': ['0', '1', 'true', 'false', 't', 'f', 'T', 'F', 'TRUE', 'FALSE', 'True', 'False'],
+  'disable-uprobe-multi': ['0', '1', 'true', 'false', 't', 'f', 'T', 'F', 'TRUE', 'FALSE', 'True', 'False'],
+  'policy-mode': ['enforce', 'monitor', 'monitor_only'],
+};
+
+export function checkOptions({ spec = {} }: PolicyData, report: Report): void {
+  const { places } = report;
+  for (const option of spec.options ?? []) {
+    const { name, value } = option;
+    if (name === undefined) continue;
+    const values = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
+    if (values === undefined) {
+      const close = nearest(name, Object.keys(OPTIONS));
+      const hint = close === undefined ? `known: ${Object.keys(OPTIONS).join(', ')}` : `did you mean ${quote(close)}?`;
+      report.add('OPTION_UNKNOWN', places.value(option, 'name'), `there is no option ${quote(name)}`, hint);
+    } else if (value === undefined ? !places.has(option, 'value') : !values.includes(value)) {
+      const message =
+        value === undefined ? `the option ${name} has no value` : `${quote(value)} is not a value of ${name}`;
+      report.add('OPTION_INVALID', places.value(option, 'value'), message, `one of ${values.slice(0, 4).join(', ')}`);
+    }
+  }
+}

@@ -1,0 +1,122 @@
+/** Warns of selectors that can never match, filters that always hold, and selectors that an earlier one hides. */
+import { filteredArg } from '../arguments.js';
+import { areContradictory, implies, isNumber, sameFilter } from '../implies.js';
+import { intervalsOf, isWhole } from '../intervals.js';
+import { FILTER_LISTS, type ArgData, type Hook, type SelectorData, type ValueFilter } from '../model.js';
+import type { Report } from '../report.js';
+import { ARG_TYPES, type TypeFacts } from '../vocabulary.js';
+
+/** A filter on a value with what it is about. */
+interface Aimed {
+  readonly filter: ValueFilter;
+  /** `arg 1` or `return`. */
+  readonly target: string;
+  readonly facts: TypeFacts;
+}
+
+const PID_FACTS: TypeFacts = { class: 'unsigned', bits: 32 };
+
+export function checkSelectors(hook: Hook, report: Report): void {
+  // A hook with more selectors is refused; comparing all of them with each other would take long.
+  const selectors = hook.selectors.slice(0, 64);
+  const aimed = selectors.map((selector) => aim(hook, selector));
+  selectors.forEach((selector, i) => {
+    const filters = aimed[i] ?? [];
+    warnNever(selector, filters, report);
+    for (const { filter, facts } of filters) warnAlways(filter, facts, report);
+    const hiding = selectors.findIndex((earlier, j) => j < i && hides(earlier, aimed[j] ?? [], selector, filters));
+    if (hiding < 0) return;
+    const message = `whatever matches selector ${i} has matched selector ${hiding} before`;
+    report.add(
+      'SELECTOR_SHADOWED',
+      report.places.value(selector),
+      message,
+      `put it before selector ${hiding}, or remove it`,
+    );
+  });
+}
+
+function aim(hook: Hook, selector: SelectorData): Aimed[] {
+  const { args = [], returnArg } = hook.data;
+  const aimed: Aimed[] = [];
+  const add = (filter: ValueFilter, target: string, arg: ArgData | undefined): void => {
+    if (arg?.type !== undefined) aimed.push({ filter, target, facts: ARG_TYPES[arg.type] });
+  };
+  for (const filter of selector.matchArgs ?? []) {
+    const found = filteredArg(hook, args, filter);
+    if ((filter.args?.length ?? 0) <= 1) add(filter, `arg ${found?.position}`, found?.arg);
+  }
+  for (const filter of selector.matchReturnArgs ?? []) add(filter, 'return', returnArg);
+  for (const { operator, values = [], ...rest } of selector.matchPIDs ?? []) {
+    if (rest.followForks === true || rest.isNamespacePID === true) continue;
+    const filter: ValueFilter = { operator: operator === 'NotIn' ? 'NotEqual' : 'Equal', values: values.map(String) };
+    aimed.push({ filter, target: 'pid', facts: PID_FACTS });
+  }
+  return aimed;
+}
+
+function warnNever(selector: SelectorData, filters: readonly Aimed[], report: Report): void {
+  for (const target of new Set(filters.map((aimed) => aimed.target))) {
+    const own = filters.filter((aimed) => aimed.target === target);
+    const [first] = own;
+    if (
+      first === undefined ||
+      !areContradictory(
+        own.map((aimed) => aimed.filter),
+        first.facts,
+      )
+    )
+      continue;
+    const what =
+      target === 'pid' ? 'matchPIDs' : target === 'return' ? 'matchReturnArgs' : `argument ${target.slice(4)}`;
+    const message = `no value passes the filters on ${what}: this selector never matches`;
+    report.add(
+      'SELECTOR_NEVER_MATCHES',
+      report.places.value(selector),
+      message,
+      'all filters of a selector must hold; alternatives go into one list of values, or into selectors of their own',
+    );
+  }
+}
+
+function warnAlways(filter: ValueFilter, facts: TypeFacts, report: Report): void {
+  if (!isNumber(facts)) return;
+  const intervals = intervalsOf(filter, facts);
+  if (intervals === undefined || !isWhole(intervals, facts)) return;
+  report.add(
+    'FILTER_ALWAYS_MATCHES',
+    report.places.value(filter),
+    'every value passes this filter',
+    'remove it, or correct its values',
+  );
+}
+
+/** Each filter of the earlier selector must follow from one of the later. */
+function hides(
+  earlier: SelectorData,
+  earlierAimed: readonly Aimed[],
+  later: SelectorData,
+  laterAimed: readonly Aimed[],
+): boolean {
+  if (earlier.matchWorkloads !== undefined) return false;
+  for (const list of FILTER_LISTS) {
+    if (list === 'matchArgs' || list === 'matchReturnArgs') continue;
+    for (const filter of earlier[list] ?? []) {
+      const isPid = list === 'matchPIDs' && earlierAimed.some((aimed) => aimed.target === 'pid');
+      if (!isPid && !(later[list] ?? []).some((other) => sameFilter(filter, other))) return false;
+    }
+  }
+  // A filter that could not be aimed is broken; nothing is said about its selector.
+  const written = (earlier.matchArgs ?? []).length + (earlier.matchReturnArgs ?? []).length;
+  if (written !== earlierAimed.filter((aimed) => aimed.target !== 'pid').length) return false;
+  return earlierAimed.every(({ filter, target, facts }) =>
+    laterAimed.some(
+      (other) => other.target === target && implies(withoutPlace(other.filter), withoutPlace(filter), facts),
+    ),
+  );
+}
+
+/** Which argument is meant has been compared already; how it was written does not matter. */
+function withoutPlace({ operator, values }: ValueFilter): ValueFilter {
+  return { ...(operator === undefined ? {} : { operator }), ...(values === undefined ? {} : { values }) };
+}

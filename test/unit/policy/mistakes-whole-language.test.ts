@@ -1,0 +1,369 @@
+/** Mistakes in the parts of the language beyond plain kprobes: each with its code and place. */
+import { checkMarked, item, kprobe, policy } from './marked.js';
+
+/** A kprobe with one argument of this type and one filter on it. */
+const filter = (type: string, operator: string, values: string, mark = '⟦UNSUPPORTED_ARG_TYPE⟧'): string =>
+  kprobe(
+    `call: f\nsyscall: false\nargs:\n- index: 0\n  ${mark}type: ${type}\nselectors:\n- matchArgs:\n  - index: 0\n    ${operator}\n    values: [${values}]`,
+  );
+const op = (operator: string): string => `⟦UNSUPPORTED_OPERATOR⟧operator: ${operator}`;
+const plain = (operator: string, values: string): string => filter('int', op(operator), values, '');
+const select = (body: string): string => kprobe(`call: f\nsyscall: false\nselectors:\n${item(body)}`);
+const act = (action: string): string => select(`matchActions:\n- ${action}`);
+const under = (kind: string, hook: string, action: string): string =>
+  policy(`⟦UNSUPPORTED_HOOK⟧${kind}:\n- ${hook}\n  selectors:\n  - matchActions:\n    - ${action}`);
+const ints = (...filters: string[]): string =>
+  kprobe(
+    `call: f\nsyscall: false\nargs: [{index: 0, type: int}, {index: 1, type: uint32}, {index: 2, type: string}]\nselectors:\n- ⟦SELECTOR_NEVER_MATCHES⟧matchArgs:\n${filters.map((text) => `  - {${text}}`).join('\n')}`,
+  );
+const hidden = (first: string, second: string): string =>
+  kprobe(
+    `call: f\nsyscall: false\nargs: [{index: 0, type: int}, {index: 1, type: uint32}, {index: 2, type: string}]\nselectors:\n${item(first)}\n- ⟦SELECTOR_SHADOWED⟧${item(second).slice(2)}`,
+  );
+const args = (text: string): string => `matchArgs: [${text}]`;
+
+const cases: readonly (readonly [string, string])[] = [
+  // Values
+  ['no address', filter('sock', op('DAddr'), '⟦ADDRESS_INVALID⟧localhost')],
+  ['an address out of range', filter('sock', op('SAddr'), '⟦ADDRESS_INVALID⟧"256.0.0.1"')],
+  ['a network of 33 bits', filter('sock', op('NotDAddr'), '⟦ADDRESS_INVALID⟧"10.0.0.0/33"')],
+  ['a network of 129 bits', filter('skb', op('NotSAddr'), '⟦ADDRESS_INVALID⟧"::/129"')],
+  ['a zone in an address', filter('skb', op('SAddr'), '⟦ADDRESS_INVALID⟧"fe80::1%eth0"')],
+  ['two slashes', filter('skb', op('SAddr'), '⟦ADDRESS_INVALID⟧"10.0.0.0/8/8"')],
+  ['a variable left in', filter('sock', op('DAddr'), '⟦ADDRESS_INVALID⟧"${POD}"')],
+  ['a port too large', filter('sock', op('DPort'), '⟦PORT_INVALID⟧"65536"')],
+  ['a port by name', filter('sock', op('SPort'), '⟦PORT_INVALID⟧"http"')],
+  ['ports the wrong way round', filter('skb', op('NotDPort'), '⟦PORT_INVALID⟧"9:1"')],
+  ['three ports in one', filter('skb', op('NotSPort'), '⟦PORT_INVALID⟧"1:2:3"')],
+  ['a misspelt protocol', filter('sock', op('Protocol'), '⟦PROTOCOL_UNKNOWN⟧IPPROTO_TPC')],
+  ['a protocol too large', filter('sock', op('Protocol'), '⟦PROTOCOL_UNKNOWN⟧"256"')],
+  ['a family by another name', filter('sockaddr', op('Family'), '⟦FAMILY_UNKNOWN⟧INET')],
+  ['a state that TCP has not', filter('sock', op('State'), '⟦STATE_UNKNOWN⟧TCP_OPEN')],
+  [
+    'a state of a packet',
+    filter('skb', '⟦OPERATOR_NOT_FOR_TYPE⟧State', 'TCP_CLOSE').replace(
+      '⟦OPERATOR_NOT_FOR_TYPE⟧State',
+      'operator: ⟦OPERATOR_NOT_FOR_TYPE⟧State',
+    ),
+  ],
+  ['a file type', filter('file', op('FileType'), '⟦FILE_TYPE_UNKNOWN⟧folder', '')],
+  ['a file type of a descriptor', filter('fd', 'operator: ⟦OPERATOR_NOT_FOR_TYPE⟧FileType', 'reg', '')],
+  ['a port of a privileged test', filter('sock', op('SPortPriv'), '"80"').replace('values:', '⟦VALUES_UNUSED⟧values:')],
+  [
+    'a capability by number too large',
+    filter('capability', op('Equal').replace('⟦UNSUPPORTED_OPERATOR⟧', ''), '⟦CAPABILITY_UNKNOWN⟧CAP_ROOT'),
+  ],
+  ['a range the wrong way round', plain('InRange', '⟦RANGE_INVALID⟧"9:1"')],
+  ['a range that is none', plain('NotInRange', '⟦RANGE_INVALID⟧"9"')],
+  [
+    'a range beyond the type',
+    plain('InRange', '"⟦VALUE_OUT_OF_RANGE⟧0:99999999999"').replace('"⟦VALUE_OUT_OF_RANGE⟧', '⟦VALUE_OUT_OF_RANGE⟧"'),
+  ],
+  ['a map of words', plain('InMap', '⟦VALUE_NOT_A_NUMBER⟧one')],
+  ['a map of a list that is not there', plain('InMap', '⟦UNKNOWN_LIST⟧"list:a"')],
+  ['a system call by name', filter('syscall64', 'operator: Equal', '⟦VALUE_NOT_A_NUMBER⟧sys_dup')],
+  ['a value twice', filter('int', 'operator: Equal', '"1", ⟦VALUE_REPEATED⟧"1"', '')],
+  ['an empty part', filter('string', op('SubString'), '⟦EMPTY_TEXT⟧""', '')],
+  [
+    'two values for one comparison',
+    kprobe(
+      'call: f\nargs: [{index: 0, type: int}, {index: 1, type: int}]\nselectors:\n- matchArgs:\n  - args: ⟦TOO_MANY_POSITIONS⟧[0, 1]\n    operator: Equal\n    values: ["1"]',
+    ),
+  ],
+  [
+    'a second position that is not there',
+    kprobe(
+      'call: f\nargs: [{index: 0, type: int}]\nselectors:\n- matchArgs:\n  - args: [0, ⟦INDEX_WITHOUT_ARG⟧7]\n    ⟦UNSUPPORTED_OPERATOR⟧operator: CelExpr\n    values: ["arg0 > 1"]',
+    ),
+  ],
+  [
+    'gained capabilities of one set',
+    filter('cap_effective', 'operator: ⟦OPERATOR_NEEDS_ARGS⟧CapabilitiesGained', 'CAP_CHOWN').replace(
+      'operator: ⟦O',
+      '⟦UNSUPPORTED_OPERATOR⟧operator: ⟦O',
+    ),
+  ],
+  // Arguments
+  [
+    'a size for a number',
+    kprobe('call: f\nargs: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧⟦UNSUPPORTED_ARG_FIELD⟧sizeArgIndex: 1}]'),
+  ],
+  [
+    'maxData for a file',
+    kprobe(
+      'call: f\nsyscall: false\nargs: [{index: 0, type: file, ⟦ARG_FIELD_UNUSED⟧⟦UNSUPPORTED_ARG_FIELD⟧maxData: true}]',
+    ),
+  ],
+  [
+    'returnCopy without return',
+    kprobe('call: f\nargs: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧⟦UNSUPPORTED_ARG_FIELD⟧returnCopy: true}]'),
+  ],
+  [
+    'a module without a type',
+    kprobe('call: f\nargs: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧⟦UNSUPPORTED_ARG_FIELD⟧btfTypeModule: xfs}]'),
+  ],
+  [
+    'a size that is not read',
+    kprobe(
+      'call: f\nargs: [{index: 1, ⟦UNSUPPORTED_ARG_TYPE⟧type: char_buf, ⟦UNSUPPORTED_ARG_FIELD⟧sizeArgIndex: ⟦SIZE_ARG_WITHOUT_ARG⟧3}]',
+    ),
+  ],
+  [
+    'an arrow in a path of members',
+    kprobe(
+      'call: f\nsyscall: false\nargs: [{index: 0, type: string, ⟦UNSUPPORTED_ARG_FIELD⟧resolve: ⟦RESOLVE_SYNTAX⟧mm->owner}]',
+    ),
+  ],
+  [
+    'a tracepoint index that is two things',
+    policy(
+      '⟦UNSUPPORTED_HOOK⟧tracepoints:\n- subsystem: raw_syscalls\n  event: sys_enter\n  args: [{index: 4, type: int64}, {index: 0, type: int64}]\n  selectors:\n  - matchArgs: [{index: ⟦INDEX_AMBIGUOUS⟧0, operator: Equal, values: ["1"]}]',
+    ),
+  ],
+  // Processes
+  [
+    'a namespace by name',
+    select('⟦UNSUPPORTED_FILTER⟧matchNamespaces: [{namespace: Pid, operator: In, values: [⟦NAMESPACE_INVALID⟧host]}]'),
+  ],
+  [
+    'a namespace too large',
+    select(
+      '⟦UNSUPPORTED_FILTER⟧matchNamespaces: [{namespace: Pid, operator: In, values: [⟦NAMESPACE_INVALID⟧"4294967296"]}]',
+    ),
+  ],
+  [
+    'an unknown kind of namespace',
+    select(
+      '⟦UNSUPPORTED_FILTER⟧matchNamespaces: [{namespace: ⟦UNKNOWN_VALUE⟧Network, operator: In, values: [host_ns]}]',
+    ),
+  ],
+  [
+    'a change of a kind that is not there',
+    select('⟦UNSUPPORTED_FILTER⟧matchNamespaceChanges: [{operator: In, values: [⟦NAMESPACE_INVALID⟧Mount]}]'),
+  ],
+  [
+    'a misspelt capability',
+    select('⟦UNSUPPORTED_FILTER⟧matchCapabilities: [{operator: In, values: [⟦CAPABILITY_UNKNOWN⟧CAP_SYS_ADMN]}]'),
+  ],
+  [
+    'a capability without CAP_',
+    select('⟦UNSUPPORTED_FILTER⟧matchCapabilityChanges: [{operator: NotIn, values: [⟦CAPABILITY_UNKNOWN⟧SYS_ADMIN]}]'),
+  ],
+  [
+    'children by prefix',
+    select(
+      'matchBinaries: [{operator: Prefix, values: [/usr], ⟦FOLLOW_NOT_FOR_OPERATOR⟧⟦UNSUPPORTED_FILTER⟧followChildren: true}]',
+    ),
+  ],
+  [
+    'labels without values',
+    policy(
+      '⟦UNSUPPORTED_SCOPE⟧podSelector:\n  matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧In}]\nkprobes: [{call: f}]',
+    ),
+  ],
+  [
+    'labels with values too many',
+    policy(
+      '⟦UNSUPPORTED_SCOPE⟧nodeSelector:\n  matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧Exists, values: [a]}]\nkprobes: [{call: f}]',
+    ),
+  ],
+  [
+    'labels of a workload',
+    select(
+      '⟦UNSUPPORTED_FILTER⟧matchWorkloads: {podSelector: {matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧NotIn}]}}',
+    ),
+  ],
+  // Actions
+  [
+    'Set of a kprobe',
+    act(
+      '⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_NOT_FOR_HOOK⟧Set\n    argIndex: 0\n    argValue: 1'.replaceAll(
+        '\n    ',
+        '\n  ',
+      ),
+    ),
+  ],
+  [
+    'Override of a tracepoint',
+    under('tracepoints', 'subsystem: a\n  event: b', 'action: ⟦ACTION_NOT_FOR_HOOK⟧Override\n      argError: -1'),
+  ],
+  [
+    'TrackSock of a uprobe',
+    under('uprobes', 'path: /bin/a\n  symbols: [main]', 'action: ⟦ACTION_NOT_FOR_HOOK⟧TrackSock'),
+  ],
+  ['Signal without a signal', act('⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_ARGUMENT_MISSING⟧Signal')],
+  ['a signal that is none', act('⟦UNSUPPORTED_ACTION⟧action: Signal\n  argSig: ⟦SIGNAL_INVALID⟧65')],
+  ['GetUrl without an address', act('⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_ARGUMENT_MISSING⟧GetUrl')],
+  ['DnsLookup without a name', act('⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_ARGUMENT_MISSING⟧DnsLookup')],
+  [
+    'Override without a value',
+    kprobe(
+      'call: sys_mount\nselectors:\n- matchActions:\n  - ⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_ARGUMENT_MISSING⟧Override',
+    ),
+  ],
+  ['Override of any function', act('⟦UNSUPPORTED_ACTION⟧action: ⟦OVERRIDE_UNCERTAIN⟧Override\n  argError: -1')],
+  [
+    'Override on return',
+    kprobe(
+      'call: sys_mount\nreturn: true\nreturnArg: {index: 0, type: int}\nselectors:\n- ⟦UNSUPPORTED_FILTER⟧matchReturnActions:\n  - action: ⟦OVERRIDE_NOT_POSSIBLE⟧Override\n    argError: -1',
+    ),
+  ],
+  [
+    'actions on a return that is not read',
+    select('⟦RETURN_FILTER_WITHOUT_RETURN⟧⟦UNSUPPORTED_FILTER⟧matchReturnActions:\n- action: Post'),
+  ],
+  [
+    'registers of a kprobe',
+    kprobe(
+      'call: sys_mount\nselectors:\n- matchActions:\n  - ⟦UNSUPPORTED_ACTION⟧action: Override\n    argError: -1\n    ⟦ACTION_ARGUMENT_UNUSED⟧argRegs: [rax=1]',
+    ),
+  ],
+  ['a value of Post', act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧argError: 1')],
+  ['a digest of a kprobe', act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧⟦UNSUPPORTED_ACTION⟧imaHash: true')],
+  ['a rate limit that is no time', act('action: Post\n  ⟦UNSUPPORTED_ACTION⟧rateLimit: ⟦RATE_LIMIT_INVALID⟧1 minute')],
+  ['a rate limit of nothing', act('action: Post\n  ⟦UNSUPPORTED_ACTION⟧rateLimit: ⟦RATE_LIMIT_INVALID⟧0s')],
+  [
+    'a scope without a limit',
+    act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧⟦UNSUPPORTED_ACTION⟧rateLimitScope: global'),
+  ],
+  [
+    'a scope that is not there',
+    act('action: Post\n  ⟦UNSUPPORTED_ACTION⟧rateLimit: 5s\n  rateLimitScope: ⟦UNKNOWN_VALUE⟧user'),
+  ],
+  ['Post and NoPost', act('action: Post\n- ⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_CONTRADICTS⟧NoPost')],
+  ['Post twice', act('action: Post\n- action: ⟦ACTION_CONTRADICTS⟧Post')],
+  ['an enforcer that is not there', act('⟦UNSUPPORTED_ACTION⟧action: ⟦ENFORCER_MISSING⟧NotifyEnforcer\n  argSig: 9')],
+  ['Sigkill alone', act('⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill')],
+  [
+    'a tracked socket misspelt',
+    kprobe('call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nreturnArgAction: ⟦UNKNOWN_VALUE⟧TrackSocket'),
+  ],
+  // Selectors as a whole
+  ['two values at once', ints('index: 0, operator: Equal, values: ["1"]', 'index: 0, operator: Equal, values: ["2"]')],
+  [
+    'a value that is excluded',
+    ints('index: 0, operator: Equal, values: ["1"]', 'index: 0, operator: NotEqual, values: ["1", "2"]'),
+  ],
+  ['nothing between', ints('index: 1, operator: GT, values: ["5"]', 'index: 1, operator: LT, values: ["6"]')],
+  ['less than nothing', ints('index: 1, operator: LT, values: ["0"]')],
+  ['no bits', ints('index: 0, operator: Mask, values: ["0"]')],
+  ['two texts at once', ints('index: 2, operator: Equal, values: [a]', 'index: 2, operator: Equal, values: [b]')],
+  [
+    'a text without its beginning',
+    ints('index: 2, operator: Equal, values: [/a, /b]', 'index: 2, operator: Prefix, values: [/c]'),
+  ],
+  [
+    'a text whose end is excluded',
+    ints('index: 2, operator: Equal, values: [a.so, b.so]', 'index: 2, operator: NotPostfix, values: [so]'),
+  ],
+  [
+    'two beginnings at once',
+    ints('index: 2, operator: Prefix, values: [/a]', 'index: 2, operator: Prefix, values: [/b]'),
+  ],
+  [
+    'a beginning within an excluded one',
+    ints('index: 2, operator: Prefix, values: [/etc/ssl]', 'index: 2, operator: NotPrefix, values: [/etc]'),
+  ],
+  ['two ends at once', ints('index: 2, operator: Postfix, values: [a]', 'index: 2, operator: Postfix, values: [b]')],
+  [
+    'a pid that is excluded',
+    select('⟦SELECTOR_NEVER_MATCHES⟧matchPIDs:\n- {operator: In, values: [1]}\n- {operator: NotIn, values: [1]}'),
+  ],
+  [
+    'at least 0',
+    kprobe(
+      'call: f\nargs: [{index: 0, type: uint32}]\nselectors:\n- matchArgs:\n  - ⟦FILTER_ALWAYS_MATCHES⟧{index: 0, operator: LT, values: ["4294967295", "1"]}',
+    )
+      .replace('LT, values: ["4294967295", "1"]', 'GT, values: ["0"]')
+      .replace(
+        '⟦FILTER_ALWAYS_MATCHES⟧{index: 0, operator: GT, values: ["0"]}',
+        '⟦FILTER_ALWAYS_MATCHES⟧{index: 0, ⟦UNSUPPORTED_OPERATOR⟧operator: InRange, values: ["0:4294967295"]}',
+      ),
+  ],
+  [
+    'hidden by one without filters',
+    hidden('matchActions: [{action: Post}]', args('{index: 0, operator: Equal, values: ["1"]}')),
+  ],
+  [
+    'hidden by the same',
+    hidden(
+      args('{index: 0, operator: Equal, values: ["1", "2"]}'),
+      args('{index: 0, operator: Equal, values: ["2", "1"]}'),
+    ),
+  ],
+  [
+    'hidden by more values',
+    hidden(args('{index: 0, operator: Equal, values: ["1", "2"]}'), args('{index: 0, operator: Equal, values: ["2"]}')),
+  ],
+  [
+    'hidden by a wider range',
+    hidden(args('{index: 1, operator: GT, values: ["1"]}'), args('{index: 1, operator: Equal, values: ["7"]}')),
+  ],
+  [
+    'hidden by a shorter beginning',
+    hidden(
+      args('{index: 2, operator: Prefix, values: [/etc]}'),
+      args('{index: 2, operator: Prefix, values: [/etc/ssl]}, {index: 0, operator: Equal, values: ["1"]}'),
+    ),
+  ],
+  [
+    'hidden by a beginning of a whole text',
+    hidden(
+      args('{index: 2, operator: Prefix, values: [/etc]}'),
+      args('{index: 2, operator: Equal, values: [/etc/passwd]}'),
+    ),
+  ],
+  [
+    'hidden by a shorter end',
+    hidden(
+      args('{index: 2, operator: Postfix, values: [rc]}'),
+      args('{index: 2, operator: Postfix, values: [bashrc]}'),
+    ),
+  ],
+  [
+    'hidden by excluding less',
+    hidden(
+      args('{index: 2, operator: NotPrefix, values: [/etc/ssl]}'),
+      args('{index: 2, operator: NotPrefix, values: [/etc]}'),
+    ),
+  ],
+  [
+    'hidden by the same binaries',
+    hidden('matchBinaries: [{operator: In, values: [/a, /b]}]', 'matchBinaries: [{operator: In, values: [/b, /a]}]'),
+  ],
+  // Hooks of programs, options
+  ['a uprobe that is nowhere', policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
+  [
+    'a uprobe by a relative path',
+    policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: ⟦PATH_NOT_ABSOLUTE⟧bash, symbols: [main]}]'),
+  ],
+  [
+    'too few counters',
+    policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]'),
+  ],
+  [
+    'a digest that is short',
+    policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]'),
+  ],
+  ['a negative offset', policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, offsets: [⟦NUMBER_OUT_OF_RANGE⟧-1]}]')],
+  ['a usdt without a provider', policy('⟦UNSUPPORTED_HOOK⟧usdts: [⟦MISSING_FIELD⟧{path: /a, name: b}]')],
+  ['an LSM hook without a name', policy('⟦UNSUPPORTED_HOOK⟧lsmhooks: [⟦MISSING_FIELD⟧{args: []}]')],
+  ['a tracepoint without a group', policy('⟦UNSUPPORTED_HOOK⟧tracepoints: [⟦MISSING_FIELD⟧{event: a}]')],
+  ['a call of an LSM hook', policy('⟦UNSUPPORTED_HOOK⟧lsmhooks: [{hook: file_open, ⟦UNKNOWN_FIELD⟧call: a}]')],
+  [
+    'an option that is not there',
+    policy('options: [{⟦UNSUPPORTED_OPTION⟧name: ⟦OPTION_UNKNOWN⟧policy-mod, value: enforce}]\nkprobes: [{call: f}]'),
+  ],
+  [
+    'a mode that is not there',
+    policy('options: [{⟦UNSUPPORTED_OPTION⟧name: policy-mode, value: ⟦OPTION_INVALID⟧observe}]\nkprobes: [{call: f}]'),
+  ],
+  [
+    'a value without quotes',
+    policy('options: [{name: disable-kprobe-multi, value: ⟦WRONG_TYPE⟧true}]\nkprobes: [{call: f}]'),
+  ],
+];
+
+describe('policy: mistakes in the whole language', () => {
+  for (const [name, text] of cases) it(name, () => checkMarked(text));
+});
