@@ -240,7 +240,7 @@ struct hook_config {
 	u8 params; /* parameters of the function: the return value follows them in a fexit context */
 	u8 texts_count;
 	u8 pad[2];
-	u32 body_room; /* last offset in a record's body at which a whole text fits */
+	u32 body_size; /* bytes of a record after struct event_hook, at most */
 	struct arg_config args[HOOK_ARGS_MAX];
 	struct text_config texts[TEXT_ARGS_MAX];
 	struct int_group groups[INT_GROUPS_MAX];

@@ -16,7 +16,8 @@
 const volatile struct hook_config config = {};
 
 enum {
-	BODY_MAX = HOOK_ARGS_MAX * sizeof(struct arg_value) + TEXT_ARGS_MAX * 4096,
+	TEXT_ROOM = 4096, /* a text and one byte more */
+	BODY_MAX = HOOK_ARGS_MAX * sizeof(struct arg_value) + TEXT_ARGS_MAX * TEXT_ROOM,
 };
 
 /* What is kept of an entry until its return, and the record that is written out. */
@@ -353,7 +354,7 @@ static __always_inline u64 take_path(struct hook_scratch *s, const volatile stru
 		describe_inode(value, at.dentry);
 	length = at_most(TEXT_END - start, PATH_BYTES_MAX + 1);
 	start = at_most(start, TEXT_END);
-	*used = at_most(*used, config.body_room);
+	*used = at_most(*used, config.body_size - TEXT_ROOM);
 	bpf_probe_read_kernel(&s->record.body[*used], length, &s->text.bytes[start]);
 	set_text(value, *used, length, flags);
 	*used += length;
@@ -374,7 +375,7 @@ static __always_inline u64 take_string(struct hook_scratch *s, const volatile st
 
 		from = raw ? (void *)READ(name, name) : 0;
 	}
-	*used = at_most(*used, config.body_room);
+	*used = at_most(*used, config.body_size - TEXT_ROOM);
 	to = &s->record.body[*used];
 	if (arg->user)
 		got = bpf_probe_read_user_str(to, STRING_BYTES_MAX + 1, from);
@@ -500,7 +501,7 @@ static __always_inline u64 build(void *ctx, u32 which, bool returned, u64 return
 
 static __always_inline void post(struct event_hook *event, u32 size)
 {
-	size = at_most(size, sizeof(struct event_hook) + config.body_room + 4096);
+	size = at_most(size, sizeof(struct event_hook) + config.body_size);
 	emit(event, size, config.hook);
 }
 

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <string>
 
@@ -171,6 +172,14 @@ Napi::Value kernel_has_struct(const Napi::CallbackInfo& info) {
   const std::string name = info[0].As<Napi::String>().Utf8Value();
   return Napi::Boolean::New(info.Env(),
                             kernel && btf__find_by_name_kind(kernel.get(), name.c_str(), BTF_KIND_STRUCT) > 0);
+}
+
+Napi::Value boot_offset(const Napi::CallbackInfo& info) {
+  timespec boot, now;
+  clock_gettime(CLOCK_BOOTTIME, &boot);
+  clock_gettime(CLOCK_REALTIME, &now);
+  const int64_t offset = (int64_t{now.tv_sec} - boot.tv_sec) * 1'000'000'000 + (now.tv_nsec - boot.tv_nsec);
+  return Napi::BigInt::New(info.Env(), offset);
 }
 
 }  // namespace polytrace

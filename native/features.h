@@ -14,4 +14,7 @@ Napi::Value kernel_function(const Napi::CallbackInfo& info);
 // Whether BTF has the struct.
 Napi::Value kernel_has_struct(const Napi::CallbackInfo& info);
 
+// Nanoseconds between CLOCK_BOOTTIME, which records carry, and the time of day.
+Napi::Value boot_offset(const Napi::CallbackInfo& info);
+
 }  // namespace polytrace

@@ -103,8 +103,11 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::put_entries>("putEntries"),
                          InstanceMethod<&Session::use_binary_sets>("useBinarySets"),
                          InstanceMethod<&Session::scan_binaries>("scanBinaries"),
-                         InstanceMethod<&Session::read_counters>("readCounters"),
-                         InstanceMethod<&Session::read_missed>("readMissed"),
+                         InstanceMethod<&Session::delete_entries>("deleteEntries"),
+                         InstanceMethod<&Session::take_losses>("takeLosses"),
+                         InstanceMethod<&Session::take_missed>("takeMissed"),
+                         InstanceMethod<&Session::self_tgid>("selfTgid"),
+                         InstanceMethod<&Session::detach>("detach"),
                          InstanceMethod<&Session::close>("close"),
                      });
 }
@@ -203,8 +206,8 @@ Napi::Value Session::used(const Napi::CallbackInfo& info) {
 
 /*
  * spec: { id, object, target, mechanism: 'fentry' | 'kprobe', entry: boolean, return: boolean, config: Uint8Array,
- *         maps: [{ name, create, keySize, valueSize, maxEntries, flags, entries: Uint8Array }] }
- * Zero sizes leave what the program says. Attaches the return before the entry: no entry is without its return.
+ *         maps: [{ name, create, keySize, trim, maxEntries, flags, entries: Uint8Array }] }
+ * Zeros leave what the program says; `trim` is cut from the end of each value. Attaches the return before the entry: no entry is without its return.
  */
 Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -233,8 +236,8 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
       continue;
     }
     if (number(wish, "keySize") != 0) check(env, bpf_map__set_key_size(map, number(wish, "keySize")), "key size");
-    if (number(wish, "valueSize") != 0) {
-      check(env, bpf_map__set_value_size(map, number(wish, "valueSize")), "value size");
+    if (number(wish, "trim") != 0) {
+      check(env, bpf_map__set_value_size(map, bpf_map__value_size(map) - number(wish, "trim")), "value size");
     }
     if (number(wish, "maxEntries") != 0) {
       check(env, bpf_map__set_max_entries(map, number(wish, "maxEntries")), "map entries");
@@ -324,30 +327,66 @@ Napi::Value Session::scan_binaries(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
-// (target: BigUint64Array): the first struct hook_counters, as many as fit
-Napi::Value Session::read_counters(const Napi::CallbackInfo& info) {
-  auto target = info[0].As<Napi::BigUint64Array>();
-  const size_t bytes = std::min(target.ByteLength(), size_t{HOOKS_MAX} * sizeof(hook_counters));
-  if (counters_.as<void>() != nullptr) std::memcpy(target.Data(), counters_.as<void>(), bytes);
-  return info.Env().Undefined();
+// (map, keys): of the base sensor's own maps
+Napi::Value Session::delete_entries(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!sensor_) throw make_error(env, "CLOSED", "the session is closed");
+  bpf_map* map = map_named(env, sensor_.get(), info[0].As<Napi::String>().Utf8Value().c_str());
+  auto keys = info[1].As<Napi::Uint8Array>();
+  const size_t size = bpf_map__key_size(map);
+  for (size_t at = 0; at + size <= keys.ByteLength(); at += size) {
+    bpf_map_delete_elem(bpf_map__fd(map), keys.Data() + at);
+  }
+  return env.Undefined();
 }
 
-// [hook, count, …]: how often the kernel skipped a hook's programs because they were already running on the CPU.
-Napi::Value Session::read_missed(const Napi::CallbackInfo& info) {
+// [hook, lost for want of room in the ring, lost for want of a place until the return, …] since the last call
+Napi::Value Session::take_losses(const Napi::CallbackInfo& info) {
+  Napi::Array result = Napi::Array::New(info.Env());
+  const auto* now = counters_.as<hook_counters>();
+  uint32_t length = 0;
+  for (uint32_t id = 0; now != nullptr && id < HOOKS_MAX; id++) {
+    const uint64_t ring = now[id].lost_ring, pending = now[id].lost_pending;
+    hook_counters& told = told_[id];
+    if (ring == told.lost_ring && pending == told.lost_pending) continue;
+    result.Set(length++, Napi::Number::New(info.Env(), id));
+    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(ring - told.lost_ring)));
+    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(pending - told.lost_pending)));
+    told.lost_ring = ring;
+    told.lost_pending = pending;
+  }
+  return result;
+}
+
+// [hook, count, …] since the last call: how often the kernel skipped a program that was already running on the CPU
+Napi::Value Session::take_missed(const Napi::CallbackInfo& info) {
   Napi::Array result = Napi::Array::New(info.Env());
   uint32_t length = 0;
-  for (const auto& [id, hook] : hooks_) {
+  for (auto& [id, hook] : hooks_) {
     uint64_t missed = 0;
     for (const int fd : hook.programs) {
       bpf_prog_info details = {};
       uint32_t size = sizeof(details);
       if (bpf_obj_get_info_by_fd(fd, &details, &size) == 0) missed += details.recursion_misses;
     }
-    if (missed == 0) continue;
+    if (missed <= hook.missed) continue;
     result.Set(length++, Napi::Number::New(info.Env(), id));
-    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(missed)));
+    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(missed - hook.missed)));
+    hook.missed = missed;
   }
   return result;
+}
+
+Napi::Value Session::self_tgid(const Napi::CallbackInfo& info) {
+  const uint32_t tgid = sensor_ ? control_.as<control>()->self_tgid : 0;
+  return Napi::Number::New(info.Env(), tgid);
+}
+
+// Nothing new is recorded from here on; what was can still be read.
+Napi::Value Session::detach(const Napi::CallbackInfo& info) {
+  for (auto& [id, hook] : hooks_) hook.links.clear();
+  sensor_links_.clear();
+  return info.Env().Undefined();
 }
 
 Napi::Value Session::close(const Napi::CallbackInfo& info) {

@@ -4,10 +4,12 @@
 
 #include <napi.h>
 
+#include <array>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "abi_types.h"
 #include "handles.h"
 #include "ring.h"
 
@@ -24,6 +26,7 @@ class Session : public Napi::ObjectWrap<Session> {
     ObjectPtr object;            // destroyed last
     std::vector<LinkPtr> links;
     std::vector<int> programs;   // descriptors, owned by the object
+    uint64_t missed = 0;         // as told by take_missed
   };
 
   void open_sensor(Napi::Env env, const Napi::Object& options);
@@ -41,8 +44,11 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value put_entries(const Napi::CallbackInfo& info);
   Napi::Value use_binary_sets(const Napi::CallbackInfo& info);
   Napi::Value scan_binaries(const Napi::CallbackInfo& info);
-  Napi::Value read_counters(const Napi::CallbackInfo& info);
-  Napi::Value read_missed(const Napi::CallbackInfo& info);
+  Napi::Value delete_entries(const Napi::CallbackInfo& info);
+  Napi::Value take_losses(const Napi::CallbackInfo& info);
+  Napi::Value take_missed(const Napi::CallbackInfo& info);
+  Napi::Value self_tgid(const Napi::CallbackInfo& info);
+  Napi::Value detach(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   napi_env env_;
@@ -52,6 +58,7 @@ class Session : public Napi::ObjectWrap<Session> {
   bool frees_attached_ = false;
   MappedMap control_;
   MappedMap counters_;
+  std::array<hook_counters, HOOKS_MAX> told_{};  // as told by take_losses
   RingReader ring_;
   std::map<uint32_t, Hook> hooks_;
 };

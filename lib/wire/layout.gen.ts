@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '7c39b602910033e4';
+export const LAYOUT_HASH = '6b4029c36c8a2da8';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -336,7 +336,7 @@ export const HookConfig = {
   returnType: 23,
   params: 24,
   textsCount: 25,
-  bodyRoom: 28,
+  bodySize: 28,
   args: 32,
   argsStride: 4,
   argsLength: 8,
