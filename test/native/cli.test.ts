@@ -1,0 +1,201 @@
+/** The command as its users run it, on the kernel that is running: the base sensor needs no kprobes. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams, type SpawnOptions } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, copyFileSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const ROOT = join(__dirname, '../..');
+const COMMAND = ['--require', require.resolve('tsx/cjs'), join(ROOT, 'lib/cli/main.ts')];
+const EXAMPLE = join(ROOT, 'examples/file-monitoring.yaml');
+const NODE = process.env['NODE_NAME'] ?? hostname();
+
+type Json = Record<string, Record<string, unknown>>;
+
+/** Everything that a stream gives, and a promise for the moment it contains a text. */
+class Gathered {
+  text = '';
+  readonly #stream: NodeJS.ReadableStream;
+
+  constructor(stream: NodeJS.ReadableStream) {
+    this.#stream = stream;
+    stream.on('data', (chunk: Buffer) => (this.text += chunk.toString()));
+  }
+
+  async has(text: string): Promise<void> {
+    while (!this.text.includes(text)) await once(this.#stream, 'data');
+  }
+
+  lines(): string[] {
+    return this.text.split('\n').filter((line) => line !== '');
+  }
+}
+
+describe('polytrace on this kernel', function () {
+  this.timeout(60_000);
+
+  let folder: string;
+  /** A program that nothing else on this machine runs. */
+  let program: string;
+  let child: ChildProcessWithoutNullStreams;
+  let stdout: Gathered;
+  let stderr: Gathered;
+
+  before(function () {
+    if (process.platform === 'linux' && process.getuid?.() === 0) return;
+    if (process.env['REQUIRE_ALL'] === '1') throw new Error('these tests need root on Linux');
+    console.warn('    skipped: these tests need root on Linux');
+    this.skip();
+  });
+
+  beforeEach(() => {
+    folder = realpathSync(mkdtempSync(join(tmpdir(), 'polytrace-native-')));
+    chmodSync(folder, 0o755);
+    program = join(folder, 'true');
+    copyFileSync('/bin/true', program);
+  });
+
+  afterEach(() => {
+    child?.kill('SIGKILL');
+    rmSync(folder, { recursive: true });
+  });
+
+  function start(args: readonly string[], options: SpawnOptions = {}): void {
+    const env = { ...process.env, NO_COLOR: '1' };
+    child = spawn(process.execPath, [...COMMAND, ...args], { env, ...options, stdio: 'pipe' });
+    stdout = new Gathered(child.stdout);
+    stderr = new Gathered(child.stderr);
+  }
+
+  async function ready(...args: string[]): Promise<void> {
+    start(['getevents', ...args]);
+    await stderr.has('ready');
+  }
+
+  async function stopped(signal: NodeJS.Signals = 'SIGINT'): Promise<unknown[]> {
+    const closed = once(child, 'close');
+    child.kill(signal);
+    return closed;
+  }
+
+  const mine = (): string[] => stdout.lines().filter((line) => line.includes(program));
+
+  it('says ready in one line, then shows an exec and its exit', async () => {
+    await ready();
+    spawnSync(program, ['a', 'b c', '\u001b[2J\n', '']);
+    await stdout.has(`exit    ${NODE} ${program}`);
+    assert.deepEqual(await stopped(), [0, null]);
+    assert.equal(stderr.text, 'ready: base sensor: exec, exit, fork\n');
+    const shown = `${NODE} ${program} a "b c" "\\x1b[2J\\n" ""`;
+    assert.deepEqual(mine(), [`🚀 process ${shown}`, `💥 exit    ${shown} 0`]);
+  });
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    it(`${signal} still prints all that happened before it`, async () => {
+      await ready();
+      for (let i = 0; i < 100; i += 1) spawnSync(program, [`run-${i}`]);
+      assert.deepEqual(await stopped(signal), [0, null]);
+      const expected = Array.from({ length: 100 }, (_, i) => [
+        `🚀 process ${NODE} ${program} run-${i}`,
+        `💥 exit    ${NODE} ${program} run-${i} 0`,
+      ]);
+      assert.deepEqual(mine(), expected.flat());
+    });
+  }
+
+  it('shows the exit status, and the signal that ended a process', async () => {
+    copyFileSync('/bin/sh', program);
+    await ready('--process', `^${program}$`, '--event-types', 'process_exit');
+    spawnSync(program, ['-c', 'exit 7']);
+    spawnSync(program, ['-c', 'kill -KILL $$']);
+    assert.deepEqual(await stopped(), [0, null]);
+    assert.deepEqual(stdout.lines(), [
+      `💥 exit    ${NODE} ${program} -c "exit 7" 7`,
+      `💥 exit    ${NODE} ${program} -c "kill -KILL $$" SIGKILL`,
+    ]);
+  });
+
+  it('-o json gives valid lines with the process, its parent and where it ran', async () => {
+    await ready('-o', 'json');
+    const { pid } = spawnSync(program, ['x'], { cwd: folder });
+    assert.deepEqual(await stopped(), [0, null]);
+    const events = stdout.lines().map((line) => JSON.parse(line) as Json);
+    const times = events.map((event) => String(event['time']));
+    assert.ok(times.every((time) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}Z$/.test(time)));
+    const own = events.filter((event) => JSON.stringify(event).includes(`"binary":"${program}"`));
+    assert.deepEqual(
+      own.map((event) => Object.keys(event)[0]),
+      ['process_exec', 'process_exit'],
+    );
+    const exec = own[0]?.['process_exec'] as { process: Record<string, unknown>; parent: Record<string, unknown> };
+    const exit = own[1]?.['process_exit'] as { process: Record<string, unknown>; status?: number };
+    const { exec_id, parent_exec_id, cwd, uid, arguments: words, start_time } = exec.process;
+    assert.deepEqual([exec.process['pid'], cwd, uid, words], [pid, folder, process.getuid?.(), 'x']);
+    assert.match(String(start_time), /^\d{4}-/);
+    assert.match(Buffer.from(String(exec_id), 'base64').toString(), new RegExp(`^${NODE}:\\d+:${pid}$`));
+    assert.deepEqual([exec.parent['pid'], exec.parent['exec_id']], [process.pid, parent_exec_id]);
+    assert.equal(exit.process['exec_id'], exec_id);
+    assert.equal(exit.status, undefined);
+  });
+
+  it('a closed pipe ends it quietly: | head', async () => {
+    const line = [process.execPath, ...COMMAND, 'getevents'].join(' ');
+    child = spawn('bash', ['-o', 'pipefail', '-c', `${line} | head -n 1`], { stdio: 'pipe' });
+    stdout = new Gathered(child.stdout);
+    stderr = new Gathered(child.stderr);
+    const closed = once(child, 'close');
+    let running = true;
+    void closed.then(() => (running = false));
+    await stderr.has('ready');
+    while (running) await once(spawn(program), 'exit');
+    assert.deepEqual(await closed, [0, null]);
+    assert.equal(stdout.lines().length, 1);
+    assert.equal(stderr.lines().length, 1);
+  });
+
+  it('--duration ends it, with what happened until then', async () => {
+    await ready('--duration', '1');
+    const closed = once(child, 'close');
+    spawnSync(program, ['once']);
+    assert.deepEqual(await closed, [0, null]);
+    assert.deepEqual(mine(), [`🚀 process ${NODE} ${program} once`, `💥 exit    ${NODE} ${program} once 0`]);
+  });
+
+  it('without privileges: status 3, with the missing capability named', async () => {
+    const nobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups', '--bounding-set', '-all'];
+    const {
+      status,
+      stdout: out,
+      stderr: err,
+    } = spawnSync('setpriv', [...nobody, process.execPath, ...COMMAND, 'getevents'], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 3, err);
+    assert.equal(out, '');
+    assert.match(err, /^polytrace: error [A-Z_]+: .*CAP_(BPF|SYS_ADMIN|PERFMON)/);
+  });
+
+  it('a policy runs where the kernel has what it needs; else status 3 says what is missing', async () => {
+    const { stdout: table } = spawnSync(process.execPath, [...COMMAND, 'preflight'], { encoding: 'utf8' });
+    start(['getevents', '--policy', EXAMPLE]);
+    const closed = once(child, 'close');
+    if (table.includes('Policies with kprobes can run here')) {
+      await stderr.has('ready');
+      assert.match(stderr.text, /^ready: .*file-monitoring: security_file_permission \((fentry|fexit|kprobe)/);
+      assert.deepEqual(await stopped(), [0, null]);
+    } else {
+      assert.deepEqual(await closed, [3, null]);
+      assert.match(stderr.text, /^polytrace: error [A-Z_]+: .*(kprobe|fentry)/);
+    }
+  });
+
+  it('preflight tells what this kernel offers', () => {
+    const { status, stdout: table } = spawnSync(process.execPath, [...COMMAND, 'preflight'], { encoding: 'utf8' });
+    assert.equal(status, 0);
+    for (const feature of ['btf', 'ring_buffer', 'tp_btf', 'fentry', 'kprobe', 'lsm', 'uprobe', 'privileges']) {
+      assert.match(table, new RegExp(`^${feature} +(yes|no) +\\S`, 'm'));
+    }
+    assert.match(table, /^The base sensor \(exec, exit, fork\) can run here\.$/m);
+  });
+});
