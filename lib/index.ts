@@ -3,7 +3,7 @@ import { PolytraceError } from './errors.js';
 
 export { KernelError, PolicyError, PolytraceError } from './errors.js';
 export { eventFilter, formatCompact, toJson } from './output/index.js';
-export { compilePolicy, parsePolicy, validatePolicy } from './policy/index.js';
+export { compilePolicy, definePolicy, parsePolicy, validatePolicy } from './policy/index.js';
 
 // Until lib/tracer.ts and lib/native are there.
 const missing = (): never => {

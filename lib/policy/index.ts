@@ -2,6 +2,7 @@
 import type { Policy, ParseOptions } from '../../types/policy.js';
 import { PolicyError, type Diagnostic } from '../errors.js';
 import { compile } from './compile/compile.js';
+import { renderPolicy } from './define.js';
 import type { PolicyImage } from './image.js';
 import { analyse, type Analysis } from './policy.js';
 import { Report } from './report.js';
@@ -26,6 +27,11 @@ export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
   });
   analyses.set(policy, analysis);
   return policy;
+}
+
+/** The public signature is stricter: types/policy.d.ts. */
+export function definePolicy(policy: object): Policy {
+  return parsePolicy(renderPolicy(policy));
 }
 
 export function validatePolicy(yaml: string, options: ParseOptions = {}): Diagnostic[] {

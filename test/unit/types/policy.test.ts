@@ -1,0 +1,109 @@
+/** The types of policies: what they refuse, and that they say the same as the tables that the checks use. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { ACTION_TABLE } from '../../../lib/policy/action-table.js';
+import { ACTIONS, ARG_TYPES, HOOK_KINDS, OPERATORS_OF, type ArgTypeName } from '../../../lib/policy/vocabulary.js';
+import { PROGRAMS } from './programs.js';
+
+const root = join(__dirname, '../../..');
+const MARK = /«([^|]*)\|([^»]*)»/;
+
+/** Type-checks all sources at once: the library's own types are read only once then. */
+function diagnose(sources: ReadonlyMap<string, string>): Map<string, ts.Diagnostic[]> {
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
+    config: { compilerOptions: object };
+  };
+  const { options } = ts.convertCompilerOptionsFromJson(
+    { ...config.compilerOptions, types: [], skipLibCheck: true, noUnusedLocals: false },
+    root,
+  );
+  const host = ts.createCompilerHost(options);
+  const { getSourceFile, fileExists, readFile } = host;
+  host.fileExists = (path) => sources.has(path) || fileExists.call(host, path);
+  host.readFile = (path) => sources.get(path) ?? readFile.call(host, path);
+  host.getSourceFile = (path, language) => {
+    const text = sources.get(path);
+    return text === undefined ? getSourceFile.call(host, path, language) : ts.createSourceFile(path, text, language);
+  };
+  const program = ts.createProgram([...sources.keys()], options, host);
+  return new Map(
+    [...sources.keys()].map((path) => {
+      const file = program.getSourceFile(path);
+      return [path, [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]];
+    }),
+  );
+}
+
+const place = (name: string): string => join(root, 'test/unit/types', `${name}.virtual.ts`);
+const source = (spec: string): string =>
+  `import { definePolicy } from '../../../types/index.js';\ndefinePolicy({ metadata: { name: 'a' }, spec: {\n${spec}\n} });\n`;
+const text = (found: readonly ts.Diagnostic[]): string =>
+  found.map((d) => ts.flattenDiagnosticMessageText(d.messageText, '\n')).join('\n');
+
+/** `type Names<X>` must be exactly these names. */
+function equality(type: string, names: readonly string[]): string {
+  return `{ const same: Same<${type}, ${names.map((name) => `'${name}'`).join(' | ') || 'never'}> = true; void same; }`;
+}
+
+describe('types: policies', function () {
+  this.timeout(120_000);
+  let found: Map<string, ts.Diagnostic[]>;
+
+  before(() => {
+    const sources = new Map<string, string>();
+    PROGRAMS.forEach(({ spec }, i) => {
+      sources.set(place(`wrong-${i}`), source(spec.replace(MARK, '$1')));
+      sources.set(place(`right-${i}`), source(spec.replace(MARK, '$2')));
+    });
+    sources.set(place('tables'), tables());
+    found = diagnose(sources);
+  });
+
+  PROGRAMS.forEach(({ name, spec }, i) => {
+    it(`refuses ${name}`, () => {
+      assert.match(spec, MARK);
+      const right = found.get(place(`right-${i}`)) ?? [];
+      assert.equal(text(right), '', 'the right variant compiles');
+      const wrong = found.get(place(`wrong-${i}`)) ?? [];
+      assert.ok(wrong.length > 0, 'the wrong variant compiles');
+    });
+  });
+
+  it('has at least 30 of them', () => assert.ok(PROGRAMS.length >= 30));
+
+  it('agrees with the tables of operators and actions', () => {
+    assert.equal(text(found.get(place('tables')) ?? []), '');
+  });
+});
+
+function tables(): string {
+  const lines = [
+    "import type { Actions, ArgumentType, ComparisonOf, FilterOf, HookKind } from '../../../types/index.js';",
+    'type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;',
+    "type On<T extends ArgumentType> = ComparisonOf<T>['operator'];",
+    equality('ArgumentType', Object.keys(ARG_TYPES)),
+    equality('HookKind', HOOK_KINDS),
+    equality(
+      'Extract<FilterOf<[{ index: 0; type: "cap_effective" }]>, { args: readonly [number, number] }>["operator"]',
+      ['CapabilitiesGained'],
+    ),
+  ];
+  for (const type of Object.keys(ARG_TYPES) as ArgTypeName[]) {
+    if (type === 'auto') continue;
+    // Of two values at once, which has its own form.
+    const operators = OPERATORS_OF[ARG_TYPES[type].class].filter(
+      (operator) => (operator as string) !== 'CapabilitiesGained',
+    );
+    lines.push(equality(`On<'${type}'>`, operators));
+  }
+  for (const kind of HOOK_KINDS) {
+    lines.push(
+      equality(
+        `Actions['${kind}']['action']`,
+        ACTIONS.filter((action) => ACTION_TABLE[action].hooks.includes(kind)),
+      ),
+    );
+  }
+  return lines.join('\n');
+}
