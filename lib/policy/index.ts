@@ -8,6 +8,7 @@ import { analyse, type Analysis } from './policy.js';
 import { Report } from './report.js';
 import { findUnsupported } from './unsupported.js';
 
+export { policySchema } from './schema.js';
 export { expandPolicyPaths, loadPolicyFile } from './files.js';
 export type { PolicyImage } from './image.js';
 

@@ -11,7 +11,7 @@ import {
   SET_OPERATORS,
 } from './vocabulary.js';
 
-const valueFilter = object({
+export const valueFilter = object({
   index: optional(index32, 'Parameter whose value is compared: the `index` of one of the args.'),
   args: optional(list(index32), 'Positions in the list of args, for operators on several values.'),
   operator: required(oneOf(OPERATORS), 'How the value is compared.'),
@@ -33,7 +33,7 @@ const capabilityFilter = object({
 
 const namespaceNames = list(text, { minItems: 1 });
 
-const action = object({
+export const actionShape = object({
   action: required(oneOf(ACTIONS), 'What is done.'),
   argError: optional(int32, 'For Override and NotifyEnforcer: the value that is returned instead.'),
   argSig: optional(int32, 'For Signal and NotifyEnforcer: the number of the signal.'),
@@ -108,6 +108,9 @@ export const selector = object({
   label: optional(text, 'Name of the selector.'),
   macros: optional(list(text), 'Names in selectorsMacros whose filters are added.'),
   ...filters,
-  matchActions: optional(list(action), 'What is done when the selector matches; without any, Post.'),
-  matchReturnActions: optional(list(action), 'What is done when the function returns and the selector has matched.'),
+  matchActions: optional(list(actionShape), 'What is done when the selector matches; without any, Post.'),
+  matchReturnActions: optional(
+    list(actionShape),
+    'What is done when the function returns and the selector has matched.',
+  ),
 });

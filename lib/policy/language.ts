@@ -25,7 +25,7 @@ import { ARG_TYPE_NAMES, LIST_TYPES, RETURN_ARG_ACTIONS } from './vocabulary.js'
 export const API_VERSION = 'cilium.io/v1alpha1';
 export const KINDS = ['TracingPolicy', 'TracingPolicyNamespaced'] as const;
 
-const argument = object({
+export const argument = object({
   index: required(index32, 'Position of the parameter in the function, from 0.'),
   type: required(oneOf(ARG_TYPE_NAMES), 'How the value is read and shown.'),
   label: optional(text, 'Name of the value in the event.'),

@@ -1,0 +1,16 @@
+// ES modules get the very same instance as require(): one implementation, no second set of classes.
+import polytrace from '../dist/index.js';
+
+export const {
+  KernelError,
+  PolicyError,
+  PolytraceError,
+  compilePolicy,
+  eventFilter,
+  formatCompact,
+  openTracer,
+  parsePolicy,
+  preflight,
+  toJson,
+  validatePolicy,
+} = polytrace;

@@ -1,0 +1,123 @@
+/** The one place that loads the addon, and its typed interface. */
+import path from 'node:path';
+import { KernelError } from '../errors.js';
+import { LAYOUT_HASH } from '../wire/layout.gen.js';
+
+/** Reads records; see native/ring.h. Methods are harmless after close(). */
+export interface NativeSource {
+  /** Copies records into the slab from `offset` on, each at a multiple of 8; returns where the last one ends. */
+  drain(slab: Uint8Array, offset: number): number;
+}
+
+export interface NativeSession extends NativeSource {
+  /** `onReadable` is called once after each arm(), when there are records. */
+  start(onReadable: () => void): void;
+  arm(): void;
+  setActive(active: boolean): void;
+  /** Bytes of the ring buffer that are not read yet. */
+  used(): number;
+  addHook(spec: NativeHookSpec): void;
+  removeHook(id: number): void;
+  putEntries(map: string, entries: Uint8Array): void;
+  deleteEntries(map: string, keys: Uint8Array): void;
+  useBinarySets(): void;
+  scanBinaries(): void;
+  /** [hook, lost in the ring, lost for a return, …] since the last call. */
+  takeLosses(): number[];
+  /** [hook, skipped runs, …] since the last call. */
+  takeMissed(): number[];
+  selfTgid(): number;
+  detach(): void;
+  close(): void;
+}
+
+export interface NativeHookSpec {
+  readonly id: number;
+  readonly object: string;
+  readonly target: string;
+  readonly mechanism: 'fentry' | 'kprobe';
+  readonly entry: boolean;
+  readonly return: boolean;
+  readonly config: Uint8Array;
+  readonly maps: readonly NativeMapSpec[];
+}
+
+export interface NativeMapSpec {
+  readonly name: string;
+  readonly create: boolean;
+  /** Bytes; 0 as the program says. */
+  readonly keySize: number;
+  /** Bytes cut from the end of each value. */
+  readonly trim: number;
+  readonly maxEntries: number;
+  readonly flags: number;
+  /** Keys and values, one after the other. */
+  readonly entries: Uint8Array;
+}
+
+/** '' where the feature is there, else the name of the errno. */
+export interface NativeFeatures {
+  readonly btf: string;
+  readonly ringBuffer: string;
+  readonly tpBtf: string;
+  readonly directRead: string;
+  readonly fentry: string;
+  readonly kprobe: string;
+  readonly kprobeMulti: string;
+  readonly lsm: string;
+  readonly fmodRet: string;
+  readonly uprobe: string;
+  readonly tracepoint: string;
+}
+
+export interface NativeBinding {
+  readonly layoutHash: string;
+  readonly Session: new (options: {
+    object: string;
+    ringBytes: number;
+    processes: number;
+    includeSelf: boolean;
+  }) => NativeSession;
+  readonly SyntheticSource: new (records: Uint8Array, total: number) => NativeSource & { left(): number };
+  probeFeatures(): NativeFeatures;
+  kernelFunction(name: string): { params: number; returns: boolean } | null;
+  kernelHasStruct(name: string): boolean;
+  /** Nanoseconds to add to CLOCK_BOOTTIME for the time of day. */
+  bootOffset(): bigint;
+}
+
+let loaded: NativeBinding | undefined;
+
+/** Throws KernelError ADDON_MISSING or ADDON_MISMATCH. */
+export function loadBinding(): NativeBinding {
+  if (loaded !== undefined) return loaded;
+  const root = path.join(__dirname, '..', '..');
+  let binding: NativeBinding;
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    binding = (require('node-gyp-build') as (dir: string) => NativeBinding)(root);
+  } catch (error) {
+    throw new KernelError(
+      'ADDON_MISSING',
+      `the native addon is not there: ${(error as Error).message.split('\n')[0] ?? ''}`,
+      process.platform === 'linux'
+        ? `build it with \`npm run build:native\` in ${root}; the README names the packages that this needs`
+        : 'tracing needs Linux; validate, compile and explain work everywhere',
+    );
+  }
+  if (binding.layoutHash !== LAYOUT_HASH) {
+    throw new KernelError(
+      'ADDON_MISMATCH',
+      `the addon was built from another bpf/abi.h (${binding.layoutHash}, expected ${LAYOUT_HASH})`,
+      'build both again: `npm run build`',
+    );
+  }
+  loaded = binding;
+  return binding;
+}
+
+export interface NativeError extends Error {
+  readonly code?: string;
+  readonly errno?: string;
+  readonly log?: string;
+}

@@ -1,0 +1,34 @@
+/** Times of records (CLOCK_BOOTTIME) as times of day. */
+
+const NS_PER_SECOND = 1_000_000_000n;
+
+export class Clock {
+  #offset: bigint;
+  readonly #read: () => bigint;
+
+  constructor(readOffset: () => bigint) {
+    this.#read = readOffset;
+    this.#offset = readOffset();
+  }
+
+  /** The time of day may be set while we run. */
+  refresh(): void {
+    this.#offset = this.#read();
+  }
+
+  toEpoch(bootNs: bigint): bigint {
+    return bootNs + this.#offset;
+  }
+
+  now(): bigint {
+    return BigInt(Date.now()) * 1_000_000n;
+  }
+}
+
+/** RFC 3339 in UTC with nanoseconds. */
+export function formatTime(epochNs: bigint): string {
+  const seconds = epochNs / NS_PER_SECOND;
+  const rest = epochNs - seconds * NS_PER_SECOND;
+  const date = new Date(Number(seconds) * 1000).toISOString();
+  return `${date.slice(0, 19)}.${rest.toString().padStart(9, '0')}Z`;
+}

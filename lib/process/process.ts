@@ -1,0 +1,301 @@
+/**
+ * Process images as events show them. Each kind keeps its source (a record, a /proc entry, its parent) and decodes a
+ * field when it is asked for: most are never looked at.
+ */
+import path from 'node:path';
+import { inspect } from 'node:util';
+import type { Capabilities, Credentials, Namespaces, Process } from '../../types/events.js';
+import { EventExec, EventFlag, EventFork, TextFlag } from '../wire/layout.gen.js';
+import type { Slab } from '../wire/slab.js';
+import { formatTime, type Clock } from './clock.js';
+
+/** What all images of one tracer share. */
+export interface ProcessContext {
+  readonly nodeName: string;
+  readonly clock: Clock;
+}
+
+/** How far back ancestors are kept: a chain of processes that fork and end must not grow for ever. */
+const ANCESTORS_MAX = 64;
+
+export abstract class ProcessImage implements Process {
+  /** Start of the process as the kernel gives it, in two halves; what names a process besides its number. */
+  startLow = 0;
+  startHigh = 0;
+  /** The kernel's count of execs of this process, low half; -1 when not known yet. */
+  execCount = -1;
+  exited = false;
+
+  #execId: string | undefined;
+
+  constructor(
+    readonly context: ProcessContext,
+    readonly pid: number,
+    public parentImage: ProcessImage | undefined,
+  ) {
+    trimAncestors(this);
+  }
+
+  abstract readonly uid: number;
+  abstract readonly auid: number;
+  abstract readonly binary: string;
+  abstract readonly executable: string;
+  abstract readonly argv: readonly string[];
+  abstract readonly cwd: string;
+  abstract readonly flags: string;
+  abstract readonly capabilities: Capabilities;
+  abstract readonly namespaces: Namespaces;
+  abstract readonly credentials: Credentials;
+  abstract readonly cgroupId: bigint;
+  /** CLOCK_BOOTTIME of the exec, the fork or, from /proc, the start. */
+  abstract readonly bootTimeNs: bigint;
+
+  get execId(): string {
+    this.#execId ??= Buffer.from(`${this.context.nodeName}:${this.bootTimeNs}:${this.pid}`).toString('base64');
+    return this.#execId;
+  }
+
+  get parentExecId(): string {
+    return this.parentImage?.execId ?? '';
+  }
+
+  get arguments(): string {
+    return joinArguments(this.argv);
+  }
+
+  get startTimeNs(): bigint {
+    return this.context.clock.toEpoch(this.bootTimeNs);
+  }
+
+  get startTime(): string {
+    return formatTime(this.startTimeNs);
+  }
+
+  /** Whether a record about this process number is about this process. */
+  isSame(startLow: number, startHigh: number): boolean {
+    return this.startLow === startLow && this.startHigh === startHigh;
+  }
+
+  get ancestors(): readonly Process[] {
+    const result: ProcessImage[] = [];
+    for (let at = this.parentImage?.parentImage; at !== undefined; at = at.parentImage) result.push(at);
+    return result;
+  }
+
+  toJSON(): Record<string, unknown> {
+    return plain(this);
+  }
+
+  [inspect.custom](): Record<string, unknown> {
+    return plain(this);
+  }
+}
+
+/** A process after exec. */
+export class ExecImage extends ProcessImage {
+  readonly #record: Slab;
+  /** Whether it came of a fork, not of another program in the same process. */
+  readonly #cloned: boolean;
+  #argv: readonly string[] | undefined;
+  #binary: string | undefined;
+  #executable: string | undefined;
+
+  constructor(
+    context: ProcessContext,
+    pid: number,
+    parent: ProcessImage | undefined,
+    /** The whole record, and nothing else. */
+    record: Slab,
+    cloned: boolean,
+  ) {
+    super(context, pid, parent);
+    this.#record = record;
+    this.#cloned = cloned;
+  }
+
+  get bootTimeNs(): bigint {
+    return this.#record.u64(EventExec.headerTime);
+  }
+
+  get uid(): number {
+    return this.#record.u32(EventExec.credsUid);
+  }
+
+  get auid(): number {
+    return this.#record.u32(EventExec.auid);
+  }
+
+  get binary(): string {
+    this.#binary ??= this.#absoluteBinary();
+    return this.#binary;
+  }
+
+  /** What execve was given; relative to the folder it was in, or of a descriptor, the executable's own path is right. */
+  #absoluteBinary(): string {
+    const filename = this.#text(EventExec.filename);
+    if (filename.startsWith('/') && !filename.startsWith('/dev/fd/')) return filename;
+    if (filename === '' || filename.startsWith('/')) return this.executable;
+    return path.posix.resolve(this.cwd === '' ? '/' : this.cwd, filename);
+  }
+
+  get executable(): string {
+    this.#executable ??= this.#text(EventExec.executable);
+    return this.#executable;
+  }
+
+  get cwd(): string {
+    return this.#text(EventExec.cwd);
+  }
+
+  get argv(): readonly string[] {
+    this.#argv ??= splitArgv(
+      this.#slice(this.#record.u32(EventExec.argvOffset), this.#record.u32(EventExec.argvLength)),
+    );
+    return this.#argv;
+  }
+
+  get flags(): string {
+    const flags = ['execve'];
+    const header = this.#record.u16(EventExec.headerFlags);
+    if (this.#cloned) flags.push('clone');
+    if (this.cwd === '/') flags.push('rootcwd');
+    if ((header & EventFlag.EVENT_ARGV_TRUNCATED) !== 0) flags.push('truncArgs');
+    if ((header & EventFlag.EVENT_ARGV_UNREADABLE) !== 0) flags.push('errorArgs');
+    const file = this.#record.u16(EventExec.filenameFlags) | this.#record.u16(EventExec.executableFlags);
+    if ((file & (TextFlag.TEXT_TRUNCATED | TextFlag.TEXT_FAULT)) !== 0) flags.push('truncFilename');
+    return flags.join(' ');
+  }
+
+  get capabilities(): Capabilities {
+    return {
+      permitted: this.#record.u64(EventExec.credsCapPermitted),
+      effective: this.#record.u64(EventExec.credsCapEffective),
+      inheritable: this.#record.u64(EventExec.credsCapInheritable),
+    };
+  }
+
+  get namespaces(): Namespaces {
+    const r = this.#record;
+    return {
+      uts: r.u32(EventExec.nsUts),
+      ipc: r.u32(EventExec.nsIpc),
+      mnt: r.u32(EventExec.nsMnt),
+      pid: r.u32(EventExec.nsPid),
+      pidForChildren: r.u32(EventExec.nsPidForChildren),
+      net: r.u32(EventExec.nsNet),
+      time: r.u32(EventExec.nsTime),
+      timeForChildren: r.u32(EventExec.nsTimeForChildren),
+      cgroup: r.u32(EventExec.nsCgroup),
+      user: r.u32(EventExec.nsUser),
+    };
+  }
+
+  get credentials(): Credentials {
+    const r = this.#record;
+    return {
+      uid: r.u32(EventExec.credsUid),
+      gid: r.u32(EventExec.credsGid),
+      euid: r.u32(EventExec.credsEuid),
+      egid: r.u32(EventExec.credsEgid),
+      suid: r.u32(EventExec.credsSuid),
+      sgid: r.u32(EventExec.credsSgid),
+      fsuid: r.u32(EventExec.credsFsuid),
+      fsgid: r.u32(EventExec.credsFsgid),
+    };
+  }
+
+  get cgroupId(): bigint {
+    return this.#record.u64(EventExec.cgroupId);
+  }
+
+  #text(ref: number): string {
+    return this.#slice(this.#record.u32(ref), this.#record.u16(ref + 4));
+  }
+
+  #slice(offset: number, length: number): string {
+    return offset + length <= this.#record.bytes.length ? this.#record.text(offset, length) : '';
+  }
+}
+
+/** A process after fork: its parent's image under another number. */
+export class ForkImage extends ProcessImage {
+  readonly #source: ProcessImage;
+  readonly bootTimeNs: bigint;
+
+  constructor(context: ProcessContext, pid: number, parent: ProcessImage, record: Slab, offset: number) {
+    super(context, pid, parent);
+    // not a fork of a fork of a fork: what they share is the last image that was executed
+    this.#source = parent instanceof ForkImage ? parent.#source : parent;
+    this.bootTimeNs = record.u64(offset + EventFork.headerTime);
+  }
+
+  get uid(): number {
+    return this.#source.uid;
+  }
+  get auid(): number {
+    return this.#source.auid;
+  }
+  get binary(): string {
+    return this.#source.binary;
+  }
+  get executable(): string {
+    return this.#source.executable;
+  }
+  get argv(): readonly string[] {
+    return this.#source.argv;
+  }
+  get cwd(): string {
+    return this.#source.cwd;
+  }
+  get flags(): string {
+    return 'clone';
+  }
+  get capabilities(): Capabilities {
+    return this.#source.capabilities;
+  }
+  get namespaces(): Namespaces {
+    return this.#source.namespaces;
+  }
+  get credentials(): Credentials {
+    return this.#source.credentials;
+  }
+  get cgroupId(): bigint {
+    return this.#source.cgroupId;
+  }
+}
+
+function trimAncestors(image: ProcessImage): void {
+  let at: ProcessImage | undefined = image;
+  for (let depth = 0; at !== undefined && depth < ANCESTORS_MAX; depth++) at = at.parentImage;
+  if (at !== undefined) at.parentImage = undefined;
+}
+
+/** argv without argv[0]: strings that each end in NUL. */
+export function splitArgv(block: string): string[] {
+  const all = block.split('\0');
+  if (all.at(-1) === '') all.pop();
+  return all.slice(1);
+}
+
+/** Tetragon's form: separated by spaces, an argument that is empty or has a space in double quotes. */
+export function joinArguments(argv: readonly string[]): string {
+  return argv.map((arg) => (arg === '' || /\s/.test(arg) ? `"${arg}"` : arg)).join(' ');
+}
+
+function plain(image: ProcessImage): Record<string, unknown> {
+  return {
+    execId: image.execId,
+    parentExecId: image.parentExecId,
+    pid: image.pid,
+    uid: image.uid,
+    auid: image.auid,
+    binary: image.binary,
+    executable: image.executable,
+    argv: image.argv,
+    arguments: image.arguments,
+    cwd: image.cwd,
+    flags: image.flags,
+    startTime: image.startTime,
+    cgroupId: String(image.cgroupId),
+  };
+}

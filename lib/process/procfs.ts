@@ -1,0 +1,163 @@
+/** Processes that were running before the base sensor, read from /proc. */
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import type { Capabilities, Credentials, Namespaces } from '../../types/events.js';
+import { ProcessImage, splitArgv, type ProcessContext } from './process.js';
+
+/** USER_HZ: the unit of starttime in /proc/PID/stat, the same on every architecture that we run on. */
+const NS_PER_TICK = 10_000_000n;
+
+/** Initial pid namespace: what the kernel calls PROC_PID_INIT_INO. */
+const INIT_PID_NS = 0xeffffffc;
+
+export interface ProcEntry {
+  readonly pid: number;
+  readonly parentPid: number;
+  readonly startTicks: bigint;
+}
+
+export class ProcImage extends ProcessImage {
+  readonly #startTicks: bigint;
+  #pinned = false;
+  readonly bootTimeNs: bigint;
+  readonly binary: string;
+  readonly executable: string;
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly auid: number;
+  readonly capabilities: Capabilities;
+  readonly credentials: Credentials;
+  readonly namespaces: Namespaces;
+  readonly cgroupId: bigint;
+  readonly #known: boolean;
+
+  constructor(context: ProcessContext, entry: ProcEntry, parent: ProcessImage | undefined, root = '/proc') {
+    super(context, entry.pid, parent);
+    const folder = `${root}/${entry.pid}`;
+    const status = readStatus(folder);
+    this.#startTicks = entry.startTicks;
+    this.#known = status !== undefined;
+    this.bootTimeNs = entry.startTicks * NS_PER_TICK;
+    this.executable = link(`${folder}/exe`).replace(/ \(deleted\)$/, '');
+    this.argv = splitArgv(text(`${folder}/cmdline`));
+    // a kernel thread has no executable; its name tells what it is
+    this.binary = this.executable !== '' ? this.executable : (status?.get('Name') ?? '');
+    this.cwd = link(`${folder}/cwd`);
+    this.auid = Number(text(`${folder}/loginuid`) || 4294967295);
+    this.capabilities = capabilitiesOf(status);
+    this.credentials = credentialsOf(status);
+    this.namespaces = namespacesOf(folder);
+    this.cgroupId = cgroupOf(folder);
+  }
+
+  get uid(): number {
+    return this.credentials.uid;
+  }
+
+  get flags(): string {
+    return this.#known ? 'procFS' : 'procFS unknown';
+  }
+
+  /** /proc rounds to ticks; the first record that fits tells the rest. */
+  override isSame(startLow: number, startHigh: number): boolean {
+    if (this.#pinned) return super.isSame(startLow, startHigh);
+    const start = (BigInt(startHigh) << 32n) | BigInt(startLow);
+    if (start / NS_PER_TICK !== this.#startTicks) return false;
+    this.#pinned = true;
+    this.startLow = startLow;
+    this.startHigh = startHigh;
+    return true;
+  }
+}
+
+/** Whether numbers in this /proc are those that the kernel's records carry. */
+export function procShowsAllProcesses(): boolean {
+  return inumOf(link('/proc/self/ns/pid')) === INIT_PID_NS;
+}
+
+/** Every process of /proc, parents before children where possible. */
+export function listProcesses(root = '/proc'): ProcEntry[] {
+  const entries: ProcEntry[] = [];
+  for (const name of readdirSync(root)) {
+    if (!/^\d+$/.test(name)) continue;
+    const entry = readEntry(Number(name), root);
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries.sort((a, b) => (a.startTicks < b.startTicks ? -1 : a.startTicks > b.startTicks ? 1 : a.pid - b.pid));
+}
+
+/** undefined when there is no such process. */
+export function readEntry(pid: number, root = '/proc'): ProcEntry | undefined {
+  const stat = text(`${root}/${pid}/stat`);
+  // the name is in parentheses and may itself have any character
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (fields.length < 20) return undefined;
+  return { pid, parentPid: Number(fields[1]), startTicks: BigInt(fields[19] as string) };
+}
+
+function text(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return ''; // it has ended, or may not be read
+  }
+}
+
+function link(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return '';
+  }
+}
+
+function readStatus(folder: string): Map<string, string> | undefined {
+  const lines = text(`${folder}/status`);
+  if (lines === '') return undefined;
+  const pairs = lines.split('\n').map((line) => line.split(':\t', 2) as [string, string]);
+  return new Map(pairs);
+}
+
+function numbersOf(status: Map<string, string> | undefined, key: string): number[] {
+  return (status?.get(key) ?? '').split('\t').map(Number);
+}
+
+function credentialsOf(status: Map<string, string> | undefined): Credentials {
+  const [uid = 0, euid = 0, suid = 0, fsuid = 0] = numbersOf(status, 'Uid');
+  const [gid = 0, egid = 0, sgid = 0, fsgid = 0] = numbersOf(status, 'Gid');
+  return { uid, gid, euid, egid, suid, sgid, fsuid, fsgid };
+}
+
+function capabilitiesOf(status: Map<string, string> | undefined): Capabilities {
+  const mask = (key: string): bigint => BigInt(`0x${status?.get(key) ?? '0'}`);
+  return { permitted: mask('CapPrm'), effective: mask('CapEff'), inheritable: mask('CapInh') };
+}
+
+function inumOf(target: string): number {
+  return Number(/\[(\d+)\]$/.exec(target)?.[1] ?? 0);
+}
+
+function namespacesOf(folder: string): Namespaces {
+  const of = (name: string): number => inumOf(link(`${folder}/ns/${name}`));
+  return {
+    uts: of('uts'),
+    ipc: of('ipc'),
+    mnt: of('mnt'),
+    pid: of('pid'),
+    pidForChildren: of('pid_for_children'),
+    net: of('net'),
+    time: of('time'),
+    timeForChildren: of('time_for_children'),
+    cgroup: of('cgroup'),
+    user: of('user'),
+  };
+}
+
+function cgroupOf(folder: string): bigint {
+  const unified = /^0::(.*)$/m.exec(text(`${folder}/cgroup`))?.[1];
+  if (unified === undefined) return 0n;
+  try {
+    return BigInt(statSync(`/sys/fs/cgroup${unified}`, { bigint: true }).ino);
+  } catch {
+    return 0n;
+  }
+}

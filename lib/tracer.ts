@@ -1,0 +1,175 @@
+/** The tracer: where policies, the kernel side and the stream of events come together. */
+import type { EventsOptions, PolicySource, PolicyStatus, Tracer, TracerOptions, TracerStats } from '../types/tracer.js';
+import type { TracerEvent } from '../types/events.js';
+import { KernelError, PolytraceError } from './errors.js';
+import {
+  loadBinding,
+  type NativeBinding,
+  type NativeError,
+  type NativeFeatures,
+  type NativeSession,
+} from './native/binding.js';
+import { privileges } from './preflight.js';
+import { ProcessCache } from './process/cache.js';
+import { Clock } from './process/clock.js';
+import { BatchIterator, EventIterator } from './tracer/consumer.js';
+import { Hub } from './tracer/hub.js';
+import { resolveOptions, type ResolvedOptions } from './tracer/options.js';
+import { PolicySet } from './tracer/policies.js';
+
+/** Processes whose binaries can be in a matchBinaries set at once. */
+const PROCESSES_MAX = 65536;
+
+class KernelTracer implements Tracer {
+  readonly #session: NativeSession;
+  readonly #options: ResolvedOptions;
+  readonly #hub: Hub;
+  readonly #policies: PolicySet;
+  readonly #cache: ProcessCache;
+  #closed = false;
+
+  constructor(binding: NativeBinding, features: NativeFeatures, options: ResolvedOptions) {
+    this.#options = options;
+    this.#session = openSession(binding, features, options);
+    const { nodeName, coalesceMs, maxQueued } = options;
+    const clock = new Clock(() => binding.bootOffset());
+    this.#cache = new ProcessCache({ nodeName, clock });
+    this.#policies = new PolicySet({
+      binding,
+      session: this.#session,
+      features,
+      attach: options.attach,
+      selfTgid: this.#session.selfTgid(),
+    });
+    this.#hub = new Hub({
+      session: this.#session,
+      cache: this.#cache,
+      clock,
+      hooks: this.#policies.hooks,
+      nodeName,
+      coalesceMs,
+      maxQueued,
+      onEmpty: () => this.#policies.onRingEmpty(),
+    });
+    this.#cache.seed();
+  }
+
+  events(options: EventsOptions = {}): AsyncIterableIterator<TracerEvent> {
+    this.#mustBeOpen();
+    return new EventIterator(this.#hub.join(options));
+  }
+
+  batches(options: EventsOptions = {}): AsyncIterableIterator<readonly TracerEvent[]> {
+    this.#mustBeOpen();
+    return new BatchIterator(this.#hub.join(options));
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<TracerEvent> {
+    return this.events();
+  }
+
+  async addPolicy(source: PolicySource): Promise<PolicyStatus[]> {
+    this.#mustBeOpen();
+    return this.#policies.add(source);
+  }
+
+  async removePolicy(name: string): Promise<void> {
+    this.#mustBeOpen();
+    this.#policies.remove(name);
+  }
+
+  policies(): PolicyStatus[] {
+    return this.#policies.list((policyName, hook) =>
+      this.#hub.lost
+        .filter((loss) => loss.policyName === policyName && loss.hook === hook)
+        .reduce((sum, loss) => sum + loss.count, 0),
+    );
+  }
+
+  stats(): TracerStats {
+    const lostByHook = this.#hub.lost;
+    return {
+      events: this.#hub.events,
+      lost: lostByHook.reduce((sum, loss) => sum + loss.count, 0),
+      lostByHook,
+      processes: this.#cache.size,
+      iterators: this.#hub.consumers,
+      bufferSize: this.#options.bufferSize,
+      bufferUsed: this.#session.used(),
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#session.detach();
+    this.#hub.end();
+    this.#session.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed) throw new PolytraceError('CLOSED', 'the tracer is closed', 'open another with openTracer()');
+  }
+}
+
+/** Opens with direct reads where the kernel has them, else with the programs that read through a helper. */
+function openSession(binding: NativeBinding, features: NativeFeatures, options: ResolvedOptions): NativeSession {
+  const flavour = features.directRead === '' && features.tpBtf === '' ? 'direct' : 'probe';
+  try {
+    return new binding.Session({
+      object: `process_${flavour}`,
+      ringBytes: options.bufferSize,
+      processes: PROCESSES_MAX,
+      includeSelf: options.includeSelf,
+    });
+  } catch (error) {
+    throw sensorError(error as NativeError, features);
+  }
+}
+
+function sensorError(error: NativeError, features: NativeFeatures): KernelError {
+  const detail = {
+    ...(error.errno === undefined ? {} : { errno: error.errno }),
+    ...(error.log === undefined ? {} : { log: error.log }),
+  };
+  if (features.btf !== '') {
+    return new KernelError(
+      'NO_BTF',
+      'this kernel has no type information (/sys/kernel/btf/vmlinux)',
+      'use a kernel that was built with CONFIG_DEBUG_INFO_BTF=y, as those of the distributions are',
+      detail,
+    );
+  }
+  if (error.errno === 'EPERM' || error.errno === 'EACCES') {
+    const missing = privileges().missing;
+    return new KernelError(
+      'NOT_PERMITTED',
+      `not permitted to load BPF programs${missing.length > 0 ? `: ${missing.join(', ')} missing` : ''}`,
+      'run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE; in a container, privileged',
+      detail,
+    );
+  }
+  return new KernelError(
+    error.code ?? 'SENSOR_LOAD',
+    `${error.message}${error.errno === undefined ? '' : ` (${error.errno})`}`,
+    '`polytrace preflight` tells what this kernel offers; the `log` of this error has what the kernel said',
+    detail,
+  );
+}
+
+export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
+  const resolved = resolveOptions(options);
+  const binding = loadBinding();
+  const tracer = new KernelTracer(binding, binding.probeFeatures(), resolved);
+  try {
+    for (const policy of options.policies ?? []) await tracer.addPolicy(policy);
+  } catch (error) {
+    await tracer.close();
+    throw error;
+  }
+  return tracer;
+}

@@ -1,0 +1,218 @@
+/** The events that iterators give. They point into the slab that holds their record and decode what is asked for. */
+import { constants } from 'node:os';
+import { inspect } from 'node:util';
+import type {
+  HookArgument,
+  LossReason,
+  LostEvent,
+  Process,
+  ProcessExecEvent,
+  ProcessExitEvent,
+  ProcessKprobeEvent,
+} from '../../types/events.js';
+import type { HookImage } from '../policy/image.js';
+import { formatTime } from '../process/clock.js';
+import type { ProcessImage } from '../process/process.js';
+import { decodeArgument, decodeInteger } from '../wire/arguments.js';
+import { EventExit, EventHeader, EventHook } from '../wire/layout.gen.js';
+import type { Slab } from '../wire/slab.js';
+
+/** A hook that is loaded, as its events need it. */
+export interface LoadedHook {
+  readonly id: number;
+  readonly policyName: string;
+  readonly functionName: string;
+  readonly image: HookImage;
+}
+
+abstract class RecordEvent {
+  constructor(
+    protected readonly slab: Slab,
+    protected readonly at: number,
+    readonly process: ProcessImage,
+  ) {}
+
+  get timeNs(): bigint {
+    return this.process.context.clock.toEpoch(this.slab.u64(this.at + EventHeader.time));
+  }
+
+  get time(): string {
+    return formatTime(this.timeNs);
+  }
+
+  get nodeName(): string {
+    return this.process.context.nodeName;
+  }
+
+  /** Every record's key follows its header. */
+  get tid(): number {
+    return this.slab.u32(this.at + EventExit.keyTid);
+  }
+
+  get parent(): Process | undefined {
+    return this.process.parentImage;
+  }
+
+  get ancestors(): readonly Process[] {
+    return this.process.ancestors;
+  }
+
+  protected plain(): Record<string, unknown> {
+    return { time: this.time, nodeName: this.nodeName, tid: this.tid, process: this.process, parent: this.parent };
+  }
+
+  toJSON(): Record<string, unknown> {
+    return this.plain();
+  }
+
+  [inspect.custom](): Record<string, unknown> {
+    return this.plain();
+  }
+}
+
+export class ExecEvent extends RecordEvent {
+  get type(): 'process_exec' {
+    return 'process_exec';
+  }
+
+  protected override plain(): Record<string, unknown> {
+    return { type: this.type, ...super.plain() };
+  }
+}
+
+const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+export class ExitEvent extends RecordEvent {
+  get type(): 'process_exit' {
+    return 'process_exit';
+  }
+
+  get status(): number {
+    return (this.#raw() >> 8) & 0xff;
+  }
+
+  get signal(): string | undefined {
+    const number = this.#raw() & 0x7f;
+    return number === 0 ? undefined : (SIGNAL_NAMES.get(number) ?? `SIG${number}`);
+  }
+
+  get coreDumped(): boolean {
+    return (this.#raw() & 0x80) !== 0;
+  }
+
+  #raw(): number {
+    return this.slab.u32(this.at + EventExit.status);
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { status, signal, coreDumped } = this;
+    return { type: this.type, ...super.plain(), status, signal, coreDumped };
+  }
+}
+
+export class KprobeEvent extends RecordEvent {
+  #args: readonly HookArgument[] | undefined;
+
+  constructor(
+    slab: Slab,
+    at: number,
+    process: ProcessImage,
+    private readonly hook: LoadedHook,
+  ) {
+    super(slab, at, process);
+  }
+
+  get type(): 'process_kprobe' {
+    return 'process_kprobe';
+  }
+
+  get policyName(): string {
+    return this.hook.policyName;
+  }
+
+  get functionName(): string {
+    return this.hook.functionName;
+  }
+
+  get args(): readonly HookArgument[] {
+    this.#args ??= this.#decodeArgs();
+    return this.#args;
+  }
+
+  #decodeArgs(): HookArgument[] {
+    const size = this.slab.u32(this.at + EventHeader.size);
+    const result: HookArgument[] = [];
+    this.hook.image.args.forEach((arg, slot) => {
+      if (arg.type !== 'nop') result.push(decodeArgument(this.slab, this.at, size, slot, arg));
+    });
+    return result;
+  }
+
+  get return(): HookArgument | undefined {
+    const arg = this.hook.image.returnArg;
+    return arg === undefined ? undefined : decodeInteger(this.slab, this.at + EventHook.returnValue, arg);
+  }
+
+  get action(): 'post' {
+    return 'post';
+  }
+
+  get returnAction(): 'post' | undefined {
+    return this.hook.image.returnArg === undefined ? undefined : 'post';
+  }
+
+  get message(): string | undefined {
+    return this.hook.image.message;
+  }
+
+  get tags(): readonly string[] {
+    return this.hook.image.tags;
+  }
+
+  get selector(): number {
+    const low = this.slab.u32(this.at + EventHook.matched);
+    return low !== 0 ? 31 - Math.clz32(low) : 63 - Math.clz32(this.slab.u32(this.at + EventHook.matched + 4));
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { type, policyName, functionName, args, action, message, tags, selector } = this;
+    return {
+      type,
+      ...super.plain(),
+      policyName,
+      functionName,
+      args,
+      return: this.return,
+      action,
+      message,
+      tags,
+      selector,
+    };
+  }
+}
+
+export class LossEvent implements LostEvent {
+  readonly type = 'lost' as const;
+
+  constructor(
+    readonly hook: string,
+    readonly policyName: string,
+    readonly reason: LossReason,
+    readonly count: number,
+    readonly nodeName: string,
+    readonly timeNs: bigint,
+  ) {}
+
+  get time(): string {
+    return formatTime(this.timeNs);
+  }
+}
+
+// what the classes promise is the public contract
+type Optional<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] };
+type Check<Class extends Contract, Contract> = [Class, Contract];
+export type ContractChecks = [
+  Check<ExecEvent, Optional<ProcessExecEvent>>,
+  Check<ExitEvent, Optional<ProcessExitEvent>>,
+  Check<KprobeEvent, Optional<ProcessKprobeEvent>>,
+];

@@ -1,0 +1,41 @@
+/** Checks and completes TracerOptions. */
+import { hostname } from 'node:os';
+import type { TracerOptions } from '../../types/tracer.js';
+import { PolytraceError } from '../errors.js';
+
+export interface ResolvedOptions {
+  readonly attach: 'auto' | 'fentry' | 'kprobe';
+  readonly bufferSize: number;
+  readonly coalesceMs: number;
+  readonly nodeName: string;
+  readonly includeSelf: boolean;
+  readonly maxQueued: number;
+}
+
+const MIB = 1024 * 1024;
+const KNOWN = new Set(['policies', 'attach', 'bufferSize', 'coalesceMs', 'nodeName', 'includeSelf', 'maxQueued']);
+
+/** Throws PolytraceError BAD_OPTION. */
+export function resolveOptions(options: TracerOptions): ResolvedOptions {
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name)) throw badOption(name, 'is not an option', `options are ${[...KNOWN].join(', ')}`);
+  }
+  const { attach = 'auto', bufferSize = 64 * MIB, coalesceMs = 1, includeSelf = false, maxQueued = 65536 } = options;
+  if (!['auto', 'fentry', 'kprobe'].includes(attach)) {
+    throw badOption('attach', `is ${String(attach)}`, 'auto, fentry or kprobe');
+  }
+  const isPowerOfTwo = Number.isInteger(Math.log2(bufferSize));
+  if (!isPowerOfTwo || bufferSize < 64 * 1024 || bufferSize > 1024 * MIB) {
+    throw badOption('bufferSize', `is ${bufferSize}`, 'a power of two from 65536 (64 KiB) to 1073741824 (1 GiB)');
+  }
+  if (!(coalesceMs >= 0 && coalesceMs <= 1000)) throw badOption('coalesceMs', `is ${coalesceMs}`, '0 to 1000');
+  if (!Number.isInteger(maxQueued) || maxQueued < 1) {
+    throw badOption('maxQueued', `is ${maxQueued}`, 'a whole number from 1');
+  }
+  const nodeName = options.nodeName ?? process.env['NODE_NAME'] ?? hostname();
+  return { attach, bufferSize, coalesceMs, nodeName, includeSelf, maxQueued };
+}
+
+function badOption(name: string, what: string, allowed: string): PolytraceError {
+  return new PolytraceError('BAD_OPTION', `option ${name} ${what}`, allowed);
+}

@@ -1,0 +1,173 @@
+/** The policies of a tracer: loaded whole or not at all, listed, removed. */
+import { fileURLToPath } from 'node:url';
+import type { Diagnostic } from '../../types/errors.js';
+import type { Policy } from '../../types/policy.js';
+import type { HookStatus, PolicySource, PolicyStatus } from '../../types/tracer.js';
+import { KernelError, PolicyError, PolytraceError } from '../errors.js';
+import { compilePolicy, expandPolicyPaths, loadPolicyFile, parsePolicy, type PolicyImage } from '../policy/index.js';
+import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
+import { attachHook, type AttachContext } from './attach.js';
+import { BinaryRegistry } from './binaries.js';
+import type { LoadedHook } from './events.js';
+
+interface LoadedPolicy {
+  readonly image: PolicyImage;
+  readonly file: string;
+  readonly hooks: readonly (Omit<HookStatus, 'lost'> & { readonly id: number })[];
+  readonly binaryBits: readonly number[];
+}
+
+export class PolicySet {
+  readonly #context: AttachContext;
+  readonly #binaries: BinaryRegistry;
+  readonly #policies = new Map<string, LoadedPolicy>();
+  /** By id; those of removed policies stay until their last records have been read. */
+  readonly #hooks = new Map<number, LoadedHook>();
+  #retired: number[] = [];
+
+  constructor(context: AttachContext) {
+    this.#context = context;
+    this.#binaries = new BinaryRegistry(context.session);
+  }
+
+  get hooks(): ReadonlyMap<number, LoadedHook> {
+    return this.#hooks;
+  }
+
+  /** The ring is empty: nothing of a removed hook is left in it. */
+  onRingEmpty(): void {
+    for (const id of this.#retired) this.#hooks.delete(id);
+    this.#retired = [];
+  }
+
+  add(source: PolicySource): PolicyStatus[] {
+    const images = compileAll(source);
+    for (const { image } of images) {
+      if (this.#policies.has(keyOf(image))) {
+        throw new PolytraceError(
+          'POLICY_EXISTS',
+          `a policy called ${keyOf(image)} is loaded already`,
+          'remove it first, or give this one another metadata.name',
+        );
+      }
+    }
+    const done: string[] = [];
+    try {
+      for (const { image, file } of images) {
+        this.#load(image, file);
+        done.push(keyOf(image));
+      }
+    } catch (error) {
+      for (const name of done) this.remove(name);
+      throw error;
+    }
+    return done.map((name) => this.#status(name, () => 0));
+  }
+
+  remove(name: string): void {
+    const policy = this.#policies.get(name);
+    if (policy === undefined) {
+      const known = [...this.#policies.keys()].join(', ');
+      throw new PolytraceError(
+        'NO_SUCH_POLICY',
+        `no policy is called ${name}`,
+        known === '' ? 'none is loaded' : known,
+      );
+    }
+    this.#policies.delete(name);
+    for (const hook of policy.hooks) this.#unload(hook.id);
+    this.#binaries.release(policy.binaryBits);
+  }
+
+  list(lostOf: (policyName: string, functionName: string) => number): PolicyStatus[] {
+    return [...this.#policies.keys()].map((name) => this.#status(name, lostOf));
+  }
+
+  #load(image: PolicyImage, file: string): void {
+    const binaryBits = this.#binaries.acquire(image.binarySets);
+    const hooks: LoadedPolicy['hooks'][number][] = [];
+    try {
+      for (const hook of image.hooks) {
+        const id = this.#freeId();
+        // before it is attached: its first event may come at once
+        const loaded = { id, policyName: image.name, functionName: hook.call, image: hook };
+        this.#hooks.set(id, loaded);
+        const attached = attachHook(hook, id, binaryBits, this.#context);
+        if (attached === undefined) {
+          this.#hooks.delete(id);
+          continue;
+        }
+        this.#hooks.set(id, { ...loaded, functionName: attached.functionName });
+        hooks.push({ id, call: hook.call, ...attached });
+      }
+    } catch (error) {
+      for (const hook of hooks) this.#unload(hook.id);
+      this.#binaries.release(binaryBits);
+      throw error;
+    }
+    this.#policies.set(keyOf(image), { image, file, hooks, binaryBits });
+  }
+
+  #unload(id: number): void {
+    this.#context.session.removeHook(id);
+    this.#retired.push(id);
+  }
+
+  #freeId(): number {
+    for (let id = SensorHook.HOOK_FIRST_POLICY; id < AbiLimit.HOOKS_MAX; id++) {
+      if (!this.#hooks.has(id)) return id;
+    }
+    throw new KernelError(
+      'LIMIT_HOOKS',
+      `more than ${AbiLimit.HOOKS_MAX - SensorHook.HOOK_FIRST_POLICY} hooks at once`,
+      'remove policies that are no longer needed, and iterate over the events: the hooks of removed policies are kept until their last events are read',
+    );
+  }
+
+  #status(name: string, lostOf: (policyName: string, functionName: string) => number): PolicyStatus {
+    const policy = this.#policies.get(name) as LoadedPolicy;
+    return {
+      name,
+      file: policy.file,
+      hooks: policy.hooks.map(({ call, functionName, attach }) => ({
+        call,
+        functionName,
+        attach,
+        lost: lostOf(policy.image.name, functionName),
+      })),
+    };
+  }
+}
+
+function keyOf(image: PolicyImage): string {
+  return image.namespace === undefined ? image.name : `${image.namespace}/${image.name}`;
+}
+
+/** Every mistake of every file at once. */
+function compileAll(source: PolicySource): { image: PolicyImage; file: string }[] {
+  const diagnostics: Diagnostic[] = [];
+  const result: { image: PolicyImage; file: string }[] = [];
+  for (const load of policiesOf(source)) {
+    try {
+      const policy = load();
+      result.push({ image: compilePolicy(policy), file: policy.file });
+    } catch (error) {
+      if (!(error instanceof PolicyError)) throw error;
+      diagnostics.push(...error.diagnostics);
+    }
+  }
+  if (diagnostics.length > 0) throw new PolicyError(diagnostics);
+  return result;
+}
+
+function policiesOf(source: PolicySource): (() => Policy)[] {
+  if (source instanceof URL) return policiesOf(fileURLToPath(source));
+  if (typeof source === 'string') {
+    return expandPolicyPaths(source).map((file) => () => parsePolicy(loadPolicyFile(file), { file }));
+  }
+  if ('yaml' in source) {
+    const { yaml, file } = source;
+    return [() => parsePolicy(yaml, file === undefined ? {} : { file })];
+  }
+  return [() => source];
+}
