@@ -1,0 +1,35 @@
+/** Real policies and the fields of the resource, which stand beside the checkout; absent elsewhere, demanded in CI. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const shared = process.env['POLYTRACE_SHARED'] ?? join(__dirname, '../../../../shared');
+const folder = join(shared, 'corpus/policies');
+
+export interface CorpusFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+export function corpus(): CorpusFile[] {
+  if (!isThere(folder)) return [];
+  return readdirSync(folder)
+    .sort()
+    .map((name) => ({ name, text: readFileSync(join(folder, name), 'utf8') }));
+}
+
+/** Rows of path, type, presence, constraints. */
+export function facts(): string[][] | undefined {
+  const path = join(shared, 'facts/tracing-policy-fields.tsv');
+  if (!isThere(path)) return undefined;
+  const lines = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  return lines.slice(1).map((line) => line.split('\t'));
+}
+
+function isThere(path: string): boolean {
+  if (existsSync(path)) return true;
+  if (process.env['REQUIRE_ALL'] === '1') throw new Error(`${path} is missing, and REQUIRE_ALL=1 allows no skips`);
+  console.warn(`SKIPPED: ${path} is missing`);
+  return false;
+}

@@ -1,0 +1,139 @@
+/** Policies with mistakes of YAML and structure, marked as marked.ts says. */
+import { kprobe, policy, selectors } from './marked.js';
+
+const head = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: test\n';
+
+export const STRUCTURE: readonly (readonly [string, string])[] = [
+  // YAML
+  ['an empty text', '⟦YAML_EMPTY⟧'],
+  ['only a comment', '⟦YAML_EMPTY⟧# nothing here\n'],
+  ['a lone null', '⟦YAML_EMPTY⟧~\n'],
+  ['a tab as indentation', `${head}spec:\n⟦YAML_TAB⟧\tkprobes: []\n`],
+  ['an unclosed quote', `${head}spec:\n  loader: "yes\n⟦YAML_SYNTAX⟧`],
+  ['an unclosed list', 'a: [1, 2⟦YAML_SYNTAX⟧'],
+  ['a stray bracket', `${head}spec: {}\n⟦YAML_SYNTAX⟧]\n`],
+  ['a second document', `${head}spec: {loader: true}\n⟦YAML_MULTIPLE_DOCUMENTS⟧---\na: 1\n`],
+  ['an alias without its anchor', `${head}spec:\n  loader: ⟦YAML_ALIAS⟧*x\n`],
+  [
+    'an anchor',
+    `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: ⟦YAML_ALIAS⟧&n test}\nspec: {lsmhooks: []}\n`,
+  ],
+  ['an alias', `${head}  labels: {a: ⟦YAML_ALIAS⟧&l x, b: ⟦YAML_ALIAS⟧*l}\nspec: {kprobes: []}\n`],
+  [
+    'a merge key',
+    `${head}  labels: ⟦YAML_ALIAS⟧&l {a: b}\n  annotations:\n    <<: ⟦YAML_ALIAS⟧*l\nspec: {kprobes: []}\n`,
+  ],
+  ['a tag of its own', `${head}spec: ⟦YAML_TAG⟧!mine {kprobes: []}\n`],
+  ['a key twice', kprobe('call: fd_install\nsyscall: false\n⟦YAML_DUPLICATE_KEY⟧syscall: true')],
+  [
+    'a field twice at the top',
+    `${head}spec: {loader: true}\n⟦YAML_DUPLICATE_KEY⟧kind: TracingPolicy\n`.replace('loader: true', 'kprobes: []'),
+  ],
+  ['a number as a key', `${head}  ⟦YAML_KEY⟧7: x\nspec: {kprobes: []}\n`],
+  ['a list as a key', `${head}  ? ⟦YAML_KEY⟧[a]\n  : x\nspec: {kprobes: []}\n`],
+  // Top
+  ['a list at the top', '⟦WRONG_TYPE⟧- a\n'],
+  ['a text at the top', '⟦WRONG_TYPE⟧hello\n'],
+  ['no apiVersion', '⟦MISSING_FIELD⟧kind: TracingPolicy\nmetadata: {name: a}\nspec: {kprobes: []}\n'],
+  ['no kind', '⟦MISSING_FIELD⟧apiVersion: cilium.io/v1alpha1\nmetadata: {name: a}\nspec: {kprobes: []}\n'],
+  ['no metadata', '⟦MISSING_FIELD⟧apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nspec: {kprobes: []}\n'],
+  ['no spec', `⟦MISSING_FIELD⟧${head}`],
+  ['nothing at all', '⟦MISSING_FIELD⟧⟦MISSING_FIELD⟧⟦MISSING_FIELD⟧⟦MISSING_FIELD⟧{}\n'],
+  [
+    'another apiVersion',
+    'apiVersion: ⟦UNKNOWN_VALUE⟧v1\nkind: TracingPolicy\nmetadata: {name: a}\nspec: {kprobes: []}\n',
+  ],
+  [
+    'another kind',
+    'apiVersion: cilium.io/v1alpha1\nkind: ⟦UNKNOWN_VALUE⟧Policy\nmetadata: {name: a}\nspec: {kprobes: []}\n',
+  ],
+  ['a field too many', `${head}spec: {kprobes: []}\n⟦UNKNOWN_FIELD⟧status: {}\n`],
+  [
+    'hooks outside of spec',
+    `${head}spec: {lists: []}\n⟦UNKNOWN_FIELD⟧kprobes: []\n`.replace('spec: {lists', 'spec: {kprobes: [], lists'),
+  ],
+  [
+    'no name',
+    'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: ⟦MISSING_FIELD⟧{}\nspec: {kprobes: []}\n',
+  ],
+  [
+    'an empty name',
+    'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: ⟦EMPTY_TEXT⟧""}\nspec: {kprobes: []}\n',
+  ],
+  [
+    'a number as name',
+    'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: ⟦WRONG_TYPE⟧7}\nspec: {kprobes: []}\n',
+  ],
+  [
+    'a name with a slash',
+    'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: ⟦BAD_NAME⟧a/b}\nspec: {kprobes: []}\n',
+  ],
+  [
+    'a name with a newline',
+    'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: ⟦BAD_NAME⟧"a\\nb"}\nspec: {kprobes: []}\n',
+  ],
+  [
+    'a name in capitals',
+    'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: ⟦NAME_NOT_PORTABLE⟧My_Policy}\nspec: {kprobes: []}\n',
+  ],
+  [
+    'a misspelt field of metadata',
+    'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: a, ⟦UNKNOWN_FIELD⟧lables: {}}\nspec: {kprobes: []}\n',
+  ],
+  ['an annotation that is a list', `${head}  annotations: {a: ⟦WRONG_TYPE⟧[]}\nspec: {kprobes: []}\n`],
+  ['an annotation without a value', `${head}  annotations: {⟦WRONG_TYPE⟧a: }\nspec: {kprobes: []}\n`],
+  // Spec and hooks
+  ['a policy without hooks', `${head}spec: ⟦POLICY_WITHOUT_HOOKS⟧{}\n`],
+  ['a misspelt hook kind', policy('kprobes: []\n⟦UNKNOWN_FIELD⟧kprobe: []')],
+  ['kprobes that are no list', policy('kprobes: ⟦WRONG_TYPE⟧{call: a}')],
+  ['kprobes without a value', policy('⟦FIELD_WITHOUT_VALUE⟧kprobes:')],
+  ['a hook that is a text', policy('kprobes:\n- ⟦WRONG_TYPE⟧fd_install')],
+  ['an empty item', policy('kprobes:\n- call: a\n-⟦WRONG_TYPE⟧')],
+  ['a hook without call', kprobe('⟦MISSING_FIELD⟧syscall: false')],
+  ['an empty call', kprobe('call: ⟦EMPTY_TEXT⟧""')],
+  ['a misspelt syscall', kprobe('call: fd_install\n⟦UNKNOWN_FIELD⟧sycall: false')],
+  ['syscall as text', kprobe('call: fd_install\nsyscall: ⟦WRONG_TYPE⟧"false"')],
+  ['yes is a text in YAML 1.2', kprobe('call: fd_install\nreturn: ⟦WRONG_TYPE⟧yes')],
+  ['a message that is a number', kprobe('call: fd_install\nmessage: ⟦WRONG_TYPE⟧5')],
+  ['an empty message', kprobe('call: fd_install\nmessage: ⟦EMPTY_TEXT⟧""')],
+  ['tags that are a text', kprobe('call: fd_install\ntags: ⟦WRONG_TYPE⟧a, b')],
+  [
+    '17 tags',
+    kprobe(
+      `call: fd_install\ntags: [${Array.from({ length: 16 }, (_, i) => `t${i}`).join(', ')}, ⟦TOO_MANY_ITEMS⟧t16]`,
+    ),
+  ],
+  ['an arg without index', kprobe('call: fd_install\nargs:\n- ⟦MISSING_FIELD⟧type: int')],
+  ['an arg without type', kprobe('call: fd_install\nargs:\n- ⟦MISSING_FIELD⟧index: 0')],
+  ['a misspelt type', kprobe('call: fd_install\nargs:\n- index: 0\n  type: ⟦UNKNOWN_VALUE⟧strnig')],
+  ['a type in capitals', kprobe('call: fd_install\nargs:\n- index: 0\n  type: ⟦UNKNOWN_VALUE⟧INT')],
+  ['an index as text', kprobe('call: fd_install\nargs:\n- index: ⟦WRONG_TYPE⟧"0"\n  type: int')],
+  ['a negative index', kprobe('call: fd_install\nargs:\n- index: ⟦NUMBER_OUT_OF_RANGE⟧-1\n  type: int')],
+  ['a broken index', kprobe('call: fd_install\nargs:\n- index: ⟦WRONG_TYPE⟧1.5\n  type: int')],
+  ['a huge index', kprobe('call: fd_install\nargs:\n- index: ⟦NUMBER_OUT_OF_RANGE⟧99999999999999999999\n  type: int')],
+  ['ignore misspelt', kprobe('call: fd_install\nignore: {⟦UNKNOWN_FIELD⟧callnotfound_: true}')],
+  // Selectors
+  ['a misspelt filter', selectors('⟦UNKNOWN_FIELD⟧matchArg: []')],
+  ['a filter that is no list', selectors('matchArgs: ⟦WRONG_TYPE⟧{index: 0, operator: Equal}')],
+  ['no operator', selectors('matchArgs:\n- ⟦MISSING_FIELD⟧index: 1\n  values: ["4"]')],
+  ['a misspelt operator', selectors('matchArgs:\n- index: 1\n  operator: ⟦UNKNOWN_VALUE⟧Equals\n  values: ["4"]')],
+  ['an unknown operator', selectors('matchArgs:\n- index: 1\n  operator: ⟦UNKNOWN_VALUE⟧Regex\n  values: ["4"]')],
+  ['values that are no list', selectors('matchArgs:\n- index: 1\n  operator: Equal\n  values: ⟦WRONG_TYPE⟧"4"')],
+  ['a value without quotes', selectors('matchArgs:\n- index: 1\n  operator: Equal\n  values: [⟦VALUE_NOT_QUOTED⟧4]')],
+  ['a value that is a list', selectors('matchArgs:\n- index: 1\n  operator: Equal\n  values: [⟦WRONG_TYPE⟧[]]')],
+  ['a pid as text', selectors('matchPIDs:\n- operator: In\n  values: [⟦WRONG_TYPE⟧"1"]')],
+  ['no pids', selectors('matchPIDs:\n- operator: In\n  values: ⟦EMPTY_LIST⟧[]')],
+  ['pids without values', selectors('matchPIDs:\n- ⟦MISSING_FIELD⟧operator: In')],
+  ['an operator of another filter', selectors('matchPIDs:\n- operator: ⟦UNKNOWN_VALUE⟧Equal\n  values: [1]')],
+  [
+    'two matchBinaries',
+    selectors('matchBinaries:\n- {operator: In, values: [/a]}\n- ⟦TOO_MANY_ITEMS⟧{operator: In, values: [/b]}'),
+  ],
+  ['an empty binary', selectors('matchBinaries:\n- {operator: In, values: [⟦EMPTY_TEXT⟧""]}')],
+  ['an unknown action', selectors('matchActions:\n- action: ⟦UNKNOWN_VALUE⟧Kill')],
+  ['an action without a name', selectors('matchActions:\n- ⟦MISSING_FIELD⟧argError: 1')],
+  [
+    'an argument of an action as text',
+    selectors('matchActions:\n- action: Post\n  kernelStackTrace: ⟦WRONG_TYPE⟧"no"'),
+  ],
+];
