@@ -1,0 +1,59 @@
+// Describes the guest's root to init.sh: what is copied (as archives: many small files are slow to read through
+// virtiofs), what is bind-mounted from the host's files.
+import { execFileSync } from 'node:child_process';
+import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** New and empty in the guest. */
+const fresh = ['proc', 'sys', 'dev', 'run', 'tmp', 'root', 'mnt', 'srv', 'media', '.old'];
+/** Writable copies below /usr/local; larger files are bind-mounted. */
+const local = ['bin', 'sbin'];
+const copiedBytes = 1_000_000;
+
+/** Writes root.tar, local.tar and fstab into `folder`. The folders of `needed` are there under their own paths. */
+export function describeRoot(folder, needed) {
+  const staging = join(folder, 'staging');
+  const mounts = ['tmp tmp tmpfs mode=1777'];
+  const copied = ['etc'];
+  const make = (path) => mkdirSync(join(staging, path), { recursive: true });
+  fresh.forEach(make);
+  for (const name of readdirSync('/')) {
+    const stat = lstatSync(join('/', name));
+    if (stat.isSymbolicLink()) copied.push(name);
+    if (!stat.isDirectory() || [...fresh, 'etc', 'lost+found'].includes(name)) continue;
+    make(name);
+    mounts.push(bind(`/${name}`));
+  }
+  mounts.push('vartmp var/tmp tmpfs mode=1777');
+  for (const path of needed.filter((each) => fresh.some((name) => each.startsWith(`/${name}/`)))) {
+    if (!path.startsWith('/tmp/')) make(path);
+    mounts.push(bind(path));
+  }
+  const small = local.flatMap((name) => writable(name, mounts));
+  tar(join(folder, 'root.tar'), ['-C', '/', ...copied, '-C', staging, ...readdirSync(staging)]);
+  tar(join(folder, 'local.tar'), ['-C', '/usr/local', ...small]);
+  writeFileSync(join(folder, 'fstab'), mounts.join('\n') + '\n');
+  rmSync(staging, { recursive: true });
+}
+
+// X-mount.mkdir: below a tmpfs that is empty when it is mounted
+const bind = (path) => `${path} ${path.slice(1)} none bind,X-mount.mkdir`;
+
+function writable(name, mounts) {
+  const folder = join('/usr/local', name);
+  mounts.push(`local usr/local/${name} tmpfs mode=755`);
+  const small = [];
+  for (const file of readdirSync(folder)) {
+    const path = join(folder, file);
+    const stat = lstatSync(path);
+    if (stat.isSymbolicLink() || (stat.isFile() && stat.size < copiedBytes)) small.push(join(name, file));
+    else mounts.push(`${path} usr/local/${name}/${file} none bind,X-mount.mkdir`);
+  }
+  return small;
+}
+
+function tar(file, args) {
+  execFileSync('tar', ['-cf', file, ...(args.length > 2 ? args : ['-T', '/dev/null'])], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}

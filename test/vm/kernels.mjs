@@ -1,0 +1,98 @@
+// Finds the kernel that a test asks for by version: one installed in /boot, or one of Debian's other suites, downloaded
+// once into .cache/kernels with an apt state of its own, so that the machine's package sources stay as they are.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildInitramfs } from './initramfs.mjs';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const cache = join(root, '.cache/kernels');
+
+/** Debian suites by kernel version; those without virtiofs built in need an initramfs. */
+const suites = { '5.10': 'bullseye', 6.1: 'bookworm' };
+
+export const knownKernels = ['6.12', ...Object.keys(suites)];
+
+/** {version, image, initramfs?} of a kernel, e.g. '6.12'. Downloads it when it is of another suite. */
+export function findKernel(version) {
+  const installed = newestImage('/boot', version);
+  if (installed) return { version, image: installed };
+  const suite = suites[version];
+  if (!suite) {
+    throw new Error(
+      `no kernel ${version} in /boot: install the Debian package linux-image-amd64 (or ask for ${knownKernels.join(', ')})`,
+    );
+  }
+  const folder = join(cache, version);
+  if (!existsSync(join(folder, 'initramfs'))) download(version, suite, folder);
+  return { version, image: newestImage(join(folder, 'boot'), version), initramfs: join(folder, 'initramfs') };
+}
+
+function newestImage(folder, version) {
+  if (!existsSync(folder)) return undefined;
+  const images = readdirSync(folder).filter((name) => name.startsWith(`vmlinuz-${version}.`));
+  images.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  const newest = images.pop();
+  return newest && join(folder, newest);
+}
+
+function run(program, args, options = {}) {
+  try {
+    return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  } catch (error) {
+    const detail = error.code === 'ENOENT' ? `${program} is missing` : (error.stderr ?? error.message).trim();
+    throw new Error(`kernel download: ${program} ${args.at(-1)}: ${detail}`, { cause: error });
+  }
+}
+
+/** The archive that this machine already uses, for another suite's kernel. */
+function archive() {
+  const uris = run('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages']).split('\n');
+  const uri = uris.find((each) => /^https?:.*\/debian\/?$/.test(each));
+  if (!uri) throw new Error('kernel download: this machine has no Debian archive among its apt sources');
+  return uri;
+}
+
+/** apt with lists, cache and sources of its own below `folder`. */
+function privateApt(folder, suite) {
+  for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, name), { recursive: true });
+  const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+  writeFileSync(join(folder, 'sources.list'), `deb [signed-by=${keyring}] ${archive()} ${suite} main\n`);
+  writeFileSync(join(folder, 'status'), '');
+  const options = [
+    `Dir::Etc::sourcelist=${folder}/sources.list`,
+    'Dir::Etc::sourceparts=-',
+    'Dir::Etc::preferencesparts=-',
+    `Dir::State::lists=${folder}/lists`,
+    `Dir::State::status=${folder}/status`,
+    `Dir::Cache=${folder}/cache`,
+    'APT::Sandbox::User=root',
+    'APT::Architecture=amd64',
+    'Acquire::Languages=none',
+    'Acquire::Check-Valid-Until=false',
+  ].flatMap((option) => ['-o', option]);
+  return (program, ...args) => run(program, [...options, '-q', ...args], { cwd: folder });
+}
+
+function download(version, suite, folder) {
+  console.error(`vm: downloading kernel ${version} of Debian ${suite} (once, into .cache/kernels)`);
+  const work = `${folder}.part`;
+  rmSync(work, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
+  const apt = privateApt(work, suite);
+  apt('apt-get', 'update');
+  const depends = apt('apt-cache', 'depends', '--important', 'linux-image-amd64');
+  const name = new RegExp(`Depends: (linux-image-${version.replace('.', '\\.')}\\S+)`).exec(depends)?.[1];
+  if (!name) throw new Error(`kernel download: Debian ${suite} has no kernel ${version}: ${depends.trim()}`);
+  apt('apt-get', 'download', name);
+  const file = readdirSync(work).find((each) => each.endsWith('.deb'));
+  run('dpkg-deb', ['-x', join(work, file), join(work, 'files')]);
+  mkdirSync(join(work, 'kernel'));
+  const release = name.replace('linux-image-', '');
+  renameSync(join(work, 'files/boot'), join(work, 'kernel/boot'));
+  buildInitramfs(join(work, 'files'), release, join(work, 'kernel/initramfs'));
+  renameSync(join(work, 'kernel'), folder);
+  rmSync(work, { recursive: true });
+}

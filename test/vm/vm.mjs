@@ -1,0 +1,257 @@
+// Boots a kernel under QEMU with this machine's file system as its root and runs one shell script in it.
+import { spawn } from 'node:child_process';
+import {
+  accessSync,
+  constants,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { describeRoot } from './guest-root.mjs';
+import { findKernel } from './kernels.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+export const checkout = dirname(dirname(here));
+
+/** The virtual machine could not be started, hung, or died: not the script's own failure. */
+export class VmError extends Error {
+  name = 'VmError';
+}
+
+const programs = {
+  'qemu-system-x86_64': 'qemu-system-x86',
+  virtiofsd: 'virtiofsd',
+  setpriv: 'util-linux',
+};
+
+function findProgram(name) {
+  for (const folder of [...(process.env.PATH ?? '').split(delimiter), '/usr/libexec', '/usr/lib/qemu', '/usr/sbin']) {
+    const path = join(folder, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+/** Why no virtual machine can run here, with the Debian packages to install; undefined when it can. */
+export function vmObstacle() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return 'the virtual machine runs on Linux x86-64 only';
+  const missing = Object.keys(programs).filter((name) => !findProgram(name));
+  if (missing.length === 0) return undefined;
+  return `${missing.join(', ')} missing: apt-get install ${missing.map((name) => programs[name]).join(' ')}`;
+}
+
+/**
+ * Runs `script` with bash as root in the checkout, inside a guest whose files are this machine's, writable in memory only
+ * (see init.sh). The guest's /run/vm is `folder` (made and removed when not given) on the host, for files to hand over.
+ *
+ * Resolves to {status, seconds}; output goes to `stdout` and `stderr` as it comes. Rejects with VmError when the guest
+ * did not get as far as an exit status.
+ */
+export async function runInVm(options) {
+  const obstacle = vmObstacle();
+  if (obstacle) throw new VmError(obstacle);
+  const kernel = findKernel(options.kernel ?? '6.12');
+  const work = mkdtempSync(join(tmpdir(), 'polytrace-vm-'));
+  const folder = options.folder ?? join(work, 'share');
+  const guest = new Guest(kernel, work, folder, options);
+  const stop = () => guest.kill();
+  const onSignal = (signal) => {
+    guest.kill();
+    rmSync(work, { recursive: true, force: true });
+    process.exit(128 + { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 }[signal]);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  process.on('exit', stop);
+  signals.forEach((signal) => process.on(signal, onSignal));
+  try {
+    return await guest.run();
+  } finally {
+    guest.kill();
+    process.off('exit', stop);
+    signals.forEach((signal) => process.off(signal, onSignal));
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+class Guest {
+  #children = [];
+
+  constructor(kernel, work, folder, options) {
+    this.kernel = kernel;
+    this.work = work;
+    this.folder = folder;
+    this.options = { timeoutMs: 300_000, cpus: 2, memoryMb: 2048, icount: false, append: '', env: {}, ...options };
+  }
+
+  async run() {
+    const started = Date.now();
+    this.#prepare();
+    await Promise.all([
+      this.#share('rootfs', '/', '--readonly'), //
+      this.#share('out', this.folder),
+    ]);
+    const qemu = this.#spawn('qemu-system-x86_64', this.#qemuArguments());
+    const ended = new Promise((resolve) => qemu.once('exit', (code) => resolve(code ?? 1)));
+    const timeLimit = new AbortController();
+    const late = delay(this.options.timeoutMs, 'late', { signal: timeLimit.signal }).catch(() => 'ended');
+    const streams = ['stdout', 'stderr'].map(
+      (name) => new Follower(join(this.folder, name), this.options[name] ?? process[name]),
+    );
+    const outcome = await Promise.race([ended, late]);
+    timeLimit.abort();
+    if (outcome === 'late') this.kill();
+    await Promise.all(streams.map((stream) => stream.end()));
+    return this.#result(outcome, (Date.now() - started) / 1000);
+  }
+
+  #result(outcome, seconds) {
+    if (outcome === 'late') {
+      const stage = existsSync(join(this.folder, 'ready')) ? 'its script did not end' : 'it did not finish booting';
+      throw this.#failure(`the time limit of ${this.options.timeoutMs / 1000} s was reached: ${stage}`);
+    }
+    const status = Number.parseInt(this.#read(join(this.folder, 'status')), 10);
+    if (Number.isNaN(status)) throw this.#failure(`it ended without an exit status (QEMU's: ${outcome})`);
+    return { status, seconds };
+  }
+
+  #failure(reason) {
+    const console = this.#read(join(this.work, 'console')).trimEnd().split(/\r?\n/).slice(-30).join('\n  ');
+    const log = this.#read(join(this.work, 'log')).trimEnd();
+    return new VmError(
+      `virtual machine (${this.kernel.image}): ${reason}\n${log ? `  ${log}\n` : ''}` +
+        (console ? `  the end of its console:\n  ${console}` : '  its console is empty'),
+    );
+  }
+
+  #read(path) {
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  }
+
+  #prepare() {
+    const { env, script } = this.options;
+    mkdirSync(this.folder, { recursive: true });
+    for (const name of ['ready', 'status', 'stdout', 'stderr']) rmSync(join(this.folder, name), { force: true });
+    writeFileSync(join(this.work, 'log'), '');
+    const node = dirname(process.execPath);
+    const lines = Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`);
+    writeFileSync(
+      join(this.folder, 'command'),
+      [`export PATH=${quote(node)}:$PATH`, ...lines, `cd ${quote(checkout)} || exit 125`, script, ''].join('\n'),
+    );
+    describeRoot(this.folder, [checkout, dirname(node)]);
+  }
+
+  /** Starts virtiofsd for one folder and waits until it listens. */
+  async #share(tag, folder, ...more) {
+    const socket = join(this.work, `${tag}.sock`);
+    const daemon = this.#spawn('virtiofsd', [
+      `--shared-dir=${folder}`,
+      `--socket-path=${socket}`,
+      '--sandbox=none',
+      '--log-level=error',
+      ...more,
+    ]);
+    while (!existsSync(socket)) {
+      if (daemon.exitCode !== null) throw this.#failure(`virtiofsd for ${folder} ended with status ${daemon.exitCode}`);
+      await delay(10);
+    }
+  }
+
+  #qemuArguments() {
+    const { cpus, memoryMb, icount, append } = this.options;
+    const init = join(here, 'init.sh');
+    const accelerator = icount
+      ? ['-accel', 'tcg,thread=single', '-smp', '1', '-icount', 'shift=0,sleep=off']
+      : ['-accel', 'tcg,thread=multi', '-smp', String(cpus)];
+    const devices = ['rootfs', 'out'].flatMap((tag) => [
+      ...['-chardev', `socket,id=${tag},path=${join(this.work, `${tag}.sock`)}`],
+      ...['-device', `vhost-user-fs-pci,chardev=${tag},tag=${tag}`],
+    ]);
+    const parameters = [
+      'console=ttyS0 root=rootfs rootfstype=virtiofs ro panic=-1 loglevel=4',
+      'lsm=landlock,lockdown,yama,bpf',
+      `init=${init} vm.init=${init}`,
+      append,
+    ];
+    return [
+      ...accelerator,
+      // without "enhanced rep movsb", which emulation carries out byte by byte: everything is twice as fast
+      ...['-cpu', icount ? 'max' : 'max,erms=off,fsrm=off', '-m', `${memoryMb}M`],
+      ...['-object', `memory-backend-memfd,id=mem,size=${memoryMb}M,share=on`, '-numa', 'node,memdev=mem'],
+      ...devices,
+      ...['-nodefaults', '-no-user-config', '-nographic', '-no-reboot'],
+      ...['-serial', `file:${join(this.work, 'console')}`],
+      ...['-kernel', this.kernel.image],
+      ...(this.kernel.initramfs ? ['-initrd', this.kernel.initramfs] : []),
+      ...['-append', parameters.join(' ').trim()],
+    ];
+  }
+
+  /** A child that dies with this process, even when that is killed. */
+  #spawn(name, args) {
+    const child = spawn(findProgram('setpriv'), ['--pdeathsig', 'KILL', findProgram(name), ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const log = (data) => writeFileSync(join(this.work, 'log'), data, { flag: 'a' });
+    child.stdout.on('data', log);
+    child.stderr.on('data', log);
+    this.#children.push(child);
+    return child;
+  }
+
+  kill() {
+    for (const child of this.#children) if (child.exitCode === null) child.kill('SIGKILL');
+  }
+}
+
+/** Copies what another process appends to a file. */
+class Follower {
+  #position = 0;
+  #ended = false;
+  #loop;
+
+  constructor(path, target) {
+    this.path = path;
+    this.target = target;
+    this.#loop = this.#follow();
+  }
+
+  async #follow() {
+    while (!this.#ended) {
+      await this.#copy();
+      await delay(50);
+    }
+    await this.#copy();
+  }
+
+  async #copy() {
+    const size = existsSync(this.path) ? statSync(this.path).size : 0;
+    if (size <= this.#position) return;
+    for await (const chunk of createReadStream(this.path, { start: this.#position, end: size - 1 }))
+      this.target.write(chunk);
+    this.#position = size;
+  }
+
+  end() {
+    this.#ended = true;
+    return this.#loop;
+  }
+}
+
+function quote(text) {
+  return `'${String(text).replaceAll("'", `'\\''`)}'`;
+}
