@@ -6,6 +6,7 @@ export const {
   PolicyError,
   PolytraceError,
   compilePolicy,
+  definePolicy,
   eventFilter,
   formatCompact,
   openTracer,

@@ -1,5 +1,4 @@
 /** The events that iterators give. They point into the slab that holds their record and decode what is asked for. */
-import { constants } from 'node:os';
 import { inspect } from 'node:util';
 import type {
   HookArgument,
@@ -11,6 +10,7 @@ import type {
   ProcessKprobeEvent,
 } from '../../types/events.js';
 import type { HookImage } from '../policy/image.js';
+import { signalName } from '../output/signals.js';
 import { formatTime } from '../process/clock.js';
 import type { ProcessImage } from '../process/process.js';
 import { decodeArgument, decodeInteger } from '../wire/arguments.js';
@@ -80,8 +80,6 @@ export class ExecEvent extends RecordEvent {
   }
 }
 
-const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
-
 export class ExitEvent extends RecordEvent {
   get type(): 'process_exit' {
     return 'process_exit';
@@ -93,7 +91,7 @@ export class ExitEvent extends RecordEvent {
 
   get signal(): string | undefined {
     const number = this.#raw() & 0x7f;
-    return number === 0 ? undefined : (SIGNAL_NAMES.get(number) ?? `SIG${number}`);
+    return number === 0 ? undefined : signalName(number);
   }
 
   get coreDumped(): boolean {

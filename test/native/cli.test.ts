@@ -109,10 +109,12 @@ describe('polytrace on this kernel', function () {
     await ready('--process', `^${program}$`, '--event-types', 'process_exit');
     spawnSync(program, ['-c', 'exit 7']);
     spawnSync(program, ['-c', 'kill -KILL $$']);
+    spawnSync(program, ['-c', 'kill -ABRT $$']);
     assert.deepEqual(await stopped(), [0, null]);
     assert.deepEqual(stdout.lines(), [
       `💥 exit    ${NODE} ${program} -c "exit 7" 7`,
       `💥 exit    ${NODE} ${program} -c "kill -KILL $$" SIGKILL`,
+      `💥 exit    ${NODE} ${program} -c "kill -ABRT $$" SIGABRT`,
     ]);
   });
 

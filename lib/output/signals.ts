@@ -1,0 +1,45 @@
+/** Names of signals by number. (Those of `os.constants` have aliases: 6 would be SIGIOT.) */
+
+/** From 1; the numbers of x86 and arm64 (arch/x86/include/uapi/asm/signal.h, include/uapi/asm-generic/signal.h). */
+const NAMES = [
+  'SIGHUP',
+  'SIGINT',
+  'SIGQUIT',
+  'SIGILL',
+  'SIGTRAP',
+  'SIGABRT',
+  'SIGBUS',
+  'SIGFPE',
+  'SIGKILL',
+  'SIGUSR1',
+  'SIGSEGV',
+  'SIGUSR2',
+  'SIGPIPE',
+  'SIGALRM',
+  'SIGTERM',
+  'SIGSTKFLT',
+  'SIGCHLD',
+  'SIGCONT',
+  'SIGSTOP',
+  'SIGTSTP',
+  'SIGTTIN',
+  'SIGTTOU',
+  'SIGURG',
+  'SIGXCPU',
+  'SIGXFSZ',
+  'SIGVTALRM',
+  'SIGPROF',
+  'SIGWINCH',
+  'SIGIO',
+  'SIGPWR',
+  'SIGSYS',
+] as const;
+
+/** As the C library has it, and with it `kill -l`: it keeps the kernel's first two, 32 and 33, for itself. */
+const REALTIME_FIRST = 34;
+
+export function signalName(number: number): string {
+  if (number === REALTIME_FIRST) return 'SIGRTMIN';
+  if (number > REALTIME_FIRST) return `SIGRTMIN+${number - REALTIME_FIRST}`;
+  return NAMES[number - 1] ?? `SIG${number}`;
+}

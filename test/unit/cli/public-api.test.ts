@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as polytrace from '../../../lib/index.js';
+
+const ROOT = join(__dirname, '../../..');
+
+/** Functions and classes that types/ declares. */
+function declared(): string[] {
+  const files = readdirSync(join(ROOT, 'types')).filter((name) => name.endsWith('.d.ts'));
+  const text = files.map((name) => readFileSync(join(ROOT, 'types', name), 'utf8')).join('\n');
+  return [...text.matchAll(/^export (?:declare )?(?:abstract )?(?:function|class|const) (\w+)/gm)]
+    .map(([, name]) => name ?? '')
+    .sort();
+}
+
+describe('the public API', () => {
+  it('is what types/ declares, neither more nor less', () => {
+    assert.deepEqual(Object.keys(polytrace).sort(), declared());
+  });
+
+  it('is the same for import', () => {
+    const wrapper = readFileSync(join(ROOT, 'lib/index.mjs'), 'utf8');
+    const names = [...(/\{([^}]*)\}/.exec(wrapper)?.[1] ?? '').matchAll(/\w+/g)].map(([name]) => name);
+    assert.deepEqual(names.sort(), declared());
+  });
+
+  it('loads, parses and compiles without the addon', () => {
+    const yaml = readFileSync(join(ROOT, 'examples/file-monitoring.yaml'), 'utf8');
+    assert.equal(polytrace.compilePolicy(polytrace.parsePolicy(yaml)).name, 'file-monitoring');
+    assert.ok(!Object.keys(require.cache).some((path) => path.endsWith('.node') && path.startsWith(ROOT)));
+  });
+});
