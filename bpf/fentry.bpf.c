@@ -7,30 +7,24 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 static u64 hook_param(void *ctx, u32 n);
 #include "hook.bpf.h"
 
-/* A context is read at constant offsets only. */
-#define CONTEXT_WORD(number)                                                                              \
-	case number:                                                                                      \
-		asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(word) : "r"(ctx), "i"((number) * sizeof(u64))); \
-		break;
-
 static __always_inline u64 context_word(void *ctx, u32 n)
 {
 	u64 word = 0;
 
 	switch (n) {
-		CONTEXT_WORD(0)
-		CONTEXT_WORD(1)
-		CONTEXT_WORD(2)
-		CONTEXT_WORD(3)
-		CONTEXT_WORD(4)
-		CONTEXT_WORD(5)
-		CONTEXT_WORD(6)
-		CONTEXT_WORD(7)
-		CONTEXT_WORD(8)
-		CONTEXT_WORD(9)
-		CONTEXT_WORD(10)
-		CONTEXT_WORD(11)
-		CONTEXT_WORD(12)
+		CONTEXT_CASE(0, 0 * sizeof(u64))
+		CONTEXT_CASE(1, 1 * sizeof(u64))
+		CONTEXT_CASE(2, 2 * sizeof(u64))
+		CONTEXT_CASE(3, 3 * sizeof(u64))
+		CONTEXT_CASE(4, 4 * sizeof(u64))
+		CONTEXT_CASE(5, 5 * sizeof(u64))
+		CONTEXT_CASE(6, 6 * sizeof(u64))
+		CONTEXT_CASE(7, 7 * sizeof(u64))
+		CONTEXT_CASE(8, 8 * sizeof(u64))
+		CONTEXT_CASE(9, 9 * sizeof(u64))
+		CONTEXT_CASE(10, 10 * sizeof(u64))
+		CONTEXT_CASE(11, 11 * sizeof(u64))
+		CONTEXT_CASE(12, 12 * sizeof(u64))
 	}
 	return word;
 }

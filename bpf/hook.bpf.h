@@ -334,7 +334,7 @@ static __always_inline u64 take_path(struct hook_scratch *s, const volatile stru
 				     u64 candidates, u32 *used)
 {
 	struct arg_value *value = arg_slot(&s->record, arg->slot);
-	struct location at;
+	struct location at = {};
 	u32 start = TEXT_END, length, flags = TEXT_FAULT;
 
 	if (locate(raw, arg->type, &at)) {

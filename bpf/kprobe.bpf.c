@@ -7,29 +7,10 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 static u64 hook_param(void *ctx, u32 n);
 #include "hook.bpf.h"
 
-static __always_inline u64 function_param(struct pt_regs *regs, u32 n)
-{
-	switch (n) {
-	case 0:
-		return PT_REGS_PARM1(regs);
-	case 1:
-		return PT_REGS_PARM2(regs);
-	case 2:
-		return PT_REGS_PARM3(regs);
-	case 3:
-		return PT_REGS_PARM4(regs);
-	case 4:
-		return PT_REGS_PARM5(regs);
-	case 5:
-		return PT_REGS_PARM6(regs);
-	}
-	return 0;
-}
-
 static __always_inline u64 hook_param(void *ctx, u32 n)
 {
 	if (config.syscall)
-		return syscall_param((void *)PT_REGS_PARM1((struct pt_regs *)ctx), n);
+		return syscall_param((void *)function_param(ctx, 0), n);
 	return function_param(ctx, n);
 }
 

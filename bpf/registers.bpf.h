@@ -1,22 +1,47 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The parameters of a system call, from the registers that its kernel function is given. */
+/*
+ * Parameters in registers: of a kernel function, as a kprobe's context has them, and of a system call, from the registers
+ * that its kernel function is given.
+ */
 #ifndef POLYTRACE_REGISTERS_BPF_H
 #define POLYTRACE_REGISTERS_BPF_H
 
 #include "common.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
+#define FUNCTION_REGISTERS(X) X(0, di) X(1, si) X(2, dx) X(3, cx) X(4, r8) X(5, r9)
 #define SYSCALL_REGISTERS(X) X(0, di) X(1, si) X(2, dx) X(3, r10) X(4, r8) X(5, r9)
 /* a return address is on the stack at entry, and gone at return */
 #define FRAME_AT_ENTRY(regs) ((regs)->sp + 8)
 #define FRAME_AT_RETURN(regs) ((regs)->sp)
 #elif defined(__TARGET_ARCH_arm64)
+#define FUNCTION_REGISTERS(X)                                                                         \
+	X(0, user_regs.regs[0]) X(1, user_regs.regs[1]) X(2, user_regs.regs[2]) X(3, user_regs.regs[3]) \
+	X(4, user_regs.regs[4]) X(5, user_regs.regs[5])
 #define SYSCALL_REGISTERS(X)                                                                   \
 	X(0, orig_x0) X(1, user_regs.regs[1]) X(2, user_regs.regs[2]) X(3, user_regs.regs[3]) \
 	X(4, user_regs.regs[4]) X(5, user_regs.regs[5])
 #define FRAME_AT_ENTRY(regs) ((regs)->user_regs.sp)
 #define FRAME_AT_RETURN(regs) ((regs)->user_regs.sp)
 #endif
+
+/* A context may only be read at constant offsets: the compiler must not merge the cases. */
+#define CONTEXT_CASE(number, offset)                                                                \
+	case number:                                                                                \
+		asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(word) : "r"(ctx), "i"(offset));        \
+		break;
+
+static __always_inline u64 function_param(void *ctx, u32 n)
+{
+	u64 word = 0;
+
+	switch (n) {
+#define PARAM(number, name) CONTEXT_CASE(number, __builtin_offsetof(struct pt_regs, name))
+		FUNCTION_REGISTERS(PARAM)
+#undef PARAM
+	}
+	return word;
+}
 
 static __always_inline u64 syscall_param(const struct pt_regs *user, u32 n)
 {

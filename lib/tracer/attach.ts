@@ -40,7 +40,7 @@ export function attachHook(
     try {
       return attachBy(mechanism, hook, id, functionName, prototype, binaryBits, context);
     } catch (error) {
-      failure = toKernelError(error as NativeError, hook, functionName);
+      failure ??= toKernelError(error as NativeError, hook, functionName);
     }
   }
   if (hook.ignoreCallNotFound === true && (failure === undefined || failure.code === 'HOOK_NOT_FOUND')) {

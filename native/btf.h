@@ -1,0 +1,37 @@
+// Types of a kernel, from its BTF: what the checks of policies need to know of functions and structures.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+struct btf;
+
+namespace polytrace {
+
+// `new Btf(path)`: the BTF of the running kernel when the path is empty, else of that file (raw, or an ELF with .BTF).
+// Types are named by their id, from 1; 0 is void. Nothing of it changes after it was made.
+class Btf : public Napi::ObjectWrap<Btf> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit Btf(const Napi::CallbackInfo& info);
+
+ private:
+  // function(name) -> { params: [{ name, type }], returns } or null
+  Napi::Value function(const Napi::CallbackInfo& info);
+  // find(name, 'struct' | 'union' | 'typedef') -> id or 0
+  Napi::Value find(const Napi::CallbackInfo& info);
+  // type(id) -> { id, kind, name, alias, size, signed, target, params? } without qualifiers and typedefs; alias is the outermost typedef
+  Napi::Value type(const Napi::CallbackInfo& info);
+  // members(id) -> [{ name, type }] of a struct or union
+  Napi::Value members(const Napi::CallbackInfo& info);
+  // names('func' | 'struct' | 'typedef') -> every name
+  Napi::Value names(const Napi::CallbackInfo& info);
+
+  struct Deleter {
+    void operator()(btf* types) const;
+  };
+  std::unique_ptr<btf, Deleter> types_;
+};
+
+}  // namespace polytrace
