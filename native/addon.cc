@@ -1,6 +1,7 @@
 // The addon's exports.
 #include <napi.h>
 
+#include "btf.h"
 #include "error.h"
 #include "features.h"
 #include "session.h"
@@ -12,6 +13,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   install_log();
   exports.Set("layoutHash", Napi::String::New(env, POLYTRACE_LAYOUT_HASH));
   exports.Set("Session", Session::define(env));
+  exports.Set("Btf", Btf::define(env));
   exports.Set("SyntheticSource", SyntheticSource::define(env));
   exports.Set("probeFeatures", Napi::Function::New<probe_features>(env, "probeFeatures"));
   exports.Set("kernelFunction", Napi::Function::New<kernel_function>(env, "kernelFunction"));
