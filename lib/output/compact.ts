@@ -61,7 +61,8 @@ function shown(process: Process, nodeName: string): { readonly source: string; r
   if (known !== undefined) return known;
   const { pod } = process;
   const source = pod === undefined ? quoteUnsafe(nodeName) : quoteUnsafe(`${pod.namespace}/${pod.name}`);
-  const made = { source, binary: quoteUnsafe(process.binary) };
+  // only a process whose exec was not seen has none
+  const made = { source, binary: process.binary === '' ? '(unknown)' : quoteUnsafe(process.binary) };
   processes.set(process, made);
   return made;
 }

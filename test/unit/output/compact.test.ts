@@ -22,6 +22,7 @@ describe('compact output', () => {
       '🚀 process (none) /usr/bin/bash -c "cat /etc/shadow"',
     ],
     [execOf({ binary: '/bin/true', argv: [] }), '🚀 process node /bin/true'],
+    [exitOf({ binary: '', argv: [], flags: 'procFS unknown' }), '💥 exit    node (unknown) 0'],
     [execOf({ argv: [''] }), '🚀 process node /usr/bin/cat ""'],
     [execOf({ argv: ['-n', 'x'], flags: 'execve truncArgs' }), '🚀 process node /usr/bin/cat -n x …'],
     [exitOf(), '💥 exit    node /usr/bin/cat /etc/shadow 0'],
