@@ -8,7 +8,7 @@ const usage = `usage: node test/vm/run.mjs [options] [--] COMMAND [ARGUMENT...]
 Runs COMMAND (one argument: a line of shell) as root in this checkout, in a virtual machine with this machine's files.
   --kernel VERSION  ${knownKernels.join(', ')}, or the start of another version that is in /boot (6.12)
   --timeout SECONDS time limit, booting included (300)
-  --cpus N          (2)
+  --cpus N          (1; more cost more than they bring on a small machine)
   --memory MB       (2048)
   --icount          one CPU whose clock advances one nanosecond an instruction
   --append TEXT     more kernel parameters
@@ -21,7 +21,7 @@ function parse() {
     options: {
       kernel: { type: 'string', default: '6.12' },
       timeout: { type: 'string', default: '300' },
-      cpus: { type: 'string', default: '2' },
+      cpus: { type: 'string', default: '1' },
       memory: { type: 'string', default: '2048' },
       icount: { type: 'boolean', default: false },
       append: { type: 'string', default: '' },

@@ -94,7 +94,7 @@ class Guest {
     this.kernel = kernel;
     this.work = work;
     this.folder = folder;
-    this.options = { timeoutMs: 300_000, cpus: 2, memoryMb: 2048, icount: false, append: '', env: {}, ...options };
+    this.options = { timeoutMs: 300_000, cpus: 1, memoryMb: 2048, icount: false, append: '', env: {}, ...options };
   }
 
   async run() {

@@ -1,0 +1,30 @@
+/** The machine that the other kernel tests rely on: the kernel asked for, with every way of attaching. */
+import assert from 'node:assert/strict';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { preflight } from '../../dist/index.js';
+
+describe('the guest', () => {
+  it('runs the kernel that was asked for', () => {
+    const asked = process.env['POLYTRACE_KERNEL'];
+    assert.ok(asked, 'run the kernel tests with test/vm/run-suite.mjs');
+    assert.ok(release().startsWith(`${asked}.`), release());
+  });
+
+  it('can attach in every way that kprobes: policies use', () => {
+    const report = preflight();
+    assert.equal(report.canAttachKprobes, true);
+    const missing = report.features.filter(
+      (feature) => ['fentry', 'kprobe', 'tp_btf'].includes(feature.name) && !feature.available,
+    );
+    assert.deepEqual(missing, []);
+  });
+
+  it('has a root that can be written, and nothing of it reaches the host', () => {
+    for (const path of ['/etc/polytrace-test', '/usr/local/bin/polytrace-test', '/polytrace-test']) {
+      writeFileSync(path, 'x');
+      assert.ok(existsSync(path));
+      rmSync(path);
+    }
+  });
+});

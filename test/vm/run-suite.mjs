@@ -1,0 +1,75 @@
+#!/usr/bin/env node
+// Runs test/kernel with mocha inside a virtual machine, one boot for all, and prints the guest's report.
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { checkout, runInVm, VmError } from './vm.mjs';
+
+const usage = `usage: node test/vm/run-suite.mjs [--kernel VERSION] [--grep TEXT] [--timeout SECONDS] [--cpus N] [--counts FILE] [TEST-FILE...]
+Exit status: mocha's in the guest; 125 when the machine failed. --counts keeps the numbers of test/reporter.cjs.`;
+
+function parse() {
+  return parseArgs({
+    allowPositionals: true,
+    options: {
+      kernel: { type: 'string', default: '6.12' },
+      grep: { type: 'string' },
+      timeout: { type: 'string', default: '900' },
+      cpus: { type: 'string', default: '1' },
+      counts: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+}
+
+const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** Fills tsx's cache with a dry run: compiling in the guest takes ten times as long. */
+function compileHere(mocha, folder) {
+  const cache = join(folder, 'compiled');
+  mkdirSync(cache);
+  const env = { ...process.env, TMPDIR: cache };
+  execFileSync(process.execPath, [...mocha, '--dry-run', '--reporter', 'dot'], {
+    cwd: checkout,
+    env,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}
+
+async function main() {
+  const { values, positionals } = parse();
+  if (values.help) {
+    console.log(usage);
+    return 0;
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'polytrace-suite-'));
+  const mocha = ['node_modules/mocha/bin/mocha.js', '--no-color', '--require', 'tsx/cjs'];
+  if (values.grep !== undefined) mocha.push('--grep', values.grep);
+  mocha.push(...(positionals.length > 0 ? positionals : ['test/kernel/**/*.test.ts']));
+  try {
+    compileHere(mocha, folder);
+    const { status, seconds } = await runInVm({
+      kernel: values.kernel,
+      cpus: Number(values.cpus),
+      timeoutMs: Number(values.timeout) * 1000,
+      folder,
+      env: { POLYTRACE_COUNTS: '/run/vm/counts', POLYTRACE_KERNEL: values.kernel },
+      script: `cp -r /run/vm/compiled/* /tmp\nnode ${mocha.map(quote).join(' ')} --reporter test/reporter.cjs`,
+    });
+    const counts = join(folder, 'counts');
+    if (values.counts !== undefined && existsSync(counts)) copyFileSync(counts, values.counts);
+    console.log(`kernel ${values.kernel}: ${seconds.toFixed(0)} s, booting included`);
+    return status;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof VmError ? error.message : (error.stack ?? error));
+  process.exitCode = 125;
+}
