@@ -1,0 +1,91 @@
+// Runs the tiers of tests and adds their numbers up: node scripts/run-tests.mjs [TIER...], unit, native and kernel by
+// default. What was skipped is listed at the end; with REQUIRE_ALL=1 a skip is a failure.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { vmObstacle } from '../test/vm/vm.mjs';
+
+const root = join(fileURLToPath(import.meta.url), '../..');
+const requireAll = process.env.REQUIRE_ALL === '1';
+const work = mkdtempSync(join(tmpdir(), 'polytrace-tests-'));
+
+const mocha = ['node_modules/mocha/bin/mocha.js', '--require', 'tsx/cjs', '--reporter', 'test/reporter.cjs'];
+const coverage = ['node_modules/c8/bin/c8.js', '--include', 'lib', '--reporter', 'text-summary', '--reporter', 'lcov'];
+
+const runs = [
+  { tier: 'unit', title: 'unit', args: [...coverage, ...mocha, 'test/unit/**/*.test.ts'] },
+  { tier: 'native', title: 'native', args: [...mocha, 'test/native/**/*.test.ts'], obstacle: nativeObstacle },
+  ...['6.12', '6.1'].map((kernel) => ({
+    tier: 'kernel',
+    title: `kernel ${kernel}`,
+    args: (counts) => ['test/vm/run-suite.mjs', '--kernel', kernel, '--counts', counts],
+    obstacle: vmObstacle,
+  })),
+];
+
+function nativeObstacle() {
+  if (process.platform !== 'linux') return 'it needs Linux';
+  if (process.getuid() !== 0) return 'it needs root';
+  return existsSync(join(root, 'build/Release/polytrace.node')) ? undefined : 'the addon is not built';
+}
+
+/** {passed, failed, skipped: titles} of one run. */
+async function carryOut({ title, args, obstacle }) {
+  console.log(`\n==== ${title} ${'='.repeat(110 - title.length)}`);
+  const reason = obstacle?.();
+  if (reason !== undefined) {
+    console.log(`SKIPPED: ${reason}`);
+    return { passed: 0, failed: 0, skipped: [`all of ${title}: ${reason}`] };
+  }
+  const counts = join(work, `${title.replace(' ', '-')}.json`);
+  const command = typeof args === 'function' ? args(counts) : args;
+  const env = { ...process.env, POLYTRACE_COUNTS: counts };
+  const child = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const [status] = await once(child, 'exit');
+  return result(title, status, existsSync(counts) ? JSON.parse(readFileSync(counts, 'utf8')) : undefined);
+}
+
+/** A run that fails without saying which test did counts as one failure; so does one that ran nothing. */
+function result(title, status, counts) {
+  const { passed, failed, skipped } = counts ?? { passed: 0, failed: 0, skipped: [] };
+  const silent = failed === 0 && (status !== 0 || passed + skipped.length === 0);
+  if (silent) console.error(`${title}: failed with status ${status}, no test named`);
+  return { passed, failed: failed + (silent ? 1 : 0), skipped: skipped.map((each) => `${title}: ${each}`) };
+}
+
+async function main() {
+  const tiers = process.argv.slice(2);
+  const unknown = tiers.find((tier) => !runs.some((run) => run.tier === tier));
+  if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, native, kernel`);
+  const total = { passed: 0, failed: 0, skipped: [] };
+  const summary = [];
+  for (const run of runs.filter(({ tier }) => tiers.length === 0 || tiers.includes(tier))) {
+    const started = Date.now();
+    const { passed, failed, skipped } = await carryOut(run);
+    const seconds = ((Date.now() - started) / 1000).toFixed(0);
+    summary.push(`${run.title}: ${passed} passed, ${failed} failed, ${skipped.length} skipped in ${seconds} s`);
+    total.passed += passed;
+    total.failed += failed;
+    total.skipped.push(...skipped);
+  }
+  console.log(`\n${'='.repeat(116)}\n${summary.map((line) => `  ${line}`).join('\n')}`);
+  if (total.skipped.length > 0) {
+    console.log(
+      `\nSKIPPED${requireAll ? ', which REQUIRE_ALL=1 forbids' : ''}:\n${total.skipped.map((each) => `  ${each}`).join('\n')}`,
+    );
+  }
+  console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped.length} skipped`);
+  return total.failed > 0 || (requireAll && total.skipped.length > 0) ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 2;
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}

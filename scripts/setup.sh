@@ -1,0 +1,79 @@
+#!/bin/bash
+# Installs and builds what is missing, and nothing else: setup.sh [--vm]. Run it as often as you like.
+#   --vm  also what the virtual machine of the tests needs
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { echo "setup: $*" >&2; }
+fail() {
+	say "$*"
+	exit 1
+}
+# A step whose output matters only when it fails.
+quietly() {
+	local log
+	log=$(mktemp)
+	if ! "$@" >"$log" 2>&1 </dev/null; then
+		cat "$log" >&2
+		rm -f "$log"
+		fail "failed: $*"
+	fi
+	rm -f "$log"
+}
+have() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || [ -x "/usr/libexec/$1" ]; }
+
+# ---- Debian packages -------------------------------------------------------------------------------------------
+
+missing=()
+need() { # PACKAGE TEST...: the package, unless the test holds
+	local package=$1
+	shift
+	"$@" 2>/dev/null || missing+=("$package")
+}
+any_clang() { have clang || compgen -c clang- | grep -qE '^clang-[0-9]+$'; }
+
+[ "$(uname -s)" = Linux ] || fail "tracing needs Linux; on this system only policies can be validated (npm ci && npm run build:ts)"
+need clang any_clang
+need bpftool have bpftool
+need cmake have cmake
+need g++ have g++
+need make have make
+need pkg-config have pkg-config
+for pair in libbpf:libbpf-dev libelf:libelf-dev zlib:zlib1g-dev; do
+	need "${pair#*:}" pkg-config --exists "${pair%%:*}"
+done
+if [ "${1-}" = --vm ]; then
+	need qemu-system-x86 have qemu-system-x86_64
+	need virtiofsd have virtiofsd
+	need busybox-static test -x /bin/busybox
+	need kmod have depmod
+	need linux-image-amd64 compgen -G '/boot/vmlinuz-6.12.*' >/dev/null
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+	have apt-get || fail "install these first (their Debian names): ${missing[*]}"
+	[ "$(id -u)" = 0 ] || fail "Debian packages are missing; as root: apt-get install ${missing[*]}"
+	say "installing Debian packages: ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	quietly apt-get update
+	quietly apt-get install -y --no-install-recommends "${missing[@]}"
+fi
+
+# ---- npm packages ----------------------------------------------------------------------------------------------
+
+major=$(node -p 'process.versions.node.split(".")[0]')
+[ "$major" -ge 20 ] || fail "Node.js 20 or later is needed, this is $(node --version)"
+if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
+	say "installing npm packages"
+	quietly npm ci --no-audit --no-fund
+fi
+
+# ---- build -----------------------------------------------------------------------------------------------------
+
+# CMake knows what is stale; the first line says so only when there is something to do
+[ -e build/Release/polytrace.node ] || say "building the addon"
+quietly npm run --silent build:native
+if [ ! -e dist/index.js ] || [ -n "$(find lib types tsconfig.json tsconfig.build.json -newer dist/index.js -print -quit)" ]; then
+	say "compiling TypeScript"
+	quietly npm run --silent build:ts
+	touch dist/index.js
+fi

@@ -1,0 +1,9 @@
+#!/bin/bash
+# npm test: installs what is missing, then runs every tier. npm test -- unit | native | kernel runs only those named.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+case " $* " in
+"  " | *" kernel "*) bash scripts/setup.sh --vm ;;
+*) bash scripts/setup.sh ;;
+esac
+exec node scripts/run-tests.mjs "$@"
