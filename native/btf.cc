@@ -93,7 +93,7 @@ Btf::Btf(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Btf>(info) {
   errno = 0;
   types_.reset(path.empty() ? btf__load_vmlinux_btf() : btf__parse(path.c_str(), nullptr));
   if (types_) return;
-  const std::string what = path.empty() ? "this kernel's types" : path;
+  const std::string what = path.empty() ? "this kernel" : path;
   throw make_error(info.Env(), "BTF_UNREADABLE", "cannot read BTF of " + what, errno, log.text());
 }
 

@@ -24,4 +24,8 @@ export const INT_TESTS_MAX = 192;
 export const INT_GROUPS_MAX = 64;
 export const BINARY_TESTS_MAX = 128;
 export const BINARY_SETS_MAX = 256;
+/** Bytes, as UTF-8, of a value of matchBinaries. */
+export const BINARY_TEXT_MAX = 511;
+/** string, filename, file, path and fd arguments of one hook. */
+export const TEXT_ARGS_MAX = 5;
 export const HOOKS_MAX = 1024;

@@ -1,5 +1,5 @@
 /** Checks plain values, numbers and texts, whatever the filter. */
-import { EQUAL_BYTES_MAX, FILTER_TEXT_MAX } from '../limits.js';
+import { BINARY_TEXT_MAX, EQUAL_BYTES_MAX, FILTER_TEXT_MAX } from '../limits.js';
 import type { Span } from '../places.js';
 import { quote, type Report } from '../report.js';
 import { isUnicode, parseInteger, rangeFor, withoutFinalNul } from '../values.js';
@@ -23,11 +23,16 @@ export function checkText(value: string, operator: string, span: Span, report: R
     report.add('EMPTY_TEXT', span, 'an empty value', 'remove it, or name a text');
     return;
   }
-  const whole = operator === 'Equal' || operator === 'NotEqual' || operator === 'In' || operator === 'NotIn';
-  const limit = whole ? EQUAL_BYTES_MAX : FILTER_TEXT_MAX;
+  const isBinary = operator === 'In' || operator === 'NotIn';
+  const whole = isBinary || operator === 'Equal' || operator === 'NotEqual';
+  const limit = isBinary ? BINARY_TEXT_MAX : whole ? EQUAL_BYTES_MAX : FILTER_TEXT_MAX;
   const bytes = Buffer.byteLength(text);
   if (bytes > limit) {
-    const hint = whole ? 'no path of the kernel is longer' : 'use a shorter part of it, or Equal with the whole text';
+    const hint = isBinary
+      ? 'use Prefix or Postfix with a part of it'
+      : whole
+        ? 'no path of the kernel is longer'
+        : 'use a shorter part of it, or Equal with the whole text';
     report.add('VALUE_TOO_LONG', span, `${bytes} bytes; ${operator} compares at most ${limit}`, hint);
   }
 }

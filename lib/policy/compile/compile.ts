@@ -1,7 +1,14 @@
 /** A checked policy to the image that the kernel side is configured with. Deterministic: the same policy, the same image. */
 import { filteredArg } from '../arguments.js';
 import type { ArgImage, ArgType, HookImage, IntGroup, PolicyImage } from '../image.js';
-import { BINARY_SETS_MAX, BINARY_TESTS_MAX, HOOKS_MAX, INT_GROUPS_MAX, INT_TESTS_MAX } from '../limits.js';
+import {
+  BINARY_SETS_MAX,
+  BINARY_TESTS_MAX,
+  HOOKS_MAX,
+  INT_GROUPS_MAX,
+  INT_TESTS_MAX,
+  TEXT_ARGS_MAX,
+} from '../limits.js';
 import { callsOf, type Call } from '../lists.js';
 import type { ArgData, Hook, ValueFilter } from '../model.js';
 import type { Analysis } from '../policy.js';
@@ -117,6 +124,12 @@ function checkHookSize(hook: Hook, image: SizedHook, report: Report): void {
       `${groups.length} filters on numbers side by side; a hook has at most ${INT_GROUPS_MAX}`,
       hint,
     );
+  }
+  const texts = image.args.filter((arg) => !['nop', 'int', 'uint32', 'size_t'].includes(arg.type));
+  if (texts.length > TEXT_ARGS_MAX) {
+    const message = `${texts.length} arguments that are texts or paths; a hook reads at most ${TEXT_ARGS_MAX}`;
+    const second = 'make a second hook for the others';
+    report.add('LIMIT_TEXT_ARGS', report.places.key(hook.data, 'args'), message, second);
   }
   if (image.binaries.length > BINARY_TESTS_MAX) {
     const message = `${image.binaries.length} different matchBinaries; a hook has at most ${BINARY_TESTS_MAX}`;

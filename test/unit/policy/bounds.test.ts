@@ -71,6 +71,8 @@ describe('policy: bounds', () => {
       'INT_GROUPS_MAX',
       'BINARY_TESTS_MAX',
       'BINARY_SETS_MAX',
+      'BINARY_TEXT_MAX',
+      'TEXT_ARGS_MAX',
       'HOOKS_MAX',
     ] as const;
     for (const name of shared) {

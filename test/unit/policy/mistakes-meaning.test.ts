@@ -126,6 +126,13 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   ['a binary with a NUL', selectors('matchBinaries:\n- {operator: In, values: [⟦VALUE_WITH_NUL⟧"/a\\0b"]}')],
   ['a negative pid', selectors('matchPIDs:\n- {operator: In, values: [⟦NUMBER_OUT_OF_RANGE⟧-1]}')],
+  ['a binary of 512 bytes', selectors(`matchBinaries:\n- {operator: In, values: [⟦VALUE_TOO_LONG⟧"${long(512)}"]}`)],
+  [
+    'six texts',
+    kprobe(
+      `call: f\n⟦LIMIT_TEXT_ARGS⟧args: [${[0, 1, 2, 3, 4, 5].map((i) => `{index: ${i}, type: string}`).join(', ')}]`,
+    ),
+  ],
   // Macros and lists
   [
     'a macro that is not there',

@@ -1,0 +1,162 @@
+/** A kernel's types, read through libbpf in the addon, as the checks of policies want them. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { release } from 'node:os';
+import { KernelError } from '../errors.js';
+import type { FunctionInfo, KernelInfo, MemberInfo, TracepointInfo, TypeInfo } from '../policy/kernel-info.js';
+import { loadBinding } from './binding.js';
+
+interface NativeMember {
+  readonly name: string;
+  readonly type: number;
+}
+
+interface NativeType {
+  readonly id: number;
+  readonly kind: TypeInfo['kind'];
+  readonly name: string;
+  readonly alias: string;
+  readonly size: number;
+  readonly signed: boolean;
+  readonly target: number;
+  readonly params?: readonly NativeMember[];
+}
+
+/** native/btf.h. */
+export interface NativeBtf {
+  function(name: string): { readonly params: readonly NativeMember[]; readonly returns: number } | null;
+  find(name: string, kind: 'struct' | 'union' | 'typedef'): number;
+  type(id: number): NativeType;
+  members(id: number): readonly NativeMember[];
+  names(kind: 'func' | 'struct' | 'typedef'): readonly string[];
+}
+
+const TRACEFS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'] as const;
+
+/** The running kernel when no file is given. Throws KernelError BTF_UNREADABLE, ADDON_MISSING or ADDON_MISMATCH. */
+export function loadKernelInfo(path?: string): KernelInfo {
+  const { Btf } = loadBinding() as unknown as { readonly Btf: new (path: string) => NativeBtf };
+  let btf: NativeBtf;
+  try {
+    btf = new Btf(path ?? '');
+  } catch (error) {
+    const hint =
+      path === undefined
+        ? 'the kernel needs CONFIG_DEBUG_INFO_BTF; --kernel none checks without it'
+        : 'name a BTF file, such as /sys/kernel/btf/vmlinux, or an ELF file with a .BTF section';
+    throw new KernelError('BTF_UNREADABLE', (error as Error).message, hint);
+  }
+  const tracefs = path === undefined ? TRACEFS.find((folder) => existsSync(join(folder, 'events'))) : undefined;
+  return new BtfKernel(btf, path ?? `Linux ${release()}`, tracefs);
+}
+
+export class BtfKernel implements KernelInfo {
+  #functions: readonly string[] | undefined;
+  #attachable: ReadonlySet<string> | null | undefined;
+
+  /** `tracefs`: of the kernel in question; none for a kernel that does not run. */
+  constructor(
+    private readonly btf: NativeBtf,
+    readonly name: string,
+    private readonly tracefs: string | undefined,
+  ) {}
+
+  function(name: string): FunctionInfo | undefined {
+    const found = this.btf.function(name);
+    if (found === null) return undefined;
+    return { params: found.params.map((param) => this.#member(param)), returns: this.#type(found.returns) };
+  }
+
+  functionNames(): readonly string[] {
+    return (this.#functions ??= this.btf.names('func'));
+  }
+
+  attachable(name: string): boolean | undefined {
+    if (this.tracefs === undefined) return undefined;
+    if (this.#attachable === undefined) {
+      const text = tryRead(join(this.tracefs, 'available_filter_functions'));
+      this.#attachable =
+        text === undefined || text === '' ? null : new Set(text.split('\n').map((line) => line.split(' ', 1)[0] ?? ''));
+    }
+    return this.#attachable?.has(name);
+  }
+
+  struct(name: string): TypeInfo | undefined {
+    const id = this.btf.find(name, 'struct') || this.btf.find(name, 'union');
+    return id === 0 ? undefined : this.#type(id);
+  }
+
+  structNames(): readonly string[] {
+    return this.btf.names('struct');
+  }
+
+  /** The kernel's `btf_trace_EVENT` is a pointer to a function whose first parameter is the program's own. */
+  rawTracepoint(event: string): FunctionInfo | undefined {
+    const id = this.btf.find(`btf_trace_${event}`, 'typedef');
+    if (id === 0) return undefined;
+    const proto = this.btf.type(this.btf.type(id).target);
+    return { params: (proto.params ?? []).slice(1).map((param) => this.#member(param)), returns: this.#type(0) };
+  }
+
+  rawTracepointNames(): readonly string[] {
+    return this.btf
+      .names('typedef')
+      .flatMap((name) => (name.startsWith('btf_trace_') ? [name.slice('btf_trace_'.length)] : []));
+  }
+
+  tracepoint(subsystem: string, event: string): TracepointInfo | null | undefined {
+    if (this.tracefs === undefined || !/^\w+$/.test(subsystem) || !/^\w+$/.test(event)) return undefined;
+    const folder = join(this.tracefs, 'events', subsystem, event);
+    if (!existsSync(folder)) return existsSync(join(this.tracefs, 'events')) ? null : undefined;
+    const format = tryRead(join(folder, 'format'));
+    if (format === undefined) return undefined;
+    const fields = [...format.matchAll(/^\tfield:(.*?);/gm)].map(
+      ([, field = '']) => /(\w+)(\[[^\]]*\])?$/.exec(field)?.[1] ?? '',
+    );
+    return { fields };
+  }
+
+  tracepointNames(subsystem?: string): readonly string[] {
+    if (this.tracefs === undefined) return [];
+    try {
+      const folder = subsystem === undefined ? 'events' : join('events', subsystem);
+      return readdirSync(join(this.tracefs, folder), { withFileTypes: true }).flatMap((entry) =>
+        entry.isDirectory() ? [entry.name] : [],
+      );
+    } catch {
+      return [];
+    }
+  }
+
+  #member({ name, type }: NativeMember): MemberInfo {
+    return { name, type: this.#type(type) };
+  }
+
+  #type(id: number): TypeInfo {
+    const { kind, name, alias, size, signed, target, id: own } = this.btf.type(id);
+    return {
+      kind,
+      name,
+      alias,
+      size,
+      signed,
+      target: () => (kind === 'pointer' || kind === 'array' ? this.#type(target) : undefined),
+      members: () => this.#members(own),
+    };
+  }
+
+  #members(id: number): MemberInfo[] {
+    return this.btf.members(id).flatMap((native) => {
+      const member = this.#member(native);
+      return member.name === '' ? [...member.type.members()] : [member];
+    });
+  }
+}
+
+function tryRead(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+/** An explanation as text for people, and as JSON for machines. */
+import type { HookExplanation, PolicyExplanation } from './explain.js';
+import type { HookCost } from './cost.js';
+
+export function formatExplanation(explanation: PolicyExplanation): string {
+  const { name, namespace, hooks, unsupported, tableBytes } = explanation;
+  const lines = [`policy ${name}${namespace === undefined ? '' : `, for the pods of namespace ${namespace}`}`];
+  for (const hook of hooks) lines.push('', ...formatHook(hook));
+  if (unsupported.length > 0) {
+    lines.push('', 'It cannot be loaded yet:', ...unsupported.map((reason) => `  ${reason}`));
+  } else {
+    lines.push(
+      '',
+      `Memory: tables of about ${kibibytes(tableBytes)} for ${hooks.length === 1 ? 'the hook' : `all ${hooks.length} hooks`}.`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function formatHook({ kind, target, attach, message, reads, selectors, cost }: HookExplanation): string[] {
+  const lines = [`${kind}: ${target}`, `  attached by  ${attach}`];
+  if (message !== undefined) lines.push(`  message      ${JSON.stringify(message)}`);
+  lines.push(`  reads        ${reads.length === 0 ? 'nothing' : reads.join('; ')}`);
+  selectors.forEach(({ conditions, actions }, i) => {
+    const title = selectors.length === 1 ? 'matches when' : `selector ${i}`.padEnd(12);
+    const [first = 'always', ...rest] = conditions;
+    lines.push(`  ${title} ${first}`, ...rest.map((condition) => `           and ${condition}`));
+    lines.push(`          then ${actions.join(', ')}`);
+  });
+  if (selectors.length > 1) lines.push('  The first selector that matches decides.');
+  if (cost !== undefined) lines.push(`  costs        ${costWords(cost)}`);
+  return lines;
+}
+
+function costWords(cost: HookCost): string {
+  const count = (n: number, one: string, many = `${one}s`): string[] =>
+    n === 0 ? [] : [`${n} ${n === 1 ? one : many}`];
+  const parts = [
+    ...count(cost.comparisons, 'comparison of numbers', 'comparisons of numbers'),
+    ...count(cost.binaryTests, 'test of a bit of the process', 'tests of bits of the process'),
+    ...count(cost.pathWalks, 'path worked out', 'paths worked out'),
+    ...count(cost.lookups, 'table lookup'),
+  ];
+  const before = parts.length === 0 ? 'nothing to filter' : `at most ${parts.join(', ')}`;
+  const after = cost.readForEvent === 0 ? '' : `; ${count(cost.readForEvent, 'text').join('')} read for the event only`;
+  const tables =
+    cost.tableEntries === 0
+      ? ''
+      : `; ${count(cost.tableEntries, 'table entry', 'table entries').join('')}, about ${kibibytes(cost.tableBytes)}`;
+  return `${before}${after}${tables}`;
+}
+
+function kibibytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1024)} KiB`;
+}
+
+/** Numbers of 64 bits are written as text, which JSON keeps exactly. */
+export function explanationJson(explanation: PolicyExplanation): string {
+  return `${JSON.stringify(explanation, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`;
+}

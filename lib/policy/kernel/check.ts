@@ -1,0 +1,166 @@
+/** Checks a policy against a kernel: what it hooks exists there, and what it reads is what it says. */
+import { callsOf } from '../lists.js';
+import type { HookData, PolicyData, Hook } from '../model.js';
+import type { FunctionInfo, KernelInfo } from '../kernel-info.js';
+import { nearest } from '../nearest.js';
+import { quote, type Report } from '../report.js';
+import { checkParameters, checkReturnType, checkSource } from './parameters.js';
+import { knownElsewhere, seesLess } from './renamed.js';
+
+export function checkAgainstKernel(
+  policy: PolicyData,
+  hooks: readonly Hook[],
+  kernel: KernelInfo,
+  report: Report,
+): void {
+  for (const hook of hooks) {
+    switch (hook.kind) {
+      case 'kprobes':
+      case 'fentries':
+        checkFunctionHook(policy, hook.data, kernel, report);
+        break;
+      case 'lsmhooks':
+        checkLsmHook(hook.data, kernel, report);
+        break;
+      case 'tracepoints':
+        checkTracepoint(hook.data, kernel, report);
+        break;
+      default:
+        break; // of programs: see host.ts
+    }
+    checkSource(hook.data, kernel, report);
+  }
+}
+
+function checkFunctionHook(policy: PolicyData, data: HookData, kernel: KernelInfo, report: Report): void {
+  const { call } = data;
+  if (call === undefined) return;
+  for (const { name, syscall } of callsOf(policy, call, data.syscall ?? true)) {
+    const found = syscall ? findSyscall(name, kernel) : findFunction(name, kernel);
+    if (found === undefined) {
+      reportMissing(name, syscall, data, kernel, report);
+      continue;
+    }
+    if (kernel.attachable(found.name) === false) {
+      const message = `${found.name} is in ${kernel.name}, but no probe can be put on it`;
+      report.add(
+        'FUNCTION_NOT_ATTACHABLE',
+        report.places.value(data, 'call'),
+        message,
+        'use a function that calls it, or one that it calls',
+      );
+    }
+    if (found.prototype === undefined) continue;
+    checkParameters(data.args ?? [], found.prototype, found.name, kernel, report);
+    if (!syscall) checkReturnType(data, found.prototype, found.name, report);
+    const fuller = seesLess(name, kernel);
+    if (fuller !== undefined) {
+      const message = `${name} does not see everything on ${kernel.name}: ${fuller.misses}`;
+      report.add('FUNCTION_SEES_LESS', report.places.value(data, 'call'), message, `hook ${fuller.name} as well`);
+    }
+  }
+}
+
+interface Found {
+  readonly name: string;
+  /** Absent where the types do not tell: a system call's own function takes a struct pt_regs. */
+  readonly prototype?: FunctionInfo;
+}
+
+function findFunction(name: string, kernel: KernelInfo): Found | undefined {
+  const prototype = kernel.function(name);
+  return prototype === undefined ? undefined : { name, prototype };
+}
+
+const ARCHITECTURES = ['x64', 'arm64', 'ia32', 's390x', 'riscv', 'loongarch', 'powerpc'] as const;
+
+/** `sys_NAME`, as policies have it, is `__x64_sys_NAME` in a kernel; `__do_sys_NAME` has the real parameters. */
+function findSyscall(call: string, kernel: KernelInfo): Found | undefined {
+  const own = call.replace(/^__[a-z0-9]+_(?=sys_)/, '');
+  const names = own === call ? [...ARCHITECTURES.map((architecture) => `__${architecture}_${call}`), call] : [call];
+  const name = names.find((candidate) => kernel.function(candidate) !== undefined);
+  if (name === undefined) return undefined;
+  const prototype = kernel.function(`__do_${own}`) ?? kernel.function(`__se_${own}`);
+  return prototype === undefined ? { name } : { name, prototype };
+}
+
+function reportMissing(name: string, syscall: boolean, data: HookData, kernel: KernelInfo, report: Report): void {
+  const span = report.places.value(data, 'call');
+  if (data.ignore?.callNotFound === true) {
+    const message = `${name} is not in ${kernel.name}: the hook is left out there`;
+    report.add('FUNCTION_MISSING_IGNORED', span, message, 'this is what ignore.callNotFound asks for');
+    return;
+  }
+  const renamed = knownElsewhere(name, kernel);
+  if (renamed !== undefined) {
+    report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, `there it is ${renamed}`);
+    return;
+  }
+  if (syscall && kernel.function(name) !== undefined) {
+    const message = `there is no system call ${quote(name)}, but a function of that name`;
+    report.add('FUNCTION_UNKNOWN', span, message, 'add `syscall: false`');
+    return;
+  }
+  const close = nearest(name, syscall ? syscallNames(kernel) : kernel.functionNames());
+  const hint = close === undefined ? 'it may be inlined there, or be in a module' : `did you mean ${close}?`;
+  report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, hint);
+}
+
+function syscallNames(kernel: KernelInfo): string[] {
+  return kernel.functionNames().flatMap((name) => /^__[a-z0-9]+_(sys_\w+)$/.exec(name)?.[1] ?? []);
+}
+
+/** The kernel has a function bpf_lsm_NAME for each hook that programs can be put on. */
+function checkLsmHook(data: HookData, kernel: KernelInfo, report: Report): void {
+  const { hook } = data;
+  if (hook === undefined) return;
+  const prototype = kernel.function(`bpf_lsm_${hook}`);
+  if (prototype !== undefined) {
+    checkParameters(data.args ?? [], prototype, hook, kernel, report);
+    return;
+  }
+  const prefix = 'bpf_lsm_';
+  const names = kernel.functionNames().flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
+  const close = nearest(hook.replace(/^security_/, ''), names);
+  const hint = close === undefined ? 'lsm_hook_defs.h of the kernel has them all' : `did you mean ${quote(close)}?`;
+  report.add(
+    'LSM_HOOK_UNKNOWN',
+    report.places.value(data, 'hook'),
+    `${kernel.name} has no LSM hook ${quote(hook)}`,
+    hint,
+  );
+}
+
+function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): void {
+  const { subsystem, event, args = [] } = data;
+  if (subsystem === undefined || event === undefined) return;
+  const span = report.places.value(data, 'event');
+  if (data.raw === true) {
+    const prototype = kernel.rawTracepoint(event);
+    if (prototype === undefined) {
+      const close = nearest(event, kernel.rawTracepointNames());
+      const hint =
+        close === undefined ? 'raw tracepoints have the names of the kernel source' : `did you mean ${quote(close)}?`;
+      report.add('TRACEPOINT_UNKNOWN', span, `${kernel.name} has no raw tracepoint ${quote(event)}`, hint);
+    } else {
+      checkParameters(args, prototype, event, kernel, report);
+    }
+    return;
+  }
+  const found = kernel.tracepoint(subsystem, event);
+  if (found === null) {
+    const groups = kernel.tracepointNames();
+    const [name, names] = groups.includes(subsystem) ? [event, kernel.tracepointNames(subsystem)] : [subsystem, groups];
+    const close = nearest(name, names);
+    const at = name === event ? span : report.places.value(data, 'subsystem');
+    const hint = close === undefined ? 'they are in the events folder of tracefs' : `did you mean ${quote(close)}?`;
+    report.add('TRACEPOINT_UNKNOWN', at, `${kernel.name} has no tracepoint ${subsystem}/${event}`, hint);
+  }
+  if (!found) return;
+  for (const arg of args) {
+    if (arg.index === undefined || arg.index < found.fields.length) continue;
+    const message = `${subsystem}/${event} has no field ${arg.index}`;
+    const hint = found.fields.map((field, i) => `${i} ${field}`).join(', ');
+    report.add('TRACEPOINT_FIELD_UNKNOWN', report.places.value(arg, 'index'), message, hint);
+  }
+}

@@ -1,0 +1,144 @@
+/** Reads what probes can be put on from an ELF file: function symbols, and the notes of static probes. 64-bit files of either byte order. */
+import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import type { ElfInfo, HostFiles } from '../kernel-info.js';
+
+const SHT_SYMTAB = 2;
+const SHT_NOTE = 7;
+const SHT_DYNSYM = 11;
+const STT_FUNC = 2;
+const STT_GNU_IFUNC = 10;
+/** Of one section; larger ones are damage. */
+const SECTION_BYTES_MAX = 256 * 1024 * 1024;
+
+export const hostFiles: HostFiles = {
+  realpath(path) {
+    try {
+      return realpathSync(path);
+    } catch {
+      return undefined;
+    }
+  },
+  elf(path) {
+    let fd: number;
+    try {
+      fd = openSync(path, 'r');
+    } catch {
+      return undefined;
+    }
+    try {
+      if (!fstatSync(fd).isFile()) return undefined;
+      return readElf((offset, length) => read(fd, offset, length));
+    } finally {
+      closeSync(fd);
+    }
+  },
+};
+
+function read(fd: number, offset: number, length: number): Buffer {
+  const buffer = Buffer.alloc(length);
+  return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
+}
+
+interface Section {
+  readonly type: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly link: number;
+  readonly entry: number;
+}
+
+/** null where it is no ELF file of 64 bits, or damaged. */
+export function readElf(at: (offset: number, length: number) => Buffer): ElfInfo | null {
+  try {
+    return parseElf(at);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+function parseElf(at: (offset: number, length: number) => Buffer): ElfInfo | null {
+  const header = at(0, 64);
+  if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return null;
+  const view = header[5] === 2 ? BIG : LITTLE;
+  const [start, size, count] = [view.u64(header, 40), view.u16(header, 58), view.u16(header, 60)];
+  const table = at(start, size * count);
+  const sections = Array.from({ length: count }, (_, i): Section => {
+    const from = i * size;
+    return {
+      type: view.u32(table, from + 4),
+      offset: view.u64(table, from + 24),
+      size: view.u64(table, from + 32),
+      link: view.u32(table, from + 40),
+      entry: view.u64(table, from + 56),
+    };
+  });
+  const content = (section: Section | undefined): Buffer => {
+    if (section === undefined || section.size > SECTION_BYTES_MAX) throw new RangeError('no such section');
+    return at(section.offset, section.size);
+  };
+  const symbols = new Set<string>();
+  const probes = new Set<string>();
+  for (const section of sections) {
+    if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) {
+      addSymbols(content(section), content(sections[section.link]), Math.max(section.entry, 24), view, symbols);
+    } else if (section.type === SHT_NOTE) {
+      addProbes(content(section), view, probes);
+    }
+  }
+  return { symbols, probes };
+}
+
+function addSymbols(table: Buffer, strings: Buffer, entry: number, view: View, symbols: Set<string>): void {
+  for (let at = 0; at + 24 <= table.length; at += entry) {
+    const type = (table[at + 4] ?? 0) & 0xf;
+    const isDefined = view.u16(table, at + 6) !== 0;
+    if (!isDefined || (type !== STT_FUNC && type !== STT_GNU_IFUNC)) continue;
+    const name = text(strings, view.u32(table, at));
+    if (name !== '') symbols.add(name);
+  }
+}
+
+const NOTE_STAPSDT = 3;
+
+/** Three addresses, then the texts PROVIDER, NAME and ARGUMENTS (SystemTap's format of version 3). */
+function addProbes(notes: Buffer, view: View, probes: Set<string>): void {
+  for (let at = 0; at + 12 <= notes.length;) {
+    const [nameSize, size, type] = [view.u32(notes, at), view.u32(notes, at + 4), view.u32(notes, at + 8)];
+    const owner = text(notes, at + 12);
+    const start = at + 12 + align4(nameSize);
+    if (type === NOTE_STAPSDT && owner === 'stapsdt') {
+      const provider = text(notes, start + 24);
+      const name = text(notes, start + 24 + Buffer.byteLength(provider) + 1);
+      probes.add(`${provider}:${name}`);
+    }
+    at = start + align4(size);
+  }
+}
+
+function align4(size: number): number {
+  return Math.ceil(size / 4) * 4;
+}
+
+/** A text that a NUL ends. */
+function text(buffer: Buffer, from: number): string {
+  const end = buffer.indexOf(0, from);
+  return buffer.toString('utf8', from, end < 0 ? buffer.length : end);
+}
+
+interface View {
+  u16(buffer: Buffer, at: number): number;
+  u32(buffer: Buffer, at: number): number;
+  u64(buffer: Buffer, at: number): number;
+}
+
+const LITTLE: View = {
+  u16: (buffer, at) => buffer.readUInt16LE(at),
+  u32: (buffer, at) => buffer.readUInt32LE(at),
+  u64: (buffer, at) => Number(buffer.readBigUInt64LE(at)),
+};
+const BIG: View = {
+  u16: (buffer, at) => buffer.readUInt16BE(at),
+  u32: (buffer, at) => buffer.readUInt32BE(at),
+  u64: (buffer, at) => Number(buffer.readBigUInt64BE(at)),
+};

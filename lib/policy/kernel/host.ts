@@ -1,0 +1,86 @@
+/** Checks a policy against the files of this machine: programs that it names, their symbols and static probes. */
+import type { HostFiles } from '../kernel-info.js';
+import type { Hook } from '../model.js';
+import { nearest } from '../nearest.js';
+import type { Span } from '../places.js';
+import { quote, type Report } from '../report.js';
+
+export function checkAgainstHost(hooks: readonly Hook[], files: HostFiles, report: Report): void {
+  for (const hook of hooks) {
+    if (hook.kind === 'uprobes' || hook.kind === 'usdts') checkProgramFile(hook, files, report);
+    for (const selector of hook.selectors) {
+      for (const { operator, values = [] } of [
+        ...(selector.matchBinaries ?? []),
+        ...(selector.matchParentBinaries ?? []),
+      ]) {
+        if (operator !== 'In' && operator !== 'NotIn') continue;
+        values.forEach((value, i) =>
+          warnSymlink(
+            value,
+            'processes have the path of the file itself',
+            report.places.value(values, i),
+            files,
+            report,
+          ),
+        );
+      }
+    }
+  }
+}
+
+function warnSymlink(path: string, why: string, span: Span, files: HostFiles, report: Report): void {
+  const real = path.startsWith('/') ? files.realpath(path) : undefined;
+  if (real === undefined || real === path) return;
+  report.add(
+    'PATH_IS_SYMLINK',
+    span,
+    `${quote(path)} leads to ${quote(real)} on this machine: ${why}`,
+    `use ${quote(real)}`,
+  );
+}
+
+function checkProgramFile(hook: Hook, files: HostFiles, report: Report): void {
+  const { data } = hook;
+  const { path } = data;
+  if (path === undefined || !path.startsWith('/')) return;
+  const span = report.places.value(data, 'path');
+  warnSymlink(path, 'the probe is put into that file', span, files, report);
+  const elf = files.elf(path);
+  if (elf === undefined) {
+    report.add(
+      'PROGRAM_NOT_FOUND',
+      span,
+      `there is no readable file ${quote(path)} on this machine`,
+      'check the path; symbols and probes have not been looked for',
+    );
+    return;
+  }
+  if (elf === null) {
+    report.add(
+      'PROGRAM_NOT_ELF',
+      span,
+      `${quote(path)} is no ELF file`,
+      'name the program or library itself, not a script',
+    );
+    return;
+  }
+  const { symbols = [], provider = '', name = '' } = data;
+  symbols.forEach((symbol, i) => {
+    // `NAME+OFFSET` is a place within a function.
+    const own = symbol.replace(/\+(0x[0-9a-fA-F]+|\d+)$/, '');
+    if (elf.symbols.has(own)) return;
+    const close = nearest(own, [...elf.symbols]);
+    const hint = close === undefined ? 'it may be stripped: use offsets' : `did you mean ${quote(close)}?`;
+    report.add('SYMBOL_UNKNOWN', report.places.value(symbols, i), `${path} has no symbol ${quote(own)}`, hint);
+  });
+  if (hook.kind !== 'usdts' || provider === '' || name === '' || elf.probes.has(`${provider}:${name}`)) return;
+  const known = [...elf.probes];
+  const close = nearest(`${provider}:${name}`, known);
+  const hint =
+    close !== undefined
+      ? `did you mean ${close}?`
+      : known.length === 0
+        ? 'it has no static probes at all'
+        : `it has ${known.slice(0, 8).join(', ')}`;
+  report.add('USDT_UNKNOWN', report.places.value(data, 'name'), `${path} has no probe ${provider}:${name}`, hint);
+}

@@ -1,0 +1,232 @@
+/** Checks args against the prototype of a function, and paths of members against the kernel's structures. */
+import type { FunctionInfo, KernelInfo, MemberInfo, TypeInfo } from '../kernel-info.js';
+import type { ArgData, HookData } from '../model.js';
+import { nearest } from '../nearest.js';
+import { quote, type Report } from '../report.js';
+import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../vocabulary.js';
+
+/** What a parameter of these types points to. */
+const POINTED: Readonly<Partial<Record<ArgTypeName, readonly string[]>>> = {
+  file: ['file'],
+  path: ['path'],
+  filename: ['filename'],
+  dentry: ['dentry'],
+  sock: ['sock', 'sock_common', 'tcp_sock', 'inet_sock', 'udp_sock'],
+  socket: ['socket'],
+  skb: ['sk_buff', '__sk_buff'],
+  sockaddr: [
+    'sockaddr',
+    '__kernel_sockaddr_storage',
+    'sockaddr_storage',
+    'sockaddr_in',
+    'sockaddr_in6',
+    'sockaddr_unsized',
+  ],
+  sockaddr_un: ['sockaddr_un', 'sockaddr', 'sockaddr_unsized'],
+  cred: ['cred'],
+  linux_binprm: ['linux_binprm'],
+  bpf_attr: ['bpf_attr'],
+  bpf_map: ['bpf_map'],
+  bpf_prog: ['bpf_prog'],
+  perf_event: ['perf_event'],
+  user_namespace: ['user_namespace'],
+  kiocb: ['kiocb'],
+  iov_iter: ['iov_iter'],
+  load_info: ['load_info'],
+  module: ['module'],
+  net_device: ['net_device'],
+};
+
+export function checkParameters(
+  args: readonly ArgData[],
+  prototype: FunctionInfo,
+  name: string,
+  kernel: KernelInfo,
+  report: Report,
+): void {
+  for (const arg of args) {
+    if (arg.index === undefined || arg.source !== undefined) continue;
+    const param = prototype.params[arg.index];
+    if (param === undefined) {
+      const message = `${name} has no parameter ${arg.index}`;
+      report.add(
+        'ARG_BEYOND_PROTOTYPE',
+        report.places.value(arg, 'index'),
+        message,
+        `on ${kernel.name} it has ${listParams(prototype)}`,
+      );
+      continue;
+    }
+    const start = arg.btfType === undefined ? param.type : kernel.struct(arg.btfType);
+    if (start === undefined) {
+      reportUnknownType(arg, kernel, report);
+    } else if (arg.resolve) {
+      const end = resolve(arg, start, report);
+      if (end !== undefined) checkType(arg, end, `${param.name}.${arg.resolve}`, report);
+    } else if (arg.btfType === undefined) {
+      checkType(arg, param.type, `parameter ${arg.index} of ${name}`, report);
+    }
+  }
+}
+
+function listParams({ params }: FunctionInfo): string {
+  return params.length === 0 ? 'none' : params.map((param, i) => `${i} ${param.name}: ${show(param.type)}`).join(', ');
+}
+
+export function checkReturnType(data: HookData, prototype: FunctionInfo, name: string, report: Report): void {
+  if (data.return !== true || data.returnArg === undefined) return;
+  if (prototype.returns.kind === 'void') {
+    report.add(
+      'RETURN_OF_VOID',
+      report.places.key(data, 'return'),
+      `${name} returns nothing`,
+      'remove `return: true` and returnArg',
+    );
+    return;
+  }
+  checkType(data.returnArg, prototype.returns, `the return value of ${name}`, report);
+}
+
+/** Args that do not come from a parameter: `current_task` is the process that is running. */
+export function checkSource(data: HookData, kernel: KernelInfo, report: Report): void {
+  for (const arg of [...(data.args ?? []), ...(data.data ?? [])]) {
+    if (arg.source !== 'current_task' || !arg.resolve) continue;
+    const task = kernel.struct('task_struct');
+    if (task !== undefined) resolve(arg, task, report);
+  }
+}
+
+function reportUnknownType(arg: ArgData, kernel: KernelInfo, report: Report): void {
+  const { btfType = '' } = arg;
+  if (arg.btfTypeModule !== undefined) return; // of a module, whose types are not at hand
+  const close = nearest(btfType, kernel.structNames());
+  const hint = close === undefined ? 'the name of a struct, without the word struct' : `did you mean ${quote(close)}?`;
+  report.add(
+    'BTF_TYPE_UNKNOWN',
+    report.places.value(arg, 'btfType'),
+    `${kernel.name} has no struct ${quote(btfType)}`,
+    hint,
+  );
+}
+
+/** Follows the members one after the other, through pointers. */
+function resolve(arg: ArgData, start: TypeInfo, report: Report): TypeInfo | undefined {
+  const span = report.places.value(arg, 'resolve');
+  let type: TypeInfo = start;
+  let reached = show(start);
+  for (const step of (arg.resolve ?? '').match(/[A-Za-z_]\w*|\[\d+\]/g) ?? []) {
+    if (step.startsWith('[')) {
+      const element = type.kind === 'array' || type.kind === 'pointer' ? type.target() : undefined;
+      if (element === undefined) {
+        report.add(
+          'RESOLVE_NOT_A_STRUCT',
+          span,
+          `${reached} is ${show(type)}, which has no elements`,
+          `leave ${step} out`,
+        );
+        return undefined;
+      }
+      type = element;
+      continue;
+    }
+    const container = type.kind === 'pointer' ? (type.target() ?? type) : type;
+    if (container.kind !== 'struct' && container.kind !== 'union') {
+      report.add(
+        'RESOLVE_NOT_A_STRUCT',
+        span,
+        `${reached} is ${show(type)}, which has no members`,
+        `end the path before ${step}`,
+      );
+      return undefined;
+    }
+    const members = container.members();
+    const member = members.find((candidate) => candidate.name === step);
+    if (member === undefined) {
+      reportNoMember(step, container, members, span, report);
+      return undefined;
+    }
+    type = member.type;
+    reached = step;
+  }
+  return type;
+}
+
+function reportNoMember(
+  step: string,
+  container: TypeInfo,
+  members: readonly MemberInfo[],
+  span: { start: number; end: number },
+  report: Report,
+): void {
+  const names = members.map((member) => member.name);
+  const close = nearest(step, names);
+  const hint =
+    close === undefined
+      ? `it has ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}`
+      : `did you mean ${quote(close)}?`;
+  report.add('RESOLVE_NO_MEMBER', span, `${show(container)} has no member ${quote(step)}`, hint);
+}
+
+function checkType(arg: ArgData, type: TypeInfo, what: string, report: Report): void {
+  if (arg.type === undefined) return;
+  const facts: TypeFacts = ARG_TYPES[arg.type];
+  const mismatch = (hint: string): void => {
+    report.add(
+      'ARG_TYPE_MISMATCH',
+      report.places.value(arg, 'type'),
+      `${what} is ${show(type)}, not what ${String(arg.type)} reads`,
+      hint,
+    );
+  };
+  const wanted = POINTED[arg.type];
+  if (wanted !== undefined) {
+    const target = type.kind === 'pointer' ? type.target() : type;
+    const fits = target !== undefined && (target.kind === 'void' || wanted.includes(target.name));
+    if (!fits) mismatch(suggestion(type));
+  } else if (arg.type === 'string' || arg.type === 'char_buf' || arg.type === 'const_buf') {
+    if (type.kind !== 'pointer' && type.kind !== 'array') mismatch(suggestion(type));
+  } else if (facts.class === 'signed' || facts.class === 'unsigned' || arg.type === 'fd') {
+    const isNumber = type.kind === 'int' || type.kind === 'enum' || type.kind === 'pointer';
+    if (!isNumber) mismatch(suggestion(type));
+    else if ((facts.bits ?? 32) > type.size * 8 && type.size > 0) {
+      const message = `${what} has ${type.size * 8} bits, ${arg.type} reads ${facts.bits}`;
+      report.add(
+        'ARG_WIDER_THAN_PARAMETER',
+        report.places.value(arg, 'type'),
+        message,
+        `use ${suggestion(type).replace(/^use /, '')}`,
+      );
+    }
+  }
+}
+
+function suggestion(type: TypeInfo): string {
+  if (type.kind === 'int' || type.kind === 'enum')
+    return `use ${type.signed ? 'int' : 'uint'}${type.size === 4 && type.signed ? '' : type.size * 8}`;
+  const target = type.kind === 'pointer' ? type.target() : type;
+  if (target?.kind === 'int' && target.size === 1) return 'use string';
+  const known = Object.entries(POINTED).find(([, names]) => target !== undefined && names.includes(target.name));
+  return known === undefined ? 'correct the index or the type; `resolve` reads a member' : `use ${known[0]}`;
+}
+
+/** As in C. */
+function show(type: TypeInfo): string {
+  switch (type.kind) {
+    case 'pointer': {
+      const target = type.target();
+      return target === undefined ? 'void *' : `${show(target)} *`;
+    }
+    case 'array': {
+      const target = type.target();
+      return `${target === undefined ? 'void' : show(target)}[]`;
+    }
+    case 'struct':
+    case 'union':
+    case 'enum':
+      return type.alias || `${type.kind} ${type.name}`;
+    case 'function':
+      return 'a function';
+    default:
+      return type.alias || type.name || type.kind;
+  }
+}
