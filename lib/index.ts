@@ -1,6 +1,15 @@
 /** The public interface; types/index.d.ts describes it. */
 export { KernelError, PolicyError, PolytraceError } from './errors.js';
-export { compilePolicy, definePolicy, parsePolicy, validatePolicy } from './policy/index.js';
+export { loadKernelInfo } from './native/btf.js';
+export {
+  compilePolicy,
+  definePolicy,
+  explainPolicy,
+  formatExplanation,
+  parsePolicy,
+  policySchema,
+  validatePolicy,
+} from './policy/index.js';
 export { eventFilter, formatCompact, toJson } from './output/index.js';
 export { preflight } from './preflight.js';
 export { openTracer } from './tracer.js';

@@ -1,5 +1,6 @@
 export type * from './events.js';
 export * from './errors.js';
+export type * from './kernel.js';
 export * from './policy.js';
 export * from './tracer.js';
 export * from './output.js';

@@ -1,5 +1,6 @@
 import type { Diagnostic } from './errors.js';
-import type { AnyHook, CheckedHooks, PolicyHead, PolicySettings } from './policy-language.js';
+import type { KernelInfo } from './kernel.js';
+import type { AnyHook, CheckedHooks, HookKind, PolicyHead, PolicySettings } from './policy-language.js';
 
 export type * from './policy-language.js';
 
@@ -15,11 +16,24 @@ export interface ParseOptions {
   readonly file?: string;
 }
 
+export interface ValidateOptions extends ParseOptions {
+  /** Functions, prototypes, tracepoints and LSM hooks are looked up in this kernel as well: see loadKernelInfo. */
+  readonly kernel?: KernelInfo;
+  /** Look at the files of this machine as well: programs, their symbols and static probes, symbolic links. Default false. */
+  readonly files?: boolean;
+}
+
+/**
+ * The types of the running kernel or, given a file, of another one (`vmlinux` BTF). Needs the addon. Throws KernelError
+ * ADDON_MISSING or BTF_UNREADABLE.
+ */
+export function loadKernelInfo(btfFile?: string): KernelInfo;
+
 /** Throws PolicyError with every mistake. */
 export function parsePolicy(yaml: string, options?: ParseOptions): Policy;
 
 /** Every mistake and warning; none when the policy is good. Never throws for bad input. */
-export function validatePolicy(yaml: string, options?: ParseOptions): Diagnostic[];
+export function validatePolicy(yaml: string, options?: ValidateOptions): Diagnostic[];
 
 /** The policy as it will be evaluated in the kernel. */
 export function compilePolicy(policy: Policy | string, options?: ParseOptions): PolicyImage;
@@ -47,6 +61,68 @@ export function definePolicy<
     };
   },
 ): Policy;
+
+/**
+ * The policy in words: what each hook reads, how its selectors are evaluated and in which order, what is done, what it costs.
+ * Also of a policy that cannot be loaded yet. Throws PolicyError for one with mistakes.
+ */
+export function explainPolicy(policy: Policy | string, options?: ExplainOptions): PolicyExplanation;
+
+export interface ExplainOptions extends ParseOptions {
+  readonly kernel?: KernelInfo;
+}
+
+/** For a terminal; strings of the policy are quoted. */
+export function formatExplanation(explanation: PolicyExplanation): string;
+
+/** The JSON Schema (draft 7) of the format, as in the package's `schema` folder. */
+export function policySchema(): object;
+
+export interface PolicyExplanation {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly file: string;
+  /** What stands in the way of loading it, in this version; empty when it can be loaded. */
+  readonly unsupported: readonly string[];
+  readonly hooks: readonly HookExplanation[];
+  /** Bytes of all tables, about; 0 when it cannot be loaded. */
+  readonly tableBytes: number;
+  /** The compiler's output, when it can be loaded. */
+  readonly image?: PolicyImage;
+}
+
+export interface HookExplanation {
+  readonly kind: HookKind;
+  /** What is hooked, in the words of the policy. */
+  readonly target: string;
+  readonly attach: string;
+  readonly message?: string;
+  readonly reads: readonly string[];
+  readonly selectors: readonly SelectorExplanation[];
+  readonly cost?: HookCost;
+}
+
+export interface SelectorExplanation {
+  /** All of these must hold, tried in this order; none: it always matches. */
+  readonly conditions: readonly string[];
+  readonly actions: readonly string[];
+}
+
+/** Figures for planning, not measurements. */
+export interface HookCost {
+  /** Comparisons of numbers, at most. */
+  readonly comparisons: number;
+  readonly binaryTests: number;
+  /** Lookups in tables of texts. */
+  readonly lookups: number;
+  /** Paths that are worked out for the filters on them. */
+  readonly pathWalks: number;
+  /** Paths and texts that are read for the event only, after everything has matched. */
+  readonly readForEvent: number;
+  readonly tableEntries: number;
+  /** Bytes that the tables take in the kernel, about. */
+  readonly tableBytes: number;
+}
 
 /** Plain data, the same for the same policy. Selectors are named by their index. */
 export interface PolicyImage {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { release } from 'node:os';
 import { KernelError } from '../errors.js';
-import type { FunctionInfo, KernelInfo, MemberInfo, TracepointInfo, TypeInfo } from '../policy/kernel-info.js';
+import type { FunctionInfo, KernelInfo, MemberInfo, TracepointInfo, TypeInfo } from '../../types/kernel.js';
 import { loadBinding } from './binding.js';
 
 interface NativeMember {

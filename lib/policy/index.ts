@@ -1,13 +1,18 @@
 /** The policy part's own interface: parse, validate, compile. Pure; no addon, no privileges, any operating system. */
-import type { Policy, ParseOptions } from '../../types/policy.js';
+import type { ExplainOptions, ParseOptions, Policy, PolicyExplanation, ValidateOptions } from '../../types/policy.js';
 import { PolicyError, type Diagnostic } from '../errors.js';
 import { compile } from './compile/compile.js';
 import { renderPolicy } from './define.js';
+import { explain } from './explain/explain.js';
 import type { PolicyImage } from './image.js';
+import { checkAgainstKernel } from './kernel/check.js';
+import { hostFiles } from './kernel/elf.js';
+import { checkAgainstHost } from './kernel/host.js';
 import { analyse, type Analysis } from './policy.js';
 import { Report } from './report.js';
 import { findUnsupported } from './unsupported.js';
 
+export { formatExplanation } from './explain/format.js';
 export { policySchema } from './schema.js';
 export { expandPolicyPaths, loadPolicyFile } from './files.js';
 export type { PolicyImage } from './image.js';
@@ -35,9 +40,19 @@ export function definePolicy(policy: object): Policy {
   return parsePolicy(renderPolicy(policy));
 }
 
-export function validatePolicy(yaml: string, options: ParseOptions = {}): Diagnostic[] {
+export function validatePolicy(yaml: string, options: ValidateOptions = {}): Diagnostic[] {
   const analysis = analyse(yaml, options.file ?? DEFAULT_FILE);
-  return merge(analysis.diagnostics, toImage(analysis).diagnostics);
+  const outside = new Report(analysis.places);
+  if (options.kernel !== undefined) checkAgainstKernel(analysis.data, analysis.hooks, options.kernel, outside);
+  if (options.files === true) checkAgainstHost(analysis.hooks, hostFiles, outside);
+  return merge(analysis.diagnostics, toImage(analysis).diagnostics, outside.diagnostics());
+}
+
+export function explainPolicy(policy: Policy | string, options: ExplainOptions = {}): PolicyExplanation {
+  const analysis = analysisOf(typeof policy === 'string' ? parsePolicy(policy, options) : policy);
+  const { image, diagnostics } = toImage(analysis);
+  const reasons = diagnostics.map((d) => `${d.line}:${d.column} ${d.code}: ${d.message}`);
+  return explain(analysis, image, image === undefined ? reasons : [], options.kernel);
 }
 
 export function compilePolicy(policy: Policy | string, options: ParseOptions = {}): PolicyImage {
@@ -68,6 +83,6 @@ function toImage(analysis: Analysis): { image?: PolicyImage; diagnostics: readon
   return report.hasErrors ? { diagnostics } : { image, diagnostics };
 }
 
-function merge(first: readonly Diagnostic[], second: readonly Diagnostic[]): Diagnostic[] {
-  return [...first, ...second].sort((a, b) => a.line - b.line || a.column - b.column || (a.code < b.code ? -1 : 1));
+function merge(...lists: readonly (readonly Diagnostic[])[]): Diagnostic[] {
+  return lists.flat().sort((a, b) => a.line - b.line || a.column - b.column || (a.code < b.code ? -1 : 1));
 }

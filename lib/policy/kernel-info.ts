@@ -1,54 +1,5 @@
-/** What the checks need to know of a kernel and of this machine's files. Facts come in through here; nothing is read in the checks. */
-
-export interface TypeInfo {
-  readonly kind:
-    'void' | 'int' | 'enum' | 'float' | 'pointer' | 'array' | 'struct' | 'union' | 'function' | 'forward' | 'other';
-  /** Of a struct, union or enum. */
-  readonly name: string;
-  /** The typedef by which it was reached; '' when by none. */
-  readonly alias: string;
-  /** Bytes; 0 where it has none. */
-  readonly size: number;
-  readonly signed: boolean;
-  /** What a pointer points to, or an array consists of. */
-  target(): TypeInfo | undefined;
-  /** Of a struct or union; those of unnamed members included. */
-  members(): readonly MemberInfo[];
-}
-
-export interface MemberInfo {
-  readonly name: string;
-  readonly type: TypeInfo;
-}
-
-export interface FunctionInfo {
-  readonly params: readonly MemberInfo[];
-  readonly returns: TypeInfo;
-}
-
-export interface TracepointInfo {
-  /** In the order of the tracepoint's format, the common ones included. */
-  readonly fields: readonly string[];
-}
-
-/** A kernel: the running one, or another of which there is a BTF file. */
-export interface KernelInfo {
-  /** For messages. */
-  readonly name: string;
-  function(name: string): FunctionInfo | undefined;
-  functionNames(): readonly string[];
-  /** Whether a probe can be put there; undefined where that cannot be told. */
-  attachable(name: string): boolean | undefined;
-  struct(name: string): TypeInfo | undefined;
-  structNames(): readonly string[];
-  /** Parameters of a raw tracepoint. */
-  rawTracepoint(event: string): FunctionInfo | undefined;
-  rawTracepointNames(): readonly string[];
-  /** null: there is none of that name; undefined: that cannot be told. */
-  tracepoint(subsystem: string, event: string): TracepointInfo | null | undefined;
-  /** Names in a group of tracepoints; of the groups where no group is given. */
-  tracepointNames(subsystem?: string): readonly string[];
-}
+/** What the checks need to know of a kernel and of this machine's files. Facts come in through here; the checks read nothing. */
+export type * from '../../types/kernel.js';
 
 export interface ElfInfo {
   /** Function symbols, the dynamic ones included. */

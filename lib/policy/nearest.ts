@@ -2,12 +2,16 @@
 
 const LONGEST = 64;
 
-/** The closest of the names by edit distance, when it is close enough to be a slip; the first of several. */
-export function nearest(wanted: string, names: readonly string[]): string | undefined {
+/** The closest of the names by edit distance, when it is at most `most` away; the first of several. */
+export function nearest(
+  wanted: string,
+  names: readonly string[],
+  most = Math.floor(wanted.length / 3),
+): string | undefined {
   if (wanted.length > LONGEST) return undefined;
   const lower = wanted.toLowerCase();
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let least = Math.max(1, most) + 1;
   for (const name of names) {
     const distance = name.toLowerCase() === lower ? 0 : editDistance(lower, name.toLowerCase(), least);
     if (distance < least) {

@@ -1,20 +1,6 @@
 /** What the parts of a compiled hook cost: comparisons, table lookups, path walks, memory. Figures for planning, not measurements. */
+import type { HookCost } from '../../../types/policy.js';
 import type { ArgImage, HookImage, TextTable } from '../image.js';
-
-export interface HookCost {
-  /** Comparisons of numbers, at most, of a call that reaches them all. */
-  readonly comparisons: number;
-  readonly binaryTests: number;
-  /** Lookups in tables of texts. */
-  readonly lookups: number;
-  /** Paths that are worked out before the filters on them. */
-  readonly pathWalks: number;
-  /** Paths and texts that are read for the event only, after everything has matched. */
-  readonly readForEvent: number;
-  readonly tableEntries: number;
-  /** Bytes that the tables take in the kernel, about. */
-  readonly tableBytes: number;
-}
 
 const PATHS: ReadonlySet<string> = new Set(['file', 'path', 'fd']);
 const TEXTS: ReadonlySet<string> = new Set(['file', 'path', 'fd', 'string', 'filename']);

@@ -6,39 +6,9 @@ import { callsOf } from '../lists.js';
 import type { ArgData, Hook, SelectorData } from '../model.js';
 import type { Analysis } from '../policy.js';
 import { ARG_TYPES, type TypeFacts } from '../vocabulary.js';
-import { costOf, type HookCost } from './cost.js';
+import type { HookExplanation, PolicyExplanation, SelectorExplanation } from '../../../types/policy.js';
+import { costOf } from './cost.js';
 import { actionWords, argWords, binaryWords, filterWords, listValues, otherWords } from './words.js';
-
-export interface PolicyExplanation {
-  readonly name: string;
-  readonly namespace?: string;
-  readonly file: string;
-  /** What stands in the way of loading it, in this version; empty when it can be loaded. */
-  readonly unsupported: readonly string[];
-  readonly hooks: readonly HookExplanation[];
-  /** Bytes of all tables, about; 0 when it cannot be loaded. */
-  readonly tableBytes: number;
-  /** The compiler's output, when it can be loaded. */
-  readonly image?: PolicyImage;
-}
-
-export interface HookExplanation {
-  readonly kind: string;
-  /** What is hooked, in the words of the policy. */
-  readonly target: string;
-  /** How it would be attached here. */
-  readonly attach: string;
-  readonly message?: string;
-  readonly reads: readonly string[];
-  readonly selectors: readonly SelectorExplanation[];
-  readonly cost?: HookCost;
-}
-
-export interface SelectorExplanation {
-  /** All of these must hold, tried in this order; none: it always matches. */
-  readonly conditions: readonly string[];
-  readonly actions: readonly string[];
-}
 
 export function explain(
   analysis: Analysis,

@@ -1,6 +1,5 @@
-/** An explanation as text for people, and as JSON for machines. */
-import type { HookExplanation, PolicyExplanation } from './explain.js';
-import type { HookCost } from './cost.js';
+/** An explanation as text for people. */
+import type { HookCost, HookExplanation, PolicyExplanation } from '../../../types/policy.js';
 
 export function formatExplanation(explanation: PolicyExplanation): string {
   const { name, namespace, hooks, unsupported, tableBytes } = explanation;
@@ -52,9 +51,4 @@ function costWords(cost: HookCost): string {
 
 function kibibytes(bytes: number): string {
   return `${Math.ceil(bytes / 1024)} KiB`;
-}
-
-/** Numbers of 64 bits are written as text, which JSON keeps exactly. */
-export function explanationJson(explanation: PolicyExplanation): string {
-  return `${JSON.stringify(explanation, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`;
 }

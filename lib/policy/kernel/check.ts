@@ -54,11 +54,16 @@ function checkFunctionHook(policy: PolicyData, data: HookData, kernel: KernelInf
     checkParameters(data.args ?? [], found.prototype, found.name, kernel, report);
     if (!syscall) checkReturnType(data, found.prototype, found.name, report);
     const fuller = seesLess(name, kernel);
-    if (fuller !== undefined) {
+    if (fuller !== undefined && !isHooked(policy, fuller.name)) {
       const message = `${name} does not see everything on ${kernel.name}: ${fuller.misses}`;
       report.add('FUNCTION_SEES_LESS', report.places.value(data, 'call'), message, `hook ${fuller.name} as well`);
     }
   }
+}
+
+/** Whether another hook of the policy is on this function. */
+function isHooked({ spec = {} }: PolicyData, name: string): boolean {
+  return [...(spec.kprobes ?? []), ...(spec.fentries ?? [])].some((hook) => hook.call === name);
 }
 
 interface Found {
@@ -71,6 +76,9 @@ function findFunction(name: string, kernel: KernelInfo): Found | undefined {
   const prototype = kernel.function(name);
   return prototype === undefined ? undefined : { name, prototype };
 }
+
+/** Among tens of thousands of names something is always near. */
+const SLIPS = 2;
 
 const ARCHITECTURES = ['x64', 'arm64', 'ia32', 's390x', 'riscv', 'loongarch', 'powerpc'] as const;
 
@@ -101,7 +109,7 @@ function reportMissing(name: string, syscall: boolean, data: HookData, kernel: K
     report.add('FUNCTION_UNKNOWN', span, message, 'add `syscall: false`');
     return;
   }
-  const close = nearest(name, syscall ? syscallNames(kernel) : kernel.functionNames());
+  const close = nearest(name, syscall ? syscallNames(kernel) : kernel.functionNames(), SLIPS);
   const hint = close === undefined ? 'it may be inlined there, or be in a module' : `did you mean ${close}?`;
   report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, hint);
 }

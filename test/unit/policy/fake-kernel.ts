@@ -1,0 +1,92 @@
+/** A kernel for tests: a few functions and structures in a notation like C's. */
+import type { FunctionInfo, KernelInfo, MemberInfo, TypeInfo } from '../../../types/kernel.js';
+
+const SCALARS: Readonly<Record<string, Pick<TypeInfo, 'kind' | 'size' | 'signed'>>> = {
+  void: { kind: 'void', size: 0, signed: false },
+  char: { kind: 'int', size: 1, signed: true },
+  int: { kind: 'int', size: 4, signed: true },
+  'unsigned int': { kind: 'int', size: 4, signed: false },
+  'unsigned long': { kind: 'int', size: 8, signed: false },
+  u16: { kind: 'int', size: 2, signed: false },
+};
+
+const STRUCTS: Readonly<Record<string, string>> = {
+  file: 'struct path f_path; unsigned int f_flags',
+  path: 'struct dentry * dentry',
+  dentry: 'struct inode * d_inode; char[] d_iname',
+  inode: 'unsigned long i_ino; u16 i_mode',
+  linux_binprm: 'struct mm_struct * mm; struct file * file; char * filename',
+  mm_struct: 'struct task_struct * owner',
+  task_struct: 'struct task_struct * real_parent; char[] comm; int pid; struct fdtable files',
+  fdtable: 'struct file *[] fd',
+};
+
+function type(text: string): TypeInfo {
+  const base = {
+    name: '',
+    alias: '',
+    size: 0,
+    signed: false,
+    target: (): undefined => undefined,
+    members: (): MemberInfo[] => [],
+  };
+  if (text.endsWith('[]')) return { ...base, kind: 'array', target: () => type(text.slice(0, -2).trim()) };
+  if (text.endsWith('*')) return { ...base, kind: 'pointer', size: 8, target: () => type(text.slice(0, -1).trim()) };
+  const scalar = SCALARS[text];
+  if (scalar !== undefined) return { ...base, ...scalar, name: text };
+  const name = text.replace('struct ', '');
+  return { ...base, kind: 'struct', name, members: () => list(STRUCTS[name] ?? '', ';') };
+}
+
+function list(text: string, separator: string): MemberInfo[] {
+  const parts = text
+    .split(separator)
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  return parts.map((part) => {
+    const space = part.lastIndexOf(' ');
+    return { name: part.slice(space + 1), type: type(part.slice(0, space)) };
+  });
+}
+
+const FUNCTIONS: Readonly<Record<string, string>> = {
+  security_file_permission: 'int (struct file * file, int mask)',
+  security_path_truncate: 'int (struct path * path)',
+  security_file_truncate: 'int (struct file * file)',
+  security_bpf_map_create: 'int (struct bpf_map * map)',
+  vfs_void: 'void (void * anything)',
+  takes_text: 'int (char * text, struct path path, u16 small)',
+  __x64_sys_openat: 'int (struct pt_regs * regs)',
+  __do_sys_openat: 'int (int dfd, char * filename, int flags, u16 mode)',
+  __x64_sys_mount: 'int (struct pt_regs * regs)',
+  not_probed: 'int (int a)',
+  bpf_lsm_file_open: 'int (struct file * file)',
+  bpf_lsm_bprm_check_security: 'int (struct linux_binprm * bprm)',
+};
+
+function prototype(text: string): FunctionInfo {
+  const [, returns = '', params = ''] = /^(.*?) ?\((.*)\)$/.exec(text) ?? [];
+  return { params: list(params, ','), returns: type(returns) };
+}
+
+export const fakeKernel: KernelInfo = {
+  name: 'Linux test',
+  function: (name) => (FUNCTIONS[name] === undefined ? undefined : prototype(FUNCTIONS[name])),
+  functionNames: () => Object.keys(FUNCTIONS),
+  attachable: (name) => (name === 'not_probed' ? false : undefined),
+  struct: (name) => (STRUCTS[name] === undefined ? undefined : type(`struct ${name}`)),
+  structNames: () => Object.keys(STRUCTS),
+  rawTracepoint: (event) =>
+    event === 'sched_process_exec'
+      ? prototype('void (struct task_struct * p, int old_pid, struct linux_binprm * bprm)')
+      : undefined,
+  rawTracepointNames: () => ['sched_process_exec'],
+  tracepoint: (subsystem, event) => {
+    if (subsystem === 'unreadable') return undefined;
+    return subsystem === 'raw_syscalls' && event === 'sys_enter'
+      ? { fields: ['common_type', 'common_flags', 'common_preempt_count', 'common_pid', 'id', 'args'] }
+      : null;
+  },
+  tracepointNames: (subsystem) =>
+    subsystem === undefined ? ['raw_syscalls', 'sched'] : subsystem === 'raw_syscalls' ? ['sys_enter', 'sys_exit'] : [],
+};

@@ -1,0 +1,169 @@
+/** Checks against a kernel, with a fake one: each mistake with its code and place. */
+import assert from 'node:assert/strict';
+import { validatePolicy } from '../../../lib/policy/index.js';
+import { fakeKernel } from './fake-kernel.js';
+import { item, kprobe, marked, policy } from './marked.js';
+
+/** Only what the kernel adds is compared. */
+function check(text: string): void {
+  const { yaml, expected } = marked(text);
+  const without = new Set(validatePolicy(yaml).map((d) => JSON.stringify(d)));
+  const found = validatePolicy(yaml, { kernel: fakeKernel }).filter((d) => !without.has(JSON.stringify(d)));
+  assert.deepEqual(
+    found.map(({ code, line, column }) => ({ code, line, column })),
+    expected,
+    JSON.stringify(found, null, 1),
+  );
+}
+
+function hint(text: string): string {
+  const { yaml, expected } = marked(text);
+  return validatePolicy(yaml, { kernel: fakeKernel }).find((d) => d.code === expected[0]?.code)?.hint ?? '';
+}
+
+const fn = (call: string, args: string, more = ''): string =>
+  kprobe(`call: ${call}\nsyscall: false\nargs: [${args}]${more}`);
+const lsm = (hook: string, args: string): string => policy(`lsmhooks:\n${item(`hook: ${hook}\nargs: [${args}]`)}`);
+const tp = (subsystem: string, event: string, args = ''): string =>
+  policy(`tracepoints:\n${item(`subsystem: ${subsystem}\nevent: ${event}\nargs: [${args}]`)}`);
+const resolve = (path: string, type = 'string'): string =>
+  lsm('bprm_check_security', `{index: 0, type: ${type}, resolve: ${path}}`);
+
+const cases: readonly (readonly [string, string])[] = [
+  [
+    'all is well',
+    fn(
+      'security_file_permission',
+      '{index: 0, type: file}, {index: 1, type: int}',
+      '\nreturn: true\nreturnArg: {index: 0, type: int}',
+    ),
+  ],
+  ['a system call', kprobe('call: sys_openat\nargs: [{index: 1, type: string}, {index: 3, type: uint16}]')],
+  ['a system call by its kernel name', kprobe('call: __x64_sys_openat\nargs: [{index: 0, type: int}]')],
+  ['a system call whose parameters are not known', kprobe('call: sys_mount\nargs: [{index: 5, type: int}]')],
+  ['no such function', fn('⟦FUNCTION_UNKNOWN⟧nothing_like_it', '{index: 0, type: int}')],
+  ['a misspelt function', fn('⟦FUNCTION_UNKNOWN⟧security_file_permision', '{index: 0, type: int}')],
+  ['no such system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧sys_opnat')],
+  ['a function taken for a system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧vfs_void')],
+  ['a function of older kernels', fn('⟦FUNCTION_UNKNOWN⟧security_bpf_map_alloc', '{index: 0, type: nop}')],
+  [
+    'a missing function that may be missing',
+    kprobe('call: ⟦FUNCTION_MISSING_IGNORED⟧security_bpf_map_alloc\nsyscall: false\nignore: {callNotFound: true}'),
+  ],
+  ['a function that sees less', fn('⟦FUNCTION_SEES_LESS⟧security_path_truncate', '{index: 0, type: path}')],
+  [
+    'both of the two functions',
+    policy(
+      'kprobes:\n- {call: security_path_truncate, syscall: false}\n- {call: security_file_truncate, syscall: false}',
+    ),
+  ],
+  ['a function that takes no probe', fn('⟦FUNCTION_NOT_ATTACHABLE⟧not_probed', '{index: 0, type: int}')],
+  ['a parameter too far', fn('security_file_permission', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧2, type: int}')],
+  [
+    'a parameter of a system call too far',
+    kprobe('call: sys_openat\nargs: [{index: ⟦ARG_BEYOND_PROTOTYPE⟧4, type: int}]'),
+  ],
+  ['a number for a pointer', fn('security_file_permission', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧file}')],
+  ['another pointer', fn('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧path}')],
+  ['a text that is a number', fn('security_file_permission', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}')],
+  ['a number that is a structure', fn('takes_text', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧int}')],
+  ['a structure in place of a pointer to it', fn('takes_text', '{index: 1, type: path}')],
+  ['a void pointer can be anything', fn('vfs_void', '{index: 0, type: file}')],
+  ['a pointer as a number', fn('vfs_void', '{index: 0, type: size_t}')],
+  ['more bits than there are', fn('security_file_permission', '{index: 1, type: ⟦ARG_WIDER_THAN_PARAMETER⟧size_t}')],
+  [
+    'a return value of void',
+    kprobe('call: vfs_void\nsyscall: false\n⟦RETURN_OF_VOID⟧return: true\nreturnArg: {index: 0, type: int}'),
+  ],
+  [
+    'another return value',
+    kprobe(
+      'call: security_path_truncate\nsyscall: false\nreturn: true\nreturnArg: {index: 0, type: ⟦ARG_TYPE_MISMATCH⟧sock}',
+    ).replace('call: sec', 'call: ⟦FUNCTION_SEES_LESS⟧sec'),
+  ],
+  [
+    'a list with one that is missing',
+    policy(
+      'lists: [{name: a, values: [vfs_void, gone]}]\nkprobes:\n- {call: ⟦FUNCTION_UNKNOWN⟧"list:a", syscall: false}',
+    ),
+  ],
+  // Members
+  ['members through pointers', resolve('mm.owner.real_parent.comm')],
+  ['an element of an array', resolve('mm.owner.files.fd[3].f_path.dentry.d_iname')],
+  ['a member that is not there', resolve('⟦RESOLVE_NO_MEMBER⟧mm.ownr.comm')],
+  ['a member of a number', resolve('⟦RESOLVE_NOT_A_STRUCT⟧mm.owner.pid.x')],
+  ['an element of a number', resolve('⟦RESOLVE_NOT_A_STRUCT⟧mm.owner.pid[1]')],
+  [
+    'a member of another type',
+    lsm('bprm_check_security', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧file, resolve: mm.owner.pid}'),
+  ],
+  [
+    'a type that is not there',
+    fn('vfs_void', '{index: 0, type: int, btfType: ⟦BTF_TYPE_UNKNOWN⟧task_strct, resolve: pid}'),
+  ],
+  ['a type of a module', fn('vfs_void', '{index: 0, type: int, btfType: xfs_inode, btfTypeModule: xfs, resolve: pid}')],
+  ['a type for a void pointer', fn('vfs_void', '{index: 0, type: int, btfType: task_struct, resolve: pid}')],
+  [
+    'the running process',
+    kprobe(
+      'call: vfs_void\nsyscall: false\ndata: [{index: 0, type: string, source: current_task, resolve: ⟦RESOLVE_NO_MEMBER⟧real_parent.com}]',
+    ),
+  ],
+  // Other kinds
+  ['an LSM hook', lsm('file_open', '{index: 0, type: file}')],
+  ['an LSM hook by the name of its caller', lsm('⟦LSM_HOOK_UNKNOWN⟧security_file_open', '{index: 0, type: file}')],
+  ['an LSM hook that is not there', lsm('⟦LSM_HOOK_UNKNOWN⟧wholly_unknown', '')],
+  ['a parameter of an LSM hook too far', lsm('file_open', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧1, type: int}')],
+  ['a tracepoint', tp('raw_syscalls', 'sys_enter', '{index: 4, type: int64}')],
+  ['a misspelt tracepoint', tp('raw_syscalls', '⟦TRACEPOINT_UNKNOWN⟧sys_entr')],
+  ['a misspelt group', tp('⟦TRACEPOINT_UNKNOWN⟧raw_syscall', 'sys_enter')],
+  ['a field too far', tp('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}')],
+  ['a tracepoint of which nothing can be told', tp('unreadable', 'x', '{index: 99, type: int64}')],
+  ['a raw tracepoint', tp('sched', 'sched_process_exec\nraw: true', '{index: 2, type: linux_binprm}')],
+  ['a raw tracepoint that is not there', tp('sched', '⟦TRACEPOINT_UNKNOWN⟧sched_proces_exec\nraw: true')],
+  [
+    'a parameter of a raw tracepoint too far',
+    tp('sched', 'sched_process_exec\nraw: true', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧3, type: int}'),
+  ],
+];
+
+describe('policy: against a kernel', () => {
+  for (const [name, text] of cases) it(name, () => check(text));
+
+  const hints: readonly (readonly [string, string, RegExp])[] = [
+    [
+      'a misspelt function',
+      fn('⟦FUNCTION_UNKNOWN⟧security_file_permision', ''),
+      /did you mean security_file_permission\?/,
+    ],
+    ['a misspelt system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧sys_opnat'), /sys_openat/],
+    ['a function under another name', fn('⟦FUNCTION_UNKNOWN⟧security_bpf_map_alloc', ''), /security_bpf_map_create/],
+    ['a function that is no system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧vfs_void'), /syscall: false/],
+    [
+      'the prototype',
+      fn('security_file_permission', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧2, type: int}'),
+      /0 file: struct file \*, 1 mask: int/,
+    ],
+    ['the type to use', fn('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧path}'), /use file/],
+    [
+      'the number to use',
+      fn('security_file_permission', '{index: 1, type: ⟦ARG_WIDER_THAN_PARAMETER⟧size_t}'),
+      /use int$/,
+    ],
+    ['the text to use', fn('takes_text', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧file}'), /use string/],
+    ['the nearest member', resolve('⟦RESOLVE_NO_MEMBER⟧mm.ownr'), /"owner"/],
+    ['the nearest LSM hook', lsm('⟦LSM_HOOK_UNKNOWN⟧security_file_open', ''), /"file_open"/],
+    [
+      'the fields of a tracepoint',
+      tp('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}'),
+      /4 id, 5 args/,
+    ],
+    ['members when none is near', resolve('⟦RESOLVE_NO_MEMBER⟧mm.qqqqqqqq'), /it has owner/],
+    [
+      'the nearest struct',
+      fn('vfs_void', '{index: 0, type: int, btfType: ⟦BTF_TYPE_UNKNOWN⟧task_strct}'),
+      /"task_struct"/,
+    ],
+  ];
+  for (const [name, text, pattern] of hints) it(`tells ${name}`, () => assert.match(hint(text), pattern));
+});
