@@ -1,5 +1,4 @@
 /** Where each object, list and scalar of a policy stands in its text. */
-import type { LineCounter } from 'yaml';
 
 /** Half-open range of UTF-16 offsets. */
 export interface Span {
@@ -27,11 +26,11 @@ export interface Position {
  */
 export class Places {
   readonly #placed = new WeakMap<object, Placed>();
+  #lineStarts: number[] | undefined;
 
   constructor(
     readonly file: string,
     readonly text: string,
-    private readonly lines: LineCounter,
   ) {}
 
   register(container: object, placed: Placed): void {
@@ -65,8 +64,22 @@ export class Places {
     return this.#placed.get(container)?.keys.get(key) ?? this.value(container);
   }
 
+  /** The parser's own count of lines is not right after every mistake. */
   position(span: Span): Position {
-    const { line, col } = this.lines.linePos(span.start);
-    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+    const starts = (this.#lineStarts ??= lineStarts(this.text));
+    const offset = Math.min(span.start, this.text.length);
+    let [low, high] = [0, starts.length - 1];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((starts[middle] as number) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low + 1, column: offset - (starts[low] as number) + 1 };
   }
+}
+
+function lineStarts(text: string): number[] {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
 }

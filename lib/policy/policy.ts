@@ -4,7 +4,7 @@ import { checkPolicy } from './checks/policy.js';
 import { hooksOf } from './hooks.js';
 import { policyShape } from './language.js';
 import type { Hook, PolicyData } from './model.js';
-import { Places } from './places.js';
+import { type Places } from './places.js';
 import { walk } from './walk.js';
 import { parseYaml } from './yaml.js';
 

@@ -5,7 +5,6 @@ import {
   isNode,
   isScalar,
   Lexer,
-  LineCounter,
   Parser,
   visit,
   type Document,
@@ -28,9 +27,7 @@ export interface ParsedText {
  * recursive, and its own check for duplicate keys takes quadratic time (the walker looks for them instead).
  */
 export function parseYaml(text: string, file: string): ParsedText {
-  const lines = new LineCounter();
-  lines.addNewLine(0);
-  const report = new Report(new Places(file, text, lines));
+  const report = new Report(new Places(file, text));
   if (Buffer.byteLength(text) > FILE_BYTES_MAX) {
     report.add(
       'FILE_TOO_LARGE',
@@ -40,7 +37,7 @@ export function parseYaml(text: string, file: string): ParsedText {
     );
     return { report };
   }
-  const documents = compose(text, lines, report);
+  const documents = compose(text, report);
   const [document, second] = documents;
   if (report.hasErrors) return { report };
   if (second !== undefined) {
@@ -72,8 +69,8 @@ function isNothing({ contents }: Document.Parsed): boolean {
 
 const start: Span = { start: 0, end: 0 };
 
-function compose(text: string, lines: LineCounter, report: Report): Document.Parsed[] {
-  const parser = new Parser(lines.addNewLine);
+function compose(text: string, report: Report): Document.Parsed[] {
+  const parser = new Parser();
   // Core schema of YAML 1.2; errors keep offsets, positions are worked out by Places.
   const composer = new Composer({
     version: '1.2',

@@ -46,7 +46,7 @@ function checkName(policy: PolicyData, report: Report): void {
   const name = metadata?.name;
   if (metadata === undefined || name === undefined) return;
   const span = report.places.value(metadata, 'name');
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+
   if (name.length > 253 || /[\u0000-\u001f\u007f/]/.test(name)) {
     report.add(
       'BAD_NAME',

@@ -12,7 +12,7 @@ import {
 import { callsOf, type Call } from '../lists.js';
 import type { ArgData, Hook, ValueFilter } from '../model.js';
 import type { Analysis } from '../policy.js';
-import { Report } from '../report.js';
+import { type Report } from '../report.js';
 import { ARG_TYPES, type TypeFacts } from '../vocabulary.js';
 import { BinarySets } from './binaries.js';
 import type { Clause } from './filters.js';

@@ -85,6 +85,8 @@ const ARCHITECTURES = ['x64', 'arm64', 'ia32', 's390x', 'riscv', 'loongarch', 'p
 /** `sys_NAME`, as policies have it, is `__x64_sys_NAME` in a kernel; `__do_sys_NAME` has the real parameters. */
 function findSyscall(call: string, kernel: KernelInfo): Found | undefined {
   const own = call.replace(/^__[a-z0-9]+_(?=sys_)/, '');
+  if (!own.startsWith('sys_')) return undefined;
+  // Kernels before 4.17 have the plain name.
   const names = own === call ? [...ARCHITECTURES.map((architecture) => `__${architecture}_${call}`), call] : [call];
   const name = names.find((candidate) => kernel.function(candidate) !== undefined);
   if (name === undefined) return undefined;

@@ -27,7 +27,7 @@ const lsm = (hook: string, args: string): string => policy(`lsmhooks:\n${item(`h
 const tp = (subsystem: string, event: string, args = ''): string =>
   policy(`tracepoints:\n${item(`subsystem: ${subsystem}\nevent: ${event}\nargs: [${args}]`)}`);
 const resolve = (path: string, type = 'string'): string =>
-  lsm('bprm_check_security', `{index: 0, type: ${type}, resolve: ${path}}`);
+  lsm('bprm_check_security', `{index: 0, type: ${type}, resolve: ${path.replace(/[^⟧]+$/, '"$&"')}}`);
 
 const cases: readonly (readonly [string, string])[] = [
   [

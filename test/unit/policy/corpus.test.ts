@@ -1,0 +1,47 @@
+/** Real policies: each is accepted, or refused with codes that docs/policy.md names as known. */
+import assert from 'node:assert/strict';
+import {
+  compilePolicy,
+  explainPolicy,
+  formatExplanation,
+  parsePolicy,
+  validatePolicy,
+} from '../../../lib/policy/index.js';
+import { corpus } from './corpus.js';
+
+/** Variables that have to be replaced before such a policy can be used. */
+const KNOWN_MISTAKES: Readonly<Record<string, string>> = {
+  'policylibrary__egress.yaml': 'ADDRESS_INVALID',
+  'quickstart__network_egress_cluster.yaml': 'ADDRESS_INVALID',
+  'quickstart__network_egress_cluster_enforce.yaml': 'ADDRESS_INVALID',
+};
+
+describe('policy: real policies', () => {
+  const files = corpus();
+  const counts = new Map<string, number>();
+  let accepted = 0;
+
+  for (const { name, text } of files) {
+    it(name, () => {
+      const found = validatePolicy(text, { file: name });
+      for (const { code } of found) counts.set(code, (counts.get(code) ?? 0) + 1);
+      const errors = found.filter((d) => d.severity === 'error');
+      if (errors.length === 0) {
+        accepted++;
+        assert.ok(compilePolicy(text).hooks.length > 0);
+      }
+      const mistakes = new Set(errors.map((d) => d.code).filter((code) => !code.startsWith('UNSUPPORTED_')));
+      assert.deepEqual([...mistakes], KNOWN_MISTAKES[name] === undefined ? [] : [KNOWN_MISTAKES[name]]);
+      if (mistakes.size === 0) assert.ok(formatExplanation(explainPolicy(parsePolicy(text))).startsWith('policy '));
+      for (const d of found)
+        assert.ok(d.line >= 1 && d.column >= 1 && d.hint !== '' && d.text !== '', JSON.stringify(d));
+    });
+  }
+
+  after(() => {
+    if (files.length === 0) return;
+    console.log(`      ${files.length} policies, ${accepted} can be loaded; diagnostics by code:`);
+    for (const [code, count] of [...counts].sort(([a], [b]) => (a < b ? -1 : 1)))
+      console.log(`      ${String(count).padStart(5)} ${code}`);
+  });
+});

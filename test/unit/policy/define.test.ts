@@ -1,0 +1,117 @@
+/** Policies written in code go the way of those in YAML. */
+import assert from 'node:assert/strict';
+import { compilePolicy, definePolicy, parsePolicy } from '../../../lib/index.js';
+import { definePolicy as defineAny } from '../../../lib/policy/index.js';
+import { PolicyError } from '../../../lib/errors.js';
+import type { definePolicy as Define } from '../../../types/policy.js';
+
+const define = definePolicy as unknown as typeof Define;
+
+describe('policy: definePolicy', () => {
+  it('gives the policy that the same YAML gives', () => {
+    const policy = define({
+      metadata: { name: 'in-code', labels: { team: 'a' } },
+      spec: {
+        kprobes: [
+          {
+            call: 'security_file_permission',
+            syscall: false,
+            return: true,
+            args: [
+              { index: 0, type: 'file' },
+              { index: 1, type: 'int' },
+            ],
+            returnArg: { index: 0, type: 'int' },
+            selectors: [
+              {
+                matchArgs: [
+                  { index: 0, operator: 'Prefix', values: ['/etc'] },
+                  { index: 1, operator: 'Equal', values: [4, '0x2', 1n] },
+                ],
+                matchPIDs: [{ operator: 'NotIn', values: [1] }],
+                matchReturnArgs: [{ operator: 'LT', values: [0] }],
+              },
+            ],
+          },
+        ],
+      },
+    });
+    assert.equal(policy.name, 'in-code');
+    const [hook] = compilePolicy(policy).hooks;
+    assert.deepEqual(
+      hook?.args[1]?.ints[0]?.tests.map(({ value }) => value),
+      [4n, 2n, 1n],
+    );
+    assert.deepEqual(hook?.args[0]?.texts.prefix?.entries, [{ value: '/etc', match: [0], reject: [] }]);
+    assert.deepEqual(hook?.pids[0]?.tests[0]?.value, 1n);
+    assert.ok(Object.isFrozen(policy));
+  });
+
+  it('keeps texts as they are, whatever YAML would make of them', () => {
+    for (const text of [
+      'yes',
+      '0x10',
+      '~',
+      '1e3',
+      'a: b',
+      '- x',
+      '"',
+      "'",
+      '\n',
+      '\u0007',
+      '*a',
+      '&a',
+      '!t',
+      '# no',
+      '  ',
+      'ä🚀',
+    ]) {
+      const policy = define({
+        metadata: { name: 'texts' },
+        spec: { kprobes: [{ call: 'f', syscall: false, message: text }] },
+      });
+      assert.equal(compilePolicy(policy).hooks[0]?.message, text);
+    }
+  });
+
+  it('uses the same object twice without an alias', () => {
+    const values = ['/a'] as const;
+    const filter = { operator: 'In', values } as const;
+    const policy = define({
+      metadata: { name: 'shared' },
+      spec: {
+        kprobes: [
+          { call: 'f', selectors: [{ matchBinaries: [filter] }] },
+          { call: 'g', selectors: [{ matchBinaries: [filter] }] },
+        ],
+      },
+    });
+    assert.equal(compilePolicy(policy).binarySets.length, 1);
+  });
+
+  it('throws PolicyError with every mistake, and TypeError for what is no data', () => {
+    assert.throws(
+      () => defineAny({ metadata: {}, spec: { kprobes: [{ call: 7 }] } }),
+      (error) =>
+        error instanceof PolicyError && error.diagnostics.map((d) => d.code).join() === 'MISSING_FIELD,WRONG_TYPE',
+    );
+    const circle: { spec?: object } = {};
+    circle.spec = circle;
+    assert.throws(() => defineAny(circle), TypeError);
+    assert.throws(() => defineAny({ spec: () => 1 }), TypeError);
+    assert.throws(() => defineAny({ metadata: { name: 'a', labels: null }, spec: Symbol('x') }), TypeError);
+  });
+
+  it('takes no policy that it did not make', () => {
+    assert.throws(() => compilePolicy({ name: 'forged', file: '' }), TypeError);
+    assert.throws(() => parsePolicy('a: ['), PolicyError);
+  });
+
+  it('leaves out what is undefined and keeps null visible', () => {
+    assert.equal(
+      defineAny({ metadata: { name: 'a', namespace: undefined }, spec: { kprobes: [{ call: 'f' }] } }).name,
+      'a',
+    );
+    assert.throws(() => defineAny({ metadata: { name: null }, spec: { kprobes: [{ call: 'f' }] } }), PolicyError);
+  });
+});

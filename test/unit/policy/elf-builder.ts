@@ -1,0 +1,66 @@
+/** Makes small ELF files with function symbols and static probes. */
+
+export interface ElfContents {
+  readonly symbols: readonly string[];
+  /** `PROVIDER:NAME` */
+  readonly probes: readonly string[];
+  readonly bigEndian?: boolean;
+}
+
+export function buildElf({ symbols, probes, bigEndian = false }: ElfContents): Buffer {
+  const u16 = (buffer: Buffer, at: number, value: number): void =>
+    void (bigEndian ? buffer.writeUInt16BE(value, at) : buffer.writeUInt16LE(value, at));
+  const u32 = (buffer: Buffer, at: number, value: number): void =>
+    void (bigEndian ? buffer.writeUInt32BE(value, at) : buffer.writeUInt32LE(value, at));
+  const u64 = (buffer: Buffer, at: number, value: number): void =>
+    void (bigEndian ? buffer.writeBigUInt64BE(BigInt(value), at) : buffer.writeBigUInt64LE(BigInt(value), at));
+
+  const names = ['', ...symbols, 'imported', 'variable'];
+  const strings = Buffer.from(`${names.join('\0')}\0`);
+  const table = Buffer.alloc(24 * names.length);
+  names.forEach((name, i) => {
+    u32(table, 24 * i, name === '' ? 0 : strings.indexOf(`${name}\0`));
+    table[24 * i + 4] = name === '' ? 0 : name === 'variable' ? 1 : 2;
+    u16(table, 24 * i + 6, name === '' || name === 'imported' ? 0 : 1);
+  });
+  const notes = Buffer.concat([
+    note('GNU', 1, Buffer.alloc(20), u32),
+    ...probes.map((probe) =>
+      note('stapsdt', 3, Buffer.concat([Buffer.alloc(24), Buffer.from(`${probe.replace(':', '\0')}\0-4@%eax\0`)]), u32),
+    ),
+  ]);
+
+  const contents = [Buffer.alloc(0), table, strings, notes];
+  const kinds = [0, 2, 3, 7];
+  const header = Buffer.alloc(64);
+  header.set([0x7f, 0x45, 0x4c, 0x46, 2, bigEndian ? 2 : 1, 1]);
+  const sections = Buffer.alloc(64 * contents.length);
+  let offset = 64;
+  contents.forEach((content, i) => {
+    u32(sections, 64 * i + 4, kinds[i] ?? 0);
+    u64(sections, 64 * i + 24, offset);
+    u64(sections, 64 * i + 32, content.length);
+    u32(sections, 64 * i + 40, kinds[i] === 2 ? 2 : 0);
+    u64(sections, 64 * i + 56, kinds[i] === 2 ? 24 : 0);
+    offset += content.length;
+  });
+  u64(header, 40, offset);
+  u16(header, 58, 64);
+  u16(header, 60, contents.length);
+  return Buffer.concat([header, ...contents, sections]);
+}
+
+function note(
+  owner: string,
+  type: number,
+  content: Buffer,
+  u32: (buffer: Buffer, at: number, value: number) => void,
+): Buffer {
+  const head = Buffer.alloc(12);
+  const name = Buffer.from(`${owner}\0`);
+  u32(head, 0, name.length);
+  u32(head, 4, content.length);
+  u32(head, 8, type);
+  const pad = (buffer: Buffer): Buffer => Buffer.concat([buffer, Buffer.alloc((4 - (buffer.length % 4)) % 4)]);
+  return Buffer.concat([head, pad(name), pad(content)]);
+}
