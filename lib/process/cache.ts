@@ -4,7 +4,7 @@
  */
 import { EventExec, EventExit, EventFork, EventHook, ProcessKey } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
-import { ExecImage, ForkImage, ProcessImage, type ProcessContext } from './process.js';
+import { ExecImage, ForkImage, type ProcessImage, type ProcessContext } from './process.js';
 import { listProcesses, ProcImage, procShowsAllProcesses, readEntry, type ProcEntry } from './procfs.js';
 
 /** Ended processes that are kept: hooks still run after the exit record. */

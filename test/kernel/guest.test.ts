@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { preflight } from '../../dist/index.js';
+import { preflight } from '../../lib/index.js';
 
 describe('the guest', () => {
   it('runs the kernel that was asked for', () => {

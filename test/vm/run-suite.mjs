@@ -45,7 +45,7 @@ async function main() {
     return 0;
   }
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-suite-'));
-  const mocha = ['node_modules/mocha/bin/mocha.js', '--no-color', '--require', 'tsx/cjs'];
+  const mocha = ['node_modules/mocha/bin/mocha.js', '--no-color', '--require', 'tsx/cjs', '--timeout', '120000'];
   if (values.grep !== undefined) mocha.push('--grep', values.grep);
   mocha.push(...(positionals.length > 0 ? positionals : ['test/kernel/**/*.test.ts']));
   try {

@@ -1,0 +1,27 @@
+// Mistakes, not taste: prettier does the layout, tsc the types, scripts/check-imports.mjs the folders.
+import tseslint from 'typescript-eslint';
+
+export default tseslint.config(
+  { ignores: ['**/*.gen.ts', '.cache', 'build', 'coverage', 'dist', 'node_modules', 'prebuilds'] },
+  ...tseslint.configs.recommended,
+  {
+    rules: {
+      eqeqeq: 'error',
+      'no-console': 'off',
+      'no-var': 'error',
+      'prefer-const': 'error',
+      '@typescript-eslint/consistent-type-imports': [
+        'error',
+        { fixStyle: 'inline-type-imports', disallowTypeAnnotations: false },
+      ],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrors: 'none' },
+      ],
+    },
+  },
+  // plain CommonJS: the install step and mocha's reporter run without a compiler
+  { files: ['**/*.js', '**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
+  // mocha's `this.timeout`, chains of assertions
+  { files: ['test/**'], rules: { '@typescript-eslint/no-unused-expressions': 'off' } },
+);
