@@ -4,8 +4,10 @@ export { loadKernelInfo } from './native/btf.js';
 export {
   compilePolicy,
   definePolicy,
+  expandPolicyPaths,
   explainPolicy,
   formatExplanation,
+  loadPolicyFile,
   parsePolicy,
   policySchema,
   validatePolicy,

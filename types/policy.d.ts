@@ -29,6 +29,12 @@ export interface ValidateOptions extends ParseOptions {
  */
 export function loadKernelInfo(btfFile?: string): KernelInfo;
 
+/** The policy files that a path means: a file itself; of a folder, those whose names end in .yaml or .yml. Throws PolicyError. */
+export function expandPolicyPaths(fileOrFolder: string): string[];
+
+/** The text of a policy file: UTF-8, at most 1 MiB. Throws PolicyError. */
+export function loadPolicyFile(path: string): string;
+
 /** Throws PolicyError with every mistake. */
 export function parsePolicy(yaml: string, options?: ParseOptions): Policy;
 

@@ -4,7 +4,18 @@ import type * as polytrace from '../../types/index.js';
 /** The part of the public API that the commands use. */
 export type Api = Pick<
   typeof polytrace,
-  'eventFilter' | 'formatCompact' | 'openTracer' | 'preflight' | 'toJson' | 'validatePolicy'
+  | 'eventFilter'
+  | 'expandPolicyPaths'
+  | 'explainPolicy'
+  | 'formatCompact'
+  | 'formatExplanation'
+  | 'loadKernelInfo'
+  | 'loadPolicyFile'
+  | 'openTracer'
+  | 'policySchema'
+  | 'preflight'
+  | 'toJson'
+  | 'validatePolicy'
 > & {
   readonly PolytraceError: ErrorClass<polytrace.PolytraceError>;
   readonly PolicyError: ErrorClass<polytrace.PolicyError>;

@@ -6,9 +6,9 @@ import type { EventType } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
 import { GOOD, KERNEL, POLICY_ERRORS, USAGE, UsageError, type Context } from './context.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
+import { policyCommands } from './policy-commands.js';
 import { preflight } from './preflight.js';
 import { safe } from './text.js';
-import { validate } from './validate.js';
 
 const EVENT_TYPES: readonly EventType[] = ['process_exec', 'process_exit', 'process_kprobe', 'lost'];
 
@@ -54,13 +54,7 @@ async function parse(args: readonly string[], context: Context): Promise<number>
   geteventsCommand(program).action(async (options: GetEventsOptions) => {
     status = await getEvents(options, context);
   });
-  program
-    .command('validate')
-    .description('Check policies without loading them: no root, no kernel needed')
-    .argument('<file...>', 'policies in YAML')
-    .action(async (files: string[]) => {
-      status = await validate(files, context);
-    });
+  policyCommands(program, context, (result) => (status = result));
   program
     .command('preflight')
     .description('Show what this kernel and these privileges allow')

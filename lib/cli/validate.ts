@@ -1,34 +1,80 @@
-/** `polytrace validate`: every mistake of every file, without a kernel. */
-import { readFileSync } from 'node:fs';
+/** `polytrace validate`: every mistake of every file. */
+import { statSync } from 'node:fs';
+import type { Diagnostic } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
 import { GOOD, POLICY_ERRORS, UsageError, type Context } from './context.js';
+import { chooseKernel, type CheckedAgainst, type KernelOptions } from './kernel.js';
 import { print } from './output.js';
+import { sarif } from './sarif.js';
 import { safe } from './text.js';
 
-export async function validate(files: readonly string[], { api, stdout }: Context): Promise<number> {
-  const sources = files.map((file) => ({ file, yaml: read(file) }));
-  let status = GOOD;
-  let text = '';
-  for (const { file, yaml } of sources) {
-    const diagnostics = api.validatePolicy(yaml, { file });
-    for (const diagnostic of diagnostics) text += `${formatDiagnostic(diagnostic)}\n`;
-    const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error').length;
-    if (errors > 0) status = POLICY_ERRORS;
-    else text += `${file}: ok${warnings(diagnostics.length)}\n`;
-  }
-  await print(stdout, safe(text));
-  return status;
+export const FORMATS = ['text', 'json', 'sarif'] as const;
+
+export interface ValidateOptions extends KernelOptions {
+  readonly format: (typeof FORMATS)[number];
+  readonly strict?: boolean;
 }
 
-function read(file: string): string {
+export interface FileResult {
+  readonly file: string;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export async function validate(paths: readonly string[], options: ValidateOptions, context: Context): Promise<number> {
+  for (const path of paths) demand(path);
+  const against = chooseKernel(options, context);
+  const results = paths.flatMap((path) => checkPath(path, against, context));
+  const fails = (d: Diagnostic): boolean => d.severity === 'error' || options.strict === true;
+  const failed = results.some(({ diagnostics }) => diagnostics.some(fails));
+  const text =
+    options.format === 'text' ? textOf(results) : options.format === 'json' ? jsonOf(results) : sarif(results);
+  await print(context.stdout, options.format === 'text' ? safe(text) : text);
+  return failed ? POLICY_ERRORS : GOOD;
+}
+
+/** A path that leads nowhere is a mistake of the command line, not of a policy. */
+function demand(path: string): void {
   try {
-    return readFileSync(file, 'utf8');
+    statSync(path);
   } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+    throw new UsageError(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
   }
+}
+
+function checkPath(path: string, against: CheckedAgainst, { api }: Context): FileResult[] {
+  const attempt = <T>(file: string, run: () => T): T | FileResult => {
+    try {
+      return run();
+    } catch (error) {
+      if (error instanceof api.PolicyError) return { file, diagnostics: error.diagnostics };
+      throw error;
+    }
+  };
+  const files = attempt(path, () => api.expandPolicyPaths(path));
+  if (!Array.isArray(files)) return [files];
+  return files.map((file) => {
+    const yaml = attempt(file, () => api.loadPolicyFile(file));
+    return typeof yaml === 'string' ? { file, diagnostics: api.validatePolicy(yaml, { file, ...against }) } : yaml;
+  });
+}
+
+function textOf(results: readonly FileResult[]): string {
+  return results
+    .map(({ file, diagnostics }) => {
+      const lines = diagnostics.map((diagnostic) => `${formatDiagnostic(diagnostic)}\n`).join('');
+      const failed = diagnostics.some((diagnostic) => diagnostic.severity === 'error');
+      return failed ? lines : `${lines}${file}: ok${warnings(diagnostics.length)}\n`;
+    })
+    .join('');
 }
 
 function warnings(count: number): string {
   if (count === 0) return '';
   return count === 1 ? ', 1 warning' : `, ${count} warnings`;
+}
+
+function jsonOf(results: readonly FileResult[]): string {
+  const count = (severity: Diagnostic['severity']): number =>
+    results.reduce((sum, { diagnostics }) => sum + diagnostics.filter((d) => d.severity === severity).length, 0);
+  return `${JSON.stringify({ errors: count('error'), warnings: count('warning'), files: results }, null, 2)}\n`;
 }

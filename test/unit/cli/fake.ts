@@ -4,6 +4,7 @@ import { Writable } from 'node:stream';
 import type { Api, Context } from '../../../lib/cli/context.js';
 import { runCommand } from '../../../lib/cli/program.js';
 import * as errors from '../../../lib/errors.js';
+import * as policies from '../../../lib/policy/index.js';
 import { eventFilter, formatCompact, toJson } from '../../../lib/output/index.js';
 import type { EventsOptions, PolicyStatus, Tracer, TracerEvent, TracerOptions } from '../../../types/index.js';
 
@@ -99,7 +100,12 @@ export class FakeCommand {
     eventFilter,
     formatCompact,
     toJson,
+    ...policies,
     validatePolicy: () => [],
+    // Its public signature knows more of the policy than is needed here.
+    loadKernelInfo: () => {
+      throw new errors.KernelError('ADDON_MISSING', 'the native addon is not there', 'build it');
+    },
     preflight: () => ({ kernel: '6.12.0', features: [], canTrace: true, canAttachKprobes: true }),
     openTracer: (options) => {
       this.opened = options;

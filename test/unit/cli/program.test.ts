@@ -66,7 +66,11 @@ describe('polytrace', () => {
       [['getevents', '--duration', '3000000'], /at most 2147483/],
       [['validate'], /missing required argument 'file'/],
       [['validate', '/nonexistent/policy.yaml'], /cannot read \/nonexistent\/policy\.yaml: ENOENT/],
-      [['validate', '/tmp'], /cannot read \/tmp: EISDIR/],
+      [['validate', '--kernel', 'some', 'x'], /Allowed choices are/],
+      [['validate', '--format', 'xml', 'x'], /Allowed choices are/],
+      [['validate', '--btf', 'a', '--kernel', 'none', 'x'], /cannot be used with/],
+      [['explain'], /missing required argument 'file'/],
+      [['completion', 'fish'], /Allowed choices are bash, zsh/],
       [['preflight', 'extra'], /too many arguments/],
     ];
     for (const [args, message] of wrong) {

@@ -1,0 +1,47 @@
+/** Diagnostics in SARIF 2.1.0, which code hosting sites show beside the lines. */
+import { relative, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Diagnostic } from '../../types/index.js';
+import type { FileResult } from './validate.js';
+
+const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';
+
+export function sarif(results: readonly FileResult[]): string {
+  const diagnostics = results.flatMap((result) => result.diagnostics);
+  const codes = [...new Set(diagnostics.map((diagnostic) => diagnostic.code))].sort();
+  const rules = codes.map((id) => ({
+    id,
+    helpUri: `https://www.npmjs.com/package/polytrace?docs=diagnostics#${id.toLowerCase()}`,
+  }));
+  const run = {
+    tool: { driver: { name: 'polytrace', informationUri: 'https://www.npmjs.com/package/polytrace', rules } },
+    columnKind: 'utf16CodeUnits',
+    results: diagnostics.map((diagnostic) => resultOf(diagnostic, codes)),
+  };
+  return `${JSON.stringify({ $schema: SCHEMA, version: '2.1.0', runs: [run] }, null, 2)}\n`;
+}
+
+function resultOf(diagnostic: Diagnostic, codes: readonly string[]): object {
+  const { code, severity, message, hint, file, line, column, text } = diagnostic;
+  return {
+    ruleId: code,
+    ruleIndex: codes.indexOf(code),
+    level: severity,
+    message: { text: hint === '' ? message : `${message} (${hint})` },
+    locations: [
+      {
+        physicalLocation: {
+          artifactLocation: { uri: uriOf(file) },
+          region: { startLine: line, startColumn: column, ...(text === '' ? {} : { snippet: { text } }) },
+        },
+      },
+    ],
+  };
+}
+
+/** Relative to the folder that the command runs in, where the file is below it. */
+function uriOf(file: string): string {
+  const below = relative(process.cwd(), file);
+  if (below.startsWith('..') || below.startsWith(sep)) return pathToFileURL(file).href;
+  return below.split(sep).map(encodeURIComponent).join('/');
+}
