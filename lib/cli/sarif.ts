@@ -9,12 +9,10 @@ const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schem
 export function sarif(results: readonly FileResult[]): string {
   const diagnostics = results.flatMap((result) => result.diagnostics);
   const codes = [...new Set(diagnostics.map((diagnostic) => diagnostic.code))].sort();
-  const rules = codes.map((id) => ({
-    id,
-    helpUri: `https://www.npmjs.com/package/polytrace?docs=diagnostics#${id.toLowerCase()}`,
-  }));
+  const help = { text: 'docs/diagnostics.md of the package polytrace tells cause and remedy of each code.' };
+  const rules = codes.map((id) => ({ id, help }));
   const run = {
-    tool: { driver: { name: 'polytrace', informationUri: 'https://www.npmjs.com/package/polytrace', rules } },
+    tool: { driver: { name: 'polytrace', rules } },
     columnKind: 'utf16CodeUnits',
     results: diagnostics.map((diagnostic) => resultOf(diagnostic, codes)),
   };

@@ -1,0 +1,239 @@
+/** The commands that look at policies: validate in its formats, explain, schema, completion. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Context } from '../../../lib/cli/context.js';
+import { runCommand } from '../../../lib/cli/program.js';
+import * as policies from '../../../lib/policy/index.js';
+import { fakeKernel } from '../policy/fake-kernel.js';
+import { kprobe } from '../policy/marked.js';
+import { FakeCommand } from './fake.js';
+
+const GOOD = kprobe('call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: file}]');
+const WARNS = kprobe(
+  'call: security_file_permission\nsyscall: false\nselectors:\n- matchBinaries: [{operator: In, values: [cat]}]',
+);
+const BAD = kprobe('call: security_file_permission\nsycall: false');
+const UNKNOWN = kprobe('call: no_such_function\nsyscall: false');
+
+describe('polytrace on policies', () => {
+  let command: FakeCommand;
+  let folder = '';
+  let asked: (string | undefined)[] = [];
+  let hasAddon = true;
+
+  beforeEach(() => {
+    command = new FakeCommand();
+    folder = mkdtempSync(join(tmpdir(), 'polytrace-cli-'));
+    asked = [];
+    hasAddon = true;
+    const files = { 'good.yaml': GOOD, 'warns.yaml': WARNS, 'bad.yaml': BAD, 'unknown.yaml': UNKNOWN };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const run = (...args: string[]): Promise<number> => {
+    const context = command.context();
+    const loadKernelInfo: Context['api']['loadKernelInfo'] = (btf) => {
+      asked.push(btf);
+      if (!hasAddon) return command.api.loadKernelInfo(btf);
+      return fakeKernel;
+    };
+    const api = { ...command.api, validatePolicy: policies.validatePolicy, loadKernelInfo };
+    return runCommand(
+      args.map((arg) => arg.replace('@', `${folder}/`)),
+      { ...context, api },
+    );
+  };
+  const out = (): string => command.stdout.text.replaceAll(`${folder}/`, '');
+
+  describe('validate', () => {
+    it('checks without a kernel when it is told so', async () => {
+      assert.equal(await run('validate', '--kernel', 'none', '@unknown.yaml'), 0);
+      assert.equal(out(), 'unknown.yaml: ok\n');
+      assert.deepEqual(asked, []);
+    });
+
+    it('checks against the running kernel and against another one', async () => {
+      assert.equal(await run('validate', '--kernel', 'running', '@unknown.yaml'), 1);
+      assert.match(out(), /^unknown\.yaml:7:11: error FUNCTION_UNKNOWN: /);
+      assert.equal(await run('validate', '--btf', '@btf', '@unknown.yaml'), 1);
+      assert.deepEqual(asked, [undefined, `${folder}/btf`]);
+    });
+
+    it('notes that it could not check against a kernel', async function () {
+      if (process.platform !== 'linux') return this.skip();
+      hasAddon = false;
+      assert.equal(await run('validate', '@unknown.yaml'), 0);
+      assert.match(command.stderr.text, /^note: not checked against a kernel: the native addon is not there\n$/);
+      assert.equal(out(), 'unknown.yaml: ok\n');
+    });
+
+    it('fails with 3 when the kernel that was asked for cannot be read', async () => {
+      hasAddon = false;
+      assert.equal(await run('validate', '--kernel', 'running', '@good.yaml'), 3);
+      assert.match(command.stderr.text, /ADDON_MISSING/);
+    });
+
+    it('lets warnings fail with --strict only', async () => {
+      assert.equal(await run('validate', '--kernel', 'none', '@warns.yaml'), 0);
+      assert.match(out(), /warning PATH_NOT_ABSOLUTE[^]*warns\.yaml: ok, 1 warning\n$/);
+      assert.equal(await run('validate', '--kernel', 'none', '--strict', '@warns.yaml'), 1);
+    });
+
+    it('takes folders, and tells of every file that cannot be read', async () => {
+      mkdirSync(join(folder, 'empty'));
+      writeFileSync(join(folder, 'latin.yml'), Buffer.from([0xff]));
+      assert.equal(await run('validate', '--kernel', 'none', '@', '@empty'), 1);
+      const lines = out()
+        .split('\n')
+        .filter((line) => !line.startsWith(' '));
+      assert.deepEqual(
+        lines.map((line) => /^[\w./]*/.exec(line)?.[0]),
+        ['bad.yaml', 'good.yaml', 'latin.yml', 'unknown.yaml', 'warns.yaml', 'warns.yaml', 'empty', ''].map((name) =>
+          name === 'empty' ? `${folder}/empty`.slice(folder.length + 1) : name,
+        ),
+      );
+      assert.match(out(), /FILE_NOT_UTF8/);
+      assert.match(out(), /FOLDER_EMPTY/);
+    });
+
+    it('gives JSON', async () => {
+      assert.equal(await run('validate', '--kernel', 'none', '--format', 'json', '@bad.yaml', '@good.yaml'), 1);
+      const result = JSON.parse(out()) as {
+        errors: number;
+        warnings: number;
+        files: { file: string; diagnostics: { code: string; line: number }[] }[];
+      };
+      assert.equal(result.errors, 1);
+      assert.equal(result.warnings, 0);
+      assert.deepEqual(
+        result.files.map(({ file, diagnostics }) => [file, diagnostics.map((d) => `${d.code} ${d.line}`)]),
+        [
+          ['bad.yaml', ['UNKNOWN_FIELD 8']],
+          ['good.yaml', []],
+        ],
+      );
+    });
+
+    it('gives SARIF', async () => {
+      assert.equal(await run('validate', '--kernel', 'none', '--format', 'sarif', '@bad.yaml', '@warns.yaml'), 1);
+      const log = JSON.parse(command.stdout.text) as Record<string, unknown> & {
+        runs: { tool: { driver: { rules: { id: string }[] } }; results: Record<string, unknown>[] }[];
+      };
+      assert.equal(log['version'], '2.1.0');
+      const [sarif] = log.runs;
+      assert.deepEqual(
+        sarif?.tool.driver.rules.map((rule) => rule.id),
+        ['PATH_NOT_ABSOLUTE', 'UNKNOWN_FIELD'],
+      );
+      assert.deepEqual(
+        sarif?.results.map(({ ruleId, ruleIndex, level }) => [ruleId, ruleIndex, level]),
+        [
+          ['UNKNOWN_FIELD', 1, 'error'],
+          ['PATH_NOT_ABSOLUTE', 0, 'warning'],
+        ],
+      );
+      const text = JSON.stringify(sarif?.results[0]);
+      assert.match(text, /"startLine":8,"startColumn":5/);
+      assert.match(text, /"uri":"file:\/\/\/.*bad\.yaml"/);
+    });
+
+    it('names files below the working folder by their relative path in SARIF', async () => {
+      const below = mkdtempSync(join(process.cwd(), 'a b-'));
+      try {
+        writeFileSync(join(below, 'bad.yaml'), BAD);
+        await run('validate', '--kernel', 'none', '--format', 'sarif', join(below, 'bad.yaml'));
+        assert.match(command.stdout.text, /"uri": "a%20b-[^/]*\/bad\.yaml"/);
+      } finally {
+        rmSync(below, { recursive: true });
+      }
+    });
+  });
+
+  describe('explain', () => {
+    it('tells in words', async () => {
+      assert.equal(await run('explain', '--kernel', 'none', '@warns.yaml'), 0);
+      assert.match(out(), /^policy test\n\nkprobes: function security_file_permission\n/);
+      assert.match(out(), /binary is "cat"/);
+      assert.match(command.stderr.text, /PATH_NOT_ABSOLUTE/);
+    });
+
+    it('gives JSON with the image', async () => {
+      assert.equal(await run('explain', '--kernel', 'running', '--format', 'json', '@good.yaml'), 0);
+      const result = JSON.parse(out()) as { name: string; image: { hooks: { call: string }[] } };
+      assert.equal(result.name, 'test');
+      assert.deepEqual(
+        result.image.hooks.map((hook) => hook.call),
+        ['security_file_permission'],
+      );
+    });
+
+    it('refuses mistakes, folders and what is not there', async () => {
+      assert.equal(await run('explain', '--kernel', 'none', '@bad.yaml'), 1);
+      assert.match(command.stderr.text, /UNKNOWN_FIELD/);
+      assert.equal(await run('explain', '--kernel', 'none', '@'), 2);
+      assert.equal(await run('explain', '--kernel', 'none', '@nothing'), 2);
+    });
+  });
+
+  it('schema prints the JSON Schema', async () => {
+    assert.equal(await run('schema'), 0);
+    assert.deepEqual(JSON.parse(command.stdout.text), JSON.parse(JSON.stringify(policies.policySchema())));
+  });
+
+  describe('completion', () => {
+    const complete = async (...words: string[]): Promise<string[]> => {
+      assert.equal(await run('completion', 'bash'), 0);
+      const script = `${command.stdout.text}\nCOMP_WORDS=(polytrace "$@"); COMP_CWORD=$#; _polytrace; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      const { stdout, stderr } = spawnSync('bash', ['-c', script, 'bash', ...words], { cwd: folder, encoding: 'utf8' });
+      assert.equal(stderr, '');
+      return stdout
+        .split('\n')
+        .filter((word) => word !== '')
+        .sort();
+    };
+    const cases: readonly (readonly [readonly string[], readonly string[]])[] = [
+      [['val'], ['validate']],
+      [['validate', '--for'], ['--format']],
+      [
+        ['validate', '--format', ''],
+        ['json', 'sarif', 'text'],
+      ],
+      [['validate', '--format', 's'], ['sarif']],
+      [['validate', 'go'], ['good.yaml']],
+      [['getevents', '-o', 'j'], ['json']],
+      [['getevents', '--policy', 'ba'], ['bad.yaml']],
+      [['completion', 'z'], ['zsh']],
+      [['explain', '--kernel', 'n'], ['none']],
+    ];
+    for (const [words, expected] of cases) {
+      it(`bash: ${words.join(' ')}`, async () => assert.deepEqual(await complete(...words), expected));
+    }
+
+    it('zsh: knows every command and option', async function () {
+      assert.equal(await run('completion', 'zsh'), 0);
+      const script = command.stdout.text;
+      assert.match(script, /^#compdef polytrace\n/);
+      for (const word of [
+        'getevents',
+        'validate',
+        'explain',
+        'schema',
+        'completion',
+        '--format[',
+        '--btf[',
+        ':(text json sarif)',
+        "'1:which shell:(bash zsh)'",
+      ])
+        assert.ok(script.includes(word.replace("'1", "'")), word);
+      // A part in quotes that does not end would make the rest of the script one word.
+      assert.equal((script.replaceAll("'\\''", '').match(/'/g) ?? []).length % 2, 0);
+      const { error, status, stderr } = spawnSync('zsh', ['-n', '-c', script], { encoding: 'utf8' });
+      if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return;
+      assert.equal(status, 0, stderr);
+    });
+  });
+});
