@@ -1,0 +1,80 @@
+// The kernel's part: instructions that an operation costs more beside a tracer. Counted in the virtual machine, where the
+// clock advances one nanosecond an instruction.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { checkout, runInVm } from '../test/vm/vm.mjs';
+
+const corpus = process.env.POLYTRACE_CORPUS ?? resolve(checkout, '../shared/corpus/policies');
+const upstream = join(corpus, 'quickstart__file_monitoring.yaml');
+
+const configurations = [
+  { name: 'nothing' },
+  { name: 'base sensor', attach: 'auto' },
+  { name: 'our example', attach: 'auto', policy: 'examples/file-monitoring.yaml' },
+  ...(existsSync(upstream)
+    ? [
+        { name: 'upstream policy', attach: 'auto', policy: upstream },
+        { name: 'the same, kprobes', attach: 'kprobe', policy: upstream },
+      ]
+    : []),
+];
+
+/** Tetragon's published counts (docs/architecture.md says how they were made), and which of our columns they compare with. */
+const operations = [
+  { key: 'pread-2', name: 'pread, no match, depth 2', tetragon: 12_930, limit: 1_610, column: 'upstream policy' },
+  { key: 'pread-7', name: 'pread, no match, depth 7', tetragon: 17_220, limit: 2_600, column: 'upstream policy' },
+  { key: 'pread-match', name: 'pread, match', tetragon: 23_500, limit: 2_350, column: 'upstream policy' },
+  { key: 'pwrite-2', name: 'pwrite, no match, depth 2', column: 'upstream policy' },
+  { key: 'open-close', name: 'open + close', limit: 100, column: 'upstream policy' },
+  { key: 'exec', name: 'fork + exec + exit + wait', tetragon: 9_050, limit: 9_000, column: 'base sensor' },
+];
+
+function compile(folder) {
+  const cc = (...args) => execFileSync('cc', ['-O2', '-static', '-Wall', '-Wextra', ...args], { stdio: 'inherit' });
+  cc('-o', join(folder, 'workload'), join(checkout, 'bench/workload.c'));
+  cc('-nostdlib', '-o', join(folder, 'true'), join(checkout, 'bench/true.c'));
+}
+
+/** [{name, counts}] by configuration. */
+async function count(kernel) {
+  const folder = mkdtempSync(join(tmpdir(), 'polytrace-bench-'));
+  try {
+    compile(folder);
+    const script = `node bench/guest.mjs /run/vm '${JSON.stringify(configurations)}'`;
+    const { status } = await runInVm({
+      kernel,
+      folder,
+      script,
+      icount: true,
+      timeoutMs: 1_200_000,
+      stdout: process.stderr,
+    });
+    if (status !== 0) throw new Error(`the benchmark failed in the virtual machine, status ${status}`);
+    return JSON.parse(readFileSync(join(folder, 'counts.json'), 'utf8'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Rows of text; the first is the head. */
+export async function kernelTable(kernel) {
+  const results = await count(kernel);
+  const number = (value) => value.toLocaleString('en-US');
+  const [base, ...rest] = results;
+  const head = ['operation', base.name, ...rest.map(({ name }) => `+ ${name}`), 'target', 'Tetragon'];
+  const rows = operations.map(({ key, name, tetragon, limit, column }) => [
+    name,
+    number(base.counts[key]),
+    ...rest.map((result) => {
+      const added = number(result.counts[key] - base.counts[key]);
+      return result.name === column && limit !== undefined && result.counts[key] - base.counts[key] > limit
+        ? `${added} (!)`
+        : added;
+    }),
+    limit === undefined ? '' : `≤ ${number(limit)}`,
+    tetragon === undefined ? '' : number(tetragon),
+  ]);
+  return [head, ...rows];
+}

@@ -1,0 +1,50 @@
+// npm run bench [-- --host | --kernel] [-- --write]: prints one table; --write also puts it into docs/benchmarks.md.
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { checkout } from '../test/vm/vm.mjs';
+
+const { values } = parseArgs({
+  options: { host: { type: 'boolean' }, kernel: { type: 'boolean' }, write: { type: 'boolean' } },
+});
+const all = !values.host && !values.kernel;
+
+function table(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const line = (row) =>
+    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' | ')} |`;
+  const rule = `| ${widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
+  return [line(rows[0]), rule, ...rows.slice(1).map(line)].join('\n');
+}
+
+const parts = [
+  `# Benchmarks
+
+Made by \`npm run bench -- --write\` at commit ${execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: checkout, encoding: 'utf8' }).trim()}.`,
+];
+
+if (all || values.kernel) {
+  const { kernelTable } = await import('./kernel.mjs');
+  parts.push(`## In the kernel: instructions
+
+Linux 6.12 under QEMU's instruction counting, which repeats to well under one per cent. The first column is the operation by
+itself, the others are what each tracer adds while its reader is paused. "Tetragon": its main branch of August 2026 with the
+upstream policy (a match with its agent running), and the exec with its base sensor only; see architecture.md.
+
+${table(await kernelTable('6.12'))}`);
+}
+if (all || values.host) {
+  const { hostTable } = await import('./host.mjs');
+  parts.push(`## In user space: events a second
+
+One core of ${cpus()[0].model.trim()}, Node.js ${process.version}: records that no kernel made, through the same reader, process cache
+and iterators as any.
+
+${table(await hostTable())}`);
+}
+
+const text = parts.join('\n\n') + '\n';
+console.log(`\n${text}`);
+if (values.write) writeFileSync(join(checkout, 'docs/benchmarks.md'), text);
