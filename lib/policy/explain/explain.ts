@@ -88,10 +88,11 @@ function attachWords({ data: policy }: Analysis, { kind, data }: Hook, kernel?: 
   if (kind === 'tracepoints') return data.raw === true ? 'raw tracepoint' : 'tracepoint';
   if (kind === 'lsmhooks') return 'BPF LSM';
   if (kind === 'uprobes' || kind === 'usdts') return kind === 'uprobes' ? 'uprobe' : 'USDT probe';
-  const how =
-    data.return === true
-      ? 'fentry and fexit where the kernel has them, else kprobe and kretprobe'
-      : 'fentry where the kernel has it, else kprobe';
+  const [entry, both] = ['fentry where the kernel has it', 'fentry and fexit where the kernel has them'];
+  const first = data.return === true ? both : entry;
+  // A fentry hook is that and nothing else.
+  const other = kind === 'fentries' ? ' only' : data.return === true ? ', else kprobe and kretprobe' : ', else kprobe';
+  const how = `${first}${other}`;
   const calls = callsOf(policy, data.call ?? '', data.syscall ?? true);
   const [call] = calls;
   if (kernel === undefined || call === undefined || calls.length > 1) return how;

@@ -1,0 +1,79 @@
+/** Explanations and images are the same for the same policy: compared with files, which UPDATE_GOLDEN=1 rewrites. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { explainPolicy, formatExplanation } from '../../../lib/policy/index.js';
+import { fakeKernel } from './fake-kernel.js';
+import { kprobe, policy, selectors } from './marked.js';
+
+const root = join(__dirname, '../../..');
+const golden = join(__dirname, 'golden');
+
+function compare(path: string, found: string): void {
+  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, found);
+  assert.ok(existsSync(path), `${path} is missing: UPDATE_GOLDEN=1 writes it`);
+  assert.equal(found, readFileSync(path, 'utf8'), `${path} differs: UPDATE_GOLDEN=1 rewrites it`);
+}
+
+const json = (value: unknown): string =>
+  `${JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner), 2)}\n`;
+
+describe('policy: explanations', () => {
+  for (const [name, path] of [
+    ['file-monitoring', join(root, 'examples/file-monitoring.yaml')],
+    ['whole-language', join(golden, 'whole-language.yaml')],
+  ] as const) {
+    it(`${name} in words and as data`, () => {
+      const text = readFileSync(path, 'utf8');
+      const explanation = explainPolicy(text, { file: `${name}.yaml` });
+      compare(join(golden, `${name}.txt`), formatExplanation(explanation));
+      compare(join(golden, `${name}.golden`), json(explanation));
+      assert.deepEqual(explainPolicy(text, { file: `${name}.yaml` }), explanation);
+    });
+  }
+
+  it('docs/README.md shows the explanation of the file-monitoring policy', () => {
+    const path = join(root, 'docs/README.md');
+    const shown = formatExplanation(explainPolicy(readFileSync(join(root, 'examples/file-monitoring.yaml'), 'utf8')));
+    const text = readFileSync(path, 'utf8');
+    const block = `<!-- explain -->\n\n\`\`\`text\n${shown}\`\`\`\n\n<!-- /explain -->`;
+    const wanted = text.replace(/<!-- explain -->[^]*<!-- \/explain -->/, () => block);
+    assert.ok(wanted.includes(block));
+    compare(path, wanted);
+  });
+
+  it('tells what the kernel has', () => {
+    const attach = (yaml: string): string | undefined => explainPolicy(yaml, { kernel: fakeKernel }).hooks[0]?.attach;
+    assert.match(attach(kprobe('call: sys_openat')) ?? '', /__x64_sys_openat of Linux test$/);
+    assert.match(attach(kprobe('call: gone\nsyscall: false')) ?? '', /Linux test has no gone$/);
+    assert.doesNotMatch(
+      attach(policy('lists: [{name: a, values: [b, c]}]\nkprobes: [{call: "list:a"}]')) ?? '',
+      /Linux test/,
+    );
+  });
+
+  it('puts what is cheap first, and counts', () => {
+    const [hook] = explainPolicy(
+      selectors(`
+        matchArgs:
+        - {index: 0, operator: Equal, values: [/a]}
+        - {index: 1, operator: Equal, values: ["4"]}
+        matchBinaries: [{operator: In, values: [/b]}]
+        matchReturnArgs: [{index: 0, operator: Equal, values: ["0"]}]
+        matchPIDs: [{operator: In, values: [1]}]`),
+    ).hooks;
+    assert.deepEqual(
+      hook?.selectors[0]?.conditions.map((words) => words.split(' ')[0]),
+      ['process', 'argument', 'binary', 'argument', 'return'],
+    );
+    assert.deepEqual(hook?.cost, {
+      comparisons: 3,
+      binaryTests: 1,
+      lookups: 1,
+      pathWalks: 1,
+      readForEvent: 0,
+      tableEntries: 1,
+      tableBytes: 88,
+    });
+  });
+});
