@@ -29,3 +29,5 @@ export const BINARY_TEXT_MAX = 511;
 /** string, filename, file, path and fd arguments of one hook. */
 export const TEXT_ARGS_MAX = 5;
 export const HOOKS_MAX = 1024;
+/** The others are the base sensor's own: abi.h HOOK_FIRST_POLICY. */
+export const POLICY_HOOKS_MAX = HOOKS_MAX - 8;

@@ -1,5 +1,5 @@
 /** Checks a whole policy, beyond the structure that the walker has seen to. */
-import { HOOK_SELECTORS_MAX, HOOKS_MAX } from '../limits.js';
+import { HOOK_SELECTORS_MAX, POLICY_HOOKS_MAX } from '../limits.js';
 import type { Hook, PolicyData, SelectorData } from '../model.js';
 import { quote, type Report } from '../report.js';
 import { HOOK_KINDS } from '../vocabulary.js';
@@ -68,12 +68,12 @@ function checkSize(policy: PolicyData, hooks: readonly Hook[], report: Report): 
   const { spec } = policy;
   if (spec === undefined) return;
   const { places } = report;
-  const extra = hooks[HOOKS_MAX];
+  const extra = hooks[POLICY_HOOKS_MAX];
   if (extra !== undefined) {
     report.add(
       'LIMIT_HOOKS',
       places.value(extra.data),
-      `${hooks.length} hooks; a tracer runs at most ${HOOKS_MAX}`,
+      `${hooks.length} hooks; a tracer runs at most ${POLICY_HOOKS_MAX}`,
       'use fewer hooks',
     );
   }

@@ -4,7 +4,7 @@ import type { ArgImage, ArgType, HookImage, IntGroup, PolicyImage } from '../ima
 import {
   BINARY_SETS_MAX,
   BINARY_TESTS_MAX,
-  HOOKS_MAX,
+  POLICY_HOOKS_MAX,
   INT_GROUPS_MAX,
   INT_TESTS_MAX,
   TEXT_ARGS_MAX,
@@ -26,11 +26,11 @@ export function compile(analysis: Analysis, report: Report): PolicyImage {
   const images = hooks.flatMap((hook) => compileHook(analysis, hook, sets, report));
   const { metadata } = data;
   const whole = report.places.value(data, 'spec');
-  if (images.length > HOOKS_MAX) {
+  if (images.length > POLICY_HOOKS_MAX) {
     report.add(
       'LIMIT_HOOKS',
       whole,
-      `${images.length} hooks; a tracer runs at most ${HOOKS_MAX}`,
+      `${images.length} hooks; a tracer runs at most ${POLICY_HOOKS_MAX}`,
       'use shorter lists of functions',
     );
   }

@@ -88,17 +88,20 @@ function attachWords({ data: policy }: Analysis, { kind, data }: Hook, kernel?: 
   if (kind === 'tracepoints') return data.raw === true ? 'raw tracepoint' : 'tracepoint';
   if (kind === 'lsmhooks') return 'BPF LSM';
   if (kind === 'uprobes' || kind === 'usdts') return kind === 'uprobes' ? 'uprobe' : 'USDT probe';
-  const [entry, both] = ['fentry where the kernel has it', 'fentry and fexit where the kernel has them'];
-  const first = data.return === true ? both : entry;
-  // A fentry hook is that and nothing else.
-  const other = kind === 'fentries' ? ' only' : data.return === true ? ', else kprobe and kretprobe' : ', else kprobe';
-  const how = `${first}${other}`;
+  const how = functionWords(kind === 'fentries', data.return === true);
   const calls = callsOf(policy, data.call ?? '', data.syscall ?? true);
   const [call] = calls;
   if (kernel === undefined || call === undefined || calls.length > 1) return how;
   const names = call.syscall ? [`__x64_${call.name}`, `__arm64_${call.name}`, call.name] : [call.name];
   const found = names.find((name) => kernel.function(name) !== undefined);
   return found === undefined ? `${how}; ${kernel.name} has no ${call.name}` : `${how}; ${found} of ${kernel.name}`;
+}
+
+function functionWords(trampolineOnly: boolean, returns: boolean): string {
+  if (trampolineOnly) return returns ? 'fentry and fexit' : 'fentry';
+  return returns
+    ? 'fentry and fexit where the kernel has them, else kprobe and kretprobe'
+    : 'fentry where the kernel has it, else kprobe';
 }
 
 function readWords(args: readonly ArgData[], data: readonly ArgData[], returned: ArgData | undefined): string[] {

@@ -79,6 +79,8 @@ describe('policy: bounds', () => {
       const value = new RegExp(`\\b${name} = (\\d+)`).exec(header)?.[1];
       assert.equal(limits[name], Number(value), name);
     }
+    const first = Number(/HOOK_FIRST_POLICY = (\d+)/.exec(header)?.[1]);
+    assert.equal(limits.POLICY_HOOKS_MAX, limits.HOOKS_MAX - first);
     assert.equal(limits.EQUAL_BYTES_MAX, Number(/PATH_BYTES_MAX = (\d+)/.exec(header)?.[1]));
   });
 });

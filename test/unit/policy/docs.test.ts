@@ -1,0 +1,58 @@
+/** docs/diagnostics.md explains every code, with cause, remedy and severity; its links lead somewhere. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DIAGNOSTIC_CODES } from '../../../lib/policy/codes.js';
+
+const root = join(__dirname, '../../..');
+const text = readFileSync(join(root, 'docs/diagnostics.md'), 'utf8');
+
+describe('docs: diagnostics', () => {
+  const entries = new Map(
+    text
+      .split(/^### /m)
+      .slice(1)
+      .map((part) => [part.split('\n', 1)[0] ?? '', part]),
+  );
+
+  for (const [code, severity] of Object.entries(DIAGNOSTIC_CODES)) {
+    it(code, () => {
+      const entry = entries.get(code);
+      assert.ok(entry !== undefined, 'no entry');
+      assert.match(entry, severity === 'error' ? /\n\nError\. \S/ : /\n\nWarning\. \S/);
+      assert.match(entry, /\n\*\*Remedy:\*\* \S/);
+      const isLimit = code.startsWith('LIMIT_') || code === 'TOO_MANY_MISTAKES';
+      assert.ok(isLimit || entry.includes('```'), 'no example');
+    });
+  }
+
+  it('has no entry for a code that is gone', () => {
+    assert.deepEqual(
+      [...entries.keys()].filter((code) => !Object.hasOwn(DIAGNOSTIC_CODES, code)),
+      [],
+    );
+  });
+
+  it('lists every code that the tracer and the addon throw', () => {
+    const sources = [...files(join(root, 'lib'), '.ts'), ...files(join(root, 'native'), '.cc')].map((path) =>
+      readFileSync(path, 'utf8'),
+    );
+    const thrown = sources.flatMap((source) =>
+      [...source.matchAll(/(?:(?:Kernel|Polytrace)Error\(\s*|make_error\([^"]*?)['"]([A-Z][A-Z_]{3,})['"]/g)].map(
+        (match) => match[1] ?? '',
+      ),
+    );
+    assert.ok(thrown.length > 10);
+    assert.deepEqual(
+      [...new Set(thrown)].filter((code) => !new RegExp(`^(\\| \`${code}\` +\\||### ${code}$)`, 'm').test(text)),
+      [],
+    );
+  });
+});
+
+function files(folder: string, ending: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? files(path, ending) : entry.name.endsWith(ending) ? [path] : [];
+  });
+}
