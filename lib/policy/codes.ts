@@ -127,7 +127,6 @@ export const DIAGNOSTIC_CODES = {
   LIMIT_SELECTORS: 'error',
   LIMIT_INT_TESTS: 'error',
   LIMIT_INT_GROUPS: 'error',
-  LIMIT_BINARY_TESTS: 'error',
   LIMIT_BINARY_SETS: 'error',
   LIMIT_HOOKS: 'error',
   // Understood, but this version cannot do it in the kernel.

@@ -22,6 +22,7 @@ export const HOOK_PARAM_MAX = 6;
 export const HOOK_SELECTORS_MAX = 64;
 export const INT_TESTS_MAX = 192;
 export const INT_GROUPS_MAX = 64;
+/** More than selectors of a hook, each of which has one: never reached. */
 export const BINARY_TESTS_MAX = 128;
 export const BINARY_SETS_MAX = 256;
 /** Bytes, as UTF-8, of a value of matchBinaries. */

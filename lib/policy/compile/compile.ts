@@ -1,14 +1,7 @@
 /** A checked policy to the image that the kernel side is configured with. Deterministic: the same policy, the same image. */
 import { filteredArg } from '../arguments.js';
 import type { ArgImage, ArgType, HookImage, IntGroup, PolicyImage } from '../image.js';
-import {
-  BINARY_SETS_MAX,
-  BINARY_TESTS_MAX,
-  POLICY_HOOKS_MAX,
-  INT_GROUPS_MAX,
-  INT_TESTS_MAX,
-  TEXT_ARGS_MAX,
-} from '../limits.js';
+import { BINARY_SETS_MAX, POLICY_HOOKS_MAX, INT_GROUPS_MAX, INT_TESTS_MAX, TEXT_ARGS_MAX } from '../limits.js';
 import { callsOf, type Call } from '../lists.js';
 import type { ArgData, Hook, ValueFilter } from '../model.js';
 import type { Analysis } from '../policy.js';
@@ -130,9 +123,5 @@ function checkHookSize(hook: Hook, image: SizedHook, report: Report): void {
     const message = `${texts.length} arguments that are texts or paths; a hook reads at most ${TEXT_ARGS_MAX}`;
     const second = 'make a second hook for the others';
     report.add('LIMIT_TEXT_ARGS', report.places.key(hook.data, 'args'), message, second);
-  }
-  if (image.binaries.length > BINARY_TESTS_MAX) {
-    const message = `${image.binaries.length} different matchBinaries; a hook has at most ${BINARY_TESTS_MAX}`;
-    report.add('LIMIT_BINARY_TESTS', span, message, 'make two hooks of it');
   }
 }

@@ -1,0 +1,237 @@
+/** The corners: limits that take long policies, mistakes on top of mistakes, hints when no name is near. */
+import assert from 'node:assert/strict';
+import { explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
+import type { KernelInfo, TypeInfo } from '../../../types/kernel.js';
+import { fakeKernel } from './fake-kernel.js';
+import { checkMarked, item, kprobe, marked, policy, selectors } from './marked.js';
+
+const many = (count: number, line: (i: number) => string): string =>
+  Array.from({ length: count }, (_, i) => line(i)).join('\n');
+
+const cases: readonly (readonly [string, string])[] = [
+  ['1,017 hooks', policy(`kprobes:\n${many(1016, (i) => `- {call: f${i}}`)}\n- ⟦LIMIT_HOOKS⟧{call: last}`)],
+  [
+    '1,017 functions of a list',
+    policy(
+      `lists: [{name: a, values: [${many(1017, (i) => `f${i}`).replaceAll('\n', ', ')}]}]\nkprobes: [{call: "list:a"}]`,
+    ).replace('  lists:', '  ⟦LIMIT_HOOKS⟧lists:'),
+  ],
+  [
+    '129 sets of binaries in 64 selectors do not fit',
+    kprobe(
+      `call: f\nselectors:\n${many(64, (i) => `- matchBinaries: [{operator: In, values: [/b${i}]}]`)}\n- ⟦LIMIT_SELECTORS⟧matchBinaries: [{operator: In, values: [/last]}]`,
+    ),
+  ],
+  [
+    'an enforcer of a list that is not there',
+    policy('⟦UNSUPPORTED_ENFORCER⟧enforcers: [{calls: [sys_dup, ⟦UNKNOWN_LIST⟧"list:none"]}]\nkprobes: [{call: f}]'),
+  ],
+  ['enforcers without calls', policy('⟦UNSUPPORTED_ENFORCER⟧enforcers: [⟦MISSING_FIELD⟧{}]\nkprobes: [{call: f}]')],
+  [
+    'a list all of whose values are broken',
+    policy('lists: [{name: a, values: [⟦WRONG_TYPE⟧7]}]\nkprobes: [{call: "list:a"}]'),
+  ],
+  [
+    'lists without names',
+    policy('lists: [⟦MISSING_FIELD⟧⟦LIST_EMPTY⟧{type: syscalls}]\nkprobes: [{call: f}]').replace(
+      '⟦MISSING_FIELD⟧⟦LIST_EMPTY⟧',
+      '⟦LIST_EMPTY⟧⟦MISSING_FIELD⟧',
+    ),
+  ],
+  [
+    'values for a generated list',
+    policy(
+      'lists: [{name: a, ⟦UNSUPPORTED_LIST⟧type: generated_syscalls, ⟦LIST_FIELD_UNUSED⟧values: [f]}]\nkprobes: [{call: f}]',
+    ),
+  ],
+  ['a macro when there are none', kprobe('call: f\nselectors: [{macros: [⟦UNKNOWN_MACRO⟧anything]}]')],
+  [
+    'an option like no other',
+    policy('options: [{⟦UNSUPPORTED_OPTION⟧name: ⟦OPTION_UNKNOWN⟧zzzzzzzzzz, value: "1"}]\nkprobes: [{call: f}]'),
+  ],
+  [
+    'an option without a value',
+    policy('options: [⟦OPTION_INVALID⟧{⟦UNSUPPORTED_OPTION⟧name: policy-mode}]\nkprobes: [{call: f}]'),
+  ],
+  ['an option without a name', policy('options: [⟦MISSING_FIELD⟧{value: "1"}]\nkprobes: [{call: f}]')],
+  [
+    'a good digest, and places that are broken',
+    policy(`⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, symbols: [⟦WRONG_TYPE⟧7], binaryDigests: [${'ab'.repeat(32)}]}]`),
+  ],
+  ['places of the wrong type', policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, offsets: ⟦WRONG_TYPE⟧4096}]')],
+  [
+    'no value passes on return',
+    selectors(
+      '⟦SELECTOR_NEVER_MATCHES⟧matchReturnArgs:\n- {index: 0, operator: GT, values: ["0"]}\n- {index: 0, operator: LT, values: ["0"]}',
+    ),
+  ],
+  ['a pipe has a name that is no path', selectors('matchArgs: [{index: 0, operator: Equal, values: ["pipe:[1]"]}]')],
+  [
+    'a namespace that is near none',
+    kprobe(
+      'call: f\nselectors:\n- ⟦UNSUPPORTED_FILTER⟧matchNamespaceChanges: [{operator: In, values: [⟦NAMESPACE_INVALID⟧everything]}]',
+    ),
+  ],
+  [
+    'followed processes are left alone',
+    kprobe(
+      'call: f\nselectors:\n- matchPIDs: [{operator: In, values: [1], ⟦UNSUPPORTED_FILTER⟧followForks: true}, {operator: NotIn, values: [1]}]',
+    ),
+  ],
+  [
+    'a selector with a workload hides none',
+    kprobe('call: f\nselectors:\n- ⟦UNSUPPORTED_FILTER⟧matchWorkloads: {}\n- matchActions: [{action: Post}]'),
+  ],
+  [
+    'a selector with a broken filter hides none',
+    kprobe(
+      'call: f\nargs: [{index: 0, type: int}]\nselectors:\n- matchArgs: [{index: ⟦INDEX_WITHOUT_ARG⟧3, operator: Equal, values: ["1"]}]\n- matchArgs: [{index: 0, operator: Equal, values: ["1"]}]',
+    ),
+  ],
+  ['a null in a list', policy('kprobes: [{call: f, tags: [a, ⟦WRONG_TYPE⟧~]}]')],
+  ['a required field without a value', policy('kprobes: [{call: ⟦WRONG_TYPE⟧~}]')],
+  [
+    'a label without a value',
+    policy('kprobes: []').replace('name: test', 'name: test\n  uid: ~\n  labels: {⟦WRONG_TYPE⟧a: }'),
+  ],
+  ['true as a value', selectors('matchArgs: [{index: 1, operator: Equal, values: [⟦WRONG_TYPE⟧true]}]')],
+  ['a group as a value', selectors('matchArgs: [{index: 1, operator: Equal, values: [⟦WRONG_TYPE⟧{a: b}]}]')],
+  [
+    'an arg whose index is broken',
+    kprobe(
+      'call: f\nargs: [{index: ⟦WRONG_TYPE⟧x, type: int}]\nselectors: [{matchArgs: [{index: 3, operator: Equal, values: ["1"]}]}]',
+    ),
+  ],
+  [
+    'an arg whose type is broken',
+    kprobe(
+      'call: f\nargs: [{index: 0, type: ⟦UNKNOWN_VALUE⟧integr}]\nselectors: [{matchArgs: [{index: 0, operator: Equal, values: ["1"]}]}]',
+    ),
+  ],
+  ['an alias with an anchor', 'a: &x 1\nb: &y ⟦YAML_ALIAS⟧*x\n'],
+  ['a directive that is none', '⟦YAML_SYNTAX⟧%YAML\n'],
+  [
+    'an action of a broken kind',
+    kprobe(
+      'call: ⟦EMPTY_TEXT⟧""\nselectors: [{matchActions: [{action: ⟦UNKNOWN_VALUE⟧Kil, argError: 1}, {⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill}]}]',
+    ),
+  ],
+];
+
+describe('policy: corners', () => {
+  for (const [name, text] of cases) it(name, () => checkMarked(text));
+
+  it('cuts what it shows, never within a character', () => {
+    const found = validatePolicy(policy(`kprobes: [{call: f, ${'🚀'.repeat(60)}: 1}]`));
+    const [first] = found;
+    assert.equal(first?.code, 'UNKNOWN_FIELD');
+    assert.ok((first?.text.length ?? 99) <= 80 && first?.text.endsWith('🚀…'), first?.text);
+    assert.ok((first?.message.length ?? 999) < 160);
+    const odd = validatePolicy(policy(`kprobes: [{call: f, x${'🚀'.repeat(60)}: 1}]`))[0];
+    assert.ok(odd?.text.endsWith('🚀…') && odd.text.length <= 80, odd?.text);
+  });
+
+  it('says nothing of a kernel where the policy itself is broken', () => {
+    for (const text of [
+      kprobe('⟦MISSING_FIELD⟧syscall: false'),
+      policy('⟦UNSUPPORTED_HOOK⟧lsmhooks: [⟦MISSING_FIELD⟧{args: []}]'),
+      policy('⟦UNSUPPORTED_HOOK⟧tracepoints: [⟦MISSING_FIELD⟧{event: a}]'),
+      policy('⟦UNSUPPORTED_HOOK⟧tracepoints: [⟦MISSING_FIELD⟧{subsystem: a}]'),
+      kprobe(
+        'call: security_file_permission\nsyscall: false\nargs: [⟦MISSING_FIELD⟧{type: int}, ⟦MISSING_FIELD⟧{index: 0}]',
+      ),
+    ]) {
+      const { yaml, expected } = marked(text);
+      const found = validatePolicy(yaml, { kernel: fakeKernel, files: true });
+      assert.deepEqual(found.map((d) => d.code).sort(), expected.map(({ code }) => code).sort());
+    }
+  });
+
+  const hint = (text: string, kernel: KernelInfo = fakeKernel): string | undefined =>
+    validatePolicy(text, { kernel }).find((d) => !d.code.startsWith('UNSUPPORTED_'))?.hint;
+
+  it('has a hint when no name is near', () => {
+    const fn = (args: string): string => kprobe(`call: vfs_void\nsyscall: false\nargs: [${args}]`);
+    const tracepoint = (body: string): string => policy(`tracepoints:\n${item(body)}`);
+    assert.match(hint(fn('{index: 0, type: int, btfType: zzzzzzzz}')) ?? '', /without the word struct/);
+    assert.match(hint(tracepoint('subsystem: sched\nevent: zzzzzzzzz\nraw: true')) ?? '', /kernel source/);
+    assert.match(hint(tracepoint('subsystem: zzzzzzzzz\nevent: x')) ?? '', /tracefs/);
+    assert.match(
+      hint(kprobe('call: takes_text\nsyscall: false\nargs: [{index: 2, type: uint32}]')) ?? '',
+      /use uint16/,
+    );
+  });
+
+  it('shows types as they are written in C', () => {
+    const base = { name: '', alias: '', size: 0, signed: false, target: () => undefined, members: () => [] };
+    const types: readonly (readonly [TypeInfo, RegExp])[] = [
+      [{ ...base, kind: 'function' }, /is a function,/],
+      [{ ...base, kind: 'pointer', size: 8 }, /is void \*,/],
+      [{ ...base, kind: 'array' }, /is void\[\],/],
+      [
+        { ...base, kind: 'array', target: () => ({ ...base, kind: 'int', name: 'int', size: 4, signed: true }) },
+        /is int\[\],/,
+      ],
+      [{ ...base, kind: 'union', name: 'u' }, /is union u,/],
+      [{ ...base, kind: 'struct', name: 's', alias: 's_t' }, /is s_t,/],
+      [{ ...base, kind: 'float', name: 'float' }, /is float,/],
+      [{ ...base, kind: 'other' }, /is other,/],
+    ];
+    for (const [type, pattern] of types) {
+      const kernel: KernelInfo = { ...fakeKernel, function: () => ({ params: [{ name: 'p', type }], returns: type }) };
+      const [found] = validatePolicy(kprobe('call: f\nsyscall: false\nargs: [{index: 0, type: file}]'), { kernel });
+      assert.match(found?.message ?? '', pattern);
+      assert.equal(found?.code, 'ARG_TYPE_MISMATCH');
+    }
+    const none: KernelInfo = { ...fakeKernel, function: () => ({ params: [], returns: { ...base, kind: 'void' } }) };
+    assert.match(hint(kprobe('call: f\nsyscall: false\nargs: [{index: 0, type: fd}]'), none) ?? '', /it has none$/);
+  });
+
+  it('reads descriptors of int parameters only', () => {
+    const found = (args: string) =>
+      validatePolicy(kprobe(`call: security_file_permission\nsyscall: false\nargs: [${args}]`), {
+        kernel: fakeKernel,
+      }).map((d) => d.code);
+    assert.deepEqual(found('{index: 1, type: fd}'), []);
+    const struct = validatePolicy(kprobe('call: takes_text\nsyscall: false\nargs: [{index: 1, type: fd}]'), {
+      kernel: fakeKernel,
+    });
+    assert.deepEqual(
+      struct.map((d) => d.code),
+      ['ARG_TYPE_MISMATCH'],
+    );
+  });
+
+  it('lists the first members of a large structure', () => {
+    const members = Array.from({ length: 20 }, (_, i) => ({
+      name: `member_number_${i}`,
+      type: fakeKernel.struct('inode') as TypeInfo,
+    }));
+    const struct: TypeInfo = { ...(fakeKernel.struct('inode') as TypeInfo), members: () => members };
+    const kernel: KernelInfo = {
+      ...fakeKernel,
+      function: () => ({ params: [{ name: 'p', type: struct }], returns: struct }),
+    };
+    assert.match(
+      hint(kprobe('call: f\nsyscall: false\nargs: [{index: 0, type: nop, resolve: q}]'), kernel) ?? '',
+      /member_number_11, …$/,
+    );
+  });
+
+  it('explains hooks that only trampolines can have', () => {
+    const attach = (more: string): string | undefined =>
+      explainPolicy(policy(`fentries: [{call: f, syscall: false${more}}]`)).hooks[0]?.attach;
+    assert.equal(attach(''), 'fentry');
+    assert.equal(attach(', return: true, returnArg: {index: 0, type: int}'), 'fentry and fexit');
+  });
+
+  it('explains what a policy leaves to defaults', () => {
+    const { hooks, namespace } = explainPolicy(
+      policy(
+        'kprobes: [{call: f, args: [{index: 3, type: size_t}], data: [{index: 0, type: int}], selectors: [{matchData: [{index: 0, operator: Equal, values: ["1"]}], matchArgs: [{args: [0], operator: Equal, values: ["1"]}]}]}]',
+      ).replace('kind: TracingPolicy', 'kind: TracingPolicyNamespaced'),
+    );
+    assert.equal(namespace, 'default');
+    assert.deepEqual(hooks[0]?.selectors[0]?.conditions, ['argument 3 (size_t) is "1"', 'data is "1"']);
+  });
+});
