@@ -1,0 +1,262 @@
+/** Other argument types, return values, system calls, pids and binaries. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import type { HookArgument } from '../../types/index.js';
+import {
+  compileWorkload,
+  fileHook,
+  fileOf,
+  MECHANISMS,
+  onPath,
+  policy,
+  Recording,
+  startWaiting,
+  WORKLOAD,
+  workload,
+} from './support.js';
+
+function valueOf(arg: HookArgument | undefined): unknown {
+  return arg !== undefined && 'value' in arg ? arg.value : undefined;
+}
+
+const OPENAT = `call: sys_openat
+syscall: true
+args:
+- index: 0
+  type: int
+- index: 1
+  type: string
+selectors:
+- matchArgs:
+  - index: 1
+    operator: Prefix
+    values: ["/no/such/", "relative/", "/aaaa"]`;
+
+for (const attach of MECHANISMS) {
+  describe(`hooks by ${attach}`, () => {
+    before(compileWorkload);
+
+    async function record(yaml: string, run: (recording: Recording) => void | Promise<void>): Promise<void> {
+      const recording = await Recording.open(yaml, { attach });
+      try {
+        await run(recording);
+      } finally {
+        await recording.close();
+      }
+    }
+
+    it('string: of user memory, filtered, whole to 4,095 bytes, flagged beyond', () =>
+      record(policy('strings', OPENAT), async (recording) => {
+        const paths = ['/no/such/file', 'relative/file', '/other'];
+        const events = await recording.hooksDuring(() => paths.forEach((path) => workload('openat', path)));
+        assert.deepEqual(
+          events.map((event) => valueOf(event.args[1])),
+          ['/no/such/file', 'relative/file'],
+        );
+        const [whole, cut] = await recording.hooksDuring(() => {
+          workload('openlong', 4095);
+          workload('openlong', 5000);
+        });
+        assert.deepEqual(
+          [whole, cut].map((event) => {
+            const arg = event?.args[1];
+            return arg?.type === 'string' ? [arg.value.length, arg.truncated] : undefined;
+          }),
+          [
+            [4095, false],
+            [4095, true],
+          ],
+        );
+        assert.equal(whole?.functionName, process.arch === 'arm64' ? '__arm64_sys_openat' : '__x64_sys_openat');
+      }));
+
+    it('filename: the name that the kernel copied', () =>
+      record(
+        policy(
+          'filenames',
+          `call: do_unlinkat
+syscall: false
+args:
+- index: 1
+  type: filename
+selectors:
+- matchArgs:
+  - index: 1
+    operator: Equal
+    values: ["/srv/unlink-me"]`,
+        ),
+        async (recording) => {
+          const events = await recording.hooksDuring(() => {
+            workload('unlink', '/srv/unlink-me-not');
+            workload('unlink', '/srv/unlink-me');
+          });
+          assert.deepEqual(
+            events.map((event) => valueOf(event.args[0])),
+            ['/srv/unlink-me'],
+          );
+        },
+      ));
+
+    it('fd: the path of the descriptor, read at entry; return value of another function than security_', () =>
+      record(
+        policy(
+          'descriptors',
+          `call: sys_lseek
+syscall: true
+return: true
+args:
+- index: 0
+  type: fd
+returnArg:
+  index: 0
+  type: size_t
+selectors:
+- matchArgs:
+  - index: 0
+    operator: Equal
+    values: ["/srv/seek-me"]`,
+        ),
+        async (recording) => {
+          writeFileSync('/srv/seek-me', 'x');
+          const [event] = await recording.hooksDuring(() => workload('seekfile', '/srv/seek-me'));
+          assert.ok(event !== undefined);
+          const file = fileOf(event);
+          assert.equal(file.type, 'fd');
+          assert.equal(file.path, '/srv/seek-me');
+          assert.equal(file.fd, 3);
+          assert.equal(valueOf(event.return), 0n);
+        },
+      ));
+
+    it('matchReturnArgs: entry and return are one event, judged together', () =>
+      record(
+        policy(
+          'returns',
+          `call: sys_lseek
+syscall: true
+return: true
+args:
+- index: 0
+  type: int
+returnArg:
+  index: 0
+  type: int
+selectors:
+- matchArgs:
+  - index: 0
+    operator: Equal
+    values: ["4242", "3"]
+  matchReturnArgs:
+  - index: 0
+    operator: Equal
+    values: ["-9"]
+  matchBinaries:
+  - operator: In
+    values: ["${WORKLOAD}"]`,
+        ),
+        async (recording) => {
+          writeFileSync('/srv/seek-me', 'x');
+          const events = await recording.hooksDuring(() => {
+            workload('lseek', 4242, 0, 0);
+            workload('seekfile', '/srv/seek-me');
+          });
+          assert.deepEqual(
+            events.map((event) => [valueOf(event.args[0]), valueOf(event.return)]),
+            [[4242, -9]],
+          );
+        },
+      ));
+
+    it('a hook without selectors reports each call; nop arguments are left out; the first selector wins', () =>
+      record(
+        policy(
+          'bare',
+          `call: security_path_truncate
+syscall: false
+args:
+- index: 0
+  type: nop`,
+          fileHook(`${onPath('Prefix', '/srv/first')}\n${onPath('Prefix', '/srv/f')}`),
+        ),
+        async (recording) => {
+          writeFileSync('/srv/first', 'xx');
+          writeFileSync('/srv/f', 'xx');
+          const events = await recording.hooksDuring(() => {
+            workload('truncate', '/srv/f');
+            workload('read', '/srv/first', 1);
+            workload('read', '/srv/f', 1);
+          });
+          assert.deepEqual(
+            events.map((event) => [event.functionName, event.args.length, event.selector]),
+            [
+              ['security_path_truncate', 0, 0],
+              ['security_file_permission', 2, 0],
+              ['security_file_permission', 2, 1],
+            ],
+          );
+        },
+      ));
+
+    it('matchPIDs: In and NotIn', async () => {
+      writeFileSync('/srv/pids', 'x');
+      const pid = spawnSync('/bin/sh', ['-c', 'echo $$']).stdout.toString().trim();
+      const selector = (operator: string): string =>
+        `${onPath('Equal', '/srv/pids')}\n  matchPIDs:\n  - operator: ${operator}\n    values: [${pid}]`;
+      await record(policy('pids', fileHook(selector('NotIn'))), async (recording) => {
+        assert.equal((await recording.hooksDuring(() => workload('read', '/srv/pids', 1))).length, 1);
+      });
+      await record(policy('pids', fileHook(selector('In'))), async (recording) => {
+        assert.equal((await recording.hooksDuring(() => workload('read', '/srv/pids', 1))).length, 0);
+      });
+    });
+
+    it('matchPIDs: of a process that waits', async () => {
+      writeFileSync('/srv/pids', 'x');
+      const waiting = await startWaiting('/srv/pids');
+      const pid = execFileSync('pgrep', ['-n', '-f', `${WORKLOAD} wait`])
+        .toString()
+        .trim();
+      const selector = `${onPath('Equal', '/srv/pids')}\n  matchPIDs:\n  - operator: In\n    values: [${pid}]`;
+      await record(policy('pids', fileHook(selector)), async (recording) => {
+        const events = await recording.hooksDuring(async () => {
+          workload('read', '/srv/pids', 1);
+          await waiting.go();
+        });
+        assert.deepEqual(
+          events.map((event) => String(event.process.pid)),
+          [pid],
+        );
+        assert.match(events[0]?.process.flags ?? '', /procFS/);
+      });
+    });
+
+    const OTHER = '/srv/workload-copy';
+    for (const [operator, value, expected] of [
+      ['In', WORKLOAD, [WORKLOAD]],
+      ['NotIn', WORKLOAD, [OTHER]],
+      ['Prefix', '/srv/work', [OTHER]],
+      ['NotPrefix', '/srv/work', [WORKLOAD]],
+      ['Postfix', '-copy', [OTHER]],
+      ['NotPostfix', '-copy', [WORKLOAD]],
+    ] as const) {
+      it(`matchBinaries: ${operator}, of new processes and of such that ran before`, async () => {
+        copyFileSync(WORKLOAD, OTHER);
+        writeFileSync('/srv/binaries', 'x');
+        const before = [await startWaiting('/srv/binaries', WORKLOAD), await startWaiting('/srv/binaries', OTHER)];
+        const selector = `${onPath('Equal', '/srv/binaries')}\n  matchBinaries:\n  - operator: ${operator}\n    values: ["${value}"]`;
+        await record(policy('binaries', fileHook(selector)), async (recording) => {
+          const events = await recording.hooksDuring(async () => {
+            for (const program of [WORKLOAD, OTHER]) execFileSync(program, ['read', '/srv/binaries', '1']);
+            for (const program of [WORKLOAD, OTHER]) execFileSync(program, ['forkread', '/srv/binaries']);
+            for (const process of before) await process.go();
+          });
+          assert.deepEqual(
+            events.map((event) => event.process.binary),
+            [expected[0], expected[0], expected[0]],
+          );
+        });
+      });
+    }
+  });
+}

@@ -1,0 +1,128 @@
+/** Policies come and go while others run; what cannot be loaded leaves no trace. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { KernelError, openTracer, PolicyError } from '../../lib/index.js';
+import { compileWorkload, fileHook, onPath, policy, Recording, workload } from './support.js';
+
+const GOOD = policy('good', fileHook(onPath('Equal', '/srv/life')));
+
+function programs(): number {
+  return (JSON.parse(execFileSync('bpftool', ['prog', 'show', '-j']).toString()) as unknown[]).length;
+}
+
+describe('life cycle', () => {
+  let recording: Recording;
+  before(async () => {
+    compileWorkload();
+    writeFileSync('/srv/life', 'x');
+    writeFileSync('/srv/other', 'x');
+    recording = await Recording.open(GOOD);
+  });
+  after(() => recording?.close());
+
+  const reads = (path: string): Promise<string[]> => recording.pathsDuring(() => workload('read', path, 1));
+
+  it('a policy with three mistakes reports the three, with places, and disturbs nobody', async () => {
+    const bad = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata:
+  name: bad
+spec:
+  kprobes:
+  - call: security_file_permission
+    syscall: false
+    argz: []
+    args:
+    - index: 0
+      type: fille
+    selectors:
+    - matchArgs:
+      - index: 0
+        operator: Equals
+        values: ["/srv/life"]
+`;
+    const before = programs();
+    await assert.rejects(recording.tracer.addPolicy({ yaml: bad, file: 'bad.yaml' }), (error: unknown) => {
+      assert.ok(error instanceof PolicyError);
+      const errors = error.diagnostics.filter((d) => d.severity === 'error');
+      assert.deepEqual(
+        errors.map((d) => [d.file, d.line]),
+        [
+          ['bad.yaml', 9],
+          ['bad.yaml', 12],
+          ['bad.yaml', 16],
+        ],
+      );
+      return true;
+    });
+    assert.equal(programs(), before);
+    assert.deepEqual(await reads('/srv/life'), ['/srv/life']);
+  });
+
+  it('a policy whose second hook cannot be attached is not loaded at all', async () => {
+    const before = programs();
+    const half = policy('half', fileHook(onPath('Equal', '/srv/other')), 'call: no_such_function_here\nsyscall: false');
+    await assert.rejects(recording.tracer.addPolicy({ yaml: half }), (error: unknown) => {
+      assert.ok(error instanceof KernelError);
+      assert.equal(error.code, 'HOOK_NOT_FOUND');
+      assert.match(error.message, /no_such_function_here/);
+      return true;
+    });
+    assert.equal(programs(), before);
+    assert.deepEqual(await reads('/srv/other'), []);
+    assert.deepEqual(
+      recording.tracer.policies().map((p) => p.name),
+      ['good'],
+    );
+  });
+
+  it('ignore.callNotFound leaves out what the kernel does not have', async () => {
+    const optional = policy(
+      'optional',
+      fileHook(onPath('Equal', '/srv/other')),
+      'call: no_such_function_here\nsyscall: false\nignore:\n  callNotFound: true',
+    );
+    const [status] = await recording.tracer.addPolicy({ yaml: optional });
+    assert.deepEqual(
+      status?.hooks.map((hook) => hook.call),
+      ['security_file_permission'],
+    );
+    assert.deepEqual(await reads('/srv/other'), ['/srv/other']);
+    await recording.tracer.removePolicy('optional');
+    assert.deepEqual(await reads('/srv/other'), []);
+  });
+
+  it('an index beyond the function, and the return value of a void function, are refused by name', async () => {
+    const beyond = policy('beyond', 'call: security_file_permission\nsyscall: false\nargs:\n- index: 5\n  type: int');
+    await assert.rejects(recording.tracer.addPolicy({ yaml: beyond }), { code: 'ARG_BEYOND_PROTOTYPE' });
+    const nothing = policy(
+      'nothing',
+      'call: security_task_to_inode\nsyscall: false\nreturn: true\nreturnArg:\n  index: 0\n  type: int',
+    );
+    await assert.rejects(recording.tracer.addPolicy({ yaml: nothing }), { code: 'RETURN_OF_VOID' });
+  });
+
+  it('the same name twice is refused; another removal of it too', async () => {
+    await assert.rejects(recording.tracer.addPolicy({ yaml: GOOD }), { code: 'POLICY_EXISTS' });
+    await assert.rejects(recording.tracer.removePolicy('never'), { code: 'NO_SUCH_POLICY' });
+  });
+
+  it('50 times added and removed: no program is left, the other policy has not noticed', async () => {
+    const before = programs();
+    const yaml = policy('again', 'call: security_path_truncate\nsyscall: false\nargs:\n- index: 0\n  type: path');
+    for (let i = 0; i < 50; i++) {
+      await recording.tracer.addPolicy({ yaml });
+      await recording.tracer.removePolicy('again');
+    }
+    assert.equal(programs(), before);
+    assert.deepEqual(await reads('/srv/life'), ['/srv/life']);
+  });
+
+  it('a tracer that fails to open leaves nothing', async () => {
+    const before = programs();
+    const missing = policy('missing', 'call: no_such_function_here\nsyscall: false');
+    await assert.rejects(openTracer({ policies: [{ yaml: GOOD }, { yaml: missing }] }), { code: 'HOOK_NOT_FOUND' });
+    assert.equal(programs(), before);
+  });
+});

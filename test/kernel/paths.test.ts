@@ -1,0 +1,124 @@
+/** Paths are right wherever a file is, however it is reached, and whatever becomes of it. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { ProcessKprobeEvent } from '../../types/index.js';
+import { compileWorkload, fileHook, fileOf, MECHANISMS, policy, Recording, WORKLOAD, workload } from './support.js';
+
+const READS = `- matchArgs:
+  - index: 1
+    operator: Equal
+    values: ["4"]
+  matchBinaries:
+  - operator: In
+    values: ["${WORKLOAD}"]`;
+
+for (const attach of MECHANISMS) {
+  describe(`paths by ${attach}`, () => {
+    let recording: Recording;
+
+    before(async () => {
+      compileWorkload();
+      mkdirSync('/srv/paths/target', { recursive: true });
+      mkdirSync('/srv/paths/root/etc', { recursive: true });
+      writeFileSync('/srv/paths/root/etc/inside', 'x');
+      writeFileSync('/srv/paths/plain', 'x');
+      recording = await Recording.open(policy('paths', fileHook(READS)), { attach });
+    });
+    after(async () => {
+      await recording?.close();
+      execFileSync('rm', ['-rf', '/srv/paths']);
+    });
+
+    /** The last read: those before it are of the program's own loading. */
+    async function lastRead(...command: readonly (string | number)[]): Promise<ProcessKprobeEvent> {
+      const event = (await recording.hooksDuring(() => workload(...command))).at(-1);
+      assert.ok(event !== undefined, 'no read was seen');
+      return event;
+    }
+    async function lastPath(...command: readonly (string | number)[]): Promise<string> {
+      return fileOf(await lastRead(...command)).path;
+    }
+
+    it('of a plain file', async () => {
+      assert.equal(await lastPath('read', '/srv/paths/plain', 1), '/srv/paths/plain');
+    });
+
+    it('across a mount, and its inode and permission', async () => {
+      writeFileSync('/dev/shm/on-another-file-system', 'x', { mode: 0o640 });
+      const file = fileOf(await lastRead('read', '/dev/shm/on-another-file-system', 1));
+      assert.equal(file.path, '/dev/shm/on-another-file-system');
+      assert.equal(file.permission, '-rw-r-----');
+      assert.ok(file.inode > 0n);
+      assert.deepEqual(file.flags, []);
+    });
+
+    it('through a bind mount in a mount namespace of its own', async () => {
+      const path = '/srv/paths/target/etc/inside';
+      assert.equal(await lastPath('namespace', '/srv/paths/root', '/srv/paths/target', path), path);
+    });
+
+    it('relative to the root of a process in a chroot', async () => {
+      assert.equal(await lastPath('chroot', '/srv/paths/root', '/etc/inside'), '/etc/inside');
+    });
+
+    it('of a file outside the root of its reader: from the root of the mount tree', async () => {
+      assert.equal(await lastPath('outside', '/srv/paths/root', '/srv/paths/plain'), '/srv/paths/plain');
+    });
+
+    it('of a file whose name was removed: the name that it had, flagged', async () => {
+      writeFileSync('/srv/paths/removed', 'x');
+      const file = fileOf(await lastRead('unlinked', '/srv/paths/removed'));
+      assert.equal(file.path, '/srv/paths/removed');
+      assert.deepEqual(file.flags, ['deleted']);
+    });
+
+    it('on a mount that was detached: from its top, flagged', async () => {
+      const file = fileOf(await lastRead('detached', '/srv/paths/target', '/srv/paths/target/kept'));
+      assert.equal(file.path, '/kept');
+      assert.deepEqual(file.flags, ['unreachable']);
+    });
+
+    it('200 folders deep', async () => {
+      mkdirSync('/srv/paths/deep', { recursive: true });
+      const path = await lastPath('deep', '/srv/paths/deep', 'folder', 200, 'file');
+      assert.equal(path, `/srv/paths/deep${'/folder'.repeat(200)}/file`);
+    });
+
+    it('2,000 folders deep', async () => {
+      mkdirSync('/srv/paths/deep', { recursive: true });
+      const path = await lastPath('deep', '/srv/paths/deep', 'a', 2000, 'file');
+      assert.equal(path, `/srv/paths/deep${'/a'.repeat(2000)}/file`);
+    });
+
+    it('of names of 255 bytes, 4,095 bytes in all', async () => {
+      const name = 'n'.repeat(255);
+      const folder = '/srv/paths/long';
+      mkdirSync(folder, { recursive: true });
+      const last = 4095 - folder.length - 15 * 256 - 1;
+      const path = await lastPath('deep', folder, name, 15, 'f'.repeat(last));
+      assert.equal(path.length, 4095);
+      assert.equal(path, `${folder}${`/${name}`.repeat(15)}/${'f'.repeat(last)}`);
+    });
+
+    it('longer than 4,095 bytes: its end, flagged', async () => {
+      const name = 'n'.repeat(255);
+      mkdirSync('/srv/paths/longer', { recursive: true });
+      const file = fileOf(await lastRead('deep', '/srv/paths/longer', name, 20, 'file'));
+      assert.deepEqual(file.flags, ['truncated']);
+      assert.ok(file.path.endsWith(`/${name}/file`) && file.path.length > 3800, String(file.path.length));
+    });
+
+    it('of what has no path: pipes, sockets, memfds', async () => {
+      assert.match(await lastPath('pseudo', 'pipe'), /^pipe:\[\d+\]$/);
+      assert.match(await lastPath('pseudo', 'memfd'), /^\/memfd:secret$/);
+    });
+
+    it('with spaces and any other bytes', async () => {
+      const path = '/srv/paths/a b\tc\u{1f4da}';
+      writeFileSync(path, 'x');
+      assert.equal(await lastPath('read', path, 1), path);
+      rmSync(path);
+    });
+  });
+}

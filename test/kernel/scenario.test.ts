@@ -1,0 +1,102 @@
+/** The main job: the file-monitoring policies, from YAML to the compact lines of the documentation. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatCompact } from '../../lib/index.js';
+import { checkout, compileWorkload, corpus, hooksOf, MECHANISMS, Recording, WORKLOAD, workload } from './support.js';
+
+const UPSTREAM = join(corpus, 'quickstart__file_monitoring.yaml');
+const POLICIES = [
+  { name: 'the published policy', file: UPSTREAM },
+  { name: 'our example', file: join(checkout, 'examples', 'file-monitoring.yaml') },
+];
+
+function isOf(program: string): (line: string) => boolean {
+  return (line) => line.includes(` ${program}`);
+}
+
+describe('file monitoring', () => {
+  before(compileWorkload);
+
+  for (const { name, file } of POLICIES) {
+    for (const attach of MECHANISMS) {
+      describe(`${name} by ${attach}`, () => {
+        let recording: Recording;
+        const node = 'minion';
+
+        before(async function () {
+          if (!existsSync(file)) {
+            if (process.env['REQUIRE_ALL'] === '1') throw new Error(`${file} is missing`);
+            this.skip();
+          }
+          recording = await Recording.open({ file }, { attach, nodeName: node });
+        });
+        after(() => recording?.close());
+
+        async function lines(run: () => void): Promise<string[]> {
+          return (await recording.during(run)).map((event) => formatCompact(event)).filter((l) => !l.includes('mark-'));
+        }
+
+        it('shows a read of /etc/shadow between the process and its exit, twice for cat', async () => {
+          const seen = await lines(() => execFileSync('/usr/bin/bash', ['-c', 'cat /etc/shadow']));
+          assert.deepEqual(seen, [
+            `🚀 process ${node} /usr/bin/bash -c "cat /etc/shadow"`,
+            `🚀 process ${node} /usr/bin/cat /etc/shadow`,
+            `📚 read    ${node} /usr/bin/cat /etc/shadow`,
+            `📚 read    ${node} /usr/bin/cat /etc/shadow`,
+            `💥 exit    ${node} /usr/bin/cat /etc/shadow 0`,
+          ]);
+        });
+
+        it('shows a write under /usr/local/bin by the shell', async () => {
+          const command = 'echo foo >> /usr/local/bin/bar';
+          const seen = await lines(() => execFileSync('/usr/bin/bash', ['-c', command]));
+          assert.deepEqual(seen, [
+            `🚀 process ${node} /usr/bin/bash -c "${command}"`,
+            `📝 write   ${node} /usr/bin/bash /usr/local/bin/bar`,
+            `💥 exit    ${node} /usr/bin/bash -c "${command}" 0`,
+          ]);
+        });
+
+        it('is silent about other files', async () => {
+          const seen = await lines(() => execFileSync('/usr/bin/cat', ['/etc/hostname']));
+          assert.deepEqual(seen, [
+            `🚀 process ${node} /usr/bin/cat /etc/hostname`,
+            `💥 exit    ${node} /usr/bin/cat /etc/hostname 0`,
+          ]);
+        });
+
+        it('shows truncation by path and shared memory', async () => {
+          spawnSync('/usr/bin/bash', ['-c', 'echo longer > /etc/polytrace-test']);
+          const truncated = (await lines(() => workload('truncate', '/etc/polytrace-test'))).filter(isOf(WORKLOAD));
+          assert.equal(truncated[1], `📝 truncate ${node} ${WORKLOAD} /etc/polytrace-test`);
+          const mapped = (await lines(() => workload('mmap', '/etc/polytrace-test', 3, 1))).filter(isOf(WORKLOAD));
+          assert.ok(mapped.includes(`📝 mmap-rw ${node} ${WORKLOAD} /etc/polytrace-test`), mapped.join('\n'));
+        });
+
+        it('tells the arguments, the return value and the policy', async () => {
+          const [event] = hooksOf(await recording.during(() => workload('read', '/etc/shadow', 1)));
+          assert.ok(event !== undefined);
+          const [path, mask] = event.args;
+          assert.ok(path?.type === 'file' && mask?.type === 'int');
+          assert.equal(path.path, '/etc/shadow');
+          assert.match(path.permission, /^-rw-/);
+          assert.equal(mask.value, 4);
+          assert.ok(event.return?.type === 'int' && event.return.value === 0);
+          assert.equal(event.process.binary, WORKLOAD);
+          assert.equal(event.parent?.pid, process.pid);
+        });
+      });
+    }
+  }
+
+  it('our example shows ftruncate, which the published policy misses on kernels from 6.2 on', async () => {
+    spawnSync('/usr/bin/bash', ['-c', 'echo longer > /etc/polytrace-test']);
+    const recording = await Recording.open({ file: join(checkout, 'examples', 'file-monitoring.yaml') });
+    const events = hooksOf(await recording.during(() => workload('ftruncate', '/etc/polytrace-test')));
+    await recording.close();
+    assert.equal(events.length, 1);
+    assert.match(events[0]?.functionName ?? '', /^security_(path|file)_truncate$/);
+  });
+});

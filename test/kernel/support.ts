@@ -1,0 +1,134 @@
+/** What the kernel tests share: a tracer with a policy, things that happen, and the events of them, whole. */
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { openTracer } from '../../lib/index.js';
+import type { FileArgument, ProcessKprobeEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
+
+export type Mechanism = 'fentry' | 'kprobe';
+export const MECHANISMS: readonly Mechanism[] = ['fentry', 'kprobe'];
+
+export const checkout = join(__dirname, '..', '..');
+export const kernel = process.env['POLYTRACE_KERNEL'] ?? '';
+export const corpus = process.env['POLYTRACE_CORPUS'] ?? join(checkout, '..', 'shared', 'corpus', 'policies');
+
+/** The program of workload.c, compiled once. */
+export const WORKLOAD = '/tmp/workload';
+
+export function compileWorkload(): void {
+  if (!existsSync(WORKLOAD)) execFileSync('cc', ['-O1', '-o', WORKLOAD, join(__dirname, 'workload.c')]);
+}
+
+export function workload(...args: readonly (string | number)[]): void {
+  const result = spawnSync(WORKLOAD, args.map(String), { encoding: 'utf8' });
+  if (result.status !== 0) throw new Error(`workload ${args.join(' ')}: ${result.stderr}`);
+}
+
+/** A tracer whose events are collected from the first on. */
+export class Recording {
+  readonly events: TracerEvent[] = [];
+  readonly #collecting: Promise<void>;
+  #onEvent: () => void = () => undefined;
+  #marks = 0;
+
+  constructor(readonly tracer: Tracer) {
+    this.#collecting = this.#collect();
+  }
+
+  static async open(policy: string | { file: string } | undefined, options: TracerOptions = {}): Promise<Recording> {
+    const source = typeof policy === 'string' ? { yaml: policy } : policy?.file;
+    return new Recording(await openTracer({ ...options, policies: source === undefined ? [] : [source] }));
+  }
+
+  async #collect(): Promise<void> {
+    for await (const event of this.tracer) {
+      this.events.push(event);
+      this.#onEvent();
+    }
+  }
+
+  /** Resolves when everything that happened before the call is in `events`: the stream keeps its order. */
+  async settle(): Promise<void> {
+    const mark = `mark-${++this.#marks}`;
+    const arrived = new Promise<void>((resolve) => {
+      this.#onEvent = () => {
+        const last = this.events.at(-1);
+        if (last?.type === 'process_exit' && last.process.argv.at(-1) === mark) resolve();
+      };
+    });
+    execFileSync('/bin/true', [mark]);
+    await arrived;
+  }
+
+  /** What `run` causes, and nothing of before. */
+  async during(run: () => void | Promise<void>): Promise<TracerEvent[]> {
+    const from = this.events.length;
+    await run();
+    await this.settle();
+    return this.events.slice(from);
+  }
+
+  async hooksDuring(run: () => void | Promise<void>): Promise<ProcessKprobeEvent[]> {
+    return hooksOf(await this.during(run));
+  }
+
+  /** Paths that the first argument of each hook event tells. */
+  async pathsDuring(run: () => void | Promise<void>): Promise<string[]> {
+    return (await this.hooksDuring(run)).map((event) => fileOf(event).path);
+  }
+
+  async close(): Promise<void> {
+    await this.tracer.close();
+    await this.#collecting;
+  }
+}
+
+export function hooksOf(events: readonly TracerEvent[]): ProcessKprobeEvent[] {
+  return events.filter((event): event is ProcessKprobeEvent => event.type === 'process_kprobe');
+}
+
+export function fileOf(event: ProcessKprobeEvent): FileArgument {
+  const arg = event.args[0];
+  if (arg === undefined || !('path' in arg)) throw new Error('the first argument is no file');
+  return arg;
+}
+
+/** A process of the workload that waits for a line before it acts. */
+export async function startWaiting(file: string, program = WORKLOAD): Promise<{ go: () => Promise<void> }> {
+  const child: ChildProcess = spawn(program, ['wait', file], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await new Promise((resolve) => child.stdout?.once('data', resolve));
+  return {
+    go: async () => {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.stdin?.end('go\n');
+      await ended;
+    },
+  };
+}
+
+/** A policy with one hook; the text of its fields at the indentation of `call:`. */
+export function policy(name: string, ...hooks: readonly string[]): string {
+  const body = hooks.map((hook) => `  - ${hook.trim().replaceAll('\n', '\n    ')}`).join('\n');
+  return `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: ${name}\nspec:\n  kprobes:\n${body}\n`;
+}
+
+/** The hook that most tests use: reads (mask 4) and writes (2) of files. */
+export function fileHook(selectors: string): string {
+  return `call: security_file_permission
+syscall: false
+args:
+- index: 0
+  type: file
+- index: 1
+  type: int
+selectors:
+${selectors.trim()}`;
+}
+
+/** A matchArgs selector on the file of `fileHook`. */
+export function onPath(operator: string, ...values: readonly string[]): string {
+  return `- matchArgs:
+  - index: 0
+    operator: ${operator}
+    values: [${values.map((value) => JSON.stringify(value)).join(', ')}]`;
+}

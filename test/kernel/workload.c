@@ -1,0 +1,241 @@
+/* What the kernel tests let happen: `workload COMMAND ARGUMENT...`, one system call at a time, nothing more. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void must(long result, const char *what)
+{
+	if (result < 0) {
+		perror(what);
+		exit(1);
+	}
+}
+
+static int open_for(const char *path, int flags)
+{
+	int fd = open(path, flags, 0644);
+	must(fd, path);
+	return fd;
+}
+
+static void read_times(int fd, long times)
+{
+	char byte;
+	for (long i = 0; i < times; i++)
+		must(pread(fd, &byte, 1, 0), "pread");
+}
+
+/* read FILE TIMES */
+static void do_read(char **arg)
+{
+	read_times(open_for(arg[0], O_RDONLY), atol(arg[1]));
+}
+
+/* write FILE */
+static void do_write(char **arg)
+{
+	must(write(open_for(arg[0], O_WRONLY | O_CREAT), "x", 1), "write");
+}
+
+/* mmap FILE PROT FLAGS */
+static void do_mmap(char **arg)
+{
+	void *at = mmap(0, 4096, atoi(arg[1]), atoi(arg[2]), open_for(arg[0], O_RDWR), 0);
+	must(at == MAP_FAILED ? -1 : 0, "mmap");
+}
+
+/* truncate FILE, ftruncate FILE */
+static void do_truncate(char **arg)
+{
+	must(truncate(arg[0], 1), "truncate");
+}
+
+static void do_ftruncate(char **arg)
+{
+	must(ftruncate(open_for(arg[0], O_WRONLY), 1), "ftruncate");
+}
+
+/* unlinked FILE: reads it after its name is gone */
+static void do_unlinked(char **arg)
+{
+	int fd = open_for(arg[0], O_RDONLY);
+	must(unlink(arg[0]), "unlink");
+	read_times(fd, 1);
+}
+
+/* chroot ROOT FILE */
+static void do_chroot(char **arg)
+{
+	must(chroot(arg[0]), "chroot");
+	must(chdir("/"), "chdir");
+	read_times(open_for(arg[1], O_RDONLY), 1);
+}
+
+/* outside ROOT FILE: opened before the chroot */
+static void do_outside(char **arg)
+{
+	int fd = open_for(arg[1], O_RDONLY);
+	must(chroot(arg[0]), "chroot");
+	read_times(fd, 1);
+}
+
+/* namespace SOURCE TARGET FILE: binds in a mount namespace of its own */
+static void do_namespace(char **arg)
+{
+	must(unshare(CLONE_NEWNS), "unshare");
+	must(mount("none", "/", 0, MS_REC | MS_PRIVATE, 0), "private");
+	must(mount(arg[0], arg[1], 0, MS_BIND, 0), "bind");
+	read_times(open_for(arg[2], O_RDONLY), 1);
+}
+
+/* detached FOLDER FILE: a tmpfs on FOLDER that is unmounted while the file is open */
+static void do_detached(char **arg)
+{
+	int fd;
+	must(unshare(CLONE_NEWNS), "unshare");
+	must(mount("none", "/", 0, MS_REC | MS_PRIVATE, 0), "private");
+	must(mount("none", arg[0], "tmpfs", 0, 0), "tmpfs");
+	fd = open_for(arg[1], O_RDWR | O_CREAT);
+	must(write(fd, "x", 1), "write");
+	must(umount2(arg[0], MNT_DETACH), "umount");
+	read_times(fd, 1);
+}
+
+/* deep FOLDER NAME LEVELS FILE: makes a tree of that depth and reads a file at its end */
+static void do_deep(char **arg)
+{
+	int at = open_for(arg[0], O_RDONLY | O_DIRECTORY), fd;
+	for (long i = atol(arg[2]); i > 0; i--) {
+		int next;
+		if (mkdirat(at, arg[1], 0755) && errno != EEXIST)
+			must(-1, "mkdirat");
+		next = openat(at, arg[1], O_RDONLY | O_DIRECTORY);
+		must(next, "openat");
+		close(at);
+		at = next;
+	}
+	fd = openat(at, arg[3], O_RDWR | O_CREAT, 0644);
+	must(fd, "openat");
+	must(pwrite(fd, "x", 1, 0), "pwrite");
+	read_times(fd, 1);
+}
+
+/* pseudo pipe|memfd|socket */
+static void do_pseudo(char **arg)
+{
+	int fds[2];
+	char byte = 'x';
+	if (!strcmp(arg[0], "memfd")) {
+		fds[0] = fds[1] = memfd_create("secret", 0);
+		must(write(fds[1], &byte, 1), "write");
+		must(pread(fds[0], &byte, 1, 0), "pread");
+		return;
+	}
+	must(!strcmp(arg[0], "pipe") ? pipe(fds) : socketpair(AF_UNIX, SOCK_STREAM, 0, fds), arg[0]);
+	must(write(fds[1], &byte, 1), "write");
+	must(read(fds[0], &byte, 1), "read");
+}
+
+/* lseek FD OFFSET WHENCE: fails, and that is fine */
+static void do_lseek(char **arg)
+{
+	syscall(SYS_lseek, strtol(arg[0], 0, 0), strtol(arg[1], 0, 0), strtol(arg[2], 0, 0));
+}
+
+/* seekfile FILE: lseek of a real descriptor */
+static void do_seekfile(char **arg)
+{
+	syscall(SYS_lseek, open_for(arg[0], O_RDONLY), 0, SEEK_CUR);
+}
+
+/* openat PATH: by that very string; fails where it does not exist, and that is fine */
+static void do_openat(char **arg)
+{
+	syscall(SYS_openat, AT_FDCWD, arg[0], O_RDONLY);
+}
+
+/* openlong LENGTH: a path of that many bytes, which the kernel refuses when it is too long */
+static void do_openlong(char **arg)
+{
+	long length = atol(arg[0]);
+	char *path = malloc(length + 1);
+	memset(path, 'a', length);
+	path[0] = '/';
+	path[length] = 0;
+	syscall(SYS_openat, AT_FDCWD, path, O_RDONLY);
+}
+
+/* unlink PATH */
+static void do_unlink(char **arg)
+{
+	unlink(arg[0]);
+}
+
+/* two FILE TIMES: two processes at once */
+static void do_two(char **arg)
+{
+	for (int i = 0; i < 2; i++)
+		if (fork() == 0) {
+			do_read(arg);
+			_exit(0);
+		}
+	while (wait(0) > 0)
+		;
+}
+
+/* on-signal FILE: reads the file when its standard input has a line; stays the same process before */
+static void do_wait(char **arg)
+{
+	char line[16];
+	puts("waiting");
+	fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin))
+		exit(1);
+	read_times(open_for(arg[0], O_RDONLY), 1);
+}
+
+/* forkread FILE: a child that does not exec reads */
+static void do_forkread(char **arg)
+{
+	if (fork() == 0) {
+		read_times(open_for(arg[0], O_RDONLY), 1);
+		_exit(0);
+	}
+	wait(0);
+}
+
+static const struct {
+	const char *name;
+	int args;
+	void (*run)(char **);
+} commands[] = {
+	{ "read", 2, do_read },		  { "write", 1, do_write },	    { "mmap", 3, do_mmap },
+	{ "truncate", 1, do_truncate },	  { "ftruncate", 1, do_ftruncate }, { "unlinked", 1, do_unlinked },
+	{ "chroot", 2, do_chroot },	  { "outside", 2, do_outside },	    { "namespace", 3, do_namespace },
+	{ "detached", 2, do_detached },	  { "deep", 4, do_deep },	    { "pseudo", 1, do_pseudo },
+	{ "lseek", 3, do_lseek },	  { "seekfile", 1, do_seekfile },   { "openat", 1, do_openat },
+	{ "openlong", 1, do_openlong },	  { "unlink", 1, do_unlink },	    { "two", 2, do_two },
+	{ "wait", 1, do_wait },		  { "forkread", 1, do_forkread },
+};
+
+int main(int count, char **arg)
+{
+	for (unsigned i = 0; count > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(arg[1], commands[i].name) && count == 2 + commands[i].args) {
+			commands[i].run(arg + 2);
+			return 0;
+		}
+	fprintf(stderr, "workload: no such command, or another number of arguments\n");
+	return 2;
+}
