@@ -175,11 +175,15 @@ static __always_inline u64 filter_return(u64 candidates, u64 value)
 static __always_inline u64 filter_binaries(u64 candidates, u32 tgid)
 {
 	const struct binary_bits *bits = bpf_map_lookup_elem(&binary_bits, &tgid);
+	u64 words[BINARY_WORDS] = {};
 	u32 count = config.binary_tests;
 
+	/* a process without an entry is in no set */
+	if (bits)
+		__builtin_memcpy(words, bits->words, sizeof(words));
 	for (u32 i = 0; i < BINARY_TESTS_MAX && i < count; i++) {
 		u32 set = config.binaries[i].set;
-		bool in = bits && (bits->words[(set / 64) % BINARY_WORDS] >> (set % 64)) & 1;
+		bool in = (words[(set / 64) % BINARY_WORDS] >> (set % 64)) & 1;
 
 		if (in == !!config.binaries[i].negate)
 			candidates &= ~config.binaries[i].selectors;

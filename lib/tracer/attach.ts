@@ -170,7 +170,8 @@ function toKernelError(error: NativeError, hook: HookImage, functionName: string
       detail,
     );
   }
-  if (error.errno === 'EPERM' || error.errno === 'EACCES') {
+  // the verifier says EACCES, too, of a program that it does not accept
+  if (error.errno === 'EPERM') {
     return new KernelError(
       'NOT_PERMITTED',
       `${place}: not permitted to attach to ${functionName}: ${error.message}`,

@@ -1,7 +1,7 @@
 /** Other argument types, return values, system calls, pids and binaries. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import type { HookArgument } from '../../types/index.js';
 import {
   compileWorkload,
@@ -241,7 +241,7 @@ args:
       ['NotPostfix', '-copy', [WORKLOAD]],
     ] as const) {
       it(`matchBinaries: ${operator}, of new processes and of such that ran before`, async () => {
-        copyFileSync(WORKLOAD, OTHER);
+        if (!existsSync(OTHER)) copyFileSync(WORKLOAD, OTHER);
         writeFileSync('/srv/binaries', 'x');
         const before = [await startWaiting('/srv/binaries', WORKLOAD), await startWaiting('/srv/binaries', OTHER)];
         const selector = `${onPath('Equal', '/srv/binaries')}\n  matchBinaries:\n  - operator: ${operator}\n    values: ["${value}"]`;
