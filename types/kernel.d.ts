@@ -39,6 +39,8 @@ export interface KernelInfo {
   functionNames(): readonly string[];
   /** Whether a probe can be put there; undefined where that cannot be told. */
   attachable(name: string): boolean | undefined;
+  /** Whether programs may change what it returns; undefined where that cannot be told. */
+  overridable(name: string): boolean | undefined;
   struct(name: string): TypeInfo | undefined;
   structNames(): readonly string[];
   /** Parameters of a raw tracepoint. */

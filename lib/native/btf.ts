@@ -81,6 +81,14 @@ export class BtfKernel implements KernelInfo {
     return this.#attachable?.has(name);
   }
 
+  /** Besides the functions of this list the kernel lets programs override security_ functions. */
+  overridable(name: string): boolean | undefined {
+    if (name.startsWith('security_')) return true;
+    if (this.tracefs === undefined) return undefined;
+    const text = tryRead('/sys/kernel/debug/error_injection/list');
+    return text === undefined || text === '' ? undefined : text.split('\n').some((line) => line.startsWith(`${name}\t`));
+  }
+
   struct(name: string): TypeInfo | undefined {
     const id = this.btf.find(name, 'struct') || this.btf.find(name, 'union');
     return id === 0 ? undefined : this.#type(id);

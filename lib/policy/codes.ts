@@ -125,6 +125,7 @@ export const DIAGNOSTIC_CODES = {
   LIMIT_PARAMETER: 'error',
   LIMIT_TEXT_ARGS: 'error',
   LIMIT_SELECTORS: 'error',
+  LIMIT_FILTERS: 'error',
   LIMIT_INT_TESTS: 'error',
   LIMIT_INT_GROUPS: 'error',
   LIMIT_BINARY_SETS: 'error',

@@ -109,10 +109,16 @@ export function sameFilter(a: object, b: object): boolean {
   return canonical(a) === canonical(b);
 }
 
+const canonicals = new WeakMap<object, string>();
+
 function canonical(filter: object): string {
+  const known = canonicals.get(filter);
+  if (known !== undefined) return known;
   const entries = Object.entries(filter).map(([key, value]): [string, unknown] => [
     key,
     Array.isArray(value) ? [...(value as unknown[])].map(String).sort() : value,
   ]);
-  return JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+  const text = JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+  canonicals.set(filter, text);
+  return text;
 }

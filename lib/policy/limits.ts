@@ -10,6 +10,8 @@ export const YAML_DEPTH_MAX = 32;
 export const DIAGNOSTICS_MAX = 1000;
 /** Characters of the offending text in a diagnostic. */
 export const TEXT_SHOWN_MAX = 80;
+/** Filters of one selector, those of its macros included: bounds the time that checks take. */
+export const SELECTOR_FILTERS_MAX = 128;
 /** Of the resource's schema. */
 export const TAGS_MAX = 16;
 

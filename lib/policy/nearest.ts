@@ -36,6 +36,7 @@ export function editDistance(a: string, b: string, limit: number): number {
         least = Math.min(least, (beforeLast[j - 2] ?? 0) + 1);
       row.push(least);
     }
+    if (Math.min(...row) >= limit) return limit;
     beforeLast = last;
     last = row;
   }

@@ -2,13 +2,23 @@
 import { filteredArg } from '../arguments.js';
 import { areContradictory, implies, isNumber, sameFilter } from '../implies.js';
 import { intervalsOf, isWhole } from '../intervals.js';
-import { FILTER_LISTS, type ArgData, type Hook, type SelectorData, type ValueFilter } from '../model.js';
+import {
+  FILTER_LISTS,
+  type ArgData,
+  type Hook,
+  type PidFilter,
+  type SelectorData,
+  type ValueFilter,
+} from '../model.js';
 import type { Report } from '../report.js';
 import { ARG_TYPES, type TypeFacts } from '../vocabulary.js';
 
 /** A filter on a value with what it is about. */
 interface Aimed {
+  /** Operator and values only. */
   readonly filter: ValueFilter;
+  /** As it stands in the policy. */
+  readonly at: ValueFilter | PidFilter;
   /** `arg 1` or `return`. */
   readonly target: string;
   readonly facts: TypeFacts;
@@ -23,7 +33,7 @@ export function checkSelectors(hook: Hook, report: Report): void {
   selectors.forEach((selector, i) => {
     const filters = aimed[i] ?? [];
     warnNever(selector, filters, report);
-    for (const { filter, facts } of filters) warnAlways(filter, facts, report);
+    for (const aim of filters) warnAlways(aim, report);
     const hiding = selectors.findIndex((earlier, j) => j < i && hides(earlier, aimed[j] ?? [], selector, filters));
     if (hiding < 0) return;
     const message = `whatever matches selector ${i} has matched selector ${hiding} before`;
@@ -40,17 +50,19 @@ function aim(hook: Hook, selector: SelectorData): Aimed[] {
   const { args = [], returnArg } = hook.data;
   const aimed: Aimed[] = [];
   const add = (filter: ValueFilter, target: string, arg: ArgData | undefined): void => {
-    if (arg?.type !== undefined) aimed.push({ filter, target, facts: ARG_TYPES[arg.type] });
+    if (arg?.type !== undefined)
+      aimed.push({ filter: withoutPlace(filter), at: filter, target, facts: ARG_TYPES[arg.type] });
   };
   for (const filter of selector.matchArgs ?? []) {
     const found = filteredArg(hook, args, filter);
     if ((filter.args?.length ?? 0) <= 1) add(filter, `arg ${found?.position}`, found?.arg);
   }
   for (const filter of selector.matchReturnArgs ?? []) add(filter, 'return', returnArg);
-  for (const { operator, values = [], ...rest } of selector.matchPIDs ?? []) {
-    if (rest.followForks === true || rest.isNamespacePID === true) continue;
+  for (const pids of selector.matchPIDs ?? []) {
+    const { operator, values = [] } = pids;
+    if (pids.followForks === true || pids.isNamespacePID === true) continue;
     const filter: ValueFilter = { operator: operator === 'NotIn' ? 'NotEqual' : 'Equal', values: values.map(String) };
-    aimed.push({ filter, target: 'pid', facts: PID_FACTS });
+    aimed.push({ filter, at: pids, target: 'pid', facts: PID_FACTS });
   }
   return aimed;
 }
@@ -79,13 +91,13 @@ function warnNever(selector: SelectorData, filters: readonly Aimed[], report: Re
   }
 }
 
-function warnAlways(filter: ValueFilter, facts: TypeFacts, report: Report): void {
+function warnAlways({ filter, at, facts }: Aimed, report: Report): void {
   if (!isNumber(facts)) return;
   const intervals = intervalsOf(filter, facts);
   if (intervals === undefined || !isWhole(intervals, facts)) return;
   report.add(
     'FILTER_ALWAYS_MATCHES',
-    report.places.value(filter),
+    report.places.value(at),
     'every value passes this filter',
     'remove it, or correct its values',
   );
@@ -110,9 +122,7 @@ function hides(
   const written = (earlier.matchArgs ?? []).length + (earlier.matchReturnArgs ?? []).length;
   if (written !== earlierAimed.filter((aimed) => aimed.target !== 'pid').length) return false;
   return earlierAimed.every(({ filter, target, facts }) =>
-    laterAimed.some(
-      (other) => other.target === target && implies(withoutPlace(other.filter), withoutPlace(filter), facts),
-    ),
+    laterAimed.some((other) => other.target === target && implies(other.filter, filter, facts)),
   );
 }
 

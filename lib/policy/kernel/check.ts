@@ -17,7 +17,7 @@ export function checkAgainstKernel(
     switch (hook.kind) {
       case 'kprobes':
       case 'fentries':
-        checkFunctionHook(policy, hook.data, kernel, report);
+        checkFunctionHook(policy, hook, kernel, report);
         break;
       case 'lsmhooks':
         checkLsmHook(hook.data, kernel, report);
@@ -32,7 +32,8 @@ export function checkAgainstKernel(
   }
 }
 
-function checkFunctionHook(policy: PolicyData, data: HookData, kernel: KernelInfo, report: Report): void {
+function checkFunctionHook(policy: PolicyData, hook: Hook, kernel: KernelInfo, report: Report): void {
+  const { data } = hook;
   const { call } = data;
   if (call === undefined) return;
   for (const { name, syscall } of callsOf(policy, call, data.syscall ?? true)) {
@@ -50,6 +51,7 @@ function checkFunctionHook(policy: PolicyData, data: HookData, kernel: KernelInf
         'use a function that calls it, or one that it calls',
       );
     }
+    if (kernel.overridable(found.name) === false) reportOverrides(hook, found.name, kernel, report);
     if (found.prototype === undefined) continue;
     checkParameters(data.args ?? [], found.prototype, found.name, kernel, report);
     if (!syscall) checkReturnType(data, found.prototype, found.name, report);
@@ -64,6 +66,15 @@ function checkFunctionHook(policy: PolicyData, data: HookData, kernel: KernelInf
 /** Whether another hook of the policy is on this function. */
 function isHooked({ spec = {} }: PolicyData, name: string): boolean {
   return [...(spec.kprobes ?? []), ...(spec.fentries ?? [])].some((hook) => hook.call === name);
+}
+
+function reportOverrides(hook: Hook, name: string, kernel: KernelInfo, report: Report): void {
+  for (const action of hook.selectors.flatMap((selector) => selector.matchActions ?? [])) {
+    if (action.action !== 'Override') continue;
+    const message = `${name} is not one of the functions that ${kernel.name} lets programs override`;
+    const hint = 'override a system call or a security_ function instead';
+    report.add('OVERRIDE_NOT_POSSIBLE', report.places.value(action, 'action'), message, hint);
+  }
 }
 
 interface Found {

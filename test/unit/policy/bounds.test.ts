@@ -60,6 +60,22 @@ describe('policy: bounds', () => {
     );
   });
 
+  it('refuses macros that multiply filters, in little time', function () {
+    this.timeout(10_000);
+    const filters = Array.from(
+      { length: 3000 },
+      (_, i) => `      - {index: 0, operator: NotPrefix, values: ["/p${i}"]}`,
+    );
+    const macros = `  selectorsMacros:\n    m:\n      matchArgs:\n${filters.join('\n')}\n`;
+    const hook = `  kprobes:\n  - call: f\n    args: [{index: 0, type: string}]\n    selectors:\n${'    - macros: [m]\n'.repeat(64)}`;
+    const begin = Date.now();
+    const found = validatePolicy(
+      `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: a}\nspec:\n${macros}${hook}`,
+    );
+    assert.ok(Date.now() - begin < 5000);
+    assert.equal(found.filter((d) => d.code === 'LIMIT_FILTERS').length, 64);
+  });
+
   it('has the limits of bpf/abi.h', () => {
     const header = readFileSync(new URL('../../../bpf/abi.h', `file://${__filename}`), 'utf8');
     const shared = [

@@ -74,6 +74,7 @@ export const fakeKernel: KernelInfo = {
   function: (name) => (FUNCTIONS[name] === undefined ? undefined : prototype(FUNCTIONS[name])),
   functionNames: () => Object.keys(FUNCTIONS),
   attachable: (name) => (name === 'not_probed' ? false : undefined),
+  overridable: (name) => (name === 'vfs_void' ? false : name.startsWith('security_') ? true : undefined),
   struct: (name) => (STRUCTS[name] === undefined ? undefined : type(`struct ${name}`)),
   structNames: () => Object.keys(STRUCTS),
   rawTracepoint: (event) =>

@@ -87,6 +87,12 @@ const cases: readonly (readonly [string, string])[] = [
       'lists: [{name: a, values: [vfs_void, gone]}]\nkprobes:\n- {call: ⟦FUNCTION_UNKNOWN⟧"list:a", syscall: false}',
     ),
   ],
+  [
+    'an override that is not possible',
+    kprobe(
+      'call: vfs_void\nsyscall: false\nselectors: [{matchActions: [{action: ⟦OVERRIDE_NOT_POSSIBLE⟧Override, argError: -1}, {action: Post}]}]',
+    ),
+  ],
   // Members
   ['members through pointers', resolve('mm.owner.real_parent.comm')],
   ['an element of an array', resolve('mm.owner.files.fd[3].f_path.dentry.d_iname')],

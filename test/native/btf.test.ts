@@ -1,0 +1,84 @@
+/** The checks of policies against the kernel that is running, by its BTF. */
+import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KernelError } from '../../lib/errors.js';
+import { loadKernelInfo } from '../../lib/native/btf.js';
+import { validatePolicy } from '../../lib/policy/index.js';
+import type { KernelInfo } from '../../types/kernel.js';
+import { kprobe, policy } from '../unit/policy/marked.js';
+
+const VMLINUX = '/sys/kernel/btf/vmlinux';
+
+describe('BTF of this kernel', function () {
+  this.timeout(30_000);
+  let kernel: KernelInfo;
+
+  before(function () {
+    if (!existsSync(VMLINUX)) return this.skip();
+    kernel = loadKernelInfo();
+  });
+
+  it('knows functions with their parameters', () => {
+    const found = kernel.function('security_file_permission');
+    assert.deepEqual(found?.params.map(({ name }) => name), ['file', 'mask']);
+    const [file, mask] = found?.params ?? [];
+    assert.equal(file?.type.kind, 'pointer');
+    assert.equal(file?.type.target()?.name, 'file');
+    assert.deepEqual([mask?.type.kind, mask?.type.size, mask?.type.signed], ['int', 4, true]);
+    assert.equal(kernel.function('no_such_function_at_all'), undefined);
+    assert.ok(kernel.functionNames().length > 10_000);
+  });
+
+  it('knows structures, those of unnamed members included', () => {
+    const task = kernel.struct('task_struct');
+    const names = task?.members().map(({ name }) => name) ?? [];
+    for (const name of ['comm', 'real_parent', 'mm']) assert.ok(names.includes(name), name);
+    assert.ok(!names.includes(''));
+    assert.equal(kernel.struct('no_such_struct'), undefined);
+    assert.ok(kernel.structNames().includes('task_struct'));
+  });
+
+  it('knows raw tracepoints and LSM hooks', () => {
+    assert.deepEqual(kernel.rawTracepoint('sched_process_exec')?.params.map(({ type }) => type.target()?.name), ['task_struct', undefined, 'linux_binprm']);
+    assert.ok(kernel.rawTracepointNames().includes('sched_process_exec'));
+    assert.equal(kernel.rawTracepoint('nothing_of_the_kind'), undefined);
+  });
+
+  it('finds what is wrong with a policy here', () => {
+    const codes = (yaml: string): string[] => validatePolicy(yaml, { kernel }).map((d) => d.code);
+    assert.deepEqual(codes(kprobe('call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: file}, {index: 1, type: int}]')), []);
+    assert.deepEqual(codes(kprobe('call: sys_openat\nargs: [{index: 1, type: string}]')), []);
+    assert.deepEqual(codes(kprobe('call: security_file_permision\nsyscall: false')), ['FUNCTION_UNKNOWN']);
+    assert.deepEqual(codes(kprobe('call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: path}]')), ['ARG_TYPE_MISMATCH']);
+    assert.deepEqual(codes(policy('lsmhooks: [{hook: bprm_check_security, args: [{index: 0, type: string, resolve: mm.owner.real_parent.comn}]}]')), ['UNSUPPORTED_HOOK', 'RESOLVE_NO_MEMBER']);
+  });
+
+  it('takes a file in place of the running kernel', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'polytrace-btf-'));
+    try {
+      const copy = join(folder, 'vmlinux.btf');
+      copyFileSync(VMLINUX, copy);
+      const other = loadKernelInfo(copy);
+      assert.equal(other.name, copy);
+      assert.equal(other.function('security_file_permission')?.params.length, 2);
+      assert.equal(other.attachable('security_file_permission'), undefined);
+      assert.equal(other.tracepoint('sched', 'sched_switch'), undefined);
+
+      for (const [name, bytes] of [['text', Buffer.from('not BTF')], ['cut', readFileSync(VMLINUX).subarray(0, 5000)], ['empty', Buffer.alloc(0)]] as const) {
+        writeFileSync(join(folder, name), bytes);
+        assert.throws(() => loadKernelInfo(join(folder, name)), (error) => error instanceof KernelError && error.code === 'BTF_UNREADABLE');
+      }
+      assert.throws(() => loadKernelInfo(join(folder, 'nothing')), KernelError);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('survives arguments that are none', () => {
+    assert.equal(kernel.function(''), undefined);
+    assert.equal(kernel.struct('a\0b'), undefined);
+    assert.equal(kernel.tracepoint('../..', 'x'), undefined);
+  });
+});
