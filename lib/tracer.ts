@@ -14,7 +14,7 @@ import { ProcessCache } from './process/cache.js';
 import { Clock } from './process/clock.js';
 import { BatchIterator, EventIterator } from './tracer/consumer.js';
 import { Hub } from './tracer/hub.js';
-import { resolveOptions, type ResolvedOptions } from './tracer/options.js';
+import { checkEventsOptions, resolveOptions, type ResolvedOptions } from './tracer/options.js';
 import { PolicySet } from './tracer/policies.js';
 
 /** Processes whose binaries can be in a matchBinaries set at once. */
@@ -56,11 +56,13 @@ class KernelTracer implements Tracer {
 
   events(options: EventsOptions = {}): AsyncIterableIterator<TracerEvent> {
     this.#mustBeOpen();
+    checkEventsOptions(options);
     return new EventIterator(this.#hub.join(options));
   }
 
   batches(options: EventsOptions = {}): AsyncIterableIterator<readonly TracerEvent[]> {
     this.#mustBeOpen();
+    checkEventsOptions(options);
     return new BatchIterator(this.#hub.join(options));
   }
 
@@ -75,10 +77,12 @@ class KernelTracer implements Tracer {
 
   async removePolicy(name: string): Promise<void> {
     this.#mustBeOpen();
+    this.#hub.update(); // what the kernel counted of these hooks goes with them
     this.#policies.remove(name);
   }
 
   policies(): PolicyStatus[] {
+    this.#hub.update();
     return this.#policies.list((policyName, hook) =>
       this.#hub.lost
         .filter((loss) => loss.policyName === policyName && loss.hook === hook)
@@ -87,6 +91,7 @@ class KernelTracer implements Tracer {
   }
 
   stats(): TracerStats {
+    this.#hub.update();
     const lostByHook = this.#hub.lost;
     return {
       events: this.#hub.events,

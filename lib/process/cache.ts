@@ -5,7 +5,7 @@
 import { EventExec, EventExit, EventFork, EventHook, ProcessKey } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import { ExecImage, ForkImage, type ProcessImage, type ProcessContext } from './process.js';
-import { listProcesses, ProcImage, procShowsAllProcesses, readEntry, type ProcEntry } from './procfs.js';
+import { listPids, listProcesses, ProcImage, procShowsAllProcesses, readEntry, type ProcEntry } from './procfs.js';
 
 /** Ended processes that are kept: hooks still run after the exit record. */
 const EXITED_KEPT = 4096;
@@ -14,6 +14,8 @@ export class ProcessCache {
   readonly #context: ProcessContext;
   readonly #images = new Map<number, ProcessImage>();
   readonly #exited: ProcessImage[] = [];
+  #epoch = 0;
+  #adoptedEpoch = 0;
 
   constructor(context: ProcessContext) {
     this.#context = context;
@@ -26,6 +28,8 @@ export class ProcessCache {
   /** Takes over what runs already. Call it after the sensor is attached: nothing is missed in between. */
   seed(entries: readonly ProcEntry[] = procShowsAllProcesses() ? listProcesses() : []): void {
     for (const entry of entries) {
+      // records may have been read already, and know better
+      if (this.#images.has(entry.pid)) continue;
       const parent = this.#images.get(entry.parentPid);
       this.#images.set(entry.pid, new ProcImage(this.#context, entry, parent));
     }
@@ -56,11 +60,25 @@ export class ProcessCache {
     const image = this.find(slab, at + EventExit.key);
     if (image.exited) return undefined;
     image.exited = true;
+    this.#end(image);
+    return image;
+  }
+
+  #end(image: ProcessImage): void {
+    image.ended = true;
     this.#exited.push(image);
     if (this.#exited.length > 2 * EXITED_KEPT) {
       for (const old of this.#exited.splice(0, EXITED_KEPT)) this.#forget(old);
     }
-    return image;
+  }
+
+  /**
+   * Call it for each block of records that was read, before they are decoded. `execsLost`: exec records were lost since
+   * the call before. What was known until then, and what this block tells, may be out of date.
+   */
+  onDrained(execsLost: boolean): void {
+    this.#adoptedEpoch = this.#epoch;
+    if (execsLost) this.#epoch++;
   }
 
   ofHook(slab: Slab, at: number): ProcessImage {
@@ -77,6 +95,8 @@ export class ProcessCache {
       known.isSame(slab.u32(key + ProcessKey.startTime), slab.u32(key + ProcessKey.startTime + 4))
     ) {
       if (known.execCount === count) return known;
+      // hooks run during an exec, after the kernel counted it and before its record
+      if (known.epoch === this.#epoch && (known.execCount + 1) >>> 0 === count) return known;
       if (known.execCount === -1) {
         known.execCount = count;
         return known;
@@ -85,12 +105,12 @@ export class ProcessCache {
     return this.#adopt(this.#fromProc(pid, slab, key), slab, key);
   }
 
-  /** After exits were lost: forgets what no longer runs. */
+  /** After exits were lost: what no longer runs is kept as long as if its exit had been told, which may still come. */
   sweep(): void {
     if (!procShowsAllProcesses()) return;
-    const running = new Set(listProcesses().map((entry) => entry.pid));
+    const running = new Set(listPids());
     for (const [pid, image] of this.#images) {
-      if (!running.has(pid) && !image.exited) this.#images.delete(pid);
+      if (!running.has(pid) && !image.ended) this.#end(image);
     }
   }
 
@@ -109,7 +129,9 @@ export class ProcessCache {
     const startTicks = slab.u64(key + ProcessKey.startTime) / 10_000_000n;
     const running = procShowsAllProcesses() ? readEntry(pid) : undefined;
     const isIt = running !== undefined && running.startTicks === startTicks;
-    const parent = isIt ? this.#images.get(running.parentPid) : undefined;
+    // only the exec was lost: what was known of the process before still names its parent
+    const before = this.#sameProcess(pid, slab, key)?.parentImage;
+    const parent = before ?? (isIt ? this.#images.get(running.parentPid) : undefined);
     // the root of a stub is a folder that is not there: everything stays empty, and flagged
     return new ProcImage(this.#context, { pid, parentPid: 0, startTicks }, parent, isIt ? '/proc' : '/proc/none');
   }
@@ -118,6 +140,9 @@ export class ProcessCache {
     image.startLow = slab.u32(key + ProcessKey.startTime);
     image.startHigh = slab.u32(key + ProcessKey.startTime + 4);
     image.execCount = slab.u32(key + ProcessKey.execCount);
+    const before = this.#images.get(image.pid);
+    image.epoch = this.#adoptedEpoch;
+    if (before !== undefined) before.ended = true;
     this.#images.set(image.pid, image);
     return image;
   }

@@ -2,6 +2,8 @@
 
 const NS_PER_SECOND = 1_000_000_000n;
 
+const SET_NS = 1_000_000n;
+
 export class Clock {
   #offset: bigint;
   readonly #read: () => bigint;
@@ -11,9 +13,14 @@ export class Clock {
     this.#offset = readOffset();
   }
 
-  /** The time of day may be set while we run. */
+  /**
+   * The time of day may be set while we run. Less than that is the jitter of reading two clocks one after the other, and
+   * would give one moment two times.
+   */
   refresh(): void {
-    this.#offset = this.#read();
+    const offset = this.#read();
+    const change = offset - this.#offset;
+    if (change > SET_NS || change < -SET_NS) this.#offset = offset;
   }
 
   toEpoch(bootNs: bigint): bigint {

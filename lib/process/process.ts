@@ -15,7 +15,10 @@ export interface ProcessContext {
   readonly clock: Clock;
 }
 
-/** How far back ancestors are kept: a chain of processes that fork and end must not grow for ever. */
+/**
+ * How far back ancestors that ended are kept: a chain of processes that fork and end must not grow for ever. Those that
+ * run keep their parents: there are only as many as run.
+ */
 const ANCESTORS_MAX = 64;
 
 export abstract class ProcessImage implements Process {
@@ -24,7 +27,12 @@ export abstract class ProcessImage implements Process {
   startHigh = 0;
   /** The kernel's count of execs of this process, low half; -1 when not known yet. */
   execCount = -1;
+  /** Its exit was told. */
   exited = false;
+  /** No process runs this image any more. */
+  ended = false;
+  /** See ProcessCache.onDrained. */
+  epoch = 0;
 
   #execId: string | undefined;
 
@@ -139,8 +147,15 @@ export class ExecImage extends ProcessImage {
   }
 
   get executable(): string {
-    this.#executable ??= this.#text(EventExec.executable);
+    this.#executable ??= this.#executablePath();
     return this.#executable;
+  }
+
+  /** A memfd has a name, no path: shown as /proc/PID/exe shows it. */
+  #executablePath(): string {
+    const text = this.#text(EventExec.executable);
+    const flags = this.#record.u16(EventExec.executableFlags);
+    return (flags & TextFlag.TEXT_PSEUDO) !== 0 && !text.startsWith('/') ? `/${text}` : text;
   }
 
   get cwd(): string {
@@ -267,6 +282,7 @@ export class ForkImage extends ProcessImage {
 function trimAncestors(image: ProcessImage): void {
   let at: ProcessImage | undefined = image;
   for (let depth = 0; at !== undefined && depth < ANCESTORS_MAX; depth++) at = at.parentImage;
+  while (at !== undefined && !at.ended) at = at.parentImage;
   if (at !== undefined) at.parentImage = undefined;
 }
 

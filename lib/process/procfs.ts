@@ -74,12 +74,18 @@ export function procShowsAllProcesses(): boolean {
   return inumOf(link('/proc/self/ns/pid')) === INIT_PID_NS;
 }
 
+/** The number of every process. */
+export function listPids(root = '/proc'): number[] {
+  return readdirSync(root)
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
 /** Every process of /proc, parents before children where possible. */
 export function listProcesses(root = '/proc'): ProcEntry[] {
   const entries: ProcEntry[] = [];
-  for (const name of readdirSync(root)) {
-    if (!/^\d+$/.test(name)) continue;
-    const entry = readEntry(Number(name), root);
+  for (const pid of listPids(root)) {
+    const entry = readEntry(pid, root);
     if (entry !== undefined) entries.push(entry);
   }
   return entries.sort((a, b) => (a.startTicks < b.startTicks ? -1 : a.startTicks > b.startTicks ? 1 : a.pid - b.pid));

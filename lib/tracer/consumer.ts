@@ -31,6 +31,7 @@ export class Consumer {
   #queued = 0;
   #dropped = new Map<string, { hook: string; policyName: string; count: number }>();
   #ended = false;
+  #closed = false;
   #waiting: (() => void) | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.close();
@@ -54,6 +55,11 @@ export class Consumer {
     return this.#ended;
   }
 
+  /** Ended by its iterator or signal: what it had fetched is not wanted any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Takes what the feed read. `last`: the stream ends, and nothing more will come that could overtake. */
   offer(events: readonly TracerEvent[], last: boolean): void {
     if (this.#ended) return;
@@ -63,8 +69,16 @@ export class Consumer {
       for (const event of wanted) this.#drop(event);
       return;
     }
-    this.#batches.push(wanted);
-    this.#queued += wanted.length;
+    // the losses stand where the lost events would have
+    const batch = this.#dropped.size === 0 ? wanted : [...this.#takeDropped(), ...wanted];
+    this.#batches.push(batch);
+    this.#queued += batch.length;
+  }
+
+  #takeDropped(): TracerEvent[] {
+    const losses = [...this.#dropped.values()].map((d) => this.#feed.loss({ ...d, reason: 'slow_consumer' }));
+    this.#dropped.clear();
+    return losses;
   }
 
   #drop(event: TracerEvent): void {
@@ -84,9 +98,7 @@ export class Consumer {
     if (batch !== undefined) this.#queued -= batch.length;
     if (batch === undefined || this.#batches.length > 0 || this.#dropped.size === 0) return batch;
     // what was dropped came after all that had been kept
-    const losses = [...this.#dropped.values()].map((d) => this.#feed.loss({ ...d, reason: 'slow_consumer' }));
-    this.#dropped.clear();
-    return [...batch, ...losses];
+    return [...batch, ...this.#takeDropped()];
   }
 
   /** Resolves when take() may have something, or the stream has ended. */
@@ -118,8 +130,10 @@ export class Consumer {
 
   /** The iterator has had enough. */
   close(): void {
+    this.#closed = true;
     this.#batches = [];
     this.#queued = 0;
+    this.#dropped.clear();
     this.#feed.leave(this);
     this.end();
   }
@@ -156,7 +170,7 @@ export class EventIterator implements AsyncIterableIterator<TracerEvent> {
   constructor(private readonly consumer: Consumer) {}
 
   next(): Promise<IteratorResult<TracerEvent, undefined>> {
-    if (this.#index < this.#batch.length) {
+    if (this.#index < this.#batch.length && !this.consumer.closed) {
       return Promise.resolve({ value: this.#batch[this.#index++] as TracerEvent, done: false });
     }
     return this.#refill();
@@ -164,6 +178,7 @@ export class EventIterator implements AsyncIterableIterator<TracerEvent> {
 
   async #refill(): Promise<IteratorResult<TracerEvent, undefined>> {
     for (;;) {
+      if (this.consumer.closed) this.#batch = [];
       // a call that came while another waited finds what that one fetched
       if (this.#index < this.#batch.length) {
         return { value: this.#batch[this.#index++] as TracerEvent, done: false };

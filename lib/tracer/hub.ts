@@ -44,13 +44,20 @@ export class Hub implements EventFeed {
   readonly #waiting = new Set<Consumer>();
   readonly #lost = new Map<string, Loss>();
   #timer: NodeJS.Timeout | undefined;
+  /** Losses that the kernel told and no iterator has heard of. */
+  readonly #untold: LossEvent[] = [];
+  /** Found by update(): the cache has not been told. */
+  #execsLost = false;
   #armed = false;
   #missedAt = 0;
   #events = 0;
 
   constructor(options: HubOptions) {
     this.#options = options;
-    this.#reader = new RecordReader(options.session, options.cache, options.hooks);
+    // losses are asked for after the records were copied: what was lost before one of them is among those counted
+    this.#reader = new RecordReader(options.session, options.cache, options.hooks, () =>
+      options.cache.onDrained(this.#collectLosses(false)),
+    );
     options.session.start(() => this.#onReadable());
   }
 
@@ -83,8 +90,10 @@ export class Hub implements EventFeed {
 
   #read(last: boolean): boolean {
     const records = this.#reader.read();
-    if (records === undefined) this.#options.onEmpty();
-    const losses = this.#takeLosses(last);
+    if (last) this.update();
+    // a record that is still being written hides those behind it; and losses need the names of removed hooks
+    if (records === undefined && this.#options.session.used() === 0) this.#options.onEmpty();
+    const losses = this.#untold.splice(0);
     if (records === undefined && losses.length === 0) return false;
     const events = losses.length === 0 ? (records ?? []) : [...(records ?? []), ...losses];
     this.#events += records?.length ?? 0;
@@ -171,10 +180,17 @@ export class Hub implements EventFeed {
     this.#lost.set(key, before === undefined ? loss : { ...before, count: before.count + loss.count });
   }
 
-  /** Brings the counts up to date without an event; for stats(). */
-  #takeLosses(askMissed: boolean): LossEvent[] {
+  /** Brings `lost` up to date. The events of it come with the next records: what was lost came after those. */
+  update(): void {
+    this.#execsLost = this.#collectLosses(true);
+  }
+
+  /** Whether records of execs were lost. */
+  #collectLosses(askMissed: boolean): boolean {
     const { session } = this.#options;
-    const result: LossEvent[] = [];
+    let execsLost = this.#execsLost;
+    this.#execsLost = false;
+    const result = this.#untold;
     const losses = session.takeLosses();
     for (let i = 0; i < losses.length; i += 3) {
       const [id, ring, pending] = losses.slice(i, i + 3) as [number, number, number];
@@ -183,6 +199,7 @@ export class Hub implements EventFeed {
         const full = id === SensorHook.HOOK_BINARY_BITS ? 'process_table_full' : 'pending_full';
         result.push(this.#lossOf(id, full, pending));
       }
+      if (id === SensorHook.HOOK_EXEC && ring > 0) execsLost = true;
       if (id === SensorHook.HOOK_EXIT && ring > 0) this.#options.cache.sweep();
     }
     const now = Date.now();
@@ -193,7 +210,7 @@ export class Hub implements EventFeed {
         result.push(this.#lossOf(missed[i] as number, 'missed', missed[i + 1] as number));
       }
     }
-    return result;
+    return execsLost;
   }
 
   #lossOf(id: number, reason: Loss['reason'], count: number): LossEvent {

@@ -1,6 +1,6 @@
 /** Checks and completes TracerOptions. */
 import { hostname } from 'node:os';
-import type { TracerOptions } from '../../types/tracer.js';
+import type { EventsOptions, TracerOptions } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
 
 export interface ResolvedOptions {
@@ -24,16 +24,45 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   if (!['auto', 'fentry', 'kprobe'].includes(attach)) {
     throw badOption('attach', `is ${String(attach)}`, 'auto, fentry or kprobe');
   }
-  const isPowerOfTwo = Number.isInteger(Math.log2(bufferSize));
+  if (options.policies !== undefined && !Array.isArray(options.policies)) {
+    throw badOption('policies', `is ${typeof options.policies}`, 'an array, also for a single policy');
+  }
+  const isPowerOfTwo = typeof bufferSize === 'number' && Number.isInteger(Math.log2(bufferSize));
   if (!isPowerOfTwo || bufferSize < 64 * 1024 || bufferSize > 1024 * MIB) {
     throw badOption('bufferSize', `is ${bufferSize}`, 'a power of two from 65536 (64 KiB) to 1073741824 (1 GiB)');
   }
-  if (!(coalesceMs >= 0 && coalesceMs <= 1000)) throw badOption('coalesceMs', `is ${coalesceMs}`, '0 to 1000');
+  if (typeof coalesceMs !== 'number' || !(coalesceMs >= 0 && coalesceMs <= 1000)) {
+    throw badOption('coalesceMs', `is ${coalesceMs}`, '0 to 1000');
+  }
+  if (typeof includeSelf !== 'boolean') throw badOption('includeSelf', `is ${String(includeSelf)}`, 'true or false');
   if (!Number.isInteger(maxQueued) || maxQueued < 1) {
     throw badOption('maxQueued', `is ${maxQueued}`, 'a whole number from 1');
   }
   const nodeName = options.nodeName ?? process.env['NODE_NAME'] ?? hostname();
+  if (typeof nodeName !== 'string' || nodeName === '') throw badOption('nodeName', 'is no text', 'the name of a node');
   return { attach, bufferSize, coalesceMs, nodeName, includeSelf, maxQueued };
+}
+
+const EVENT_TYPES = ['process_exec', 'process_exit', 'process_kprobe', 'lost'];
+const EVENTS_KNOWN = ['types', 'policyNames', 'signal'];
+
+/** Throws PolytraceError BAD_OPTION: a misspelt type would otherwise wait for ever. */
+export function checkEventsOptions(options: EventsOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!EVENTS_KNOWN.includes(name)) {
+      throw badOption(name, 'is not an option', `options are ${EVENTS_KNOWN.join(', ')}`);
+    }
+  }
+  const { types, policyNames, signal } = options;
+  if (types !== undefined && !(Array.isArray(types) && types.every((type) => EVENT_TYPES.includes(type)))) {
+    throw badOption('types', `is ${String(types)}`, `an array of ${EVENT_TYPES.join(', ')}`);
+  }
+  if (policyNames !== undefined && !Array.isArray(policyNames)) {
+    throw badOption('policyNames', `is ${String(policyNames)}`, 'an array of names');
+  }
+  if (signal !== undefined && typeof signal.addEventListener !== 'function') {
+    throw badOption('signal', 'is no AbortSignal', 'the `signal` of an AbortController');
+  }
 }
 
 function badOption(name: string, what: string, allowed: string): PolytraceError {

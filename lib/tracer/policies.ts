@@ -4,11 +4,15 @@ import type { Diagnostic } from '../../types/errors.js';
 import type { Policy } from '../../types/policy.js';
 import type { HookStatus, PolicySource, PolicyStatus } from '../../types/tracer.js';
 import { KernelError, PolicyError, PolytraceError } from '../errors.js';
+import type { HookImage } from '../policy/image.js';
 import { compilePolicy, expandPolicyPaths, loadPolicyFile, parsePolicy, type PolicyImage } from '../policy/index.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook, type AttachContext } from './attach.js';
 import { BinaryRegistry } from './binaries.js';
 import type { LoadedHook } from './events.js';
+
+/** A program that was detached may still be running on another CPU, and write its record. */
+const LINGER_MS = 100;
 
 interface LoadedPolicy {
   readonly image: PolicyImage;
@@ -23,7 +27,7 @@ export class PolicySet {
   readonly #policies = new Map<string, LoadedPolicy>();
   /** By id; those of removed policies stay until their last records have been read. */
   readonly #hooks = new Map<number, LoadedHook>();
-  #retired: number[] = [];
+  #retired: { readonly id: number; readonly since: number }[] = [];
 
   constructor(context: AttachContext) {
     this.#context = context;
@@ -34,22 +38,26 @@ export class PolicySet {
     return this.#hooks;
   }
 
-  /** The ring is empty: nothing of a removed hook is left in it. */
+  /** The ring is empty: nothing of a hook that was removed a while ago is left in it. */
   onRingEmpty(): void {
-    for (const id of this.#retired) this.#hooks.delete(id);
-    this.#retired = [];
+    if (this.#retired.length === 0) return;
+    const until = performance.now() - LINGER_MS;
+    for (const { id, since } of this.#retired) if (since <= until) this.#hooks.delete(id);
+    this.#retired = this.#retired.filter(({ since }) => since > until);
   }
 
   add(source: PolicySource): PolicyStatus[] {
     const images = compileAll(source);
+    const names = new Set(this.#policies.keys());
     for (const { image } of images) {
-      if (this.#policies.has(keyOf(image))) {
+      if (names.has(keyOf(image))) {
         throw new PolytraceError(
           'POLICY_EXISTS',
           `a policy called ${keyOf(image)} is loaded already`,
           'remove it first, or give this one another metadata.name',
         );
       }
+      names.add(keyOf(image));
     }
     const done: string[] = [];
     try {
@@ -92,11 +100,8 @@ export class PolicySet {
         // before it is attached: its first event may come at once
         const loaded = { id, policyName: image.name, functionName: hook.call, image: hook };
         this.#hooks.set(id, loaded);
-        const attached = attachHook(hook, id, binaryBits, this.#context);
-        if (attached === undefined) {
-          this.#hooks.delete(id);
-          continue;
-        }
+        const attached = this.#attach(hook, id, binaryBits);
+        if (attached === undefined) continue;
         this.#hooks.set(id, { ...loaded, functionName: attached.functionName });
         hooks.push({ id, call: hook.call, ...attached });
       }
@@ -108,9 +113,24 @@ export class PolicySet {
     this.#policies.set(keyOf(image), { image, file, hooks, binaryBits });
   }
 
+  /** Where that fails, the id is free again: but the first of its two programs may have run. */
+  #attach(hook: HookImage, id: number, binaryBits: readonly number[]): ReturnType<typeof attachHook> {
+    let attached: ReturnType<typeof attachHook>;
+    try {
+      attached = attachHook(hook, id, binaryBits, this.#context);
+    } finally {
+      if (attached === undefined) this.#retire(id);
+    }
+    return attached;
+  }
+
   #unload(id: number): void {
     this.#context.session.removeHook(id);
-    this.#retired.push(id);
+    this.#retire(id);
+  }
+
+  #retire(id: number): void {
+    this.#retired.push({ id, since: performance.now() });
   }
 
   #freeId(): number {

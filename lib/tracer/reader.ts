@@ -15,13 +15,21 @@ export class RecordReader {
   readonly #source: NativeSource;
   readonly #cache: ProcessCache;
   readonly #hooks: ReadonlyMap<number, LoadedHook>;
+  readonly #onDrained: () => void;
   #slab = Slab.allocate(SLAB_BYTES);
   #offset = 0;
 
-  constructor(source: NativeSource, cache: ProcessCache, hooks: ReadonlyMap<number, LoadedHook>) {
+  /** `onDrained` is called each time, between copying records out of the kernel and decoding them. */
+  constructor(
+    source: NativeSource,
+    cache: ProcessCache,
+    hooks: ReadonlyMap<number, LoadedHook>,
+    onDrained = (): void => undefined,
+  ) {
     this.#source = source;
     this.#cache = cache;
     this.#hooks = hooks;
+    this.#onDrained = onDrained;
   }
 
   /** Events of at most one slab; undefined when there was no record. */
@@ -33,6 +41,7 @@ export class RecordReader {
     const start = this.#offset;
     const end = this.#source.drain(this.#slab.bytes, start);
     this.#offset = end;
+    this.#onDrained();
     return end === start ? undefined : this.#decode(this.#slab, start, end);
   }
 
