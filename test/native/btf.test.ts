@@ -3,9 +3,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { KernelError } from '../../lib/errors.js';
-import { loadKernelInfo } from '../../lib/native/btf.js';
-import { validatePolicy } from '../../lib/policy/index.js';
+import { KernelError, loadKernelInfo, validatePolicy } from '../../lib/index.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { kprobe, policy } from '../unit/policy/marked.js';
 

@@ -21,6 +21,10 @@ describe('policy: real policies', () => {
   const counts = new Map<string, number>();
   let accepted = 0;
 
+  it('are there', function () {
+    if (files.length === 0) this.skip();
+  });
+
   for (const { name, text } of files) {
     it(name, () => {
       const found = validatePolicy(text, { file: name });
