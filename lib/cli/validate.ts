@@ -27,7 +27,7 @@ export async function validate(paths: readonly string[], options: ValidateOption
   const fails = (d: Diagnostic): boolean => d.severity === 'error' || options.strict === true;
   const failed = results.some(({ diagnostics }) => diagnostics.some(fails));
   const text =
-    options.format === 'text' ? textOf(results) : options.format === 'json' ? jsonOf(results) : sarif(results);
+    options.format === 'text' ? textOf(results, fails) : options.format === 'json' ? jsonOf(results) : sarif(results);
   await print(context.stdout, options.format === 'text' ? safe(text) : text);
   return failed ? POLICY_ERRORS : GOOD;
 }
@@ -58,12 +58,11 @@ function checkPath(path: string, against: CheckedAgainst, { api }: Context): Fil
   });
 }
 
-function textOf(results: readonly FileResult[]): string {
+function textOf(results: readonly FileResult[], fails: (diagnostic: Diagnostic) => boolean): string {
   return results
     .map(({ file, diagnostics }) => {
       const lines = diagnostics.map((diagnostic) => `${formatDiagnostic(diagnostic)}\n`).join('');
-      const failed = diagnostics.some((diagnostic) => diagnostic.severity === 'error');
-      return failed ? lines : `${lines}${file}: ok${warnings(diagnostics.length)}\n`;
+      return diagnostics.some(fails) ? lines : `${lines}${file}: ok${warnings(diagnostics.length)}\n`;
     })
     .join('');
 }

@@ -80,7 +80,9 @@ describe('polytrace on policies', () => {
     it('lets warnings fail with --strict only', async () => {
       assert.equal(await run('validate', '--kernel', 'none', '@warns.yaml'), 0);
       assert.match(out(), /warning PATH_NOT_ABSOLUTE[^]*warns\.yaml: ok, 1 warning\n$/);
+      command.stdout.text = '';
       assert.equal(await run('validate', '--kernel', 'none', '--strict', '@warns.yaml'), 1);
+      assert.doesNotMatch(out(), /ok/);
     });
 
     it('takes folders, and tells of every file that cannot be read', async () => {
