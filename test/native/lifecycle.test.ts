@@ -1,0 +1,222 @@
+/** What is left behind, in the kernel and in the process; and what is refused. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import type { KernelError, PolicyError, PolytraceError, TracerOptions } from '../../types/index.js';
+import { leaveMark, needsRoot, openTracer, polytrace, ROOT, runScript, script, until } from './support.js';
+
+interface Objects {
+  readonly prog: Set<number>;
+  readonly map: Set<number>;
+  readonly link: Set<number>;
+}
+
+const KINDS = ['prog', 'map', 'link'] as const;
+
+function kernelObjects(): Objects {
+  const ids = (kind: string): Set<number> => {
+    const all = JSON.parse(execFileSync('bpftool', [kind, '-j'], { encoding: 'utf8' })) as { id: number }[];
+    return new Set(all.map(({ id }) => id));
+  };
+  return { prog: ids('prog'), map: ids('map'), link: ids('link') };
+}
+
+/** The kernel frees programs and maps a little after their last descriptor. */
+async function gone(ids: Record<string, number[]>): Promise<void> {
+  const until = Date.now() + 10_000;
+  for (;;) {
+    const now = kernelObjects();
+    const left = KINDS.flatMap((kind) => (ids[kind] ?? []).filter((id) => now[kind].has(id)).map((id) => `${kind} ${id}`));
+    if (left.length === 0) return;
+    if (Date.now() > until) assert.fail(`left behind: ${left.join(', ')}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** The ids of the BPF objects that this very process holds: others on the machine trace as well. */
+function objectsOf(pid: number): Record<string, number[]> {
+  const result: Record<string, number[]> = { prog: [], map: [], link: [] };
+  for (const file of execFileSync('ls', [`/proc/${pid}/fdinfo`], { encoding: 'utf8' }).split('\n')) {
+    if (file === '') continue;
+    const text = spawnSync('cat', [`/proc/${pid}/fdinfo/${file}`], { encoding: 'utf8' }).stdout;
+    for (const kind of KINDS) {
+      const id = new RegExp(`^${kind}_id:\\s*(\\d+)$`, 'm').exec(text)?.[1];
+      if (id !== undefined) result[kind]?.push(Number(id));
+    }
+  }
+  return result;
+}
+
+const KPROBES = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata:
+  name: reads
+spec:
+  kprobes:
+  - call: security_file_permission
+    syscall: false
+    args:
+    - index: 0
+      type: file
+`;
+
+describe('lifetimes', function () {
+  this.timeout(60_000);
+  before(needsRoot);
+
+  it('SIGKILL leaves no program, map or link behind', async () => {
+    const child = spawn(
+      process.execPath,
+      ['-e', script(`const t = await polytrace.openTracer(); out('ready'); for await (const e of t);`)],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    await once(child.stdout, 'data');
+    const ids = objectsOf(child.pid as number);
+    const now = kernelObjects();
+    for (const kind of KINDS) {
+      assert.ok((ids[kind]?.length ?? 0) >= 3, kind);
+      assert.ok(ids[kind]?.every((id) => now[kind].has(id)), kind);
+    }
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await gone(ids);
+  });
+
+  it('close() leaves nothing behind, nor does a tracer that failed to open', async () => {
+    const before = objectsOf(process.pid);
+    const tracer = await openTracer();
+    const ids = objectsOf(process.pid);
+    assert.ok((ids['link']?.length ?? 0) >= (before['link']?.length ?? 0) + 3);
+    await tracer.close();
+    assert.deepEqual(objectsOf(process.pid), before);
+    await assert.rejects(openTracer({ policies: ['/nonexistent.yaml'] }));
+    assert.deepEqual(objectsOf(process.pid), before);
+    await gone(ids);
+  });
+
+  it('open and close 200 times leaks no descriptor and at most 5 MB', async () => {
+    const { status, stdout, stderr } = await runScript(
+      `const fs = require('node:fs');
+       const cycle = async () => {
+         const t = await polytrace.openTracer({ bufferSize: 1 << 20 });
+         const waiting = t.events().next();
+         await t.close();
+         await waiting;
+       };
+       const measure = async () => {
+         for (let i = 0; i < 3; i++) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
+         return [fs.readdirSync('/proc/self/fd').length, process.memoryUsage().rss];
+       };
+       for (let i = 0; i < 30; i++) await cycle();
+       const before = await measure();
+       for (let i = 0; i < 200; i++) await cycle();
+       const after = await measure();
+       out([after[0] - before[0], after[1] - before[1]]);`,
+      { nodeArgs: ['--expose-gc'] },
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+    const [descriptors, bytes] = JSON.parse(stdout) as [number, number];
+    assert.equal(descriptors, 0);
+    assert.ok(bytes < 5 * 1024 * 1024, `${bytes} bytes more`);
+  }).timeout(120_000);
+});
+
+describe('what is refused', function () {
+  this.timeout(60_000);
+  before(needsRoot);
+
+  const bad: readonly (readonly [string, object])[] = [
+    ['polices', { polices: [] }],
+    ['policies', { policies: 'a.yaml' }],
+    ['attach', { attach: 'magic' }],
+    ['bufferSize', { bufferSize: 100_000 }],
+    ['bufferSize', { bufferSize: 32768 }],
+    ['bufferSize', { bufferSize: 2 ** 31 }],
+    ['bufferSize', { bufferSize: '65536' }],
+    ['bufferSize', { bufferSize: Number.NaN }],
+    ['coalesceMs', { coalesceMs: -1 }],
+    ['coalesceMs', { coalesceMs: 1001 }],
+    ['coalesceMs', { coalesceMs: '5' }],
+    ['maxQueued', { maxQueued: 0 }],
+    ['maxQueued', { maxQueued: 1.5 }],
+    ['includeSelf', { includeSelf: 'no' }],
+    ['nodeName', { nodeName: 7 }],
+  ];
+  for (const [name, options] of bad) {
+    it(`openTracer(${JSON.stringify(options)})`, async () => {
+      await assert.rejects(openTracer(options as TracerOptions), (error: PolytraceError) => {
+        assert.equal(error.code, 'BAD_OPTION');
+        assert.match(error.message, new RegExp(`option ${name} `));
+        assert.notEqual(error.hint, '');
+        return true;
+      });
+    });
+  }
+
+  it('options of iterators', async () => {
+    const tracer = await openTracer();
+    for (const options of [{ types: ['exec'] }, { types: 'lost' }, { policyNames: 'a' }, { signal: 1 }, { type: [] }]) {
+      assert.throws(() => tracer.events(options as object), { code: 'BAD_OPTION' }, JSON.stringify(options));
+      assert.throws(() => tracer.batches(options as object), { code: 'BAD_OPTION' });
+    }
+    assert.equal(tracer.stats().iterators, 0);
+    await tracer.close();
+  });
+
+  it('without privileges, naming the capabilities', async () => {
+    const { stdout, stderr } = await runScript(
+      `await polytrace.openTracer().catch((e) => out([e.name, e.code, e.message, e.hint, e.errno]));
+       out(polytrace.preflight().canTrace);`,
+      { command: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'] },
+    );
+    const [error, canTrace] = stdout.trim().split('\n').map((line) => JSON.parse(line) as unknown);
+    assert.deepEqual((error as string[]).slice(0, 2), ['KernelError', 'NOT_PERMITTED'], stderr);
+    assert.match((error as string[])[2] ?? '', /CAP_PERFMON, CAP_BPF/);
+    assert.match((error as string[])[3] ?? '', /root/);
+    assert.equal(canTrace, false);
+  });
+
+  it('policies: no such file, three mistakes at once, twice the same; the tracer runs on', async () => {
+    const tracer = await openTracer();
+    const events = tracer.events();
+    await assert.rejects(tracer.addPolicy('/nonexistent/policy.yaml'), /nonexistent/);
+    const mistakes = KPROBES.replace('type: file', 'type: fiel')
+      .replace('index: 0', 'index: 99')
+      .replace('syscall:', 'sycall:');
+    await assert.rejects(tracer.addPolicy({ yaml: mistakes, file: 'three.yaml' }), (error: PolicyError) => {
+      assert.equal(error.name, 'PolicyError');
+      const errors = error.diagnostics.filter((d) => d.severity === 'error');
+      assert.equal(errors.length, 3, error.message);
+      assert.deepEqual(errors.map((d) => `${d.file}:${d.line}`).sort(), ['three.yaml:10', 'three.yaml:11', 'three.yaml:8'].sort());
+      return true;
+    });
+    await assert.rejects(tracer.removePolicy('nothing'), { code: 'NO_SUCH_POLICY' });
+    assert.deepEqual(tracer.policies(), []);
+    spawnSync('/bin/true', ['still here']);
+    const seen = await until(leaveMark(), events);
+    assert.equal(seen.filter((e) => e.type !== 'lost' && e.process.argv[0] === 'still here').length, 2);
+    await tracer.close();
+  });
+
+  it('kprobes where the kernel has neither fentry nor kprobe, leaving nothing half-loaded', async function () {
+    if (polytrace.preflight().canAttachKprobes) this.skip();
+    const tracer = await openTracer();
+    const before = objectsOf(process.pid);
+    // more often than there are ids: a failed hook gives its id back
+    for (let i = 0; i < 20; i++) {
+      await assert.rejects(tracer.addPolicy({ yaml: KPROBES }), (error: KernelError) => {
+        assert.equal(error.name, 'KernelError');
+        assert.equal(error.code, 'NO_ATTACH_MECHANISM');
+        assert.match(error.message, /security_file_permission .*fentry .*kprobe/);
+        assert.match(error.hint, /preflight/);
+        return true;
+      });
+    }
+    assert.deepEqual(objectsOf(process.pid), before);
+    assert.deepEqual(tracer.policies(), []);
+    await assert.rejects(openTracer({ policies: [`${ROOT}/examples/file-monitoring.yaml`] }), {
+      code: 'NO_ATTACH_MECHANISM',
+    });
+    await tracer.close();
+  });
+});

@@ -1,0 +1,271 @@
+/** Exec and exit as the base sensor tells them, on the kernel that is running. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync, type SpawnSyncOptions } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, copyFileSync, mkdirSync, realpathSync, symlinkSync, writeFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessExecEvent, ProcessExitEvent, TracerEvent } from '../../types/index.js';
+import { during, isExec, isExit, isLost, needsRoot, openTracer, polytrace, until, leaveMark, Workshop } from './support.js';
+
+interface Story {
+  readonly events: TracerEvent[];
+  readonly execs: ProcessExecEvent[];
+  readonly exits: ProcessExitEvent[];
+}
+
+async function story(run: () => unknown): Promise<Story> {
+  const events = await during(run);
+  return { events, execs: events.filter(isExec), exits: events.filter(isExit) };
+}
+
+const ran = (file: string, args: readonly string[] = [], options: SpawnSyncOptions = {}): Promise<Story> =>
+  story(() => spawnSync(file, args, { stdio: 'ignore', ...options }));
+
+const shape = ({ events }: Story): string[] =>
+  events.map((e) => (isLost(e) ? 'lost' : `${e.type.slice(8)} ${e.process.binary.split('/').at(-1)}`));
+
+describe('processes on this kernel', function () {
+  this.timeout(60_000);
+  before(needsRoot);
+  let shop: Workshop;
+  before(() => (shop = new Workshop()));
+  after(() => shop?.remove());
+
+  it('10,000 runs of true: each exec before its exit, in order, nothing lost', async () => {
+    const { events, execs, exits } = await story(() => shop.run('loop', '10000', '/bin/true'));
+    assert.deepEqual(events.filter(isLost), []);
+    const own = (e: TracerEvent): e is ProcessExecEvent | ProcessExitEvent =>
+      !isLost(e) && e.process.binary === '/bin/true';
+    assert.equal(execs.filter(own).length, 10_000);
+    assert.equal(exits.filter(own).length, 10_000);
+    const helper = execs.find((e) => e.process.binary === shop.helper) as ProcessExecEvent;
+    let running = '';
+    for (const event of events.filter(own)) {
+      if (isExec(event)) {
+        assert.equal(running, '');
+        running = event.process.execId;
+        assert.equal(event.process.parentExecId, helper.process.execId);
+        assert.equal(event.parent?.pid, helper.process.pid);
+      } else {
+        assert.equal(event.process.execId, running);
+        running = '';
+      }
+    }
+    assert.equal(new Set(execs.map((e) => e.process.execId)).size, 10_001);
+  });
+
+  it('arguments: spaces, empty, unicode, newlines', async () => {
+    const args = ['a b', '', 'grüße 🚀', 'two\nlines', '"q"', '--x=1'];
+    const { execs } = await ran('/bin/true', args);
+    assert.deepEqual(execs[0]?.process.argv, args);
+    assert.equal(execs[0]?.process.arguments, '"a b" "" "grüße 🚀" "two\nlines" "q" --x=1');
+    assert.equal((await ran('/bin/true')).execs[0]?.process.arguments, '');
+    assert.deepEqual((await story(() => shop.run('no-argv', '/bin/true'))).execs.at(-1)?.process.argv, []);
+  });
+
+  it('arguments of 32 KiB whole, of 200 KiB flagged', async () => {
+    // the name and two NULs are part of the block
+    const whole = 'w'.repeat(32768 - '/bin/true'.length - 2);
+    const full = (await ran('/bin/true', [whole])).execs[0]?.process;
+    assert.equal(full?.argv[0], whole);
+    assert.equal(full?.flags, 'execve clone');
+    const long = ['x'.repeat(100 * 1024), 'y'.repeat(100 * 1024)];
+    const cut = (await ran('/bin/true', long)).execs[0]?.process;
+    assert.match(cut?.flags ?? '', /\btruncArgs\b/);
+    assert.equal(cut?.argv.join('').length, 32768 - '/bin/true'.length - 1);
+  });
+
+  it('working folder, user, login user, start time, credentials, capabilities', async () => {
+    const start = process.hrtime.bigint();
+    const before = BigInt(Date.now()) * 1_000_000n;
+    const { execs, exits } = await story(() => spawnSync(shop.helper, ['setuid', '/bin/true'], { cwd: '/usr/lib' }));
+    const [helper, changed] = [execs[0]?.process, execs[1]?.process];
+    assert.equal(helper?.uid, 0);
+    assert.equal(helper?.cwd, '/usr/lib');
+    assert.equal(changed?.uid, 65534);
+    assert.equal(changed?.credentials.euid, 65534);
+    assert.equal(changed?.credentials.egid, 65534);
+    assert.equal(changed?.capabilities.effective, 0n);
+    assert.notEqual(helper?.capabilities.effective, 0n);
+    assert.equal(helper?.auid, Number(readFileSync('/proc/self/loginuid', 'utf8')));
+    assert.equal((await ran('/bin/true', [], { cwd: '/' })).execs[0]?.process.flags, 'execve clone rootcwd');
+    const slack = 50_000_000n;
+    const began = helper?.startTimeNs ?? 0n;
+    assert.ok(began > before - slack && began < before + slack + (process.hrtime.bigint() - start));
+    assert.equal(exits.at(-1)?.process.startTimeNs, changed?.startTimeNs);
+    assert.equal(Buffer.from(changed?.execId ?? '', 'base64').toString().split(':').at(-1), String(changed?.pid));
+  });
+
+  it('exit status and signals', async () => {
+    const exit = async (...args: string[]): Promise<unknown[]> => {
+      const last = (await story(() => spawnSync(shop.helper, args))).exits.at(-1);
+      return [last?.status, last?.signal, last?.coreDumped];
+    };
+    assert.deepEqual(await exit(), [0, undefined, false]);
+    assert.deepEqual(await exit('raw-exit'), [3, undefined, false]);
+    assert.deepEqual(await exit('signal', '9'), [0, 'SIGKILL', false]);
+    assert.deepEqual(await exit('signal', '11'), [0, 'SIGSEGV', false]);
+    const { exits } = await ran('/bin/sh', ['-c', 'exit 255']);
+    assert.equal(exits[0]?.status, 255);
+  });
+
+  it('a script, its interpreter; a relative path; a link', async () => {
+    const file = join(shop.folder, 'script.sh');
+    writeFileSync(file, '#!/bin/sh -e\nexit 4\n');
+    chmodSync(file, 0o755);
+    const { execs, exits } = await ran(file, ['one']);
+    assert.equal(execs[0]?.process.binary, file);
+    assert.equal(execs[0]?.process.executable, realpathSync('/bin/sh'));
+    assert.deepEqual(execs[0]?.process.argv, ['-e', file, 'one']);
+    assert.equal(exits[0]?.status, 4);
+
+    copyFileSync('/bin/true', join(shop.folder, 'copy'));
+    symlinkSync('copy', join(shop.folder, 'linked'));
+    const relative = await ran('./linked', [], { cwd: shop.folder });
+    assert.equal(relative.execs[0]?.process.binary, join(shop.folder, 'linked'));
+    assert.equal(relative.execs[0]?.process.executable, join(shop.folder, 'copy'));
+  });
+
+  it('fexecve and memfd', async () => {
+    const byDescriptor = await story(() => shop.run('fexecve', '/bin/true', 'x'));
+    assert.equal(byDescriptor.execs.at(-1)?.process.binary, realpathSync('/bin/true'));
+    assert.deepEqual(byDescriptor.execs.at(-1)?.process.argv, ['x']);
+    const inMemory = await story(() => shop.run('memfd', '/bin/true', 'y'));
+    assert.equal(inMemory.execs.at(-1)?.process.binary, '/memfd:kept');
+    assert.deepEqual(inMemory.execs.at(-1)?.process.argv, ['y']);
+  });
+
+  it('a path of 3,000 bytes', async () => {
+    const deep = join(shop.folder, ...Array.from({ length: 15 }, (_, i) => `${i}`.padEnd(200, 'd')));
+    mkdirSync(deep, { recursive: true });
+    const file = join(deep, 'true');
+    copyFileSync('/bin/true', file);
+    const { execs } = await ran(file, [], { cwd: deep });
+    assert.ok(file.length > 3000);
+    assert.equal(execs[0]?.process.binary, file);
+    assert.equal(execs[0]?.process.executable, file);
+    assert.equal(execs[0]?.process.cwd, deep);
+    assert.equal(execs[0]?.process.flags, 'execve clone');
+  });
+
+  it('threads are not processes', async () => {
+    assert.deepEqual(shape(await story(() => shop.run('threads'))), ['exec helper', 'exit helper']);
+    const first = await story(() => spawnSync(shop.helper, ['leader-first']));
+    assert.deepEqual(shape(first), ['exec helper', 'exit helper']);
+    assert.equal(first.exits[0]?.status, 7);
+    const fromThread = await story(() => shop.run('thread-exec', '/bin/true'));
+    assert.deepEqual(shape(fromThread), ['exec helper', 'exec true', 'exit true']);
+    const [before, after] = fromThread.execs;
+    assert.equal(after?.process.pid, before?.process.pid);
+    assert.equal(after?.process.parentExecId, before?.process.parentExecId);
+    assert.equal(fromThread.exits[0]?.process.execId, after?.process.execId);
+  });
+
+  it('another program in the same process keeps the parent and has an id of its own', async () => {
+    const { execs, exits } = await ran('/bin/sh', ['-c', 'exec /bin/true z']);
+    assert.equal(execs.length, 2);
+    assert.equal(execs[0]?.process.pid, execs[1]?.process.pid);
+    assert.notEqual(execs[0]?.process.execId, execs[1]?.process.execId);
+    assert.equal(execs[0]?.process.parentExecId, execs[1]?.process.parentExecId);
+    assert.equal(execs[1]?.process.flags, 'execve');
+    assert.deepEqual(
+      exits.map((e) => e.process.execId),
+      [execs[1]?.process.execId],
+    );
+  });
+
+  it('posix_spawn, a fork without exec, a parent that ended', async () => {
+    assert.deepEqual(shape(await story(() => shop.run('spawn', '/bin/true'))), [
+      'exec helper',
+      'exec true',
+      'exit true',
+      'exit helper',
+    ]);
+    const forked = await story(() => spawnSync(shop.helper, ['fork-exit']));
+    assert.deepEqual(shape(forked), ['exec helper', 'exit helper', 'exit helper']);
+    assert.deepEqual(
+      forked.exits.map((e) => [e.status, e.process.flags]),
+      [
+        [5, 'clone'],
+        [5, 'execve clone'],
+      ],
+    );
+    assert.equal(forked.exits[0]?.process.parentExecId, forked.execs[0]?.process.execId);
+
+    const orphan = await story(() => shop.run('double-fork', '/bin/true', 'orphan'));
+    const exec = orphan.execs.find((e) => e.process.argv[0] === 'orphan');
+    assert.equal(exec?.parent?.binary, shop.helper);
+    assert.equal(exec?.parent?.flags, 'clone');
+    assert.equal(exec?.ancestors[0]?.execId, orphan.execs[0]?.process.execId);
+    assert.equal(exec?.ancestors[1]?.pid, process.pid);
+  });
+
+  it('a process that ran before is shown from /proc', async () => {
+    const child = spawn('/bin/sh', ['-c', 'read line; exit 2', 'early bird'], { cwd: '/usr', stdio: 'pipe' });
+    await once(child, 'spawn');
+    // execve has returned in the child when spawn() tells; the shell's own name proves it
+    const { exits } = await story(async () => {
+      child.stdin.end('\n');
+      await once(child, 'exit');
+    });
+    const exit = exits.find((e) => e.process.pid === child.pid);
+    assert.equal(exit?.status, 2);
+    assert.equal(exit?.process.flags, 'procFS');
+    assert.equal(exit?.process.binary, realpathSync('/bin/sh'));
+    assert.deepEqual(exit?.process.argv, ['-c', 'read line; exit 2', 'early bird']);
+    assert.equal(exit?.process.cwd, '/usr');
+    assert.equal(exit?.parent?.pid, process.pid);
+    assert.equal(exit?.process.namespaces.mnt, exit?.parent?.namespaces.mnt);
+  });
+
+  it('namespaces of its own; a chroot', async () => {
+    const { execs } = await ran('unshare', ['-m', '-p', '-n', '-f', '/bin/true', 'inside']);
+    const inside = execs.find((e) => e.process.argv[0] === 'inside')?.process;
+    const outside = execs[0]?.process;
+    for (const name of ['mnt', 'pid', 'net'] as const) {
+      assert.notEqual(inside?.namespaces[name], outside?.namespaces[name], name);
+      assert.notEqual(inside?.namespaces[name], 0, name);
+    }
+    assert.equal(inside?.namespaces.uts, outside?.namespaces.uts);
+    assert.ok((inside?.pid ?? 0) > 1);
+
+    const root = join(shop.folder, 'root');
+    mkdirSync(root);
+    copyFileSync(shop.helper, join(root, 'static'));
+    spawnSync('cc', ['-static', '-pthread', '-o', join(root, 'static'), join(__dirname, 'programs', 'helper.c')]);
+    const jailed = await story(() => shop.run('chroot', root, '/static'));
+    const last = jailed.execs.at(-1)?.process;
+    assert.deepEqual([last?.binary, last?.executable, last?.cwd], ['/static', '/static', '/']);
+  });
+
+  it('itself only with includeSelf', async () => {
+    const tracer = await openTracer({ includeSelf: true });
+    const events = tracer.events();
+    // a fork of this very process that does not exec does not exist in Node; its own children show that it is known
+    const seen = await until((await Promise.resolve(), leaveMark()), events);
+    assert.deepEqual(seen.filter(isLost), []);
+    await tracer.close();
+  });
+
+  it('events outlive the tracer, print and turn into JSON', async () => {
+    const tracer = await openTracer();
+    const events = tracer.events();
+    spawnSync('/bin/true', ['kept']);
+    const kept = (await until(leaveMark(), events)).filter((e) => !isLost(e) && e.process.argv[0] === 'kept');
+    const texts = kept.map((e) => JSON.stringify(e));
+    shop.run('loop', '3000', '/bin/true');
+    await until(leaveMark(), events);
+    await tracer.close();
+    assert.deepEqual(
+      kept.map((e) => JSON.stringify(e)),
+      texts,
+    );
+    assert.equal(kept.length, 2);
+    const { inspect } = await import('node:util');
+    for (const event of kept) {
+      assert.match(inspect(event), /kept/);
+      assert.match(polytrace.formatCompact(event), /\/bin\/true kept/);
+      assert.match(polytrace.toJson(event), /"arguments":"kept"/);
+    }
+  });
+});

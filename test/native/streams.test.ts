@@ -1,0 +1,270 @@
+/** Iterators: several at once, every way of ending, losses of the slow; the event loop, worker threads. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { LossReason, Tracer, TracerEvent } from '../../types/index.js';
+import {
+  isExec,
+  isExit,
+  isLost,
+  leaveMark,
+  needsRoot,
+  openTracer,
+  runScript,
+  script,
+  until,
+  Workshop,
+} from './support.js';
+
+const identity = (e: TracerEvent): string => (isLost(e) ? `lost ${e.count}` : `${e.type} ${e.process.execId}`);
+const closed = { name: 'PolytraceError', code: 'CLOSED' };
+const sumOf = (events: readonly TracerEvent[], hook: string, reason?: LossReason): number =>
+  events
+    .filter(isLost)
+    .filter((e) => e.hook === hook && (reason === undefined || e.reason === reason))
+    .reduce((sum, e) => sum + e.count, 0);
+
+/** What an iterator still has when its tracer is closed. */
+async function rest(events: AsyncIterator<TracerEvent>): Promise<TracerEvent[]> {
+  const result: TracerEvent[] = [];
+  for (;;) {
+    const { value, done } = await events.next();
+    if (done === true) return result;
+    result.push(value as TracerEvent);
+  }
+}
+
+describe('iterators', function () {
+  this.timeout(60_000);
+  before(needsRoot);
+  let shop: Workshop;
+  let tracer: Tracer;
+  before(() => (shop = new Workshop()));
+  after(() => shop?.remove());
+  beforeEach(async () => {
+    tracer = await openTracer();
+  });
+  afterEach(() => tracer?.close());
+
+  it('several at once each see every event', async () => {
+    const iterators = [tracer.events(), tracer.events(), tracer.events()];
+    const batches = tracer.batches();
+    shop.run('loop', '300', '/bin/true');
+    const mark = leaveMark();
+    const [first, ...others] = (await Promise.all(iterators.map((it) => until(mark, it)))).map((all) =>
+      all.map(identity),
+    );
+    assert.ok((first?.length ?? 0) >= 602);
+    for (const other of others) assert.deepEqual(other, first);
+    const { value } = await batches.next();
+    assert.ok((value as readonly TracerEvent[]).length > 100);
+    assert.equal(tracer.stats().iterators, 4);
+  });
+
+  it('break, return and an exception in the loop end one iterator and not the tracer', async () => {
+    const other = tracer.events();
+    spawnSync('/bin/true');
+    for await (const event of tracer) {
+      assert.ok(event);
+      break;
+    }
+    spawnSync('/bin/true');
+    const failing = async (): Promise<void> => {
+      for await (const event of tracer) throw new Error(event.type);
+    };
+    const thrown = failing();
+    spawnSync('/bin/true');
+    await assert.rejects(thrown, /process_/);
+    const returned = tracer.events();
+    await returned.return?.();
+    assert.deepEqual(await returned.next(), { value: undefined, done: true });
+    assert.equal(tracer.stats().iterators, 1);
+    assert.ok((await until(leaveMark(), other)).length >= 6);
+  });
+
+  it('return() while next() waits', async () => {
+    const events = tracer.events({ policyNames: [], types: [] });
+    const waiting = [events.next(), events.next()];
+    await events.return?.();
+    for (const each of await Promise.all(waiting)) assert.deepEqual(each, { value: undefined, done: true });
+  });
+
+  it('an AbortSignal before, while waiting, and with events fetched', async () => {
+    const before = tracer.events({ signal: AbortSignal.abort() });
+    assert.equal((await before.next()).done, true);
+
+    const waitingFor = new AbortController();
+    const quiet = tracer.events({ types: [], signal: waitingFor.signal });
+    const next = quiet.next();
+    waitingFor.abort();
+    assert.equal((await next).done, true);
+
+    const controller = new AbortController();
+    const events = tracer.events({ signal: controller.signal });
+    shop.run('loop', '100', '/bin/true');
+    assert.equal((await events.next()).done, false);
+    controller.abort();
+    assert.equal((await events.next()).done, true);
+    assert.equal(tracer.stats().iterators, 0);
+  });
+
+  it('close() while waiting; twice; afterwards everything rejects', async () => {
+    const waiting = tracer.events({ types: [] }).next();
+    await Promise.all([tracer.close(), tracer.close()]);
+    assert.equal((await waiting).done, true);
+    await tracer.close();
+    await tracer[Symbol.asyncDispose]();
+    assert.throws(() => tracer.events(), closed);
+    assert.throws(() => tracer.batches(), closed);
+    await assert.rejects(tracer.addPolicy({ yaml: '' }), closed);
+    await assert.rejects(tracer.removePolicy('x'), closed);
+    assert.deepEqual(tracer.policies(), []);
+    assert.equal(tracer.stats().bufferUsed, 0);
+  });
+
+  it('what happened before close() can still be read', async () => {
+    const events = tracer.events();
+    shop.run('loop', '50', '/bin/true');
+    await tracer.close();
+    const all = await rest(events);
+    assert.ok(all.filter(isExit).filter((e) => e.process.binary === '/bin/true').length === 50);
+  });
+
+  it('a process of the machine wakes the iterator that waits', async () => {
+    const events = tracer.events();
+    for (let i = 0; i < 20; i++) {
+      const waiting = until(`woken-${i}`, events);
+      await new Promise((resolve) => setImmediate(resolve));
+      spawnSync('/bin/true', [`woken-${i}`]);
+      await waiting;
+    }
+  });
+
+  it('a slow iterator loses what it cannot keep, exactly counted, the fast one nothing', async () => {
+    const small = await openTracer({ maxQueued: 1000 });
+    const [slow, fast] = [small.events(), small.events()];
+    for (let i = 0; i < 5; i++) {
+      shop.run('loop', '1000', '/bin/true');
+      await until(leaveMark(), fast);
+    }
+    const mark = leaveMark();
+    await until(mark, fast);
+    assert.equal(sumOf([...(await closeAndRest(small, fast))], 'process_exec'), 0);
+    const seen = await rest(slow);
+    const execs = seen.filter(isExec).filter((e) => e.process.binary === '/bin/true').length;
+    assert.ok(execs < 4000);
+    const lost = sumOf(seen, 'process_exec', 'slow_consumer');
+    assert.ok(lost > 1000);
+    const all = seen.filter(isExec).length + lost;
+    const told = small.stats().lostByHook.find((l) => l.hook === 'process_exec');
+    assert.equal(told?.count, lost);
+    assert.equal(told?.reason, 'slow_consumer');
+    assert.equal(all, small.stats().events - seen.filter(isExit).length - sumOf(seen, 'process_exit'));
+  });
+
+  async function closeAndRest(which: Tracer, events: AsyncIterator<TracerEvent>): Promise<TracerEvent[]> {
+    await which.close();
+    return rest(events);
+  }
+
+  it('a full ring with nobody reading: kept and lost are exactly all', async () => {
+    const small = await openTracer({ bufferSize: 65536 });
+    const events = small.events();
+    const total = 3000;
+    const own = spawnSync(shop.helper, ['loop', String(total), '/bin/true']);
+    assert.equal(own.status, 0);
+    assert.ok(small.stats().lost > 0, 'stats() knows without anybody reading');
+    assert.equal(small.stats().bufferSize, 65536);
+    assert.ok(small.stats().bufferUsed <= 65536);
+    const all = await closeAndRest(small, events);
+    const execs = all.filter(isExec).length + sumOf(all, 'process_exec', 'ring_full');
+    const exits = all.filter(isExit).length + sumOf(all, 'process_exit', 'ring_full');
+    // others on this machine may have run something as well; ours are all there
+    assert.ok(execs >= total + 1 && execs < total + 500, `${execs}`);
+    assert.ok(exits >= total + 1 && exits < total + 1000, `${exits}`);
+    assert.equal(small.stats().lost, sumOf(all, 'process_exec') + sumOf(all, 'process_exit') + sumOf(all, 'process_fork'));
+  });
+
+  it('two tracers at once', async () => {
+    const second = await openTracer({ nodeName: 'second' });
+    const [a, b] = [tracer.events(), second.events()];
+    shop.run('loop', '100', '/bin/true');
+    const mark = leaveMark();
+    const [seenA, seenB] = await Promise.all([until(mark, a), until(mark, b)]);
+    const pids = (all: TracerEvent[]): unknown[] => all.filter(isExec).map((e) => [e.process.pid, e.tid]);
+    assert.deepEqual(pids(seenA), pids(seenB));
+    assert.equal(seenB[0]?.nodeName, 'second');
+    await second.close();
+    assert.ok((await until(leaveMark(), a)).length >= 0);
+  });
+
+  describe('in worker threads', () => {
+    const body = `
+      const { parentPort } = require('node:worker_threads');
+      const tracer = await polytrace.openTracer();
+      const events = tracer.events();
+      parentPort.postMessage('ready');
+      let count = 0;
+      for await (const event of events) {
+        if (event.type !== 'process_exit') continue;
+        if (event.process.argv.at(-1) === 'stop') break;
+        if (event.process.argv.at(-1) === 'counted') count++;
+      }
+      await tracer.close();
+      parentPort.postMessage(count);`;
+
+    it('two at once count alike', async () => {
+      const workers = [0, 1].map(() => new Worker(script(body), { eval: true }));
+      await Promise.all(workers.map((worker) => once(worker, 'message')));
+      const counts = Promise.all(workers.map((worker) => once(worker, 'message')));
+      const ended = Promise.all(workers.map((worker) => once(worker, 'exit')));
+      for (let i = 0; i < 20; i++) spawnSync('/bin/true', ['counted']);
+      spawnSync('/bin/true', ['stop']);
+      assert.deepEqual(await counts, [[20], [20]]);
+      assert.deepEqual(await ended, [[0], [0]]);
+    });
+
+    it('terminated in the middle, again and again', async () => {
+      const events = tracer.events();
+      for (let i = 0; i < 5; i++) {
+        const worker = new Worker(script(body), { eval: true });
+        await once(worker, 'message');
+        shop.run('loop', '50', '/bin/true');
+        await worker.terminate();
+      }
+      await until(leaveMark(), events);
+    });
+  });
+
+  describe('and the event loop', () => {
+    it('a program ends by itself while nobody iterates', async () => {
+      const ended = await runScript('await polytrace.openTracer(); out(1)');
+      assert.deepEqual(ended, { status: 0, signal: null, stdout: '1\n', stderr: '' });
+      const after = await runScript(`const t = await polytrace.openTracer();
+        require('node:child_process').spawnSync('/bin/true');
+        for await (const event of t) { out(event.type); break; }`);
+      assert.deepEqual([after.status, after.stdout, after.stderr], [0, '"process_exec"\n', '']);
+    });
+
+    it('stays alive while one waits', async () => {
+      // an unreferenced timer starts a process after the rest of the program has ended
+      const { status, stdout } = await runScript(`const t = await polytrace.openTracer();
+        const { spawn } = require('node:child_process');
+        setTimeout(() => { const c = spawn('/bin/true', ['late'], { stdio: 'ignore' }); c.unref(); }, 300).unref();
+        for await (const event of t) if (event.process.argv.at(-1) === 'late') { out('late'); break; }`);
+      assert.deepEqual([status, stdout], [0, '"late"\n']);
+    });
+
+    it('process.exit() in the middle, and an exception in the loop', async () => {
+      const start = `const t = await polytrace.openTracer();
+        require('node:child_process').spawnSync('/bin/true');
+        const other = t.events({ types: [] }).next();`;
+      const exited = await runScript(`${start} for await (const event of t) process.exit(5);`);
+      assert.deepEqual([exited.status, exited.signal, exited.stderr], [5, null, '']);
+      const threw = await runScript(`${start} for await (const event of t) throw new Error('mine');`);
+      assert.deepEqual([threw.status, threw.signal], [9, null]);
+      assert.match(threw.stderr, /mine/);
+    });
+  });
+});

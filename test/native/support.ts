@@ -1,0 +1,114 @@
+/** What the native tests share: programs to trace, a tracer whose events are collected, child processes. */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type {
+  LostEvent,
+  ProcessExecEvent,
+  ProcessExitEvent,
+  Tracer,
+  TracerEvent,
+  TracerOptions,
+} from '../../types/index.js';
+
+export const ROOT = join(__dirname, '..', '..');
+// the package as its users get it
+// eslint-disable-next-line @typescript-eslint/no-require-imports
+export const polytrace = require('../..') as typeof import('../../types/index.js');
+export const { openTracer } = polytrace;
+
+/** Skips where tracing is not possible; with REQUIRE_ALL=1, fails. */
+export function needsRoot(this: Mocha.Context): void {
+  if (process.platform === 'linux' && process.getuid?.() === 0) return;
+  if (process.env['REQUIRE_ALL'] === '1') throw new Error('these tests need root on Linux');
+  this.skip();
+}
+
+/** A folder of one test file, with the helper compiled in it. */
+export class Workshop {
+  readonly folder = mkdtempSync(join(tmpdir(), 'polytrace-native-'));
+  readonly helper = join(this.folder, 'helper');
+
+  constructor() {
+    execFileSync('cc', ['-O1', '-pthread', '-o', this.helper, join(__dirname, 'programs', 'helper.c')]);
+  }
+
+  run(...args: readonly string[]): void {
+    const { status, signal, stderr } = spawnSync(this.helper, args, { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`helper ${args.join(' ')}: ${status ?? signal} ${stderr}`);
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export const isExec = (event: TracerEvent): event is ProcessExecEvent => event.type === 'process_exec';
+export const isExit = (event: TracerEvent): event is ProcessExitEvent => event.type === 'process_exit';
+export const isLost = (event: TracerEvent): event is LostEvent => event.type === 'lost';
+
+let marks = 0;
+
+/** Something that every iterator recognises as the end: a process with an argument that no other has. */
+export function leaveMark(): string {
+  const mark = `mark-${process.pid}-${++marks}`;
+  execFileSync('/bin/true', [mark]);
+  return mark;
+}
+
+/** Everything up to the exit of the mark, which is left out. */
+export async function until(mark: string, events: AsyncIterator<TracerEvent>): Promise<TracerEvent[]> {
+  const result: TracerEvent[] = [];
+  for (;;) {
+    const { value, done } = await events.next();
+    if (done === true) throw new Error(`the stream ended before ${mark}`);
+    const event = value as TracerEvent;
+    if (isLost(event) || event.process.argv.at(-1) !== mark) result.push(event);
+    else if (isExit(event)) return result;
+  }
+}
+
+/** What the processes that `run` starts cause, and nothing of others on this machine. */
+export async function during(run: () => unknown, options: TracerOptions = {}): Promise<TracerEvent[]> {
+  const tracer = await openTracer(options);
+  try {
+    return await duringOf(tracer, run);
+  } finally {
+    await tracer.close();
+  }
+}
+
+export async function duringOf(tracer: Tracer, run: () => unknown): Promise<TracerEvent[]> {
+  const events = tracer.events();
+  await run();
+  const all = await until(leaveMark(), events);
+  await events.return?.();
+  return all.filter((event) => isLost(event) || isOurs(event));
+}
+
+function isOurs(event: ProcessExecEvent | ProcessExitEvent | Exclude<TracerEvent, LostEvent>): boolean {
+  return [event.parent, ...event.ancestors].some((process) => process?.pid === globalThis.process.pid);
+}
+
+/** A program of the library's in a process of its own, plain JavaScript; `polytrace` and `out` are there for it. */
+export function script(body: string): string {
+  return `const polytrace = require(${JSON.stringify(ROOT)});
+const out = (value) => console.log(JSON.stringify(value));
+(async () => { ${body} })().catch((error) => { console.error(error); process.exit(9); });`;
+}
+
+export async function runScript(
+  body: string,
+  { command = [], nodeArgs = [] }: { command?: readonly string[]; nodeArgs?: readonly string[] } = {},
+): Promise<{ status: number | null; signal: string | null; stdout: string; stderr: string }> {
+  const [file = process.execPath, ...args] = [...command, process.execPath, ...nodeArgs, '-e', script(body)];
+  const child = spawn(file, args, { stdio: 'pipe', timeout: 40_000, killSignal: 'SIGKILL' });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => (stdout += String(chunk)));
+  child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+  const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
+  return { status, signal, stdout, stderr };
+}
