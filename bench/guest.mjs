@@ -3,7 +3,7 @@
 // is the kernel's part; the reader's is measured on the host.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const [folder, json] = process.argv.slice(2);
@@ -12,16 +12,23 @@ const files = { shallow: '/srv/file', deep: '/srv/2/3/4/5/6/file', match: '/etc/
 mkdirSync('/srv/2/3/4/5/6', { recursive: true });
 for (const path of [files.shallow, files.deep, files.write]) writeFileSync(path, 'sixteen bytes, ok');
 
-/** {pread-2: instructions, …} */
+// from the root itself, not through virtiofs
+for (const name of ['workload', 'true']) copyFileSync(`${folder}/${name}`, `/srv/${name}`);
+
+/** {pread-2: instructions, …}: the least of three runs, since whatever disturbs a run only adds. */
 function runWorkload() {
-  const args = [`${folder}/true`, files.shallow, files.deep, files.match, files.write];
-  const output = execFileSync(`${folder}/workload`, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-  return Object.fromEntries(
-    output
+  const least = {};
+  for (let run = 0; run < 3; run++) {
+    const args = ['/srv/true', files.shallow, files.deep, files.match, files.write];
+    const output = execFileSync('/srv/workload', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+    for (const [name, count] of output
       .trim()
       .split('\n')
-      .map((line) => [line.split(' ')[0], Number(line.split(' ')[1])]),
-  );
+      .map((line) => line.split(' '))) {
+      least[name] = Math.min(least[name] ?? Infinity, Number(count));
+    }
+  }
+  return least;
 }
 
 async function startTracer({ attach, policy }) {

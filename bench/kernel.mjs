@@ -28,7 +28,7 @@ const operations = [
   { key: 'pread-match', name: 'pread, match', tetragon: 23_500, limit: 2_350, column: 'upstream policy' },
   { key: 'pwrite-2', name: 'pwrite, no match, depth 2', column: 'upstream policy' },
   { key: 'open-close', name: 'open + close', limit: 100, column: 'upstream policy' },
-  { key: 'exec', name: 'fork + exec + exit + wait', tetragon: 9_050, limit: 9_000, column: 'base sensor' },
+  { key: 'exec', name: 'vfork + exec + exit + wait', tetragon: 9_050, limit: 9_000, column: 'base sensor' },
 ];
 
 function compile(folder) {

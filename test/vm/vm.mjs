@@ -190,7 +190,7 @@ class Guest {
     return [
       ...accelerator,
       // without "enhanced rep movsb", which emulation carries out byte by byte: everything is twice as fast
-      ...['-cpu', icount ? 'max' : 'max,erms=off,fsrm=off', '-m', `${memoryMb}M`],
+      ...['-cpu', 'max,erms=off,fsrm=off', '-m', `${memoryMb}M`],
       ...['-object', `memory-backend-memfd,id=mem,size=${memoryMb}M,share=on`, '-numa', 'node,memdev=mem'],
       ...devices,
       ...['-nodefaults', '-no-user-config', '-nographic', '-no-reboot'],
