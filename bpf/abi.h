@@ -83,7 +83,6 @@ enum text_flag {
 	TEXT_UNREACHABLE = 4, /* the mount is not attached to a mount tree: the path starts at that mount */
 	TEXT_PSEUDO = 8,      /* no path at all: a pipe, socket, memfd or anonymous inode; the text is its name */
 	TEXT_FAULT = 16,      /* the memory could not be read */
-	TEXT_RELATIVE = 32,
 };
 
 struct process_creds {

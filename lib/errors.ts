@@ -28,8 +28,9 @@ export class PolicyError extends PolytraceError {
 }
 
 export class KernelError extends PolytraceError {
-  readonly errno?: string;
-  readonly log?: string;
+  declare readonly errno?: string;
+  declare readonly log?: string;
+
   constructor(code: string, message: string, hint: string, detail: { errno?: string; log?: string } = {}) {
     super(code, message, hint);
     if (detail.errno !== undefined) this.errno = detail.errno;

@@ -72,7 +72,12 @@ class KernelTracer implements Tracer {
 
   async addPolicy(source: PolicySource): Promise<PolicyStatus[]> {
     this.#mustBeOpen();
-    return this.#policies.add(source);
+    return this.#policies.add([source]);
+  }
+
+  /** All of them or none, with every mistake of all of them. */
+  addPolicies(sources: readonly PolicySource[]): PolicyStatus[] {
+    return this.#policies.add(sources);
   }
 
   async removePolicy(name: string): Promise<void> {
@@ -171,7 +176,7 @@ export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
   const binding = loadBinding();
   const tracer = new KernelTracer(binding, binding.probeFeatures(), resolved);
   try {
-    for (const policy of options.policies ?? []) await tracer.addPolicy(policy);
+    tracer.addPolicies(options.policies ?? []);
   } catch (error) {
     await tracer.close();
     throw error;

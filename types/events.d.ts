@@ -44,7 +44,11 @@ export interface Pod {
   readonly labels?: Readonly<Record<string, string>>;
   readonly workload?: string;
   readonly workloadKind?: string;
-  readonly container?: { readonly id: string; readonly name?: string; readonly image?: { readonly id?: string; readonly name?: string } };
+  readonly container?: {
+    readonly id: string;
+    readonly name?: string;
+    readonly image?: { readonly id?: string; readonly name?: string };
+  };
 }
 
 /** Bit masks: bit n is capability n of linux/capability.h. */
@@ -148,7 +152,15 @@ export type LossReason = 'ring_full' | 'pending_full' | 'missed' | 'slow_consume
 export type HookArgument =
   | { readonly type: 'int' | 'uint32'; readonly index: number; readonly label?: string; readonly value: number }
   | { readonly type: 'size_t'; readonly index: number; readonly label?: string; readonly value: bigint }
-  | { readonly type: 'string' | 'filename'; readonly index: number; readonly label?: string; readonly value: string; readonly truncated: boolean }
+  | {
+      readonly type: 'string' | 'filename';
+      readonly index: number;
+      readonly label?: string;
+      readonly value: string;
+      readonly truncated: boolean;
+      /** The memory could not be read; `value` is empty. */
+      readonly unreadable?: true;
+    }
   | FileArgument;
 
 export interface FileArgument {

@@ -63,7 +63,12 @@ export interface HookStatus {
 export interface TracerStats {
   readonly events: number;
   readonly lost: number;
-  readonly lostByHook: readonly { readonly hook: string; readonly policyName: string; readonly reason: string; readonly count: number }[];
+  readonly lostByHook: readonly {
+    readonly hook: string;
+    readonly policyName: string;
+    readonly reason: string;
+    readonly count: number;
+  }[];
   readonly processes: number;
   readonly iterators: number;
   /** Bytes of the kernel's ring buffer, and how many of them hold unread records. */
@@ -87,7 +92,17 @@ export interface PreflightReport {
 
 export interface PreflightFeature {
   readonly name:
-    | 'btf' | 'ring_buffer' | 'tp_btf' | 'fentry' | 'kprobe' | 'kprobe_multi' | 'lsm' | 'fmod_ret' | 'uprobe' | 'tracepoint' | 'privileges';
+    | 'btf'
+    | 'ring_buffer'
+    | 'tp_btf'
+    | 'fentry'
+    | 'kprobe'
+    | 'kprobe_multi'
+    | 'lsm'
+    | 'fmod_ret'
+    | 'uprobe'
+    | 'tracepoint'
+    | 'privileges';
   readonly available: boolean;
   /** Why not, with the missing capability or kernel option; or which form it has. */
   readonly detail: string;

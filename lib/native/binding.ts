@@ -112,8 +112,24 @@ export function loadBinding(): NativeBinding {
       'build both again: `npm run build`',
     );
   }
-  loaded = binding;
-  return binding;
+  loaded = remember(binding);
+  return loaded;
+}
+
+/** Reading the kernel's BTF takes tens of milliseconds, and what it says does not change. */
+function remember(binding: NativeBinding): NativeBinding {
+  const functions = new Map<string, ReturnType<NativeBinding['kernelFunction']>>();
+  const structs = new Map<string, boolean>();
+  return {
+    ...binding,
+    kernelFunction: (name) => getOrAdd(functions, name, () => binding.kernelFunction(name)),
+    kernelHasStruct: (name) => getOrAdd(structs, name, () => binding.kernelHasStruct(name)),
+  };
+}
+
+function getOrAdd<T>(map: Map<string, T>, key: string, make: () => T): T {
+  if (!map.has(key)) map.set(key, make());
+  return map.get(key) as T;
 }
 
 export interface NativeError extends Error {

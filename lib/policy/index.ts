@@ -1,5 +1,6 @@
 /** The policy part's own interface: parse, validate, compile. Pure; no addon, no privileges, any operating system. */
 import type { ExplainOptions, ParseOptions, Policy, PolicyExplanation, ValidateOptions } from '../../types/policy.js';
+import type { KernelInfo } from '../../types/kernel.js';
 import { PolicyError, type Diagnostic } from '../errors.js';
 import { compile } from './compile/compile.js';
 import { renderPolicy } from './define.js';
@@ -60,6 +61,14 @@ export function compilePolicy(policy: Policy | string, options: ParseOptions = {
   const { image, diagnostics } = toImage(analysis);
   if (image === undefined) throw new PolicyError(merge(analysis.diagnostics, diagnostics));
   return image;
+}
+
+/** What a kernel says of a policy that has been parsed. */
+export function checkPolicy(policy: Policy, kernel: KernelInfo): readonly Diagnostic[] {
+  const analysis = analysisOf(policy);
+  const report = new Report(analysis.places);
+  checkAgainstKernel(analysis.data, analysis.hooks, kernel, report);
+  return report.diagnostics();
 }
 
 /** Warnings of a policy that has been parsed; what would be said of it again at every load. */

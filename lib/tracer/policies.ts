@@ -5,7 +5,16 @@ import type { Policy } from '../../types/policy.js';
 import type { HookStatus, PolicySource, PolicyStatus } from '../../types/tracer.js';
 import { KernelError, PolicyError, PolytraceError } from '../errors.js';
 import type { HookImage } from '../policy/image.js';
-import { compilePolicy, expandPolicyPaths, loadPolicyFile, parsePolicy, type PolicyImage } from '../policy/index.js';
+import type { KernelInfo } from '../../types/kernel.js';
+import { loadKernelInfo } from '../native/btf.js';
+import {
+  checkPolicy,
+  compilePolicy,
+  expandPolicyPaths,
+  loadPolicyFile,
+  parsePolicy,
+  type PolicyImage,
+} from '../policy/index.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook, type AttachContext } from './attach.js';
 import { BinaryRegistry } from './binaries.js';
@@ -46,8 +55,9 @@ export class PolicySet {
     this.#retired = this.#retired.filter(({ since }) => since > until);
   }
 
-  add(source: PolicySource): PolicyStatus[] {
-    const images = compileAll(source);
+  /** All of them or none. */
+  add(sources: readonly PolicySource[]): PolicyStatus[] {
+    const images = compileAll(sources);
     const names = new Set(this.#policies.keys());
     for (const { image } of images) {
       if (names.has(keyOf(image))) {
@@ -134,8 +144,12 @@ export class PolicySet {
   }
 
   #freeId(): number {
-    for (let id = SensorHook.HOOK_FIRST_POLICY; id < AbiLimit.HOOKS_MAX; id++) {
-      if (!this.#hooks.has(id)) return id;
+    for (const collect of [false, true]) {
+      // nobody may be iterating, and so nobody have seen that the ring is empty
+      if (collect && this.#context.session.used() === 0) this.onRingEmpty();
+      for (let id = SensorHook.HOOK_FIRST_POLICY; id < AbiLimit.HOOKS_MAX; id++) {
+        if (!this.#hooks.has(id)) return id;
+      }
     }
     throw new KernelError(
       'LIMIT_HOOKS',
@@ -163,21 +177,46 @@ function keyOf(image: PolicyImage): string {
   return image.namespace === undefined ? image.name : `${image.namespace}/${image.name}`;
 }
 
+interface Compiled {
+  readonly image: PolicyImage;
+  readonly file: string;
+}
+
 /** Every mistake of every file at once. */
-function compileAll(source: PolicySource): { image: PolicyImage; file: string }[] {
+function compileAll(sources: readonly PolicySource[]): Compiled[] {
   const diagnostics: Diagnostic[] = [];
-  const result: { image: PolicyImage; file: string }[] = [];
-  for (const load of policiesOf(source)) {
+  const result: Compiled[] = [];
+  let kernel: KernelInfo | undefined;
+  const attempt = (run: () => void): void => {
     try {
-      const policy = load();
-      result.push({ image: compilePolicy(policy), file: policy.file });
+      run();
     } catch (error) {
       if (!(error instanceof PolicyError)) throw error;
       diagnostics.push(...error.diagnostics);
     }
+  };
+  for (const source of sources) {
+    attempt(() => {
+      for (const load of policiesOf(source)) {
+        attempt(() => {
+          const policy = load();
+          result.push({ image: compilePolicy(policy), file: policy.file });
+          kernel ??= loadKernelInfo();
+          diagnostics.push(...checkPolicy(policy, kernel).filter(isWrongHere));
+        });
+      }
+    });
   }
   if (diagnostics.length > 0) throw new PolicyError(diagnostics);
   return result;
+}
+
+/**
+ * What a kernel's types prove to be a mistake: the programs would read something else than the policy says. Whether a
+ * function is there at all is left to attaching: it may be in no BTF and yet be probed.
+ */
+function isWrongHere({ code, severity }: Diagnostic): boolean {
+  return severity === 'error' && (code.startsWith('ARG_') || code.startsWith('RETURN_'));
 }
 
 function policiesOf(source: PolicySource): (() => Policy)[] {

@@ -27,7 +27,9 @@ export function decodeArgument(slab: Slab, record: number, size: number, slot: n
     case 'filename': {
       const flags = slab.u16(at + ArgValue.textFlags);
       const value = textOf(slab, record, size, at);
-      return { type: arg.type, ...common, value, truncated: (flags & TextFlag.TEXT_TRUNCATED) !== 0 };
+      const truncated = (flags & TextFlag.TEXT_TRUNCATED) !== 0;
+      const unreadable = (flags & TextFlag.TEXT_FAULT) !== 0 ? { unreadable: true as const } : {};
+      return { type: arg.type, ...common, value, truncated, ...unreadable };
     }
     case 'file':
     case 'path':

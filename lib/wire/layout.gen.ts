@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '6b4029c36c8a2da8';
+export const LAYOUT_HASH = 'dcd6d82643751aa6';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -72,7 +72,6 @@ export const TextFlag = {
   TEXT_UNREACHABLE: 4,
   TEXT_PSEUDO: 8,
   TEXT_FAULT: 16,
-  TEXT_RELATIVE: 32,
 } as const;
 
 /** struct process_creds */
