@@ -9,6 +9,9 @@ import { createInterface } from 'node:readline';
 const [folder, json] = process.argv.slice(2);
 const files = { shallow: '/srv/file', deep: '/srv/2/3/4/5/6/file', match: '/etc/shadow', write: '/srv/written' };
 
+/** Calling an empty program from a raw tracepoint takes this many; see docs/architecture.md. */
+const CALL = 136;
+
 mkdirSync('/srv/2/3/4/5/6', { recursive: true });
 for (const path of [files.shallow, files.deep, files.write]) writeFileSync(path, 'sixteen bytes, ok');
 
@@ -31,6 +34,25 @@ function runWorkload() {
   return least;
 }
 
+/**
+ * Instructions that the programs take for one exec. The kernel counts them (bpf_stats_enabled); an exec varies by more than
+ * they take, since it allocates pages, so that a difference would say nothing.
+ */
+function countExec() {
+  const execs = 1000;
+  const totals = () => {
+    const programs = JSON.parse(execFileSync('/usr/sbin/bpftool', ['prog', 'show', '-j'], { encoding: 'utf8' }));
+    const sum = (key) => programs.reduce((total, program) => total + (program[key] ?? 0), 0);
+    return { time: sum('run_time_ns'), runs: sum('run_cnt') };
+  };
+  writeFileSync('/proc/sys/kernel/bpf_stats_enabled', '1');
+  const before = totals();
+  execFileSync('/srv/workload', ['/srv/true', String(execs)]);
+  const after = totals();
+  writeFileSync('/proc/sys/kernel/bpf_stats_enabled', '0');
+  return (after.time - before.time + CALL * (after.runs - before.runs)) / execs;
+}
+
 async function startTracer({ attach, policy }) {
   const args = ['bench/tracer.mjs', attach, ...(policy === undefined ? [] : [policy])];
   const tracer = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -48,8 +70,10 @@ for (const configuration of JSON.parse(json)) {
   console.error(`${configuration.name}`);
   const tracer = configuration.attach === undefined ? undefined : await startTracer(configuration);
   tracer?.kill('SIGSTOP');
-  results.push({ name: configuration.name, counts: runWorkload() });
+  const counts = runWorkload();
+  results.push({ name: configuration.name, counts });
   if (tracer === undefined) continue;
+  counts.execAdded = countExec();
   const ended = once(tracer, 'exit');
   tracer.kill('SIGKILL');
   await ended;

@@ -68,10 +68,8 @@ export async function kernelTable(kernel) {
     name,
     number(base.counts[key]),
     ...rest.map((result) => {
-      const added = number(result.counts[key] - base.counts[key]);
-      return result.name === column && limit !== undefined && result.counts[key] - base.counts[key] > limit
-        ? `${added} (!)`
-        : added;
+      const added = Math.round(key === 'exec' ? result.counts.execAdded : result.counts[key] - base.counts[key]);
+      return result.name === column && added > limit ? `${number(added)} (!)` : number(added);
     }),
     limit === undefined ? '' : `≤ ${number(limit)}`,
     tetragon === undefined ? '' : number(tetragon),

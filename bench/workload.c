@@ -98,8 +98,14 @@ static void measure_file(const char *name, const char *file, int flags, void (*o
 
 int main(int argc, char **argv)
 {
+	if (argc == 3) { /* TRUE COUNT: only that many execs */
+		path = argv[1];
+		for (int i = atoi(argv[2]); i > 0; i--)
+			do_exec();
+		return 0;
+	}
 	if (argc != 6)
-		errx(2, "usage: workload TRUE FILE2 FILE7 MATCH WRITE");
+		errx(2, "usage: workload TRUE FILE2 FILE7 MATCH WRITE, or workload TRUE COUNT");
 	measure_file("pread-2", argv[2], O_RDONLY, do_pread);
 	measure_file("pread-7", argv[3], O_RDONLY, do_pread);
 	measure_file("pread-match", argv[4], O_RDONLY, do_pread);

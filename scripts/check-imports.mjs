@@ -46,7 +46,8 @@ function imports(text) {
 
 function problem(rule, file, name) {
   if (name.startsWith('.')) {
-    const path = relative(root, join(root, dirname(file), name)).replace(/\.(d\.)?(m|c)?(ts|js)$/, '');
+    const plain = relative(root, join(root, dirname(file), name)).replace(/\.(d\.)?(m|c)?(ts|js)$/, '');
+    const path = plain === '' ? 'dist/index' : plain; // the package itself
     const matches = (start) => (start.endsWith('/') ? `${path}/`.startsWith(start) : path === start);
     const forbidden = rule.to.filter((each) => each.startsWith('!')).some((each) => matches(each.slice(1)));
     return forbidden || !rule.to.some(matches) ? `may not use ${path}` : undefined;
