@@ -267,7 +267,8 @@ struct control {
 struct hook_counters {
 	u64 lost_ring; /* records that found no room in the ring buffer */
 	u64 lost_pending; /* entries that could not be kept for their return */
-	u64 pad[2];
+	u64 lost_return; /* kept entries whose return never came: the kernel had no kretprobe instance left */
+	u64 pad;
 };
 
 enum sensor_hook {

@@ -106,6 +106,13 @@ static __always_inline void count_lost_pending(u32 hook)
 		__sync_fetch_and_add(&c->lost_pending, 1);
 }
 
+static __always_inline void count_lost_return(u32 hook)
+{
+	struct hook_counters *c = bpf_map_lookup_elem(&counters, &hook);
+	if (c)
+		__sync_fetch_and_add(&c->lost_return, 1);
+}
+
 /*
  * Whether this record must wake the reader. The reader says that it sleeps; whoever sees that first wakes it. Two
  * programs that see it at once both do, which is harmless.

@@ -525,8 +525,13 @@ static __always_inline int on_entry(void *ctx, u64 frame)
 		return 0;
 	}
 	s->record.candidates = candidates;
-	if (bpf_map_update_elem(&pending, &frame, &s->record, BPF_ANY))
+	if (!bpf_map_update_elem(&pending, &frame, &s->record, BPF_NOEXIST))
+		return 0;
+	/* full, or a call that was in this very frame before has not been seen to return */
+	if (bpf_map_update_elem(&pending, &frame, &s->record, BPF_EXIST))
 		count_lost_pending(config.hook);
+	else
+		count_lost_return(config.hook);
 	return 0;
 }
 

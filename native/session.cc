@@ -340,20 +340,20 @@ Napi::Value Session::delete_entries(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
-// [hook, lost for want of room in the ring, lost for want of a place until the return, …] since the last call
+// [hook, lost for want of room in the ring, of a place until the return, of the return itself, …] since the last call
 Napi::Value Session::take_losses(const Napi::CallbackInfo& info) {
   Napi::Array result = Napi::Array::New(info.Env());
   const auto* now = counters_.as<hook_counters>();
   uint32_t length = 0;
   for (uint32_t id = 0; now != nullptr && id < HOOKS_MAX; id++) {
-    const uint64_t ring = now[id].lost_ring, pending = now[id].lost_pending;
+    const hook_counters current = now[id];
     hook_counters& told = told_[id];
-    if (ring == told.lost_ring && pending == told.lost_pending) continue;
+    if (std::memcmp(&current, &told, sizeof(told)) == 0) continue;
     result.Set(length++, Napi::Number::New(info.Env(), id));
-    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(ring - told.lost_ring)));
-    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(pending - told.lost_pending)));
-    told.lost_ring = ring;
-    told.lost_pending = pending;
+    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(current.lost_ring - told.lost_ring)));
+    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(current.lost_pending - told.lost_pending)));
+    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(current.lost_return - told.lost_return)));
+    told = current;
   }
   return result;
 }

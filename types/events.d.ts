@@ -138,7 +138,8 @@ export interface LostEvent extends EventBase {
   readonly policyName: string;
   /**
    * `ring_full`: the kernel's ring buffer had no room. `pending_full`: an entry could not be kept until its return.
-   * `missed`: the kernel skipped the program. `slow_consumer`: this iterator fell behind another.
+   * `missed`: the kernel skipped the program, or had no
+   * place for one more call of the function between entry and return (kretprobe). `slow_consumer`: this iterator fell behind another.
    * `process_table_full`: the binaries of a process could not be kept.
    */
   readonly reason: LossReason;

@@ -22,7 +22,7 @@ export interface NativeSession extends NativeSource {
   deleteEntries(map: string, keys: Uint8Array): void;
   useBinarySets(): void;
   scanBinaries(): void;
-  /** [hook, lost in the ring, lost for a return, …] since the last call. */
+  /** [hook, lost for want of room in the ring, of a place until the return, of the return itself, …] since the last call. */
   takeLosses(): number[];
   /** [hook, skipped runs, …] since the last call. */
   takeMissed(): number[];

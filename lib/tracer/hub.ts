@@ -192,13 +192,14 @@ export class Hub implements EventFeed {
     this.#execsLost = false;
     const result = this.#untold;
     const losses = session.takeLosses();
-    for (let i = 0; i < losses.length; i += 3) {
-      const [id, ring, pending] = losses.slice(i, i + 3) as [number, number, number];
+    for (let i = 0; i < losses.length; i += 4) {
+      const [id, ring, pending, unreturned] = losses.slice(i, i + 4) as [number, number, number, number];
       if (ring > 0) result.push(this.#lossOf(id, 'ring_full', ring));
       if (pending > 0) {
         const full = id === SensorHook.HOOK_BINARY_BITS ? 'process_table_full' : 'pending_full';
         result.push(this.#lossOf(id, full, pending));
       }
+      if (unreturned > 0) result.push(this.#lossOf(id, 'missed', unreturned));
       if (id === SensorHook.HOOK_EXEC && ring > 0) execsLost = true;
       if (id === SensorHook.HOOK_EXIT && ring > 0) this.#options.cache.sweep();
     }

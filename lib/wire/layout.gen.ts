@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = 'dcd6d82643751aa6';
+export const LAYOUT_HASH = '605acfb438f94cec';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -376,6 +376,7 @@ export const HookCounters = {
   sizeof: 32,
   lostRing: 0,
   lostPending: 8,
+  lostReturn: 16,
 } as const;
 
 /** enum sensor_hook */
