@@ -12,7 +12,14 @@ const root = join(fileURLToPath(import.meta.url), '../..');
 const requireAll = process.env.REQUIRE_ALL === '1';
 const work = mkdtempSync(join(tmpdir(), 'polytrace-tests-'));
 
-const mocha = ['node_modules/mocha/bin/mocha.js', '--require', 'tsx/cjs', '--reporter', 'test/reporter.cjs'];
+const mocha = [
+  'node_modules/mocha/bin/mocha.js',
+  ...(process.stdout.isTTY ? [] : ['--no-color']),
+  '--require',
+  'tsx/cjs',
+  '--reporter',
+  'test/reporter.cjs',
+];
 const coverage = ['node_modules/c8/bin/c8.js', '--include', 'lib', '--reporter', 'text-summary', '--reporter', 'lcov'];
 
 const runs = [
