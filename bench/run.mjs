@@ -31,8 +31,8 @@ if (all || values.kernel) {
 
 Linux 6.12 under QEMU's instruction counting, which repeats to well under one per cent for all rows but the last. The first column is the operation by
 itself, the others are what each tracer adds while its reader is paused. "Tetragon": its main branch of August 2026 with the
-upstream policy (a match with its agent running), and the exec with its base sensor only; see architecture.md. The figures for
-Tetragon were counted with an emulated CPU that has "enhanced rep movsb", which ours leaves out.
+upstream policy (a match with its agent running), and the exec with its base sensor only; see architecture.md. Tetragon's figures
+are quoted, not measured here, and their conditions may differ in detail.
 
 The exec row is measured in another way than the others and than Tetragon's figure, so it is no like-for-like comparison. The
 difference of two runs, as in the other rows, was tried first and says nothing: it came out between -31,000 and +22,000, as an exec
