@@ -112,13 +112,13 @@ describe('lifetimes', function () {
        for (let i = 0; i < 200; i++) await cycle();
        const after = await measure();
        out([after[0] - before[0], after[1] - before[1]]);`,
-      { nodeArgs: ['--expose-gc'] },
+      { nodeArgs: ['--expose-gc'], timeout: 170_000 },
     );
     assert.deepEqual([status, stderr], [0, '']);
     const [descriptors, bytes] = JSON.parse(stdout) as [number, number];
     assert.equal(descriptors, 0);
     assert.ok(bytes < 5 * 1024 * 1024, `${bytes} bytes more`);
-  }).timeout(120_000);
+  }).timeout(180_000);
 });
 
 describe('what is refused', function () {

@@ -258,11 +258,12 @@ describe('iterators', function () {
 
     it('process.exit() in the middle, and an exception in the loop', async () => {
       const start = `const t = await polytrace.openTracer();
-        require('node:child_process').spawnSync('/bin/true');
-        const other = t.events({ types: [] }).next();`;
-      const exited = await runScript(`${start} for await (const event of t) process.exit(5);`);
+        const events = t.events();
+        const other = t.events({ types: [] }).next();
+        require('node:child_process').spawnSync('/bin/true');`;
+      const exited = await runScript(`${start} for await (const event of events) process.exit(5);`);
       assert.deepEqual([exited.status, exited.signal, exited.stderr], [5, null, '']);
-      const threw = await runScript(`${start} for await (const event of t) throw new Error('mine');`);
+      const threw = await runScript(`${start} for await (const event of events) throw new Error('mine');`);
       assert.deepEqual([threw.status, threw.signal], [9, null]);
       assert.match(threw.stderr, /mine/);
     });

@@ -99,12 +99,18 @@ const out = (value) => console.log(JSON.stringify(value));
 (async () => { ${body} })().catch((error) => { console.error(error); process.exit(9); });`;
 }
 
+interface ScriptOptions {
+  readonly command?: readonly string[];
+  readonly nodeArgs?: readonly string[];
+  readonly timeout?: number;
+}
+
 export async function runScript(
   body: string,
-  { command = [], nodeArgs = [] }: { command?: readonly string[]; nodeArgs?: readonly string[] } = {},
+  { command = [], nodeArgs = [], timeout = 40_000 }: ScriptOptions = {},
 ): Promise<{ status: number | null; signal: string | null; stdout: string; stderr: string }> {
   const [file = process.execPath, ...args] = [...command, process.execPath, ...nodeArgs, '-e', script(body)];
-  const child = spawn(file, args, { stdio: 'pipe', timeout: 40_000, killSignal: 'SIGKILL' });
+  const child = spawn(file, args, { stdio: 'pipe', timeout, killSignal: 'SIGKILL' });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => (stdout += String(chunk)));
