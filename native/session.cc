@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include <bpf/bpf.h>
+#include <malloc.h>
 
 #include <atomic>
 #include <cerrno>
@@ -133,6 +134,8 @@ void Session::close_all() {
   control_.close();
   counters_.close();
   sensor_.reset();
+  // libbpf took megabytes of the kernel's types for a moment: give them back
+  malloc_trim(0);
 }
 
 void Session::open_sensor(Napi::Env env, const Napi::Object& options) {
