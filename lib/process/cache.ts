@@ -9,11 +9,14 @@ import { listPids, listProcesses, ProcImage, procShowsAllProcesses, readEntry, t
 
 /** Ended processes that are kept: hooks still run after the exit record. */
 const EXITED_KEPT = 4096;
+/** An exec record may have 45 KB: what ended must not be worth more than this. */
+const EXITED_BYTES = 8 * 1024 * 1024;
 
 export class ProcessCache {
   readonly #context: ProcessContext;
   readonly #images = new Map<number, ProcessImage>();
   readonly #exited: ProcessImage[] = [];
+  #exitedBytes = 0;
   #epoch = 0;
   #adoptedEpoch = 0;
 
@@ -67,9 +70,15 @@ export class ProcessCache {
   #end(image: ProcessImage): void {
     image.ended = true;
     this.#exited.push(image);
-    if (this.#exited.length > 2 * EXITED_KEPT) {
-      for (const old of this.#exited.splice(0, EXITED_KEPT)) this.#forget(old);
+    this.#exitedBytes += image.heldBytes;
+    if (this.#exited.length <= 2 * EXITED_KEPT && this.#exitedBytes <= 2 * EXITED_BYTES) return;
+    let forget = 0;
+    for (let kept = this.#exited.length; kept > EXITED_KEPT || this.#exitedBytes > EXITED_BYTES; kept--) {
+      const old = this.#exited[forget++] as ProcessImage;
+      this.#exitedBytes -= old.heldBytes;
+      this.#forget(old);
     }
+    this.#exited.splice(0, forget);
   }
 
   /**

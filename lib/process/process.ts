@@ -44,6 +44,11 @@ export abstract class ProcessImage implements Process {
     trimAncestors(this);
   }
 
+  /** Bytes that it keeps, about. */
+  get heldBytes(): number {
+    return 256;
+  }
+
   abstract readonly uid: number;
   abstract readonly auid: number;
   abstract readonly binary: string;
@@ -119,6 +124,10 @@ export class ExecImage extends ProcessImage {
     super(context, pid, parent);
     this.#record = record;
     this.#cloned = cloned;
+  }
+
+  override get heldBytes(): number {
+    return 256 + this.#record.bytes.length;
   }
 
   get bootTimeNs(): bigint {

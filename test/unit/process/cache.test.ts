@@ -17,8 +17,8 @@ describe('process cache', () => {
     onExec(who(1), who(0));
   });
   const slab = (bytes: Buffer): Slab => new Slab(bytes);
-  const onExec = (w: Who, parent: Who): ProcessImage => {
-    const bytes = exec(w, parent);
+  const onExec = (w: Who, parent: Who, binary?: string): ProcessImage => {
+    const bytes = exec(w, parent, binary);
     return cache.onExec(slab(bytes), 0, bytes.readUInt32LE(0));
   };
   const onFork = (w: Who, parent: Who): void => cache.onFork(slab(fork(w, parent)), 0);
@@ -92,6 +92,15 @@ describe('process cache', () => {
       onExit(who(n));
     }
     assert.ok(cache.size > 4096 && cache.size <= 2 * 4096 + 2, `${cache.size}`);
+  });
+
+  it('ended processes with huge arguments are forgotten sooner: they are worth 16 MiB at most', () => {
+    const name = `/${'n'.repeat(40_000)}`;
+    for (let n = 10; n < 2010; n++) {
+      onExec(who(n), who(1), name);
+      onExit(who(n));
+    }
+    assert.ok(cache.size > 100 && cache.size * 40_000 <= 16 * 1024 * 1024 + 80_000, `${cache.size}`);
   });
 
   it('a chain of processes that fork and end stays short; those that run keep their parents', () => {
