@@ -5,7 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { checkout, runInVm, VmError } from './vm.mjs';
+import { checkout, corpus, runInVm, VmError } from './vm.mjs';
 
 const usage = `usage: node test/vm/run-suite.mjs [--kernel VERSION] [--grep TEXT] [--timeout SECONDS] [--cpus N] [--counts FILE] [TEST-FILE...]
 Exit status: mocha's in the guest; 125 when the machine failed. --counts keeps the numbers of test/reporter.cjs.`;
@@ -55,7 +55,12 @@ async function main() {
       cpus: Number(values.cpus),
       timeoutMs: Number(values.timeout) * 1000,
       folder,
-      env: { POLYTRACE_COUNTS: '/run/vm/counts', POLYTRACE_KERNEL: values.kernel },
+      env: {
+        POLYTRACE_COUNTS: '/run/vm/counts',
+        POLYTRACE_KERNEL: values.kernel,
+        POLYTRACE_CORPUS: corpus,
+        REQUIRE_ALL: process.env.REQUIRE_ALL ?? '',
+      },
       script: `cp -r /run/vm/compiled/* /tmp\nnode ${mocha.map(quote).join(' ')} --reporter test/reporter.cjs`,
     });
     const counts = join(folder, 'counts');

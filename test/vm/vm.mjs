@@ -21,6 +21,8 @@ import { findKernel } from './kernels.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 export const checkout = dirname(dirname(here));
+/** The published policies that some tests run; not part of the checkout, and not on every machine. */
+export const corpus = process.env.POLYTRACE_CORPUS ?? join(checkout, '../shared/corpus/policies');
 
 /** The virtual machine could not be started, hung, or died: not the script's own failure. */
 export class VmError extends Error {
@@ -152,7 +154,7 @@ class Guest {
       join(this.folder, 'command'),
       [`export PATH=${quote(node)}:$PATH`, ...lines, `cd ${quote(checkout)} || exit 125`, script, ''].join('\n'),
     );
-    describeRoot(this.folder, [checkout, dirname(node)]);
+    describeRoot(this.folder, [checkout, dirname(node), ...(existsSync(corpus) ? [corpus] : [])]);
   }
 
   /** Starts virtiofsd for one folder and waits until it listens. */
