@@ -28,11 +28,11 @@ function pathOf(event: ProcessKprobeEvent): string {
 
 async function main(seconds: number): Promise<void> {
   const tracer = await openTracer({ bufferSize: 16 * 1024 * 1024 });
-  const interrupted = new AbortController();
-  process.once('SIGINT', () => interrupted.abort());
-  const enough = AbortSignal.any([interrupted.signal, AbortSignal.timeout(seconds * 1000)]);
+  const enough = new AbortController();
+  process.once('SIGINT', () => enough.abort());
+  const timer = setTimeout(() => enough.abort(), seconds * 1000);
   try {
-    const counting = countAccesses(tracer, enough);
+    const counting = countAccesses(tracer, enough.signal);
     for (const { name, hooks } of await tracer.addPolicy(join(__dirname, 'file-monitoring.yaml'))) {
       console.error(`${name}: ${hooks.map((hook) => `${hook.functionName} by ${hook.attach}`).join(', ')}`);
     }
@@ -40,6 +40,7 @@ async function main(seconds: number): Promise<void> {
     const { events, lost, processes } = tracer.stats();
     console.error(`${events} events, ${lost} lost, ${processes} processes known`);
   } finally {
+    clearTimeout(timer);
     await tracer.close();
   }
 }

@@ -1,0 +1,70 @@
+/** The examples do what they say. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { checkout } from './support.js';
+
+interface Run {
+  readonly output: () => string;
+  readonly until: (text: string) => Promise<void>;
+  readonly interrupt: () => Promise<number | null>;
+  readonly ended: Promise<unknown[]>;
+}
+
+function run(...args: readonly string[]): Run {
+  const child = spawn(process.execPath, args, { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'exit');
+  let output = '';
+  let onOutput = (): void => undefined;
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk;
+      onOutput();
+    });
+  }
+  return {
+    output: () => output,
+    ended,
+    until: (text) =>
+      new Promise((resolve, reject) => {
+        onOutput = () => {
+          if (output.includes(text)) resolve();
+        };
+        void ended.then(() => reject(new Error(`it ended before it said ${text}:\n${output}`)));
+        onOutput();
+      }),
+    interrupt: async () => {
+      child.kill('SIGINT');
+      const [status] = (await ended) as [number | null];
+      return status;
+    },
+  };
+}
+
+const readSecret = (): Buffer => execFileSync('cat', ['/etc/shadow']);
+
+describe('examples', () => {
+  it('watch-files.mjs shows who reads a sensitive file, and ends at Ctrl-C', async () => {
+    const example = run(join('examples', 'watch-files.mjs'));
+    // it does not say when it is ready: read until a read is seen
+    let seen = false;
+    const shown = example.until('cat /etc/shadow').then(() => (seen = true));
+    while (!seen) {
+      readSecret();
+      await Promise.race([shown, new Promise((resolve) => setTimeout(resolve, 100))]);
+    }
+    assert.match(example.output(), /^📚 read +\S+ \S*cat \/etc\/shadow$/m);
+    assert.equal(await example.interrupt(), 0);
+  });
+
+  it('embed.ts adds the policy while it runs and counts the accesses', async () => {
+    const example = run('--require', 'tsx/cjs', join('examples', 'embed.ts'), '20');
+    await example.until('file-monitoring: ');
+    readSecret();
+    const [status] = await example.ended;
+    assert.equal(status, 0, example.output());
+    assert.match(example.output(), /^2\t\S*cat \/etc\/shadow$/m);
+    assert.match(example.output(), /, 0 lost, /);
+  });
+});
