@@ -3,6 +3,7 @@ import type { EventsOptions, PolicySource, PolicyStatus, Tracer, TracerOptions, 
 import type { TracerEvent } from '../types/events.js';
 import { KernelError, PolytraceError } from './errors.js';
 import {
+  kernelDetail,
   loadBinding,
   type NativeBinding,
   type NativeError,
@@ -142,10 +143,7 @@ function openSession(binding: NativeBinding, features: NativeFeatures, options: 
 }
 
 function sensorError(error: NativeError, features: NativeFeatures): KernelError {
-  const detail = {
-    ...(error.errno === undefined ? {} : { errno: error.errno }),
-    ...(error.log === undefined ? {} : { log: error.log }),
-  };
+  const detail = kernelDetail(error);
   if (features.btf !== '') {
     return new KernelError(
       'NO_BTF',

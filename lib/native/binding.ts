@@ -137,3 +137,8 @@ export interface NativeError extends Error {
   readonly errno?: string;
   readonly log?: string;
 }
+
+/** What the kernel said, for a KernelError. */
+export function kernelDetail({ errno, log }: NativeError): { errno?: string; log?: string } {
+  return { ...(errno === undefined ? {} : { errno }), ...(log === undefined ? {} : { log }) };
+}

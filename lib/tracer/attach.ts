@@ -1,7 +1,14 @@
 /** How a hook is attached here: which kernel function, by which mechanism, in how many programs. */
 import type { HookImage } from '../policy/image.js';
 import { KernelError } from '../errors.js';
-import type { NativeBinding, NativeError, NativeFeatures, NativeHookSpec, NativeSession } from '../native/binding.js';
+import {
+  kernelDetail,
+  type NativeBinding,
+  type NativeError,
+  type NativeFeatures,
+  type NativeHookSpec,
+  type NativeSession,
+} from '../native/binding.js';
 import type { HookStatus } from '../../types/tracer.js';
 import { encodeHook } from '../wire/encode.js';
 
@@ -158,10 +165,7 @@ function toKernelError(error: NativeError, hook: HookImage, functionName: string
   if (error instanceof KernelError) return error;
   const place = `${hook.position.file}:${hook.position.line}:${hook.position.column}`;
   const missing = error.code === 'NO_SUCH_FUNCTION' || (error.code === 'HOOK_ATTACH' && error.errno === 'ENOENT');
-  const detail = {
-    ...(error.errno === undefined ? {} : { errno: error.errno }),
-    ...(error.log === undefined ? {} : { log: error.log }),
-  };
+  const detail = kernelDetail(error);
   if (missing) {
     return new KernelError(
       'HOOK_NOT_FOUND',
