@@ -24,20 +24,28 @@ typedef uint8_t __u8_abi;
 
 enum abi_limit {
 	PATH_BYTES_MAX = 4095,     /* longest path, as PATH_MAX without its NUL */
-	STRING_BYTES_MAX = 4095,   /* longest string argument kept */
+	STRING_BYTES_MAX = 4095,   /* longest string or buffer kept, */
+	BUFFER_BYTES_MAX = 32767,  /* and with maxData */
 	ARGV_BYTES_MAX = 32768,    /* longest argument block of an exec kept */
-	FILTER_TEXT_MAX = 255,     /* longest Prefix or Postfix value (256 bytes of trie key, one names the argument) */
-	HOOK_ARGS_MAX = 8,         /* values read by a hook, the return value not counted */
+	FILTER_TEXT_MAX = 255,     /* longest Prefix or Postfix value (256 bytes of trie key, one names the value) */
+	HOOK_ARGS_MAX = 8,         /* values read by a hook, args and data together, the return value not counted */
+	HOOK_VALUES_MAX = 9,       /* the return value counted */
 	HOOK_PARAM_MAX = 6,        /* function parameters that are passed in registers */
 	HOOK_SELECTORS_MAX = 64,   /* one bit each in a selector mask */
-	INT_TESTS_MAX = 192,       /* comparisons of one hook, all arguments and selectors together */
+	RESOLVE_STEPS_MAX = 12,    /* members between a parameter and the value that `resolve` leads to */
+	INT_TESTS_MAX = 192,       /* comparisons of one hook, all values and selectors together */
 	INT_GROUPS_MAX = 64,
-	BINARY_TESTS_MAX = 128,
-	BINARY_SETS_MAX = 256,     /* sets of binaries of all policies together; a bit each */
-	BINARY_WORDS = 4,
+	CEL_STEPS_MAX = 48,        /* instructions of all CEL expressions of one hook */
+	CEL_REGISTERS = 8,
+	SUBSTRING_PASSES_MAX = 4,  /* scans of one text for substrings */
+	AUTOMATON_STATES_MAX = 65535, /* characters of all substrings of one hook, about */
+	PROCESS_TESTS_MAX = 128,
+	PROCESS_SETS_MAX = 256,    /* sets of processes of all policies together; a bit each */
+	PROCESS_WORDS = 4,
+	CHANGE_TESTS_MAX = 16,     /* matchNamespaceChanges and matchCapabilityChanges of one hook */
 	BINARY_TEXT_MAX = 511,     /* longest value of a binary set: hash keys are 512 bytes at most on old kernels */
-	TEXT_ARGS_MAX = 5,         /* string, filename, file, path and fd arguments of one hook */
 	HOOKS_MAX = 1024,          /* hooks of all policies of one tracer */
+	IOVECS_MAX = 16,           /* pieces of a scattered buffer that are read */
 };
 
 /* ---- records: what the kernel tells -------------------------------------------------------------------- */
@@ -125,39 +133,156 @@ struct event_exit {
 	u32 pad;
 };
 
-enum arg_type {
-	ARG_NOP = 0,
-	ARG_INT = 1,
-	ARG_UINT32 = 2,
-	ARG_SIZE_T = 3,
-	ARG_STRING = 4,
-	ARG_FILENAME = 5,
-	ARG_FILE = 6,
-	ARG_PATH = 7,
-	ARG_FD = 8,
-};
-
-/* One value of a hook's event, in the order of the policy's args. */
-struct arg_value {
-	u64 value; /* an integer sign- or zero-extended to 64 bits; file, path and fd: the inode number */
-	struct text_ref text; /* string, filename, file, path, fd */
-	u32 mode; /* file, path, fd: the inode's mode with its type bits */
-	u32 magic; /* file, path, fd: the file system's magic number */
-	s32 fd; /* fd: the descriptor */
-	u32 pad;
+/* One value of a hook's event: the policy's args in their order, its data, the return value. */
+struct value {
+	u64 value; /* an integer sign- or zero-extended to 64 bits; of a file the inode number */
+	struct text_ref text; /* a string, buffer or path; or one of the details below */
+	u32 mode; /* of a file: the inode's mode with its type bits */
+	u32 magic; /* of a file: the file system's magic number */
+	s32 fd; /* the descriptor; -1: none */
+	u32 device; /* of a file: the file system's device number, as the kernel has it (12 bits major, 20 minor) */
+	u32 links; /* of a file: names of the inode */
+	u32 size; /* of a buffer: its bytes before it was cut */
 };
 
 struct event_hook {
 	struct event_header header;
 	struct process_key key;
 	u32 hook; /* id given at load */
-	u32 args_count;
+	u32 values_count;
 	u64 matched; /* one bit: the selector that matched; bit 0 when the hook has none */
-	u64 return_value; /* an integer sign- or zero-extended to 64 bits */
-	/* struct arg_value args[args_count], then text */
+	/* struct value values[values_count], then texts and details */
+};
+
+/* sock, socket, skb, sockaddr. Filters compare its 32-bit fields by their offset. */
+struct net_detail {
+	u32 family; /* AF_ */
+	u32 type; /* SOCK_ */
+	u32 protocol; /* IPPROTO_ */
+	u32 state; /* TCP_ */
+	u32 source_port, destination_port;
+	u32 mark, priority;
+	u8 source[16], destination[16]; /* the first four bytes for IPv4 */
+	u64 cookie; /* of the socket; 0: it has none yet */
+	u32 hash, length; /* of a packet */
+	u32 sec_path_len, sec_path_olen;
+};
+
+struct cred_detail {
+	struct process_creds creds;
+	u32 securebits;
+	u32 user_level, user_owner, user_group, user_inum; /* of its user namespace */
+	u32 pad;
+};
+
+struct user_namespace_detail {
+	u32 level, owner, group, inum;
+};
+
+enum { BPF_NAME_BYTES = 16, MODULE_NAME_BYTES = 56, PERF_FUNCTION_BYTES = 64 };
+
+struct bpf_detail { /* bpf_attr, bpf_prog, bpf_map */
+	u32 type; /* of the program or map */
+	u32 instructions;
+	u32 key_size, value_size, max_entries;
+	u32 pad;
+	u8 name[BPF_NAME_BYTES];
+};
+
+struct perf_detail {
+	u32 type; /* PERF_TYPE_ */
+	u32 pad;
+	u64 config, probe_offset;
+	u8 function[PERF_FUNCTION_BYTES]; /* of a kprobe */
+};
+
+struct module_detail { /* load_info, module */
+	u64 taints;
+	u32 signature; /* 0 not valid, 1 valid, 2 the kernel does not tell */
+	u32 pad;
+	u8 name[MODULE_NAME_BYTES];
 };
 
 /* ---- configuration: what user space tells -------------------------------------------------------------- */
+
+/* How a value is read. What it means beyond that is user space's affair. */
+enum value_read {
+	READ_NOTHING = 0,
+	READ_SCALAR = 1, /* an integer of `width` bytes */
+	/* texts */
+	READ_STRING = 2,
+	READ_FILENAME = 3, /* struct filename */
+	READ_NET_DEVICE = 4, /* the name of a struct net_device */
+	READ_SOCKADDR_UN = 5,
+	READ_BUFFER = 6, /* as many bytes as size_param says */
+	READ_IOVEC = 7, /* as many struct iovec as size_param says */
+	READ_IOV_ITER = 8,
+	/* paths */
+	READ_FILE = 16,
+	READ_PATH = 17,
+	READ_FD = 18,
+	READ_DENTRY = 19,
+	READ_BINPRM = 20,
+	READ_KIOCB = 21,
+	/* details */
+	READ_SOCK = 32,
+	READ_SOCKET = 33,
+	READ_SKB = 34,
+	READ_SOCKADDR = 35,
+	READ_CRED = 36,
+	READ_USER_NAMESPACE = 37,
+	READ_LOAD_INFO = 38,
+	READ_MODULE = 39,
+	READ_BPF_ATTR = 40,
+	READ_BPF_MAP = 41,
+	READ_BPF_PROG = 42,
+	READ_PERF_EVENT = 43,
+};
+
+enum value_source {
+	SOURCE_PARAM = 0,
+	SOURCE_RETURN = 1,
+	SOURCE_TASK = 2, /* the current struct task_struct */
+	SOURCE_REGISTERS = 3, /* byte offset `param` in struct pt_regs; kprobes only */
+};
+
+enum value_memory {
+	MEMORY_KERNEL = 0,
+	MEMORY_USER = 1,
+	MEMORY_BY_ADDRESS = 2, /* addresses tell */
+};
+
+/* One member on the way of `resolve`: address += offset, and when `follow`, address = *address. */
+struct resolve_step {
+	u32 offset;
+	u32 follow;
+};
+
+/* candidates &= (match | ~positive) & ~reject, of the entry found; of none when none is found */
+struct table {
+	u64 positive; /* selectors that want a match here */
+	u64 used; /* selectors that have a filter here; 0: no table */
+};
+
+struct value_config {
+	u8 read; /* enum value_read */
+	u8 source; /* enum value_source */
+	u8 param; /* function parameter, from 0 */
+	u8 steps_count;
+	u8 width; /* of a scalar: 1, 2, 4 or 8 bytes */
+	u8 is_signed;
+	u8 indirect; /* the scalar is at the address, which the parameter or the steps give */
+	u8 late; /* read when the function returns, where entry and return are two programs */
+	u8 memory; /* enum value_memory: of strings and buffers */
+	u8 size_param; /* parameter with the size of the buffer, from 1; 0: the return value is the size */
+	u8 size_returned; /* the buffer was filled as far as the return value says */
+	u8 first_group, groups_count; /* int_groups about a scalar, or about a net_detail */
+	u8 pad[3];
+	u32 room; /* bytes of text or detail that the event has for it */
+	u32 pad2;
+	struct table integers; /* entries in int_equal */
+	struct resolve_step steps[RESOLVE_STEPS_MAX];
+};
 
 enum int_op {
 	INT_EQUAL = 0,
@@ -166,14 +291,27 @@ enum int_op {
 	INT_LESS = 3,
 	INT_GREATER_SIGNED = 4,
 	INT_LESS_SIGNED = 5,
+	INT_RANGE = 6, /* value to upper, both included */
+	INT_RANGE_SIGNED = 7,
 };
 
 /* hit: selectors |= those whose filter this value satisfies */
 struct int_test {
 	u64 value;
+	u64 upper;
 	u64 selectors;
 	u32 op; /* enum int_op */
 	u32 pad;
+};
+
+/* What a group without a value compares: of the current process. */
+enum process_field {
+	PROCESS_TGID = 0,
+	PROCESS_NAMESPACE_TGID = 1, /* in its own pid namespace */
+	PROCESS_CAP_PERMITTED = 2,
+	PROCESS_CAP_EFFECTIVE = 3,
+	PROCESS_CAP_INHERITABLE = 4,
+	PROCESS_NAMESPACE = 16, /* and the index in struct process_namespaces */
 };
 
 /* One filter a selector: candidates &= hits | ~selectors, or &= ~hits when negated. */
@@ -182,45 +320,101 @@ struct int_group {
 	u8 negate;
 	u8 first; /* index of the first test */
 	u8 count;
-	u8 pad[5];
+	u8 field; /* enum process_field; or the offset of a u32 in struct net_detail */
+	u8 pad[4];
 };
 
-/* What a text table says of a text: candidates &= (match | ~positive) & ~reject */
-struct text_verdict {
+/* What a table says of a value. */
+struct verdict {
 	u64 match;
 	u64 reject;
 };
 
 struct text_table {
-	u64 positive; /* selectors that want a match here */
-	u64 used; /* selectors that have a filter here; 0: no table */
+	struct table table;
 	u32 longest; /* bytes of the longest value */
 	u32 pad;
 };
 
-struct arg_config {
-	u8 type; /* enum arg_type */
-	u8 param; /* function parameter, from 0 */
-	u8 int_groups; /* groups about this argument */
-	u8 pad;
-};
-
-/* A string, filename, file, path or fd argument; those that cost least to decide on come first. */
-struct text_config {
-	u8 slot; /* index in args */
-	u8 type; /* enum arg_type */
-	u8 param;
-	u8 user; /* the string is in user memory */
-	u8 filtered; /* any of the tables is used */
-	u8 pad[3];
-	struct text_table equal, prefix, postfix;
-};
-
-struct binary_test {
-	u64 selectors;
-	u16 set; /* bit of the process's binary sets */
-	u8 negate;
+/* One scan of a text with the automaton: at most one filter a selector. */
+struct substring_pass {
+	u64 positive; /* selectors that want a match here */
+	u16 start; /* state */
+	u8 ignore_case;
 	u8 pad[5];
+};
+
+/* A value that is a text, a path or a detail; those that cost least to decide on come first. */
+struct object_config {
+	u8 slot; /* index in values */
+	u8 filtered; /* any of the tables is used */
+	u8 passes_count;
+	u8 pad[5];
+	u64 inode; /* selectors whose Equal and NotEqual hold for the file's inode as well */
+	struct text_table equal, prefix, postfix;
+	struct table source, destination; /* entries in addresses */
+	struct substring_pass passes[SUBSTRING_PASSES_MAX];
+};
+
+struct process_test {
+	u64 selectors;
+	u16 set; /* bit of the process's sets */
+	u8 negate;
+	u8 parent; /* of the parent's sets */
+	u8 pad[4];
+};
+
+/* Whether something of the process differs from what it was at its exec, or when this was last reported. */
+struct change_test {
+	u64 selectors;
+	u64 capabilities; /* any of these */
+	u32 namespaces; /* any of these: bit n is the n-th of struct process_namespaces */
+	u8 capability_set; /* enum process_field */
+	u8 negate;
+	u8 outside_host; /* only outside of the initial user namespace, */
+	u8 pad;
+	u32 host_user; /* which this is */
+	u32 pad2;
+};
+
+enum cel_op {
+	CEL_CONST = 0, /* to = imm */
+	CEL_VALUE = 1, /* to = the scalar in slot imm */
+	CEL_ADD = 2, /* to = a + b, and so on; wraps around */
+	CEL_SUB = 3,
+	CEL_MUL = 4,
+	CEL_DIV = 5, /* by zero is an error: the filter does not hold */
+	CEL_MOD = 6,
+	CEL_DIV_SIGNED = 7,
+	CEL_MOD_SIGNED = 8,
+	CEL_AND = 9, /* of bits */
+	CEL_OR = 10,
+	CEL_XOR = 11,
+	CEL_SHL = 12, /* by 64 or more gives 0 */
+	CEL_SHR = 13,
+	CEL_SAR = 14, /* by 64 or more gives the sign */
+	CEL_EQ = 15, /* comparisons give 1 or 0 */
+	CEL_NE = 16,
+	CEL_LT = 17,
+	CEL_LE = 18,
+	CEL_LT_SIGNED = 19,
+	CEL_LE_SIGNED = 20,
+	CEL_BOTH = 21, /* && and ||: an error counts only where the other side does not decide */
+	CEL_EITHER = 22,
+	CEL_NOT = 23, /* to = !a */
+	CEL_INVERT = 24, /* to = ~a */
+	CEL_NEGATE = 25, /* to = -a */
+	CEL_SIGN_EXTEND = 26, /* to = a, of which the lower imm bits (8, 16, 32) count */
+	CEL_ZERO_EXTEND = 27,
+	CEL_SELECT = 28, /* to = a ? to : b */
+	CEL_FILTER = 29, /* the selectors imm stay candidates only when a is not 0 */
+};
+
+struct cel_step {
+	u64 imm;
+	u8 op; /* enum cel_op */
+	u8 to, a, b; /* registers */
+	u8 pad[4];
 };
 
 /* In each hook program's .rodata: constants for the verifier, so that what a policy does not use is cut away. */
@@ -228,39 +422,74 @@ struct hook_config {
 	u32 hook;
 	u32 self_tgid; /* 0: no process is left out */
 	u64 selectors; /* bit mask of those that exist; a hook without selectors has one that always matches */
-	u8 args_count;
+	u8 values_count;
 	u8 syscall; /* parameters are in the struct pt_regs that parameter 0 points to */
-	u8 has_return; /* the event tells the return value */
 	u8 pair; /* entry and return are two programs: the entry keeps what it read for the return */
-	u8 pid_groups; /* int_groups stand in this order: process id, arguments by slot, return value */
-	u8 return_groups;
-	u8 binary_tests;
-	u8 return_type; /* enum arg_type */
 	u8 params; /* parameters of the function: the return value follows them in a fexit context */
-	u8 texts_count;
+	u8 process_groups; /* the first int_groups are about the process */
+	u8 process_tests;
+	u8 change_tests;
+	u8 objects_count;
+	u8 cel_entry; /* the first steps of cel, which the entry takes, */
+	u8 cel_count; /* and all */
 	u8 pad[2];
 	u32 body_size; /* bytes of a record after struct event_hook, at most */
-	struct arg_config args[HOOK_ARGS_MAX];
-	struct text_config texts[TEXT_ARGS_MAX];
+	struct value_config values[HOOK_VALUES_MAX];
+	struct object_config objects[HOOK_VALUES_MAX];
 	struct int_group groups[INT_GROUPS_MAX];
 	struct int_test tests[INT_TESTS_MAX];
-	struct binary_test binaries[BINARY_TESTS_MAX];
+	struct process_test process[PROCESS_TESTS_MAX];
+	struct change_test changes[CHANGE_TESTS_MAX];
+	struct cel_step cel[CEL_STEPS_MAX];
 };
 
-/* Keys of the text tables: the argument's slot, then the text. */
+/* Keys of the tables: the value's slot, then what is looked for. */
 struct trie_key {
 	u32 prefix_bits;
 	u8 slot;
 	u8 text[FILTER_TEXT_MAX];
 };
 
+struct int_key {
+	u64 value;
+	u32 slot;
+	u32 pad;
+};
+
+enum address_side { ADDRESS_SOURCE = 0, ADDRESS_DESTINATION = 1 };
+
+/* An IPv4 address in an IPv6 socket (::ffff:a.b.c.d) is looked for as IPv4. */
+struct address_key {
+	u32 prefix_bits; /* 32 for what precedes the address, and its own */
+	u8 slot;
+	u8 side; /* enum address_side */
+	u8 family; /* AF_INET or AF_INET6 */
+	u8 pad;
+	u8 address[16];
+};
+
+struct inode_key {
+	u64 inode;
+	u32 device;
+	u32 slot;
+};
+
+/* A state of the automaton that finds substrings. State 0 is never left: unused entries lead there. */
+struct automaton_state {
+	u64 match; /* selectors whose substring ends here */
+	u16 next[256];
+};
+
 /* ---- shared state, mapped by both sides ----------------------------------------------------------------- */
 
 struct control {
 	u32 need_wakeup; /* set by the reader before it sleeps, cleared by the program that wakes it */
-	u32 binary_sets; /* not 0: the base sensor keeps struct binary_bits */
+	u32 keeps_bits; /* not 0: the base sensor keeps struct process_bits */
+	u32 keeps_state; /* not 0: the base sensor keeps struct process_state */
+	u32 scanning; /* not 0: processes that run are being given their bits */
+	u32 scan_changes; /* processes whose bits a scan changed */
 	u32 self_tgid; /* process that the base sensor leaves out; 0: none */
-	u32 pad;
+	u64 follow[PROCESS_WORDS]; /* sets whose members' descendants are members */
 };
 
 /* Per hook; the base sensor's own are the first of enum sensor_hook. */
@@ -275,19 +504,32 @@ enum sensor_hook {
 	HOOK_EXEC = 0,
 	HOOK_EXIT = 1,
 	HOOK_FORK = 2,
-	HOOK_BINARY_BITS = 3, /* processes that could not be kept in binary_bits: counted in lost_pending */
+	HOOK_PROCESS_BITS = 3, /* processes that could not be kept in process_bits or process_states: in lost_pending */
 	HOOK_FIRST_POLICY = 8,
 };
 
-/* Bits of the binary sets that a process's executable is in; processes in none have no entry. */
-struct binary_bits {
-	u64 exec_count;
-	u64 start_time;
-	u64 words[BINARY_WORDS];
+/* A bit for each set of processes. */
+struct process_sets {
+	u64 words[PROCESS_WORDS];
 };
 
-struct binary_sets {
-	u64 words[BINARY_WORDS];
+/* The sets that a process is in, and its parent when it was forked; processes in none have no entry. */
+struct process_bits {
+	u64 exec_count;
+	u64 start_time;
+	struct process_sets own, parent;
+};
+
+/* What changes are measured against. */
+struct process_state {
+	u64 start_time;
+	u64 cap_permitted, cap_effective, cap_inheritable;
+	struct process_namespaces ns;
+};
+
+struct pid_key {
+	u32 pid;
+	u32 in_namespace; /* not 0: as its own pid namespace numbers it */
 };
 
 #define ABI_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
@@ -299,19 +541,32 @@ ABI_SIZE(process_namespaces, 40);
 ABI_SIZE(event_exec, 192);
 ABI_SIZE(event_fork, 56);
 ABI_SIZE(event_exit, 48);
-ABI_SIZE(arg_value, 32);
-ABI_SIZE(event_hook, 64);
-ABI_SIZE(int_test, 24);
+ABI_SIZE(value, 40);
+ABI_SIZE(event_hook, 56);
+ABI_SIZE(net_detail, 88);
+ABI_SIZE(cred_detail, 80);
+ABI_SIZE(user_namespace_detail, 16);
+ABI_SIZE(bpf_detail, 40);
+ABI_SIZE(perf_detail, 88);
+ABI_SIZE(module_detail, 72);
+ABI_SIZE(value_config, 136);
+ABI_SIZE(int_test, 32);
 ABI_SIZE(int_group, 16);
 ABI_SIZE(text_table, 24);
-ABI_SIZE(hook_config, 8144);
-ABI_SIZE(arg_config, 4);
-ABI_SIZE(text_config, 80);
-ABI_SIZE(text_verdict, 16);
-ABI_SIZE(binary_test, 16);
+ABI_SIZE(object_config, 184);
+ABI_SIZE(process_test, 16);
+ABI_SIZE(change_test, 32);
+ABI_SIZE(cel_step, 16);
+ABI_SIZE(verdict, 16);
 ABI_SIZE(trie_key, 260);
-ABI_SIZE(control, 16);
+ABI_SIZE(int_key, 16);
+ABI_SIZE(address_key, 24);
+ABI_SIZE(inode_key, 16);
+ABI_SIZE(automaton_state, 520);
+ABI_SIZE(control, 56);
 ABI_SIZE(hook_counters, 32);
-ABI_SIZE(binary_bits, 48);
+ABI_SIZE(process_bits, 80);
+ABI_SIZE(process_state, 72);
+ABI_SIZE(pid_key, 8);
 
 #endif

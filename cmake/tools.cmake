@@ -1,12 +1,10 @@
 # Finds what turns BPF sources into skeletons. One message for all that is missing, with the Debian packages' names.
 
-# clang, or Debian's clang-NN: the newest
+# The newest clang-NN, as Debian names it, else plain clang. Older ones than 16 make BPF code that is not tested.
+foreach(version RANGE 40 16 -1)
+  find_program(POLYTRACE_CLANG "clang-${version}")
+endforeach()
 find_program(POLYTRACE_CLANG clang)
-if(NOT POLYTRACE_CLANG)
-  foreach(version RANGE 40 11 -1)
-    find_program(POLYTRACE_CLANG "clang-${version}")
-  endforeach()
-endif()
 
 # Debian puts bpftool into /usr/sbin, which is not in every user's PATH
 find_program(POLYTRACE_BPFTOOL bpftool PATHS /usr/sbin /usr/local/sbin)
@@ -15,7 +13,7 @@ find_package(PkgConfig QUIET)
 
 set(missing "")
 if(NOT POLYTRACE_CLANG)
-  list(APPEND missing clang)
+  list(APPEND missing clang-19)
 endif()
 if(NOT POLYTRACE_BPFTOOL)
   list(APPEND missing bpftool)

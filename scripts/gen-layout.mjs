@@ -26,7 +26,7 @@ function layoutHash() {
   return createHash('sha256').update(normalisedAbi()).digest('hex').slice(0, 16);
 }
 
-/** `clang`, else the newest `clang-NN` in PATH: the same choice as cmake/tools.cmake. */
+/** The newest `clang-NN` in PATH, else `clang`: the same choice as cmake/tools.cmake. */
 function findClang() {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin'];
   const names = new Map();
@@ -36,7 +36,7 @@ function findClang() {
       if (match && !names.has(match[1] ?? '')) names.set(match[1] ?? '', join(folder, name));
     }
   }
-  const newest = [...names.keys()].sort((a, b) => Number(b || Infinity) - Number(a || Infinity))[0];
+  const newest = [...names.keys()].sort((a, b) => Number(b || 0) - Number(a || 0))[0];
   if (newest === undefined) throw new Error('clang is missing: install the Debian package clang');
   return names.get(newest);
 }

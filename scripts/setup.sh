@@ -30,10 +30,15 @@ need() { # PACKAGE TEST...: the package, unless the test holds
 	shift
 	"$@" 2>/dev/null || missing+=("$package")
 }
-any_clang() { have clang || compgen -c clang- | grep -qE '^clang-[0-9]+$'; }
+# what older ones make is not tested; Debian 13 has 19
+any_clang() {
+  local newest
+  newest=$(compgen -c clang- | sed -n 's/^clang-\([0-9]*\)$/\1/p' | sort -n | tail -1)
+  [ "${newest:-0}" -ge 16 ] || { have clang && [ "$(clang -dumpversion | cut -d. -f1)" -ge 16 ]; }
+}
 
 [ "$(uname -s)" = Linux ] || fail "tracing needs Linux; on this system only policies can be validated (npm ci && npm run build:ts)"
-need clang any_clang
+need clang-19 any_clang
 need bpftool have bpftool
 need cmake have cmake
 need g++ have g++

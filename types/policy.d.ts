@@ -1,6 +1,6 @@
 import type { Diagnostic } from './errors.js';
 import type { KernelInfo } from './kernel.js';
-import type { AnyHook, CheckedHooks, HookKind, PolicyHead, PolicySettings } from './policy-language.js';
+import type { AnyHook, ArgumentType, CheckedHooks, HookKind, NamespaceName, PolicyHead, PolicySettings } from './policy-language.js';
 
 export type * from './policy-language.js';
 
@@ -136,8 +136,8 @@ export interface PolicyImage {
   /** Of a TracingPolicyNamespaced. */
   readonly namespace?: string;
   readonly hooks: readonly HookImage[];
-  /** Sets of binaries that this policy's hooks test; equal sets appear once. */
-  readonly binarySets: readonly BinarySet[];
+  /** Sets of processes that this policy's hooks test; equal sets appear once. */
+  readonly processSets: readonly ProcessSet[];
 }
 
 export interface HookImage {
@@ -153,24 +153,45 @@ export interface HookImage {
   readonly tags: readonly string[];
   /** Number of selectors; a hook without any has one that always matches. */
   readonly selectors: number;
-  readonly args: readonly ArgImage[];
+  readonly args: readonly ValueImage[];
+  /** Values that are not parameters. */
+  readonly data: readonly ValueImage[];
   /** Present when the policy says `return: true`. */
-  readonly returnArg?: ArgImage;
-  /** matchPIDs. */
-  readonly pids: readonly IntGroup[];
-  /** matchBinaries. */
-  readonly binaries: readonly BinaryTest[];
+  readonly returnArg?: ValueImage;
+  /** matchPIDs without followForks, matchNamespaces, matchCapabilities. */
+  readonly process: readonly ProcessGroup[];
+  /** matchBinaries, matchParentBinaries, and matchPIDs with followForks. */
+  readonly sets: readonly ProcessTest[];
+  /** matchNamespaceChanges, matchCapabilityChanges. */
+  readonly changes: readonly ChangeTest[];
+  /** CelExpr and CapabilitiesGained: what is known at the entry, and what needs a value that is known at the return. */
+  readonly cel: { readonly entry: readonly CelStep[]; readonly returned: readonly CelStep[] };
 }
 
-export type ArgType = 'nop' | 'int' | 'uint32' | 'size_t' | 'string' | 'filename' | 'file' | 'path' | 'fd';
-
-export interface ArgImage {
+/** A value that a hook reads. A value's slot is its place in `args`, then `data`, then `returnArg`. */
+export interface ValueImage {
   /** Function parameter, from 0; of a return value, 0. */
   readonly index: number;
-  readonly type: ArgType;
+  readonly type: ArgumentType;
   readonly label?: string;
+  /** Where it comes from, when not from a parameter. */
+  readonly source?: 'current_task' | 'pt_regs';
+  /** Members to follow, such as `mm.owner.comm`; of pt_regs a register. */
+  readonly resolve?: string;
+  readonly btfType?: string;
+  readonly btfTypeModule?: string;
+  /** Parameter with the size of the buffer, from 1. */
+  readonly sizeArgIndex?: number;
+  readonly returnCopy?: true;
+  readonly maxData?: true;
+  /** Of numbers. */
   readonly ints: readonly IntGroup[];
+  /** Of numbers: many values of Equal, in a table. */
+  readonly intTable?: ValueTable<bigint>;
+  /** Of texts and paths. */
   readonly texts: TextFilters;
+  /** Of sock, socket, skb and sockaddr. */
+  readonly net: NetFilters;
   /** The policy's own place, for errors at load. */
   readonly position: { readonly line: number; readonly column: number };
 }
@@ -186,52 +207,171 @@ export interface IntGroup {
 }
 
 export interface IntTest {
-  /** `mask`: any of the bits is set. */
-  readonly op: 'equal' | 'mask' | 'greater' | 'less';
-  /** Compare as signed 64-bit numbers (greater, less). */
+  /** `mask`: any of the bits is set; `range`: from value to upper, both included. */
+  readonly op: 'equal' | 'mask' | 'greater' | 'less' | 'range';
+  /** Compare as signed 64-bit numbers (greater, less, range). */
   readonly signed: boolean;
   /** Two's complement, 64 bits: 0n to 2n**64n - 1n. */
   readonly value: bigint;
+  /** Of a range. */
+  readonly upper?: bigint;
   readonly selectors: readonly number[];
 }
 
-/** One table a kind of comparison, for all selectors and values together. */
+/** What a filter on the process compares. */
+export type ProcessField =
+  | 'pid'
+  | 'namespacePid'
+  | 'capPermitted'
+  | 'capEffective'
+  | 'capInheritable'
+  | { readonly namespace: NamespaceName };
+
+export interface ProcessGroup extends Omit<IntGroup, 'tests'> {
+  readonly field: ProcessField;
+  readonly tests: readonly (IntTest & {
+    /** Compare with the initial namespace of the field's kind, which the machine gives; `value` is 0n. */
+    readonly host?: true;
+  })[];
+}
+
+/** What an exact value of a table says: candidates &= (match | ~positive) & ~reject; of a value that has no entry, nothing. */
+export interface ValueTable<T> {
+  /** Selectors with a filter that wants a match. */
+  readonly positive: readonly number[];
+  /** Selectors with a filter of any kind here, the negated ones included. */
+  readonly used: readonly number[];
+  readonly entries: readonly TableEntry<T>[];
+}
+
+export interface TableEntry<T> {
+  readonly value: T;
+  /** Selectors all of whose positive filters in this table the value satisfies. */
+  readonly match: readonly number[];
+  /** Selectors with a negated filter in this table that the value hits. */
+  readonly reject: readonly number[];
+}
+
+/**
+ * One table a kind of comparison, for all selectors and values together. Of prefixes and postfixes the longest entry that
+ * fits counts. An entry therefore includes what its own shorter prefixes (postfixes) say.
+ */
 export interface TextFilters {
   readonly equal?: TextTable;
   readonly prefix?: TextTable;
   readonly postfix?: TextTable;
+  /** Each is one scan of the text, with at most one filter of each selector. */
+  readonly substrings?: readonly SubstringScan[];
+  /** Selectors whose Equal and NotEqual hold for the file's inode as well (`inode: true`). */
+  readonly inode?: readonly number[];
 }
 
-/**
- * candidates &= (match | ~positive) & ~reject, with `match` and `reject` of the longest entry that fits the text; of none when
- * none fits. An entry therefore includes what its own shorter prefixes (postfixes) say.
- */
-export interface TextTable {
-  /** Selectors with a filter that wants a match (Equal, Prefix, Postfix). */
-  readonly positive: readonly number[];
-  /** Selectors with a filter of any kind here, the negated ones included. */
-  readonly used: readonly number[];
-  readonly entries: readonly TextEntry[];
+export type TextTable = ValueTable<string>;
+export type TextEntry = TableEntry<string>;
+
+/** candidates &= hits | ~selectors, where every needle that the text contains is a hit for its selectors. */
+export interface SubstringScan {
+  readonly ignoreCase: boolean;
+  readonly selectors: readonly number[];
+  /** Lower case when `ignoreCase` is set (ASCII letters only). */
+  readonly needles: readonly { readonly text: string; readonly selectors: readonly number[] }[];
 }
 
-export interface TextEntry {
-  readonly value: string;
-  /** Selectors all of whose positive filters in this table the text satisfies. */
-  readonly match: readonly number[];
-  /** Selectors with a negated filter in this table that the text hits. */
-  readonly reject: readonly number[];
+/** What a filter on a socket, packet or socket address compares, beside its addresses. */
+export type NetField = 'family' | 'protocol' | 'state' | 'sourcePort' | 'destinationPort';
+
+export interface NetFilters {
+  readonly groups?: readonly (IntGroup & { readonly field: NetField })[];
+  readonly source?: ValueTable<AddressPrefix>;
+  readonly destination?: ValueTable<AddressPrefix>;
 }
 
-export interface BinaryTest {
-  /** Index in PolicyImage.binarySets. */
+/** The longest entry that fits counts, and includes what shorter ones that contain it say. */
+export interface AddressPrefix {
+  readonly family: 4 | 6;
+  /** 4 or 16 bytes, zero beyond the prefix. */
+  readonly bytes: readonly number[];
+  readonly bits: number;
+}
+
+export interface ProcessTest {
+  /** Index in PolicyImage.processSets. */
   readonly set: number;
   readonly negate: boolean;
+  /** The process's parent is meant. */
+  readonly parent: boolean;
   readonly selectors: readonly number[];
 }
 
-/** A process is in the set when the path of its executable fits any of the values. */
-export interface BinarySet {
+/** A process is in the set when the path of its executable fits any of the values, or its id is one of `pids`. */
+export interface ProcessSet {
   readonly equal: readonly string[];
   readonly prefix: readonly string[];
   readonly postfix: readonly string[];
+  readonly pids: readonly number[];
+  /** `pids` are those of the process's own pid namespace. */
+  readonly inNamespace: boolean;
+  /** Descendants of a process in the set are in it, and what such a process executes. */
+  readonly follow: boolean;
 }
+
+/** One filter: whether something of the process differs from what it was at its exec, or when this was last reported. */
+export interface ChangeTest {
+  readonly negate: boolean;
+  readonly selectors: readonly number[];
+  /** Any of these. */
+  readonly namespaces: readonly NamespaceName[];
+  /** Any of these bits of the set. */
+  readonly capabilities: bigint;
+  readonly capabilitySet: 'permitted' | 'effective' | 'inheritable';
+  /** Only outside of the initial user namespace. */
+  readonly outsideHost: boolean;
+}
+
+/**
+ * One instruction on eight registers of 64 bits. `const`: to = imm. `value`: to = the number in slot imm. Two operands: to = a op b;
+ * the names that end in S are signed. `both`, `either`, comparisons and `not` give 1 or 0. Division by zero is an error, which
+ * makes a filter not hold, unless the other side of `both` or `either` decides. `select`: to = a ? to : b.
+ * `signExtend`, `zeroExtend`: to = the lower imm bits of a. `filter`: the selectors go on only when a is not 0.
+ */
+export interface CelStep {
+  readonly op: CelOp;
+  readonly to: number;
+  readonly a: number;
+  readonly b: number;
+  readonly imm: bigint;
+  /** Of `filter`. */
+  readonly selectors?: readonly number[];
+}
+
+export type CelOp =
+  | 'const'
+  | 'value'
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'mod'
+  | 'divS'
+  | 'modS'
+  | 'and'
+  | 'or'
+  | 'xor'
+  | 'shl'
+  | 'shr'
+  | 'sar'
+  | 'eq'
+  | 'ne'
+  | 'lt'
+  | 'le'
+  | 'ltS'
+  | 'leS'
+  | 'both'
+  | 'either'
+  | 'not'
+  | 'invert'
+  | 'negate'
+  | 'signExtend'
+  | 'zeroExtend'
+  | 'select'
+  | 'filter';

@@ -2,25 +2,33 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '605acfb438f94cec';
+export const LAYOUT_HASH = 'e21eb9600977c0be';
 
 /** enum abi_limit */
 export const AbiLimit = {
   PATH_BYTES_MAX: 4095,
   STRING_BYTES_MAX: 4095,
+  BUFFER_BYTES_MAX: 32767,
   ARGV_BYTES_MAX: 32768,
   FILTER_TEXT_MAX: 255,
   HOOK_ARGS_MAX: 8,
+  HOOK_VALUES_MAX: 9,
   HOOK_PARAM_MAX: 6,
   HOOK_SELECTORS_MAX: 64,
+  RESOLVE_STEPS_MAX: 12,
   INT_TESTS_MAX: 192,
   INT_GROUPS_MAX: 64,
-  BINARY_TESTS_MAX: 128,
-  BINARY_SETS_MAX: 256,
-  BINARY_WORDS: 4,
+  CEL_STEPS_MAX: 48,
+  CEL_REGISTERS: 8,
+  SUBSTRING_PASSES_MAX: 4,
+  AUTOMATON_STATES_MAX: 65535,
+  PROCESS_TESTS_MAX: 128,
+  PROCESS_SETS_MAX: 256,
+  PROCESS_WORDS: 4,
+  CHANGE_TESTS_MAX: 16,
   BINARY_TEXT_MAX: 511,
-  TEXT_ARGS_MAX: 5,
   HOOKS_MAX: 1024,
+  IOVECS_MAX: 16,
 } as const;
 
 /** enum event_type */
@@ -194,22 +202,9 @@ export const EventExit = {
   status: 40,
 } as const;
 
-/** enum arg_type */
-export const ArgType = {
-  ARG_NOP: 0,
-  ARG_INT: 1,
-  ARG_UINT32: 2,
-  ARG_SIZE_T: 3,
-  ARG_STRING: 4,
-  ARG_FILENAME: 5,
-  ARG_FILE: 6,
-  ARG_PATH: 7,
-  ARG_FD: 8,
-} as const;
-
-/** struct arg_value */
-export const ArgValue = {
-  sizeof: 32,
+/** struct value */
+export const Value = {
+  sizeof: 40,
   value: 0,
   text: 8,
   textOffset: 8,
@@ -218,11 +213,14 @@ export const ArgValue = {
   mode: 16,
   magic: 20,
   fd: 24,
+  device: 28,
+  links: 32,
+  size: 36,
 } as const;
 
 /** struct event_hook */
 export const EventHook = {
-  sizeof: 64,
+  sizeof: 56,
   header: 0,
   headerSize: 0,
   headerType: 4,
@@ -234,9 +232,183 @@ export const EventHook = {
   keyStartTime: 24,
   keyExecCount: 32,
   hook: 40,
-  argsCount: 44,
+  valuesCount: 44,
   matched: 48,
-  returnValue: 56,
+} as const;
+
+/** struct net_detail */
+export const NetDetail = {
+  sizeof: 88,
+  family: 0,
+  type: 4,
+  protocol: 8,
+  state: 12,
+  sourcePort: 16,
+  destinationPort: 20,
+  mark: 24,
+  priority: 28,
+  source: 32,
+  sourceStride: 1,
+  sourceLength: 16,
+  destination: 48,
+  destinationStride: 1,
+  destinationLength: 16,
+  cookie: 64,
+  hash: 72,
+  length: 76,
+  secPathLen: 80,
+  secPathOlen: 84,
+} as const;
+
+/** struct cred_detail */
+export const CredDetail = {
+  sizeof: 80,
+  creds: 0,
+  credsUid: 0,
+  credsGid: 4,
+  credsEuid: 8,
+  credsEgid: 12,
+  credsSuid: 16,
+  credsSgid: 20,
+  credsFsuid: 24,
+  credsFsgid: 28,
+  credsCapPermitted: 32,
+  credsCapEffective: 40,
+  credsCapInheritable: 48,
+  securebits: 56,
+  userLevel: 60,
+  userOwner: 64,
+  userGroup: 68,
+  userInum: 72,
+} as const;
+
+/** struct user_namespace_detail */
+export const UserNamespaceDetail = {
+  sizeof: 16,
+  level: 0,
+  owner: 4,
+  group: 8,
+  inum: 12,
+} as const;
+
+/** struct bpf_detail */
+export const BpfDetail = {
+  sizeof: 40,
+  type: 0,
+  instructions: 4,
+  keySize: 8,
+  valueSize: 12,
+  maxEntries: 16,
+  name: 24,
+  nameStride: 1,
+  nameLength: 16,
+} as const;
+
+/** struct perf_detail */
+export const PerfDetail = {
+  sizeof: 88,
+  type: 0,
+  config: 8,
+  probeOffset: 16,
+  function: 24,
+  functionStride: 1,
+  functionLength: 64,
+} as const;
+
+/** struct module_detail */
+export const ModuleDetail = {
+  sizeof: 72,
+  taints: 0,
+  signature: 8,
+  name: 16,
+  nameStride: 1,
+  nameLength: 56,
+} as const;
+
+/** enum value_read */
+export const ValueRead = {
+  READ_NOTHING: 0,
+  READ_SCALAR: 1,
+  READ_STRING: 2,
+  READ_FILENAME: 3,
+  READ_NET_DEVICE: 4,
+  READ_SOCKADDR_UN: 5,
+  READ_BUFFER: 6,
+  READ_IOVEC: 7,
+  READ_IOV_ITER: 8,
+  READ_FILE: 16,
+  READ_PATH: 17,
+  READ_FD: 18,
+  READ_DENTRY: 19,
+  READ_BINPRM: 20,
+  READ_KIOCB: 21,
+  READ_SOCK: 32,
+  READ_SOCKET: 33,
+  READ_SKB: 34,
+  READ_SOCKADDR: 35,
+  READ_CRED: 36,
+  READ_USER_NAMESPACE: 37,
+  READ_LOAD_INFO: 38,
+  READ_MODULE: 39,
+  READ_BPF_ATTR: 40,
+  READ_BPF_MAP: 41,
+  READ_BPF_PROG: 42,
+  READ_PERF_EVENT: 43,
+} as const;
+
+/** enum value_source */
+export const ValueSource = {
+  SOURCE_PARAM: 0,
+  SOURCE_RETURN: 1,
+  SOURCE_TASK: 2,
+  SOURCE_REGISTERS: 3,
+} as const;
+
+/** enum value_memory */
+export const ValueMemory = {
+  MEMORY_KERNEL: 0,
+  MEMORY_USER: 1,
+  MEMORY_BY_ADDRESS: 2,
+} as const;
+
+/** struct resolve_step */
+export const ResolveStep = {
+  sizeof: 8,
+  offset: 0,
+  follow: 4,
+} as const;
+
+/** struct table */
+export const Table = {
+  sizeof: 16,
+  positive: 0,
+  used: 8,
+} as const;
+
+/** struct value_config */
+export const ValueConfig = {
+  sizeof: 136,
+  read: 0,
+  source: 1,
+  param: 2,
+  stepsCount: 3,
+  width: 4,
+  isSigned: 5,
+  indirect: 6,
+  late: 7,
+  memory: 8,
+  sizeParam: 9,
+  sizeReturned: 10,
+  firstGroup: 11,
+  groupsCount: 12,
+  room: 16,
+  pad2: 20,
+  integers: 24,
+  integersPositive: 24,
+  integersUsed: 32,
+  steps: 40,
+  stepsStride: 8,
+  stepsLength: 12,
 } as const;
 
 /** enum int_op */
@@ -247,14 +419,27 @@ export const IntOp = {
   INT_LESS: 3,
   INT_GREATER_SIGNED: 4,
   INT_LESS_SIGNED: 5,
+  INT_RANGE: 6,
+  INT_RANGE_SIGNED: 7,
 } as const;
 
 /** struct int_test */
 export const IntTest = {
-  sizeof: 24,
+  sizeof: 32,
   value: 0,
-  selectors: 8,
-  op: 16,
+  upper: 8,
+  selectors: 16,
+  op: 24,
+} as const;
+
+/** enum process_field */
+export const ProcessField = {
+  PROCESS_TGID: 0,
+  PROCESS_NAMESPACE_TGID: 1,
+  PROCESS_CAP_PERMITTED: 2,
+  PROCESS_CAP_EFFECTIVE: 3,
+  PROCESS_CAP_INHERITABLE: 4,
+  PROCESS_NAMESPACE: 16,
 } as const;
 
 /** struct int_group */
@@ -264,10 +449,11 @@ export const IntGroup = {
   negate: 8,
   first: 9,
   count: 10,
+  field: 11,
 } as const;
 
-/** struct text_verdict */
-export const TextVerdict = {
+/** struct verdict */
+export const Verdict = {
   sizeof: 16,
   match: 0,
   reject: 8,
@@ -276,81 +462,157 @@ export const TextVerdict = {
 /** struct text_table */
 export const TextTable = {
   sizeof: 24,
-  positive: 0,
-  used: 8,
+  table: 0,
+  tablePositive: 0,
+  tableUsed: 8,
   longest: 16,
 } as const;
 
-/** struct arg_config */
-export const ArgConfig = {
-  sizeof: 4,
-  type: 0,
-  param: 1,
-  intGroups: 2,
+/** struct substring_pass */
+export const SubstringPass = {
+  sizeof: 16,
+  positive: 0,
+  start: 8,
+  ignoreCase: 10,
 } as const;
 
-/** struct text_config */
-export const TextConfig = {
-  sizeof: 80,
+/** struct object_config */
+export const ObjectConfig = {
+  sizeof: 184,
   slot: 0,
-  type: 1,
-  param: 2,
-  user: 3,
-  filtered: 4,
-  equal: 8,
-  equalPositive: 8,
-  equalUsed: 16,
-  equalLongest: 24,
-  prefix: 32,
-  prefixPositive: 32,
-  prefixUsed: 40,
-  prefixLongest: 48,
-  postfix: 56,
-  postfixPositive: 56,
-  postfixUsed: 64,
-  postfixLongest: 72,
+  filtered: 1,
+  passesCount: 2,
+  inode: 8,
+  equal: 16,
+  equalTable: 16,
+  equalTablePositive: 16,
+  equalTableUsed: 24,
+  equalLongest: 32,
+  prefix: 40,
+  prefixTable: 40,
+  prefixTablePositive: 40,
+  prefixTableUsed: 48,
+  prefixLongest: 56,
+  postfix: 64,
+  postfixTable: 64,
+  postfixTablePositive: 64,
+  postfixTableUsed: 72,
+  postfixLongest: 80,
+  source: 88,
+  sourcePositive: 88,
+  sourceUsed: 96,
+  destination: 104,
+  destinationPositive: 104,
+  destinationUsed: 112,
+  passes: 120,
+  passesStride: 16,
+  passesLength: 4,
 } as const;
 
-/** struct binary_test */
-export const BinaryTest = {
+/** struct process_test */
+export const ProcessTest = {
   sizeof: 16,
   selectors: 0,
   set: 8,
   negate: 10,
+  parent: 11,
+} as const;
+
+/** struct change_test */
+export const ChangeTest = {
+  sizeof: 32,
+  selectors: 0,
+  capabilities: 8,
+  namespaces: 16,
+  capabilitySet: 20,
+  negate: 21,
+  outsideHost: 22,
+  hostUser: 24,
+  pad2: 28,
+} as const;
+
+/** enum cel_op */
+export const CelOp = {
+  CEL_CONST: 0,
+  CEL_VALUE: 1,
+  CEL_ADD: 2,
+  CEL_SUB: 3,
+  CEL_MUL: 4,
+  CEL_DIV: 5,
+  CEL_MOD: 6,
+  CEL_DIV_SIGNED: 7,
+  CEL_MOD_SIGNED: 8,
+  CEL_AND: 9,
+  CEL_OR: 10,
+  CEL_XOR: 11,
+  CEL_SHL: 12,
+  CEL_SHR: 13,
+  CEL_SAR: 14,
+  CEL_EQ: 15,
+  CEL_NE: 16,
+  CEL_LT: 17,
+  CEL_LE: 18,
+  CEL_LT_SIGNED: 19,
+  CEL_LE_SIGNED: 20,
+  CEL_BOTH: 21,
+  CEL_EITHER: 22,
+  CEL_NOT: 23,
+  CEL_INVERT: 24,
+  CEL_NEGATE: 25,
+  CEL_SIGN_EXTEND: 26,
+  CEL_ZERO_EXTEND: 27,
+  CEL_SELECT: 28,
+  CEL_FILTER: 29,
+} as const;
+
+/** struct cel_step */
+export const CelStep = {
+  sizeof: 16,
+  imm: 0,
+  op: 8,
+  to: 9,
+  a: 10,
+  b: 11,
 } as const;
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 8144,
+  sizeof: 13408,
   hook: 0,
   selfTgid: 4,
   selectors: 8,
-  argsCount: 16,
+  valuesCount: 16,
   syscall: 17,
-  hasReturn: 18,
-  pair: 19,
-  pidGroups: 20,
-  returnGroups: 21,
-  binaryTests: 22,
-  returnType: 23,
-  params: 24,
-  textsCount: 25,
+  pair: 18,
+  params: 19,
+  processGroups: 20,
+  processTests: 21,
+  changeTests: 22,
+  objectsCount: 23,
+  celEntry: 24,
+  celCount: 25,
   bodySize: 28,
-  args: 32,
-  argsStride: 4,
-  argsLength: 8,
-  texts: 64,
-  textsStride: 80,
-  textsLength: 5,
-  groups: 464,
+  values: 32,
+  valuesStride: 136,
+  valuesLength: 9,
+  objects: 1256,
+  objectsStride: 184,
+  objectsLength: 9,
+  groups: 2912,
   groupsStride: 16,
   groupsLength: 64,
-  tests: 1488,
-  testsStride: 24,
+  tests: 3936,
+  testsStride: 32,
   testsLength: 192,
-  binaries: 6096,
-  binariesStride: 16,
-  binariesLength: 128,
+  process: 10080,
+  processStride: 16,
+  processLength: 128,
+  changes: 12128,
+  changesStride: 32,
+  changesLength: 16,
+  cel: 12640,
+  celStride: 16,
+  celLength: 48,
 } as const;
 
 /** struct trie_key */
@@ -363,12 +625,60 @@ export const TrieKey = {
   textLength: 255,
 } as const;
 
+/** struct int_key */
+export const IntKey = {
+  sizeof: 16,
+  value: 0,
+  slot: 8,
+} as const;
+
+/** enum address_side */
+export const AddressSide = {
+  ADDRESS_SOURCE: 0,
+  ADDRESS_DESTINATION: 1,
+} as const;
+
+/** struct address_key */
+export const AddressKey = {
+  sizeof: 24,
+  prefixBits: 0,
+  slot: 4,
+  side: 5,
+  family: 6,
+  address: 8,
+  addressStride: 1,
+  addressLength: 16,
+} as const;
+
+/** struct inode_key */
+export const InodeKey = {
+  sizeof: 16,
+  inode: 0,
+  device: 8,
+  slot: 12,
+} as const;
+
+/** struct automaton_state */
+export const AutomatonState = {
+  sizeof: 520,
+  match: 0,
+  next: 8,
+  nextStride: 2,
+  nextLength: 256,
+} as const;
+
 /** struct control */
 export const Control = {
-  sizeof: 16,
+  sizeof: 56,
   needWakeup: 0,
-  binarySets: 4,
-  selfTgid: 8,
+  keepsBits: 4,
+  keepsState: 8,
+  scanning: 12,
+  scanChanges: 16,
+  selfTgid: 20,
+  follow: 24,
+  followStride: 8,
+  followLength: 4,
 } as const;
 
 /** struct hook_counters */
@@ -384,24 +694,56 @@ export const SensorHook = {
   HOOK_EXEC: 0,
   HOOK_EXIT: 1,
   HOOK_FORK: 2,
-  HOOK_BINARY_BITS: 3,
+  HOOK_PROCESS_BITS: 3,
   HOOK_FIRST_POLICY: 8,
 } as const;
 
-/** struct binary_bits */
-export const BinaryBits = {
-  sizeof: 48,
-  execCount: 0,
-  startTime: 8,
-  words: 16,
-  wordsStride: 8,
-  wordsLength: 4,
-} as const;
-
-/** struct binary_sets */
-export const BinarySets = {
+/** struct process_sets */
+export const ProcessSets = {
   sizeof: 32,
   words: 0,
   wordsStride: 8,
   wordsLength: 4,
+} as const;
+
+/** struct process_bits */
+export const ProcessBits = {
+  sizeof: 80,
+  execCount: 0,
+  startTime: 8,
+  own: 16,
+  ownWords: 16,
+  ownWordsStride: 8,
+  ownWordsLength: 4,
+  parent: 48,
+  parentWords: 48,
+  parentWordsStride: 8,
+  parentWordsLength: 4,
+} as const;
+
+/** struct process_state */
+export const ProcessState = {
+  sizeof: 72,
+  startTime: 0,
+  capPermitted: 8,
+  capEffective: 16,
+  capInheritable: 24,
+  ns: 32,
+  nsUts: 32,
+  nsIpc: 36,
+  nsMnt: 40,
+  nsPid: 44,
+  nsPidForChildren: 48,
+  nsNet: 52,
+  nsTime: 56,
+  nsTimeForChildren: 60,
+  nsCgroup: 64,
+  nsUser: 68,
+} as const;
+
+/** struct pid_key */
+export const PidKey = {
+  sizeof: 8,
+  pid: 0,
+  inNamespace: 4,
 } as const;
