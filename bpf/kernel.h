@@ -61,11 +61,13 @@ struct qstr {
 };
 
 struct super_block {
+	u32 s_dev;
 	unsigned long s_magic;
 };
 
 struct inode {
 	unsigned short i_mode;
+	unsigned int i_nlink;
 	unsigned long i_ino;
 	struct super_block *i_sb;
 };
@@ -79,10 +81,12 @@ struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+	struct super_block *d_sb;
 };
 
 struct vfsmount {
 	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
 };
 
 struct ns_common {
@@ -149,7 +153,18 @@ struct time_namespace {
 struct cgroup_namespace {
 	struct ns_common ns;
 };
+
+typedef struct {
+	u32 val;
+} kuid_t;
+typedef struct {
+	u32 val;
+} kgid_t;
+
 struct user_namespace {
+	int level;
+	kuid_t owner;
+	kgid_t group;
 	struct ns_common ns;
 };
 
@@ -174,12 +189,6 @@ struct pid {
 	struct upid numbers[1];
 };
 
-typedef struct {
-	u32 val;
-} kuid_t;
-typedef struct {
-	u32 val;
-} kgid_t;
 /* one 64-bit word, or two of 32 bits before 6.3: the same bytes on little-endian machines */
 typedef struct {
 	u64 val;
@@ -188,6 +197,7 @@ typedef struct {
 struct cred {
 	kuid_t uid, suid, euid, fsuid;
 	kgid_t gid, sgid, egid, fsgid;
+	unsigned int securebits;
 	kernel_cap_t cap_inheritable, cap_permitted, cap_effective;
 	struct user_namespace *user_ns;
 };
@@ -233,6 +243,105 @@ struct task_struct {
 struct linux_binprm {
 	struct file *file;
 	const char *filename;
+};
+
+struct kiocb {
+	struct file *ki_filp;
+};
+
+struct iovec {
+	void *iov_base;
+	u64 iov_len;
+};
+
+/* the type's values moved between versions: bpf_core_enum_value tells */
+enum iter_type {
+	ITER_IOVEC,
+	ITER_KVEC,
+	ITER_UBUF,
+};
+
+struct iov_iter {
+	u8 iter_type;
+	u64 iov_offset;
+	u64 count;
+	unsigned long nr_segs;
+	const struct iovec *iov; /* before 6.4, */
+	const struct iovec *__iov; /* and since */
+	void *ubuf;
+};
+
+struct in6_addr {
+	u8 bytes[16];
+};
+
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+struct sock_common {
+	u32 skc_daddr, skc_rcv_saddr;
+	u16 skc_dport, skc_num;
+	unsigned short skc_family;
+	unsigned char skc_state;
+	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	u16 sk_type, sk_protocol;
+	u32 sk_priority, sk_mark;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct sk_buff {
+	unsigned int len;
+	u16 protocol, transport_header, network_header;
+	u32 priority, hash, mark;
+	unsigned char *head;
+	struct sock *sk;
+};
+
+struct net_device {
+	char name[16];
+};
+
+struct module {
+	char name[56];
+	unsigned long taints;
+	bool sig_ok;
+};
+
+struct load_info {
+	const char *name;
+	bool sig_ok;
+};
+
+struct bpf_map {
+	u32 map_type, key_size, value_size, max_entries;
+	char name[16];
+};
+
+struct bpf_prog_aux {
+	char name[16];
+};
+
+struct bpf_prog {
+	u32 type, len;
+	struct bpf_prog_aux *aux;
+};
+
+struct perf_event_attr {
+	u32 type;
+	u64 config, kprobe_func, probe_offset;
+};
+
+struct perf_event {
+	struct perf_event_attr attr;
 };
 
 struct seq_file;

@@ -4,6 +4,7 @@
  * each process is in.
  */
 #include "path.bpf.h"
+#include "task.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -111,62 +112,6 @@ static __always_inline bool keeps_bits(void)
 
 /* ---- exec ------------------------------------------------------------------------------------------------ */
 
-static __always_inline void fill_creds(struct process_creds *out, struct task_struct *task)
-{
-	const struct cred *cred = READ(task, cred);
-
-	out->uid = READ(cred, uid.val);
-	out->gid = READ(cred, gid.val);
-	out->euid = READ(cred, euid.val);
-	out->egid = READ(cred, egid.val);
-	out->suid = READ(cred, suid.val);
-	out->sgid = READ(cred, sgid.val);
-	out->fsuid = READ(cred, fsuid.val);
-	out->fsgid = READ(cred, fsgid.val);
-	out->cap_permitted = READ_U64(cred, cap_permitted);
-	out->cap_effective = READ_U64(cred, cap_effective);
-	out->cap_inheritable = READ_U64(cred, cap_inheritable);
-}
-
-#define NS_INUM(pointer)                                 \
-	({                                               \
-		typeof(pointer) ns_ = (pointer);         \
-		ns_ ? (u32)READ(ns_, ns.inum) : 0;       \
-	})
-
-static __always_inline void fill_namespaces(struct process_namespaces *out, struct task_struct *task)
-{
-	struct nsproxy *proxy = READ(task, nsproxy);
-	const struct cred *cred = READ(task, cred);
-	struct pid *pid = READ(task, thread_pid);
-	struct pid_namespace *pid_ns = 0;
-	u32 level;
-
-	__builtin_memset(out, 0, sizeof(*out));
-	out->user = NS_INUM(READ(cred, user_ns));
-	if (!proxy)
-		return;
-	out->uts = NS_INUM(READ(proxy, uts_ns));
-	out->ipc = NS_INUM(READ(proxy, ipc_ns));
-	out->mnt = NS_INUM(READ(proxy, mnt_ns));
-	out->pid_for_children = NS_INUM(READ(proxy, pid_ns_for_children));
-	out->net = NS_INUM(READ(proxy, net_ns));
-	if (bpf_core_field_exists(proxy->time_ns)) {
-		out->time = NS_INUM(READ(proxy, time_ns));
-		out->time_for_children = NS_INUM(READ(proxy, time_ns_for_children));
-	}
-	out->cgroup = NS_INUM(READ(proxy, cgroup_ns));
-	if (!pid)
-		return;
-	/* a process has a number in each pid namespace up to its own, the last */
-	level = READ(pid, level);
-	bpf_probe_read_kernel(&pid_ns, sizeof(pid_ns),
-			      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-				      level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns));
-	pid_ns = KERNEL(pid_namespace, pid_ns);
-	out->pid = NS_INUM(pid_ns);
-}
-
 static __always_inline u32 append_text(struct exec_scratch *s, u32 used, struct text_ref *ref, u32 start)
 {
 	u32 length = TEXT_END - start;
@@ -250,7 +195,7 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	cgroup = READ(css, dfl_cgrp);
 	node = READ(cgroup, kn);
 	e->cgroup_id = READ(node, id);
-	fill_creds(&e->creds, task);
+	fill_creds(&e->creds, READ(task, cred));
 	fill_namespaces(&e->ns, task);
 
 	used = append_filename(s, 0, bprm);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What a process is allowed to do, and where it lives: credentials and namespaces. */
+#ifndef POLYTRACE_TASK_BPF_H
+#define POLYTRACE_TASK_BPF_H
+
+#include "common.bpf.h"
+
+static __always_inline void fill_creds(struct process_creds *out, const struct cred *cred)
+{
+	out->uid = READ(cred, uid.val);
+	out->gid = READ(cred, gid.val);
+	out->euid = READ(cred, euid.val);
+	out->egid = READ(cred, egid.val);
+	out->suid = READ(cred, suid.val);
+	out->sgid = READ(cred, sgid.val);
+	out->fsuid = READ(cred, fsuid.val);
+	out->fsgid = READ(cred, fsgid.val);
+	out->cap_permitted = READ_U64(cred, cap_permitted);
+	out->cap_effective = READ_U64(cred, cap_effective);
+	out->cap_inheritable = READ_U64(cred, cap_inheritable);
+}
+
+#define NS_INUM(pointer)                                 \
+	({                                               \
+		typeof(pointer) ns_ = (pointer);         \
+		ns_ ? (u32)READ(ns_, ns.inum) : 0;       \
+	})
+
+/* The process's number in its own pid namespace, the last of those it has one in. */
+static __always_inline void own_upid(struct task_struct *task, struct pid_namespace **ns, u32 *number)
+{
+	struct pid *pid = READ(task, thread_pid);
+	struct pid_namespace *found = 0;
+	void *upid;
+	u32 nr = 0;
+
+	*ns = 0;
+	*number = 0;
+	if (!pid)
+		return;
+	upid = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+	       READ(pid, level) * bpf_core_type_size(struct upid);
+	bpf_probe_read_kernel(&found, sizeof(found), upid + bpf_core_field_offset(struct upid, ns));
+	bpf_probe_read_kernel(&nr, sizeof(nr), upid + bpf_core_field_offset(struct upid, nr));
+	*ns = found;
+	*number = nr;
+}
+
+static __always_inline void fill_namespaces(struct process_namespaces *out, struct task_struct *task)
+{
+	struct nsproxy *proxy = READ(task, nsproxy);
+	const struct cred *cred = READ(task, cred);
+	struct pid_namespace *pid_ns;
+	u32 number;
+
+	__builtin_memset(out, 0, sizeof(*out));
+	out->user = NS_INUM(READ(cred, user_ns));
+	if (!proxy)
+		return;
+	out->uts = NS_INUM(READ(proxy, uts_ns));
+	out->ipc = NS_INUM(READ(proxy, ipc_ns));
+	out->mnt = NS_INUM(READ(proxy, mnt_ns));
+	out->pid_for_children = NS_INUM(READ(proxy, pid_ns_for_children));
+	out->net = NS_INUM(READ(proxy, net_ns));
+	if (bpf_core_field_exists(proxy->time_ns)) {
+		out->time = NS_INUM(READ(proxy, time_ns));
+		out->time_for_children = NS_INUM(READ(proxy, time_ns_for_children));
+	}
+	out->cgroup = NS_INUM(READ(proxy, cgroup_ns));
+	own_upid(task, &pid_ns, &number);
+	if (!pid_ns)
+		return;
+	pid_ns = KERNEL(pid_namespace, pid_ns);
+	out->pid = NS_INUM(pid_ns);
+}
+
+#endif
