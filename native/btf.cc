@@ -91,9 +91,14 @@ Btf::Btf(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Btf>(info) {
   const std::string path = string_argument(info, 0);
   LogScope log;
   errno = 0;
+  const std::string module = string_argument(info, 1);
   types_.reset(path.empty() ? btf__load_vmlinux_btf() : btf__parse(path.c_str(), nullptr));
+  if (types_ && !module.empty()) {
+    base_ = std::move(types_);
+    types_.reset(btf__load_module_btf(module.c_str(), base_.get()));
+  }
   if (types_) return;
-  const std::string what = path.empty() ? "this kernel" : path;
+  const std::string what = !module.empty() ? "the module " + module : path.empty() ? "this kernel" : path;
   throw make_error(info.Env(), "BTF_UNREADABLE", "cannot read BTF of " + what, errno, log.text());
 }
 
@@ -144,7 +149,11 @@ Napi::Value Btf::type(const Napi::CallbackInfo& info) {
       size = 8;
       target = type->type;
     }
-    if (btf_is_array(type)) target = btf_array(type)->type;
+    if (btf_is_array(type)) {
+      const int64_t bytes = btf__resolve_size(types_.get(), id);
+      size = bytes > 0 ? static_cast<uint32_t>(bytes) : 0;
+      target = btf_array(type)->type;
+    }
     if (btf_is_func_proto(type)) result.Set("params", list_params(env, types_.get(), type));
   }
   result.Set("size", Napi::Number::New(env, size));
@@ -162,6 +171,8 @@ Napi::Value Btf::members(const Napi::CallbackInfo& info) {
     Napi::Object member = Napi::Object::New(env);
     member.Set("name", text(env, types_.get(), members[i].name_off));
     member.Set("type", Napi::Number::New(env, members[i].type));
+    member.Set("bitOffset", Napi::Number::New(env, btf_member_bit_offset(type, i)));
+    member.Set("bitfieldSize", Napi::Number::New(env, btf_member_bitfield_size(type, i)));
     list.Set(i, member);
   }
   return list;

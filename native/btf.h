@@ -9,7 +9,8 @@ struct btf;
 
 namespace polytrace {
 
-// `new Btf(path)`: the BTF of the running kernel when the path is empty, else of that file (raw, or an ELF with .BTF).
+// `new Btf(path, module)`: the BTF of the running kernel when the path is empty, else of that file (raw, or an ELF with
+// .BTF); with a module of the running kernel, the module's types as well.
 // Types are named by their id, from 1; 0 is void. Nothing of it changes after it was made.
 class Btf : public Napi::ObjectWrap<Btf> {
  public:
@@ -23,7 +24,7 @@ class Btf : public Napi::ObjectWrap<Btf> {
   Napi::Value find(const Napi::CallbackInfo& info);
   // type(id) -> { id, kind, name, alias, size, signed, target, params? } without qualifiers and typedefs; alias is the outermost typedef
   Napi::Value type(const Napi::CallbackInfo& info);
-  // members(id) -> [{ name, type }] of a struct or union
+  // members(id) -> [{ name, type, bitOffset, bitfieldSize }] of a struct or union; bitfieldSize is 0 of a whole member
   Napi::Value members(const Napi::CallbackInfo& info);
   // names('func' | 'struct' | 'typedef') -> every name
   Napi::Value names(const Napi::CallbackInfo& info);
@@ -31,6 +32,7 @@ class Btf : public Napi::ObjectWrap<Btf> {
   struct Deleter {
     void operator()(btf* types) const;
   };
+  std::unique_ptr<btf, Deleter> base_;  // of types_, which are a module's
   std::unique_ptr<btf, Deleter> types_;
 };
 

@@ -7,7 +7,7 @@ export interface TypeInfo {
   readonly name: string;
   /** The typedef by which it was reached; '' when by none. */
   readonly alias: string;
-  /** Bytes; 0 where it has none. */
+  /** Bytes, of an array all of it; 0 where it has none. */
   readonly size: number;
   readonly signed: boolean;
   /** What a pointer points to, or an array consists of. */
@@ -16,13 +16,20 @@ export interface TypeInfo {
   members(): readonly MemberInfo[];
 }
 
-export interface MemberInfo {
+export interface ParameterInfo {
   readonly name: string;
   readonly type: TypeInfo;
 }
 
+export interface MemberInfo extends ParameterInfo {
+  /** From the start of the struct, also of a member of an unnamed member. */
+  readonly bitOffset: number;
+  /** Bits of a bit field; 0 for every other member. */
+  readonly bitfieldSize: number;
+}
+
 export interface FunctionInfo {
-  readonly params: readonly MemberInfo[];
+  readonly params: readonly ParameterInfo[];
   readonly returns: TypeInfo;
 }
 
@@ -41,7 +48,8 @@ export interface KernelInfo {
   attachable(name: string): boolean | undefined;
   /** Whether programs may change what it returns; undefined where that cannot be told. */
   overridable(name: string): boolean | undefined;
-  struct(name: string): TypeInfo | undefined;
+  /** A struct or union; with `module`, also of that kernel module. */
+  struct(name: string, module?: string): TypeInfo | undefined;
   structNames(): readonly string[];
   /** Parameters of a raw tracepoint. */
   rawTracepoint(event: string): FunctionInfo | undefined;

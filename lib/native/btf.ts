@@ -3,12 +3,17 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { release } from 'node:os';
 import { KernelError } from '../errors.js';
-import type { FunctionInfo, KernelInfo, MemberInfo, TracepointInfo, TypeInfo } from '../../types/kernel.js';
+import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TracepointInfo, TypeInfo } from '../../types/kernel.js';
 import { loadBinding } from './binding.js';
 
-interface NativeMember {
+interface NativeParameter {
   readonly name: string;
   readonly type: number;
+}
+
+interface NativeMember extends NativeParameter {
+  readonly bitOffset: number;
+  readonly bitfieldSize: number;
 }
 
 interface NativeType {
@@ -19,12 +24,12 @@ interface NativeType {
   readonly size: number;
   readonly signed: boolean;
   readonly target: number;
-  readonly params?: readonly NativeMember[];
+  readonly params?: readonly NativeParameter[];
 }
 
 /** native/btf.h. */
 export interface NativeBtf {
-  function(name: string): { readonly params: readonly NativeMember[]; readonly returns: number } | null;
+  function(name: string): { readonly params: readonly NativeParameter[]; readonly returns: number } | null;
   find(name: string, kind: 'struct' | 'union' | 'typedef'): number;
   type(id: number): NativeType;
   members(id: number): readonly NativeMember[];
@@ -35,7 +40,7 @@ const TRACEFS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'] as const;
 
 /** The running kernel when no file is given. Throws KernelError BTF_UNREADABLE, ADDON_MISSING or ADDON_MISMATCH. */
 export function loadKernelInfo(path?: string): KernelInfo {
-  const { Btf } = loadBinding() as unknown as { readonly Btf: new (path: string) => NativeBtf };
+  const { Btf } = loadBinding() as unknown as { readonly Btf: new (path: string, module?: string) => NativeBtf };
   let btf: NativeBtf;
   try {
     btf = new Btf(path ?? '');
@@ -47,24 +52,34 @@ export function loadKernelInfo(path?: string): KernelInfo {
     throw new KernelError('BTF_UNREADABLE', (error as Error).message, hint);
   }
   const tracefs = path === undefined ? TRACEFS.find((folder) => existsSync(join(folder, 'events'))) : undefined;
-  return new BtfKernel(btf, path ?? `Linux ${release()}`, tracefs);
+  const openModule = (module: string): NativeBtf | undefined => {
+    try {
+      return path === undefined ? new Btf('', module) : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+  return new BtfKernel(btf, path ?? `Linux ${release()}`, tracefs, openModule);
 }
 
 export class BtfKernel implements KernelInfo {
   #functions: readonly string[] | undefined;
   #attachable: ReadonlySet<string> | null | undefined;
 
+  readonly #modules = new Map<string, BtfKernel | undefined>();
+
   /** `tracefs`: of the kernel in question; none for a kernel that does not run. */
   constructor(
     private readonly btf: NativeBtf,
     readonly name: string,
     private readonly tracefs: string | undefined,
+    private readonly openModule: (module: string) => NativeBtf | undefined = () => undefined,
   ) {}
 
   function(name: string): FunctionInfo | undefined {
     const found = this.btf.function(name);
     if (found === null) return undefined;
-    return { params: found.params.map((param) => this.#member(param)), returns: this.#type(found.returns) };
+    return { params: found.params.map((param) => this.#parameter(param)), returns: this.#type(found.returns) };
   }
 
   functionNames(): readonly string[] {
@@ -89,7 +104,8 @@ export class BtfKernel implements KernelInfo {
     return text === undefined || text === '' ? undefined : text.split('\n').some((line) => line.startsWith(`${name}\t`));
   }
 
-  struct(name: string): TypeInfo | undefined {
+  struct(name: string, module?: string): TypeInfo | undefined {
+    if (module !== undefined) return this.#module(module)?.struct(name);
     const id = this.btf.find(name, 'struct') || this.btf.find(name, 'union');
     return id === 0 ? undefined : this.#type(id);
   }
@@ -103,7 +119,7 @@ export class BtfKernel implements KernelInfo {
     const id = this.btf.find(`btf_trace_${event}`, 'typedef');
     if (id === 0) return undefined;
     const proto = this.btf.type(this.btf.type(id).target);
-    return { params: (proto.params ?? []).slice(1).map((param) => this.#member(param)), returns: this.#type(0) };
+    return { params: (proto.params ?? []).slice(1).map((param) => this.#parameter(param)), returns: this.#type(0) };
   }
 
   rawTracepointNames(): readonly string[] {
@@ -136,7 +152,16 @@ export class BtfKernel implements KernelInfo {
     }
   }
 
-  #member({ name, type }: NativeMember): MemberInfo {
+  /** Its types and the kernel's; undefined where there is no such module, or no types of it. */
+  #module(module: string): BtfKernel | undefined {
+    if (!this.#modules.has(module)) {
+      const btf = this.openModule(module);
+      this.#modules.set(module, btf && new BtfKernel(btf, this.name, this.tracefs));
+    }
+    return this.#modules.get(module);
+  }
+
+  #parameter({ name, type }: NativeParameter): ParameterInfo {
     return { name, type: this.#type(type) };
   }
 
@@ -155,8 +180,10 @@ export class BtfKernel implements KernelInfo {
 
   #members(id: number): MemberInfo[] {
     return this.btf.members(id).flatMap((native) => {
-      const member = this.#member(native);
-      return member.name === '' ? [...member.type.members()] : [member];
+      const { bitOffset, bitfieldSize } = native;
+      const member = { ...this.#parameter(native), bitOffset, bitfieldSize };
+      if (member.name !== '') return [member];
+      return member.type.members().map((inner) => ({ ...inner, bitOffset: bitOffset + inner.bitOffset }));
     });
   }
 }

@@ -38,6 +38,19 @@ describe('BTF of this kernel', function () {
     assert.ok(kernel.structNames().includes('task_struct'));
   });
 
+  it('knows where members are, in unnamed ones as well, and which are bit fields', () => {
+    const where = (name: string, member: string): unknown[] => {
+      const found = kernel.struct(name)?.members().find((each) => each.name === member);
+      return [found?.bitOffset, found?.bitfieldSize];
+    };
+    assert.deepEqual(where('list_head', 'prev'), [64, 0]);
+    assert.deepEqual(where('iphdr', 'version'), [4, 4]);
+    assert.deepEqual(where('qstr', 'len'), [32, 0]);
+    const comm = kernel.struct('task_struct')?.members().find(({ name }) => name === 'comm')?.type;
+    assert.deepEqual([comm?.kind, comm?.size, comm?.target()?.size], ['array', 16, 1]);
+    assert.equal(kernel.struct('task_struct', 'no_such_module'), undefined);
+  });
+
   it('knows raw tracepoints and LSM hooks', () => {
     assert.deepEqual(kernel.rawTracepoint('sched_process_exec')?.params.map(({ type }) => type.target()?.name), ['task_struct', undefined, 'linux_binprm']);
     assert.ok(kernel.rawTracepointNames().includes('sched_process_exec'));

@@ -1,5 +1,5 @@
 /** A kernel for tests: a few functions and structures in a notation like C's. */
-import type { FunctionInfo, KernelInfo, MemberInfo, TypeInfo } from '../../../types/kernel.js';
+import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TypeInfo } from '../../../types/kernel.js';
 
 const SCALARS: Readonly<Record<string, Pick<TypeInfo, 'kind' | 'size' | 'signed'>>> = {
   void: { kind: 'void', size: 0, signed: false },
@@ -35,10 +35,15 @@ function type(text: string): TypeInfo {
   const scalar = SCALARS[text];
   if (scalar !== undefined) return { ...base, ...scalar, name: text };
   const name = text.replace('struct ', '');
-  return { ...base, kind: 'struct', name, members: () => list(STRUCTS[name] ?? '', ';') };
+  return { ...base, kind: 'struct', name, members: () => members(STRUCTS[name] ?? '') };
 }
 
-function list(text: string, separator: string): MemberInfo[] {
+/** Eight bytes apart. */
+function members(text: string): MemberInfo[] {
+  return list(text, ';').map((member, i) => ({ ...member, bitOffset: 64 * i, bitfieldSize: 0 }));
+}
+
+function list(text: string, separator: string): ParameterInfo[] {
   const parts = text
     .split(separator)
     .map((part) => part.trim())
