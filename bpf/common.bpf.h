@@ -69,13 +69,21 @@ struct {
 	__type(value, struct hook_counters);
 } counters SEC(".maps");
 
-/* Bits of the binary sets; processes in no set have no entry. */
+/* The sets that processes are in; processes in none, nor with a parent in one, have no entry. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536); /* set at load */
 	__type(key, u32); /* tgid */
-	__type(value, struct binary_bits);
-} binary_bits SEC(".maps");
+	__type(value, struct process_bits);
+} process_bits SEC(".maps");
+
+/* What was true of a process at its exec, or when a hook last told that it changed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536); /* set at load */
+	__type(key, u32); /* tgid */
+	__type(value, struct process_state);
+} process_states SEC(".maps");
 
 static __always_inline struct task_struct *current_task(void)
 {
