@@ -15,22 +15,31 @@ export const SELECTOR_FILTERS_MAX = 128;
 /** Of the resource's schema. */
 export const TAGS_MAX = 16;
 
-/** Bytes, as UTF-8, of a value of Equal. */
+/** Bytes, as UTF-8, of a value of Equal: abi.h PATH_BYTES_MAX. */
 export const EQUAL_BYTES_MAX = 4095;
-/** Bytes, as UTF-8, of a value of Prefix or Postfix: abi.h FILTER_TEXT_MAX. */
+/** Bytes, as UTF-8, of a value of Prefix or Postfix. */
 export const FILTER_TEXT_MAX = 255;
+/** args and data of a hook together. */
 export const HOOK_ARGS_MAX = 8;
 export const HOOK_PARAM_MAX = 6;
 export const HOOK_SELECTORS_MAX = 64;
+export const RESOLVE_STEPS_MAX = 12;
 export const INT_TESTS_MAX = 192;
 export const INT_GROUPS_MAX = 64;
-/** More than selectors of a hook, each of which has one: never reached. */
-export const BINARY_TESTS_MAX = 128;
-export const BINARY_SETS_MAX = 256;
+/** Different values of Equal on a number from which on they are looked up in a table instead of compared one by one. */
+export const INT_TABLE_FROM = 9;
+export const CEL_STEPS_MAX = 48;
+export const CEL_REGISTERS = 8;
+/** Characters of a CEL expression, and parentheses in each other: bounds the time that it takes. */
+export const CEL_TEXT_MAX = 4096;
+export const CEL_DEPTH_MAX = 64;
+export const SUBSTRING_PASSES_MAX = 4;
+export const AUTOMATON_STATES_MAX = 65535;
+export const PROCESS_TESTS_MAX = 128;
+export const PROCESS_SETS_MAX = 256;
+export const CHANGE_TESTS_MAX = 16;
 /** Bytes, as UTF-8, of a value of matchBinaries. */
 export const BINARY_TEXT_MAX = 511;
-/** string, filename, file, path and fd arguments of one hook. */
-export const TEXT_ARGS_MAX = 5;
 export const HOOKS_MAX = 1024;
 /** The others are the base sensor's own: abi.h HOOK_FIRST_POLICY. */
 export const POLICY_HOOKS_MAX = HOOKS_MAX - 8;

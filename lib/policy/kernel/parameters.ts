@@ -1,9 +1,10 @@
 /** Checks args against the prototype of a function, and paths of members against the kernel's structures. */
-import type { FunctionInfo, KernelInfo, MemberInfo, TypeInfo } from '../kernel-info.js';
+import type { FunctionInfo, KernelInfo, TypeInfo } from '../kernel-info.js';
 import type { ArgData, HookData } from '../model.js';
-import { nearest } from '../nearest.js';
-import { quote, type Report } from '../report.js';
+import type { Report } from '../report.js';
 import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../vocabulary.js';
+import { isFailure, resolveSteps, startType, type Start } from './resolve.js';
+import { showType } from './show.js';
 
 /** What a parameter of these types points to. */
 const POINTED: Readonly<Partial<Record<ArgTypeName, readonly string[]>>> = {
@@ -57,9 +58,11 @@ export function checkParameters(
       );
       continue;
     }
-    const start = arg.btfType === undefined ? param.type : kernel.struct(arg.btfType);
-    if (start === undefined) {
-      reportUnknownType(arg, kernel, report);
+    const start = startType(kernel, startOf(arg), prototype) ?? param.type;
+    if (isFailure(start)) {
+      // The modules of a kernel that does not run are not at hand.
+      if (arg.btfTypeModule === undefined)
+        report.add(start.code, report.places.value(arg, 'btfType'), start.message, start.hint);
     } else if (arg.resolve) {
       const end = resolve(arg, start, report);
       if (end !== undefined) checkType(arg, end, `${param.name}.${arg.resolve}`, report);
@@ -69,8 +72,18 @@ export function checkParameters(
   }
 }
 
+function startOf({ index = 0, btfType, btfTypeModule }: ArgData): Start {
+  return {
+    index,
+    ...(btfType === undefined ? {} : { btfType }),
+    ...(btfTypeModule === undefined ? {} : { btfTypeModule }),
+  };
+}
+
 function listParams({ params }: FunctionInfo): string {
-  return params.length === 0 ? 'none' : params.map((param, i) => `${i} ${param.name}: ${show(param.type)}`).join(', ');
+  return params.length === 0
+    ? 'none'
+    : params.map((param, i) => `${i} ${param.name}: ${showType(param.type)}`).join(', ');
 }
 
 export function checkReturnType(data: HookData, prototype: FunctionInfo, name: string, report: Report): void {
@@ -96,75 +109,12 @@ export function checkSource(data: HookData, kernel: KernelInfo, report: Report):
   }
 }
 
-function reportUnknownType(arg: ArgData, kernel: KernelInfo, report: Report): void {
-  const { btfType = '' } = arg;
-  if (arg.btfTypeModule !== undefined) return; // of a module, whose types are not at hand
-  const close = nearest(btfType, kernel.structNames());
-  const hint = close === undefined ? 'the name of a struct, without the word struct' : `did you mean ${quote(close)}?`;
-  report.add(
-    'BTF_TYPE_UNKNOWN',
-    report.places.value(arg, 'btfType'),
-    `${kernel.name} has no struct ${quote(btfType)}`,
-    hint,
-  );
-}
-
 /** Follows the members one after the other, through pointers. */
 function resolve(arg: ArgData, start: TypeInfo, report: Report): TypeInfo | undefined {
-  const span = report.places.value(arg, 'resolve');
-  let type: TypeInfo = start;
-  let reached = show(start);
-  for (const step of (arg.resolve ?? '').match(/[A-Za-z_]\w*|\[\d+\]/g) ?? []) {
-    if (step.startsWith('[')) {
-      const element = type.kind === 'array' || type.kind === 'pointer' ? type.target() : undefined;
-      if (element === undefined) {
-        report.add(
-          'RESOLVE_NOT_A_STRUCT',
-          span,
-          `${reached} is ${show(type)}, which has no elements`,
-          `leave ${step} out`,
-        );
-        return undefined;
-      }
-      type = element;
-      continue;
-    }
-    const container = type.kind === 'pointer' ? (type.target() ?? type) : type;
-    if (container.kind !== 'struct' && container.kind !== 'union') {
-      report.add(
-        'RESOLVE_NOT_A_STRUCT',
-        span,
-        `${reached} is ${show(type)}, which has no members`,
-        `end the path before ${step}`,
-      );
-      return undefined;
-    }
-    const members = container.members();
-    const member = members.find((candidate) => candidate.name === step);
-    if (member === undefined) {
-      reportNoMember(step, container, members, span, report);
-      return undefined;
-    }
-    type = member.type;
-    reached = step;
-  }
-  return type;
-}
-
-function reportNoMember(
-  step: string,
-  container: TypeInfo,
-  members: readonly MemberInfo[],
-  span: { start: number; end: number },
-  report: Report,
-): void {
-  const names = members.map((member) => member.name);
-  const close = nearest(step, names);
-  const hint =
-    close === undefined
-      ? `it has ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}`
-      : `did you mean ${quote(close)}?`;
-  report.add('RESOLVE_NO_MEMBER', span, `${show(container)} has no member ${quote(step)}`, hint);
+  const found = resolveSteps(start, arg.resolve ?? '');
+  if (!isFailure(found)) return found.end.type;
+  report.add(found.code, report.places.value(arg, 'resolve'), found.message, found.hint);
+  return undefined;
 }
 
 function checkType(arg: ArgData, type: TypeInfo, what: string, report: Report): void {
@@ -174,7 +124,7 @@ function checkType(arg: ArgData, type: TypeInfo, what: string, report: Report): 
     report.add(
       'ARG_TYPE_MISMATCH',
       report.places.value(arg, 'type'),
-      `${what} is ${show(type)}, not what ${String(arg.type)} reads`,
+      `${what} is ${showType(type)}, not what ${String(arg.type)} reads`,
       hint,
     );
   };
@@ -207,26 +157,4 @@ function suggestion(type: TypeInfo): string {
   if (target?.kind === 'int' && target.size === 1) return 'use string';
   const known = Object.entries(POINTED).find(([, names]) => target !== undefined && names.includes(target.name));
   return known === undefined ? 'correct the index or the type; `resolve` reads a member' : `use ${known[0]}`;
-}
-
-/** As in C. */
-function show(type: TypeInfo): string {
-  switch (type.kind) {
-    case 'pointer': {
-      const target = type.target();
-      return target === undefined ? 'void *' : `${show(target)} *`;
-    }
-    case 'array': {
-      const target = type.target();
-      return `${target === undefined ? 'void' : show(target)}[]`;
-    }
-    case 'struct':
-    case 'union':
-    case 'enum':
-      return type.alias || `${type.kind} ${type.name}`;
-    case 'function':
-      return 'a function';
-    default:
-      return type.alias || type.name || type.kind;
-  }
 }

@@ -1,0 +1,173 @@
+/** From a path of members to byte offsets: what the kernel side follows to reach the value. */
+import { RESOLVE_STEPS_MAX } from '../limits.js';
+import type { DiagnosticCode } from '../codes.js';
+import type { FunctionInfo, KernelInfo, MemberInfo, TypeInfo } from '../kernel-info.js';
+import type { ValueImage } from '../image.js';
+import { nearest } from '../nearest.js';
+import { quote } from '../report.js';
+import { showType } from './show.js';
+
+/** The address goes on by `offset` bytes, and then, when `follow` is set, to where the pointer that is there leads. */
+export interface ResolveStep {
+  readonly offset: number;
+  readonly follow: boolean;
+}
+
+/** What stands at the address that the steps lead to. */
+export interface ResolvedEnd {
+  readonly type: TypeInfo;
+  /** Bytes of a number or pointer; 0 of anything else. */
+  readonly width: number;
+  readonly signed: boolean;
+  readonly isPointer: boolean;
+  /** Bytes of an array, such as a name that is part of its struct; 0 of anything else. */
+  readonly arrayBytes: number;
+}
+
+export interface Resolved {
+  /** They lead to the address of the value. Whoever reads an object or a text by a pointer (`end.isPointer`) follows that too. */
+  readonly steps: readonly ResolveStep[];
+  readonly end: ResolvedEnd;
+}
+
+export interface ResolveFailure {
+  readonly code: DiagnosticCode;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export type Start = Pick<ValueImage, 'index' | 'source' | 'btfType' | 'btfTypeModule'>;
+
+/**
+ * The type that `resolve` starts from: the task, the struct that btfType names, or the parameter's own type (of a return
+ * value, with `returned`, the function's). Undefined where neither the policy nor the kernel tells.
+ */
+export function startType(
+  kernel: KernelInfo,
+  value: Start,
+  prototype: FunctionInfo | undefined,
+  returned = false,
+): TypeInfo | ResolveFailure | undefined {
+  if (value.source === 'current_task') return kernel.struct('task_struct');
+  if (value.btfType !== undefined) {
+    return kernel.struct(value.btfType, value.btfTypeModule) ?? unknownType(kernel, value.btfType, value.btfTypeModule);
+  }
+  return returned ? prototype?.returns : prototype?.params[value.index]?.type;
+}
+
+function unknownType(kernel: KernelInfo, btfType: string, module: string | undefined): ResolveFailure {
+  const where = module === undefined ? kernel.name : `the module ${quote(module)} of ${kernel.name}`;
+  const close = module === undefined ? nearest(btfType, kernel.structNames()) : undefined;
+  const hint =
+    module !== undefined
+      ? 'the module must be loaded, and have been built with types'
+      : close === undefined
+        ? 'the name of a struct, without the word struct'
+        : `did you mean ${quote(close)}?`;
+  return { code: 'BTF_TYPE_UNKNOWN', message: `${where} has no struct ${quote(btfType)}`, hint };
+}
+
+export function isFailure<T extends object>(result: T | ResolveFailure): result is ResolveFailure {
+  return 'code' in result;
+}
+
+/** Follows the members one after the other. `start` is what the parameter points to, or the pointer to it. */
+export function resolveSteps(start: TypeInfo, resolve: string): Resolved | ResolveFailure {
+  const way = new Way(start);
+  for (const name of resolve.match(/[A-Za-z_]\w*|\[\d+\]/g) ?? []) {
+    const failure = name.startsWith('[') ? way.element(name) : way.member(name);
+    if (failure !== undefined) return failure;
+  }
+  return way.end();
+}
+
+class Way {
+  readonly #steps: ResolveStep[] = [];
+  #type: TypeInfo;
+  /** Since the last pointer. */
+  #offset = 0;
+  #reached: string;
+
+  constructor(start: TypeInfo) {
+    // The parameter holds the address already.
+    this.#type = start.kind === 'pointer' ? (start.target() ?? start) : start;
+    this.#reached = showType(start);
+  }
+
+  member(name: string): ResolveFailure | undefined {
+    const container = this.#type.kind === 'pointer' ? this.#type.target() : this.#type;
+    if (container?.kind !== 'struct' && container?.kind !== 'union') {
+      return this.#notA(`which has no members`, `end the path before ${name}`);
+    }
+    const members = container.members();
+    const found = members.find((candidate) => candidate.name === name);
+    if (found === undefined) return noMember(name, container, members);
+    if (found.bitfieldSize > 0 || found.bitOffset % 8 !== 0) {
+      const message = `${quote(name)} of ${showType(container)} is ${found.bitfieldSize} bits of a larger number`;
+      return { code: 'RESOLVE_BITFIELD', message, hint: 'bit fields cannot be read: use another member' };
+    }
+    if (this.#type.kind === 'pointer') this.#follow();
+    this.#offset += found.bitOffset / 8;
+    this.#type = found.type;
+    this.#reached = name;
+    return undefined;
+  }
+
+  element(index: string): ResolveFailure | undefined {
+    const element = this.#type.kind === 'array' || this.#type.kind === 'pointer' ? this.#type.target() : undefined;
+    if (element === undefined) return this.#notA('which has no elements', `leave ${index} out`);
+    if (this.#type.kind === 'pointer') this.#follow();
+    else if (this.#isBeyond(Number(index.slice(1, -1)), element)) {
+      const count = Math.floor(this.#type.size / element.size);
+      const message = `${this.#reached} has ${count} elements, there is no ${index}`;
+      return { code: 'RESOLVE_NO_MEMBER', message, hint: 'elements count from 0' };
+    }
+    this.#offset += Number(index.slice(1, -1)) * element.size;
+    this.#type = element;
+    this.#reached += index;
+    return undefined;
+  }
+
+  /** An array of no size is one whose length its struct tells. */
+  #isBeyond(index: number, element: TypeInfo): boolean {
+    return this.#type.size > 0 && element.size > 0 && (index + 1) * element.size > this.#type.size;
+  }
+
+  end(): Resolved | ResolveFailure {
+    const { kind, size, signed } = this.#type;
+    const steps = this.#offset === 0 ? this.#steps : [...this.#steps, { offset: this.#offset, follow: false }];
+    if (steps.length > RESOLVE_STEPS_MAX || steps.some(({ offset }) => offset >= 2 ** 32)) {
+      const message = `the way to ${this.#reached} is longer than ${RESOLVE_STEPS_MAX} pointers`;
+      return { code: 'LIMIT_RESOLVE', message, hint: 'start from a parameter that is nearer to the value' };
+    }
+    const isNumber = kind === 'int' || kind === 'enum' || kind === 'pointer';
+    return {
+      steps,
+      end: {
+        type: this.#type,
+        width: isNumber ? size : 0,
+        signed: isNumber && signed,
+        isPointer: kind === 'pointer',
+        arrayBytes: kind === 'array' ? size : 0,
+      },
+    };
+  }
+
+  #follow(): void {
+    this.#steps.push({ offset: this.#offset, follow: true });
+    this.#type = this.#type.target() ?? this.#type;
+    this.#offset = 0;
+  }
+
+  #notA(what: string, hint: string): ResolveFailure {
+    return { code: 'RESOLVE_NOT_A_STRUCT', message: `${this.#reached} is ${showType(this.#type)}, ${what}`, hint };
+  }
+}
+
+function noMember(name: string, container: TypeInfo, members: readonly MemberInfo[]): ResolveFailure {
+  const names = members.map((member) => member.name);
+  const close = nearest(name, names);
+  const some = `it has ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}`;
+  const hint = close === undefined ? some : `did you mean ${quote(close)}?`;
+  return { code: 'RESOLVE_NO_MEMBER', message: `${showType(container)} has no member ${quote(name)}`, hint };
+}

@@ -1,0 +1,24 @@
+/** Types of a kernel in words. */
+import type { TypeInfo } from '../kernel-info.js';
+
+/** As in C. */
+export function showType(type: TypeInfo): string {
+  switch (type.kind) {
+    case 'pointer': {
+      const target = type.target();
+      return target === undefined ? 'void *' : `${showType(target)} *`;
+    }
+    case 'array': {
+      const target = type.target();
+      return `${target === undefined ? 'void' : showType(target)}[]`;
+    }
+    case 'struct':
+    case 'union':
+    case 'enum':
+      return type.alias || `${type.kind} ${type.name}`;
+    case 'function':
+      return 'a function';
+    default:
+      return type.alias || type.name || type.kind;
+  }
+}
