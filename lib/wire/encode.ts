@@ -1,228 +1,213 @@
 /** Turns a HookImage into the bytes of struct hook_config and the entries of the hook's tables. Pure. */
-import type { ArgImage, ArgType as ImageArgType, HookImage, IntGroup, TextTable } from '../policy/image.js';
+import type { CelOp as ImageCelOp, CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../policy/image.js';
 import { KernelError } from '../errors.js';
+import { encodeGroups, groupsOf, type PlacedGroup } from './comparisons.js';
+import { isReturnSlot, NAMESPACES, valuesOf, type EncodeContext } from './context.js';
 import {
   AbiLimit,
-  ArgConfig,
-  ArgType,
-  ArgValue,
-  BinaryTest,
+  CelOp,
+  CelStep as CelLayout,
+  ChangeTest as ChangeLayout,
   HookConfig,
-  IntGroup as IntGroupLayout,
-  IntOp,
-  IntTest,
-  TextConfig,
-  TextTable as TextTableLayout,
+  ProcessField,
+  ProcessTest as ProcessTestLayout,
+  ResolveStep,
+  Value,
+  ValueConfig,
 } from './layout.gen.js';
-import { equalEntries, selectorMask, textBytes, trieEntries } from './tables.js';
+import { encodeMaps, type EncodedMap } from './maps.js';
+import { automatonOf, encodeObject, encodeTable, objectOrder, type HookAutomaton } from './objects.js';
+import { BUFFER_ROOM, DETAIL_ROOM, isLate, isSizeReturned, memoryOf, READS, roomOf, sourceOf } from './reads.js';
+import { selectorMask } from './tables.js';
 
-export interface EncodeContext {
-  readonly id: number;
-  /** 0: no process is left out. */
-  readonly selfTgid: number;
-  /** Entry and return are two programs. */
-  readonly pair: boolean;
-  /** Parameters of the kernel function. */
-  readonly params: number;
-  /** Bit of each of the policy's binary sets. */
-  readonly binaryBits: readonly number[];
-  /** Kernel allocates map entries on demand safely (BPF memory allocator). */
-  readonly onDemand: boolean;
-}
+export type { EncodeContext, ResolvedValue } from './context.js';
+export type { EncodedMap } from './maps.js';
 
 export interface EncodedHook {
   readonly config: Uint8Array;
   readonly maps: readonly EncodedMap[];
 }
 
-export interface EncodedMap {
-  readonly name: string;
-  readonly create: boolean;
-  readonly keySize: number;
-  readonly trim: number;
-  readonly maxEntries: number;
-  readonly flags: number;
-  readonly entries: Uint8Array;
-}
+const VALUES_BYTES = AbiLimit.HOOK_VALUES_MAX * Value.sizeof;
+/** What the program has room for: BODY_MAX of bpf/hook.bpf.h, without the values. */
+const ROOM_MAX = AbiLimit.HOOK_ARGS_MAX * (AbiLimit.STRING_BYTES_MAX + 1) + BUFFER_ROOM;
 
-export const TYPE_NUMBERS: Readonly<Record<ImageArgType, number>> = {
-  nop: ArgType.ARG_NOP,
-  int: ArgType.ARG_INT,
-  uint32: ArgType.ARG_UINT32,
-  size_t: ArgType.ARG_SIZE_T,
-  string: ArgType.ARG_STRING,
-  filename: ArgType.ARG_FILENAME,
-  file: ArgType.ARG_FILE,
-  path: ArgType.ARG_PATH,
-  fd: ArgType.ARG_FD,
-};
-
-const TEXT_ROOM = 4096;
-const BPF_F_NO_PREALLOC = 1;
-/** Calls of one hook that may be between entry and return at once. */
-const PENDING_ON_DEMAND = 16384;
-const PENDING_PREALLOCATED = 512;
-const NO_ENTRIES = new Uint8Array(0);
-
-export function isText(type: ImageArgType): boolean {
-  return TYPE_NUMBERS[type] >= ArgType.ARG_STRING;
-}
-
+/** Throws KernelError LIMIT_… for what the compiler cannot know, or did not refuse. */
 export function encodeHook(hook: HookImage, context: EncodeContext): EncodedHook {
-  const texts = textOrder(hook);
-  if (texts.length > AbiLimit.TEXT_ARGS_MAX) {
+  const room = valuesOf(hook).reduce((sum, value) => sum + roomOf(value), 0);
+  if (room > ROOM_MAX) {
     throw new KernelError(
-      'LIMIT_TEXT_ARGS',
-      `${hook.call}: ${texts.length} string and path arguments, at most ${AbiLimit.TEXT_ARGS_MAX} fit one event`,
-      'split the hook in two that read fewer arguments each',
+      'LIMIT_EVENT_BYTES',
+      `${hook.call}: its values may have ${room} bytes together, an event has room for ${ROOM_MAX}`,
+      'leave `maxData` to one of them, or make two hooks of it',
     );
   }
+  const bodySize = VALUES_BYTES + Math.max(room, DETAIL_ROOM);
+  const automaton = automatonOf(hook);
   return {
-    config: encodeConfig(hook, context, texts),
-    maps: encodeMaps(hook, context, texts.length),
+    config: encodeConfig(hook, context, automaton, bodySize),
+    maps: encodeMaps(hook, context, automaton, VALUES_BYTES + ROOM_MAX - bodySize),
   };
 }
 
-/** Slots of the text arguments, cheapest to decide on first: filtered strings, filtered paths, then the others. */
-function textOrder(hook: HookImage): number[] {
-  const cost = (slot: number): number => {
-    const arg = hook.args[slot] as ArgImage;
-    return (hasFilter(arg) ? 0 : 2) + (TYPE_NUMBERS[arg.type] >= ArgType.ARG_FILE ? 1 : 0);
-  };
-  return hook.args
-    .map((_, slot) => slot)
-    .filter((slot) => isText((hook.args[slot] as ArgImage).type))
-    .sort((a, b) => cost(a) - cost(b) || a - b);
-}
-
-function hasFilter(arg: ArgImage): boolean {
-  return arg.texts.equal !== undefined || arg.texts.prefix !== undefined || arg.texts.postfix !== undefined;
-}
-
-function encodeConfig(hook: HookImage, context: EncodeContext, texts: readonly number[]): Uint8Array {
+function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAutomaton, bodySize: number): Uint8Array {
   const bytes = new Uint8Array(HookConfig.sizeof);
   const view = new DataView(bytes.buffer);
   const u8 = (offset: number, value: number): void => view.setUint8(offset, value);
+  const values = valuesOf(hook);
+  const objects = objectOrder(hook);
+  const groups = groupsOf(hook, context);
+  const cel = [...hook.cel.entry, ...hook.cel.returned];
 
   view.setUint32(HookConfig.hook, context.id, true);
   view.setUint32(HookConfig.selfTgid, context.selfTgid, true);
   view.setBigUint64(HookConfig.selectors, (1n << BigInt(Math.max(1, hook.selectors))) - 1n, true);
-  u8(HookConfig.argsCount, hook.args.length);
-  u8(HookConfig.syscall, hook.syscall ? 1 : 0);
-  u8(HookConfig.hasReturn, hook.returnArg === undefined ? 0 : 1);
-  u8(HookConfig.pair, context.pair ? 1 : 0);
-  u8(HookConfig.pidGroups, hook.pids.length);
-  u8(HookConfig.returnGroups, hook.returnArg?.ints.length ?? 0);
-  u8(HookConfig.binaryTests, hook.binaries.length);
-  u8(HookConfig.returnType, TYPE_NUMBERS[hook.returnArg?.type ?? 'nop']);
+  u8(HookConfig.valuesCount, values.length);
+  u8(HookConfig.syscall, Number(hook.syscall));
+  u8(HookConfig.pair, Number(context.pair));
   u8(HookConfig.params, context.params);
-  u8(HookConfig.textsCount, texts.length);
-  view.setUint32(HookConfig.bodySize, bodySize(texts.length), true);
+  u8(HookConfig.processGroups, hook.process.length);
+  u8(HookConfig.processTests, hook.sets.length);
+  u8(HookConfig.changeTests, hook.changes.length);
+  u8(HookConfig.objectsCount, objects.length);
+  u8(HookConfig.celEntry, hook.cel.entry.length);
+  u8(HookConfig.celCount, cel.length);
+  view.setUint32(HookConfig.bodySize, bodySize, true);
 
-  hook.args.forEach((arg, slot) => {
-    const at = HookConfig.args + slot * HookConfig.argsStride;
-    u8(at + ArgConfig.type, TYPE_NUMBERS[arg.type]);
-    u8(at + ArgConfig.param, arg.index);
-    u8(at + ArgConfig.intGroups, arg.ints.length);
+  let firstGroup = groups.process.length;
+  values.forEach((value, slot) => {
+    const own = groups.values[slot] as readonly PlacedGroup[];
+    encodeValue(view, HookConfig.values + slot * HookConfig.valuesStride, hook, slot, value, context);
+    u8(HookConfig.values + slot * HookConfig.valuesStride + ValueConfig.firstGroup, firstGroup);
+    u8(HookConfig.values + slot * HookConfig.valuesStride + ValueConfig.groupsCount, own.length);
+    firstGroup += own.length;
   });
-  texts.forEach((slot, i) => encodeText(view, HookConfig.texts + i * HookConfig.textsStride, hook, slot));
-  encodeGroups(view, [...hook.pids, ...hook.args.flatMap((arg) => arg.ints), ...(hook.returnArg?.ints ?? [])]);
-  hook.binaries.forEach((test, i) => {
-    const at = HookConfig.binaries + i * HookConfig.binariesStride;
-    view.setBigUint64(at + BinaryTest.selectors, selectorMask(test.selectors), true);
-    view.setUint16(at + BinaryTest.set, context.binaryBits[test.set] as number, true);
-    u8(at + BinaryTest.negate, test.negate ? 1 : 0);
+  objects.forEach((slot, i) => {
+    const at = HookConfig.objects + i * HookConfig.objectsStride;
+    encodeObject(view, at, slot, values[slot] as ValueImage, automaton.startsOf[slot] as readonly number[]);
   });
+  encodeGroups(view, [...groups.process, ...groups.values.flat()], hook.call);
+  forEachWithin(hook, 'LIMIT_PROCESS_TESTS', hook.sets, HookConfig.processLength, (test, i) =>
+    encodeProcessTest(view, HookConfig.process + i * HookConfig.processStride, test, context),
+  );
+  forEachWithin(hook, 'LIMIT_CHANGE_TESTS', hook.changes, HookConfig.changesLength, (test, i) =>
+    encodeChangeTest(view, HookConfig.changes + i * HookConfig.changesStride, test, context),
+  );
+  forEachWithin(hook, 'LIMIT_CEL', cel, HookConfig.celLength, (step, i) =>
+    encodeCelStep(view, HookConfig.cel + i * HookConfig.celStride, step),
+  );
   return bytes;
 }
 
-function encodeText(view: DataView, at: number, hook: HookImage, slot: number): void {
-  const arg = hook.args[slot] as ArgImage;
-  view.setUint8(at + TextConfig.slot, slot);
-  view.setUint8(at + TextConfig.type, TYPE_NUMBERS[arg.type]);
-  view.setUint8(at + TextConfig.param, arg.index);
-  view.setUint8(at + TextConfig.user, hook.syscall && arg.type === 'string' ? 1 : 0);
-  view.setUint8(at + TextConfig.filtered, hasFilter(arg) ? 1 : 0);
-  const table = (offset: number, of: TextTable | undefined): void => {
-    if (of === undefined) return;
-    view.setBigUint64(at + offset + TextTableLayout.positive, selectorMask(of.positive), true);
-    view.setBigUint64(at + offset + TextTableLayout.used, selectorMask(of.used), true);
-    view.setUint32(at + offset + TextTableLayout.longest, longest(of), true);
-  };
-  table(TextConfig.equal, arg.texts.equal);
-  table(TextConfig.prefix, arg.texts.prefix);
-  table(TextConfig.postfix, arg.texts.postfix);
-}
-
-function encodeGroups(view: DataView, groups: readonly IntGroup[]): void {
-  let first = 0;
-  groups.forEach((group, g) => {
-    const at = HookConfig.groups + g * HookConfig.groupsStride;
-    view.setBigUint64(at + IntGroupLayout.selectors, selectorMask(group.selectors), true);
-    view.setUint8(at + IntGroupLayout.negate, group.negate ? 1 : 0);
-    view.setUint8(at + IntGroupLayout.first, first);
-    view.setUint8(at + IntGroupLayout.count, group.tests.length);
-    group.tests.forEach((test, t) => {
-      const testAt = HookConfig.tests + (first + t) * HookConfig.testsStride;
-      view.setBigUint64(testAt + IntTest.value, test.value, true);
-      view.setBigUint64(testAt + IntTest.selectors, selectorMask(test.selectors), true);
-      view.setUint32(testAt + IntTest.op, opNumber(test.op, test.signed), true);
-    });
-    first += group.tests.length;
-  });
-}
-
-function opNumber(op: 'equal' | 'mask' | 'greater' | 'less', signed: boolean): number {
-  switch (op) {
-    case 'equal':
-      return IntOp.INT_EQUAL;
-    case 'mask':
-      return IntOp.INT_MASK;
-    case 'greater':
-      return signed ? IntOp.INT_GREATER_SIGNED : IntOp.INT_GREATER;
-    case 'less':
-      return signed ? IntOp.INT_LESS_SIGNED : IntOp.INT_LESS;
+/** The compiler refuses more, and names the place; this keeps what it did not foresee from overwriting what follows. */
+function forEachWithin<T>(
+  hook: HookImage,
+  code: string,
+  items: readonly T[],
+  most: number,
+  encode: (item: T, index: number) => void,
+): void {
+  if (items.length > most) {
+    throw new KernelError(code, `${hook.call}: ${items.length} where ${most} is the most`, 'make two hooks of it');
   }
+  items.forEach(encode);
 }
 
-function bodySize(texts: number): number {
-  return AbiLimit.HOOK_ARGS_MAX * ArgValue.sizeof + texts * TEXT_ROOM;
-}
-
-function longest(table: TextTable): number {
-  return table.entries.reduce((most, entry) => Math.max(most, textBytes(entry.value).length), 0);
-}
-
-function encodeMaps(hook: HookImage, context: EncodeContext, texts: number): EncodedMap[] {
-  const trim = (AbiLimit.TEXT_ARGS_MAX - texts) * TEXT_ROOM;
-  const plain = { create: true, keySize: 0, trim: 0, maxEntries: 0, flags: 0, entries: NO_ENTRIES };
-  const tables = (kind: 'equal' | 'prefix' | 'postfix'): { slot: number; table: TextTable }[] =>
-    hook.args.flatMap((arg, slot) => {
-      const table = arg.texts[kind];
-      return table === undefined ? [] : [{ slot, table }];
-    });
-  const sized = (name: string, count: number, more: Partial<EncodedMap>): EncodedMap => ({
-    ...plain,
-    name,
-    create: count > 0,
-    maxEntries: count,
-    ...more,
+function encodeValue(
+  view: DataView,
+  at: number,
+  hook: HookImage,
+  slot: number,
+  value: ValueImage,
+  context: EncodeContext,
+): void {
+  const u8 = (offset: number, number: number): void => view.setUint8(at + offset, number);
+  const isReturn = isReturnSlot(hook, slot);
+  const facts = READS[value.type];
+  const source = sourceOf(value, isReturn);
+  const resolved = context.resolved.get(slot);
+  u8(ValueConfig.read, facts.read);
+  u8(ValueConfig.source, source);
+  u8(ValueConfig.param, context.registers.get(slot) ?? (isReturn ? 0 : value.index));
+  u8(ValueConfig.width, Math.min(facts.width, resolved?.width || facts.width));
+  u8(ValueConfig.isSigned, Number(facts.signed));
+  u8(ValueConfig.indirect, Number(facts.pointed || (resolved !== undefined && facts.width > 0)));
+  u8(ValueConfig.late, Number(context.pair && (isReturn || isLate(value))));
+  u8(ValueConfig.memory, memoryOf(source, hook.syscall, resolved !== undefined));
+  u8(ValueConfig.sizeParam, value.sizeArgIndex ?? 0);
+  u8(ValueConfig.sizeReturned, Number(isSizeReturned(value)));
+  view.setUint32(at + ValueConfig.room, roomOf(value), true);
+  encodeTable(view, at + ValueConfig.integers, value.intTable);
+  u8(ValueConfig.stepsCount, resolved?.steps.length ?? 0);
+  (resolved?.steps ?? []).forEach((step, i) => {
+    const stepAt = at + ValueConfig.steps + i * ValueConfig.stepsStride;
+    view.setUint32(stepAt + ResolveStep.offset, step.offset, true);
+    view.setUint32(stepAt + ResolveStep.follow, Number(step.follow), true);
   });
-  const count = (of: { table: TextTable }[]): number => of.reduce((sum, { table }) => sum + table.entries.length, 0);
-  const equal = tables('equal');
-  const keySize = 1 + equal.reduce((most, { table }) => Math.max(most, longest(table)), 1);
-  return [
-    { ...plain, name: 'scratch', trim },
-    sized('text_equal', count(equal), { keySize, entries: equalEntries(equal, keySize) }),
-    sized('text_prefix', count(tables('prefix')), { entries: trieEntries(tables('prefix'), false) }),
-    sized('text_postfix', count(tables('postfix')), { entries: trieEntries(tables('postfix'), true) }),
-    {
-      ...plain,
-      name: 'pending',
-      create: context.pair,
-      trim,
-      maxEntries: context.onDemand ? PENDING_ON_DEMAND : PENDING_PREALLOCATED,
-      flags: context.onDemand ? BPF_F_NO_PREALLOC : 0,
-    },
-  ];
+}
+
+function encodeProcessTest(view: DataView, at: number, test: ProcessTest, context: EncodeContext): void {
+  view.setBigUint64(at + ProcessTestLayout.selectors, selectorMask(test.selectors), true);
+  view.setUint16(at + ProcessTestLayout.set, context.processBits[test.set] as number, true);
+  view.setUint8(at + ProcessTestLayout.negate, Number(test.negate));
+  view.setUint8(at + ProcessTestLayout.parent, Number(test.parent));
+}
+
+const CAPABILITY_SETS: Readonly<Record<ChangeTest['capabilitySet'], number>> = {
+  permitted: ProcessField.PROCESS_CAP_PERMITTED,
+  effective: ProcessField.PROCESS_CAP_EFFECTIVE,
+  inheritable: ProcessField.PROCESS_CAP_INHERITABLE,
+};
+
+function encodeChangeTest(view: DataView, at: number, test: ChangeTest, context: EncodeContext): void {
+  const namespaces = test.namespaces.reduce((bits, name) => bits | (1 << NAMESPACES.indexOf(name)), 0);
+  view.setBigUint64(at + ChangeLayout.selectors, selectorMask(test.selectors), true);
+  view.setBigUint64(at + ChangeLayout.capabilities, test.capabilities, true);
+  view.setUint32(at + ChangeLayout.namespaces, namespaces, true);
+  view.setUint8(at + ChangeLayout.capabilitySet, CAPABILITY_SETS[test.capabilitySet]);
+  view.setUint8(at + ChangeLayout.negate, Number(test.negate));
+  view.setUint8(at + ChangeLayout.outsideHost, Number(test.outsideHost));
+  view.setUint32(at + ChangeLayout.hostUser, context.hostNamespaces.User[0] ?? 0, true);
+}
+
+const CEL_OPS: Readonly<Record<ImageCelOp, number>> = {
+  const: CelOp.CEL_CONST,
+  value: CelOp.CEL_VALUE,
+  add: CelOp.CEL_ADD,
+  sub: CelOp.CEL_SUB,
+  mul: CelOp.CEL_MUL,
+  div: CelOp.CEL_DIV,
+  mod: CelOp.CEL_MOD,
+  divS: CelOp.CEL_DIV_SIGNED,
+  modS: CelOp.CEL_MOD_SIGNED,
+  and: CelOp.CEL_AND,
+  or: CelOp.CEL_OR,
+  xor: CelOp.CEL_XOR,
+  shl: CelOp.CEL_SHL,
+  shr: CelOp.CEL_SHR,
+  sar: CelOp.CEL_SAR,
+  eq: CelOp.CEL_EQ,
+  ne: CelOp.CEL_NE,
+  lt: CelOp.CEL_LT,
+  le: CelOp.CEL_LE,
+  ltS: CelOp.CEL_LT_SIGNED,
+  leS: CelOp.CEL_LE_SIGNED,
+  both: CelOp.CEL_BOTH,
+  either: CelOp.CEL_EITHER,
+  not: CelOp.CEL_NOT,
+  invert: CelOp.CEL_INVERT,
+  negate: CelOp.CEL_NEGATE,
+  signExtend: CelOp.CEL_SIGN_EXTEND,
+  zeroExtend: CelOp.CEL_ZERO_EXTEND,
+  select: CelOp.CEL_SELECT,
+  filter: CelOp.CEL_FILTER,
+};
+
+function encodeCelStep(view: DataView, at: number, step: CelStep): void {
+  const imm = step.op === 'filter' ? selectorMask(step.selectors ?? []) : BigInt.asUintN(64, step.imm);
+  view.setBigUint64(at + CelLayout.imm, imm, true);
+  view.setUint8(at + CelLayout.op, CEL_OPS[step.op]);
+  view.setUint8(at + CelLayout.to, step.to);
+  view.setUint8(at + CelLayout.a, step.a);
+  view.setUint8(at + CelLayout.b, step.b);
 }

@@ -1,0 +1,55 @@
+/** What encoding a hook needs to know beside its image: how it is attached, and what this kernel and machine are like. */
+import type { HookImage, NamespaceName, TableEntry, ValueImage } from '../policy/image.js';
+import type { Inode } from './tables.js';
+
+export interface EncodeContext {
+  readonly id: number;
+  /** 0: no process is left out. */
+  readonly selfTgid: number;
+  /** Entry and return are two programs. */
+  readonly pair: boolean;
+  /** Parameters of the kernel function. */
+  readonly params: number;
+  /** Bit of each of the policy's process sets. */
+  readonly processBits: readonly number[];
+  /** Kernel allocates map entries on demand safely (BPF memory allocator). */
+  readonly onDemand: boolean;
+  /** By slot, of values with `resolve`. */
+  readonly resolved: ReadonlyMap<number, ResolvedValue>;
+  /** By slot, of values of `pt_regs`: the byte offset in struct pt_regs. */
+  readonly registers: ReadonlyMap<number, number>;
+  /** By slot: the files that values of Equal lead to, and what the table says of them. */
+  readonly inodes: ReadonlyMap<number, readonly TableEntry<Inode>[]>;
+  /** Inode numbers of the initial namespaces; several where it is one of them. */
+  readonly hostNamespaces: Readonly<Record<NamespaceName, readonly number[]>>;
+}
+
+/** The way from a parameter to a value: address += offset, and when `follow`, address = *address. */
+export interface ResolvedValue {
+  readonly steps: readonly { readonly offset: number; readonly follow: boolean }[];
+  /** Bytes of the number that is there; 0 of what is no number. */
+  readonly width: number;
+}
+
+/** In the order of struct process_namespaces. */
+export const NAMESPACES: readonly NamespaceName[] = [
+  'Uts',
+  'Ipc',
+  'Mnt',
+  'Pid',
+  'PidForChildren',
+  'Net',
+  'Time',
+  'TimeForChildren',
+  'Cgroup',
+  'User',
+];
+
+/** Every value that a hook reads, each at the index of its slot. */
+export function valuesOf(hook: Pick<HookImage, 'args' | 'data' | 'returnArg'>): ValueImage[] {
+  return [...hook.args, ...hook.data, ...(hook.returnArg === undefined ? [] : [hook.returnArg])];
+}
+
+export function isReturnSlot(hook: Pick<HookImage, 'args' | 'data'>, slot: number): boolean {
+  return slot === hook.args.length + hook.data.length;
+}

@@ -1,0 +1,148 @@
+/** How the kernel side reads each type of argument. */
+import type { ValueImage } from '../policy/image.js';
+import { AbiLimit, ValueMemory, ValueRead, ValueSource } from './layout.gen.js';
+
+export type ReadClass = 'nothing' | 'number' | 'text' | 'path' | 'detail';
+
+export interface ReadFacts {
+  readonly read: number;
+  readonly class: ReadClass;
+  /** Of a number: bytes. */
+  readonly width: number;
+  readonly signed: boolean;
+  /** The number is what the parameter points to. */
+  readonly pointed: boolean;
+}
+
+const number = (width: number, signed = false, pointed = false): ReadFacts => ({
+  read: ValueRead.READ_SCALAR,
+  class: 'number',
+  width,
+  signed,
+  pointed,
+});
+const object = (readClass: ReadClass, read: number): ReadFacts => ({
+  read,
+  class: readClass,
+  width: 0,
+  signed: false,
+  pointed: false,
+});
+const text = (read: number): ReadFacts => object('text', read);
+const path = (read: number): ReadFacts => object('path', read);
+const detail = (read: number): ReadFacts => object('detail', read);
+const nothing = object('nothing', ValueRead.READ_NOTHING);
+
+export const READS: Readonly<Record<ValueImage['type'], ReadFacts>> = {
+  nop: nothing,
+  // refused by the compiler
+  auto: nothing,
+  data_loc: nothing,
+  int: number(4, true),
+  sint8: number(1, true),
+  int8: number(1, true),
+  uint8: number(1),
+  sint16: number(2, true),
+  int16: number(2, true),
+  uint16: number(2),
+  uint32: number(4),
+  sint32: number(4, true),
+  int32: number(4, true),
+  ulong: number(8),
+  uint64: number(8),
+  size_t: number(8),
+  long: number(8, true),
+  sint64: number(8, true),
+  int64: number(8, true),
+  capability: number(4, true),
+  bpf_cmd: number(4),
+  syscall64: number(8),
+  kernel_cap_t: number(8, false, true),
+  cap_inheritable: number(8, false, true),
+  cap_permitted: number(8, false, true),
+  cap_effective: number(8, false, true),
+  string: text(ValueRead.READ_STRING),
+  filename: text(ValueRead.READ_FILENAME),
+  net_device: text(ValueRead.READ_NET_DEVICE),
+  sockaddr_un: text(ValueRead.READ_SOCKADDR_UN),
+  char_buf: text(ValueRead.READ_BUFFER),
+  const_buf: text(ValueRead.READ_BUFFER),
+  char_iovec: text(ValueRead.READ_IOVEC),
+  iov_iter: text(ValueRead.READ_IOV_ITER),
+  file: path(ValueRead.READ_FILE),
+  path: path(ValueRead.READ_PATH),
+  // the descriptor's number, where it stands in memory
+  fd: { ...path(ValueRead.READ_FD), width: 4, signed: true },
+  dentry: path(ValueRead.READ_DENTRY),
+  linux_binprm: path(ValueRead.READ_BINPRM),
+  kiocb: path(ValueRead.READ_KIOCB),
+  sock: detail(ValueRead.READ_SOCK),
+  socket: detail(ValueRead.READ_SOCKET),
+  skb: detail(ValueRead.READ_SKB),
+  sockaddr: detail(ValueRead.READ_SOCKADDR),
+  cred: detail(ValueRead.READ_CRED),
+  user_namespace: detail(ValueRead.READ_USER_NAMESPACE),
+  load_info: detail(ValueRead.READ_LOAD_INFO),
+  module: detail(ValueRead.READ_MODULE),
+  bpf_attr: detail(ValueRead.READ_BPF_ATTR),
+  bpf_map: detail(ValueRead.READ_BPF_MAP),
+  bpf_prog: detail(ValueRead.READ_BPF_PROG),
+  perf_event: detail(ValueRead.READ_PERF_EVENT),
+};
+
+export function isObject(type: ValueImage['type']): boolean {
+  return ['text', 'path', 'detail'].includes(READS[type].class);
+}
+
+/** Whether `resolve` must end at a pointer or an object, not at the number itself. */
+export function needsPointer(type: ValueImage['type']): boolean {
+  return (isObject(type) && type !== 'fd') || READS[type].pointed;
+}
+
+const SIZED: readonly number[] = [ValueRead.READ_BUFFER, ValueRead.READ_IOVEC];
+
+/** A buffer whose size no parameter gives: the return value does. */
+function isSizedByReturn(value: ValueImage): boolean {
+  return SIZED.includes(READS[value.type].read) && value.sizeArgIndex === undefined;
+}
+
+/** Whether what the value is read from is complete only when the function returns. */
+export function isLate(value: ValueImage): boolean {
+  return value.returnCopy === true || isSizedByReturn(value);
+}
+
+/** The buffer was filled as far as the return value says. */
+export function isSizeReturned(value: ValueImage): boolean {
+  return value.returnCopy === true && (SIZED.includes(READS[value.type].read) || value.type === 'iov_iter');
+}
+
+const TEXT_ROOM = AbiLimit.STRING_BYTES_MAX + 1;
+export const BUFFER_ROOM = AbiLimit.BUFFER_BYTES_MAX + 1;
+export const DETAIL_ROOM = 128;
+
+/** Bytes that the event has for it. */
+export function roomOf(value: ValueImage): number {
+  switch (READS[value.type].class) {
+    case 'text':
+      return value.maxData === true ? BUFFER_ROOM : TEXT_ROOM;
+    case 'path':
+      return TEXT_ROOM;
+    case 'detail':
+      return DETAIL_ROOM;
+    default:
+      return 0;
+  }
+}
+
+export function sourceOf(value: ValueImage, isReturn: boolean): number {
+  if (isReturn) return ValueSource.SOURCE_RETURN;
+  if (value.source === 'current_task') return ValueSource.SOURCE_TASK;
+  return value.source === 'pt_regs' ? ValueSource.SOURCE_REGISTERS : ValueSource.SOURCE_PARAM;
+}
+
+/** What strings and buffers are in. A system call is given addresses of user space; a function of the kernel may be given both. */
+export function memoryOf(source: number, syscall: boolean, resolved: boolean): number {
+  if (source === ValueSource.SOURCE_REGISTERS) return ValueMemory.MEMORY_BY_ADDRESS;
+  if (source !== ValueSource.SOURCE_PARAM || resolved) return ValueMemory.MEMORY_KERNEL;
+  return syscall ? ValueMemory.MEMORY_USER : ValueMemory.MEMORY_BY_ADDRESS;
+}
