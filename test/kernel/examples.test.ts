@@ -1,6 +1,6 @@
 /** The examples do what they say. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { checkout } from './support.js';
@@ -12,8 +12,11 @@ interface Run {
   readonly ended: Promise<unknown[]>;
 }
 
+const running = new Set<ChildProcess>();
+
 function run(...args: readonly string[]): Run {
   const child = spawn(process.execPath, args, { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
   const ended = once(child, 'exit');
   let output = '';
   let onOutput = (): void => undefined;
@@ -45,6 +48,11 @@ function run(...args: readonly string[]): Run {
 const readSecret = (): Buffer => execFileSync('cat', ['/etc/shadow']);
 
 describe('examples', () => {
+  afterEach(() => {
+    for (const child of running) child.kill('SIGKILL'); // of a test that failed
+    running.clear();
+  });
+
   it('watch-files.mjs shows who reads a sensitive file, and ends at Ctrl-C', async () => {
     const example = run(join('examples', 'watch-files.mjs'));
     // it does not say when it is ready: read until a read is seen

@@ -12,11 +12,12 @@ export const checkout = join(__dirname, '..', '..');
 export const kernel = process.env['POLYTRACE_KERNEL'] ?? '';
 export const corpus = process.env['POLYTRACE_CORPUS'] ?? join(checkout, '..', 'shared', 'corpus', 'policies');
 
-/** The program of workload.c, compiled once. */
+/** The program of workload.c and actions.c, compiled once. */
 export const WORKLOAD = '/tmp/workload';
 
 export function compileWorkload(): void {
-  if (!existsSync(WORKLOAD)) execFileSync('cc', ['-O1', '-o', WORKLOAD, join(__dirname, 'workload.c')]);
+  const sources = ['workload.c', 'actions.c'].map((name) => join(__dirname, name));
+  if (!existsSync(WORKLOAD)) execFileSync('cc', ['-O1', '-o', WORKLOAD, ...sources]);
 }
 
 export function workload(...args: readonly (string | number)[]): void {

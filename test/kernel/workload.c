@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "actions.h"
 
 static void must(long result, const char *what)
 {
@@ -231,7 +232,11 @@ static const struct {
 
 int main(int count, char **arg)
 {
-	for (unsigned i = 0; count > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+	if (count == 1)
+		return 0;
+	if (!strcmp(arg[1], "batch"))
+		return run_batch();
+	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(arg[1], commands[i].name) && count == 2 + commands[i].args) {
 			commands[i].run(arg + 2);
 			return 0;

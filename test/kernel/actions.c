@@ -1,0 +1,485 @@
+/*
+ * What the matrix of types and operators lets happen. Each line of standard input is one action: the name that the thread
+ * takes for it, and its words, all separated by tabs. Each runs in a process of its own, which has that name only while
+ * it does what the line is about: whatever the kernel reports under the name is of this action.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <linux/perf_event.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+#include "actions.h"
+
+static const char *mark;
+
+/* From here on the thread has the action's name. */
+static void begin(void)
+{
+	prctl(PR_SET_NAME, mark);
+}
+
+static void must(long result, const char *what)
+{
+	if (result < 0) {
+		perror(what);
+		_exit(1);
+	}
+}
+
+static long number(const char *text)
+{
+	return *text == '-' ? strtol(text, 0, 0) : (long)strtoul(text, 0, 0);
+}
+
+static int open_for(const char *path, int flags)
+{
+	int fd = open(path, flags, 0644);
+	must(fd, path);
+	return fd;
+}
+
+/* lseek FD OFFSET WHENCE: fails, and that is fine */
+static void do_lseek(char **arg)
+{
+	begin();
+	syscall(SYS_lseek, number(arg[0]), number(arg[1]), number(arg[2]));
+}
+
+/* seek FILE OFFSET WHENCE */
+static void do_seek(char **arg)
+{
+	int fd = open_for(arg[0], O_RDWR | O_CREAT);
+	begin();
+	syscall(SYS_lseek, fd, number(arg[1]), number(arg[2]));
+}
+
+/* openat PATH: by that very string; fails where it does not exist, and that is fine */
+static void do_openat(char **arg)
+{
+	begin();
+	syscall(SYS_openat, AT_FDCWD, arg[0], O_RDONLY);
+}
+
+/* create FILE FLAGS */
+static void do_create(char **arg)
+{
+	begin();
+	must(open(arg[0], O_CREAT | number(arg[1]), 0644), arg[0]);
+}
+
+/* unlinkat PATH: fails where it does not exist, and that is fine */
+static void do_unlinkat(char **arg)
+{
+	begin();
+	syscall(SYS_unlinkat, AT_FDCWD, arg[0], 0);
+}
+
+/* remove FILE: a new one */
+static void do_remove(char **arg)
+{
+	close(open_for(arg[0], O_RDWR | O_CREAT));
+	begin();
+	must(unlink(arg[0]), "unlink");
+}
+
+/* write TEXT, writelong COUNT TEXT: to nowhere */
+static void do_write(char **arg)
+{
+	int fd = open_for("/dev/null", O_WRONLY);
+	begin();
+	must(write(fd, arg[0], strlen(arg[0])), "write");
+}
+
+static void do_writelong(char **arg)
+{
+	size_t filler = number(arg[0]), end = strlen(arg[1]);
+	char *text = malloc(filler + end);
+	int fd = open_for("/dev/null", O_WRONLY);
+	memset(text, 'x', filler);
+	memcpy(text + filler, arg[1], end);
+	begin();
+	must(write(fd, text, filler + end), "write");
+}
+
+/* read TEXT: from a pipe */
+static void do_read(char **arg)
+{
+	char *text = calloc(1, 65536);
+	int fds[2];
+	must(pipe(fds), "pipe");
+	must(write(fds[1], arg[0], strlen(arg[0])), "write");
+	begin();
+	must(read(fds[0], text, 65536), "read");
+}
+
+/* writev TEXT: in three pieces, the second of one byte */
+static void do_writev(char **arg)
+{
+	size_t length = strlen(arg[0]), half = length / 2;
+	struct iovec pieces[] = { { arg[0], half }, { arg[0] + half, 1 }, { arg[0] + half + 1, length - half - 1 } };
+	int fd = open_for("/dev/null", O_WRONLY);
+	begin();
+	must(writev(fd, pieces, 3), "writev");
+}
+
+/* pipe TEXT: writes to one; pipev TEXT: in three pieces */
+static void do_pipe(char **arg)
+{
+	int fds[2];
+	must(pipe(fds), "pipe");
+	begin();
+	must(write(fds[1], arg[0], strlen(arg[0])), "write");
+}
+
+static void do_pipev(char **arg)
+{
+	size_t length = strlen(arg[0]), half = length / 2;
+	struct iovec pieces[] = { { arg[0], half }, { arg[0] + half, 1 }, { arg[0] + half + 1, length - half - 1 } };
+	int fds[2];
+	must(pipe(fds), "pipe");
+	begin();
+	must(writev(fds[1], pieces, 3), "writev");
+}
+
+/* xattr FILE TEXT */
+static void do_xattr(char **arg)
+{
+	close(open_for(arg[0], O_RDWR | O_CREAT));
+	begin();
+	must(setxattr(arg[0], "trusted.matrix", arg[1], strlen(arg[1]), 0), "setxattr");
+}
+
+/* readfile FILE, writefile FILE, readdir FOLDER */
+static void do_readfile(char **arg)
+{
+	int fd = open_for(arg[0], O_RDWR | O_CREAT);
+	char byte;
+	begin();
+	must(read(fd, &byte, 1), "read");
+}
+
+static void do_writefile(char **arg)
+{
+	int fd = open_for(arg[0], O_RDWR | O_CREAT);
+	begin();
+	must(write(fd, "x", 1), "write");
+}
+
+static void do_readdir(char **arg)
+{
+	int fd = open_for(arg[0], O_RDONLY | O_DIRECTORY);
+	char entries[1024];
+	begin();
+	must(syscall(SYS_getdents64, fd, entries, sizeof(entries)), "getdents64");
+}
+
+/* chmod PATH MODE */
+static void do_chmod(char **arg)
+{
+	begin();
+	must(chmod(arg[0], number(arg[1])), "chmod");
+}
+
+/* mkdir PATH MODE: fails where it exists, and that is fine */
+static void do_mkdir(char **arg)
+{
+	rmdir(arg[0]);
+	umask(0);
+	begin();
+	mkdir(arg[0], number(arg[1]));
+}
+
+/* exec FILE: which is made a link to this program */
+static void do_exec(char **arg)
+{
+	char *argv[] = { arg[0], NULL };
+	if (linkat(AT_FDCWD, "/proc/self/exe", AT_FDCWD, arg[0], AT_SYMLINK_FOLLOW) && errno != EEXIST)
+		must(-1, arg[0]);
+	begin();
+	must(execv(arg[0], argv), "execv");
+}
+
+static socklen_t address(struct sockaddr_storage *to, const char *host, const char *port)
+{
+	struct sockaddr_in *four = (void *)to;
+	struct sockaddr_in6 *six = (void *)to;
+	memset(to, 0, sizeof(*to));
+	if (inet_pton(AF_INET, host, &four->sin_addr) == 1) {
+		four->sin_family = AF_INET;
+		four->sin_port = htons(number(port));
+		return sizeof(*four);
+	}
+	must(inet_pton(AF_INET6, host, &six->sin6_addr) == 1 ? 0 : -1, host);
+	six->sin6_family = AF_INET6;
+	six->sin6_port = htons(number(port));
+	return sizeof(*six);
+}
+
+static int bound(int type, const char *host, const char *port)
+{
+	struct sockaddr_storage at;
+	socklen_t length = address(&at, host, port);
+	int fd = socket(at.ss_family, type, 0), one = 1;
+	must(fd, "socket");
+	must(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), "SO_REUSEADDR");
+	must(bind(fd, (void *)&at, length), "bind");
+	return fd;
+}
+
+/* tcp SOURCE PORT DESTINATION PORT: where nobody listens */
+static void do_tcp(char **arg)
+{
+	struct sockaddr_storage to;
+	socklen_t length = address(&to, arg[2], arg[3]);
+	int fd = bound(SOCK_STREAM, arg[0], arg[1]);
+	begin();
+	connect(fd, (void *)&to, length);
+}
+
+/* listen ADDRESS PORT: and closes the socket */
+static void do_listen(char **arg)
+{
+	int fd = bound(SOCK_STREAM, arg[0], arg[1]);
+	must(listen(fd, 1), "listen");
+	begin();
+	close(fd);
+}
+
+/* udp SOURCE PORT DESTINATION PORT: connects, and asks for the other end */
+static void do_udp(char **arg)
+{
+	struct sockaddr_storage to;
+	socklen_t length = address(&to, arg[2], arg[3]);
+	int fd = bound(SOCK_DGRAM, arg[0], arg[1]);
+	begin();
+	must(connect(fd, (void *)&to, length), "connect");
+	length = sizeof(to);
+	must(getpeername(fd, (void *)&to, &length), "getpeername");
+}
+
+/* peer stream|datagram ADDRESS PORT: asks for the other end, which there is not */
+static void do_peer(char **arg)
+{
+	struct sockaddr_storage to;
+	socklen_t length = sizeof(to);
+	int fd = bound(strcmp(arg[0], "stream") ? SOCK_DGRAM : SOCK_STREAM, arg[1], arg[2]);
+	begin();
+	getpeername(fd, (void *)&to, &length);
+}
+
+/* send SOURCE PORT DESTINATION PORT: a packet that is received */
+static void do_send(char **arg)
+{
+	struct sockaddr_storage to;
+	socklen_t length = address(&to, arg[2], arg[3]);
+	int fd = bound(SOCK_DGRAM, arg[0], arg[1]);
+	bound(SOCK_DGRAM, arg[2], arg[3]);
+	begin();
+	must(sendto(fd, "matrix", 6, 0, (void *)&to, length), "sendto");
+}
+
+/* unix PATH: connects, which fails when nobody is there, and that is fine */
+static void do_unix(char **arg)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	size_t length = strlen(arg[0]);
+	must(fd, "socket");
+	memcpy(to.sun_path, arg[0], length);
+	if (to.sun_path[0] == '@')
+		to.sun_path[0] = 0;
+	begin();
+	connect(fd, (void *)&to, offsetof(struct sockaddr_un, sun_path) + length + (arg[0][0] != '@'));
+}
+
+/* device NAME: renames the loopback device of a new network namespace, and switches it on */
+static void do_device(char **arg)
+{
+	struct ifreq request = { .ifr_name = "lo" };
+	int fd;
+	must(unshare(CLONE_NEWNET), "unshare");
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	must(fd, "socket");
+	strncpy(request.ifr_newname, arg[0], IFNAMSIZ - 1);
+	must(ioctl(fd, SIOCSIFNAME, &request), "SIOCSIFNAME");
+	memset(&request, 0, sizeof(request));
+	strncpy(request.ifr_name, arg[0], IFNAMSIZ - 1);
+	request.ifr_flags = IFF_UP;
+	begin();
+	must(ioctl(fd, SIOCSIFFLAGS, &request), "SIOCSIFFLAGS");
+}
+
+/* capable NUMBER: does what needs that capability */
+static void do_capable(char **arg)
+{
+	long wanted = number(arg[0]);
+	begin();
+	switch (wanted) {
+	case CAP_SYS_CHROOT:
+		must(chroot("/"), "chroot");
+		return;
+	case CAP_SYS_PACCT:
+		must(syscall(SYS_acct, 0L), "acct");
+		return;
+	case CAP_SYS_BOOT:
+		syscall(SYS_reboot, 0, 0, 0, 0);
+		return;
+	}
+	_exit(1);
+}
+
+/* capset EFFECTIVE INHERITABLE PERMITTED */
+static void do_capset(char **arg)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2];
+	unsigned long e = number(arg[0]), i = number(arg[1]), p = number(arg[2]);
+	for (int half = 0; half < 2; half++)
+		data[half] = (struct __user_cap_data_struct){ e >> 32 * half, p >> 32 * half, i >> 32 * half };
+	begin();
+	syscall(SYS_capset, &header, data);
+}
+
+/* setuid UID */
+static void do_setuid(char **arg)
+{
+	begin();
+	must(setresuid(-1, number(arg[0]), -1), "setresuid");
+}
+
+/* bpf COMMAND: with nothing in its attributes, which fails, and that is fine */
+static void do_bpf(char **arg)
+{
+	union bpf_attr attr;
+	memset(&attr, 0, sizeof(attr));
+	begin();
+	syscall(SYS_bpf, number(arg[0]), &attr, sizeof(attr));
+}
+
+/* bpfprog NAME, bpfmap NAME */
+static void do_bpfprog(char **arg)
+{
+	struct bpf_insn code[] = { { BPF_ALU64 | 0xb0, 0, 0, 0, 0 }, { BPF_JMP | 0x90, 0, 0, 0, 0 } };
+	union bpf_attr attr;
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+	attr.insns = (unsigned long)code;
+	attr.insn_cnt = 2;
+	attr.license = (unsigned long)"GPL";
+	strncpy(attr.prog_name, arg[0], sizeof(attr.prog_name) - 1);
+	begin();
+	must(syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr)), "BPF_PROG_LOAD");
+}
+
+static void do_bpfmap(char **arg)
+{
+	union bpf_attr attr;
+	memset(&attr, 0, sizeof(attr));
+	attr.map_type = BPF_MAP_TYPE_HASH;
+	attr.key_size = 4;
+	attr.value_size = 8;
+	attr.max_entries = 3;
+	strncpy(attr.map_name, arg[0], sizeof(attr.map_name) - 1);
+	begin();
+	must(syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)), "BPF_MAP_CREATE");
+}
+
+/* perf CONFIG: a counter of the kernel's own */
+static void do_perf(char **arg)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = number(arg[0]) };
+	begin();
+	must(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0), "perf_event_open");
+}
+
+/* module FILE NAME: loads and removes it */
+static void do_module(char **arg)
+{
+	int fd = open_for(arg[0], O_RDONLY);
+	begin();
+	must(syscall(SYS_finit_module, fd, "", 0), "finit_module");
+	must(syscall(SYS_delete_module, arg[1], 0), "delete_module");
+}
+
+static const struct action {
+	const char *name;
+	int args;
+	void (*run)(char **);
+} actions[] = {
+	{ "lseek", 3, do_lseek },	{ "seek", 3, do_seek },		{ "openat", 1, do_openat },
+	{ "create", 2, do_create },	{ "unlinkat", 1, do_unlinkat }, { "remove", 1, do_remove },
+	{ "write", 1, do_write },	{ "read", 1, do_read },		{ "writelong", 2, do_writelong },
+	{ "writev", 1, do_writev },	{ "pipe", 1, do_pipe },		{ "pipev", 1, do_pipev },
+	{ "xattr", 2, do_xattr },	{ "readfile", 1, do_readfile }, { "writefile", 1, do_writefile },
+	{ "readdir", 1, do_readdir },	{ "chmod", 2, do_chmod },	{ "mkdir", 2, do_mkdir },
+	{ "exec", 1, do_exec },		{ "tcp", 4, do_tcp },		{ "listen", 2, do_listen },
+	{ "udp", 4, do_udp },		{ "peer", 3, do_peer },		{ "send", 4, do_send },
+	{ "unix", 1, do_unix },		{ "device", 1, do_device },	{ "capable", 1, do_capable },
+	{ "capset", 3, do_capset },	{ "setuid", 1, do_setuid },	{ "bpf", 1, do_bpf },
+	{ "bpfprog", 1, do_bpfprog },	{ "bpfmap", 1, do_bpfmap },	{ "perf", 1, do_perf },
+	{ "module", 2, do_module },
+};
+
+static const struct action *find(const char *name, int args)
+{
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		if (!strcmp(name, actions[i].name) && args == actions[i].args)
+			return &actions[i];
+	return NULL;
+}
+
+/* 0 when it could be done */
+static int act(char *line)
+{
+	char *word[8] = { NULL };
+	const struct action *action;
+	int count = 0, status;
+	while (line != NULL && count < 8)
+		word[count++] = strsep(&line, "\t");
+	action = count < 2 ? NULL : find(word[1], count - 2);
+	if (action == NULL) {
+		fprintf(stderr, "no such action: %s\n", count < 2 ? "" : word[1]);
+		return 1;
+	}
+	mark = word[0];
+	if (fork() == 0) {
+		action->run(word + 2);
+		prctl(PR_SET_NAME, "done");
+		_exit(0);
+	}
+	must(wait(&status), "wait");
+	if (status != 0)
+		fprintf(stderr, "%s %s %s: status %d\n", word[0], word[1], word[2], status);
+	return status != 0;
+}
+
+int run_batch(void)
+{
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t length;
+	int failed = 0;
+	while ((length = getline(&line, &room, stdin)) > 0) {
+		line[length - 1] = 0;
+		failed += act(line);
+	}
+	return failed == 0 ? 0 : 1;
+}
