@@ -1,10 +1,26 @@
 # Finds what turns BPF sources into skeletons. One message for all that is missing, with the Debian packages' names.
 
-# The newest clang-NN, as Debian names it, else plain clang. Older ones than 16 make BPF code that is not tested.
-foreach(version RANGE 40 16 -1)
+# What clang 14 makes of the programs is rejected by kernel 6.1: it folds `start < 64 || start > 4160` into one comparison of
+# a difference, which tells the verifier nothing about `start`. Debian 12 and Ubuntu 22.04 have it, beside newer ones.
+set(POLYTRACE_CLANG_MIN 16)
+
+macro(polytrace_forget_old_clang)
+  if(POLYTRACE_CLANG)
+    execute_process(COMMAND "${POLYTRACE_CLANG}" -dumpversion OUTPUT_VARIABLE version OUTPUT_STRIP_TRAILING_WHITESPACE)
+    if(version VERSION_LESS POLYTRACE_CLANG_MIN)
+      message(STATUS "${POLYTRACE_CLANG} is clang ${version}, too old")
+      unset(POLYTRACE_CLANG CACHE)
+    endif()
+  endif()
+endmacro()
+
+polytrace_forget_old_clang() # which an earlier configuration may have chosen
+# the newest clang-NN, as Debian names it, else plain clang
+foreach(version RANGE 40 ${POLYTRACE_CLANG_MIN} -1)
   find_program(POLYTRACE_CLANG "clang-${version}")
 endforeach()
 find_program(POLYTRACE_CLANG clang)
+polytrace_forget_old_clang()
 
 # Debian puts bpftool into /usr/sbin, which is not in every user's PATH
 find_program(POLYTRACE_BPFTOOL bpftool PATHS /usr/sbin /usr/local/sbin)
@@ -26,5 +42,5 @@ if(NOT POLYTRACE_NODE)
 endif()
 if(missing)
   list(JOIN missing " " missing)
-  message(FATAL_ERROR "Missing to build polytrace: ${missing} (Debian: apt-get install ${missing})")
+  message(FATAL_ERROR "Missing to build polytrace: ${missing} (Debian: apt-get install ${missing}). Any clang from ${POLYTRACE_CLANG_MIN} on will do.")
 endif()

@@ -33,7 +33,7 @@ const pkgConfigHas = (module) => spawnSync('pkg-config', ['--exists', module]).s
 /** Debian packages of the toolchain that are not there; CMake finds the same things and more exactly. */
 function missingPackages() {
   const needed = [
-    ['clang', onPath(/^clang(-\d+)?$/)],
+    ['clang-19', onPath(/^clang(-(1[6-9]|[2-9]\d))?$/)],
     ['bpftool', onPath(/^bpftool$/)],
     ['cmake', onPath(/^cmake$/)],
     ['g++', onPath(/^(g\+\+|c\+\+|clang\+\+(-\d+)?)$/)],
