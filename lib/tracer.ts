@@ -5,6 +5,8 @@ import { KernelError, PolytraceError } from './errors.js';
 import {
   kernelDetail,
   loadBinding,
+  notPermitted,
+  withReason,
   type NativeBinding,
   type NativeError,
   type NativeFeatures,
@@ -152,7 +154,7 @@ function sensorError(error: NativeError, features: NativeFeatures): KernelError 
       detail,
     );
   }
-  if (error.errno === 'EPERM' || error.errno === 'EACCES') {
+  if (notPermitted(error)) {
     const missing = privileges().missing;
     return new KernelError(
       'NOT_PERMITTED',
@@ -163,7 +165,7 @@ function sensorError(error: NativeError, features: NativeFeatures): KernelError 
   }
   return new KernelError(
     error.code ?? 'SENSOR_LOAD',
-    `${error.message}${error.errno === undefined ? '' : ` (${error.errno})`}`,
+    withReason(error),
     '`polytrace preflight` tells what this kernel offers; the `log` of this error has what the kernel said',
     detail,
   );

@@ -3,6 +3,8 @@ import type { HookImage } from '../policy/image.js';
 import { KernelError } from '../errors.js';
 import {
   kernelDetail,
+  notPermitted,
+  withReason,
   type NativeBinding,
   type NativeError,
   type NativeFeatures,
@@ -174,8 +176,7 @@ function toKernelError(error: NativeError, hook: HookImage, functionName: string
       detail,
     );
   }
-  // the verifier says EACCES, too, of a program that it does not accept
-  if (error.errno === 'EPERM') {
+  if (notPermitted(error)) {
     return new KernelError(
       'NOT_PERMITTED',
       `${place}: not permitted to attach to ${functionName}: ${error.message}`,
@@ -185,7 +186,7 @@ function toKernelError(error: NativeError, hook: HookImage, functionName: string
   }
   return new KernelError(
     error.code ?? 'HOOK_LOAD',
-    `${place}: ${error.message}${error.errno === undefined ? '' : ` (${error.errno})`}`,
+    `${place}: ${withReason(error)}`,
     'the `log` of this error has what the kernel said',
     detail,
   );
