@@ -35,8 +35,9 @@ enum abi_limit {
 	RESOLVE_STEPS_MAX = 12,    /* members between a parameter and the value that `resolve` leads to */
 	INT_TESTS_MAX = 192,       /* comparisons of one hook, all values and selectors together */
 	INT_GROUPS_MAX = 64,
-	CEL_STEPS_MAX = 48,        /* instructions of all CEL expressions of one hook */
-	CEL_REGISTERS = 8,
+	CEL_ROOM = 512,            /* BPF instructions of the CEL expressions of one hook, of its entry and of its return */
+	CEL_ENTRY_MARK = 0x43454c01, /* the number that the first of them loads, in the object as it was built */
+	CEL_RETURN_MARK = 0x43454c02,
 	SUBSTRING_PASSES_MAX = 4,  /* scans of one text for substrings */
 	AUTOMATON_STATES_MAX = 65535, /* characters of all substrings of one hook, about */
 	PROCESS_TESTS_MAX = 128,
@@ -377,46 +378,6 @@ struct change_test {
 	u32 pad2;
 };
 
-enum cel_op {
-	CEL_CONST = 0, /* to = imm */
-	CEL_VALUE = 1, /* to = the scalar in slot imm */
-	CEL_ADD = 2, /* to = a + b, and so on; wraps around */
-	CEL_SUB = 3,
-	CEL_MUL = 4,
-	CEL_DIV = 5, /* by zero is an error: the filter does not hold */
-	CEL_MOD = 6,
-	CEL_DIV_SIGNED = 7,
-	CEL_MOD_SIGNED = 8,
-	CEL_AND = 9, /* of bits */
-	CEL_OR = 10,
-	CEL_XOR = 11,
-	CEL_SHL = 12, /* by 64 or more gives 0 */
-	CEL_SHR = 13,
-	CEL_SAR = 14, /* by 64 or more gives the sign */
-	CEL_EQ = 15, /* comparisons give 1 or 0 */
-	CEL_NE = 16,
-	CEL_LT = 17,
-	CEL_LE = 18,
-	CEL_LT_SIGNED = 19,
-	CEL_LE_SIGNED = 20,
-	CEL_BOTH = 21, /* && and ||: an error counts only where the other side does not decide */
-	CEL_EITHER = 22,
-	CEL_NOT = 23, /* to = !a */
-	CEL_INVERT = 24, /* to = ~a */
-	CEL_NEGATE = 25, /* to = -a */
-	CEL_SIGN_EXTEND = 26, /* to = a, of which the lower imm bits (8, 16, 32) count */
-	CEL_ZERO_EXTEND = 27,
-	CEL_SELECT = 28, /* to = a ? to : b */
-	CEL_FILTER = 29, /* the selectors imm stay candidates only when a is not 0 */
-};
-
-struct cel_step {
-	u64 imm;
-	u8 op; /* enum cel_op */
-	u8 to, a, b; /* registers */
-	u8 pad[4];
-};
-
 /* In each hook program's .rodata: constants for the verifier, so that what a policy does not use is cut away. */
 struct hook_config {
 	u32 hook;
@@ -430,8 +391,8 @@ struct hook_config {
 	u8 process_tests;
 	u8 change_tests;
 	u8 objects_count;
-	u8 cel_entry; /* the first steps of cel, which the entry takes, */
-	u8 cel_count; /* and all */
+	u8 has_cel_entry; /* there is an expression of values that are known at the entry, */
+	u8 has_cel_return; /* and one of others */
 	u8 pad[2];
 	u32 body_size; /* bytes of a record after struct event_hook, at most */
 	struct value_config values[HOOK_VALUES_MAX];
@@ -440,7 +401,6 @@ struct hook_config {
 	struct int_test tests[INT_TESTS_MAX];
 	struct process_test process[PROCESS_TESTS_MAX];
 	struct change_test changes[CHANGE_TESTS_MAX];
-	struct cel_step cel[CEL_STEPS_MAX];
 };
 
 /* Keys of the tables: the value's slot, then what is looked for. */
@@ -556,7 +516,6 @@ ABI_SIZE(text_table, 24);
 ABI_SIZE(object_config, 184);
 ABI_SIZE(process_test, 16);
 ABI_SIZE(change_test, 32);
-ABI_SIZE(cel_step, 16);
 ABI_SIZE(verdict, 16);
 ABI_SIZE(trie_key, 260);
 ABI_SIZE(int_key, 16);

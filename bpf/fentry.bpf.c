@@ -5,6 +5,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static u64 hook_param(void *ctx, u32 n);
+static u64 hook_register(void *ctx, u32 offset);
 #include "hook.bpf.h"
 
 static __always_inline u64 context_word(void *ctx, u32 n)
@@ -18,6 +19,16 @@ static __always_inline u64 context_word(void *ctx, u32 n)
 		CONTEXT_CASE(3, 3 * sizeof(u64))
 		CONTEXT_CASE(4, 4 * sizeof(u64))
 		CONTEXT_CASE(5, 5 * sizeof(u64))
+	}
+	return word;
+}
+
+/* It follows the parameters. */
+static __always_inline u64 returned_word(void *ctx)
+{
+	u64 word = 0;
+
+	switch (config.params) {
 		CONTEXT_CASE(6, 6 * sizeof(u64))
 		CONTEXT_CASE(7, 7 * sizeof(u64))
 		CONTEXT_CASE(8, 8 * sizeof(u64))
@@ -25,6 +36,8 @@ static __always_inline u64 context_word(void *ctx, u32 n)
 		CONTEXT_CASE(10, 10 * sizeof(u64))
 		CONTEXT_CASE(11, 11 * sizeof(u64))
 		CONTEXT_CASE(12, 12 * sizeof(u64))
+	default:
+		word = context_word(ctx, config.params);
 	}
 	return word;
 }
@@ -34,6 +47,12 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	if (config.syscall)
 		return syscall_param((void *)context_word(ctx, 0), n);
 	return context_word(ctx, n);
+}
+
+/* A trampoline does not keep the registers. */
+static __always_inline u64 hook_register(void *ctx __attribute__((unused)), u32 offset __attribute__((unused)))
+{
+	return 0;
 }
 
 /* Entry and return of one call are given the same context: it is in the trampoline's own stack frame. */
@@ -46,9 +65,5 @@ int hook_entry(void *ctx)
 SEC("fexit")
 int hook_return(void *ctx)
 {
-	u64 return_value = context_word(ctx, config.params);
-
-	if (config.pair)
-		return on_return((u64)ctx, return_value);
-	return on_entry_and_return(ctx, return_value);
+	return on_return(ctx, (u64)ctx, returned_word(ctx));
 }

@@ -5,6 +5,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static u64 hook_param(void *ctx, u32 n);
+static u64 hook_register(void *ctx, u32 offset);
 #include "hook.bpf.h"
 
 static __always_inline u64 hook_param(void *ctx, u32 n)
@@ -12,6 +13,14 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	if (config.syscall)
 		return syscall_param((void *)function_param(ctx, 0), n);
 	return function_param(ctx, n);
+}
+
+static __always_inline u64 hook_register(void *ctx, u32 offset)
+{
+	u64 word = 0;
+
+	bpf_probe_read_kernel(&word, sizeof(word), ctx + offset);
+	return word;
 }
 
 SEC("kprobe")
@@ -23,5 +32,5 @@ int hook_entry(struct pt_regs *ctx)
 SEC("kretprobe")
 int hook_return(struct pt_regs *ctx)
 {
-	return on_return(FRAME_AT_RETURN(ctx), PT_REGS_RC(ctx));
+	return on_return(ctx, FRAME_AT_RETURN(ctx), PT_REGS_RC(ctx));
 }

@@ -16,7 +16,6 @@ KEEP(enum, value_source);
 KEEP(enum, value_memory);
 KEEP(enum, int_op);
 KEEP(enum, process_field);
-KEEP(enum, cel_op);
 KEEP(enum, address_side);
 KEEP(enum, sensor_hook);
 
@@ -48,7 +47,6 @@ KEEP(struct, substring_pass);
 KEEP(struct, object_config);
 KEEP(struct, process_test);
 KEEP(struct, change_test);
-KEEP(struct, cel_step);
 KEEP(struct, hook_config);
 KEEP(struct, trie_key);
 KEEP(struct, int_key);

@@ -65,6 +65,9 @@ __noinline int walk_path(struct text_buffer *buffer)
 		length = at_most(READ(dentry, d_name.len), NAME_BYTES_MAX);
 		name = READ(dentry, d_name.name);
 		if (parent == dentry) {
+			/* the top, and nobody knows where it is mounted */
+			if (!mnt)
+				goto done;
 			/* the top of a tree that is not mounted there: a pipe, a socket, a memfd */
 			buffer->walk.flags |= TEXT_PSEUDO;
 			start -= length;

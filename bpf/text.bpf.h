@@ -23,8 +23,18 @@ struct path_walk {
 	u32 flags; /* enum text_flag */
 };
 
+/* Where the search for substrings stands. */
+struct text_scan {
+	u64 hits; /* selectors whose substring was found */
+	u32 at; /* next byte */
+	u32 state;
+	u32 ignore_case;
+	u32 pad;
+};
+
 struct text_buffer {
 	struct path_walk walk;
+	struct text_scan scan;
 	u8 bytes[TEXT_END + TEXT_ZEROS];
 	struct trie_key reversed;
 	u32 pad;

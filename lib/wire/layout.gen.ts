@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = 'e21eb9600977c0be';
+export const LAYOUT_HASH = '9ad53feeb760ee2d';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -18,8 +18,9 @@ export const AbiLimit = {
   RESOLVE_STEPS_MAX: 12,
   INT_TESTS_MAX: 192,
   INT_GROUPS_MAX: 64,
-  CEL_STEPS_MAX: 48,
-  CEL_REGISTERS: 8,
+  CEL_ROOM: 512,
+  CEL_ENTRY_MARK: 1128614913,
+  CEL_RETURN_MARK: 1128614914,
   SUBSTRING_PASSES_MAX: 4,
   AUTOMATON_STATES_MAX: 65535,
   PROCESS_TESTS_MAX: 128,
@@ -531,53 +532,9 @@ export const ChangeTest = {
   pad2: 28,
 } as const;
 
-/** enum cel_op */
-export const CelOp = {
-  CEL_CONST: 0,
-  CEL_VALUE: 1,
-  CEL_ADD: 2,
-  CEL_SUB: 3,
-  CEL_MUL: 4,
-  CEL_DIV: 5,
-  CEL_MOD: 6,
-  CEL_DIV_SIGNED: 7,
-  CEL_MOD_SIGNED: 8,
-  CEL_AND: 9,
-  CEL_OR: 10,
-  CEL_XOR: 11,
-  CEL_SHL: 12,
-  CEL_SHR: 13,
-  CEL_SAR: 14,
-  CEL_EQ: 15,
-  CEL_NE: 16,
-  CEL_LT: 17,
-  CEL_LE: 18,
-  CEL_LT_SIGNED: 19,
-  CEL_LE_SIGNED: 20,
-  CEL_BOTH: 21,
-  CEL_EITHER: 22,
-  CEL_NOT: 23,
-  CEL_INVERT: 24,
-  CEL_NEGATE: 25,
-  CEL_SIGN_EXTEND: 26,
-  CEL_ZERO_EXTEND: 27,
-  CEL_SELECT: 28,
-  CEL_FILTER: 29,
-} as const;
-
-/** struct cel_step */
-export const CelStep = {
-  sizeof: 16,
-  imm: 0,
-  op: 8,
-  to: 9,
-  a: 10,
-  b: 11,
-} as const;
-
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 13408,
+  sizeof: 12640,
   hook: 0,
   selfTgid: 4,
   selectors: 8,
@@ -589,8 +546,8 @@ export const HookConfig = {
   processTests: 21,
   changeTests: 22,
   objectsCount: 23,
-  celEntry: 24,
-  celCount: 25,
+  hasCelEntry: 24,
+  hasCelReturn: 25,
   bodySize: 28,
   values: 32,
   valuesStride: 136,
@@ -610,9 +567,6 @@ export const HookConfig = {
   changes: 12128,
   changesStride: 32,
   changesLength: 16,
-  cel: 12640,
-  celStride: 16,
-  celLength: 48,
 } as const;
 
 /** struct trie_key */

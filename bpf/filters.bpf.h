@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Filters that need no text: on numbers, expressions, and the process. Each takes the candidate selectors, a bit each, and
+ * gives those that it does not contradict.
+ */
+#ifndef POLYTRACE_FILTERS_BPF_H
+#define POLYTRACE_FILTERS_BPF_H
+
+#include "values.bpf.h"
+#include "task.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set at load */
+	__type(key, struct int_key);
+	__type(value, struct verdict);
+} int_equal SEC(".maps");
+
+static __always_inline u64 apply(u64 candidates, const volatile struct table *table, const struct verdict *verdict)
+{
+	if (!verdict)
+		return candidates & ~table->positive;
+	return candidates & (verdict->match | ~table->positive) & ~verdict->reject;
+}
+
+/* ---- numbers --------------------------------------------------------------------------------------------- */
+
+static __always_inline bool int_test_holds(const volatile struct int_test *test, u64 value)
+{
+	u32 op = test->op;
+	u64 against = test->value;
+
+	if (op == INT_EQUAL)
+		return value == against;
+	if (op == INT_MASK)
+		return value & against;
+	if (op == INT_GREATER)
+		return value > against;
+	if (op == INT_LESS)
+		return value < against;
+	if (op == INT_GREATER_SIGNED)
+		return (s64)value > (s64)against;
+	if (op == INT_LESS_SIGNED)
+		return (s64)value < (s64)against;
+	if (op == INT_RANGE)
+		return value >= against && value <= test->upper;
+	return (s64)value >= (s64)against && (s64)value <= (s64)test->upper;
+}
+
+static __always_inline u64 filter_group(u64 candidates, u32 index, u64 value)
+{
+	const volatile struct int_group *group = &config.groups[index];
+	u32 first = group->first, count = group->count;
+	u64 hits = 0;
+
+	for (u32 i = 0; i < INT_TESTS_MAX && i < count; i++) {
+		const volatile struct int_test *test = &config.tests[first + i];
+
+		if (int_test_holds(test, value))
+			hits |= test->selectors;
+	}
+	return group->negate ? candidates & ~hits : candidates & (hits | ~group->selectors);
+}
+
+static __always_inline u64 filter_number(u64 candidates, u32 slot, u64 value)
+{
+	const volatile struct value_config *of = &config.values[slot];
+	u32 first = of->first_group, count = of->groups_count;
+
+	for (u32 i = 0; i < INT_GROUPS_MAX && i < count; i++) {
+		candidates = filter_group(candidates, first + i, value);
+		if (!candidates)
+			return 0;
+	}
+	if (of->integers.used && candidates & of->integers.used) {
+		struct int_key key = { .value = value, .slot = slot };
+
+		candidates = apply(candidates, &of->integers, bpf_map_lookup_elem(&int_equal, &key));
+	}
+	return candidates;
+}
+
+static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase phase, u64 returned)
+{
+#pragma unroll
+	for (u32 i = 0; i < HOOK_VALUES_MAX; i++) {
+		const volatile struct value_config *value = &config.values[i];
+
+		if (i >= config.values_count)
+			break;
+		if (value->read != READ_SCALAR || !in_phase(value, phase))
+			continue;
+		if (!value->groups_count && !value->integers.used)
+			continue;
+		candidates = filter_number(candidates, i, scalar_inline(ctx, i, returned));
+		if (!candidates)
+			return 0;
+	}
+	return candidates;
+}
+
+/* ---- expressions ------------------------------------------------------------------------------------------ */
+
+/*
+ * CEL expressions: user space compiles them to instructions, which it writes over these bodies before they are loaded. It
+ * finds them by their first instruction. As they stand they let every candidate pass.
+ */
+#define CEL_STUB(name, number)                                                                                        \
+	static __noinline __attribute__((naked)) u64 name(const u64 *values __attribute__((unused)),                  \
+							  u64 candidates __attribute__((unused)))                     \
+	{                                                                                                             \
+		asm volatile("r0 = %0\n.rept %1\nr0 = r0\n.endr\nr0 = r2\nexit" ::"i"(number), "i"(CEL_ROOM - 3));       \
+	}
+
+CEL_STUB(cel_entry, CEL_ENTRY_MARK)
+CEL_STUB(cel_return, CEL_RETURN_MARK)
+
+/* `record`: of the entry, when this is the return; else null. */
+static __always_inline u64 filter_cel(void *ctx, u64 candidates, enum phase phase, u64 returned, struct value *values)
+{
+	u64 numbers[HOOK_VALUES_MAX] = {};
+
+#pragma unroll
+	for (u32 i = 0; i < HOOK_VALUES_MAX; i++) {
+		const volatile struct value_config *value = &config.values[i];
+
+		if (i >= config.values_count)
+			break;
+		if (value->read != READ_SCALAR)
+			continue;
+		if (in_phase(value, phase))
+			numbers[i] = scalar(ctx, i, returned);
+		else if (values)
+			numbers[i] = values[i].value;
+	}
+	if (config.has_cel_entry && phase != PHASE_RETURN)
+		candidates = cel_entry(numbers, candidates);
+	if (config.has_cel_return && phase != PHASE_ENTRY)
+		candidates = cel_return(numbers, candidates);
+	return candidates;
+}
+
+/* ---- the process ----------------------------------------------------------------------------------------- */
+
+static __noinline u64 process_value(u32 field)
+{
+	struct task_struct *task = current_task();
+	const struct cred *cred = READ(task, cred);
+	struct process_namespaces ns;
+	u32 index = field - PROCESS_NAMESPACE;
+
+	switch (field) {
+	case PROCESS_TGID:
+		return READ(task, tgid);
+	case PROCESS_NAMESPACE_TGID: {
+		struct task_struct *leader = READ(task, group_leader);
+		struct pid_namespace *pid_ns;
+		u32 number;
+
+		own_upid(leader, &pid_ns, &number);
+		return number;
+	}
+	case PROCESS_CAP_PERMITTED:
+		return READ_U64(cred, cap_permitted);
+	case PROCESS_CAP_EFFECTIVE:
+		return READ_U64(cred, cap_effective);
+	case PROCESS_CAP_INHERITABLE:
+		return READ_U64(cred, cap_inheritable);
+	}
+	fill_namespaces(&ns, task);
+	if (index >= sizeof(ns) / sizeof(u32))
+		return 0;
+	return ((u32 *)&ns)[index];
+}
+
+static __always_inline u64 filter_sets(u64 candidates, u32 tgid)
+{
+	const struct process_bits *bits = bpf_map_lookup_elem(&process_bits, &tgid);
+	u64 words[2 * PROCESS_WORDS] = {};
+	u32 count = config.process_tests;
+
+	/* a process without an entry is in no set */
+	if (bits) {
+		__builtin_memcpy(words, bits->own.words, sizeof(bits->own.words));
+		__builtin_memcpy(words + PROCESS_WORDS, bits->parent.words, sizeof(bits->parent.words));
+	}
+	for (u32 i = 0; i < PROCESS_TESTS_MAX && i < count; i++) {
+		const volatile struct process_test *test = &config.process[i];
+		u32 set = test->set, word = (set / 64) % PROCESS_WORDS + (test->parent ? PROCESS_WORDS : 0);
+		bool in = (words[word] >> (set % 64)) & 1;
+
+		if (in == !!test->negate)
+			candidates &= ~test->selectors;
+	}
+	return candidates;
+}
+
+static __always_inline void fill_state(struct process_state *state, struct task_struct *task)
+{
+	const struct cred *cred = READ(task, cred);
+
+	state->cap_permitted = READ_U64(cred, cap_permitted);
+	state->cap_effective = READ_U64(cred, cap_effective);
+	state->cap_inheritable = READ_U64(cred, cap_inheritable);
+	fill_namespaces(&state->ns, task);
+}
+
+static __always_inline u32 changed_namespaces(const struct process_namespaces *a, const struct process_namespaces *b)
+{
+	const u32 *x = (const u32 *)a, *y = (const u32 *)b;
+	u32 changed = 0;
+
+#pragma unroll
+	for (u32 i = 0; i < sizeof(*a) / sizeof(u32); i++)
+		if (x[i] != y[i])
+			changed |= 1U << i;
+	return changed;
+}
+
+static __noinline u64 filter_changes(u64 candidates, u32 tgid)
+{
+	struct process_state *known = bpf_map_lookup_elem(&process_states, &tgid);
+	struct process_state now = {};
+	u64 permitted = 0, effective = 0, inheritable = 0;
+	u32 namespaces = 0, count = config.change_tests;
+
+	fill_state(&now, current_task());
+	if (known) {
+		permitted = known->cap_permitted ^ now.cap_permitted;
+		effective = known->cap_effective ^ now.cap_effective;
+		inheritable = known->cap_inheritable ^ now.cap_inheritable;
+		namespaces = changed_namespaces(&known->ns, &now.ns);
+	}
+	for (u32 i = 0; i < CHANGE_TESTS_MAX && i < count; i++) {
+		const volatile struct change_test *test = &config.changes[i];
+		u32 set = test->capability_set;
+		u64 caps = set == PROCESS_CAP_PERMITTED ? permitted : set == PROCESS_CAP_EFFECTIVE ? effective : inheritable;
+		bool changed = (caps & test->capabilities) || (namespaces & test->namespaces);
+
+		if (changed == !!test->negate || (test->outside_host && now.ns.user == test->host_user))
+			candidates &= ~test->selectors;
+	}
+	return candidates;
+}
+
+/* What was reported is what later changes are measured against. */
+static __noinline void remember_state(u32 tgid)
+{
+	struct process_state *known = bpf_map_lookup_elem(&process_states, &tgid);
+
+	if (known)
+		fill_state(known, current_task());
+}
+
+static __always_inline u64 filter_process(struct task_struct *task, u64 candidates)
+{
+	u32 tgid, count = config.process_groups;
+
+	if (!config.self_tgid && !count && !config.process_tests && !config.change_tests)
+		return candidates;
+	tgid = READ(task, tgid);
+	if (tgid == config.self_tgid)
+		return 0;
+	for (u32 i = 0; i < INT_GROUPS_MAX && i < count; i++) {
+		u32 field = config.groups[i].field;
+
+		candidates = filter_group(candidates, i, field == PROCESS_TGID ? tgid : process_value(field));
+		if (!candidates)
+			return 0;
+	}
+	if (config.process_tests)
+		candidates = filter_sets(candidates, tgid);
+	if (candidates && config.change_tests)
+		candidates = filter_changes(candidates, tgid);
+	return candidates;
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The record of a hook while it is built: values, then texts and details as they come. */
+#ifndef POLYTRACE_RECORD_BPF_H
+#define POLYTRACE_RECORD_BPF_H
+
+#include "values.bpf.h"
+
+enum {
+	TEXT_ROOM = 4096, /* a text and one byte more */
+	BODY_MAX = HOOK_VALUES_MAX * sizeof(struct value) + HOOK_ARGS_MAX * TEXT_ROOM + 2 * (BUFFER_BYTES_MAX + 1),
+};
+
+/* What is kept of an entry until its return, and the record that is written out. */
+struct hook_record {
+	u64 candidates;
+	u64 size; /* of the buffer that is taken next */
+	u32 used; /* bytes of the body */
+	u32 pad;
+	struct event_hook event;
+	u8 body[BODY_MAX]; /* as long as config says */
+};
+
+static __always_inline struct value *value_slot(struct hook_record *record, u32 slot)
+{
+	if (slot >= HOOK_VALUES_MAX)
+		slot = 0;
+	return (void *)&record->body[slot * sizeof(struct value)];
+}
+
+/* Where the next text or detail of this value goes: `room` bytes. */
+static __always_inline u8 *next_place(struct hook_record *record, u32 room)
+{
+	record->used = at_most((record->used + 7) & ~7, config.body_size - room);
+	return &record->body[at_most(record->used, config.body_size - room)];
+}
+
+static __always_inline void close_place(struct hook_record *record, struct value *value, u32 length, u32 flags)
+{
+	value->text.offset = sizeof(struct event_hook) + record->used;
+	value->text.length = length;
+	value->text.flags = flags;
+	record->used += length;
+}
+
+static __always_inline void clear_value(struct value *value)
+{
+	__builtin_memset(value, 0, sizeof(*value));
+	value->fd = -1;
+}
+
+#endif

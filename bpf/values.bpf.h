@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The values of a hook: where each comes from, the way to it through kernel structures, and numbers.
+ *
+ * The includer defines `static u64 hook_param(void *ctx, u32 n)`, function parameter n, and
+ * `static u64 hook_register(void *ctx, u32 offset)`.
+ */
+#ifndef POLYTRACE_VALUES_BPF_H
+#define POLYTRACE_VALUES_BPF_H
+
+#include "path.bpf.h"
+
+const volatile struct hook_config config = {};
+
+/* Which values a program reads. */
+enum phase {
+	PHASE_WHOLE, /* all: there is no second program, or none is needed */
+	PHASE_ENTRY, /* those that are known when the function is entered, */
+	PHASE_RETURN, /* and those that are not */
+};
+
+static __always_inline bool in_phase(const volatile struct value_config *value, enum phase phase)
+{
+	return phase == PHASE_WHOLE || value->late == (phase == PHASE_RETURN);
+}
+
+/* Goes the way of `resolve`; 0 where it ends at a null pointer or at memory that cannot be read. */
+static __noinline u64 follow_steps(u64 address, u32 slot)
+{
+	const volatile struct value_config *value;
+
+	if (slot >= HOOK_VALUES_MAX)
+		return 0;
+	value = &config.values[slot];
+	for (u32 i = 0; i < RESOLVE_STEPS_MAX && i < value->steps_count; i++) {
+		if (!address)
+			return 0;
+		address += value->steps[i].offset;
+		if (value->steps[i].follow) {
+			u64 next = 0;
+
+			bpf_probe_read_kernel(&next, sizeof(next), (void *)address);
+			address = next;
+		}
+	}
+	return address;
+}
+
+/* A parameter or return value as it is, or the address that `resolve` leads to. */
+static __always_inline u64 raw_value_inline(void *ctx, u32 slot, u64 returned)
+{
+	const volatile struct value_config *value = &config.values[slot];
+	u32 source = value->source;
+	u64 raw;
+
+	if (source == SOURCE_PARAM)
+		raw = hook_param(ctx, value->param);
+	else if (source == SOURCE_RETURN)
+		raw = returned;
+	else if (source == SOURCE_TASK)
+		raw = (u64)current_task();
+	else
+		raw = hook_register(ctx, value->param);
+	if (value->steps_count)
+		raw = follow_steps(raw, slot);
+	return raw;
+}
+
+static __always_inline u64 as_integer(u64 raw, u32 width, bool is_signed)
+{
+	if (width == 4)
+		return is_signed ? (u64)(s64)(s32)raw : (u32)raw;
+	if (width == 8)
+		return raw;
+	if (width == 2)
+		return is_signed ? (u64)(s64)(s16)raw : (u16)raw;
+	return is_signed ? (u64)(s64)(s8)raw : (u8)raw;
+}
+
+/* A number; 0 where it cannot be read. */
+static __always_inline u64 scalar_inline(void *ctx, u32 slot, u64 returned)
+{
+	const volatile struct value_config *value = &config.values[slot];
+	u32 width = value->width;
+	u64 raw = raw_value_inline(ctx, slot, returned);
+
+	if (value->indirect) {
+		u64 word = 0;
+
+		if (width > sizeof(word))
+			return 0;
+		bpf_probe_read_kernel(&word, width, (void *)raw);
+		raw = word;
+	}
+	return as_integer(raw, width, value->is_signed);
+}
+
+/* The same out of line: where a value is read once everything has matched, the size of the program counts. */
+static __noinline u64 raw_value(void *ctx, u32 slot, u64 returned)
+{
+	if (slot >= HOOK_VALUES_MAX)
+		return 0;
+	return raw_value_inline(ctx, slot, returned);
+}
+
+static __noinline u64 scalar(void *ctx, u32 slot, u64 returned)
+{
+	if (slot >= HOOK_VALUES_MAX)
+		return 0;
+	return scalar_inline(ctx, slot, returned);
+}
+
+static __noinline u64 size_param(void *ctx, u32 slot)
+{
+	if (slot >= HOOK_VALUES_MAX)
+		return 0;
+	return hook_param(ctx, config.values[slot].size_param - 1);
+}
+
+#endif
