@@ -105,17 +105,21 @@ static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase 
  * CEL expressions: user space compiles them to instructions, which it writes over these bodies before they are loaded. It
  * finds them by their first instruction. As they stand they let every candidate pass.
  */
-#define CEL_STUB(name, number)                                                                                        \
-	static __noinline __attribute__((naked)) u64 name(const u64 *values __attribute__((unused)),                  \
-							  u64 candidates __attribute__((unused)))                     \
-	{                                                                                                             \
-		asm volatile("r0 = %0\n.rept %1\nr0 = r0\n.endr\nr0 = r2\nexit" ::"i"(number), "i"(CEL_ROOM - 3));       \
+#define CEL_STUB(name, number)                                                                                       \
+	static __noinline u64 name(const u64 *values, u64 candidates)                                                \
+	{                                                                                                            \
+		register const u64 *first asm("r1") = values;                                                        \
+		register u64 second asm("r2") = candidates;                                                          \
+                                                                                                                     \
+		asm volatile("r0 = %0\n.rept %1\nr0 = r0\n.endr\nr0 = r2\nexit" ::"i"(number), "i"(CEL_ROOM - 3),  \
+			     "r"(first), "r"(second));                                                               \
+		__builtin_unreachable();                                                                             \
 	}
 
 CEL_STUB(cel_entry, CEL_ENTRY_MARK)
 CEL_STUB(cel_return, CEL_RETURN_MARK)
 
-/* `record`: of the entry, when this is the return; else null. */
+/* `values`: those that the entry has read, when this is the return; else null. */
 static __always_inline u64 filter_cel(void *ctx, u64 candidates, enum phase phase, u64 returned, struct value *values)
 {
 	u64 numbers[HOOK_VALUES_MAX] = {};

@@ -321,8 +321,11 @@ struct load_info {
 	bool sig_ok;
 };
 
+enum bpf_prog_type { BPF_PROG_TYPE_UNSPEC };
+
 struct bpf_map {
-	u32 map_type, key_size, value_size, max_entries;
+	enum bpf_map_type map_type;
+	u32 key_size, value_size, max_entries;
 	char name[16];
 };
 
@@ -331,7 +334,8 @@ struct bpf_prog_aux {
 };
 
 struct bpf_prog {
-	u32 type, len;
+	enum bpf_prog_type type;
+	u32 len;
 	struct bpf_prog_aux *aux;
 };
 

@@ -16,8 +16,8 @@ static __always_inline struct mount *mount_of(struct vfsmount *mnt)
 
 enum {
 	/* "/a" 2,047 times is a path of 4,094 bytes: as many rounds of as many steps cover it, and mounts in between */
-	WALK_STEPS = 64,
-	WALK_ROUNDS = 34,
+	WALK_STEPS = 16,
+	WALK_ROUNDS = 136,
 };
 
 /*
