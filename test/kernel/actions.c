@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -61,6 +62,38 @@ static void do_lseek(char **arg)
 {
 	begin();
 	syscall(SYS_lseek, number(arg[0]), number(arg[1]), number(arg[2]));
+}
+
+/* what those do that are about the process: it can be told apart from all others by its descriptor */
+static void call(void)
+{
+	begin();
+	syscall(SYS_lseek, 4242, 0, 0);
+}
+
+/* nested NAME: by a child of a process with that name */
+static void do_nested(char **arg)
+{
+	prctl(PR_SET_NAME, arg[0]);
+	if (fork() == 0) {
+		call();
+		_exit(0);
+	}
+	wait(NULL);
+}
+
+/* rlimit SECONDS, seteuid UID */
+static void do_rlimit(char **arg)
+{
+	struct rlimit limit = { number(arg[0]), RLIM_INFINITY };
+	must(setrlimit(RLIMIT_CPU, &limit), "setrlimit");
+	call();
+}
+
+static void do_seteuid(char **arg)
+{
+	must(setresuid(-1, number(arg[0]), -1), "setresuid");
+	call();
 }
 
 /* seek FILE OFFSET WHENCE */
@@ -191,9 +224,11 @@ static void do_readdir(char **arg)
 	must(syscall(SYS_getdents64, fd, entries, sizeof(entries)), "getdents64");
 }
 
-/* chmod PATH MODE */
+/* chmod PATH MODE: a file is made when there is nothing */
 static void do_chmod(char **arg)
 {
+	if (access(arg[0], F_OK))
+		close(open_for(arg[0], O_RDWR | O_CREAT));
 	begin();
 	must(chmod(arg[0], number(arg[1])), "chmod");
 }
@@ -207,14 +242,38 @@ static void do_mkdir(char **arg)
 	mkdir(arg[0], number(arg[1]));
 }
 
-/* exec FILE: which is made a link to this program */
+/* exec FILE, program FILE: which is made a link to this program; it ends, or goes on as that */
+static void execute(char **argv)
+{
+	if (linkat(AT_FDCWD, "/proc/self/exe", AT_FDCWD, argv[0], AT_SYMLINK_FOLLOW) && errno != EEXIST)
+		must(-1, argv[0]);
+	must(execv(argv[0], argv), "execv");
+}
+
 static void do_exec(char **arg)
 {
 	char *argv[] = { arg[0], NULL };
-	if (linkat(AT_FDCWD, "/proc/self/exe", AT_FDCWD, arg[0], AT_SYMLINK_FOLLOW) && errno != EEXIST)
-		must(-1, arg[0]);
 	begin();
-	must(execv(arg[0], argv), "execv");
+	execute(argv);
+}
+
+static void do_program(char **arg)
+{
+	char *argv[] = { arg[0], "marked", (char *)mark, NULL };
+	execute(argv);
+}
+
+void run_marked(const char *name)
+{
+	mark = name;
+	call();
+}
+
+/* socket FAMILY */
+static void do_socket(char **arg)
+{
+	begin();
+	must(socket(number(arg[0]), SOCK_DGRAM, 0), "socket");
 }
 
 static socklen_t address(struct sockaddr_storage *to, const char *host, const char *port)
@@ -435,7 +494,8 @@ static const struct action {
 	{ "unix", 1, do_unix },		{ "device", 1, do_device },	{ "capable", 1, do_capable },
 	{ "capset", 3, do_capset },	{ "setuid", 1, do_setuid },	{ "bpf", 1, do_bpf },
 	{ "bpfprog", 1, do_bpfprog },	{ "bpfmap", 1, do_bpfmap },	{ "perf", 1, do_perf },
-	{ "module", 2, do_module },
+	{ "module", 2, do_module },	{ "nested", 1, do_nested },	{ "rlimit", 1, do_rlimit },
+	{ "seteuid", 1, do_seteuid },	{ "program", 1, do_program },	{ "socket", 1, do_socket },
 };
 
 static const struct action *find(const char *name, int args)

@@ -236,6 +236,10 @@ int main(int count, char **arg)
 		return 0;
 	if (!strcmp(arg[1], "batch"))
 		return run_batch();
+	if (!strcmp(arg[1], "marked") && count == 3) {
+		run_marked(arg[2]);
+		return 0;
+	}
 	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(arg[1], commands[i].name) && count == 2 + commands[i].args) {
 			commands[i].run(arg + 2);

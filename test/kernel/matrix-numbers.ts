@@ -1,0 +1,191 @@
+/** The matrix: numbers, system calls, capabilities and sets of them. */
+import { ARG_TYPES, type ArgTypeName } from '../../lib/policy/vocabulary.js';
+import type { Action, Hook, Row, Subject } from './matrix.js';
+
+/** Bits above the type's own, which must not count. */
+const NOISE = 0x1122334455667788n;
+
+/** lseek takes any number as its offset; the descriptor is of nothing, so nothing happens. */
+export function lseek(value: bigint, bits = 64): Action {
+  const own = BigInt.asUintN(bits, value);
+  const raw = bits === 64 ? own : ((NOISE >> BigInt(bits)) << BigInt(bits)) | own;
+  return ['lseek', 4242, `0x${raw.toString(16)}`, 0];
+}
+
+export function signedRows(bits: number, act: (value: bigint) => Action): Row[] {
+  const least = -(2n ** BigInt(bits - 1));
+  return [
+    { operator: 'Equal', values: ['-5', '100'], match: act(-5n), miss: act(5n) },
+    { operator: 'Equal', values: [`${least}`, `${-least - 1n}`], match: act(least), miss: act(least + 1n) },
+    { operator: 'GreaterThan', values: ['-3'], match: act(2n), miss: act(-5n) },
+    { operator: 'LessThan', values: ['-3'], match: act(least), miss: act(-3n) },
+    { operator: 'Mask', values: ['0x6'], match: act(4n), miss: act(1n) },
+    { operator: 'InMap', values: ['-5', '7'], match: act(7n), miss: act(6n) },
+    { operator: 'InRange', values: ['-10:-4', '50:60'], match: act(-10n), miss: act(-3n) },
+    { operator: 'CelExpr', values: ['arg0 * 2 == -10'], match: act(-5n), miss: act(5n) },
+  ];
+}
+
+export function unsignedRows(bits: number, act: (value: bigint) => Action): Row[] {
+  const most = 2n ** BigInt(bits) - 1n;
+  const half = 2n ** BigInt(bits - 1);
+  return [
+    { operator: 'Equal', values: [`${most}`, '200'], match: act(most), miss: act(1n) },
+    { operator: 'GreaterThan', values: [`${half - 1n}`], match: act(half), miss: act(half - 1n) },
+    { operator: 'LessThan', values: ['100'], match: act(5n), miss: act(most) },
+    { operator: 'Mask', values: [`${half}`, '0x8'], match: act(half + 1n), miss: act(half - 9n) },
+    { operator: 'InMap', values: ['7', '200'], match: act(200n), miss: act(201n) },
+    { operator: 'InRange', values: ['100:200', '7:7'], match: act(200n), miss: act(201n) },
+    { operator: 'CelExpr', values: ['arg0 / 2u == 100u'], match: act(200n), miss: act(199n - 1n) },
+  ];
+}
+
+/** The field of JSON and how it is written: numbers of 64 bits as text. */
+const JSON_OF: Readonly<Partial<Record<ArgTypeName, string>>> = {
+  int: 'int_arg',
+  int8: 'int_arg',
+  sint8: 'int_arg',
+  int16: 'int_arg',
+  sint16: 'int_arg',
+  int32: 'int_arg',
+  sint32: 'int_arg',
+  uint8: 'uint_arg',
+  uint16: 'uint_arg',
+  uint32: 'uint_arg',
+  long: 'long_arg',
+  int64: 'long_arg',
+  sint64: 'long_arg',
+  ulong: 'size_arg',
+  uint64: 'size_arg',
+  size_t: 'size_arg',
+};
+
+function numberSubject(type: ArgTypeName): Subject {
+  const facts = ARG_TYPES[type] as { readonly class: string; readonly bits: number };
+  const act = (value: bigint): Action => lseek(value, facts.bits);
+  const signed = facts.class === 'signed';
+  const told = signed ? -5n : 200n;
+  const wide = facts.bits === 64;
+  return {
+    title: type,
+    type,
+    place: 'args',
+    hook: { call: 'sys_lseek', syscall: true, args: [{ index: 1, type }] },
+    rows: signed ? signedRows(facts.bits, act) : unsignedRows(facts.bits, act),
+    told: [
+      {
+        action: act(told),
+        value: { type, value: wide ? told : Number(told) },
+        json: { [JSON_OF[type] as string]: wide ? `${told}` : Number(told) },
+      },
+    ],
+  };
+}
+
+/** security_bpf is asked about any command, of which these are none. */
+const BPF_CMD: Subject = {
+  title: 'bpf_cmd',
+  type: 'bpf_cmd',
+  place: 'args',
+  hook: { call: 'security_bpf', args: [{ index: 0, type: 'bpf_cmd' }] },
+  rows: unsignedRows(32, (value) => ['bpf', value]),
+  told: [
+    { action: ['bpf', 5], value: { type: 'bpf_cmd', value: 5 }, json: { bpf_cmd_arg: 'BPF_PROG_LOAD' } },
+    { action: ['bpf', 200], value: { type: 'bpf_cmd', value: 200 }, json: {} },
+  ],
+};
+
+const SYSCALL64: Subject = {
+  title: 'syscall64',
+  type: 'syscall64',
+  place: 'args',
+  hook: { call: 'sys_lseek', syscall: true, args: [{ index: 1, type: 'syscall64' }] },
+  rows: [
+    { operator: 'Equal', values: ['257', '1'], match: lseek(257n), miss: lseek(2n) },
+    { operator: 'InMap', values: ['300:310', '3'], match: lseek(305n), miss: lseek(311n) },
+    { operator: 'InRange', values: ['10:20'], match: lseek(20n), miss: lseek(21n) },
+  ],
+  told: [{ action: lseek(257n), value: { type: 'syscall64', value: 257n }, json: { syscall_id: { id: 257 } } }],
+};
+
+const CHROOT = 18;
+const PACCT = 20;
+const BOOT = 22;
+const capable = (capability: number): Action => ['capable', capability];
+const CAPABILITY: Subject = {
+  title: 'capability',
+  type: 'capability',
+  place: 'args',
+  hook: { call: 'cap_capable', args: [{ index: 2, type: 'capability' }] },
+  rows: [
+    { operator: 'Equal', values: ['CAP_SYS_CHROOT', '40'], match: capable(CHROOT), miss: capable(PACCT) },
+    { operator: 'InMap', values: ['22:40', 'CAP_SYS_CHROOT'], match: capable(BOOT), miss: capable(PACCT) },
+    { operator: 'CelExpr', values: ['arg0 == 18 || arg0 == 22'], match: capable(BOOT), miss: capable(PACCT) },
+  ],
+  told: [
+    {
+      action: capable(CHROOT),
+      value: { type: 'capability', value: CHROOT },
+      json: { capability_arg: { value: CHROOT, name: 'CAP_SYS_CHROOT' } },
+    },
+  ],
+};
+
+/** Where security_capset has it: 2 effective, 3 inheritable, 4 permitted; capset's words are in this order as well. */
+function capabilitySet(type: ArgTypeName, index: number, json: string): Subject {
+  const other = index === 4 ? 3 : index + 1;
+  const act = (value: number, before = 0): Action =>
+    ['capset', 2, 3, 4].map((word) =>
+      word === index ? value : word === other ? before : typeof word === 'string' ? word : 0,
+    );
+  const hook: Hook = {
+    call: 'security_capset',
+    args: [
+      { index, type },
+      { index: other, type },
+    ],
+  };
+  const chroot = 1 << CHROOT;
+  return {
+    title: type,
+    type,
+    place: 'args',
+    hook,
+    rows: [
+      { operator: 'Equal', values: ['CAP_SYS_CHROOT'], match: act(chroot), miss: act(chroot | 1) },
+      { operator: 'Equal', values: ['0x3'], match: act(3), miss: act(2) },
+      { operator: 'Mask', values: ['CAP_SYS_CHROOT'], match: act(chroot | 1), miss: act(1) },
+      {
+        operator: 'CapabilitiesGained',
+        values: ['CAP_SYS_CHROOT'],
+        args: [1, 0],
+        match: act(chroot | 1, 1),
+        miss: act(chroot | 1, chroot),
+      },
+      { operator: 'CapabilitiesGained', args: [1, 0], match: act(7, 3), miss: act(3, 7) },
+    ],
+    told: [
+      {
+        action: act(chroot | 1),
+        value: { type, value: BigInt(chroot | 1) },
+        json: { [json]: 'CAP_CHOWN CAP_SYS_CHROOT' },
+      },
+    ],
+  };
+}
+
+const PLAIN: readonly ArgTypeName[] = [
+  'int', 'int8', 'sint8', 'int16', 'sint16', 'int32', 'sint32', 'int64', 'sint64', 'long',
+  'uint8', 'uint16', 'uint32', 'uint64', 'ulong', 'size_t',
+]; // prettier-ignore
+
+export const NUMBERS: readonly Subject[] = [
+  ...PLAIN.map(numberSubject),
+  BPF_CMD,
+  SYSCALL64,
+  CAPABILITY,
+  capabilitySet('kernel_cap_t', 2, 'kernel_cap_t_arg'),
+  capabilitySet('cap_effective', 2, 'cap_effective_arg'),
+  capabilitySet('cap_inheritable', 3, 'cap_inheritable_arg'),
+  capabilitySet('cap_permitted', 4, 'cap_permitted_arg'),
+];

@@ -1,0 +1,106 @@
+/** The matrix: values that are told, but not compared. */
+import type { Action, Hook, Subject, Told } from './matrix.js';
+import type { ArgTypeName } from '../../lib/policy/vocabulary.js';
+import { ROOT } from './matrix-texts.js';
+
+/** A module of Debian's kernels that needs no device and no other module; the test unpacks it. */
+export const MODULE_FILE = '/srv/matrix-dummy.ko';
+const MODULE = 'dummy';
+
+function told(type: ArgTypeName, hook: Hook, action: Action, value: Told['value'], json: Told['json']): Subject {
+  return { title: type, type, place: 'args', hook, rows: [], told: [{ action, value: { type, ...value }, json }] };
+}
+
+const PROGRAM = { programType: 'BPF_PROG_TYPE_SOCKET_FILTER', instructions: 2, name: 'matrix_program' };
+
+export const OBJECTS: readonly Subject[] = [
+  told(
+    'kiocb',
+    { call: 'shmem_file_read_iter', args: [{ index: 0, type: 'kiocb' }] },
+    ['readfile', `${ROOT}/kiocb`],
+    { path: `${ROOT}/kiocb` },
+    { file_arg: { path: `${ROOT}/kiocb` } },
+  ),
+  told(
+    'iov_iter',
+    { call: 'pipe_write', args: [{ index: 1, type: 'iov_iter' }] },
+    ['pipev', 'three pieces of a text'],
+    { value: 'three pieces of a text' },
+    { bytes_arg: Buffer.from('three pieces of a text').toString('base64') },
+  ),
+  told(
+    'cred',
+    { call: 'commit_creds', args: [{ index: 0, type: 'cred' }] },
+    ['setuid', 77],
+    { uid: 0, euid: 77, suid: 0 },
+    { process_credentials_arg: { euid: 77 } },
+  ),
+  told(
+    'user_namespace',
+    { call: 'cap_capable', args: [{ index: 1, type: 'user_namespace' }] },
+    ['capable', 18],
+    { level: 0, owner: 0, group: 0 },
+    { user_ns_arg: { ns: { inum: 4026531837 } } },
+  ),
+  told(
+    'bpf_attr',
+    { call: 'security_bpf', args: [{ index: 1, type: 'bpf_attr' }] },
+    ['bpfprog', PROGRAM.name],
+    PROGRAM,
+    { bpf_attr_arg: { ProgType: PROGRAM.programType, InsnCnt: 2, ProgName: PROGRAM.name } },
+  ),
+  told(
+    'bpf_prog',
+    { call: 'security_bpf_prog', args: [{ index: 0, type: 'bpf_prog' }] },
+    ['bpfprog', PROGRAM.name],
+    PROGRAM,
+    { bpf_prog_arg: { ProgType: PROGRAM.programType, InsnCnt: 2, ProgName: PROGRAM.name } },
+  ),
+  told(
+    'bpf_map',
+    {
+      call: { '6.1': 'security_bpf_map_alloc', '6.12': 'security_bpf_map_create' },
+      args: [{ index: 0, type: 'bpf_map' }],
+    },
+    ['bpfmap', 'matrix_map'],
+    { mapType: 'BPF_MAP_TYPE_HASH', keySize: 4, valueSize: 8, maxEntries: 3, name: 'matrix_map' },
+    {
+      bpf_map_arg: {
+        MapType: 'BPF_MAP_TYPE_HASH',
+        KeySize: 4,
+        ValueSize: 8,
+        MaxEntries: 3,
+        MapName: 'matrix_map',
+      },
+    },
+  ),
+  told(
+    'perf_event',
+    { call: 'security_perf_event_alloc', args: [{ index: 0, type: 'perf_event' }] },
+    ['perf', 1],
+    { eventType: 'PERF_TYPE_SOFTWARE', config: 1n },
+    { perf_event_arg: { Type: 'PERF_TYPE_SOFTWARE', Config: '1' } },
+  ),
+  told(
+    'load_info',
+    { call: 'mod_sysfs_setup', args: [{ index: 1, type: 'load_info' }] },
+    ['module', MODULE_FILE, MODULE],
+    { name: MODULE },
+    { module_arg: { name: MODULE } },
+  ),
+  told(
+    'module',
+    { call: 'do_init_module', args: [{ index: 0, type: 'module' }] },
+    ['module', MODULE_FILE, MODULE],
+    { name: MODULE },
+    { module_arg: { name: MODULE } },
+  ),
+  {
+    title: 'nop',
+    type: 'nop',
+    place: 'args',
+    hook: { call: 'sys_lseek', syscall: true, args: [{ index: 0, type: 'nop' }] },
+    rows: [],
+    told: [],
+  },
+];

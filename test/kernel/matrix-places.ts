@@ -1,0 +1,214 @@
+/** The matrix: the same types as return values, as members of what a parameter points to, of the task, and from registers. */
+import { statSync } from 'node:fs';
+import type { ArgTypeName } from '../../lib/policy/vocabulary.js';
+import { lseek, signedRows, unsignedRows } from './matrix-numbers.js';
+import { PROGRAMS, ROOT, textRows } from './matrix-texts.js';
+import type { Action, Row, Subject, Told, Value } from './matrix.js';
+
+/** A return value is tested: the offset that lseek gives, or its error. */
+const seek = (offset: bigint | number): Action => ['seek', `${ROOT}/offsets`, offset, 0];
+const returned = (type: ArgTypeName, rows: Row[], told: Told[]): Subject => ({
+  title: `${type} as a return value`,
+  type,
+  place: 'return',
+  hook: { call: 'sys_lseek', syscall: true, args: [], returnArg: { index: 0, type } },
+  rows,
+  told,
+});
+
+/** lseek refuses negative offsets with EINVAL (22), and descriptors of nothing with EBADF (9). */
+const ERROR_ROWS: readonly Row[] = [
+  { operator: 'Equal', values: ['-9', '-1'], match: lseek(0n), miss: seek(-1) },
+  { operator: 'GreaterThan', values: ['-22'], match: seek(0), miss: seek(-1) },
+  { operator: 'LessThan', values: ['0'], match: lseek(0n), miss: seek(0) },
+  { operator: 'InMap', values: ['5', '-9'], match: lseek(0n), miss: seek(4) },
+  { operator: 'InRange', values: ['-10:-1'], match: lseek(0n), miss: seek(-1) },
+  { operator: 'Mask', values: ['0x10'], match: seek(0x30), miss: seek(0x20) },
+  { operator: 'CelExpr', values: ['arg0 < 0 && arg0 != -9'], match: seek(-1), miss: lseek(0n) },
+];
+
+const RETURNS: readonly Subject[] = [
+  returned('int', [...ERROR_ROWS], [{ action: lseek(0n), value: { type: 'int', value: -9 }, json: { int_arg: -9 } }]),
+  returned(
+    'long',
+    [...ERROR_ROWS],
+    [{ action: seek(-1), value: { type: 'long', value: -22n }, json: { long_arg: '-22' } }],
+  ),
+  returned(
+    'size_t',
+    [{ operator: 'Equal', values: ['0x123456789'], match: seek(0x123456789), miss: seek(0x23456789) }],
+    [],
+  ),
+  returned(
+    'uint8',
+    unsignedRows(8, (value) => seek(0x1234500n | value)),
+    [],
+  ),
+  returned(
+    'int16',
+    signedRows(16, (value) => seek(0x12340000n | BigInt.asUintN(16, value))),
+    [],
+  ),
+  {
+    title: 'file as a return value',
+    type: 'file',
+    place: 'return',
+    hook: { call: 'do_filp_open', args: [], returnArg: { index: 0, type: 'file' } },
+    rows: textRows(`${ROOT}/`, (path) => ['create', path, 0]),
+    told: [
+      {
+        action: ['create', `${ROOT}/returned`, 0],
+        value: { type: 'file', path: `${ROOT}/returned` },
+        json: { file_arg: { path: `${ROOT}/returned` } },
+      },
+      // an error in place of a pointer
+      { action: ['openat', '/no/such/file'], value: { type: 'file', path: '' }, json: {} },
+    ],
+  },
+  {
+    title: 'sock as a return value',
+    type: 'sock',
+    place: 'return',
+    hook: { call: 'sk_alloc', args: [], returnArg: { index: 0, type: 'sock' } },
+    rows: [{ operator: 'Family', values: ['AF_INET6'], match: ['socket', 10], miss: ['socket', 2] }],
+    told: [],
+  },
+];
+
+/** A member of what a parameter points to. */
+function member(call: string, value: Value, rows: Row[], told: Told[] = [], kernels?: readonly string[]): Subject {
+  return {
+    title: `${value.type} ${value.resolve ?? ''} of ${call}`,
+    type: value.type,
+    place: 'args',
+    hook: { call, args: [value] },
+    rows,
+    told,
+    ...(kernels === undefined ? {} : { kernels }),
+  };
+}
+
+const file = (name: string): Action => ['readfile', `${ROOT}/${name}`];
+const tcp = (port: number): Action => ['tcp', '127.0.0.5', port, '127.0.0.1', 5005];
+const inodeOf = (path: string): string => String(statSync(path).ino);
+/** As the network has it. */
+const swapped = (port: number): string => `${((port & 0xff) << 8) | (port >> 8)}`;
+
+const MEMBERS: readonly Subject[] = [
+  member(
+    'security_file_permission',
+    { index: 0, type: 'uint16', resolve: 'f_inode.i_mode' },
+    [{ operator: 'Mask', values: ['0x4000'], match: ['readdir', ROOT], miss: file('a') }],
+    [{ action: ['readdir', ROOT], value: { type: 'uint16', value: 0o40755 }, json: { uint_arg: 0o40755 } }],
+  ),
+  member(
+    'security_file_permission',
+    { index: 0, type: 'string', resolve: 'f_path.dentry.d_name.name' },
+    textRows('', file),
+    [
+      {
+        action: file('x-needle-y'),
+        value: { type: 'string', value: 'x-needle-y' },
+        json: { string_arg: 'x-needle-y' },
+      },
+    ],
+  ),
+  // a member of a structure without a name, in a union without one
+  member('security_file_permission', { index: 0, type: 'uint32', resolve: 'f_path.dentry.d_name.len' }, [
+    { operator: 'Equal', values: ['7'], match: file('a-seven'), miss: file('a-longer-one') },
+  ]),
+  // an element of an array
+  member('security_file_permission', { index: 0, type: 'uint8', resolve: 'f_path.dentry.d_iname[2]' }, [
+    { operator: 'Equal', values: [`${'x'.charCodeAt(0)}`], match: file('ab' + 'x'), miss: file('abc') },
+  ]),
+  member(
+    'security_file_permission',
+    { index: 0, type: 'path', resolve: 'f_path' },
+    textRows(`${ROOT}/`, (path) => ['readfile', path]),
+  ),
+  member('security_file_permission', { index: 0, type: 'dentry', resolve: 'f_path.dentry.d_parent' }, [
+    { operator: 'Equal', values: [PROGRAMS], match: ['readfile', `${PROGRAMS}/plain`], miss: file('plain') },
+  ]),
+  member('tcp_connect', { index: 0, type: 'uint16', resolve: '__sk_common.skc_dport' }, [
+    {
+      operator: 'Equal',
+      values: [swapped(5030)],
+      match: ['tcp', '127.0.0.5', 0, '127.0.0.1', 5030],
+      miss: ['tcp', '127.0.0.5', 0, '127.0.0.1', 5031],
+    },
+  ]),
+  // a larger structure that the parameter is the first member of
+  member('tcp_connect', { index: 0, type: 'uint16', btfType: 'tcp_sock', resolve: 'inet_conn.icsk_inet.inet_sport' }, [
+    { operator: 'Equal', values: [swapped(2030)], match: tcp(2030), miss: tcp(2031) },
+  ]),
+  member(
+    'security_bprm_check',
+    { index: 0, type: 'string', resolve: 'filename' },
+    textRows(`${PROGRAMS}/`, (path) => ['exec', path]),
+  ),
+  // a structure of a module, whose first member is the inode; where the module is part of the kernel there is none
+  member(
+    'security_inode_permission',
+    { index: 0, type: 'uint64', btfType: 'fuse_inode', btfTypeModule: 'fuse', resolve: 'inode.i_ino' },
+    [{ operator: 'Equal', values: [inodeOf('/usr/bin')], match: ['openat', '/usr/bin'], miss: ['openat', '/usr/lib'] }],
+    [],
+    ['6.1'],
+  ),
+];
+
+/** A member of the current task. */
+function task(type: ArgTypeName, resolve: string, rows: Row[], told: Told[] = []): Subject {
+  return {
+    title: `${type} ${resolve} of the task`,
+    type,
+    place: 'data',
+    hook: { call: 'sys_lseek', syscall: true, args: [], data: { index: 0, type, source: 'current_task', resolve } },
+    rows,
+    told,
+  };
+}
+
+const DATA: readonly Subject[] = [
+  task('string', 'real_parent.comm', [
+    {
+      operator: 'Equal',
+      values: ['matrix-parent'],
+      match: ['nested', 'matrix-parent'],
+      miss: ['nested', 'matrix-other'],
+    },
+  ]),
+  task(
+    'file',
+    'mm.exe_file',
+    textRows(`${PROGRAMS}/`, (path) => ['program', path]),
+  ),
+  task(
+    'uint64',
+    'signal.rlim[0].rlim_cur',
+    unsignedRows(63, (value) => ['rlimit', value]),
+  ),
+  task(
+    'uint32',
+    'cred.euid.val',
+    unsignedRows(31, (value) => ['seteuid', value]),
+  ),
+];
+
+/** Registers hold parameters where a function begins, which only a kprobe sees. */
+const REGISTERS: readonly Subject[] = [
+  {
+    title: 'int from a register',
+    type: 'int',
+    place: 'data',
+    attach: 'kprobe',
+    hook: {
+      call: 'security_file_permission',
+      args: [],
+      data: { index: 0, type: 'int', source: 'pt_regs', resolve: 'si' },
+    },
+    rows: [{ operator: 'Equal', values: ['4'], match: file('a'), miss: ['writefile', `${ROOT}/a`] }],
+    told: [],
+  },
+];
+
+export const PLACES: readonly Subject[] = [...RETURNS, ...MEMBERS, ...DATA, ...REGISTERS];

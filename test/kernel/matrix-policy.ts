@@ -1,0 +1,113 @@
+/** Turns a subject of the matrix into a policy and into actions with names that lead back to its rows. */
+import type { Mechanism } from './support.js';
+import { withDerived, type Action, type Hook, type Row, type Subject, type Told, type Value } from './matrix.js';
+
+/** A row, the hook that has it, and its selector there. */
+export interface Case {
+  readonly row: Row;
+  readonly title: string;
+  readonly message: string;
+  readonly selector: number;
+  readonly matchName: string;
+  readonly missName: string;
+}
+
+export interface NamedAction {
+  readonly name: string;
+  readonly action: Action;
+}
+
+export interface Plan {
+  readonly subject: Subject;
+  readonly policyName: string;
+  readonly cases: readonly Case[];
+  readonly told: readonly (Told & { readonly name: string })[];
+  readonly actions: readonly NamedAction[];
+  readonly yaml: string;
+}
+
+/** Every name of the subject's actions begins with its prefix: names of threads have 15 bytes at most. */
+export function planOf(subject: Subject, number: number, kernel: string): Plan {
+  const prefix = `p${number}.`;
+  const hooks: Hook[] = [subject.hook];
+  const counts: number[] = [0];
+  const cases = withDerived(subject.rows, subject.type).map((row, i): Case => {
+    const hook = row.hook ?? subject.hook;
+    if (!hooks.includes(hook)) hooks.push(hook);
+    const at = hooks.indexOf(hook);
+    const selector = counts[at] ?? 0;
+    counts[at] = selector + 1;
+    const title = `${row.operator}${row.values === undefined ? '' : ` ${row.values.join(', ')}`}`;
+    return { row, title, message: `${prefix}${at}`, selector, matchName: `${prefix}${i}+`, missName: `${prefix}${i}-` };
+  });
+  const told = subject.told.map((each, i) => ({ ...each, name: `${prefix}told${i}` }));
+  const policyName = `matrix-${number}`;
+  const kprobes = hooks.map((hook, at) => {
+    const own = cases.filter(({ message }) => message === `${prefix}${at}`);
+    return hookOf(hook, subject, own, `${prefix}${at}`, prefix, kernel);
+  });
+  const yaml = {
+    apiVersion: 'cilium.io/v1alpha1',
+    kind: 'TracingPolicy',
+    metadata: { name: policyName },
+    spec: { kprobes },
+  };
+  const actions = [
+    ...cases.map(({ row, matchName }) => ({ name: matchName, action: row.match })),
+    ...cases.map(({ row, missName }) => ({ name: missName, action: row.miss })),
+    ...told,
+  ];
+  return { subject, policyName, cases, told, actions, yaml: JSON.stringify(yaml) };
+}
+
+const NAME: Value = { index: 0, type: 'string', source: 'current_task', resolve: 'comm' };
+
+function hookOf(
+  hook: Hook,
+  subject: Subject,
+  cases: readonly Case[],
+  message: string,
+  prefix: string,
+  kernel: string,
+): object {
+  const call = typeof hook.call === 'string' ? hook.call : hook.call[kernel];
+  return {
+    call,
+    syscall: hook.syscall === true,
+    message,
+    ...(hook.args.length === 0 ? {} : { args: hook.args }),
+    data: hook.data === undefined ? [NAME] : [NAME, hook.data],
+    ...(hook.returnArg === undefined ? {} : { return: true, returnArg: hook.returnArg }),
+    selectors: [
+      ...cases.map((each) => selectorOf(each, hook, subject)),
+      // tells that the hook was called at all
+      { matchData: [{ args: [0], operator: 'Prefix', values: [prefix] }] },
+    ],
+  };
+}
+
+function selectorOf({ row, matchName, missName }: Case, hook: Hook, subject: Subject): object {
+  const values = row.values === undefined ? {} : { values: row.values };
+  const own = { args: [0], operator: 'Equal', values: [matchName, missName] };
+  switch (subject.place) {
+    case 'args': {
+      const where = row.args === undefined ? { index: hook.args[0]?.index } : { args: row.args };
+      return { matchArgs: [{ ...where, operator: row.operator, ...values }], matchData: [own] };
+    }
+    case 'data':
+      return { matchData: [own, { args: [1], operator: row.operator, ...values }] };
+    case 'return':
+      return { matchReturnArgs: [{ index: 0, operator: row.operator, ...values }], matchData: [own] };
+  }
+}
+
+/** Lines for `workload batch`. */
+export function batch(actions: readonly NamedAction[]): string {
+  return actions.map(({ name, action }) => `${[name, ...action].join('\t')}\n`).join('');
+}
+
+/** Whether the kernel, or the mechanism, lacks what the subject needs. */
+export function isLacking(subject: Subject, kernel: string, attach: Mechanism): boolean {
+  const elsewhere = subject.kernels !== undefined && !subject.kernels.includes(kernel);
+  return elsewhere || (subject.attach !== undefined && subject.attach !== attach);
+}

@@ -1,0 +1,195 @@
+/** The matrix: texts, buffers and paths. */
+import type { ArgTypeName } from '../../lib/policy/vocabulary.js';
+import type { Action, Hook, Row, Subject, Value } from './matrix.js';
+
+/** Files of the matrix are in here. */
+export const ROOT = '/srv/matrix';
+/** Programs; beside the files, which cannot be executed. */
+export const PROGRAMS = `${ROOT}/programs`;
+/** Nothing is here, and nothing need be. */
+const NOWHERE = '/no/such';
+
+/** Short enough for the name of a network device, too. */
+export function textRows(begin: string, act: (text: string) => Action): Row[] {
+  const of = (name: string): Action => act(`${begin}${name}`);
+  return [
+    { operator: 'Equal', values: [`${begin}a`, `${begin}other`], match: of('a'), miss: of('ab') },
+    { operator: 'Prefix', values: [`${begin}pre`, `${begin}q`], match: of('prefix'), miss: of('pr') },
+    { operator: 'Postfix', values: ['.conf', '.so'], match: of('b.conf'), miss: of('b.conf2') },
+    { operator: 'SubString', values: ['needle', 'pin'], match: of('x-needle-y'), miss: of('x-NEEDLE-y') },
+    { operator: 'SubStringIgnCase', values: ['NeeDle'], match: of('x-nEEDLe'), miss: of('x-needl-e') },
+  ];
+}
+
+function textSubject(
+  type: ArgTypeName,
+  hook: Hook,
+  begin: string,
+  act: (text: string) => Action,
+  json: (text: string) => object,
+  title: string = type,
+): Subject {
+  const text = `${begin}x-needle-y`;
+  return {
+    title,
+    type,
+    place: 'args',
+    hook,
+    rows: textRows(begin, act),
+    told: [{ action: act(text), value: { type, value: text }, json: { ...json(text) } }],
+  };
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}
+
+const SIZE: Value = { index: 2, type: 'size_t' };
+const buffer = (type: ArgTypeName, more: Partial<Value> = {}): Value => ({ index: 1, type, sizeArgIndex: 3, ...more });
+
+const PLAIN: readonly Subject[] = [
+  textSubject(
+    'string',
+    { call: 'sys_openat', syscall: true, args: [{ index: 1, type: 'string' }] },
+    `${NOWHERE}/`,
+    (text) => ['openat', text],
+    (text) => ({ string_arg: text }),
+  ),
+  textSubject(
+    'filename',
+    { call: 'do_unlinkat', args: [{ index: 1, type: 'filename' }] },
+    `${NOWHERE}/`,
+    (text) => ['unlinkat', text],
+    (text) => ({ string_arg: text }),
+  ),
+  textSubject(
+    'char_buf',
+    { call: 'sys_write', syscall: true, args: [buffer('char_buf'), SIZE] },
+    'begin ',
+    (text) => ['write', text],
+    (text) => ({ bytes_arg: base64(text) }),
+  ),
+  textSubject(
+    'char_buf',
+    {
+      call: 'sys_read',
+      syscall: true,
+      args: [buffer('char_buf', { returnCopy: true }), SIZE],
+      returnArg: { index: 0, type: 'int' },
+    },
+    'begin ',
+    (text) => ['read', text],
+    (text) => ({ bytes_arg: base64(text) }),
+    'char_buf with returnCopy',
+  ),
+  {
+    title: 'char_buf with maxData',
+    type: 'char_buf',
+    place: 'args',
+    hook: { call: 'sys_write', syscall: true, args: [buffer('char_buf', { maxData: true }), SIZE] },
+    rows: [{ operator: 'Prefix', values: ['xxx'], match: ['writelong', 20000, 'end'], miss: ['write', 'yxxx'] }],
+    told: [
+      {
+        action: ['writelong', 20000, 'end'],
+        value: { type: 'char_buf', value: `${'x'.repeat(20000)}end` },
+        json: { bytes_arg: base64(`${'x'.repeat(20000)}end`) },
+      },
+    ],
+  },
+  textSubject(
+    'char_iovec',
+    { call: 'sys_writev', syscall: true, args: [buffer('char_iovec'), SIZE] },
+    'begin ',
+    (text) => ['writev', text],
+    (text) => ({ bytes_arg: base64(text) }),
+  ),
+  textSubject(
+    'const_buf',
+    {
+      call: 'security_inode_setxattr',
+      args: [
+        { index: 3, type: 'const_buf', sizeArgIndex: 5 },
+        { index: 4, type: 'size_t' },
+      ],
+    },
+    'begin ',
+    (text) => ['xattr', `${ROOT}/xattr`, text],
+    (text) => ({ bytes_arg: base64(text) }),
+  ),
+  textSubject(
+    'sockaddr_un',
+    { call: 'security_socket_connect', args: [{ index: 1, type: 'sockaddr_un' }] },
+    `${NOWHERE}/`,
+    (text) => ['unix', text],
+    () => ({}),
+  ),
+  textSubject(
+    'net_device',
+    { call: 'dev_change_flags', args: [{ index: 0, type: 'net_device' }] },
+    '',
+    (text) => ['device', text],
+    (text) => ({ net_dev_arg: { name: text } }),
+  ),
+];
+
+function pathSubject(
+  type: ArgTypeName,
+  hook: Hook,
+  act: (path: string) => Action,
+  json: string,
+  more: Row[] = [],
+  root = ROOT,
+): Subject {
+  const path = `${root}/x-needle-y`;
+  return {
+    title: type,
+    type,
+    place: 'args',
+    hook,
+    rows: [...textRows(`${root}/`, act), ...more],
+    told: [{ action: act(path), value: { type, path }, json: { [json]: { path } } }],
+  };
+}
+
+const readFile = (path: string): Action => ['readfile', path];
+const chmod = (path: string): Action => ['chmod', path, 0o640];
+const PATHS: readonly Subject[] = [
+  pathSubject('file', { call: 'security_file_permission', args: [{ index: 0, type: 'file' }] }, readFile, 'file_arg', [
+    {
+      operator: 'FileType',
+      values: ['fifo', 'dir'],
+      match: ['readdir', ROOT],
+      miss: readFile(`${ROOT}/a`),
+    },
+  ]),
+  pathSubject('path', { call: 'security_path_chmod', args: [{ index: 0, type: 'path' }] }, chmod, 'path_arg', [
+    {
+      operator: 'FileType',
+      values: ['regular'],
+      match: chmod(`${ROOT}/a`),
+      miss: ['chmod', ROOT, 0o755],
+    },
+  ]),
+  pathSubject(
+    'fd',
+    { call: 'sys_lseek', syscall: true, args: [{ index: 0, type: 'fd' }] },
+    (path) => ['seek', path, 0, 0],
+    'file_arg',
+  ),
+  pathSubject(
+    'dentry',
+    { call: 'security_inode_unlink', args: [{ index: 1, type: 'dentry' }] },
+    (path) => ['remove', path],
+    'path_arg',
+  ),
+  pathSubject(
+    'linux_binprm',
+    { call: 'security_bprm_check', args: [{ index: 0, type: 'linux_binprm' }] },
+    (path) => ['exec', path],
+    'linux_binprm_arg',
+    [],
+    PROGRAMS,
+  ),
+];
+
+export const TEXTS: readonly Subject[] = [...PLAIN, ...PATHS];

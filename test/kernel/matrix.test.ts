@@ -1,0 +1,167 @@
+/**
+ * Each argument type with each of its operators: the policy of the matrix's row, an action that must match and one that must
+ * not, which the same hook sees; and what the event tells of the value. One tracer, one process of the workload for all.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { toJson } from '../../lib/index.js';
+import type { HookArgument, ProcessKprobeEvent } from '../../types/index.js';
+import { batch, isLacking, planOf, type Case, type Plan } from './matrix-policy.js';
+import { ADDED } from './matrix-network.js';
+import { MODULE_FILE } from './matrix-objects.js';
+import { PROGRAMS, ROOT } from './matrix-texts.js';
+import { REFUSED_TYPES, SUBJECTS } from './matrix.js';
+import { checkout, compileWorkload, kernel, MECHANISMS, policy, Recording, WORKLOAD } from './support.js';
+
+/** Beside the files of the matrix: programs are made links to it. */
+const PROGRAM = join(ROOT, 'workload');
+
+function prepare(): void {
+  compileWorkload();
+  if (existsSync(PROGRAM)) return;
+  mkdirSync(PROGRAMS, { recursive: true });
+  copyFileSync(WORKLOAD, PROGRAM);
+  execFileSync('ip', ['address', 'add', `${ADDED}/128`, 'dev', 'lo']);
+  unpackModule();
+}
+
+/** Of the kernel that runs: Debian's package is on the machine, or test/vm/kernels.mjs kept the module. */
+function unpackModule(): void {
+  const release = readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
+  const installed = `/lib/modules/${release}/kernel/drivers/net/dummy.ko`;
+  const kept = join(checkout, '.cache/kernels', kernel, 'dummy.ko');
+  if (existsSync(`${installed}.xz`)) writeFileSync(MODULE_FILE, execFileSync('xz', ['-dc', `${installed}.xz`]));
+  else copyFileSync(existsSync(installed) ? installed : kept, MODULE_FILE);
+}
+
+function assertPart(actual: unknown, expected: unknown, what: string): void {
+  if (typeof expected !== 'object' || expected === null) {
+    assert.deepEqual(actual, expected, what);
+    return;
+  }
+  assert.ok(typeof actual === 'object' && actual !== null, `${what} is missing`);
+  for (const [key, value] of Object.entries(expected)) {
+    assertPart((actual as Record<string, unknown>)[key], value, `${what}.${key}`);
+  }
+}
+
+/** The events of each action, by the name that the thread had. */
+class Seen {
+  readonly #events = new Map<string, ProcessKprobeEvent[]>();
+
+  constructor(events: readonly ProcessKprobeEvent[]) {
+    for (const event of events) {
+      const name = event.data[0];
+      if (name?.type !== 'string') continue;
+      const key = `${event.policyName} ${name.value}`;
+      const same = this.#events.get(key);
+      if (same === undefined) this.#events.set(key, [event]);
+      else same.push(event);
+    }
+  }
+
+  of(plan: Plan, name: string): readonly ProcessKprobeEvent[] {
+    return this.#events.get(`${plan.policyName} ${name}`) ?? [];
+  }
+}
+
+function valueOf(event: ProcessKprobeEvent, plan: Plan): HookArgument | undefined {
+  const { place } = plan.subject;
+  return place === 'args' ? event.args[0] : place === 'data' ? event.data[1] : event.return;
+}
+
+function jsonOf(event: ProcessKprobeEvent, plan: Plan): unknown {
+  const { process_kprobe: fields } = JSON.parse(toJson(event)) as {
+    process_kprobe: { args?: unknown[]; data?: unknown[]; return?: unknown };
+  };
+  const { place } = plan.subject;
+  return place === 'args' ? fields.args?.[0] : place === 'data' ? fields.data?.[1] : fields.return;
+}
+
+function checkCase(plan: Plan, { title, message, selector, matchName, missName }: Case, seen: Seen): void {
+  const own = (name: string): ProcessKprobeEvent[] => seen.of(plan, name).filter((event) => event.message === message);
+  const missed = own(missName);
+  assert.ok(missed.length > 0, `${title}: the hook did not see the action that must not match`);
+  assert.ok(!missed.some((event) => event.selector === selector), `${title}: what must not match did`);
+  const matched = own(matchName);
+  assert.ok(matched.length > 0, `${title}: the hook did not see the action that must match`);
+  assert.ok(
+    matched.some((event) => event.selector === selector),
+    `${title}: what must match did not; the value was ${describeValue(matched[0], plan)}`,
+  );
+}
+
+function describeValue(event: ProcessKprobeEvent | undefined, plan: Plan): string {
+  return event === undefined ? 'not told' : JSON.stringify(jsonOf(event, plan));
+}
+
+for (const attach of MECHANISMS) {
+  describe(`matrix by ${attach}`, function () {
+    this.timeout(300_000);
+    const plans = SUBJECTS.map((subject, number) => planOf(subject, number, kernel));
+    const failures = new Map<Plan, unknown>();
+    let recording: Recording | undefined;
+    let seen = new Seen([]);
+
+    before(async () => {
+      prepare();
+      recording = await Recording.open(undefined, { attach });
+      for (const plan of plans) {
+        await recording.tracer.addPolicy({ yaml: plan.yaml }).catch((error: unknown) => failures.set(plan, error));
+      }
+      const input = batch(plans.filter((plan) => !failures.has(plan)).flatMap((plan) => plan.actions));
+      const events = await recording.hooksDuring(() => {
+        const { status, stderr } = spawnSync(PROGRAM, ['batch'], { input, encoding: 'utf8' });
+        assert.equal(status, 0, stderr);
+      });
+      seen = new Seen(events);
+      assert.equal(recording.tracer.stats().lost, 0);
+    });
+    after(() => recording?.close());
+
+    for (const plan of plans) {
+      const { subject } = plan;
+      describe(subject.title, () => {
+        if (isLacking(subject, kernel, attach)) {
+          it('is refused by name', () => assertRefused(failures.get(plan)));
+          return;
+        }
+        it('is loaded', () => {
+          if (failures.has(plan)) throw failures.get(plan);
+        });
+        for (const each of plan.cases) {
+          it(each.title, () => {
+            assert.ok(!failures.has(plan), 'not loaded');
+            checkCase(plan, each, seen);
+          });
+        }
+        for (const told of plan.told) {
+          it(`is told: ${told.action.join(' ').slice(0, 60)}`, () => {
+            assert.ok(!failures.has(plan), 'not loaded');
+            const [event] = seen.of(plan, told.name);
+            assert.ok(event !== undefined, 'the hook did not see the action');
+            assertPart(valueOf(event, plan), told.value, 'value');
+            assertPart(jsonOf(event, plan), told.json, 'json');
+          });
+        }
+      });
+    }
+
+    for (const [type, code] of Object.entries(REFUSED_TYPES)) {
+      it(`${type} is refused by name`, async () => {
+        const hook = `call: sys_lseek\nsyscall: true\nargs:\n- {index: 0, type: ${type}}`;
+        const refused = recording?.tracer.addPolicy({ yaml: policy('refused', hook) });
+        await assert.rejects(async () => refused, { name: 'PolicyError', code });
+      });
+    }
+  });
+}
+
+/** A KernelError with a code, and a place in the policy. */
+function assertRefused(error: unknown): void {
+  assert.ok(error instanceof Error && error.name === 'KernelError', `not refused: ${String(error)}`);
+  assert.match((error as Error & { code: string }).code, /^[A-Z_]+$/);
+  assert.match(error.message, /^\S+:\d+:\d+: /);
+}
