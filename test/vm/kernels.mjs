@@ -1,7 +1,7 @@
 // Finds the kernel that a test asks for by version: one installed in /boot, or one of Debian's other suites, downloaded
 // once into .cache/kernels with an apt state of its own, so that the machine's package sources stay as they are.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildInitramfs } from './initramfs.mjs';
@@ -11,6 +11,9 @@ const cache = join(root, '.cache/kernels');
 
 /** Debian suites by kernel version; those without virtiofs built in need an initramfs. */
 const suites = { '5.10': 'bullseye', 6.1: 'bookworm' };
+
+/** A module that tests load, kept beside the kernel: it needs no device and no other module. */
+const testModule = 'dummy.ko';
 
 export const knownKernels = ['6.12', ...Object.keys(suites)];
 
@@ -25,7 +28,7 @@ export function findKernel(version) {
     );
   }
   const folder = join(cache, version);
-  if (!existsSync(join(folder, 'initramfs'))) download(version, suite, folder);
+  if (!['initramfs', testModule].every((name) => existsSync(join(folder, name)))) download(version, suite, folder);
   return { version, image: newestImage(join(folder, 'boot'), version), initramfs: join(folder, 'initramfs') };
 }
 
@@ -93,6 +96,8 @@ function download(version, suite, folder) {
   const release = name.replace('linux-image-', '');
   renameSync(join(work, 'files/boot'), join(work, 'kernel/boot'));
   buildInitramfs(join(work, 'files'), release, join(work, 'kernel/initramfs'));
+  const modules = join(work, 'files/lib/modules', release);
+  copyFileSync(join(modules, 'kernel/drivers/net', testModule), join(work, 'kernel', testModule));
   renameSync(join(work, 'kernel'), folder);
   rmSync(work, { recursive: true });
 }
