@@ -105,15 +105,18 @@ static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase 
  * CEL expressions: user space compiles them to instructions, which it writes over these bodies before they are loaded. It
  * finds them by their first instruction. As they stand they let every candidate pass.
  */
-#define CEL_STUB(name, number)                                                                                       \
-	static __noinline u64 name(const u64 *values, u64 candidates)                                                \
-	{                                                                                                            \
-		register const u64 *first asm("r1") = values;                                                        \
-		register u64 second asm("r2") = candidates;                                                          \
-                                                                                                                     \
-		asm volatile("r0 = %0\n.rept %1\nr0 = r0\n.endr\nr0 = r2\nexit" ::"i"(number), "i"(CEL_ROOM - 3),  \
-			     "r"(first), "r"(second));                                                               \
-		__builtin_unreachable();                                                                             \
+#define CEL_STUB(name, number)                                                                  \
+	static __noinline u64 name(const u64 *values, u64 candidates)                           \
+	{                                                                                       \
+		register const u64 *first asm("r1") = values;                                   \
+		register u64 second asm("r2") = candidates;                                     \
+		register u64 result asm("r0");                                                  \
+                                                                                                \
+		asm volatile("r0 = %3\n.rept %4\nr0 = r0\n.endr\nr0 = r2"                       \
+			     : "=r"(result), "+r"(first), "+r"(second)                          \
+			     : "i"(number), "i"(CEL_ROOM - 3)                                   \
+			     : "r3", "r4", "r5", "memory");                                     \
+		return result;                                                                  \
 	}
 
 CEL_STUB(cel_entry, CEL_ENTRY_MARK)
