@@ -27,6 +27,11 @@ const rules = [
   { from: 'lib/index.mjs', to: ['dist/index'], packages: [] },
   { from: 'lib/', to: ['lib/', '!lib/cli/', 'types/'], packages: [] },
   { from: 'test/unit/', to: ['test/', 'lib/', 'types/', 'scripts/', 'examples/'], packages: undefined },
+  {
+    from: 'test/kernel/matrix',
+    to: ['test/kernel/', 'lib/index', 'lib/policy/vocabulary', 'types/'],
+    packages: undefined,
+  },
   { from: 'test/', to: ['test/', 'lib/index', 'lib/cli/main', 'dist/', 'types/'], packages: undefined },
 ];
 

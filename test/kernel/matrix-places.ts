@@ -78,7 +78,7 @@ const RETURNS: readonly Subject[] = [
 /** A member of what a parameter points to. */
 function member(call: string, value: Value, rows: Row[], told: Told[] = [], kernels?: readonly string[]): Subject {
   return {
-    title: `${value.type} ${value.resolve ?? ''} of ${call}`,
+    title: `${value.type} by resolve: ${value.resolve ?? ''}`,
     type: value.type,
     place: 'args',
     hook: { call, args: [value] },
@@ -90,7 +90,7 @@ function member(call: string, value: Value, rows: Row[], told: Told[] = [], kern
 
 const file = (name: string): Action => ['readfile', `${ROOT}/${name}`];
 const tcp = (port: number): Action => ['tcp', '127.0.0.5', port, '127.0.0.1', 5005];
-const inodeOf = (path: string): string => String(statSync(path).ino);
+const inodeOf = (path: string): string => String(statSync(path, { throwIfNoEntry: false })?.ino ?? 1);
 /** As the network has it. */
 const swapped = (port: number): string => `${((port & 0xff) << 8) | (port >> 8)}`;
 
@@ -159,7 +159,7 @@ const MEMBERS: readonly Subject[] = [
 /** A member of the current task. */
 function task(type: ArgTypeName, resolve: string, rows: Row[], told: Told[] = []): Subject {
   return {
-    title: `${type} ${resolve} of the task`,
+    title: `${type} of the task: ${resolve}`,
     type,
     place: 'data',
     hook: { call: 'sys_lseek', syscall: true, args: [], data: { index: 0, type, source: 'current_task', resolve } },

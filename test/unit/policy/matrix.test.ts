@@ -1,0 +1,41 @@
+/** The matrix of the kernel tests is whole, and docs/policy.md shows it. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ARG_TYPES, ARG_TYPE_NAMES, OPERATORS_OF, type Operator } from '../../../lib/policy/vocabulary.js';
+import { validatePolicy } from '../../../lib/policy/index.js';
+import { withMatrix } from '../../../scripts/matrix-table.js';
+import { planOf } from '../../kernel/matrix-policy.js';
+import { REFUSED_TYPES, SUBJECTS, TYPES, withDerived } from '../../kernel/matrix.js';
+
+describe('policy: the matrix of the kernel tests', () => {
+  for (const type of ARG_TYPE_NAMES) {
+    it(`has ${type} with each of its operators`, () => {
+      const subjects = TYPES.filter((subject) => subject.type === type);
+      if (REFUSED_TYPES[type] !== undefined) {
+        assert.deepEqual(subjects, []);
+        return;
+      }
+      const allowed: readonly Operator[] = OPERATORS_OF[ARG_TYPES[type].class];
+      const tested = new Set(subjects.flatMap(({ rows }) => withDerived(rows, type).map(({ operator }) => operator)));
+      assert.ok(subjects.length > 0, 'no row');
+      assert.deepEqual([...tested].sort(), [...allowed].sort());
+    });
+  }
+
+  SUBJECTS.forEach((subject, number) => {
+    it(`${subject.title}: the policy is good, the names of its actions fit`, () => {
+      for (const kernel of ['6.1', '6.12']) {
+        const plan = planOf(subject, number, kernel);
+        assert.deepEqual(validatePolicy(plan.yaml), []);
+        assert.ok(plan.actions.every(({ name }) => name.length <= 15));
+      }
+    });
+  });
+
+  it('is what docs/policy.md shows', async () => {
+    const path = join(__dirname, '../../../docs/policy.md');
+    const page = readFileSync(path, 'utf8');
+    assert.equal(await withMatrix(page, path), page, 'run npm run gen');
+  });
+});
