@@ -15,7 +15,11 @@ const rules = [
   { from: 'types/', to: ['types/'], packages: [] },
   { from: 'lib/errors', to: ['types/'], packages: [] },
   { from: 'lib/policy/', to: ['lib/policy/', 'lib/errors', 'types/'], packages: ['yaml'] },
-  { from: 'lib/wire/', to: ['lib/wire/', 'lib/policy/image', 'lib/errors', 'types/'], packages: [] },
+  {
+    from: 'lib/wire/',
+    to: ['lib/wire/', 'lib/policy/image', 'lib/policy/names/', 'lib/errors', 'types/'],
+    packages: [],
+  },
   { from: 'lib/process/', to: ['lib/process/', 'lib/wire/', 'types/'], packages: [] },
   {
     from: 'lib/native/',

@@ -120,6 +120,8 @@ export interface ProcessKprobeEvent extends ProcessEvent {
   readonly functionName: string;
   /** In the order of the policy's `args`; `nop` arguments are left out. */
   readonly args: readonly HookArgument[];
+  /** In the order of the policy's `data`; empty when it has none. */
+  readonly data: readonly HookArgument[];
   readonly return?: HookArgument;
   readonly action: 'post';
   readonly returnAction?: 'post';
@@ -140,7 +142,7 @@ export interface LostEvent extends EventBase {
    * `ring_full`: the kernel's ring buffer had no room. `pending_full`: an entry could not be kept until its return.
    * `missed`: the kernel skipped the program, or had no
    * place for one more call of the function between entry and return (kretprobe). `slow_consumer`: this iterator fell behind another.
-   * `process_table_full`: the binaries of a process could not be kept.
+   * `process_table_full`: what filters must know of a process could not be kept.
    */
   readonly reason: LossReason;
   /** Since the last `lost` event of this hook and reason. */
@@ -149,34 +151,242 @@ export interface LostEvent extends EventBase {
 
 export type LossReason = 'ring_full' | 'pending_full' | 'missed' | 'slow_consumer' | 'process_table_full';
 
-/** One value of a hook, by the type that the policy gives it. */
+/** One value of a hook, by the type that the policy gives it. `nop` is not told, `auto` and `data_loc` cannot be loaded. */
 export type HookArgument =
-  | { readonly type: 'int' | 'uint32'; readonly index: number; readonly label?: string; readonly value: number }
-  | { readonly type: 'size_t'; readonly index: number; readonly label?: string; readonly value: bigint }
-  | {
-      readonly type: 'string' | 'filename';
-      readonly index: number;
-      readonly label?: string;
-      readonly value: string;
-      readonly truncated: boolean;
-      /** The memory could not be read; `value` is empty. */
-      readonly unreadable?: true;
-    }
-  | FileArgument;
+  | NumberArgument
+  | LongNumberArgument
+  | TextArgument
+  | BufferArgument
+  | FileArgument
+  | SocketArgument
+  | PacketArgument
+  | SocketAddressArgument
+  | CapabilityArgument
+  | CapabilitySetArgument
+  | SystemCallArgument
+  | CredentialsArgument
+  | UserNamespaceArgument
+  | BpfCommandArgument
+  | BpfProgramArgument
+  | BpfMapArgument
+  | PerfEventArgument
+  | ModuleArgument;
 
-export interface FileArgument {
-  readonly type: 'file' | 'path' | 'fd';
+interface ArgumentBase {
+  /** The function's parameter number, from 0; of a return value, 0. */
   readonly index: number;
+  /** As the policy sets it. */
   readonly label?: string;
+}
+
+/** What the kernel had to read from memory. */
+interface ReadArgument extends ArgumentBase {
+  /** The pointer was null, or the memory could not be read: what is told is empty, zero, or not all. */
+  readonly unreadable?: true;
+}
+
+/** Numbers of at most 32 bits. */
+export interface NumberArgument extends ArgumentBase {
+  readonly type: 'int' | 'int8' | 'sint8' | 'int16' | 'sint16' | 'int32' | 'sint32' | 'uint8' | 'uint16' | 'uint32';
+  /** In the range of the type. */
+  readonly value: number;
+}
+
+/** Numbers of 64 bits. */
+export interface LongNumberArgument extends ArgumentBase {
+  readonly type: 'int64' | 'sint64' | 'long' | 'uint64' | 'ulong' | 'size_t';
+  /** In the range of the type. */
+  readonly value: bigint;
+}
+
+export interface TextArgument extends ReadArgument {
+  /** Of `net_device` the name; of `sockaddr_un` the path, or an `@` and an abstract name. */
+  readonly type: 'string' | 'filename' | 'net_device' | 'sockaddr_un';
+  /** UTF-8; bytes that are not are U+FFFD. At most 4,095 bytes. */
+  readonly value: string;
+  /** The text goes on. */
+  readonly truncated: boolean;
+}
+
+export interface BufferArgument extends ReadArgument {
+  readonly type: 'char_buf' | 'const_buf' | 'char_iovec' | 'iov_iter';
+  /** A copy. At most 4,095 bytes, with `maxData` 32,767; of `char_iovec` and `iov_iter` half as many. */
+  readonly value: Uint8Array;
+  /** Bytes of the original: 0 to 4294967295. Of `char_iovec` and `iov_iter`, of the first 16 pieces. */
+  readonly size: number;
+  /** The original goes on. */
+  readonly truncated: boolean;
+}
+
+/** A path and the file that it leads to. `linux_binprm`: the file that is executed; `kiocb`: that which is read or written. */
+export interface FileArgument extends ArgumentBase {
+  readonly type: 'file' | 'path' | 'fd' | 'dentry' | 'linux_binprm' | 'kiocb';
   /** Absolute in the process's root; `pipe:[N]`, `socket:[N]`, `anon_inode:…`, `/memfd:…` when it has none. */
   readonly path: string;
   /** `truncated`, `deleted`, `unreachable`, `pseudo`, `fault`. */
   readonly flags: readonly PathFlag[];
-  /** As `ls -l` shows it, such as `-rw-r-----`. */
+  /** As `ls -l` shows it, such as `-rw-r-----`; empty when unknown. */
   readonly permission: string;
   readonly inode: bigint;
+  /** Of the file system. With `inode`, which file it is, whatever its names. */
+  readonly device: Device;
+  /** Names (hard links) that the file has. */
+  readonly links: number;
   /** The descriptor, for `fd`. */
   readonly fd?: number;
+}
+
+/** A device number: 12 and 20 bits. */
+export interface Device {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** Where a socket or packet comes from and goes to. */
+interface NetworkArgument extends ReadArgument {
+  /** As `AF_INET`; a number without a name as decimal digits. */
+  readonly family: string;
+  /** As `IPPROTO_TCP`; a number without a name as decimal digits. */
+  readonly protocol: string;
+  /** IPv4 as `192.0.2.1`, IPv6 as RFC 5952 says, IPv4 in IPv6 as `::ffff:192.0.2.1`. Empty of other families. */
+  readonly sourceAddress: string;
+  readonly destinationAddress: string;
+  /** 0 to 65535; 0 when there is none. */
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly mark: number;
+  readonly priority: number;
+}
+
+export interface SocketArgument extends NetworkArgument {
+  readonly type: 'sock' | 'socket';
+  /** As `SOCK_STREAM`; a number without a name as decimal digits. */
+  readonly socketType: string;
+  /** As `TCP_ESTABLISHED`, which the kernel uses for other protocols, too; a number without a name as decimal digits. */
+  readonly state: string;
+  /** What the kernel calls the socket; 0n: it has given it none yet. */
+  readonly cookie: bigint;
+}
+
+export interface PacketArgument extends NetworkArgument {
+  readonly type: 'skb';
+  /** Number of the protocol: 0 to 255. */
+  readonly protocolNumber: number;
+  /** Of the flow; 0: not worked out. */
+  readonly hash: number;
+  /** Bytes. */
+  readonly length: number;
+  /** IPsec transformations that it went through, and those that a device did. */
+  readonly secPathLength: number;
+  readonly secPathOffloads: number;
+}
+
+export interface SocketAddressArgument extends ReadArgument {
+  readonly type: 'sockaddr';
+  /** As `AF_INET`; a number without a name as decimal digits. */
+  readonly family: string;
+  /** As `sourceAddress` of a socket: empty unless IPv4 or IPv6. */
+  readonly address: string;
+  /** 0 to 65535; 0 when there is none. */
+  readonly port: number;
+}
+
+export interface CapabilityArgument extends ArgumentBase {
+  readonly type: 'capability';
+  readonly value: number;
+  /** As `CAP_SYS_ADMIN`; absent when the number has none. */
+  readonly name?: string;
+}
+
+export interface CapabilitySetArgument extends ArgumentBase {
+  readonly type: 'kernel_cap_t' | 'cap_inheritable' | 'cap_permitted' | 'cap_effective';
+  /** Bit n is capability n of linux/capability.h. */
+  readonly value: bigint;
+  /** Of the bits that have one, lowest first. */
+  readonly names: readonly string[];
+}
+
+export interface SystemCallArgument extends ArgumentBase {
+  readonly type: 'syscall64';
+  readonly value: bigint;
+  /** As `openat`; absent when the number has none. */
+  readonly name?: string;
+  /** Whose numbers these are: those of the machine. */
+  readonly abi: 'x64' | 'arm64';
+}
+
+/** Of a `struct cred`. */
+export interface CredentialsArgument extends ReadArgument, Credentials {
+  readonly type: 'cred';
+  readonly capabilities: Capabilities;
+  /** Bits of linux/securebits.h. */
+  readonly securebits: number;
+  readonly userNamespace: UserNamespace;
+}
+
+export interface UserNamespaceArgument extends ReadArgument, UserNamespace {
+  readonly type: 'user_namespace';
+}
+
+export interface UserNamespace {
+  /** 0: the initial one. */
+  readonly level: number;
+  /** User and group that made it, as the initial user namespace numbers them. */
+  readonly owner: number;
+  readonly group: number;
+  /** As `readlink /proc/PID/ns/user` shows it. */
+  readonly inode: number;
+}
+
+export interface BpfCommandArgument extends ArgumentBase {
+  readonly type: 'bpf_cmd';
+  readonly value: number;
+  /** As `BPF_PROG_LOAD`; absent when the number has none. */
+  readonly name?: string;
+}
+
+/** A BPF program. `bpf_attr` is read as BPF_PROG_LOAD lays it out: of other commands it means nothing. */
+export interface BpfProgramArgument extends ReadArgument {
+  readonly type: 'bpf_attr' | 'bpf_prog';
+  /** As `BPF_PROG_TYPE_KPROBE`; a number without a name as decimal digits. */
+  readonly programType: string;
+  readonly instructions: number;
+  /** At most 15 bytes. */
+  readonly name: string;
+}
+
+export interface BpfMapArgument extends ReadArgument {
+  readonly type: 'bpf_map';
+  /** As `BPF_MAP_TYPE_HASH`; a number without a name as decimal digits. */
+  readonly mapType: string;
+  /** Bytes. */
+  readonly keySize: number;
+  /** Bytes. */
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  /** At most 15 bytes. */
+  readonly name: string;
+}
+
+export interface PerfEventArgument extends ReadArgument {
+  readonly type: 'perf_event';
+  /** As `PERF_TYPE_TRACEPOINT`; a number without a name, which devices have, as decimal digits. */
+  readonly eventType: string;
+  readonly config: bigint;
+  /** The function that a kprobe is put on, at most 63 bytes; else empty. */
+  readonly function: string;
+  /** Bytes from its start; other kinds of events have other numbers here. */
+  readonly probeOffset: bigint;
+}
+
+export interface ModuleArgument extends ReadArgument {
+  readonly type: 'module' | 'load_info';
+  /** At most 55 bytes. */
+  readonly name: string;
+  /** Absent where the kernel does not tell. */
+  readonly signatureValid?: boolean;
+  /** Bits of TAINT_ in linux/panic.h; of `load_info`, 0n. */
+  readonly taints: bigint;
 }
 
 export type PathFlag = 'truncated' | 'deleted' | 'unreachable' | 'pseudo' | 'fault';

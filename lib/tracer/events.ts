@@ -9,11 +9,11 @@ import type {
   ProcessExitEvent,
   ProcessKprobeEvent,
 } from '../../types/events.js';
-import type { HookImage } from '../policy/image.js';
+import type { HookImage, ValueImage } from '../policy/image.js';
 import { signalName } from '../output/signals.js';
 import { formatTime } from '../process/clock.js';
 import type { ProcessImage } from '../process/process.js';
-import { decodeArgument, decodeInteger } from '../wire/arguments.js';
+import { decodeArgument } from '../wire/arguments.js';
 import { EventExit, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 
@@ -110,6 +110,7 @@ export class ExitEvent extends RecordEvent {
 
 export class KprobeEvent extends RecordEvent {
   #args: readonly HookArgument[] | undefined;
+  #data: readonly HookArgument[] | undefined;
 
   constructor(
     slab: Slab,
@@ -133,22 +134,25 @@ export class KprobeEvent extends RecordEvent {
   }
 
   get args(): readonly HookArgument[] {
-    this.#args ??= this.#decodeArgs();
+    this.#args ??= this.#decode(this.hook.image.args, 0);
     return this.#args;
   }
 
-  #decodeArgs(): HookArgument[] {
-    const size = this.slab.u32(this.at + EventHeader.size);
-    const result: HookArgument[] = [];
-    this.hook.image.args.forEach((arg, slot) => {
-      if (arg.type !== 'nop') result.push(decodeArgument(this.slab, this.at, size, slot, arg));
-    });
-    return result;
+  get data(): readonly HookArgument[] {
+    const { args, data } = this.hook.image;
+    this.#data ??= this.#decode(data, args.length);
+    return this.#data;
   }
 
   get return(): HookArgument | undefined {
-    const arg = this.hook.image.returnArg;
-    return arg === undefined ? undefined : decodeInteger(this.slab, this.at + EventHook.returnValue, arg);
+    const { args, data, returnArg } = this.hook.image;
+    return returnArg === undefined ? undefined : this.#decode([returnArg], args.length + data.length)[0];
+  }
+
+  /** Slots are those of args, then data, then the return value. */
+  #decode(values: readonly ValueImage[], first: number): HookArgument[] {
+    const size = this.slab.u32(this.at + EventHeader.size);
+    return values.flatMap((value, i) => decodeArgument(this.slab, this.at, size, first + i, value) ?? []);
   }
 
   get action(): 'post' {
@@ -173,13 +177,14 @@ export class KprobeEvent extends RecordEvent {
   }
 
   protected override plain(): Record<string, unknown> {
-    const { type, policyName, functionName, args, action, message, tags, selector } = this;
+    const { type, policyName, functionName, args, data, action, message, tags, selector } = this;
     return {
       type,
       ...super.plain(),
       policyName,
       functionName,
       args,
+      data,
       return: this.return,
       action,
       message,

@@ -1,117 +1,223 @@
-/** Decodes the values of a hook's record into typed arguments. */
-import type { HookArgument, PathFlag } from '../../types/events.js';
-import type { ArgImage } from '../policy/image.js';
-import { ArgValue, EventHook, TextFlag } from './layout.gen.js';
-import type { Slab } from './slab.js';
+/** Decodes the values of a hook's record into typed arguments. What a record says of itself is not trusted. */
+import type { BufferArgument, HookArgument, TextArgument } from '../../types/events.js';
+import type { ValueImage } from '../policy/image.js';
+import { hostArchitecture } from '../policy/names/syscalls.js';
+import {
+  decodeBpfMap,
+  decodeBpfProgram,
+  decodeCredentials,
+  decodeModule,
+  decodePacket,
+  decodePerfEvent,
+  decodeSocket,
+  decodeSocketAddress,
+  decodeUserNamespace,
+} from './details.js';
+import { decodeFile } from './files.js';
+import {
+  BpfDetail,
+  CredDetail,
+  EventHook,
+  ModuleDetail,
+  NetDetail,
+  PerfDetail,
+  TextFlag,
+  UserNamespaceDetail,
+  Value,
+} from './layout.gen.js';
+import { bpfCommandName, capabilityName, capabilitySetNames, systemCallName } from './names.js';
+import { Slab } from './slab.js';
 
-/** Magic numbers of linux/magic.h: file systems whose files have no path. */
-const PIPEFS_MAGIC = 0x50495045;
-const SOCKFS_MAGIC = 0x534f434b;
-const ANON_INODE_FS_MAGIC = 0x09041934;
-const NSFS_MAGIC = 0x6e736673;
+/** Where something is; the record of a value that is not in it is one of zeros. */
+interface Place {
+  readonly slab: Slab;
+  readonly at: number;
+}
 
-const PATH_FLAGS: readonly (readonly [number, PathFlag])[] = [
-  [TextFlag.TEXT_TRUNCATED, 'truncated'],
-  [TextFlag.TEXT_DELETED, 'deleted'],
-  [TextFlag.TEXT_UNREACHABLE, 'unreachable'],
-  [TextFlag.TEXT_PSEUDO, 'pseudo'],
-  [TextFlag.TEXT_FAULT, 'fault'],
-];
+const LARGEST_DETAIL = 128;
+const NO_DETAIL: Place = { slab: new Slab(Buffer.alloc(LARGEST_DETAIL)), at: 0 };
 
-/** `record` is where the record starts, `size` its length; `slot` the argument's place in the policy. */
-export function decodeArgument(slab: Slab, record: number, size: number, slot: number, arg: ArgImage): HookArgument {
-  const at = record + EventHook.sizeof + slot * ArgValue.sizeof;
-  const common = arg.label === undefined ? { index: arg.index } : { index: arg.index, label: arg.label };
-  switch (arg.type) {
-    case 'string':
-    case 'filename': {
-      const flags = slab.u16(at + ArgValue.textFlags);
-      const value = textOf(slab, record, size, at);
-      const truncated = (flags & TextFlag.TEXT_TRUNCATED) !== 0;
-      const unreadable = (flags & TextFlag.TEXT_FAULT) !== 0 ? { unreadable: true as const } : {};
-      return { type: arg.type, ...common, value, truncated, ...unreadable };
+function missingValue(): Place {
+  const bytes = Buffer.alloc(Value.sizeof);
+  bytes.writeUInt16LE(TextFlag.TEXT_FAULT, Value.textFlags);
+  bytes.writeInt32LE(-1, Value.fd);
+  return { slab: new Slab(bytes), at: 0 };
+}
+
+const MISSING = missingValue();
+
+/**
+ * `record` is where the record starts, `size` its length, which is inside of the slab; `slot` the value's place in the policy.
+ * Undefined of a value that is not told.
+ */
+export function decodeArgument(
+  slab: Slab,
+  record: number,
+  size: number,
+  slot: number,
+  image: Pick<ValueImage, 'type' | 'index' | 'label'>,
+): HookArgument | undefined {
+  return new Decoder(slab, record, size, slot).decode(image);
+}
+
+class Decoder {
+  readonly #slab: Slab;
+  readonly #record: number;
+  readonly #size: number;
+  /** The struct value. */
+  readonly #value: Place;
+  readonly #flags: number;
+
+  constructor(slab: Slab, record: number, size: number, slot: number) {
+    this.#slab = slab;
+    this.#record = record;
+    this.#size = size;
+    const offset = EventHook.sizeof + slot * Value.sizeof;
+    const isThere = offset + Value.sizeof <= size && slot < slab.u32(record + EventHook.valuesCount);
+    this.#value = isThere ? { slab, at: record + offset } : MISSING;
+    this.#flags = this.#value.slab.u16(this.#value.at + Value.textFlags);
+  }
+
+  decode(image: Pick<ValueImage, 'type' | 'index' | 'label'>): HookArgument | undefined {
+    const { type, index, label } = image;
+    const common = label === undefined ? { index } : { index, label };
+    const { slab, at } = this.#value;
+    const number = at + Value.value;
+    switch (type) {
+      case 'int':
+      case 'int32':
+      case 'sint32':
+        return { type, ...common, value: slab.i32(number) };
+      case 'uint32':
+        return { type, ...common, value: slab.u32(number) };
+      case 'int16':
+      case 'sint16':
+        return { type, ...common, value: slab.view.getInt16(number, true) };
+      case 'uint16':
+        return { type, ...common, value: slab.u16(number) };
+      case 'int8':
+      case 'sint8':
+        return { type, ...common, value: slab.view.getInt8(number) };
+      case 'uint8':
+        return { type, ...common, value: slab.view.getUint8(number) };
+      case 'int64':
+      case 'sint64':
+      case 'long':
+        return { type, ...common, value: slab.view.getBigInt64(number, true) };
+      case 'uint64':
+      case 'ulong':
+      case 'size_t':
+        return { type, ...common, value: slab.u64(number) };
+      case 'bpf_cmd': {
+        const value = slab.u32(number);
+        return { type, ...common, value, ...named(bpfCommandName(value)) };
+      }
+      case 'capability': {
+        const value = slab.i32(number);
+        return { type, ...common, value, ...named(capabilityName(value)) };
+      }
+      case 'syscall64': {
+        const value = slab.u64(number);
+        return { type, ...common, value, ...named(systemCallName(value)), abi: hostArchitecture() };
+      }
+      case 'kernel_cap_t':
+      case 'cap_inheritable':
+      case 'cap_permitted':
+      case 'cap_effective': {
+        const value = slab.u64(number);
+        return { type, ...common, value, names: capabilitySetNames(value) };
+      }
+      case 'string':
+      case 'filename':
+      case 'net_device':
+      case 'sockaddr_un':
+        return this.#text({ type, ...common });
+      case 'char_buf':
+      case 'const_buf':
+      case 'char_iovec':
+      case 'iov_iter':
+        return this.#buffer({ type, ...common });
+      case 'file':
+      case 'path':
+      case 'fd':
+      case 'dentry':
+      case 'linux_binprm':
+      case 'kiocb':
+        return decodeFile(slab, at, this.#string(), { type, ...common });
+      case 'sock':
+      case 'socket':
+        return this.#detail(NetDetail.sizeof, { type, ...common }, decodeSocket);
+      case 'skb':
+        return this.#detail(NetDetail.sizeof, { type, ...common }, decodePacket);
+      case 'sockaddr':
+        return this.#detail(NetDetail.sizeof, { type, ...common }, decodeSocketAddress);
+      case 'cred':
+        return this.#detail(CredDetail.sizeof, { type, ...common }, decodeCredentials);
+      case 'user_namespace':
+        return this.#detail(UserNamespaceDetail.sizeof, { type, ...common }, decodeUserNamespace);
+      case 'bpf_attr':
+      case 'bpf_prog':
+        return this.#detail(BpfDetail.sizeof, { type, ...common }, decodeBpfProgram);
+      case 'bpf_map':
+        return this.#detail(BpfDetail.sizeof, { type, ...common }, decodeBpfMap);
+      case 'perf_event':
+        return this.#detail(PerfDetail.sizeof, { type, ...common }, decodePerfEvent);
+      case 'module':
+      case 'load_info':
+        return this.#detail(ModuleDetail.sizeof, { type, ...common }, decodeModule);
+      case 'nop':
+      case 'auto':
+      case 'data_loc':
+        return undefined;
     }
-    case 'file':
-    case 'path':
-    case 'fd': {
-      const file = {
-        type: arg.type,
-        ...common,
-        path: pathOf(slab, record, size, at),
-        flags: pathFlags(slab.u16(at + ArgValue.textFlags)),
-        permission: formatMode(slab.u32(at + ArgValue.mode)),
-        inode: slab.u64(at + ArgValue.value),
-      };
-      return arg.type === 'fd' ? { ...file, fd: slab.i32(at + ArgValue.fd) } : file;
+  }
+
+  #text(common: Omit<TextArgument, 'value' | 'truncated' | 'unreadable'>): TextArgument {
+    return { ...common, value: this.#string(), truncated: this.#isTruncated(), ...this.#unreadable() };
+  }
+
+  #buffer(common: Omit<BufferArgument, 'value' | 'size' | 'truncated' | 'unreadable'>): BufferArgument {
+    const text = this.#textPlace();
+    // a copy: the slab is used again
+    const value = text === undefined ? new Uint8Array() : new Uint8Array(this.#slab.bytes.subarray(text.at, text.end));
+    const size = this.#value.slab.u32(this.#value.at + Value.size);
+    return { ...common, value, size, truncated: this.#isTruncated(), ...this.#unreadable() };
+  }
+
+  #detail<C, R extends HookArgument>(
+    sizeof: number,
+    common: C,
+    decode: (slab: Slab, at: number, common: C & { readonly unreadable?: true }) => R,
+  ): R {
+    const text = this.#textPlace();
+    if (text === undefined || text.end - text.at < sizeof) {
+      return decode(NO_DETAIL.slab, NO_DETAIL.at, { ...common, unreadable: true });
     }
-    default:
-      return decodeInteger(slab, at + ArgValue.value, arg);
+    return decode(this.#slab, text.at, { ...common, ...this.#unreadable() });
+  }
+
+  #string(): string {
+    const text = this.#textPlace();
+    return text === undefined ? '' : this.#slab.text(text.at, text.end - text.at);
+  }
+
+  /** Where the text or detail is, when all of it is in the record. */
+  #textPlace(): { readonly at: number; readonly end: number } | undefined {
+    const { slab, at } = this.#value;
+    const offset = slab.u32(at + Value.textOffset);
+    const end = offset + slab.u16(at + Value.textLength);
+    return end <= this.#size ? { at: this.#record + offset, end: this.#record + end } : undefined;
+  }
+
+  #isTruncated(): boolean {
+    return (this.#flags & TextFlag.TEXT_TRUNCATED) !== 0;
+  }
+
+  #unreadable(): { readonly unreadable?: true } {
+    return (this.#flags & TextFlag.TEXT_FAULT) !== 0 ? { unreadable: true } : {};
   }
 }
 
-/** An integer of 64 bits at `at`: an argument's, or the return value. */
-export function decodeInteger(slab: Slab, at: number, arg: ArgImage): HookArgument {
-  const common = arg.label === undefined ? { index: arg.index } : { index: arg.index, label: arg.label };
-  switch (arg.type) {
-    case 'int':
-      return { type: 'int', ...common, value: slab.i32(at) };
-    case 'uint32':
-      return { type: 'uint32', ...common, value: slab.u32(at) };
-    default:
-      return { type: 'size_t', ...common, value: slab.u64(at) };
-  }
-}
-
-function textOf(slab: Slab, record: number, size: number, at: number): string {
-  const offset = slab.u32(at + ArgValue.textOffset);
-  const length = slab.u16(at + ArgValue.textLength);
-  return offset + length <= size ? slab.text(record + offset, length) : '';
-}
-
-function pathOf(slab: Slab, record: number, size: number, at: number): string {
-  const text = textOf(slab, record, size, at);
-  if ((slab.u16(at + ArgValue.textFlags) & TextFlag.TEXT_PSEUDO) === 0) return text;
-  const inode = slab.u64(at + ArgValue.value);
-  switch (slab.u32(at + ArgValue.magic)) {
-    case PIPEFS_MAGIC:
-      return `pipe:[${inode}]`;
-    case SOCKFS_MAGIC:
-      return `socket:[${inode}]`;
-    case ANON_INODE_FS_MAGIC:
-      return `anon_inode:${text}`;
-    case NSFS_MAGIC:
-      return `ns:[${inode}]`;
-    default:
-      return `/${text}`;
-  }
-}
-
-function pathFlags(flags: number): readonly PathFlag[] {
-  return flags === 0 ? [] : PATH_FLAGS.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
-}
-
-const FILE_TYPES: Readonly<Record<number, string>> = {
-  0o010000: 'p',
-  0o020000: 'c',
-  0o040000: 'd',
-  0o060000: 'b',
-  0o100000: '-',
-  0o120000: 'l',
-  0o140000: 's',
-};
-
-/** A file's mode as `ls -l` shows it; '' for 0, which no file has. */
-export function formatMode(mode: number): string {
-  if (mode === 0) return '';
-  const bits = (shift: number, special: boolean, letter: string): string => {
-    const execute = (mode >> shift) & 1;
-    const last = special ? (execute === 1 ? letter : letter.toUpperCase()) : execute === 1 ? 'x' : '-';
-    return `${(mode >> shift) & 4 ? 'r' : '-'}${(mode >> shift) & 2 ? 'w' : '-'}${last}`;
-  };
-  return (
-    (FILE_TYPES[mode & 0o170000] ?? '?') +
-    bits(6, (mode & 0o4000) !== 0, 's') +
-    bits(3, (mode & 0o2000) !== 0, 's') +
-    bits(0, (mode & 0o1000) !== 0, 't')
-  );
+function named(name: string | undefined): { readonly name?: string } {
+  return name === undefined ? {} : { name };
 }
