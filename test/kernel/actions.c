@@ -64,6 +64,17 @@ static void do_lseek(char **arg)
 	syscall(SYS_lseek, number(arg[0]), number(arg[1]), number(arg[2]));
 }
 
+/* EFFECTIVE INHERITABLE PERMITTED; refused when it cannot be, and that is fine */
+static void set_capabilities(char **arg)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2];
+	unsigned long e = number(arg[0]), i = number(arg[1]), p = number(arg[2]);
+	for (int half = 0; half < 2; half++)
+		data[half] = (struct __user_cap_data_struct){ e >> 32 * half, p >> 32 * half, i >> 32 * half };
+	syscall(SYS_capset, &header, data);
+}
+
 /* what those do that are about the process: it can be told apart from all others by its descriptor */
 static void call(void)
 {
@@ -269,6 +280,49 @@ void run_marked(const char *name)
 	call();
 }
 
+/* chain LEADER FOLLOWER: the second program is a child of the first */
+static void do_chain(char **arg)
+{
+	char *argv[] = { arg[0], "lead", (char *)mark, arg[1], NULL };
+	execute(argv);
+}
+
+void run_leading(char *name, char *follower)
+{
+	char *argv[] = { follower, "marked", name, NULL };
+	if (fork() == 0)
+		execute(argv);
+	wait(NULL);
+}
+
+/* unshared FLAGS FORK: in new namespaces, some of which are a child's */
+static void do_unshared(char **arg)
+{
+	must(unshare(number(arg[0])), "unshare");
+	if (number(arg[1]) && fork() > 0) {
+		wait(NULL);
+		return;
+	}
+	call();
+}
+
+/* with EFFECTIVE INHERITABLE PERMITTED: capabilities */
+static void do_with(char **arg)
+{
+	set_capabilities(arg);
+	call();
+}
+
+/* call NUMBER ARGUMENT...: any system call, whose result does not matter; =TEXT is the address of a text */
+static void do_call(char **arg)
+{
+	long words[7] = { 0 };
+	for (int i = 0; i < 7 && arg[i] != NULL; i++)
+		words[i] = arg[i][0] == '=' ? (long)(arg[i] + 1) : number(arg[i]);
+	begin();
+	syscall(words[0], words[1], words[2], words[3], words[4], words[5], words[6]);
+}
+
 /* socket FAMILY */
 static void do_socket(char **arg)
 {
@@ -408,13 +462,8 @@ static void do_capable(char **arg)
 /* capset EFFECTIVE INHERITABLE PERMITTED */
 static void do_capset(char **arg)
 {
-	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct data[2];
-	unsigned long e = number(arg[0]), i = number(arg[1]), p = number(arg[2]);
-	for (int half = 0; half < 2; half++)
-		data[half] = (struct __user_cap_data_struct){ e >> 32 * half, p >> 32 * half, i >> 32 * half };
 	begin();
-	syscall(SYS_capset, &header, data);
+	set_capabilities(arg);
 }
 
 /* setuid UID */
@@ -478,6 +527,8 @@ static void do_module(char **arg)
 	must(syscall(SYS_delete_module, arg[1], 0), "delete_module");
 }
 
+enum { ANY = -1, WORDS_MAX = 9 };
+
 static const struct action {
 	const char *name;
 	int args;
@@ -496,24 +547,37 @@ static const struct action {
 	{ "bpfprog", 1, do_bpfprog },	{ "bpfmap", 1, do_bpfmap },	{ "perf", 1, do_perf },
 	{ "module", 2, do_module },	{ "nested", 1, do_nested },	{ "rlimit", 1, do_rlimit },
 	{ "seteuid", 1, do_seteuid },	{ "program", 1, do_program },	{ "socket", 1, do_socket },
+	{ "chain", 2, do_chain },	{ "unshared", 2, do_unshared }, { "with", 3, do_with },
+	{ "call", ANY, do_call },
 };
 
 static const struct action *find(const char *name, int args)
 {
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
-		if (!strcmp(name, actions[i].name) && args == actions[i].args)
+		if (!strcmp(name, actions[i].name) && (args == actions[i].args || actions[i].args == ANY))
 			return &actions[i];
 	return NULL;
+}
+
+/* here: by the process that reads the actions */
+static int act_here(const char *name)
+{
+	mark = name;
+	call();
+	prctl(PR_SET_NAME, "done");
+	return 0;
 }
 
 /* 0 when it could be done */
 static int act(char *line)
 {
-	char *word[8] = { NULL };
+	char *word[WORDS_MAX + 1] = { NULL };
 	const struct action *action;
 	int count = 0, status;
-	while (line != NULL && count < 8)
+	while (line != NULL && count < WORDS_MAX)
 		word[count++] = strsep(&line, "\t");
+	if (count > 1 && !strcmp(word[1], "here"))
+		return act_here(word[0]);
 	action = count < 2 ? NULL : find(word[1], count - 2);
 	if (action == NULL) {
 		fprintf(stderr, "no such action: %s\n", count < 2 ? "" : word[1]);

@@ -2,3 +2,4 @@
 int run_batch(void);
 /* The part of an action that a program of its own carries out. */
 void run_marked(const char *name);
+void run_leading(char *name, char *follower);

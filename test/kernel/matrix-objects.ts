@@ -25,7 +25,7 @@ export const OBJECTS: readonly Subject[] = [
     'iov_iter',
     { call: 'pipe_write', args: [{ index: 1, type: 'iov_iter' }] },
     ['pipev', 'three pieces of a text'],
-    { value: 'three pieces of a text' },
+    { value: Buffer.from('three pieces of a text') },
     { bytes_arg: Buffer.from('three pieces of a text').toString('base64') },
   ),
   told(

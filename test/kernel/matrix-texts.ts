@@ -36,10 +36,13 @@ function textSubject(
     place: 'args',
     hook,
     rows: textRows(begin, act),
-    told: [{ action: act(text), value: { type, value: text }, json: { ...json(text) } }],
+    told: [
+      { action: act(text), value: { type, value: isBuffer(type) ? Buffer.from(text) : text }, json: { ...json(text) } },
+    ],
   };
 }
 
+const isBuffer = (type: ArgTypeName): boolean => ['char_buf', 'char_iovec', 'const_buf'].includes(type);
 function base64(text: string): string {
   return Buffer.from(text).toString('base64');
 }
@@ -91,7 +94,7 @@ const PLAIN: readonly Subject[] = [
     told: [
       {
         action: ['writelong', 20000, 'end'],
-        value: { type: 'char_buf', value: `${'x'.repeat(20000)}end` },
+        value: { type: 'char_buf', value: Buffer.from(`${'x'.repeat(20000)}end`), size: 20003, truncated: false },
         json: { bytes_arg: base64(`${'x'.repeat(20000)}end`) },
       },
     ],

@@ -37,6 +37,10 @@ function unpackModule(): void {
 }
 
 function assertPart(actual: unknown, expected: unknown, what: string): void {
+  if (Buffer.isBuffer(expected)) {
+    assert.equal(Buffer.from(actual as Uint8Array).toString(), expected.toString(), what);
+    return;
+  }
   if (typeof expected !== 'object' || expected === null) {
     assert.deepEqual(actual, expected, what);
     return;

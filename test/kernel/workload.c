@@ -240,6 +240,10 @@ int main(int count, char **arg)
 		run_marked(arg[2]);
 		return 0;
 	}
+	if (!strcmp(arg[1], "lead") && count == 4) {
+		run_leading(arg[2], arg[3]);
+		return 0;
+	}
 	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(arg[1], commands[i].name) && count == 2 + commands[i].args) {
 			commands[i].run(arg + 2);
