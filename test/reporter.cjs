@@ -1,12 +1,18 @@
-// mocha's spec report; also writes what happened to the file named by POLYTRACE_COUNTS, for scripts/test.mjs to add up.
+// mocha's spec report, with the end of what the kernel said of an error. Also writes what happened to the file named by
+// POLYTRACE_COUNTS, for scripts/run-tests.mjs to add up.
 'use strict';
 const { writeFileSync } = require('node:fs');
 const { reporters, Runner } = require('mocha');
+
+const lastLines = (text) => text.trimEnd().split('\n').slice(-12).join('\n');
 
 module.exports = class extends reporters.Spec {
   constructor(runner, options) {
     super(runner, options);
     const skipped = [];
+    runner.on(Runner.constants.EVENT_TEST_FAIL, (test, error) => {
+      if (error.log) error.stack += `\n${lastLines(error.log)}`;
+    });
     runner.on(Runner.constants.EVENT_TEST_PENDING, (test) => skipped.push(test.fullTitle()));
     runner.once(Runner.constants.EVENT_RUN_END, () => {
       const file = process.env.POLYTRACE_COUNTS;

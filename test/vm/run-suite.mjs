@@ -24,6 +24,9 @@ function parse() {
   });
 }
 
+/** A test that hangs fails after this; longer silence is a guest that hangs. The longest test takes a quarter of it. */
+const testMs = 120_000;
+
 const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** Fills tsx's cache with a dry run: compiling in the guest takes ten times as long. */
@@ -45,7 +48,9 @@ async function main() {
     return 0;
   }
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-suite-'));
-  const mocha = ['node_modules/mocha/bin/mocha.js', '--no-color', '--require', 'tsx/cjs', '--timeout', '120000'];
+  const mocha = ['node_modules/mocha/bin/mocha.js', '--no-color', '--timeout', String(testMs)];
+  // --exit: what a failed test left behind, such as a process that waits, must not keep the guest from ending
+  mocha.push('--exit', '--require', 'tsx/cjs', '--require', './test/kernel/ready.ts');
   if (values.grep !== undefined) mocha.push('--grep', values.grep);
   mocha.push(...(positionals.length > 0 ? positionals : ['test/kernel/**/*.test.ts']));
   try {
@@ -54,6 +59,7 @@ async function main() {
       kernel: values.kernel,
       cpus: Number(values.cpus),
       timeoutMs: Number(values.timeout) * 1000,
+      quietMs: testMs + 60_000,
       folder,
       env: {
         POLYTRACE_COUNTS: '/run/vm/counts',
@@ -63,11 +69,11 @@ async function main() {
       },
       script: `cp -r /run/vm/compiled/* /tmp\nnode ${mocha.map(quote).join(' ')} --reporter test/reporter.cjs`,
     });
-    const counts = join(folder, 'counts');
-    if (values.counts !== undefined && existsSync(counts)) copyFileSync(counts, values.counts);
     console.log(`kernel ${values.kernel}: ${seconds.toFixed(0)} s, booting included`);
     return status;
   } finally {
+    const counts = join(folder, 'counts');
+    if (values.counts !== undefined && existsSync(counts)) copyFileSync(counts, values.counts);
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -61,7 +61,7 @@ export function vmObstacle() {
  * (see init.sh). The guest's /run/vm is `folder` (made and removed when not given) on the host, for files to hand over.
  *
  * Resolves to {status, seconds}; output goes to `stdout` and `stderr` as it comes. Rejects with VmError when the guest
- * did not get as far as an exit status.
+ * did not get as far as an exit status in `timeoutMs`, or printed nothing for `quietMs` (no limit when not given).
  */
 export async function runInVm(options) {
   const obstacle = vmObstacle();
@@ -89,6 +89,16 @@ export async function runInVm(options) {
   }
 }
 
+const defaults = {
+  timeoutMs: 300_000,
+  quietMs: Infinity,
+  cpus: 1,
+  memoryMb: 2048,
+  icount: false,
+  append: '',
+  env: {},
+};
+
 class Guest {
   #children = [];
 
@@ -96,7 +106,7 @@ class Guest {
     this.kernel = kernel;
     this.work = work;
     this.folder = folder;
-    this.options = { timeoutMs: 300_000, cpus: 1, memoryMb: 2048, icount: false, append: '', env: {}, ...options };
+    this.options = { ...defaults, ...options };
   }
 
   async run() {
@@ -108,22 +118,35 @@ class Guest {
     ]);
     const qemu = this.#spawn('qemu-system-x86_64', this.#qemuArguments());
     const ended = new Promise((resolve) => qemu.once('exit', (code) => resolve(code ?? 1)));
-    const timeLimit = new AbortController();
-    const late = delay(this.options.timeoutMs, 'late', { signal: timeLimit.signal }).catch(() => 'ended');
     const streams = ['stdout', 'stderr'].map(
       (name) => new Follower(join(this.folder, name), this.options[name] ?? process[name]),
     );
-    const outcome = await Promise.race([ended, late]);
-    timeLimit.abort();
-    if (outcome === 'late') this.kill();
+    const waiting = new AbortController();
+    const outcome = await Promise.race([ended, this.#limitReached(streams, waiting.signal)]);
+    waiting.abort();
+    this.kill();
     await Promise.all(streams.map((stream) => stream.end()));
     return this.#result(outcome, (Date.now() - started) / 1000);
   }
 
+  /** Resolves to the limit that was reached, in words. */
+  async #limitReached(streams, signal) {
+    const { timeoutMs, quietMs } = this.options;
+    const started = Date.now();
+    while (!signal.aborted) {
+      await delay(200, undefined, { signal }).catch(() => undefined);
+      const silence = Date.now() - Math.max(started, ...streams.map((stream) => stream.lastOutput));
+      if (Date.now() - started > timeoutMs) return `the time limit of ${timeoutMs / 1000} s was reached`;
+      if (silence > quietMs) return `it printed nothing for ${quietMs / 1000} s`;
+    }
+    return undefined;
+  }
+
+  /** `outcome`: QEMU's exit status, or the limit that was reached. */
   #result(outcome, seconds) {
-    if (outcome === 'late') {
+    if (typeof outcome === 'string') {
       const stage = existsSync(join(this.folder, 'ready')) ? 'its script did not end' : 'it did not finish booting';
-      throw this.#failure(`the time limit of ${this.options.timeoutMs / 1000} s was reached: ${stage}`);
+      throw this.#failure(`${outcome}: ${stage}`);
     }
     const status = Number.parseInt(this.#read(join(this.folder, 'status')), 10);
     if (Number.isNaN(status)) throw this.#failure(`it ended without an exit status (QEMU's: ${outcome})`);
@@ -222,6 +245,7 @@ class Guest {
 
 /** Copies what another process appends to a file. */
 class Follower {
+  lastOutput = 0;
   #position = 0;
   #ended = false;
   #loop;
@@ -246,6 +270,7 @@ class Follower {
     for await (const chunk of createReadStream(this.path, { start: this.#position, end: size - 1 }))
       this.target.write(chunk);
     this.#position = size;
+    this.lastOutput = Date.now();
   }
 
   end() {
