@@ -3,38 +3,13 @@
  * not, which the same hook sees; and what the event tells of the value. One tracer, one process of the workload for all.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
 import { toJson } from '../../lib/index.js';
 import type { HookArgument, ProcessKprobeEvent } from '../../types/index.js';
 import { batch, isLacking, planOf, type Case, type Plan } from './matrix-policy.js';
-import { ADDED } from './matrix-network.js';
-import { MODULE_FILE } from './matrix-objects.js';
-import { PROGRAMS, ROOT } from './matrix-texts.js';
+import { prepareMatrix, PROGRAM } from './matrix-setup.js';
 import { REFUSED_TYPES, SUBJECTS } from './matrix.js';
-import { checkout, compileWorkload, kernel, MECHANISMS, policy, Recording, WORKLOAD } from './support.js';
-
-/** Beside the files of the matrix: programs are made links to it. */
-const PROGRAM = join(ROOT, 'workload');
-
-function prepare(): void {
-  compileWorkload();
-  if (existsSync(PROGRAM)) return;
-  mkdirSync(PROGRAMS, { recursive: true });
-  copyFileSync(WORKLOAD, PROGRAM);
-  execFileSync('ip', ['address', 'add', `${ADDED}/128`, 'dev', 'lo']);
-  unpackModule();
-}
-
-/** Of the kernel that runs: Debian's package is on the machine, or test/vm/kernels.mjs kept the module. */
-function unpackModule(): void {
-  const release = readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
-  const installed = `/lib/modules/${release}/kernel/drivers/net/dummy.ko`;
-  const kept = join(checkout, '.cache/kernels', kernel, 'dummy.ko');
-  if (existsSync(`${installed}.xz`)) writeFileSync(MODULE_FILE, execFileSync('xz', ['-dc', `${installed}.xz`]));
-  else copyFileSync(existsSync(installed) ? installed : kept, MODULE_FILE);
-}
+import { kernel, MECHANISMS, policy, Recording } from './support.js';
 
 function assertPart(actual: unknown, expected: unknown, what: string): void {
   if (Buffer.isBuffer(expected)) {
@@ -110,7 +85,7 @@ for (const attach of MECHANISMS) {
     let seen = new Seen([]);
 
     before(async () => {
-      prepare();
+      prepareMatrix();
       recording = await Recording.open(undefined, { attach });
       for (const plan of plans) {
         await recording.tracer.addPolicy({ yaml: plan.yaml }).catch((error: unknown) => failures.set(plan, error));
