@@ -75,7 +75,12 @@ export type TextComparison = Comparison<
   'Equal' | 'NotEqual' | 'Prefix' | 'NotPrefix' | 'Postfix' | 'NotPostfix' | 'SubString' | 'SubStringIgnCase',
   string
 >;
-export type FileComparison = TextComparison | Comparison<'FileType' | 'NotFileType', FileTypeName>;
+/** `inode`: whatever leads to the same inode as one of the values, such as a hard link, fits too. */
+export type PathComparison =
+  | (TextComparison & { readonly inode?: false })
+  | (Comparison<'Equal' | 'NotEqual', string> & { readonly inode: boolean });
+export type FileComparison =
+  PathComparison | (Comparison<'FileType' | 'NotFileType', FileTypeName> & { readonly inode?: false });
 export type AddressComparison =
   | Comparison<'SPort' | 'NotSPort' | 'Family', NumberValue>
   | Comparison<'SAddr' | 'NotSAddr', string>
@@ -95,25 +100,27 @@ export type SyscallComparison =
 /** What a value of a type can be compared by. */
 export type ComparisonOf<T extends ArgumentType> = T extends NumberType
   ? NumberComparison
-  : T extends TextType | PathType
+  : T extends TextType
     ? TextComparison
-    : T extends FileType
-      ? FileComparison
-      : T extends SocketType
-        ? SocketComparison
-        : T extends 'skb'
-          ? PacketComparison
-          : T extends 'sockaddr'
-            ? AddressComparison
-            : T extends 'capability'
-              ? CapabilityComparison
-              : T extends CapabilitySetType
-                ? CapabilitySetComparison
-                : T extends 'syscall64'
-                  ? SyscallComparison
-                  : T extends 'auto'
-                    ? NumberComparison | FileComparison | SocketComparison
-                    : never;
+    : T extends PathType
+      ? PathComparison
+      : T extends FileType
+        ? FileComparison
+        : T extends SocketType
+          ? SocketComparison
+          : T extends 'skb'
+            ? PacketComparison
+            : T extends 'sockaddr'
+              ? AddressComparison
+              : T extends 'capability'
+                ? CapabilityComparison
+                : T extends CapabilitySetType
+                  ? CapabilitySetComparison
+                  : T extends 'syscall64'
+                    ? SyscallComparison
+                    : T extends 'auto'
+                      ? NumberComparison | FileComparison | SocketComparison
+                      : never;
 
 /** A filter on one of these args: by its `index`, or by its position in the list. */
 export type FilterOf<A extends readonly Argument[]> =

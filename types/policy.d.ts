@@ -1,6 +1,14 @@
 import type { Diagnostic } from './errors.js';
 import type { KernelInfo } from './kernel.js';
-import type { AnyHook, ArgumentType, CheckedHooks, HookKind, NamespaceName, PolicyHead, PolicySettings } from './policy-language.js';
+import type {
+  AnyHook,
+  ArgumentType,
+  CheckedHooks,
+  HookKind,
+  NamespaceName,
+  PolicyHead,
+  PolicySettings,
+} from './policy-language.js';
 
 export type * from './policy-language.js';
 
@@ -118,11 +126,16 @@ export interface SelectorExplanation {
 export interface HookCost {
   /** Comparisons of numbers, at most. */
   readonly comparisons: number;
+  /** Of bits that the process has: which binaries it runs, what of it has changed. */
   readonly binaryTests: number;
-  /** Lookups in tables of texts. */
+  /** Lookups in tables of numbers, texts and networks. */
   readonly lookups: number;
   /** Paths that are worked out for the filters on them. */
   readonly pathWalks: number;
+  /** Passes through a text for substrings. */
+  readonly textScans: number;
+  /** Instructions of expressions. */
+  readonly expressionSteps: number;
   /** Paths and texts that are read for the event only, after everything has matched. */
   readonly readForEvent: number;
   readonly tableEntries: number;
@@ -220,12 +233,7 @@ export interface IntTest {
 
 /** What a filter on the process compares. */
 export type ProcessField =
-  | 'pid'
-  | 'namespacePid'
-  | 'capPermitted'
-  | 'capEffective'
-  | 'capInheritable'
-  | { readonly namespace: NamespaceName };
+  'pid' | 'namespacePid' | 'capPermitted' | 'capEffective' | 'capInheritable' | { readonly namespace: NamespaceName };
 
 export interface ProcessGroup extends Omit<IntGroup, 'tests'> {
   readonly field: ProcessField;

@@ -19,7 +19,9 @@ function textsOf(filter: ValueFilter): string[] {
   return (filter.values ?? []).map(withoutFinalNul);
 }
 
+/** Of a filter that looks at inodes as well nothing follows from the texts. */
 function isText(filter: ValueFilter): boolean {
+  if (filter.inode === true) return false;
   const base = baseOf(filter);
   return base === 'Equal' || base === 'Prefix' || base === 'Postfix';
 }

@@ -9,6 +9,7 @@ import type { PolicyImage } from './image.js';
 import { checkAgainstKernel } from './kernel/check.js';
 import { hostFiles } from './kernel/elf.js';
 import { checkAgainstHost } from './kernel/host.js';
+import { hostArchitecture, type Architecture } from './names/syscalls.js';
 import { analyse, type Analysis } from './policy.js';
 import { Report } from './report.js';
 import { findUnsupported } from './unsupported.js';
@@ -56,9 +57,14 @@ export function explainPolicy(policy: Policy | string, options: ExplainOptions =
   return explain(analysis, image, image === undefined ? reasons : [], options.kernel);
 }
 
-export function compilePolicy(policy: Policy | string, options: ParseOptions = {}): PolicyImage {
+/** Whose numbers the names of system calls stand for: this machine's, unless said otherwise. */
+export interface CompileOptions extends ParseOptions {
+  readonly architecture?: Architecture;
+}
+
+export function compilePolicy(policy: Policy | string, options: CompileOptions = {}): PolicyImage {
   const analysis = analysisOf(typeof policy === 'string' ? parsePolicy(policy, options) : policy);
-  const { image, diagnostics } = toImage(analysis);
+  const { image, diagnostics } = toImage(analysis, options.architecture);
   if (image === undefined) throw new PolicyError(merge(analysis.diagnostics, diagnostics));
   return image;
 }
@@ -83,11 +89,14 @@ function analysisOf(policy: Policy): Analysis {
 }
 
 /** No image where the kernel side cannot do what the policy says. */
-function toImage(analysis: Analysis): { image?: PolicyImage; diagnostics: readonly Diagnostic[] } {
+function toImage(
+  analysis: Analysis,
+  architecture = hostArchitecture(),
+): { image?: PolicyImage; diagnostics: readonly Diagnostic[] } {
   const report = new Report(analysis.places);
   findUnsupported(analysis.data, analysis.hooks, report);
   if (report.hasErrors || !analysis.valid) return { diagnostics: report.diagnostics() };
-  const image = compile(analysis, report);
+  const image = compile(analysis, report, architecture);
   const diagnostics = report.diagnostics();
   return report.hasErrors ? { diagnostics } : { image, diagnostics };
 }

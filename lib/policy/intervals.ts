@@ -1,7 +1,7 @@
 /** Sets of whole numbers as sorted ranges: what a filter on a number lets through. */
 import type { ValueFilter } from './model.js';
 import { parseInteger, parseRange, rangeOf, type Range } from './values.js';
-import type { TypeFacts } from './vocabulary.js';
+import type { Operator, TypeFacts } from './vocabulary.js';
 
 export type Intervals = readonly Range[];
 
@@ -19,8 +19,10 @@ export function intervalsOf(filter: ValueFilter, facts: TypeFacts): Intervals | 
   return filter.operator?.startsWith('Not') === true ? complement(joined, whole) : joined;
 }
 
+const RANGED: ReadonlySet<string> = new Set<Operator>(['InRange', 'NotInRange', 'InMap', 'NotInMap']);
+
 function rangeOfValue({ operator }: ValueFilter, value: string, whole: Range): Range | undefined {
-  const range = operator === 'InRange' || operator === 'NotInRange' ? parseRange(value) : undefined;
+  const range = operator !== undefined && RANGED.has(operator) ? parseRange(value) : undefined;
   if (range !== undefined) return range.minimum <= range.maximum ? range : undefined;
   const number = parseInteger(value);
   if (number === undefined || number < whole.minimum || number > whole.maximum) return undefined;
@@ -45,10 +47,15 @@ function normalise(ranges: readonly Range[], whole: Range): Intervals {
       minimum: minimum < whole.minimum ? whole.minimum : minimum,
       maximum: maximum > whole.maximum ? whole.maximum : maximum,
     }))
-    .filter(({ minimum, maximum }) => minimum <= maximum)
-    .sort((a, b) => (a.minimum < b.minimum ? -1 : a.minimum > b.minimum ? 1 : 0));
+    .filter(({ minimum, maximum }) => minimum <= maximum);
+  return join(inside);
+}
+
+/** Sorted; those that overlap or touch are one. */
+export function join(ranges: Intervals): Intervals {
+  const sorted = [...ranges].sort((a, b) => (a.minimum < b.minimum ? -1 : a.minimum > b.minimum ? 1 : 0));
   const joined: { minimum: bigint; maximum: bigint }[] = [];
-  for (const range of inside) {
+  for (const range of sorted) {
     const last = joined.at(-1);
     if (last !== undefined && range.minimum <= last.maximum + 1n) {
       if (range.maximum > last.maximum) last.maximum = range.maximum;

@@ -16,6 +16,11 @@ export const valueFilter = object({
   args: optional(list(index32), 'Positions in the list of args, for operators on several values.'),
   operator: required(oneOf(OPERATORS), 'How the value is compared.'),
   values: optional(list(valueText), 'What it is compared with; one that fits is enough.'),
+  inode: optional(
+    boolean,
+    'polytrace only, for Equal and NotEqual on paths: whatever leads to the same inode fits too, such as a hard link.',
+    false,
+  ),
 });
 
 const binaryFilter = object({
@@ -27,7 +32,7 @@ const binaryFilter = object({
 const capabilityFilter = object({
   type: optional(oneOf(CAPABILITY_SETS), "Which of the process's sets is looked at.", 'Effective'),
   operator: required(oneOf(SET_OPERATORS), 'Whether one of the capabilities must be in the set.'),
-  isNamespaceCapability: optional(boolean, 'Whether it must be held in the initial user namespace.', false),
+  isNamespaceCapability: optional(boolean, 'Only processes outside of the initial user namespace.', false),
   values: required(list(text, { minItems: 1 }), 'Capabilities, such as CAP_SYS_ADMIN.'),
 });
 

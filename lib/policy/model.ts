@@ -88,6 +88,8 @@ export interface ValueFilter {
   readonly args?: readonly number[];
   readonly operator?: Operator;
   readonly values?: readonly string[];
+  /** Our own: paths by which the same inode is reached fit too. */
+  readonly inode?: boolean;
 }
 
 export interface PidFilter {

@@ -64,6 +64,15 @@ export class Places {
     return this.#placed.get(container)?.keys.get(key) ?? this.value(container);
   }
 
+  /** A part of a text that stands in `span`: quotes, indentation and line ends that YAML takes away are stepped over. */
+  inside(span: Span, value: string, from: number, to: number): Span {
+    const source = this.text.slice(span.start, span.end);
+    const verbatim = source.indexOf(value);
+    if (verbatim >= 0) return { start: span.start + verbatim + from, end: span.start + verbatim + to };
+    const start = sourceOffset(source, value, from);
+    return start === undefined ? span : { start: span.start + start, end: span.end };
+  }
+
   /** The parser's own count of lines is not right after every mistake. */
   position(span: Span): Position {
     const starts = (this.#lineStarts ??= lineStarts(this.text));
@@ -76,6 +85,19 @@ export class Places {
     }
     return { line: low + 1, column: offset - (starts[low] as number) + 1 };
   }
+}
+
+/** The signs of a value stand in its source in the same order. Undefined where escapes stand in between. */
+function sourceOffset(source: string, value: string, from: number): number | undefined {
+  // The first line of a block only says how the others are to be read.
+  let at = /^[|>]/.test(source) ? source.indexOf('\n') : 0;
+  for (let i = 0; i <= Math.min(from, value.length - 1); i++) {
+    const sign = value[i] as string;
+    if (/\s/.test(sign)) continue;
+    at = source.indexOf(sign, at) + 1;
+    if (at === 0) return undefined;
+  }
+  return Math.max(at - 1, 0);
 }
 
 function lineStarts(text: string): number[] {

@@ -2,29 +2,10 @@
  * What a policy may say but the kernel side of this version cannot do yet: an error at load, with what to use instead.
  * Nothing that is written in a policy is passed over. Each entry goes away when the kernel side learns it.
  */
-import { filteredArg } from './arguments.js';
 import type { DiagnosticCode } from './codes.js';
-import type { ActionData, ArgData, Hook, PolicyData, SelectorData, ValueFilter } from './model.js';
-import type { ArgType } from './image.js';
+import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from './model.js';
 import type { Report } from './report.js';
-import { ARG_TYPES, HOOK_KINDS, OPERATORS_OF, type ArgTypeName, type Operator } from './vocabulary.js';
-
-/** What the kernel side reads. */
-const READABLE: ReadonlySet<string> = new Set<ArgType>([
-  'nop',
-  'int',
-  'uint32',
-  'size_t',
-  'string',
-  'filename',
-  'file',
-  'path',
-  'fd',
-]);
-const RETURNABLE: ReadonlySet<string> = new Set<ArgType>(['nop', 'int', 'uint32', 'size_t']);
-const COMPARABLE: ReadonlySet<string> = new Set<Operator>([
-  'Equal', 'NotEqual', 'Prefix', 'NotPrefix', 'Postfix', 'NotPostfix', 'Mask', 'GreaterThan', 'GT', 'LessThan', 'LT',
-]); // prettier-ignore
+import { HOOK_KINDS } from './vocabulary.js';
 
 type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
 
@@ -36,7 +17,7 @@ export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], repo
   for (const hook of hooks) {
     if (hook.kind !== 'kprobes') continue;
     findInHook(hook, add);
-    for (const selector of hook.selectors) findInSelector(hook, selector, add);
+    for (const selector of hook.selectors) findInSelector(selector, add);
   }
 }
 
@@ -49,11 +30,7 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
   }
   for (const kind of HOOK_KINDS) {
     if (kind === 'kprobes' || (spec[kind] ?? []).length === 0) continue;
-    const hint =
-      kind === 'fentries'
-        ? 'write them under kprobes, which take the trampoline where the kernel has it'
-        : HOOK_HINTS[kind];
-    add('UNSUPPORTED_HOOK', spec, kind, `${kind} cannot be loaded yet`, hint);
+    add('UNSUPPORTED_HOOK', spec, kind, `${kind} cannot be loaded yet`, HOOK_HINTS[kind]);
   }
   for (const scope of ['podSelector', 'containerSelector', 'hostSelector', 'nodeSelector'] as const) {
     if (spec[scope] === undefined) continue;
@@ -89,6 +66,7 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
 }
 
 const HOOK_HINTS = {
+  fentries: 'write them under kprobes, which take the trampoline where the kernel has it',
   tracepoints: 'use a kprobe on the function that the tracepoint is in',
   uprobes: 'observe the system calls of the program by kprobes with matchBinaries',
   usdts: 'observe the system calls of the program by kprobes with matchBinaries',
@@ -103,134 +81,35 @@ function findInOption(option: { name?: string; value?: string }, add: Add, repor
   add('UNSUPPORTED_OPTION', option, 'name', `the option ${option.name} has no meaning here`, 'remove it');
 }
 
-function findInHook(hook: Hook, add: Add): void {
-  const { data } = hook;
-  for (const arg of data.args ?? []) findInArg(arg, READABLE, add);
-  if (data.return === true && data.returnArg !== undefined) findInArg(data.returnArg, RETURNABLE, add);
-  if ((data.data ?? []).length > 0)
-    add(
-      'UNSUPPORTED_FIELD',
-      data,
-      'data',
-      'data is not read yet',
-      'read a parameter of a function that is given the value',
-    );
+function findInHook({ data }: Hook, add: Add): void {
+  const returned = data.return === true && data.returnArg !== undefined ? [data.returnArg] : [];
+  for (const arg of [...(data.args ?? []), ...(data.data ?? []), ...returned]) findInArg(arg, add);
   if (data.returnArgAction !== undefined)
     add('UNSUPPORTED_ACTION', data, 'returnArgAction', 'sockets are not tracked yet', 'remove it');
 }
 
-function findInArg(arg: ArgData, types: ReadonlySet<string>, add: Add): void {
-  if (arg.type !== undefined && !types.has(arg.type)) {
-    add(
-      'UNSUPPORTED_ARG_TYPE',
-      arg,
-      'type',
-      `${arg.type} is not read yet${types === RETURNABLE ? ' from a return value' : ''}`,
-      typeHint(arg.type),
-    );
-  }
-  const fields = {
-    maxData: arg.maxData === true,
-    resolve: arg.resolve !== undefined && arg.resolve !== '',
-    returnCopy: arg.returnCopy === true,
-    sizeArgIndex: arg.sizeArgIndex !== undefined,
-    btfType: arg.btfType !== undefined,
-    btfTypeModule: arg.btfTypeModule !== undefined,
-    source: arg.source !== undefined,
-  };
-  for (const [field, used] of Object.entries(fields)) {
-    if (used)
-      add(
-        'UNSUPPORTED_ARG_FIELD',
-        arg,
-        field,
-        `${field} of an argument is not honoured yet`,
-        'remove it, or read another parameter',
-      );
+function findInArg(arg: ArgData, add: Add): void {
+  if (arg.type === 'auto') {
+    add('UNSUPPORTED_ARG_TYPE', arg, 'type', 'the type is not found out from the kernel yet', 'name the type');
+  } else if (arg.type === 'data_loc') {
+    const message = 'data_loc is a field of tracepoints, which functions do not have';
+    add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the parameter as string or char_buf');
   }
 }
 
-function typeHint(type: ArgTypeName): string {
-  const { class: compared } = ARG_TYPES[type];
-  const bits = 'bits' in ARG_TYPES[type] ? (ARG_TYPES[type] as { bits: number }).bits : 64;
-  if (compared === 'signed' && bits === 32) return 'use int, which is the same';
-  if (compared === 'unsigned') return bits === 64 ? 'use size_t, which is the same' : 'use uint32';
-  if (compared === 'signed') return 'use int where the values fit in it';
-  if (compared === 'auto') return 'name the type';
-  return 'use nop, or an argument of type int, uint32, size_t, string, filename, file, path or fd';
-}
-
-function findInSelector(hook: Hook, selector: SelectorData, add: Add): void {
-  const { args = [], returnArg } = hook.data;
-  for (const filter of selector.matchArgs ?? []) findInFilter(filter, filteredArg(hook, args, filter)?.arg, add);
-  for (const filter of selector.matchReturnArgs ?? []) findInFilter(filter, returnArg, add);
-  const fields = [
-    'matchData',
-    'matchParentBinaries',
-    'matchNamespaces',
-    'matchNamespaceChanges',
-    'matchCapabilities',
-    'matchCapabilityChanges',
-    'matchWorkloads',
-    'matchReturnActions',
-  ] as const;
-  for (const field of fields) {
+function findInSelector(selector: SelectorData, add: Add): void {
+  for (const field of ['matchWorkloads', 'matchReturnActions'] as const) {
     const value = selector[field];
     if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
-    add(
-      'UNSUPPORTED_FILTER',
-      selector,
-      field,
-      `${field} cannot be honoured yet`,
-      'filter by matchArgs, matchBinaries, matchPIDs or matchReturnArgs',
-    );
-  }
-  for (const filter of selector.matchPIDs ?? []) {
-    if (filter.followForks === true)
-      add(
-        'UNSUPPORTED_FILTER',
-        filter,
-        'followForks',
-        'children cannot be followed yet',
-        'remove it and name the processes',
-      );
-    if (filter.isNamespacePID === true)
-      add(
-        'UNSUPPORTED_FILTER',
-        filter,
-        'isNamespacePID',
-        'ids of pid namespaces cannot be compared yet',
-        'use the ids of the initial namespace',
-      );
-  }
-  for (const filter of selector.matchBinaries ?? []) {
-    if (filter.followChildren === true)
-      add(
-        'UNSUPPORTED_FILTER',
-        filter,
-        'followChildren',
-        'children cannot be followed yet',
-        'remove it and name their binaries',
-      );
+    add('UNSUPPORTED_FILTER', selector, field, `${field} cannot be honoured yet`, FIELD_HINTS[field]);
   }
   for (const action of selector.matchActions ?? []) findInAction(action, add);
 }
 
-function findInFilter(filter: ValueFilter, arg: ArgData | undefined, add: Add): void {
-  const { operator } = filter;
-  const allowed: readonly Operator[] = arg?.type === undefined ? [] : OPERATORS_OF[ARG_TYPES[arg.type].class];
-  // An operator that does not fit its argument is a mistake of another kind.
-  if (operator !== undefined && arg !== undefined && !allowed.includes(operator)) return;
-  if (operator !== undefined && !COMPARABLE.has(operator)) {
-    add(
-      'UNSUPPORTED_OPERATOR',
-      filter,
-      'operator',
-      `${operator} cannot be evaluated yet`,
-      `use one of ${[...COMPARABLE].join(', ')}`,
-    );
-  }
-}
+const FIELD_HINTS = {
+  matchWorkloads: 'narrow the selector by matchBinaries, matchPIDs or matchNamespaces',
+  matchReturnActions: 'filter by matchReturnArgs, and act on the events',
+} as const;
 
 function findInAction(action: ActionData, add: Add): void {
   if (action.action === undefined) return;

@@ -1,6 +1,8 @@
 /** Checks what a hook reads: its args, data and return value. */
 import { HOOK_ARGS_MAX, HOOK_PARAM_MAX } from '../limits.js';
 import type { ArgData, Hook } from '../model.js';
+import { REGISTERS } from '../names/kernel.js';
+import { nearest } from '../nearest.js';
 import { quote, type Report } from '../report.js';
 import type { ArgTypeName } from '../vocabulary.js';
 
@@ -8,17 +10,23 @@ export function checkArgs(hook: Hook, report: Report): void {
   const { args = [], data = [] } = hook.data;
   checkIndexes(args, report);
   checkIndexes(data, report);
-  if (args.length > HOOK_ARGS_MAX) {
-    const extra = args[HOOK_ARGS_MAX] as ArgData;
+  const values = [...args, ...data];
+  if (values.length > HOOK_ARGS_MAX) {
+    const extra = values[HOOK_ARGS_MAX] as ArgData;
     report.add(
       'LIMIT_ARGS',
       report.places.value(extra),
-      `${args.length} args; a hook reads at most ${HOOK_ARGS_MAX}`,
+      `${values.length} args and data; a hook reads at most ${HOOK_ARGS_MAX}`,
       'make a second hook for the others',
     );
   }
-  if (hook.kind === 'kprobes' || hook.kind === 'fentries') for (const arg of args) checkFunctionArg(hook, arg, report);
-  for (const arg of [...args, ...data]) checkArgFields(hook, arg, report);
+  if (hook.kind === 'kprobes' || hook.kind === 'fentries') {
+    for (const arg of values) checkFunctionArg(hook, arg, report);
+  }
+  for (const arg of values) {
+    checkArgFields(hook, arg, report);
+    checkSource(arg, report);
+  }
   checkReturn(hook, report);
 }
 
@@ -53,6 +61,11 @@ function checkFunctionArg(hook: Hook, arg: ArgData, report: Report): void {
     const message = `parameter ${arg.index} is not passed in a register; 0 to ${HOOK_PARAM_MAX - 1} can be read`;
     report.add('LIMIT_PARAMETER', places.value(arg, 'index'), message, 'remove the argument');
   }
+  if (arg.sizeArgIndex !== undefined && arg.sizeArgIndex > HOOK_PARAM_MAX) {
+    const message = `parameter ${arg.sizeArgIndex} is not passed in a register; sizeArgIndex is 1 to ${HOOK_PARAM_MAX}`;
+    report.add('LIMIT_PARAMETER', places.value(arg, 'sizeArgIndex'), message, 'remove the argument');
+  }
+  checkBuffer(hook, arg, report);
   if (hook.data.syscall === false || hook.data.call?.startsWith('list:') === true) return;
   if (arg.type === undefined || arg.resolve || !KERNEL_ONLY.has(arg.type)) return;
   const hint = 'for a path given to a system call use string; for a function of the kernel set `syscall: false`';
@@ -93,6 +106,38 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
       `${quote(arg.resolve)} is no path of members`,
       'names with dots between them, such as mm.owner.comm or files[0].name',
     );
+  }
+}
+
+/** Types of which only a size, a number of pieces or the return value tells how much there is. */
+const SIZED: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>(['char_buf', 'char_iovec', 'const_buf']);
+
+function checkBuffer(hook: Hook, arg: ArgData, report: Report): void {
+  if (arg.type === undefined || !SIZED.has(arg.type) || arg.sizeArgIndex) return;
+  if (arg.returnCopy === true && hook.data.return === true) return;
+  const message = `nothing says how much the ${arg.type} holds`;
+  const hint =
+    'add sizeArgIndex, the position of the parameter with the size, from 1; or returnCopy with `return: true`';
+  report.add('BUFFER_WITHOUT_SIZE', report.places.value(arg, 'type'), message, hint);
+}
+
+const SOURCES: readonly string[] = ['current_task', 'pt_regs'];
+
+function checkSource(arg: ArgData, report: Report): void {
+  const { source, resolve } = arg;
+  if (source === undefined) return;
+  const { places } = report;
+  if (!SOURCES.includes(source)) {
+    const close = nearest(source, SOURCES);
+    const hint = close === undefined ? `known: ${SOURCES.join(', ')}` : `did you mean ${quote(close)}?`;
+    report.add('SOURCE_UNKNOWN', places.value(arg, 'source'), `there is no source ${quote(source)}`, hint);
+  } else if (!resolve) {
+    const hint = source === 'pt_regs' ? 'add resolve: NAME, such as ax' : 'add resolve with the members, such as comm';
+    report.add('SOURCE_WITHOUT_RESOLVE', places.value(arg, 'source'), `${source} needs resolve`, hint);
+  } else if (source === 'pt_regs' && !REGISTERS.has(resolve)) {
+    const close = nearest(resolve, [...REGISTERS]);
+    const hint = close === undefined ? 'such as ax, di or ip; on arm64 x0, sp or pc' : `did you mean ${quote(close)}?`;
+    report.add('REGISTER_UNKNOWN', places.value(arg, 'resolve'), `${quote(resolve)} is no register`, hint);
   }
 }
 

@@ -1,18 +1,29 @@
 /** Checks matchArgs, matchReturnArgs and matchData: the argument exists, and operator and values fit its type. */
 import { filteredArg, filteredData } from '../arguments.js';
+import { filteredSlots, type FilterList } from '../expressions.js';
+import { EQUAL_BYTES_MAX } from '../limits.js';
 import type { ArgData, Hook, SelectorData, ValueFilter } from '../model.js';
 import { quote, type Report } from '../report.js';
-import { ARG_TYPES, OPERATORS_OF, OPERATORS_WITHOUT_VALUES, type ArgTypeName, type Operator } from '../vocabulary.js';
+import {
+  ARG_TYPES,
+  NEGATED,
+  OPERATORS_OF,
+  OPERATORS_WITHOUT_VALUES,
+  type ArgTypeName,
+  type Operator,
+} from '../vocabulary.js';
+import { checkExpressions } from './expressions.js';
 import { checkValues } from './values.js';
 
 export function checkValueFilters(hook: Hook, selector: SelectorData, report: Report): void {
   const { args = [], data = [], returnArg } = hook.data;
-  for (const filter of selector.matchArgs ?? []) checkFilter(hook, args, 'args', filter, report);
-  for (const filter of selector.matchData ?? []) checkFilter(hook, data, 'data', filter, report);
+  for (const filter of selector.matchArgs ?? []) checkFilter(hook, args, 'matchArgs', filter, report);
+  for (const filter of selector.matchData ?? []) checkFilter(hook, data, 'matchData', filter, report);
   for (const filter of selector.matchReturnArgs ?? []) {
     if (hook.data.return === true && returnArg !== undefined)
-      checkFilter(hook, [returnArg], 'returnArg', filter, report);
+      checkFilter(hook, [returnArg], 'matchReturnArgs', filter, report);
   }
+  checkInodes(hook, selector, report);
   const [first] = selector.matchReturnArgs ?? [];
   if (first !== undefined && hook.data.return !== true) {
     report.add(
@@ -24,12 +35,21 @@ export function checkValueFilters(hook: Hook, selector: SelectorData, report: Re
   }
 }
 
-function checkFilter(hook: Hook, args: readonly ArgData[], where: string, filter: ValueFilter, report: Report): void {
+/** Where the values of a list's filters stand. */
+const VALUES_OF = { matchArgs: 'args', matchData: 'data', matchReturnArgs: 'returnArg' } as const;
+
+function checkFilter(
+  hook: Hook,
+  args: readonly ArgData[],
+  list: FilterList,
+  filter: ValueFilter,
+  report: Report,
+): void {
   const { places } = report;
-  const found = where === 'data' ? filteredData(args, filter) : filteredArg(hook, args, filter);
+  const found = list === 'matchData' ? filteredData(args, filter) : filteredArg(hook, args, filter);
   const { operator } = filter;
   if (found === undefined) {
-    reportNoArg(args, where, filter, report);
+    reportNoArg(args, VALUES_OF[list], filter, report);
   } else {
     warnAmbiguous(hook, args, filter, report);
   }
@@ -64,6 +84,57 @@ function checkFilter(hook: Hook, args: readonly ArgData[], where: string, filter
     return;
   }
   checkValues(filter, operator, type, report);
+  checkOwnRules(hook, list, filter, found?.arg ?? {}, report);
+}
+
+/** What is wanted by single operators. */
+function checkOwnRules(hook: Hook, list: FilterList, filter: ValueFilter, arg: ArgData, report: Report): void {
+  const { places } = report;
+  const { operator = 'Equal', args: positions = [] } = filter;
+  if (operator === 'CelExpr') checkExpressions(hook, list, filter, report);
+  if (operator === 'CapabilitiesGained') {
+    const second = filteredSlots(hook, list, filter)[1]?.arg.type;
+    if (second !== undefined && ARG_TYPES[second].class !== 'capabilities') {
+      const message = `CapabilitiesGained does not fit an argument of type ${second}`;
+      const hint = 'both are sets: kernel_cap_t, cap_effective, cap_inheritable or cap_permitted';
+      report.add('OPERATOR_NOT_FOR_TYPE', places.value(positions, 1), message, hint);
+    }
+  }
+  const base = NEGATED[operator] ?? operator;
+  const needsEnd = base === 'Postfix' || base === 'SubString' || base === 'SubStringIgnCase';
+  if (arg.maxData === true && needsEnd) {
+    const message = `${operator} looks at the whole text, of which only the first ${EQUAL_BYTES_MAX} bytes are compared`;
+    report.add('FILTER_NOT_WITH_MAX_DATA', places.value(filter, 'operator'), message, 'use Prefix, or remove maxData');
+  }
+}
+
+/** `inode` is about whole paths, and for all filters of a selector on the same path or for none. */
+function checkInodes(hook: Hook, selector: SelectorData, report: Report): void {
+  const seen = new Map<number, boolean>();
+  for (const list of ['matchArgs', 'matchData', 'matchReturnArgs'] as const) {
+    for (const filter of selector[list] ?? []) {
+      const [found] = filteredSlots(hook, list, filter);
+      const { operator, inode = false } = filter;
+      const isEqual = operator === 'Equal' || operator === 'NotEqual';
+      const type = found?.arg.type;
+      if (found === undefined || operator === undefined || type === undefined) continue;
+      const isPath = ARG_TYPES[type].class === 'path' || ARG_TYPES[type].class === 'file';
+      const span = report.places.key(filter, 'inode');
+      if (inode && !(isEqual && isPath)) {
+        const message = `inode has no meaning for ${operator} on an argument of type ${type}`;
+        report.add(
+          'INODE_NOT_FOR_FILTER',
+          span,
+          message,
+          'it is for Equal and NotEqual on file, path, fd, dentry and linux_binprm',
+        );
+      } else if (isEqual && isPath && (seen.get(found.slot) ?? inode) !== inode) {
+        const message = 'another filter of this selector on the same path says otherwise about inode';
+        report.add('INODE_NOT_FOR_FILTER', span, message, 'set it for both, or make two selectors');
+      }
+      if (isEqual && isPath && !seen.has(found.slot)) seen.set(found.slot, inode);
+    }
+  }
 }
 
 /** CelExpr and CapabilitiesGained look at several values; all others at one. */

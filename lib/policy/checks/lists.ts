@@ -4,6 +4,8 @@ import type { Hook, ListData, PolicyData } from '../model.js';
 import { nearest } from '../nearest.js';
 import type { Span } from '../places.js';
 import { quote, type Report } from '../report.js';
+import { parseInteger } from '../values.js';
+import { isSyscallName } from './special-values.js';
 
 export function checkLists(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
   const seen = new Set<string>();
@@ -30,7 +32,10 @@ export function checkLists(policy: PolicyData, hooks: readonly Hook[], report: R
       ]) {
         const { values = [] } = filter;
         if (filter.operator !== 'InMap' && filter.operator !== 'NotInMap') continue;
-        values.forEach((value, i) => checkReference(policy, value, places.value(values, i), report));
+        values.forEach((value, i) => {
+          checkReference(policy, value, places.value(values, i), report);
+          checkMembers(policy, value, places.value(values, i), report);
+        });
       }
     }
   }
@@ -84,4 +89,14 @@ function checkReference(policy: PolicyData, text: string, span: Span, report: Re
   const close = nearest(name, names);
   const hint = close === undefined ? 'define it under lists' : `did you mean "list:${close}"?`;
   report.add('UNKNOWN_LIST', span, `there is no list ${quote(name)}`, hint);
+}
+
+/** As values of a filter the members stand for numbers. */
+function checkMembers(policy: PolicyData, text: string, span: Span, report: Report): void {
+  const list = findList(policy, listName(text) ?? '');
+  const isNumber = (value: string): boolean => parseInteger(value) !== undefined || isSyscallName(value);
+  const wrong = list?.values?.find((value) => !isNumber(value));
+  if (wrong === undefined) return;
+  const message = `${quote(wrong)} in the list ${quote(list?.name)} is neither a system call nor a number`;
+  report.add('SYSCALL_UNKNOWN', span, message, 'use a list of system calls, such as sys_dup');
 }

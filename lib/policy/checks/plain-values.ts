@@ -24,7 +24,9 @@ export function checkText(value: string, operator: string, span: Span, report: R
     return;
   }
   const isBinary = operator === 'In' || operator === 'NotIn';
-  const whole = isBinary || operator === 'Equal' || operator === 'NotEqual';
+  const isPart =
+    operator === 'Prefix' || operator === 'Postfix' || operator === 'NotPrefix' || operator === 'NotPostfix';
+  const whole = isBinary || !isPart;
   const limit = isBinary ? BINARY_TEXT_MAX : whole ? EQUAL_BYTES_MAX : FILTER_TEXT_MAX;
   const bytes = Buffer.byteLength(text);
   if (bytes > limit) {

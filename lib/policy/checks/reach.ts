@@ -127,6 +127,10 @@ function hides(
 }
 
 /** Which argument is meant has been compared already; how it was written does not matter. */
-function withoutPlace({ operator, values }: ValueFilter): ValueFilter {
-  return { ...(operator === undefined ? {} : { operator }), ...(values === undefined ? {} : { values }) };
+function withoutPlace({ operator, values, inode }: ValueFilter): ValueFilter {
+  return {
+    ...(operator === undefined ? {} : { operator }),
+    ...(values === undefined ? {} : { values }),
+    ...(inode === true ? { inode } : {}),
+  };
 }

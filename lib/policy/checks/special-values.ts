@@ -1,13 +1,15 @@
 /** Checks values that are neither plain numbers nor plain texts: addresses, ports, names of the kernel's headers. */
-import { isIPv4, isIPv6 } from 'node:net';
 import type { DiagnosticCode } from '../codes.js';
 import { listName } from '../lists.js';
+import { CAPABILITIES, capabilityNumber, FILE_TYPES } from '../names/kernel.js';
+import { FAMILIES, PROTOCOLS, TCP_STATES, type Names } from '../names/network.js';
+import { ARCHITECTURES, syscallNames, syscallNumber } from '../names/syscalls.js';
 import { nearest } from '../nearest.js';
+import { parseNetwork } from '../numbers.js';
 import type { Span } from '../places.js';
 import { quote, type Report } from '../report.js';
 import { parseInteger, parseRange } from '../values.js';
 import { ARG_TYPES, type ArgTypeName, type Operator } from '../vocabulary.js';
-import { CAPABILITIES, FAMILIES, FILE_TYPES, PROTOCOLS, TCP_STATES } from './network-names.js';
 import { checkNumber, checkText } from './plain-values.js';
 
 type Check = (value: string, type: ArgTypeName, span: Span, report: Report) => void;
@@ -34,14 +36,12 @@ export const OTHER_VALUES: Readonly<Partial<Record<Operator, Check>>> = {
   CapabilitiesGained: (value, _type, span, report) => checkCapabilityName(value, span, report),
   SubString: (value, _type, span, report) => checkText(value, 'SubString', span, report),
   SubStringIgnCase: (value, _type, span, report) => checkText(value, 'SubStringIgnCase', span, report),
-  CelExpr: (value, _type, span, report) => checkText(value, 'CelExpr', span, report),
+  // Expressions are about the whole hook: expressions.ts.
+  CelExpr: () => undefined,
 };
 
 function checkAddress(value: string, _type: ArgTypeName, span: Span, report: Report): void {
-  const [address = '', bits, ...rest] = value.split('/');
-  const limit = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : undefined;
-  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (limit ?? 0));
-  if (limit !== undefined && fits && rest.length === 0) return;
+  if (parseNetwork(value) !== undefined) return;
   const hint = value.includes('${')
     ? 'put the address in place of the variable'
     : 'such as "10.0.0.1", "10.0.0.0/8" or "fd00::/8"';
@@ -54,7 +54,8 @@ function checkPort(value: string, _type: ArgTypeName, span: Span, report: Report
   report.add('PORT_INVALID', span, `${quote(value)} is no port or range of ports`, 'such as "443" or "1024:65535"');
 }
 
-function named(code: DiagnosticCode, what: string, names: readonly string[], maximum: bigint): Check {
+function named(code: DiagnosticCode, what: string, table: Names, maximum: bigint): Check {
+  const names = Object.keys(table);
   return (value, _type, span, report) => {
     const number = parseInteger(value);
     if (names.includes(value) || (number !== undefined && number >= 0n && number <= maximum)) return;
@@ -69,20 +70,50 @@ function named(code: DiagnosticCode, what: string, names: readonly string[], max
 }
 
 function checkFileType(value: string, _type: ArgTypeName, span: Span, report: Report): void {
-  if ((FILE_TYPES as readonly string[]).includes(value)) return;
-  report.add('FILE_TYPE_UNKNOWN', span, `${quote(value)} is no type of file`, `known: ${FILE_TYPES.join(', ')}`);
+  if (Object.hasOwn(FILE_TYPES, value)) return;
+  const hint = `known: ${Object.keys(FILE_TYPES).join(', ')}`;
+  report.add('FILE_TYPE_UNKNOWN', span, `${quote(value)} is no type of file`, hint);
 }
 
 /** Members of a map: numbers, ranges of them, or a list of system calls. */
 function checkInMap(value: string, type: ArgTypeName, span: Span, report: Report): void {
   if (listName(value) !== undefined) return;
   if (value.includes(':')) checkRange(value, type, span, report);
-  else if (ARG_TYPES[type].class === 'capability') checkCapability(value, 'Equal', type, span, report);
-  else checkNumber(value, 'Equal', type, span, report);
+  else checkNamedNumber(value, 'Equal', type, span, report);
+}
+
+/** A number, or what has one by its name. */
+export function checkNamedNumber(
+  value: string,
+  operator: Operator,
+  type: ArgTypeName,
+  span: Span,
+  report: Report,
+): void {
+  const kind = ARG_TYPES[type].class;
+  if (kind === 'capability' || kind === 'capabilities') checkCapability(value, operator, type, span, report);
+  else if (kind === 'syscall' && parseInteger(value) === undefined) checkSyscallName(value, span, report);
+  else checkNumber(value, operator, type, span, report);
+}
+
+/** Whether this architecture has it is seen when the policy is compiled. */
+export function isSyscallName(value: string): boolean {
+  return ARCHITECTURES.some((architecture) => syscallNumber(value, architecture) !== undefined);
+}
+
+function checkSyscallName(value: string, span: Span, report: Report): void {
+  if (isSyscallName(value)) return;
+  const close = nearest(value.replace(/^(__[a-z0-9]+_)?sys_/, ''), syscallNames());
+  const hint = close === undefined ? 'such as sys_dup, or a number' : `did you mean ${quote(close)}?`;
+  report.add('SYSCALL_UNKNOWN', span, `${quote(value)} is no system call`, hint);
 }
 
 function checkRange(value: string, type: ArgTypeName, span: Span, report: Report): void {
   const range = value.includes(':') ? parseRange(value) : undefined;
+  if (range === undefined && ARG_TYPES[type].class === 'syscall' && value.split(':').length === 2) {
+    for (const end of value.split(':')) checkNamedNumber(end, 'Equal', type, span, report);
+    return;
+  }
   if (range === undefined) {
     report.add('RANGE_INVALID', span, `${quote(value)} is no range of numbers`, 'such as "0:9"');
     return;
@@ -95,19 +126,13 @@ function checkRange(value: string, type: ArgTypeName, span: Span, report: Report
 }
 
 /** One capability, or for a set of them a mask. */
-export function checkCapability(
-  value: string,
-  operator: Operator,
-  type: ArgTypeName,
-  span: Span,
-  report: Report,
-): void {
+function checkCapability(value: string, operator: Operator, type: ArgTypeName, span: Span, report: Report): void {
   if (parseInteger(value) !== undefined) checkNumber(value, operator, type, span, report);
   else checkCapabilityName(value, span, report);
 }
 
 export function checkCapabilityName(value: string, span: Span, report: Report): void {
-  if ((CAPABILITIES as readonly string[]).includes(value)) return;
+  if (capabilityNumber(value) !== undefined) return;
   const close = nearest(value, CAPABILITIES) ?? nearest(`CAP_${value}`, CAPABILITIES);
   const hint =
     close === undefined ? 'such as CAP_SYS_ADMIN; linux/capability.h has them all' : `did you mean ${quote(close)}?`;

@@ -2,8 +2,8 @@
 import type { ValueFilter } from '../model.js';
 import type { Report } from '../report.js';
 import { ARG_TYPES, type ArgTypeName, type Operator, type ValueClass } from '../vocabulary.js';
-import { checkAbsolute, checkNumber, checkText, warnRepeated } from './plain-values.js';
-import { checkCapability, OTHER_VALUES } from './special-values.js';
+import { checkAbsolute, checkText, warnRepeated } from './plain-values.js';
+import { checkNamedNumber, OTHER_VALUES } from './special-values.js';
 
 export function checkValues(filter: ValueFilter, operator: Operator, type: ArgTypeName, report: Report): void {
   const values = filter.values ?? [];
@@ -17,10 +17,8 @@ export function checkValues(filter: ValueFilter, operator: Operator, type: ArgTy
     } else if (compared === 'text' || compared === 'path' || compared === 'file') {
       checkText(value, operator, span, report);
       if (compared !== 'text') checkAbsolute(value, operator, span, report);
-    } else if (compared === 'capability' || compared === 'capabilities') {
-      checkCapability(value, operator, type, span, report);
     } else if (compared !== 'auto') {
-      checkNumber(value, operator, type, span, report);
+      checkNamedNumber(value, operator, type, span, report);
     }
   });
 }

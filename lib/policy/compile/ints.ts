@@ -1,86 +1,99 @@
-/** Filters on numbers: for each argument a few groups of comparisons that hold for all selectors together. */
-import type { IntGroup, IntTest } from '../image.js';
-import { parseInteger, toUnsigned64 } from '../values.js';
-import { ARG_TYPES, NEGATED, type ArgTypeName } from '../vocabulary.js';
-import { selectorSet, type Clause } from './filters.js';
+/** Filters on numbers: few values are compared one by one, many are looked up in a table. */
+import type { IntGroup, ValueTable } from '../image.js';
+import { INT_TABLE_FROM } from '../limits.js';
+import { capabilityNumber } from '../names/kernel.js';
+import { rangesOf } from '../numbers.js';
+import { quote } from '../report.js';
+import { parseInteger, toUnsigned64, type Range } from '../values.js';
+import { ARG_TYPES, type ArgTypeName } from '../vocabulary.js';
+import { baseOf, isNegated, type Clause, type Context } from './filters.js';
+import { equal, intGroups, rangeTests, type Comparison, type IntClause } from './groups.js';
+import { distinct, valueTable } from './tables.js';
 
-interface Comparison {
-  readonly op: IntTest['op'];
-  readonly signed: boolean;
-  readonly value: bigint;
+export interface IntFilters {
+  readonly ints: readonly IntGroup[];
+  readonly intTable?: ValueTable<bigint>;
 }
 
-/** One filter: the comparisons are alternatives. */
-interface IntClause {
-  readonly selector: number;
-  readonly negate: boolean;
-  readonly tests: readonly Comparison[];
+/** What a filter of Equal or InMap wants: single values only, or ranges too. */
+interface Wanted {
+  readonly clause: Clause;
+  readonly ranges: readonly Range[];
 }
 
-/**
- * A group holds one filter of each selector, so the k-th filter of a selector on the same value goes into the k-th group;
- * those that are negated have groups of their own.
- */
-export function intGroups(clauses: readonly Clause[], type: ArgTypeName): IntGroup[] {
-  return groups(clauses.map((clause) => intClause(clause, type)));
-}
-
-export function pidGroups(
-  clauses: readonly { selector: number; negate: boolean; pids: readonly number[] }[],
-): IntGroup[] {
-  return groups(
-    clauses.map(({ selector, negate, pids }) => ({
-      selector,
-      negate,
-      tests: pids.map((pid) => ({ op: 'equal', signed: false, value: BigInt(pid) })),
-    })),
+export function intFilters(clauses: readonly Clause[], type: ArgTypeName, context: Context): IntFilters {
+  const plain = clauses.filter((clause) => clause.operator !== 'CelExpr' && clause.operator !== 'CapabilitiesGained');
+  const wanted = plain.filter(isEqualLike).map((clause) => ({ clause, ranges: wantedRanges(clause, type, context) }));
+  const single = wanted.filter(({ ranges }) => ranges.every(({ minimum, maximum }) => minimum === maximum));
+  const values = distinct(
+    single
+      .flatMap(({ ranges }) => ranges.map(({ minimum }) => toUnsigned64(minimum)))
+      .map((value) => ({ key: String(value), value })),
   );
+  const inTable = values.length >= INT_TABLE_FROM ? new Set(single.map(({ clause }) => clause)) : new Set<Clause>();
+  const signed = ARG_TYPES[type].class === 'signed';
+  const compared = plain
+    .filter((clause) => !inTable.has(clause))
+    .map((clause): IntClause => {
+      const own = wanted.find((each) => each.clause === clause);
+      const tests = own === undefined ? comparisons(clause, type) : testsOf(own, inRange(clause), signed);
+      return { selector: clause.selector, negate: isNegated(clause), tests };
+    });
+  if (inTable.size === 0) return { ints: intGroups(compared) };
+  const sorted = values.sort((a, b) => (a.value < b.value ? -1 : 1));
+  return { ints: intGroups(compared), intTable: valueTable(single.map(tableClause), sorted, (a, b) => a === b) };
 }
 
-function intClause(clause: Clause, type: ArgTypeName): IntClause {
-  const base = NEGATED[clause.operator] ?? clause.operator;
-  const negate = base !== clause.operator;
-  const values = clause.values.map((value) => toUnsigned64(parseInteger(value) ?? 0n));
+function isEqualLike(clause: Clause): boolean {
+  const base = baseOf(clause);
+  return base === 'Equal' || base === 'InMap' || base === 'InRange';
+}
+
+function inRange(clause: Clause): boolean {
+  return baseOf(clause) === 'InRange';
+}
+
+function tableClause({ clause, ranges }: Wanted): { selector: number; negate: boolean; keys: ReadonlySet<string> } {
+  const keys = new Set(ranges.map(({ minimum }) => String(toUnsigned64(minimum))));
+  return { selector: clause.selector, negate: isNegated(clause), keys };
+}
+
+function testsOf({ ranges }: Wanted, join: boolean, signed: boolean): readonly Comparison[] {
+  const mixed = join || ranges.some(({ minimum, maximum }) => minimum !== maximum);
+  return mixed ? rangeTests(ranges, signed) : ranges.map(({ minimum }) => equal(minimum));
+}
+
+/** What no number is found for has been refused before, unless only this architecture has no such system call. */
+function wantedRanges(clause: Clause, type: ArgTypeName, context: Context): Range[] {
+  const { policy, architecture, report } = context;
+  const kind = ARG_TYPES[type].class;
+  if (kind === 'capabilities') return capabilitySets(clause.values).map((set) => ({ minimum: set, maximum: set }));
+  return clause.values.flatMap((value, i) => {
+    const ranges = rangesOf(value, clause.operator, kind, policy, architecture);
+    if (ranges !== undefined) return ranges;
+    const message = `${quote(value)} is no system call of ${architecture}, or has one in it that is none`;
+    const span = report.places.value(clause.filter.values ?? clause.filter, i);
+    report.add('SYSCALL_UNKNOWN', span, message, 'leave it out on this architecture');
+    return [];
+  });
+}
+
+/** Names together are one set; each number is one. */
+function capabilitySets(values: readonly string[]): bigint[] {
+  const sets = values.flatMap((value) => parseInteger(value) ?? []);
+  const bits = values.flatMap((value) => capabilityNumber(value) ?? []);
+  return bits.length === 0 ? sets : [...sets, bits.reduce((all, bit) => all | (1n << bit), 0n)];
+}
+
+function comparisons(clause: Clause, type: ArgTypeName): Comparison[] {
+  const base = baseOf(clause);
+  const isSet = ARG_TYPES[type].class === 'capabilities';
+  const numbers = isSet ? capabilitySets(clause.values) : clause.values.map((value) => parseInteger(value) ?? 0n);
+  const values = numbers.map(toUnsigned64);
   if (base === 'Mask') {
     // Any bit of any value: one comparison with all of them.
-    const bits = values.reduce((all, value) => all | value, 0n);
-    return { selector: clause.selector, negate, tests: [{ op: 'mask', signed: false, value: bits }] };
+    return [{ op: 'mask', signed: false, value: values.reduce((all, value) => all | value, 0n) }];
   }
-  const op =
-    base === 'GreaterThan' || base === 'GT' ? 'greater' : base === 'LessThan' || base === 'LT' ? 'less' : 'equal';
-  const signed = op !== 'equal' && ARG_TYPES[type].class === 'signed';
-  return { selector: clause.selector, negate, tests: values.map((value) => ({ op, signed, value })) };
-}
-
-function groups(clauses: readonly IntClause[]): IntGroup[] {
-  const found: IntGroup[] = [];
-  for (const negate of [false, true]) {
-    const rows: IntClause[][] = [];
-    const used = new Map<number, number>();
-    for (const clause of clauses.filter((c) => c.negate === negate)) {
-      const row = used.get(clause.selector) ?? 0;
-      used.set(clause.selector, row + 1);
-      (rows[row] ??= []).push(clause);
-    }
-    for (const row of rows) found.push(group(row, negate));
-  }
-  return found;
-}
-
-/** Equal comparisons of several selectors become one. */
-function group(clauses: readonly IntClause[], negate: boolean): IntGroup {
-  const tests = new Map<string, { test: Comparison; selectors: number[] }>();
-  for (const clause of clauses) {
-    for (const test of clause.tests) {
-      const key = `${test.op} ${test.signed} ${test.value}`;
-      const entry = tests.get(key) ?? { test, selectors: [] };
-      entry.selectors.push(clause.selector);
-      tests.set(key, entry);
-    }
-  }
-  return {
-    negate,
-    selectors: selectorSet(clauses.map((clause) => clause.selector)),
-    tests: [...tests.values()].map(({ test, selectors }) => ({ ...test, selectors: selectorSet(selectors) })),
-  };
+  const signed = ARG_TYPES[type].class === 'signed';
+  return values.map((value) => ({ op: base === 'GreaterThan' || base === 'GT' ? 'greater' : 'less', signed, value }));
 }

@@ -1,38 +1,82 @@
 /** What the parts of a compiled hook cost: comparisons, table lookups, path walks, memory. Figures for planning, not measurements. */
 import type { HookCost } from '../../../types/policy.js';
-import type { ArgImage, HookImage, TextTable } from '../image.js';
+import { groupsOf, valuesOf } from '../compile/size.js';
+import type { HookImage, ValueImage, ValueTable } from '../image.js';
+import { ARG_TYPES, type ValueClass } from '../vocabulary.js';
 
-const PATHS: ReadonlySet<string> = new Set(['file', 'path', 'fd']);
-const TEXTS: ReadonlySet<string> = new Set(['file', 'path', 'fd', 'string', 'filename']);
+const PATHS: ReadonlySet<ValueClass> = new Set<ValueClass>(['path', 'file']);
+const NUMBERS: ReadonlySet<ValueClass> = new Set<ValueClass>([
+  'signed',
+  'unsigned',
+  'capability',
+  'capabilities',
+  'syscall',
+  'nop',
+]);
 
 /** A node of an LPM trie holds 256 bytes of key and 16 of value; there are nearly as many inner nodes. */
 const TRIE_NODE_BYTES = 512;
+/** The same with the key of a network. */
+const NETWORK_NODE_BYTES = 96;
 /** Of a hash: bookkeeping and value. */
 const HASH_ENTRY_BYTES = 64 + 16;
+const INT_ENTRY_BYTES = HASH_ENTRY_BYTES + 16;
+/** A state of the automaton for each character. */
+const STATE_BYTES = 520;
 
 export function costOf(hook: HookImage): HookCost {
-  const groups = [...hook.pids, ...hook.args.flatMap((arg) => arg.ints), ...(hook.returnArg?.ints ?? [])];
-  const filtered = hook.args.filter((arg) => tablesOf(arg).length > 0);
-  const tables = filtered.flatMap(tablesOf);
+  const values = valuesOf(hook);
+  const groups = groupsOf(hook);
+  const filtered = values.filter(isFiltered);
+  const tables = values.flatMap(tablesOf);
+  const scans = values.flatMap(({ texts }) => texts.substrings ?? []);
   return {
     comparisons: groups.reduce((sum, group) => sum + group.tests.length, 0),
-    binaryTests: hook.binaries.length,
+    binaryTests: hook.sets.length + hook.changes.length,
     lookups: tables.length,
-    pathWalks: filtered.filter((arg) => PATHS.has(arg.type)).length,
-    readForEvent: hook.args.filter((arg) => TEXTS.has(arg.type) && !filtered.includes(arg)).length,
+    pathWalks: filtered.filter(({ type }) => PATHS.has(ARG_TYPES[type].class)).length,
+    textScans: scans.length,
+    expressionSteps: hook.cel.entry.length + hook.cel.returned.length,
+    readForEvent: values.filter((value) => isRead(value) && !filtered.includes(value)).length,
     tableEntries: tables.reduce((sum, table) => sum + table.entries.length, 0),
-    tableBytes: memoryOf(filtered),
+    tableBytes: values.reduce((sum, value) => sum + memoryOf(value), 0),
   };
 }
 
-function tablesOf({ texts }: ArgImage): TextTable[] {
-  return [texts.equal, texts.prefix, texts.postfix].filter((table) => table !== undefined);
+/** By more than the number that it is. */
+function isFiltered(value: ValueImage): boolean {
+  const { ints, intTable, texts, net } = value;
+  const isNumber = NUMBERS.has(ARG_TYPES[value.type].class);
+  if (isNumber) return false;
+  return ints.length > 0 || intTable !== undefined || Object.keys(texts).length > 0 || Object.keys(net).length > 0;
 }
 
-function memoryOf(args: readonly ArgImage[]): number {
-  const equal = args.flatMap((arg) => arg.texts.equal?.entries ?? []);
-  const tries = args.flatMap((arg) => [...(arg.texts.prefix?.entries ?? []), ...(arg.texts.postfix?.entries ?? [])]);
+function isRead({ type }: ValueImage): boolean {
+  return !NUMBERS.has(ARG_TYPES[type].class);
+}
+
+function tablesOf({ texts, net, intTable }: ValueImage): ValueTable<unknown>[] {
+  const all = [intTable, texts.equal, texts.prefix, texts.postfix, net.source, net.destination];
+  return all.filter((table) => table !== undefined);
+}
+
+function memoryOf({ texts, net, intTable }: ValueImage): number {
+  const equal = texts.equal?.entries ?? [];
   const key = equal.reduce((most, entry) => Math.max(most, Buffer.byteLength(entry.value) + 1), 0);
-  const hash = equal.length * (HASH_ENTRY_BYTES + Math.ceil(key / 8) * 8);
-  return hash + (tries.length === 0 ? 0 : (2 * tries.length - 1) * TRIE_NODE_BYTES);
+  const tries = (texts.prefix?.entries.length ?? 0) + (texts.postfix?.entries.length ?? 0);
+  const networks = (net.source?.entries.length ?? 0) + (net.destination?.entries.length ?? 0);
+  const needles = (texts.substrings ?? []).flatMap((scan) => scan.needles);
+  const characters = needles.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
+  return (
+    equal.length * (HASH_ENTRY_BYTES + Math.ceil(key / 8) * 8) +
+    nodes(tries) * TRIE_NODE_BYTES +
+    nodes(networks) * NETWORK_NODE_BYTES +
+    (intTable?.entries.length ?? 0) * INT_ENTRY_BYTES +
+    characters * STATE_BYTES
+  );
+}
+
+/** Those between the entries included. */
+function nodes(entries: number): number {
+  return entries === 0 ? 0 : 2 * entries - 1;
 }

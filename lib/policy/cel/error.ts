@@ -1,0 +1,14 @@
+/** A mistake in an expression, with its place in it. */
+import type { DiagnosticCode } from '../codes.js';
+
+export class CelError extends Error {
+  constructor(
+    readonly code: DiagnosticCode,
+    message: string,
+    readonly hint: string,
+    readonly start: number,
+    readonly end: number,
+  ) {
+    super(message);
+  }
+}

@@ -1,0 +1,78 @@
+/** CelExpr and CapabilitiesGained: instructions for all selectors of a hook. */
+import { compileExpression } from '../cel/cel.js';
+import { generate } from '../cel/generate.js';
+import { constant, isLate, operation, type Typed } from '../cel/typed.js';
+import { filteredSlots, isLateValue, scopeOf, type FilterList } from '../expressions.js';
+import type { CelStep, HookImage } from '../image.js';
+import { CEL_STEPS_MAX } from '../limits.js';
+import type { Hook, ValueFilter } from '../model.js';
+import { capabilityBits } from '../names/kernel.js';
+import type { Report } from '../report.js';
+import { shared } from './filters.js';
+
+interface Condition {
+  readonly selector: number;
+  readonly item: { readonly late: boolean; readonly steps: readonly CelStep[] };
+}
+
+export function celSteps(hook: Hook, report: Report): HookImage['cel'] {
+  const conditions = hook.selectors.flatMap((selector, s) =>
+    (['matchArgs', 'matchData', 'matchReturnArgs'] as const).flatMap((list) =>
+      (selector[list] ?? []).flatMap((filter) => condition(hook, list, filter, s, report)),
+    ),
+  );
+  const all = shared(conditions);
+  const stepsOf = (late: boolean): CelStep[] =>
+    all.filter((each) => each.late === late).flatMap(({ steps, selectors }) => [...steps, filterStep(selectors)]);
+  const cel = { entry: stepsOf(false), returned: stepsOf(true) };
+  const count = cel.entry.length + cel.returned.length;
+  if (count > CEL_STEPS_MAX) {
+    const message = `the expressions of this hook have ${count} instructions; a hook has at most ${CEL_STEPS_MAX}`;
+    report.add(
+      'LIMIT_CEL',
+      report.places.key(hook.data, 'selectors'),
+      message,
+      'use InRange, InMap or Mask, or make two hooks of it',
+    );
+  }
+  return cel;
+}
+
+function filterStep(selectors: readonly number[]): CelStep {
+  return { op: 'filter', to: 0, a: 0, b: 0, imm: 0n, selectors };
+}
+
+function condition(hook: Hook, list: FilterList, filter: ValueFilter, selector: number, report: Report): Condition[] {
+  const tree =
+    filter.operator === 'CelExpr'
+      ? expression(hook, list, filter)
+      : filter.operator === 'CapabilitiesGained'
+        ? gained(hook, list, filter)
+        : undefined;
+  if (tree === undefined) return [];
+  const steps = generate(tree);
+  if (steps !== undefined) return [{ selector, item: { late: isLate(tree), steps } }];
+  const span = report.places.value(filter, 'values');
+  report.add('LIMIT_CEL', span, 'the expression needs more than eight values at once', 'make several filters of it');
+  return [];
+}
+
+/** Each value is an expression; any of them may hold. Mistakes have been reported before. */
+function expression(hook: Hook, list: FilterList, filter: ValueFilter): Typed | undefined {
+  const scope = scopeOf(hook, list, filter);
+  const trees = (filter.values ?? []).map((text) => compileExpression(text, scope));
+  return trees.length === 0 ? undefined : trees.reduce((any, tree) => operation('either', 'bool', [any, tree]));
+}
+
+/** Whether the second set has a capability (of those that are named) that the first has not. */
+function gained(hook: Hook, list: FilterList, filter: ValueFilter): Typed | undefined {
+  const [before, after] = filteredSlots(hook, list, filter).map((slot): Typed | undefined =>
+    slot === undefined
+      ? undefined
+      : { kind: 'value', type: 'uint', slot: slot.slot, late: isLateValue(slot, hook.data) },
+  );
+  if (before === undefined || after === undefined) return undefined;
+  const news = operation('and', 'uint', [after, operation('invert', 'uint', [before])]);
+  const names = filter.values ?? [];
+  return names.length === 0 ? news : operation('and', 'uint', [news, constant('uint', capabilityBits(names))]);
+}

@@ -1,0 +1,88 @@
+/** Filters on the process: its id, its namespaces, its capabilities, and what of these has changed. */
+import type { ChangeTest, NamespaceName, ProcessField, ProcessGroup } from '../image.js';
+import type { SelectorData, SetFilter } from '../model.js';
+import { capabilityBits } from '../names/kernel.js';
+import { parseInteger } from '../values.js';
+import { shared } from './filters.js';
+import { equal, intGroups, type Comparison, type IntClause } from './groups.js';
+
+const CAPABILITY_FIELDS = {
+  Effective: 'capEffective',
+  Inheritable: 'capInheritable',
+  Permitted: 'capPermitted',
+} as const;
+const CAPABILITY_SETS = { Effective: 'effective', Inheritable: 'inheritable', Permitted: 'permitted' } as const;
+
+type FieldClause = IntClause & { readonly field: ProcessField };
+
+export function processGroups(selectors: readonly SelectorData[]): ProcessGroup[] {
+  const clauses = selectors.flatMap((data, selector) => [
+    ...pidClauses(data, selector),
+    ...(data.matchNamespaces ?? []).map((filter) => namespaceClause(filter, selector)),
+    ...(data.matchCapabilities ?? []).flatMap((filter) => capabilityClauses(filter, selector)),
+  ]);
+  const fields = new Map(clauses.map(({ field }) => [JSON.stringify(field), field]));
+  return [...fields].flatMap(([key, field]) =>
+    intGroups(clauses.filter((clause) => JSON.stringify(clause.field) === key)).map((group) => ({ ...group, field })),
+  );
+}
+
+/** Those that are followed through forks are sets of processes: sets.ts. */
+function pidClauses({ matchPIDs = [] }: SelectorData, selector: number): FieldClause[] {
+  return matchPIDs
+    .filter(({ followForks }) => followForks !== true)
+    .map(({ operator, values = [], isNamespacePID }) => ({
+      selector,
+      field: isNamespacePID === true ? ('namespacePid' as const) : ('pid' as const),
+      negate: operator === 'NotIn',
+      tests: values.map((pid) => equal(BigInt(pid))),
+    }));
+}
+
+const HOST: Comparison = { ...equal(0n), host: true };
+
+function namespaceClause({ namespace, operator, values = [] }: SetFilter, selector: number): FieldClause {
+  return {
+    selector,
+    field: { namespace: namespace as NamespaceName },
+    negate: operator === 'NotIn',
+    tests: values.map((value) => (value === 'host_ns' ? HOST : equal(parseInteger(value) ?? 0n))),
+  };
+}
+
+function capabilityClauses(
+  { type, operator, values = [], isNamespaceCapability }: SetFilter,
+  selector: number,
+): FieldClause[] {
+  const bits: Comparison = { op: 'mask', signed: false, value: capabilityBits(values) };
+  const field = CAPABILITY_FIELDS[(type ?? 'Effective') as keyof typeof CAPABILITY_FIELDS];
+  const own: FieldClause = { selector, field, negate: operator === 'NotIn', tests: [bits] };
+  if (isNamespaceCapability !== true) return [own];
+  return [own, { selector, field: { namespace: 'User' }, negate: true, tests: [HOST] }];
+}
+
+export function changeTests(selectors: readonly SelectorData[]): ChangeTest[] {
+  return shared(
+    selectors.flatMap(({ matchNamespaceChanges = [], matchCapabilityChanges = [] }, selector) => [
+      ...matchNamespaceChanges.map((filter) => ({ selector, item: namespaceChange(filter) })),
+      ...matchCapabilityChanges.map((filter) => ({ selector, item: capabilityChange(filter) })),
+    ]),
+  );
+}
+
+type Change = Omit<ChangeTest, 'selectors'>;
+
+function namespaceChange({ operator, values = [] }: SetFilter): Change {
+  const namespaces = [...new Set(values)].sort() as NamespaceName[];
+  return { negate: operator === 'NotIn', namespaces, capabilities: 0n, capabilitySet: 'effective', outsideHost: false };
+}
+
+function capabilityChange({ type, operator, values = [], isNamespaceCapability }: SetFilter): Change {
+  return {
+    negate: operator === 'NotIn',
+    namespaces: [],
+    capabilities: capabilityBits(values),
+    capabilitySet: CAPABILITY_SETS[(type ?? 'Effective') as keyof typeof CAPABILITY_SETS],
+    outsideHost: isNamespaceCapability === true,
+  };
+}

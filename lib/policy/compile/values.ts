@@ -1,0 +1,57 @@
+/** The values that a hook reads, each with its filters. */
+import type { ValueImage } from '../image.js';
+import type { ArgData, HookData } from '../model.js';
+import { ARG_TYPES } from '../vocabulary.js';
+import type { Clause, Context } from './filters.js';
+import { intFilters } from './ints.js';
+import { netFilters } from './net.js';
+import { fileTypeGroups, textFilters } from './texts.js';
+
+export function valueImage(arg: ArgData, data: HookData, clauses: readonly Clause[], context: Context): ValueImage {
+  const { places } = context.report;
+  return {
+    index: arg.index ?? 0,
+    type: arg.type ?? 'nop',
+    ...(arg.label === undefined ? {} : { label: arg.label }),
+    ...sourceOf(arg),
+    ...(arg.sizeArgIndex ? { sizeArgIndex: arg.sizeArgIndex } : {}),
+    ...(arg.returnCopy === true && data.return === true ? { returnCopy: true as const } : {}),
+    ...(arg.maxData === true ? { maxData: true as const } : {}),
+    ...filtersOf(arg, clauses, context),
+    position: places.position(places.value(arg)),
+  };
+}
+
+function sourceOf({ source, resolve, btfType, btfTypeModule }: ArgData): Partial<ValueImage> {
+  return {
+    // Other sources have been refused before.
+    ...(source === undefined ? {} : { source: source as 'current_task' | 'pt_regs' }),
+    ...(resolve ? { resolve } : {}),
+    ...(btfType === undefined ? {} : { btfType }),
+    ...(btfTypeModule === undefined || btfType === undefined ? {} : { btfTypeModule }),
+  };
+}
+
+type Filters = Pick<ValueImage, 'ints' | 'intTable' | 'texts' | 'net'>;
+const NONE: Filters = { ints: [], texts: {}, net: {} };
+
+function filtersOf({ type = 'nop' }: ArgData, clauses: readonly Clause[], context: Context): Filters {
+  switch (ARG_TYPES[type].class) {
+    case 'signed':
+    case 'unsigned':
+    case 'capability':
+    case 'capabilities':
+    case 'syscall':
+      return { ...NONE, ...intFilters(clauses, type, context) };
+    case 'text':
+    case 'path':
+    case 'file':
+      return { ...NONE, ints: fileTypeGroups(clauses), texts: textFilters(clauses) };
+    case 'sock':
+    case 'skb':
+    case 'sockaddr':
+      return { ...NONE, net: netFilters(clauses) };
+    default:
+      return NONE;
+  }
+}
