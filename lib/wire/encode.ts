@@ -1,12 +1,11 @@
 /** Turns a HookImage into the bytes of struct hook_config and the entries of the hook's tables. Pure. */
-import type { CelOp as ImageCelOp, CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../policy/image.js';
+import type { CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../policy/image.js';
 import { KernelError } from '../errors.js';
+import { celCode } from './cel.js';
 import { encodeGroups, groupsOf, type PlacedGroup } from './comparisons.js';
 import { isReturnSlot, NAMESPACES, valuesOf, type EncodeContext } from './context.js';
 import {
   AbiLimit,
-  CelOp,
-  CelStep as CelLayout,
   ChangeTest as ChangeLayout,
   HookConfig,
   ProcessField,
@@ -26,11 +25,18 @@ export type { EncodedMap } from './maps.js';
 export interface EncodedHook {
   readonly config: Uint8Array;
   readonly maps: readonly EncodedMap[];
+  /** Instructions that take the place of those that begin with the number `mark`. */
+  readonly code: readonly EncodedCode[];
+}
+
+export interface EncodedCode {
+  readonly mark: number;
+  readonly instructions: Uint8Array;
 }
 
 const VALUES_BYTES = AbiLimit.HOOK_VALUES_MAX * Value.sizeof;
-/** What the program has room for: BODY_MAX of bpf/hook.bpf.h, without the values. */
-const ROOM_MAX = AbiLimit.HOOK_ARGS_MAX * (AbiLimit.STRING_BYTES_MAX + 1) + BUFFER_ROOM;
+/** What the program has room for: BODY_MAX of bpf/record.bpf.h, without the values. */
+const ROOM_MAX = AbiLimit.HOOK_ARGS_MAX * (AbiLimit.STRING_BYTES_MAX + 1) + 2 * BUFFER_ROOM;
 
 /** Throws KernelError LIMIT_… for what the compiler cannot know, or did not refuse. */
 export function encodeHook(hook: HookImage, context: EncodeContext): EncodedHook {
@@ -39,7 +45,7 @@ export function encodeHook(hook: HookImage, context: EncodeContext): EncodedHook
     throw new KernelError(
       'LIMIT_EVENT_BYTES',
       `${hook.call}: its values may have ${room} bytes together, an event has room for ${ROOM_MAX}`,
-      'leave `maxData` to one of them, or make two hooks of it',
+      'leave `maxData` to two of them, or make two hooks of it',
     );
   }
   const bodySize = VALUES_BYTES + Math.max(room, DETAIL_ROOM);
@@ -47,7 +53,15 @@ export function encodeHook(hook: HookImage, context: EncodeContext): EncodedHook
   return {
     config: encodeConfig(hook, context, automaton, bodySize),
     maps: encodeMaps(hook, context, automaton, VALUES_BYTES + ROOM_MAX - bodySize),
+    code: [
+      ...expressions(AbiLimit.CEL_ENTRY_MARK, hook.cel.entry, hook.call),
+      ...expressions(AbiLimit.CEL_RETURN_MARK, hook.cel.returned, hook.call),
+    ],
   };
+}
+
+function expressions(mark: number, steps: readonly CelStep[], call: string): EncodedCode[] {
+  return steps.length === 0 ? [] : [{ mark, instructions: celCode(steps, call) }];
 }
 
 function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAutomaton, bodySize: number): Uint8Array {
@@ -57,7 +71,6 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   const values = valuesOf(hook);
   const objects = objectOrder(hook);
   const groups = groupsOf(hook, context);
-  const cel = [...hook.cel.entry, ...hook.cel.returned];
 
   view.setUint32(HookConfig.hook, context.id, true);
   view.setUint32(HookConfig.selfTgid, context.selfTgid, true);
@@ -70,8 +83,8 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   u8(HookConfig.processTests, hook.sets.length);
   u8(HookConfig.changeTests, hook.changes.length);
   u8(HookConfig.objectsCount, objects.length);
-  u8(HookConfig.celEntry, hook.cel.entry.length);
-  u8(HookConfig.celCount, cel.length);
+  u8(HookConfig.hasCelEntry, Number(hook.cel.entry.length > 0));
+  u8(HookConfig.hasCelReturn, Number(hook.cel.returned.length > 0));
   view.setUint32(HookConfig.bodySize, bodySize, true);
 
   let firstGroup = groups.process.length;
@@ -92,9 +105,6 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   );
   forEachWithin(hook, 'LIMIT_CHANGE_TESTS', hook.changes, HookConfig.changesLength, (test, i) =>
     encodeChangeTest(view, HookConfig.changes + i * HookConfig.changesStride, test, context),
-  );
-  forEachWithin(hook, 'LIMIT_CEL', cel, HookConfig.celLength, (step, i) =>
-    encodeCelStep(view, HookConfig.cel + i * HookConfig.celStride, step),
   );
   return bytes;
 }
@@ -168,46 +178,4 @@ function encodeChangeTest(view: DataView, at: number, test: ChangeTest, context:
   view.setUint8(at + ChangeLayout.negate, Number(test.negate));
   view.setUint8(at + ChangeLayout.outsideHost, Number(test.outsideHost));
   view.setUint32(at + ChangeLayout.hostUser, context.hostNamespaces.User[0] ?? 0, true);
-}
-
-const CEL_OPS: Readonly<Record<ImageCelOp, number>> = {
-  const: CelOp.CEL_CONST,
-  value: CelOp.CEL_VALUE,
-  add: CelOp.CEL_ADD,
-  sub: CelOp.CEL_SUB,
-  mul: CelOp.CEL_MUL,
-  div: CelOp.CEL_DIV,
-  mod: CelOp.CEL_MOD,
-  divS: CelOp.CEL_DIV_SIGNED,
-  modS: CelOp.CEL_MOD_SIGNED,
-  and: CelOp.CEL_AND,
-  or: CelOp.CEL_OR,
-  xor: CelOp.CEL_XOR,
-  shl: CelOp.CEL_SHL,
-  shr: CelOp.CEL_SHR,
-  sar: CelOp.CEL_SAR,
-  eq: CelOp.CEL_EQ,
-  ne: CelOp.CEL_NE,
-  lt: CelOp.CEL_LT,
-  le: CelOp.CEL_LE,
-  ltS: CelOp.CEL_LT_SIGNED,
-  leS: CelOp.CEL_LE_SIGNED,
-  both: CelOp.CEL_BOTH,
-  either: CelOp.CEL_EITHER,
-  not: CelOp.CEL_NOT,
-  invert: CelOp.CEL_INVERT,
-  negate: CelOp.CEL_NEGATE,
-  signExtend: CelOp.CEL_SIGN_EXTEND,
-  zeroExtend: CelOp.CEL_ZERO_EXTEND,
-  select: CelOp.CEL_SELECT,
-  filter: CelOp.CEL_FILTER,
-};
-
-function encodeCelStep(view: DataView, at: number, step: CelStep): void {
-  const imm = step.op === 'filter' ? selectorMask(step.selectors ?? []) : BigInt.asUintN(64, step.imm);
-  view.setBigUint64(at + CelLayout.imm, imm, true);
-  view.setUint8(at + CelLayout.op, CEL_OPS[step.op]);
-  view.setUint8(at + CelLayout.to, step.to);
-  view.setUint8(at + CelLayout.a, step.a);
-  view.setUint8(at + CelLayout.b, step.b);
 }
