@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "abi_types.h"
+#include "cel_patch.h"
 #include "error.h"
 #include "objects.h"
 
@@ -28,14 +29,31 @@ std::string text(const Napi::Object& object, const char* name) {
   return object.Get(name).As<Napi::String>().Utf8Value();
 }
 
-ObjectPtr open_object(Napi::Env env, const std::string& name) {
+// The bytes of an embedded object; libbpf keeps none of them after open_object.
+std::vector<uint8_t> object_bytes(Napi::Env env, const std::string& name) {
   const EmbeddedObject embedded = find_object(name);
   if (embedded.data == nullptr) throw make_error(env, "NO_SUCH_OBJECT", "no BPF object is called " + name);
+  const auto* begin = static_cast<const uint8_t*>(embedded.data);
+  return {begin, begin + embedded.size};
+}
+
+ObjectPtr open_object(Napi::Env env, const std::string& name, const std::vector<uint8_t>& bytes) {
   LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name.c_str());
   LogScope log;
-  ObjectPtr object(bpf_object__open_mem(embedded.data, embedded.size, &opts));
+  ObjectPtr object(bpf_object__open_mem(bytes.data(), bytes.size(), &opts));
   if (!object) throw make_error(env, "OPEN_FAILED", "cannot open the BPF object " + name, errno, log.text());
   return object;
+}
+
+// `code`: [{ mark, instructions: Uint8Array }], in the place of the bodies with these marks.
+void put_code(Napi::Env env, std::vector<uint8_t>& bytes, const Napi::Array& code) {
+  for (uint32_t i = 0; i < code.Length(); i++) {
+    const auto piece = code.Get(i).As<Napi::Object>();
+    const auto instructions = piece.Get("instructions").As<Napi::Uint8Array>();
+    if (!replace_body(bytes, number(piece, "mark"), {instructions.Data(), instructions.ByteLength()})) {
+      throw make_error(env, "CODE_PLACE", "the program has no place for these instructions");
+    }
+  }
 }
 
 bpf_map* map_named(Napi::Env env, bpf_object* object, const char* name) {
@@ -140,7 +158,7 @@ void Session::close_all() {
 
 void Session::open_sensor(Napi::Env env, const Napi::Object& options) {
   const std::string name = text(options, "object");
-  sensor_ = open_object(env, name);
+  sensor_ = open_object(env, name, object_bytes(env, name));
   bpf_object* object = sensor_.get();
   check(env, bpf_map__set_max_entries(map_named(env, object, "events"), number(options, "ringBytes")),
         "the size of the ring buffer is not possible");
@@ -209,6 +227,7 @@ Napi::Value Session::used(const Napi::CallbackInfo& info) {
 
 /*
  * spec: { id, object, target, mechanism: 'fentry' | 'kprobe', entry: boolean, return: boolean, config: Uint8Array,
+ *         code: [{ mark, instructions: Uint8Array }],
  *         maps: [{ name, create, keySize, trim, maxEntries, flags, entries: Uint8Array }] }
  * Zeros leave what the program says; `trim` is cut from the end of each value. Attaches the return before the entry: no entry is without its return.
  */
@@ -222,7 +241,10 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   const char* const names[2] = {"hook_return", "hook_entry"};
 
   Hook hook;
-  hook.object = open_object(env, text(spec, "object"));
+  const std::string name = text(spec, "object");
+  std::vector<uint8_t> bytes = object_bytes(env, name);
+  put_code(env, bytes, spec.Get("code").As<Napi::Array>());
+  hook.object = open_object(env, name, bytes);
   bpf_object* object = hook.object.get();
   for (const char* shared : {"events", "control", "counters", "binary_bits"}) {
     bpf_map* map = map_named(env, object, shared);

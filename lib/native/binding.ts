@@ -39,6 +39,8 @@ export interface NativeHookSpec {
   readonly entry: boolean;
   readonly return: boolean;
   readonly config: Uint8Array;
+  /** Instructions in the place of the program's own bodies that begin with these numbers, as long as those. */
+  readonly code: readonly { readonly mark: number; readonly instructions: Uint8Array }[];
   readonly maps: readonly NativeMapSpec[];
 }
 
