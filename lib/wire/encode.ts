@@ -1,7 +1,7 @@
 /** Turns a HookImage into the bytes of struct hook_config and the entries of the hook's tables. Pure. */
 import type { CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../policy/image.js';
 import { KernelError } from '../errors.js';
-import { celCode } from './cel.js';
+import { celCode } from './cel-code.js';
 import { encodeGroups, groupsOf, type PlacedGroup } from './comparisons.js';
 import { isReturnSlot, NAMESPACES, valuesOf, type EncodeContext } from './context.js';
 import {
@@ -61,7 +61,7 @@ export function encodeHook(hook: HookImage, context: EncodeContext): EncodedHook
 }
 
 function expressions(mark: number, steps: readonly CelStep[], call: string): EncodedCode[] {
-  return steps.length === 0 ? [] : [{ mark, instructions: celCode(steps, call) }];
+  return steps.length === 0 ? [] : [{ mark, instructions: celCode(steps, AbiLimit.CEL_ROOM, call) }];
 }
 
 function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAutomaton, bodySize: number): Uint8Array {
