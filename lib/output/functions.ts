@@ -1,5 +1,13 @@
 /** How the compact output shows the kernel functions that it knows. A row slots in here; nothing else changes. */
-import type { HookArgument } from '../../types/events.js';
+import type {
+  BpfProgramArgument,
+  FileArgument,
+  HookArgument,
+  LongNumberArgument,
+  PacketArgument,
+  SocketArgument,
+  TextArgument,
+} from '../../types/events.js';
 import { quoteUnsafe } from './escape.js';
 
 export interface Look {
@@ -27,16 +35,16 @@ const ROWS: Readonly<Record<string, Row>> = {
   sys_close: { emoji: '📪', label: 'close', detail: file },
   sys_mount: { emoji: '💾', label: 'mount', detail: sourceAndDestination },
   sys_pivot_root: { emoji: '💾', label: 'pivot_root', detail: sourceAndDestination },
-  sys_setuid: { emoji: '🔑', label: 'setuid', detail: (args) => String(numberAt(args, 0) ?? '') },
+  sys_setuid: { emoji: '🔑', label: 'setuid', detail: userId },
   sys_clock_settime: { emoji: '⏰', label: 'clock_settime', detail: nothing },
   sys_setns: { emoji: '🔧', label: 'setns', detail: namespaceType },
-  tcp_connect: { emoji: '🔌', label: 'connect', detail: nothing },
-  tcp_close: { emoji: '🧹', label: 'close', detail: nothing },
-  tcp_sendmsg: { emoji: '📤', label: 'sendmsg', detail: bytes },
-  bpf_check: { emoji: '🐝', label: 'bpf_load', detail: nothing },
-  security_perf_event_alloc: { emoji: '🐝', label: 'perf_event_alloc', detail: nothing },
-  security_bpf_map_alloc: { emoji: '🗺', label: 'bpf_map_create', detail: nothing },
-  security_bpf_map_create: { emoji: '🗺', label: 'bpf_map_create', detail: nothing },
+  tcp_connect: { emoji: '🔌', label: 'connect', detail: connection },
+  tcp_close: { emoji: '🧹', label: 'close', detail: connection },
+  tcp_sendmsg: { emoji: '📤', label: 'sendmsg', detail: sentBytes },
+  bpf_check: { emoji: '🐝', label: 'bpf_load', detail: bpfProgram },
+  security_perf_event_alloc: { emoji: '🐝', label: 'perf_event_alloc', detail: perfEvent },
+  security_bpf_map_alloc: { emoji: '🗺', label: 'bpf_map_create', detail: bpfMap },
+  security_bpf_map_create: { emoji: '🗺', label: 'bpf_map_create', detail: bpfMap },
   security_path_truncate: { emoji: '📝', label: 'truncate', detail: file },
   security_file_truncate: { emoji: '📝', label: 'truncate', detail: file },
 };
@@ -70,7 +78,8 @@ function nothing(): string {
 
 /** The first file, path or descriptor; where a policy reads none, the first string. */
 function file(args: Args): string {
-  const argument = args.find((a) => 'path' in a) ?? args.find((a) => a.type === 'filename' || a.type === 'string');
+  const texts = args.filter(isText);
+  const argument = texts.find((a) => 'path' in a) ?? texts.find((a) => a.type === 'filename' || a.type === 'string');
   return argument === undefined ? '' : text(argument);
 }
 
@@ -78,14 +87,70 @@ function fileAndBytes(args: Args): string {
   return words(file(args), bytes(args));
 }
 
-/** The first size_t: `count` of read and write. */
 function bytes(args: Args): string {
-  const size = args.find((a) => a.type === 'size_t');
-  return size === undefined ? '' : `${size.value} bytes`;
+  const size = count(args);
+  return size === undefined ? '' : `${size} bytes`;
+}
+
+/** The first size_t: `count` of read and write, `size` of tcp_sendmsg. */
+function count(args: Args): bigint | undefined {
+  return args.find((a): a is LongNumberArgument => a.type === 'size_t')?.value;
+}
+
+/** The ends of the first socket or packet; of one without IP addresses, its family. */
+function connection(args: Args): string {
+  const socket = args.find((a): a is SocketArgument | PacketArgument => 'destinationAddress' in a);
+  if (socket === undefined || socket.unreadable) return '';
+  if (socket.sourceAddress === '') return quoteUnsafe(socket.family);
+  const protocol = socket.protocol.replace(/^IPPROTO_/, '').toLowerCase();
+  const source = end(socket.sourceAddress, socket.sourcePort);
+  return `${quoteUnsafe(protocol)} ${source} -> ${end(socket.destinationAddress, socket.destinationPort)}`;
+}
+
+/** An address that has colons itself is in brackets. */
+function end(address: string, port: number): string {
+  return `${address.includes(':') ? `[${address}]` : address}:${port}`;
+}
+
+function sentBytes(args: Args): string {
+  const size = count(args);
+  return words(connection(args), size === undefined ? '' : `bytes ${size}`);
+}
+
+function userId(args: Args): string {
+  return String(numberAt(args, 0) ?? '');
+}
+
+function bpfProgram(args: Args): string {
+  const program = args.find((a): a is BpfProgramArgument => 'programType' in a);
+  if (program === undefined || program.unreadable) return '';
+  return words(program.programType, name(program.name), `instruction count ${program.instructions}`);
+}
+
+function bpfMap(args: Args): string {
+  const map = args.find((a) => a.type === 'bpf_map');
+  if (map === undefined || map.unreadable) return '';
+  const sizes = `key size ${map.keySize} value size ${map.valueSize} max entries ${map.maxEntries}`;
+  return words(map.mapType, name(map.name), sizes);
+}
+
+function perfEvent(args: Args): string {
+  const event = args.find((a) => a.type === 'perf_event');
+  if (event === undefined || event.unreadable) return '';
+  return words(event.eventType, name(event.function));
+}
+
+function name(text: string): string {
+  return text === '' ? '' : quoteUnsafe(text);
 }
 
 function sourceAndDestination(args: Args): string {
-  return words(...args.filter((a) => a.index < 2).map(text));
+  return words(
+    ...args
+      .filter(isText)
+      .filter((a) => a.index < 2)
+      .map(text),
+  );
 }
 
 /** Bits of clone(2); none of them: setns(2) takes any. */
@@ -112,20 +177,26 @@ function protection(bits: number): string {
   return `${bits & 1 ? 'r' : ''}${bits & 2 ? 'w' : ''}${bits & 4 ? 'x' : ''}`;
 }
 
-/** The function's own parameter number, so that the order in the policy does not matter. */
+/** The function's own parameter number, so that the order in the policy does not matter. Flags fit in 32 bits. */
 function numberAt(args: Args, index: number): number | undefined {
-  const argument = args.find((a) => a.index === index && (a.type === 'int' || a.type === 'uint32'));
-  return argument === undefined ? undefined : Number((argument as { value: number }).value);
+  const argument = args.find((a) => a.index === index && 'value' in a);
+  if (argument === undefined || !('value' in argument)) return undefined;
+  if (typeof argument.value === 'bigint') return Number(argument.value);
+  return typeof argument.value === 'number' ? argument.value : undefined;
 }
 
-/** What a path may lack is said, so that no shortened path passes for a whole one. */
-function text(argument: HookArgument): string {
+function isText(argument: HookArgument): argument is FileArgument | TextArgument {
+  return 'path' in argument || ('value' in argument && typeof argument.value === 'string');
+}
+
+/** What a path or string may lack is said, so that nothing shortened passes for whole. */
+function text(argument: FileArgument | TextArgument): string {
   if ('path' in argument) {
     const notes = argument.flags.filter((flag) => flag !== 'pseudo').map((flag) => `(${flag})`);
-    return words(argument.path === '' ? '' : quoteUnsafe(argument.path), ...notes);
+    return words(name(argument.path), ...notes);
   }
-  if ('truncated' in argument) return quoteUnsafe(argument.value) + (argument.truncated ? ' (truncated)' : '');
-  return String(argument.value);
+  if (argument.unreadable) return words(name(argument.value), '(unreadable)');
+  return quoteUnsafe(argument.value) + (argument.truncated ? ' (truncated)' : '');
 }
 
 function words(...parts: readonly string[]): string {

@@ -34,6 +34,13 @@ export function hostNamespaces(read: ReadNamespace = readProc): Inodes {
   }
 }
 
+let known: Inodes | undefined;
+
+/** Those of this machine, read once. */
+export function machineNamespaces(): Inodes {
+  return (known ??= hostNamespaces());
+}
+
 function readProc(name: string): string {
   return readlinkSync(`/proc/1/ns/${name}`);
 }

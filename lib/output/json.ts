@@ -1,6 +1,5 @@
 /** One line of JSON an event: names and nesting of Tetragon's export, in protobuf's JSON form (zero values left out, uint64 as strings). */
 import type {
-  HookArgument,
   Namespaces,
   Pod,
   Process,
@@ -8,9 +7,10 @@ import type {
   ProcessKprobeEvent,
   TracerEvent,
 } from '../../types/events.js';
-import { capabilityNames } from './capabilities.js';
+import { argumentJson } from './arguments-json.js';
 import { quoteJson } from './escape.js';
-import { hostNamespaces } from './host-namespaces.js';
+import { machineNamespaces } from './host-namespaces.js';
+import { capabilitiesJson, stringField } from './json-fields.js';
 
 /** Performance matters here: text is put together by hand, and what repeats is kept. */
 export function toJson(event: TracerEvent): string {
@@ -55,30 +55,8 @@ function kprobePart(event: ProcessKprobeEvent): string {
   if (event.returnAction !== undefined) text += `,"return_action":"${ACTIONS[event.returnAction]}"`;
   if (event.message !== undefined) text += stringField('message', event.message);
   if (event.tags.length > 0) text += `,"tags":[${event.tags.map(quoteJson).join(',')}]`;
+  if (event.data.length > 0) text += `,"data":[${event.data.map(argumentJson).join(',')}]`;
   return text;
-}
-
-function argumentJson(argument: HookArgument): string {
-  const label = argument.label === undefined ? '' : stringField('label', argument.label);
-  switch (argument.type) {
-    case 'int':
-      return `{"int_arg":${argument.value}${label}}`;
-    case 'uint32':
-      return `{"uint_arg":${argument.value}${label}}`;
-    case 'size_t':
-      return `{"size_arg":"${argument.value}"${label}}`;
-    case 'string':
-    case 'filename':
-      return `{"string_arg":${quoteJson(argument.value)}${label}}`;
-    case 'file':
-    case 'fd':
-    case 'path': {
-      let path = stringField('path', argument.path);
-      if (argument.flags.length > 0) path += `,"flags":"${argument.flags.join(' ')}"`;
-      path += stringField('permission', argument.permission);
-      return `{"${argument.type === 'path' ? 'path_arg' : 'file_arg'}":{${path.slice(1)}}${label}}`;
-    }
-  }
 }
 
 /** A process repeats in every event of its own and of its children: all but the thread id is made once. */
@@ -97,7 +75,6 @@ function processJson(process: Process, tid: number): string {
 }
 
 function beforeTid(process: Process): string {
-  const { permitted, effective, inheritable } = process.capabilities;
   let text = `{"exec_id":"${process.execId}","pid":${process.pid},"uid":${process.uid}`;
   text += stringField('cwd', process.cwd);
   text += stringField('binary', process.binary);
@@ -106,33 +83,8 @@ function beforeTid(process: Process): string {
   text += `,"start_time":"${process.startTime}","auid":${process.auid}`;
   if (process.pod !== undefined) text += `,"pod":${podJson(process.pod)}`;
   text += stringField('parent_exec_id', process.parentExecId);
-  const caps = [
-    capabilityField('permitted', permitted),
-    capabilityField('effective', effective),
-    capabilityField('inheritable', inheritable),
-  ];
-  text += `,"cap":{${caps.filter((field) => field !== '').join(',')}}`;
+  text += `,"cap":${capabilitiesJson(process.capabilities)}`;
   return `${text},"ns":${namespacesJson(process.namespaces)},"tid":`;
-}
-
-/** Protobuf's JSON leaves an empty string out. */
-function stringField(name: string, value: string): string {
-  return value === '' ? '' : `,"${name}":${quoteJson(value)}`;
-}
-
-/** Few different masks are in use on one machine; a hostile process could make many. */
-const KEPT_MASKS = 256;
-const capabilityLists = new Map<bigint, string>();
-
-function capabilityField(name: string, mask: bigint): string {
-  if (mask === 0n) return '';
-  let list = capabilityLists.get(mask);
-  if (list === undefined) {
-    list = JSON.stringify(capabilityNames(mask));
-    if (capabilityLists.size >= KEPT_MASKS) capabilityLists.clear();
-    capabilityLists.set(mask, list);
-  }
-  return `"${name}":${list}`;
 }
 
 const NAMESPACES: readonly (readonly [key: keyof Namespaces, name: string])[] = [
@@ -148,10 +100,8 @@ const NAMESPACES: readonly (readonly [key: keyof Namespaces, name: string])[] = 
   ['user', 'user'],
 ];
 
-let host: ReturnType<typeof hostNamespaces> | undefined;
-
 function namespacesJson(namespaces: Namespaces): string {
-  const inodes = (host ??= hostNamespaces());
+  const inodes = machineNamespaces();
   const fields = NAMESPACES.filter(([key]) => namespaces[key] !== 0).map(([key, name]) => {
     const isHost = inodes[key].includes(namespaces[key]) ? ',"is_host":true' : '';
     return `"${name}":{"inum":${namespaces[key]}${isHost}}`;

@@ -14,6 +14,9 @@ import {
   sizeOf,
   textOf,
 } from './events.js';
+import { mapOf, packetOf, perfOf, programOf, sockOf } from './values.js';
+
+const MAP = 'BPF_MAP_TYPE_HASH counts key size 4 value size 8 max entries 16';
 
 describe('compact output', () => {
   const lines: readonly (readonly [event: TracerEvent, line: string])[] = [
@@ -43,6 +46,7 @@ describe('compact output', () => {
 
   describe('known functions', () => {
     const shadow = fileOf('/etc/shadow');
+    const unreadable: HookArgument = { type: 'string', index: 0, value: '', truncated: false, unreadable: true };
     const hooks: readonly (readonly [
       name: string,
       args: readonly HookArgument[],
@@ -91,7 +95,28 @@ describe('compact output', () => {
       ['__x64_sys_setns', [intOf(3, 0), intOf(0x20020000, 1)], '🔧', 'setns  ', 'mnt,pid'],
       ['__x64_sys_setns', [intOf(3, 0), intOf(0, 1)], '🔧', 'setns  ', 'any'],
       ['__x64_sys_clock_settime', [], '⏰', 'clock_settime', ''],
+      ['__x64_sys_setuid', [{ type: 'uint64', index: 0, value: 1000n }], '🔑', 'setuid ', '1000'],
+      ['__x64_sys_mount', [unreadable, textOf('/mnt', 1)], '💾', 'mount  ', '(unreadable) /mnt'],
+      ['security_mmap_file', [shadow, sizeOf(6n, 1)], '📝', 'mmap-wx', '/etc/shadow'],
       ['tcp_connect', [], '🔌', 'connect', ''],
+      ['tcp_connect', [sockOf()], '🔌', 'connect', 'tcp 10.0.0.1:40000 -> 192.0.2.7:443'],
+      [
+        'tcp_close',
+        [sockOf({ family: 'AF_INET6', sourceAddress: '::1', destinationAddress: '2001:db8::1' })],
+        '🧹',
+        'close  ',
+        'tcp [::1]:40000 -> [2001:db8::1]:443',
+      ],
+      ['tcp_sendmsg', [sockOf(), sizeOf(5n, 2)], '📤', 'sendmsg', 'tcp 10.0.0.1:40000 -> 192.0.2.7:443 bytes 5'],
+      ['tcp_connect', [packetOf({ protocol: '200' })], '🔌', 'connect', '200 10.0.0.1:40000 -> 192.0.2.7:443'],
+      ['tcp_close', [sockOf({ family: 'AF_UNIX', sourceAddress: '' })], '🧹', 'close  ', 'AF_UNIX'],
+      ['tcp_close', [sockOf({ unreadable: true })], '🧹', 'close  ', ''],
+      ['bpf_check', [programOf()], '🐝', 'bpf_load', 'BPF_PROG_TYPE_KPROBE probe instruction count 12'],
+      ['bpf_check', [programOf({ name: '\n' })], '🐝', 'bpf_load', 'BPF_PROG_TYPE_KPROBE "\\n" instruction count 12'],
+      ['security_perf_event_alloc', [perfOf()], '🐝', 'perf_event_alloc', 'PERF_TYPE_TRACEPOINT do_exit'],
+      ['security_perf_event_alloc', [perfOf({ function: '' })], '🐝', 'perf_event_alloc', 'PERF_TYPE_TRACEPOINT'],
+      ['security_bpf_map_alloc', [mapOf()], '🗺', 'bpf_map_create', MAP],
+      ['security_bpf_map_create', [mapOf()], '🗺', 'bpf_map_create', MAP],
       ['__x64_sys_ptrace', [intOf(16, 0)], '❓', 'syscall', 'sys_ptrace'],
       ['toString', [], '❓', 'syscall', 'toString'],
     ];

@@ -7,6 +7,7 @@ import type {
   ProcessExecEvent,
   ProcessExitEvent,
   ProcessKprobeEvent,
+  TextArgument,
 } from '../../../types/events.js';
 
 export const ALL_CAPABILITIES = (1n << 41n) - 1n;
@@ -73,6 +74,7 @@ export function hookOf(
     policyName: 'files',
     functionName,
     args,
+    data: [],
     action: 'post',
     tags: [],
     selector: 0,
@@ -96,14 +98,15 @@ export function lostOf(fields: Partial<LostEvent> = {}): LostEvent {
 }
 
 export function fileOf(path: string, index = 0, fields: Partial<FileArgument> = {}): FileArgument {
-  return { type: 'file', index, path, flags: [], permission: '-rw-r-----', inode: 42n, ...fields };
+  const device = { major: 8, minor: 1 };
+  return { type: 'file', index, path, flags: [], permission: '-rw-r-----', inode: 42n, device, links: 1, ...fields };
 }
 
 export function intOf(value: number, index: number, type: 'int' | 'uint32' = 'int'): HookArgument {
   return { type, index, value };
 }
 
-export function textOf(value: string, index: number, truncated = false): HookArgument {
+export function textOf(value: string, index: number, truncated = false): TextArgument {
   return { type: 'string', index, value, truncated };
 }
 

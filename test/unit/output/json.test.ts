@@ -102,6 +102,12 @@ describe('JSON output', () => {
     });
   });
 
+  it('of a hook has the values of `data` in their own list', () => {
+    const event = hookOf('f', [intOf(1, 0)], { data: [textOf('bash', 0), intOf(-2, 1)] });
+    assert.deepEqual(inner(event)['args'], [{ int_arg: 1 }]);
+    assert.deepEqual(inner(event)['data'], [{ string_arg: 'bash' }, { int_arg: -2 }]);
+  });
+
   it('of a hook leaves out what it does not have', () => {
     assert.deepEqual(Object.keys(inner(hookOf('f', []))), ['process', 'function_name', 'action', 'policy_name']);
   });
@@ -126,7 +132,7 @@ describe('JSON output', () => {
     [fileOf('', 0, { permission: '' }), { file_arg: {} }],
   ];
   for (const [argument, json] of args) {
-    it(`of the argument ${JSON.stringify(json)}`, () => {
+    it(`of the argument ${argument.type} ${JSON.stringify(json)}`, () => {
       assert.deepEqual(inner(hookOf('f', [argument]))['args'], [json]);
     });
   }
