@@ -487,6 +487,13 @@ struct process_state {
 	struct process_namespaces ns;
 };
 
+/* What a walk over the processes that run is for. */
+struct scan_request {
+	struct process_sets clear; /* nobody is in these: their bits were used before, */
+	struct process_sets add; /* and these are new: their members are to be found */
+	u64 since; /* CLOCK_BOOTTIME: processes that were forked later had their bits from the start */
+};
+
 struct pid_key {
 	u32 pid;
 	u32 in_namespace; /* not 0: as its own pid namespace numbers it */
@@ -526,6 +533,7 @@ ABI_SIZE(control, 56);
 ABI_SIZE(hook_counters, 32);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(process_state, 72);
+ABI_SIZE(scan_request, 72);
 ABI_SIZE(pid_key, 8);
 
 #endif

@@ -202,16 +202,6 @@ static __always_inline u64 filter_sets(u64 candidates, u32 tgid)
 	return candidates;
 }
 
-static __always_inline void fill_state(struct process_state *state, struct task_struct *task)
-{
-	const struct cred *cred = READ(task, cred);
-
-	state->cap_permitted = READ_U64(cred, cap_permitted);
-	state->cap_effective = READ_U64(cred, cap_effective);
-	state->cap_inheritable = READ_U64(cred, cap_inheritable);
-	fill_namespaces(&state->ns, task);
-}
-
 static __always_inline u32 changed_namespaces(const struct process_namespaces *a, const struct process_namespaces *b)
 {
 	const u32 *x = (const u32 *)a, *y = (const u32 *)b;

@@ -225,6 +225,7 @@ struct signal_struct {
 struct task_struct {
 	u32 pid, tgid;
 	int exit_code;
+	int exit_state;
 	u64 start_boottime;
 	u64 self_exec_id;
 	struct task_struct *group_leader;

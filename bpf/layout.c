@@ -59,4 +59,5 @@ KEEP(struct, hook_counters);
 KEEP(struct, process_sets);
 KEEP(struct, process_bits);
 KEEP(struct, process_state);
+KEEP(struct, scan_request);
 KEEP(struct, pid_key);

@@ -98,10 +98,13 @@ done:
 	return 0;
 }
 
-/* Writes the path of (mnt, dentry) before TEXT_END and returns where it starts; flags are in buffer->walk. */
-static __always_inline u32 resolve_path(struct text_buffer *buffer, struct dentry *dentry, struct vfsmount *mnt)
+/*
+ * Writes the path of (mnt, dentry) as the task sees it before TEXT_END and returns where it starts; flags are in
+ * buffer->walk.
+ */
+static __always_inline u32 resolve_path_of(struct task_struct *task, struct text_buffer *buffer, struct dentry *dentry,
+					   struct vfsmount *mnt)
 {
-	struct task_struct *task = current_task();
 	struct fs_struct *fs = READ(task, fs);
 	u32 start, more = 1;
 
@@ -128,6 +131,12 @@ static __always_inline u32 resolve_path(struct text_buffer *buffer, struct dentr
 		buffer->bytes[start] = '/';
 	}
 	return start;
+}
+
+/* The same for the current process. */
+static __always_inline u32 resolve_path(struct text_buffer *buffer, struct dentry *dentry, struct vfsmount *mnt)
+{
+	return resolve_path_of(current_task(), buffer, dentry, mnt);
 }
 
 #endif

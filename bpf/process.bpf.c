@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * The base sensor: exec, exit and fork, from tracepoints that every kernel with BTF has. Also keeps which binary sets
- * each process is in.
+ * The base sensor: exec, exit and fork, from tracepoints that every kernel with BTF has. Also keeps, for the hooks, which
+ * sets each process is in, and what it was at its exec.
  */
-#include "path.bpf.h"
-#include "task.bpf.h"
+#include "sets.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -26,25 +25,6 @@ struct {
 	__type(value, struct exec_scratch);
 } exec_scratch SEC(".maps");
 
-struct binary_key {
-	u8 text[BINARY_TEXT_MAX + 1];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096); /* set at load */
-	__type(key, struct binary_key);
-	__type(value, struct binary_sets);
-} binary_equal SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
-	__type(key, struct trie_key);
-	__type(value, struct binary_sets);
-} binary_prefix SEC(".maps"), binary_postfix SEC(".maps");
-
 static __always_inline struct exec_scratch *scratch(void)
 {
 	u32 cpu = bpf_get_smp_processor_id();
@@ -57,57 +37,44 @@ static __always_inline bool is_self(u32 tgid)
 	return c && c->self_tgid == tgid;
 }
 
-/* ---- binary sets ---------------------------------------------------------------------------------------- */
+/* ---- what changes are measured against -------------------------------------------------------------------- */
 
-static __always_inline void add_sets(struct binary_bits *bits, const struct binary_sets *sets)
+static __always_inline bool keeps_state(void)
 {
-	if (!sets)
-		return;
-	for (u32 i = 0; i < BINARY_WORDS; i++)
-		bits->words[i] |= sets->words[i];
+	struct control *c = shared_control();
+	return c && *(volatile u32 *)&c->keeps_state;
 }
 
-/* Looks the path at text.bytes[start] up in the binary sets. */
-static __noinline int find_sets(struct text_buffer *text, u32 start, struct binary_bits *bits)
+static __always_inline void store_state(u32 tgid, const struct process_state *state)
 {
-	struct trie_key *key;
-	u32 length, count;
+	if (bpf_map_update_elem(&process_states, &tgid, state, BPF_ANY))
+		count_lost_pending(HOOK_PROCESS_BITS);
+}
 
-	if (!text || !bits || start < TEXT_LEAD || start > TEXT_END)
-		return 0;
-	length = TEXT_END - start;
-	if (length <= BINARY_TEXT_MAX)
-		add_sets(bits, bpf_map_lookup_elem(&binary_equal, &text->bytes[start]));
+static __noinline int state_at_exec(struct task_struct *task)
+{
+	struct task_struct *leader = READ(task, group_leader);
+	struct process_state state = { .start_time = READ(leader, start_boottime) };
 
-	key = (void *)&text->bytes[start - 5];
-	key->slot = 0;
-	key->prefix_bits = 8 + 8 * (length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length);
-	add_sets(bits, bpf_map_lookup_elem(&binary_prefix, key));
-
-	key = &text->reversed;
-	count = length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length;
-	key->slot = 0;
-	key->prefix_bits = 8 + 8 * count;
-	for (u32 i = 0; i < FILTER_TEXT_MAX && i < count; i++)
-		key->text[i] = text->bytes[TEXT_END - 1 - i];
-	add_sets(bits, bpf_map_lookup_elem(&binary_postfix, key));
+	fill_state(&state, task);
+	store_state(READ(task, tgid), &state);
 	return 0;
 }
 
-static __always_inline void store_bits(u32 tgid, struct binary_bits *bits)
+/* What is forked is compared with what its image was at its exec. */
+static __noinline int state_at_fork(struct task_struct *parent, struct task_struct *child)
 {
-	if (bits->words[0] | bits->words[1] | bits->words[2] | bits->words[3]) {
-		if (bpf_map_update_elem(&binary_bits, &tgid, bits, BPF_ANY))
-			count_lost_pending(HOOK_BINARY_BITS);
-	} else {
-		bpf_map_delete_elem(&binary_bits, &tgid);
-	}
-}
+	u32 tgid = READ(parent, tgid);
+	struct process_state *known = bpf_map_lookup_elem(&process_states, &tgid);
+	struct process_state state = {};
 
-static __always_inline bool keeps_bits(void)
-{
-	struct control *c = shared_control();
-	return c && *(volatile u32 *)&c->binary_sets;
+	if (known)
+		state = *known;
+	else
+		fill_state(&state, parent);
+	state.start_time = READ(child, start_boottime);
+	store_state(READ(child, tgid), &state);
+	return 0;
 }
 
 /* ---- exec ------------------------------------------------------------------------------------------------ */
@@ -207,11 +174,13 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	start = resolve_path(&s->text, READ(file, f_path.dentry), READ(file, f_path.mnt));
 	used = append_text(s, used, &e->executable, start);
 	if (keeps_bits()) {
-		struct binary_bits bits = { .exec_count = e->key.exec_count, .start_time = e->key.start_time };
+		struct process_bits bits = { .exec_count = e->key.exec_count, .start_time = e->key.start_time };
 
-		find_sets(&s->text, start, &bits);
-		store_bits(e->key.tgid, &bits);
+		find_sets(&s->text, start, &bits.own);
+		bits_at_exec(&s->text, task, &bits);
 	}
+	if (keeps_state())
+		state_at_exec(task);
 
 	used = append_argv(s, used, task);
 	used = at_most(used, EXEC_HEAP);
@@ -233,15 +202,13 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 		return 0;
 
 	if (keeps_bits()) {
-		u32 parent_tgid = READ(parent, tgid);
-		struct binary_bits *inherited = bpf_map_lookup_elem(&binary_bits, &parent_tgid);
-		struct binary_bits bits = {};
+		struct exec_scratch *s = scratch();
 
-		if (inherited)
-			bits = *inherited;
-		bits.start_time = READ(child, start_boottime);
-		store_bits(tgid, &bits);
+		if (s)
+			bits_at_fork(&s->text, parent, child);
 	}
+	if (keeps_state())
+		state_at_fork(parent, child);
 
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
@@ -297,18 +264,23 @@ static __always_inline int on_exit(struct task_struct *task)
 	return 0;
 }
 
-/* The bits go with the process itself, not with its exit: hooks still run after sched_process_exit. */
+/* What is kept goes with the process itself, not with its exit: hooks still run after sched_process_exit. */
 static __always_inline int on_free(struct task_struct *task)
 {
 	u32 tgid = READ(task, tgid);
-	struct binary_bits *bits;
+	u64 start_time = READ(task, start_boottime);
+	struct process_bits *bits;
+	struct process_state *state;
 
 	if (READ(task, pid) != tgid)
 		return 0;
-	bits = bpf_map_lookup_elem(&binary_bits, &tgid);
 	/* the number may belong to a new process by now */
-	if (bits && bits->start_time == READ(task, start_boottime))
-		bpf_map_delete_elem(&binary_bits, &tgid);
+	bits = bpf_map_lookup_elem(&process_bits, &tgid);
+	if (bits && bits->start_time == start_time)
+		bpf_map_delete_elem(&process_bits, &tgid);
+	state = bpf_map_lookup_elem(&process_states, &tgid);
+	if (state && state->start_time == start_time)
+		bpf_map_delete_elem(&process_states, &tgid);
 	return 0;
 }
 
@@ -364,34 +336,48 @@ int handle_free(u64 *ctx)
 
 /* ---- processes that already run -------------------------------------------------------------------------- */
 
-/* Run by user space after it added binary sets: gives every process its bits. */
+/* Only while a walk is on its way: an exec that begins, and can no longer fail. Without preemption, as a kprobe is. */
+SEC("kprobe/begin_new_exec")
+int handle_prepare(void *ctx __attribute__((unused)))
+{
+	struct exec_scratch *s = scratch();
+
+	if (s && is_scanning())
+		bits_before_exec(&s->text, current_task());
+	return 0;
+}
+
+enum { SCAN_TRIES = 3 };
+
+/* Run by user space, until it finds nothing to change: gives every process what is kept of it. */
 SEC("iter/task")
-int scan_binaries(struct bpf_iter__task *ctx)
+int scan_processes(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct exec_scratch *s;
-	struct binary_bits bits = {};
-	struct mm_struct *mm;
-	struct file *file;
-	u32 start, tgid;
+	struct text_buffer *text;
+	struct control *c = shared_control();
+	u32 tgid, zero = 0;
+	bool again = false;
 
-	if (!task)
+	if (!task || !c)
 		return 0;
 	tgid = READ(task, tgid);
-	if (READ(task, pid) != tgid)
+	if (READ(task, pid) != tgid || READ(task, exit_state) == EXIT_DEAD)
 		return 0;
-	mm = READ(task, mm);
-	if (!mm)
+	if (keeps_state()) {
+		struct process_state state = { .start_time = READ(task, start_boottime) };
+
+		fill_state(&state, task);
+		bpf_map_update_elem(&process_states, &tgid, &state, BPF_NOEXIST);
+	}
+	text = bpf_map_lookup_elem(&scan_text, &zero);
+	if (!text || !keeps_bits())
 		return 0;
-	file = READ(mm, exe_file);
-	s = scratch();
-	if (!file || !s)
-		return 0;
-	bits.exec_count = READ(task, self_exec_id);
-	bits.start_time = READ(task, start_boottime);
-	start = resolve_path(&s->text, READ(file, f_path.dentry), READ(file, f_path.mnt));
-	find_sets(&s->text, start, &bits);
-	store_bits(tgid, &bits);
+	for (u32 i = 0; i < SCAN_TRIES; i++) {
+		again = scan_bits(text, task, again);
+		if (!again)
+			return 0;
+	}
 	return 0;
 }
 
@@ -400,4 +386,38 @@ SEC("raw_tp")
 int tell_tgid(void *ctx __attribute__((unused)))
 {
 	return bpf_get_current_pid_tgid() >> 32;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct inode_key);
+} told_inode SEC(".maps");
+
+/*
+ * Tells user space which file one of its descriptors names, as the kernel's own device and inode numbers: what stat(2) says
+ * of the device is another number on some file systems. Returns 0 when there is such a descriptor.
+ */
+SEC("raw_tp")
+int tell_inode(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct file *file = file_of_descriptor(ctx->args[0]);
+	struct inode_key told = {};
+	struct dentry *dentry;
+	struct inode *inode;
+	struct super_block *sb;
+	u32 zero = 0;
+
+	if (!file)
+		return 1;
+	file = KERNEL(file, file);
+	dentry = READ(file, f_path.dentry);
+	inode = READ(dentry, d_inode);
+	if (!inode)
+		return 1;
+	sb = READ(inode, i_sb);
+	told.inode = READ(inode, i_ino);
+	told.device = READ(sb, s_dev);
+	return bpf_map_update_elem(&told_inode, &zero, &told, BPF_ANY) ? 1 : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What a process is allowed to do, and where it lives: credentials and namespaces. */
+/* What a process is allowed to do, where it lives, and what it has open. */
 #ifndef POLYTRACE_TASK_BPF_H
 #define POLYTRACE_TASK_BPF_H
 
@@ -72,6 +72,34 @@ static __always_inline void fill_namespaces(struct process_namespaces *out, stru
 		return;
 	pid_ns = KERNEL(pid_namespace, pid_ns);
 	out->pid = NS_INUM(pid_ns);
+}
+
+static __always_inline void fill_state(struct process_state *state, struct task_struct *task)
+{
+	const struct cred *cred = READ(task, cred);
+
+	state->cap_permitted = READ_U64(cred, cap_permitted);
+	state->cap_effective = READ_U64(cred, cap_effective);
+	state->cap_inheritable = READ_U64(cred, cap_inheritable);
+	fill_namespaces(&state->ns, task);
+}
+
+/* Of the current process. */
+static __always_inline struct file *file_of_descriptor(s32 fd)
+{
+	struct task_struct *task = current_task();
+	struct files_struct *files = READ(task, files);
+	struct fdtable *table;
+	struct file **slots, *file = 0;
+
+	if (!files || fd < 0)
+		return 0;
+	table = READ(files, fdt);
+	if ((u32)fd >= READ(table, max_fds))
+		return 0;
+	slots = READ(table, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]);
+	return file;
 }
 
 #endif

@@ -185,23 +185,6 @@ struct location {
 	bool mount_unknown;
 };
 
-static __always_inline struct file *file_of_descriptor(s32 fd)
-{
-	struct task_struct *task = current_task();
-	struct files_struct *files = READ(task, files);
-	struct fdtable *table;
-	struct file **slots, *file = 0;
-
-	if (!files || fd < 0)
-		return 0;
-	table = READ(files, fdt);
-	if ((u32)fd >= READ(table, max_fds))
-		return 0;
-	slots = READ(table, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]);
-	return file;
-}
-
 static __always_inline struct file *file_of(u64 raw, u32 read)
 {
 	if (read == READ_FD)

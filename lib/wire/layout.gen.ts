@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '9ad53feeb760ee2d';
+export const LAYOUT_HASH = '0b522408d659e7c1';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -693,6 +693,20 @@ export const ProcessState = {
   nsTimeForChildren: 60,
   nsCgroup: 64,
   nsUser: 68,
+} as const;
+
+/** struct scan_request */
+export const ScanRequest = {
+  sizeof: 72,
+  clear: 0,
+  clearWords: 0,
+  clearWordsStride: 8,
+  clearWordsLength: 4,
+  add: 32,
+  addWords: 32,
+  addWordsStride: 8,
+  addWordsLength: 4,
+  since: 64,
 } as const;
 
 /** struct pid_key */
