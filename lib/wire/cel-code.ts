@@ -312,11 +312,12 @@ class CelWriter {
       code.alu('and', X, Y);
     }
     code.aluNumber('neg', X, 0);
+    // the number first: newer verifiers go two ways from an `or` to what is 0 or all ones
     code.number(Y, ~selectors);
-    code.alu('or', X, Y);
-    code.load(Y, FRAME, CANDIDATES);
-    code.alu('and', Y, X);
-    code.store(FRAME, CANDIDATES, Y);
+    code.alu('or', Y, X);
+    code.load(X, FRAME, CANDIDATES);
+    code.alu('and', X, Y);
+    code.store(FRAME, CANDIDATES, X);
   }
 }
 
