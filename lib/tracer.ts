@@ -20,7 +20,7 @@ import { Hub } from './tracer/hub.js';
 import { checkEventsOptions, resolveOptions, type ResolvedOptions } from './tracer/options.js';
 import { PolicySet } from './tracer/policies.js';
 
-/** Processes whose binaries can be in a matchBinaries set at once. */
+/** Processes that can be in sets of matchBinaries and the like at once, and of which it is known what they were. */
 const PROCESSES_MAX = 65536;
 
 class KernelTracer implements Tracer {
@@ -138,6 +138,7 @@ function openSession(binding: NativeBinding, features: NativeFeatures, options: 
       ringBytes: options.bufferSize,
       processes: PROCESSES_MAX,
       includeSelf: options.includeSelf,
+      onDemand: binding.kernelHasStruct('bpf_mem_alloc'),
     });
   } catch (error) {
     throw sensorError(error as NativeError, features);

@@ -99,6 +99,24 @@ void check(Napi::Env env, int err, const char* what) {
   if (err != 0) throw make_error(env, "MAP_SETUP", what, err);
 }
 
+// Values of process sets: as many as there is memory for where the kernel allocates entries when they are needed.
+constexpr uint32_t SET_VALUES = 8192;
+constexpr uint32_t SET_VALUES_ON_DEMAND = 1 << 20;
+
+void size_process_maps(Napi::Env env, bpf_object* object, uint32_t processes, bool on_demand) {
+  for (const char* name : {"process_bits", "process_states"}) {
+    check(env, bpf_map__set_max_entries(map_named(env, object, name), processes), "cannot size the table of processes");
+  }
+  for (const char* name : {"binary_equal", "binary_prefix", "binary_postfix", "pid_sets"}) {
+    check(env, bpf_map__set_max_entries(map_named(env, object, name), on_demand ? SET_VALUES_ON_DEMAND : SET_VALUES),
+          "cannot size the tables of process sets");
+  }
+  for (const char* name : {"process_states", "binary_equal", "pid_sets"}) {
+    if (!on_demand) break;
+    check(env, bpf_map__set_map_flags(map_named(env, object, name), BPF_F_NO_PREALLOC), "cannot allocate on demand");
+  }
+}
+
 }  // namespace
 
 int MappedMap::open(int fd, size_t size) {
@@ -120,8 +138,13 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::add_hook>("addHook"),
                          InstanceMethod<&Session::remove_hook>("removeHook"),
                          InstanceMethod<&Session::put_entries>("putEntries"),
-                         InstanceMethod<&Session::use_binary_sets>("useBinarySets"),
-                         InstanceMethod<&Session::scan_binaries>("scanBinaries"),
+                         InstanceMethod<&Session::use_process_sets>("useProcessSets"),
+                         InstanceMethod<&Session::set_followed>("setFollowed"),
+                         InstanceMethod<&Session::clear_sets>("clearSets"),
+                         InstanceMethod<&Session::begin_scan>("beginScan"),
+                         InstanceMethod<&Session::finish_scan>("finishScan"),
+                         InstanceMethod<&Session::keep_state>("keepState"),
+                         InstanceMethod<&Session::inode_of>("inodeOf"),
                          InstanceMethod<&Session::delete_entries>("deleteEntries"),
                          InstanceMethod<&Session::take_losses>("takeLosses"),
                          InstanceMethod<&Session::take_missed>("takeMissed"),
@@ -131,7 +154,7 @@ Napi::Function Session::define(Napi::Env env) {
                      });
 }
 
-// options: { object, ringBytes, processes, includeSelf }
+// options: { object, ringBytes, processes, includeSelf, onDemand }
 Session::Session(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Session>(info), env_(info.Env()) {
   open_sensor(info.Env(), info[0].As<Napi::Object>());
   open_ = true;
@@ -148,6 +171,7 @@ void Session::on_env_exit(void* self) { static_cast<Session*>(self)->close_all()
 void Session::close_all() {
   ring_.close();
   hooks_.clear();
+  prepare_link_.reset();
   sensor_links_.clear();
   control_.close();
   counters_.close();
@@ -164,8 +188,7 @@ void Session::open_sensor(Napi::Env env, const Napi::Object& options) {
         "the size of the ring buffer is not possible");
   check(env, bpf_map__set_max_entries(map_named(env, object, "exec_scratch"), libbpf_num_possible_cpus()),
         "cannot size the scratch memory");
-  check(env, bpf_map__set_max_entries(map_named(env, object, "binary_bits"), number(options, "processes")),
-        "cannot size the table of processes");
+  size_process_maps(env, object, number(options, "processes"), options.Get("onDemand").ToBoolean());
 
   {
     LogScope log;
@@ -246,7 +269,7 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   put_code(env, bytes, spec.Get("code").As<Napi::Array>());
   hook.object = open_object(env, name, bytes);
   bpf_object* object = hook.object.get();
-  for (const char* shared : {"events", "control", "counters", "binary_bits"}) {
+  for (const char* shared : {"events", "control", "counters", "process_bits", "process_states"}) {
     bpf_map* map = map_named(env, object, shared);
     check(env, bpf_map__reuse_fd(map, bpf_map__fd(map_named(env, sensor_.get(), shared))), "cannot share a map");
   }
@@ -266,6 +289,10 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
     }
     if (number(wish, "maxEntries") != 0) {
       check(env, bpf_map__set_max_entries(map, number(wish, "maxEntries")), "map entries");
+    }
+    // two for each CPU
+    if (text(wish, "name") == "scratch") {
+      check(env, bpf_map__set_max_entries(map, 2 * libbpf_num_possible_cpus()), "cannot size the scratch memory");
     }
     if (number(wish, "flags") != 0) check(env, bpf_map__set_map_flags(map, number(wish, "flags")), "map flags");
   }
@@ -319,36 +346,6 @@ Napi::Value Session::put_entries(const Napi::CallbackInfo& info) {
   if (!sensor_) throw make_error(env, "CLOSED", "the session is closed");
   put_all(env, map_named(env, sensor_.get(), info[0].As<Napi::String>().Utf8Value().c_str()),
           info[1].As<Napi::Uint8Array>());
-  return env.Undefined();
-}
-
-// From now on the sensor keeps the bits of every process that execs, forks or ends.
-Napi::Value Session::use_binary_sets(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  if (!sensor_) throw make_error(env, "CLOSED", "the session is closed");
-  if (!frees_attached_) attach_sensor(env, "handle_free");
-  frees_attached_ = true;
-  std::atomic_ref<uint32_t>(control_.as<control>()->binary_sets).store(1, std::memory_order_seq_cst);
-  return env.Undefined();
-}
-
-// Gives every process that runs already its bits.
-Napi::Value Session::scan_binaries(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  if (!sensor_) throw make_error(env, "CLOSED", "the session is closed");
-  LogScope log;
-  LinkPtr link(bpf_program__attach_iter(program_named(env, sensor_.get(), "scan_binaries"), nullptr));
-  if (!link) throw make_error(env, "SCAN", "cannot walk the processes", errno, log.text());
-  const int fd = bpf_iter_create(bpf_link__fd(link.get()));
-  if (fd < 0) throw make_error(env, "SCAN", "cannot walk the processes", fd, log.text());
-  char ignored[64];
-  ssize_t got;
-  do {
-    got = read(fd, ignored, sizeof(ignored));
-  } while (got > 0 || (got < 0 && errno == EAGAIN));
-  const int err = got < 0 ? errno : 0;
-  ::close(fd);
-  if (err != 0) throw make_error(env, "SCAN", "cannot walk the processes", err);
   return env.Undefined();
 }
 

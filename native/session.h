@@ -1,5 +1,6 @@
 // One tracer's kernel side: the base sensor, its shared maps, and the hooks that use them. Owns every file descriptor,
 // so that closing it, or the death of the process, detaches everything. Knows nothing of policies: it is given bytes.
+// session_processes.cc has what concerns processes that run already.
 #pragma once
 
 #include <napi.h>
@@ -31,6 +32,12 @@ class Session : public Napi::ObjectWrap<Session> {
 
   void open_sensor(Napi::Env env, const Napi::Object& options);
   void attach_sensor(Napi::Env env, const char* program);
+  bpf_map* sensor_map(Napi::Env env, const char* name);
+  void keep_until_freed(Napi::Env env);
+  void request_scan(Napi::Env env, const scan_request& request);
+  uint32_t scan_once(Napi::Env env);
+  void scan_until_still(Napi::Env env);
+  void clear_unseen(Napi::Env env, const process_sets& sets);
   void close_all();
   static void on_env_exit(void* self);
 
@@ -42,8 +49,13 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value add_hook(const Napi::CallbackInfo& info);
   Napi::Value remove_hook(const Napi::CallbackInfo& info);
   Napi::Value put_entries(const Napi::CallbackInfo& info);
-  Napi::Value use_binary_sets(const Napi::CallbackInfo& info);
-  Napi::Value scan_binaries(const Napi::CallbackInfo& info);
+  Napi::Value use_process_sets(const Napi::CallbackInfo& info);
+  Napi::Value set_followed(const Napi::CallbackInfo& info);
+  Napi::Value clear_sets(const Napi::CallbackInfo& info);
+  Napi::Value begin_scan(const Napi::CallbackInfo& info);
+  Napi::Value finish_scan(const Napi::CallbackInfo& info);
+  Napi::Value keep_state(const Napi::CallbackInfo& info);
+  Napi::Value inode_of(const Napi::CallbackInfo& info);
   Napi::Value delete_entries(const Napi::CallbackInfo& info);
   Napi::Value take_losses(const Napi::CallbackInfo& info);
   Napi::Value take_missed(const Napi::CallbackInfo& info);
@@ -56,6 +68,7 @@ class Session : public Napi::ObjectWrap<Session> {
   ObjectPtr sensor_;
   std::vector<LinkPtr> sensor_links_;
   bool frees_attached_ = false;
+  LinkPtr prepare_link_;  // while processes are scanned
   MappedMap control_;
   MappedMap counters_;
   std::array<hook_counters, HOOKS_MAX> told_{};  // as told by take_losses

@@ -20,8 +20,20 @@ export interface NativeSession extends NativeSource {
   removeHook(id: number): void;
   putEntries(map: string, entries: Uint8Array): void;
   deleteEntries(map: string, keys: Uint8Array): void;
-  useBinarySets(): void;
-  scanBinaries(): void;
+  /** From here on the sets of each process are kept. Sets are bits, 32 bytes of them. */
+  useProcessSets(): void;
+  /** Sets that the descendants of their members are in as well. */
+  setFollowed(sets: Uint8Array): void;
+  /** Nobody is in these when it returns. Their values are in no table, and they are not followed. */
+  clearSets(sets: Uint8Array): void;
+  /** Before the values of new sets are put into the tables, */
+  beginScan(sets: Uint8Array): void;
+  /** and after that: every process that runs has its sets when it returns. */
+  finishScan(sets: Uint8Array): void;
+  /** From here on it is kept what each process was at its exec. */
+  keepState(): void;
+  /** Of one of this process's descriptors, as the kernel numbers them; undefined when it names no file. */
+  inodeOf(fd: number): { readonly device: number; readonly inode: bigint } | undefined;
   /** [hook, lost for want of room in the ring, of a place until the return, of the return itself, …] since the last call. */
   takeLosses(): number[];
   /** [hook, skipped runs, …] since the last call. */
@@ -79,6 +91,8 @@ export interface NativeBinding {
     ringBytes: number;
     processes: number;
     includeSelf: boolean;
+    /** Kernel allocates map entries on demand safely (BPF memory allocator). */
+    onDemand: boolean;
   }) => NativeSession;
   readonly SyntheticSource: new (records: Uint8Array, total: number) => NativeSource & { left(): number };
   probeFeatures(): NativeFeatures;

@@ -11,8 +11,13 @@ import {
   type NativeHookSpec,
   type NativeSession,
 } from '../native/binding.js';
+import type { KernelInfo } from '../../types/kernel.js';
 import type { HookStatus } from '../../types/tracer.js';
-import { encodeHook } from '../wire/encode.js';
+import { hostNamespaces } from '../output/host-namespaces.js';
+import { valuesOf } from '../wire/context.js';
+import { encodeHook, type EncodeContext } from '../wire/encode.js';
+import { isLate } from '../wire/reads.js';
+import { inodesOf, isRegister, placeOf, registersOf, resolveValues } from './values.js';
 
 export interface AttachContext {
   readonly binding: NativeBinding;
@@ -34,20 +39,33 @@ interface Prototype {
 
 type Mechanism = 'fentry' | 'kprobe';
 
+/** What does not depend on the mechanism. */
+type HookPlaces = Pick<EncodeContext, 'resolved' | 'registers' | 'inodes' | 'hostNamespaces'>;
+
 /** Returns undefined when the function is not there and the policy allows that. */
 export function attachHook(
   hook: HookImage,
   id: number,
-  binaryBits: readonly number[],
+  processBits: readonly number[],
   context: AttachContext,
+  kernel: KernelInfo,
 ): Attached | undefined {
   const functionName = kernelName(hook);
   const prototype = context.binding.kernelFunction(functionName);
+  if (prototype === null && hook.ignoreCallNotFound === true && kernel.attachable(functionName) === false) {
+    return undefined;
+  }
   checkPrototype(hook, functionName, prototype);
+  const places: HookPlaces = {
+    resolved: resolveValues(hook, functionName, kernel),
+    registers: registersOf(hook, kernel, process.arch),
+    inodes: inodesOf(hook, context.session),
+    hostNamespaces: initialNamespaces(),
+  };
   let failure: KernelError | undefined;
-  for (const mechanism of mechanisms(context, prototype)) {
+  for (const mechanism of mechanisms(hook, context, prototype)) {
     try {
-      return attachBy(mechanism, hook, id, functionName, prototype, binaryBits, context);
+      return attachBy(mechanism, hook, id, functionName, prototype, processBits, places, context);
     } catch (error) {
       failure ??= toKernelError(error as NativeError, hook, functionName);
     }
@@ -67,31 +85,61 @@ function kernelName(hook: HookImage): string {
 function checkPrototype(hook: HookImage, functionName: string, prototype: Prototype | null): void {
   if (prototype === null) return;
   const place = `${hook.position.file}:${hook.position.line}:${hook.position.column}`;
-  if (hook.returnArg !== undefined && !prototype.returns) {
+  if (readsReturn(hook) && !prototype.returns) {
     throw new KernelError(
       'RETURN_OF_VOID',
       `${place}: ${functionName} returns nothing`,
-      'remove `return` and `returnArg`',
+      'remove `return` and `returnArg`, and give the size of a buffer with sizeArgIndex',
     );
   }
   if (hook.syscall) return;
-  const beyond = hook.args.find((arg) => arg.index >= prototype.params);
+  const beyond = hook.args.find((arg) => arg.source === undefined && arg.index >= prototype.params);
   if (beyond !== undefined) {
-    const { line, column } = beyond.position;
     throw new KernelError(
       'ARG_BEYOND_PROTOTYPE',
-      `${hook.position.file}:${line}:${column}: ${functionName} has ${prototype.params} parameters, index ${beyond.index} is none of them`,
+      `${placeOf(hook, beyond)}: ${functionName} has ${prototype.params} parameters, index ${beyond.index} is none of them`,
       'indexes count from 0',
     );
   }
 }
 
-function mechanisms(context: AttachContext, prototype: Prototype | null): Mechanism[] {
+/** The return value itself, or as the size of a buffer. */
+function readsReturn(hook: HookImage): boolean {
+  return hook.returnArg !== undefined || valuesOf(hook).some((value) => isLate(value) && value.returnCopy !== true);
+}
+
+function mechanisms(hook: HookImage, context: AttachContext, prototype: Prototype | null): Mechanism[] {
   const { attach, features } = context;
+  const register = valuesOf(hook).find(isRegister);
+  if (register !== undefined && attach === 'fentry') {
+    throw new KernelError(
+      'REGISTERS_NEED_KPROBE',
+      `${placeOf(hook, register)}: registers can be read by a kprobe only, and the tracer was opened with \`attach: 'fentry'\``,
+      "open it with `attach: 'auto'`",
+    );
+  }
   const result: Mechanism[] = [];
-  if (attach !== 'kprobe' && features.fentry === '' && prototype !== null) result.push('fentry');
+  if (attach !== 'kprobe' && features.fentry === '' && prototype !== null && register === undefined) {
+    result.push('fentry');
+  }
   if (attach !== 'fentry' && features.kprobe === '') result.push('kprobe');
   return result;
+}
+
+function initialNamespaces(): EncodeContext['hostNamespaces'] {
+  const { uts, ipc, mnt, pid, pidForChildren, net, time, timeForChildren, cgroup, user } = hostNamespaces();
+  return {
+    Uts: uts,
+    Ipc: ipc,
+    Mnt: mnt,
+    Pid: pid,
+    PidForChildren: pidForChildren,
+    Net: net,
+    Time: time,
+    TimeForChildren: timeForChildren,
+    Cgroup: cgroup,
+    User: user,
+  };
 }
 
 function noMechanism(
@@ -129,10 +177,12 @@ function attachBy(
   id: number,
   functionName: string,
   prototype: Prototype | null,
-  binaryBits: readonly number[],
+  processBits: readonly number[],
+  places: HookPlaces,
   context: AttachContext,
 ): Attached {
-  const returns = hook.returnArg !== undefined;
+  // also a buffer that the function fills is there only when it returns
+  const returns = valuesOf(hook).some(isLate) || hook.returnArg !== undefined;
   const pair = returns && (mechanism === 'kprobe' || !leavesArgumentsAlone(hook));
   const onDemand = context.binding.kernelHasStruct('bpf_mem_alloc');
   const encoded = encodeHook(hook, {
@@ -140,8 +190,9 @@ function attachBy(
     selfTgid: context.selfTgid,
     pair,
     params: prototype?.params ?? 0,
-    binaryBits,
+    processBits,
     onDemand,
+    ...places,
   });
   const spec: NativeHookSpec = {
     id,
@@ -151,6 +202,7 @@ function attachBy(
     entry: !returns || pair,
     return: returns,
     config: encoded.config,
+    code: encoded.code,
     maps: encoded.maps,
   };
   context.session.addHook(spec);

@@ -34,7 +34,7 @@ const SENSOR_NAMES: Readonly<Record<number, string>> = {
   [SensorHook.HOOK_EXEC]: 'process_exec',
   [SensorHook.HOOK_EXIT]: 'process_exit',
   [SensorHook.HOOK_FORK]: 'process_fork',
-  [SensorHook.HOOK_BINARY_BITS]: 'binary_sets',
+  [SensorHook.HOOK_PROCESS_BITS]: 'binary_sets',
 };
 
 export class Hub implements EventFeed {
@@ -196,7 +196,7 @@ export class Hub implements EventFeed {
       const [id, ring, pending, unreturned] = losses.slice(i, i + 4) as [number, number, number, number];
       if (ring > 0) result.push(this.#lossOf(id, 'ring_full', ring));
       if (pending > 0) {
-        const full = id === SensorHook.HOOK_BINARY_BITS ? 'process_table_full' : 'pending_full';
+        const full = id === SensorHook.HOOK_PROCESS_BITS ? 'process_table_full' : 'pending_full';
         result.push(this.#lossOf(id, full, pending));
       }
       if (unreturned > 0) result.push(this.#lossOf(id, 'missed', unreturned));

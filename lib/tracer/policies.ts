@@ -17,8 +17,8 @@ import {
 } from '../policy/index.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook, type AttachContext } from './attach.js';
-import { BinaryRegistry } from './binaries.js';
 import type { LoadedHook } from './events.js';
+import { ProcessSets } from './process-sets.js';
 
 /** A program that was detached may still be running on another CPU, and write its record. */
 const LINGER_MS = 100;
@@ -27,12 +27,12 @@ interface LoadedPolicy {
   readonly image: PolicyImage;
   readonly file: string;
   readonly hooks: readonly (Omit<HookStatus, 'lost'> & { readonly id: number })[];
-  readonly binaryBits: readonly number[];
+  readonly processBits: readonly number[];
 }
 
 export class PolicySet {
   readonly #context: AttachContext;
-  readonly #binaries: BinaryRegistry;
+  readonly #processes: ProcessSets;
   readonly #policies = new Map<string, LoadedPolicy>();
   /** By id; those of removed policies stay until their last records have been read. */
   readonly #hooks = new Map<number, LoadedHook>();
@@ -40,7 +40,7 @@ export class PolicySet {
 
   constructor(context: AttachContext) {
     this.#context = context;
-    this.#binaries = new BinaryRegistry(context.session);
+    this.#processes = new ProcessSets(context.session);
   }
 
   get hooks(): ReadonlyMap<number, LoadedHook> {
@@ -57,7 +57,7 @@ export class PolicySet {
 
   /** All of them or none. */
   add(sources: readonly PolicySource[]): PolicyStatus[] {
-    const images = compileAll(sources);
+    const { images, kernel } = compileAll(sources);
     const names = new Set(this.#policies.keys());
     for (const { image } of images) {
       if (names.has(keyOf(image))) {
@@ -72,7 +72,7 @@ export class PolicySet {
     const done: string[] = [];
     try {
       for (const { image, file } of images) {
-        this.#load(image, file);
+        this.#load(image, file, kernel());
         done.push(keyOf(image));
       }
     } catch (error) {
@@ -94,40 +94,46 @@ export class PolicySet {
     }
     this.#policies.delete(name);
     for (const hook of policy.hooks) this.#unload(hook.id);
-    this.#binaries.release(policy.binaryBits);
+    this.#processes.release(policy.processBits);
   }
 
   list(lostOf: (policyName: string, functionName: string) => number): PolicyStatus[] {
     return [...this.#policies.keys()].map((name) => this.#status(name, lostOf));
   }
 
-  #load(image: PolicyImage, file: string): void {
-    const binaryBits = this.#binaries.acquire(image.binarySets);
+  #load(image: PolicyImage, file: string, kernel: KernelInfo): void {
+    const processBits = this.#processes.acquire(image.processSets);
     const hooks: LoadedPolicy['hooks'][number][] = [];
     try {
+      if (image.hooks.some((hook) => hook.changes.length > 0)) this.#context.session.keepState();
       for (const hook of image.hooks) {
         const id = this.#freeId();
         // before it is attached: its first event may come at once
         const loaded = { id, policyName: image.name, functionName: hook.call, image: hook };
         this.#hooks.set(id, loaded);
-        const attached = this.#attach(hook, id, binaryBits);
+        const attached = this.#attach(hook, id, processBits, kernel);
         if (attached === undefined) continue;
         this.#hooks.set(id, { ...loaded, functionName: attached.functionName });
         hooks.push({ id, call: hook.call, ...attached });
       }
     } catch (error) {
       for (const hook of hooks) this.#unload(hook.id);
-      this.#binaries.release(binaryBits);
+      this.#processes.release(processBits);
       throw error;
     }
-    this.#policies.set(keyOf(image), { image, file, hooks, binaryBits });
+    this.#policies.set(keyOf(image), { image, file, hooks, processBits });
   }
 
   /** Where that fails, the id is free again: but the first of its two programs may have run. */
-  #attach(hook: HookImage, id: number, binaryBits: readonly number[]): ReturnType<typeof attachHook> {
+  #attach(
+    hook: HookImage,
+    id: number,
+    processBits: readonly number[],
+    kernel: KernelInfo,
+  ): ReturnType<typeof attachHook> {
     let attached: ReturnType<typeof attachHook>;
     try {
-      attached = attachHook(hook, id, binaryBits, this.#context);
+      attached = attachHook(hook, id, processBits, this.#context, kernel);
     } finally {
       if (attached === undefined) this.#retire(id);
     }
@@ -182,11 +188,12 @@ interface Compiled {
   readonly file: string;
 }
 
-/** Every mistake of every file at once. */
-function compileAll(sources: readonly PolicySource[]): Compiled[] {
+/** Every mistake of every file at once. The kernel's types are read once, when there is a policy. */
+function compileAll(sources: readonly PolicySource[]): { images: Compiled[]; kernel: () => KernelInfo } {
   const diagnostics: Diagnostic[] = [];
   const result: Compiled[] = [];
-  let kernel: KernelInfo | undefined;
+  let types: KernelInfo | undefined;
+  const kernel = (): KernelInfo => (types ??= loadKernelInfo());
   const attempt = (run: () => void): void => {
     try {
       run();
@@ -201,14 +208,13 @@ function compileAll(sources: readonly PolicySource[]): Compiled[] {
         attempt(() => {
           const policy = load();
           result.push({ image: compilePolicy(policy), file: policy.file });
-          kernel ??= loadKernelInfo();
-          diagnostics.push(...checkPolicy(policy, kernel).filter(isWrongHere));
+          diagnostics.push(...checkPolicy(policy, kernel()).filter(isWrongHere));
         });
       }
     });
   }
   if (diagnostics.length > 0) throw new PolicyError(diagnostics);
-  return result;
+  return { images: result, kernel };
 }
 
 /**

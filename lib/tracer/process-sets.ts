@@ -1,0 +1,210 @@
+/**
+ * The sets of processes of all loaded policies: a bit each, and the tables by which the base sensor finds the bits of what
+ * a process executes, and of its number.
+ */
+import type { ProcessSet } from '../policy/image.js';
+import { KernelError } from '../errors.js';
+import { kernelDetail, type NativeError, type NativeSession } from '../native/binding.js';
+import { AbiLimit, PidKey, ProcessSets as SetsLayout, TrieKey } from '../wire/layout.gen.js';
+import { concat, textBytes, writeTrieKey } from '../wire/tables.js';
+
+type Sessions = Pick<
+  NativeSession,
+  'useProcessSets' | 'setFollowed' | 'clearSets' | 'beginScan' | 'finishScan' | 'putEntries' | 'deleteEntries'
+>;
+
+/** Values of one kind, as keys of a map of the base sensor. */
+interface Kind {
+  readonly map: string;
+  values(set: ProcessSet): readonly string[];
+  /** Whether what is exactly `value` is in a set with the value `other`. */
+  fits(value: string, other: string): boolean;
+  key(value: string): Uint8Array;
+}
+
+const KINDS: readonly Kind[] = [
+  {
+    map: 'binary_equal',
+    values: (set) => set.equal,
+    fits: (value, other) => value === other,
+    key: (value) => {
+      const key = new Uint8Array(AbiLimit.BINARY_TEXT_MAX + 1);
+      key.set(textBytes(value));
+      return key;
+    },
+  },
+  {
+    map: 'binary_prefix',
+    values: (set) => set.prefix,
+    fits: (value, other) => value.startsWith(other),
+    key: (value) => trieKey(value, false),
+  },
+  {
+    map: 'binary_postfix',
+    values: (set) => set.postfix,
+    fits: (value, other) => value.endsWith(other),
+    key: (value) => trieKey(value, true),
+  },
+  {
+    map: 'pid_sets',
+    values: (set) => set.pids.map((pid) => `${pid}${set.inNamespace ? IN_NAMESPACE : ''}`),
+    fits: (value, other) => value === other,
+    key: (value) => {
+      const key = new DataView(new ArrayBuffer(PidKey.sizeof));
+      key.setUint32(PidKey.pid, Number.parseInt(value, 10), true);
+      key.setUint32(PidKey.inNamespace, Number(value.endsWith(IN_NAMESPACE)), true);
+      return new Uint8Array(key.buffer);
+    },
+  },
+];
+const IN_NAMESPACE = ' in its namespace';
+
+interface Entry {
+  readonly set: ProcessSet;
+  users: number;
+}
+
+export class ProcessSets {
+  readonly #session: Sessions;
+  readonly #sets = new Map<number, Entry>();
+  /** Bits of sets that are gone: processes may still have them. */
+  readonly #stale = new Set<number>();
+
+  constructor(session: Sessions) {
+    this.#session = session;
+  }
+
+  /** The bit of each set. Every process has its bits when this returns, those that run already included. */
+  acquire(sets: readonly ProcessSet[]): number[] {
+    const taken: number[] = [];
+    const added: number[] = [];
+    try {
+      for (const set of sets) taken.push(this.#take(set, added));
+      if (added.length > 0) this.#add(added);
+    } catch (error) {
+      this.release(taken);
+      throw error;
+    }
+    return taken;
+  }
+
+  release(bits: readonly number[]): void {
+    const gone: ProcessSet[] = [];
+    for (const bit of bits) {
+      const entry = this.#sets.get(bit);
+      if (entry === undefined || --entry.users > 0) continue;
+      this.#sets.delete(bit);
+      this.#stale.add(bit);
+      gone.push(entry.set);
+    }
+    if (gone.length === 0) return;
+    this.#write(gone);
+    this.#session.setFollowed(this.#followed());
+  }
+
+  /**
+   * The bit that the set has, or a new one: first of those that no process can have. A process that has one of the others is
+   * cleared of it before it means something again.
+   */
+  #take(set: ProcessSet, added: number[]): number {
+    for (const [bit, entry] of this.#sets) {
+      if (!sameSet(entry.set, set)) continue;
+      entry.users++;
+      return bit;
+    }
+    const bits = Array.from({ length: AbiLimit.PROCESS_SETS_MAX }, (_, bit) => bit);
+    const free = bits.filter((bit) => !this.#sets.has(bit));
+    const bit = free.find((candidate) => !this.#stale.has(candidate)) ?? free[0];
+    if (bit === undefined) {
+      throw new KernelError(
+        'LIMIT_PROCESS_SETS',
+        `all policies together have more than ${AbiLimit.PROCESS_SETS_MAX} different matchBinaries, matchParentBinaries and matchPIDs with followForks`,
+        'use the same list in several selectors, or load fewer policies',
+      );
+    }
+    this.#sets.set(bit, { set, users: 1 });
+    added.push(bit);
+    return bit;
+  }
+
+  #add(bits: readonly number[]): void {
+    const session = this.#session;
+    session.useProcessSets();
+    const stale = bits.filter((bit) => this.#stale.has(bit));
+    if (stale.length > 0) session.clearSets(bitsOf(stale));
+    for (const bit of stale) this.#stale.delete(bit);
+    // a member must be followed from the moment that it can be one
+    session.setFollowed(this.#followed());
+    session.beginScan(bitsOf(bits));
+    try {
+      this.#write(bits.map((bit) => (this.#sets.get(bit) as Entry).set));
+    } finally {
+      session.finishScan(bitsOf(bits));
+    }
+  }
+
+  #followed(): Uint8Array {
+    return bitsOf([...this.#sets].flatMap(([bit, { set }]) => (set.follow ? [bit] : [])));
+  }
+
+  /** Brings the entries of these sets' values, and of those that they are a prefix of, up to date. */
+  #write(changed: readonly ProcessSet[]): void {
+    for (const kind of KINDS) {
+      const touched = new Set(changed.flatMap((set) => kind.values(set)));
+      if (touched.size === 0) continue;
+      const current = new Set([...this.#sets.values()].flatMap(({ set }) => kind.values(set)));
+      const inherits = (value: string): boolean => [...touched].some((each) => kind.fits(value, each));
+      const update = [...current].filter((value) => touched.has(value) || inherits(value));
+      const remove = [...touched].filter((value) => !current.has(value));
+      if (update.length > 0) this.#put(kind, update);
+      if (remove.length > 0) this.#session.deleteEntries(kind.map, concat(remove.map((value) => kind.key(value))));
+    }
+  }
+
+  #put(kind: Kind, values: readonly string[]): void {
+    try {
+      this.#session.putEntries(kind.map, this.#entries(kind, values));
+    } catch (error) {
+      const { errno } = error as NativeError;
+      if (errno !== 'E2BIG' && errno !== 'ENOSPC' && errno !== 'ENOMEM') throw error;
+      throw new KernelError(
+        'LIMIT_PROCESS_VALUES',
+        'all matchBinaries, matchParentBinaries and matchPIDs with followForks have more values than this kernel has room for',
+        'load fewer policies, or use prefixes',
+        kernelDetail(error as NativeError),
+      );
+    }
+  }
+
+  #entries(kind: Kind, values: readonly string[]): Uint8Array {
+    const sets = [...this.#sets].map(([bit, { set }]) => ({ bit, values: kind.values(set) }));
+    return concat(
+      values.flatMap((value) => {
+        const bits = sets.flatMap(({ bit, values: own }) => (own.some((each) => kind.fits(value, each)) ? [bit] : []));
+        return [kind.key(value), bitsOf(bits)];
+      }),
+    );
+  }
+}
+
+/** struct process_sets. */
+function bitsOf(bits: readonly number[]): Uint8Array {
+  const words = new DataView(new ArrayBuffer(SetsLayout.sizeof));
+  for (const bit of bits) {
+    const at = SetsLayout.words + (bit >> 6) * SetsLayout.wordsStride;
+    words.setBigUint64(at, words.getBigUint64(at, true) | (1n << BigInt(bit & 63)), true);
+  }
+  return new Uint8Array(words.buffer);
+}
+
+function sameSet(a: ProcessSet, b: ProcessSet): boolean {
+  const same = (x: readonly string[], y: readonly string[]): boolean =>
+    x.length === y.length && x.every((value, i) => value === y[i]);
+  return a.follow === b.follow && KINDS.every((kind) => same(kind.values(a), kind.values(b)));
+}
+
+function trieKey(value: string, backwards: boolean): Uint8Array {
+  const key = new Uint8Array(TrieKey.sizeof);
+  writeTrieKey(key, 0, textBytes(value), backwards);
+  return key;
+}
