@@ -127,14 +127,21 @@ enum executable {
 	EXECUTABLE_CHANGED, /* meanwhile */
 };
 
-/* The sets of the file that another process executes. */
-static __noinline enum executable executable_sets(struct text_buffer *text, struct task_struct *task,
-						  struct process_sets *sets)
+/*
+ * The sets of the file that the process text->task executes; returns enum executable. A global function: the verifier goes
+ * through it once, however often it is called.
+ */
+__noinline int find_executable_sets(struct text_buffer *text, struct process_sets *sets)
 {
-	struct mm_struct *mm = READ(task, mm);
+	struct task_struct *task;
+	struct mm_struct *mm;
 	struct file *file;
 	u32 start;
 
+	if (!text || !sets)
+		return EXECUTABLE_NONE;
+	task = KERNEL(task_struct, text->task);
+	mm = READ(task, mm);
 	if (!mm)
 		return EXECUTABLE_NONE;
 	file = READ(mm, exe_file);
@@ -145,6 +152,13 @@ static __noinline enum executable executable_sets(struct text_buffer *text, stru
 	if (READ(task, mm) != mm || READ(mm, exe_file) != file)
 		return EXECUTABLE_CHANGED;
 	return EXECUTABLE_KNOWN;
+}
+
+static __always_inline enum executable executable_sets(struct text_buffer *text, struct task_struct *task,
+						       struct process_sets *sets)
+{
+	text->task = (u64)task;
+	return find_executable_sets(text, sets);
 }
 
 /* `task` is a process's leader. */

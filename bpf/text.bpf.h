@@ -35,6 +35,7 @@ struct text_scan {
 struct text_buffer {
 	struct path_walk walk;
 	struct text_scan scan;
+	u64 task; /* whose executable is asked for */
 	u8 bytes[TEXT_END + TEXT_ZEROS];
 	struct trie_key reversed;
 	u32 pad;
