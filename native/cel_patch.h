@@ -1,4 +1,4 @@
-// Expressions of a policy, as BPF instructions, in the place of bodies that a BPF object has for them.
+// Instructions in the place of bodies that a BPF object has for them.
 #pragma once
 
 #include <cstdint>

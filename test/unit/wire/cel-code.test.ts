@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import type { CelOp, CelStep } from '../../../types/index.js';
 import { KernelError } from '../../../lib/errors.js';
 import { celCode } from '../../../lib/wire/cel-code.js';
-import { AbiLimit } from '../../../lib/wire/layout.gen.js';
+import { compilePolicy } from '../../../lib/policy/index.js';
+import { encodeHook, type EncodeContext, type EncodedHook } from '../../../lib/wire/encode.js';
+import { AbiLimit, HookConfig } from '../../../lib/wire/layout.gen.js';
 import { run } from './bpf-machine.js';
 import { anyNumber, anySteps, anyValues, BINARY, DIVISIONS, EDGES, evaluate, step } from './cel-steps.js';
 
@@ -132,5 +134,90 @@ describe('expressions as instructions', () => {
     assert.throws(() => celCode([step('const', 8)], CEL_ROOM, 'hook'), /register 8/);
     assert.throws(() => celCode([step('value', 0, 0, 0, 9n)], CEL_ROOM, 'hook'), /value 9/);
     assert.throws(() => celCode([step('const', 0), step('signExtend', 0, 0, 0, 0n)], CEL_ROOM, 'hook'), /0 bits/);
+  });
+});
+
+describe('expressions of a hook', () => {
+  const none: readonly number[] = [];
+  const context: EncodeContext = {
+    id: 8,
+    selfTgid: 0,
+    pair: false,
+    params: 2,
+    processBits: [],
+    onDemand: true,
+    resolved: new Map(),
+    registers: new Map(),
+    inodes: new Map(),
+    hostNamespaces: {
+      Uts: none,
+      Ipc: none,
+      Mnt: none,
+      Pid: none,
+      PidForChildren: none,
+      Net: none,
+      Time: none,
+      TimeForChildren: none,
+      Cgroup: none,
+      User: none,
+    },
+  };
+
+  function encoded(filters: string): EncodedHook {
+    const policy = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: expressions}
+spec:
+  kprobes:
+  - call: vfs_read
+    syscall: false
+    return: true
+    args: [{index: 1, type: int}, {index: 2, type: uint32}]
+    returnArg: {index: 0, type: int}
+    selectors:
+    - ${filters}
+`;
+    const [hook] = compilePolicy(policy).hooks;
+    assert.ok(hook);
+    return encodeHook(hook, context);
+  }
+  const flags = ({ config }: EncodedHook): unknown[] => [
+    config[HookConfig.hasCelEntry],
+    config[HookConfig.hasCelReturn],
+  ];
+  const entry = 'matchArgs: [{args: [0, 1], operator: CelExpr, values: ["arg0 / int(arg1) == 3", "arg1 == 0u"]}]';
+  const returned = 'matchReturnArgs: [{args: [0], operator: CelExpr, values: ["arg0 < 0"]}]';
+
+  it('without any, the program keeps its own bodies', () => {
+    const hook = encoded('matchArgs: [{index: 1, operator: Equal, values: ["3"]}]');
+    assert.deepEqual([hook.code, ...flags(hook)], [[], 0, 0]);
+  });
+
+  it('at the entry', () => {
+    const hook = encoded(entry);
+    assert.deepEqual([hook.code.map(({ mark }) => mark), ...flags(hook)], [[AbiLimit.CEL_ENTRY_MARK], 1, 0]);
+    const [code] = hook.code;
+    assert.ok(code);
+    const holds = (...values: bigint[]): bigint => run(code.instructions, values, 1n);
+    assert.deepEqual(
+      [holds(7n, 2n), holds(8n, 2n), holds(7n, 0n), holds(BigInt.asUintN(64, -7n), 2n)],
+      [1n, 0n, 1n, 0n],
+    );
+  });
+
+  it('at the return', () => {
+    const hook = encoded(returned);
+    assert.deepEqual([hook.code.map(({ mark }) => mark), ...flags(hook)], [[AbiLimit.CEL_RETURN_MARK], 0, 1]);
+    const [code] = hook.code;
+    assert.ok(code);
+    const holds = (value: bigint): bigint => run(code.instructions, [1n, 1n, BigInt.asUintN(64, value)], 1n);
+    assert.deepEqual([holds(-1n), holds(0n), holds(5n)], [1n, 0n, 0n]);
+  });
+
+  it('at both', () => {
+    const hook = encoded(`${entry}\n      ${returned}`);
+    const marks = [AbiLimit.CEL_ENTRY_MARK, AbiLimit.CEL_RETURN_MARK];
+    assert.deepEqual([hook.code.map(({ mark }) => mark), ...flags(hook)], [marks, 1, 1]);
+    for (const { instructions } of hook.code) assert.equal(instructions.length, 8 * CEL_ROOM);
   });
 });
