@@ -28,7 +28,9 @@ export const INT_TESTS_MAX = 192;
 export const INT_GROUPS_MAX = 64;
 /** Different values of Equal on a number from which on they are looked up in a table instead of compared one by one. */
 export const INT_TABLE_FROM = 9;
+/** Steps of all expressions of a hook, of those at its entry and of those at its return; they become abi.h CEL_ROOM instructions. */
 export const CEL_STEPS_MAX = 48;
+/** Values that the steps of an expression work on at once. */
 export const CEL_REGISTERS = 8;
 /** Characters of a CEL expression, and parentheses in each other: bounds the time that it takes. */
 export const CEL_TEXT_MAX = 4096;

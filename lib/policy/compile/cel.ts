@@ -25,15 +25,11 @@ export function celSteps(hook: Hook, report: Report): HookImage['cel'] {
   const stepsOf = (late: boolean): CelStep[] =>
     all.filter((each) => each.late === late).flatMap(({ steps, selectors }) => [...steps, filterStep(selectors)]);
   const cel = { entry: stepsOf(false), returned: stepsOf(true) };
-  const count = cel.entry.length + cel.returned.length;
+  const count = Math.max(cel.entry.length, cel.returned.length);
   if (count > CEL_STEPS_MAX) {
-    const message = `the expressions of this hook have ${count} instructions; a hook has at most ${CEL_STEPS_MAX}`;
-    report.add(
-      'LIMIT_CEL',
-      report.places.key(hook.data, 'selectors'),
-      message,
-      'use InRange, InMap or Mask, or make two hooks of it',
-    );
+    const message = `the expressions of this hook have ${count} steps; a hook has at most ${CEL_STEPS_MAX}`;
+    const hint = 'use InRange, InMap or Mask, or make two hooks of it';
+    report.add('LIMIT_CEL', report.places.key(hook.data, 'selectors'), message, hint);
   }
   return cel;
 }

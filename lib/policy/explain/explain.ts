@@ -1,14 +1,25 @@
 /** A policy explained: what each hook reads, how its selectors are evaluated and in which order, what is done, what it costs. */
-import { filteredArg, filteredData } from '../arguments.js';
+import { filteredSlots, isLateValue, type FilterList } from '../expressions.js';
 import type { HookImage, PolicyImage } from '../image.js';
 import type { KernelInfo } from '../kernel-info.js';
 import { callsOf } from '../lists.js';
-import type { ArgData, Hook, SelectorData } from '../model.js';
+import type { ArgData, Hook, SelectorData, ValueFilter } from '../model.js';
 import type { Analysis } from '../policy.js';
 import { ARG_TYPES, type TypeFacts } from '../vocabulary.js';
 import type { HookExplanation, PolicyExplanation, SelectorExplanation } from '../../../types/policy.js';
 import { costOf } from './cost.js';
-import { actionWords, argWords, binaryWords, filterWords, listValues, otherWords } from './words.js';
+import {
+  actionWords,
+  argWords,
+  binaryWords,
+  changeWords,
+  dataWords,
+  filterWords,
+  listValues,
+  pidWords,
+  readingWords,
+  stateWords,
+} from './words.js';
 
 export function explain(
   analysis: Analysis,
@@ -105,16 +116,35 @@ function functionWords(trampolineOnly: boolean, returns: boolean): string {
 }
 
 function readWords(args: readonly ArgData[], data: readonly ArgData[], returned: ArgData | undefined): string[] {
-  const member = (arg: ArgData): string => (arg.resolve ? `, its ${arg.resolve}` : '');
   return [
-    ...args.filter((arg) => arg.type !== 'nop').map((arg) => `${argWords(arg, '')}${member(arg)}`),
-    ...data.map((arg) => `${arg.source ?? 'data'} ${arg.resolve ?? ''} (${arg.type ?? ''})`),
-    ...(returned === undefined ? [] : [`return value (${returned.type})`]),
+    ...args
+      .filter((arg) => arg.type !== 'nop')
+      .map((arg) => `${valueWords(arg)}${readingWords(arg.source === undefined ? arg : { ...arg, resolve: '' })}`),
+    ...data.map((arg) => `${dataWords(arg)}${readingWords({ ...arg, resolve: '' })}`),
+    ...(returned === undefined ? [] : [`return value (${returned.type})${readingWords(returned)}`]),
   ];
 }
 
+/** Args may come from elsewhere than a parameter as well. */
+function valueWords(arg: ArgData | undefined): string {
+  return arg?.source === undefined ? argWords(arg, 'an argument') : dataWords(arg);
+}
+
+/** Of an expression, and of two sets that are compared, every value that it names. */
+function subjectWords(hook: Hook, list: FilterList, filter: ValueFilter): string {
+  const slots = filteredSlots(hook, list, filter);
+  const words = slots.map((slot) =>
+    list === 'matchData' ? dataWords(slot?.arg) : list === 'matchArgs' ? valueWords(slot?.arg) : returnWords(slot?.arg),
+  );
+  return words.join(', ');
+}
+
+function returnWords(arg: ArgData | undefined): string {
+  return `return value (${arg?.type ?? ''})`;
+}
+
 /** Cheap first, as the kernel side does it. */
-const ORDER = { pid: 0, number: 1, binary: 2, process: 3, text: 4, path: 5, return: 6 } as const;
+const ORDER = { number: 0, expression: 1, process: 2, binary: 3, change: 4, text: 5, path: 6, return: 7 } as const;
 
 interface Condition {
   readonly order: number;
@@ -122,26 +152,19 @@ interface Condition {
 }
 
 function explainSelector(hook: Hook, selector: SelectorData): SelectorExplanation {
-  const { args = [], data = [], returnArg } = hook.data;
   const conditions: Condition[] = [];
   const add = (order: number, words: string): void => void conditions.push({ order, words });
-  for (const { operator = 'In', values = [], followForks } of selector.matchPIDs ?? []) {
-    const words = `process id is ${listValues(values)}${followForks === true ? ', or that of an ancestor' : ''}`;
-    add(ORDER.pid, operator === 'NotIn' ? `not (${words})` : words);
-  }
+  for (const filter of selector.matchPIDs ?? [])
+    add(filter.followForks === true ? ORDER.binary : ORDER.process, pidWords(filter));
   for (const filter of selector.matchBinaries ?? []) add(ORDER.binary, binaryWords('binary', filter));
   for (const filter of selector.matchParentBinaries ?? []) add(ORDER.binary, binaryWords("parent's binary", filter));
-  for (const words of otherWords(selector)) add(ORDER.process, words);
-  for (const filter of selector.matchArgs ?? []) {
-    const arg = filteredArg(hook, args, filter)?.arg;
-    add(orderOf(arg), filterWords(argWords(arg, 'an argument'), filter));
+  for (const words of stateWords(selector)) add(ORDER.process, words);
+  for (const words of changeWords(selector)) add(ORDER.change, words);
+  for (const list of ['matchArgs', 'matchData', 'matchReturnArgs'] as const) {
+    for (const filter of selector[list] ?? []) {
+      add(orderOf(hook, list, filter), filterWords(subjectWords(hook, list, filter), filter));
+    }
   }
-  for (const filter of selector.matchData ?? []) {
-    const arg = filteredData(data, filter)?.arg;
-    add(orderOf(arg), filterWords(`${arg?.source ?? 'data'} ${arg?.resolve ?? ''}`.trim(), filter));
-  }
-  for (const filter of selector.matchReturnArgs ?? [])
-    add(ORDER.return, filterWords(`return value (${returnArg?.type ?? ''})`, filter));
   const actions = [
     ...(selector.matchActions ?? []).map(actionWords),
     ...(selector.matchReturnActions ?? []).map((action) => `on return: ${actionWords(action)}`),
@@ -152,8 +175,13 @@ function explainSelector(hook: Hook, selector: SelectorData): SelectorExplanatio
   };
 }
 
-function orderOf(arg: ArgData | undefined): number {
-  const facts: TypeFacts | undefined = arg?.type === undefined ? undefined : ARG_TYPES[arg.type];
+function orderOf(hook: Hook, list: FilterList, filter: ValueFilter): number {
+  const [slot] = filteredSlots(hook, list, filter);
+  if (list === 'matchReturnArgs' || (slot !== undefined && isLateValue(slot, hook.data))) return ORDER.return;
+  if (filter.operator === 'CelExpr' || filter.operator === 'CapabilitiesGained') return ORDER.expression;
+  const facts: TypeFacts | undefined = slot?.arg.type === undefined ? undefined : ARG_TYPES[slot.arg.type];
   if (facts?.class === 'path' || facts?.class === 'file') return ORDER.path;
-  return facts?.class === 'text' ? ORDER.text : ORDER.number;
+  return facts?.class === 'text' || facts?.class === 'sock' || facts?.class === 'skb' || facts?.class === 'sockaddr'
+    ? ORDER.text
+    : ORDER.number;
 }

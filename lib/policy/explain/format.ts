@@ -39,9 +39,12 @@ function costWords(cost: HookCost): string {
     ...count(cost.binaryTests, 'test of a bit of the process', 'tests of bits of the process'),
     ...count(cost.pathWalks, 'path worked out', 'paths worked out'),
     ...count(cost.lookups, 'table lookup'),
+    ...count(cost.textScans, 'scan of a text', 'scans of texts'),
+    ...count(cost.expressionSteps, 'instruction of expressions', 'instructions of expressions'),
   ];
   const before = parts.length === 0 ? 'nothing to filter' : `at most ${parts.join(', ')}`;
-  const after = cost.readForEvent === 0 ? '' : `; ${count(cost.readForEvent, 'text').join('')} read for the event only`;
+  const after =
+    cost.readForEvent === 0 ? '' : `; ${count(cost.readForEvent, 'value').join('')} read for the event only`;
   const tables =
     cost.tableEntries === 0
       ? ''

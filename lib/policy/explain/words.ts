@@ -1,5 +1,5 @@
 /** Filters, arguments and actions of a policy in words. */
-import type { ActionData, ArgData, BinaryFilter, SelectorData, SetFilter, ValueFilter } from '../model.js';
+import type { ActionData, ArgData, BinaryFilter, PidFilter, SelectorData, SetFilter, ValueFilter } from '../model.js';
 import { NEGATED, type Operator } from '../vocabulary.js';
 
 /** Values shown of a long list. */
@@ -38,10 +38,11 @@ export function argWords(arg: ArgData | undefined, fallback: string): string {
   return `argument ${arg.index ?? 0}${name} (${arg.type ?? 'unknown'})`;
 }
 
-export function filterWords(subject: string, { operator, values = [] }: ValueFilter): string {
+/** `subject`: the value, of an expression all of its values. */
+export function filterWords(subject: string, { operator, values = [], inode }: ValueFilter): string {
   if (operator === undefined) return subject;
   const base = NEGATED[operator] ?? operator;
-  const verb = VERBS[base] ?? base;
+  const verb = base === 'Equal' && inode === true ? 'is, or is the same inode as,' : (VERBS[base] ?? base);
   const words = values.length === 0 ? `${subject} ${verb}` : `${subject} ${verb} ${listValues(values)}`;
   return base === operator ? words : `not (${words})`;
 }
@@ -61,22 +62,65 @@ export function binaryWords(whose: string, { operator = 'In', values = [], follo
   return operator.startsWith('Not') ? `not (${words})` : words;
 }
 
+export function pidWords({ operator, values = [], followForks, isNamespacePID }: PidFilter): string {
+  const whose = isNamespacePID === true ? 'process id in its own namespace' : 'process id';
+  const words = `${whose} is ${listValues(values)}${followForks === true ? ', or that of an ancestor' : ''}`;
+  return operator === 'NotIn' ? `not (${words})` : words;
+}
+
+/** Where a value comes from and how it is read, when that is not a plain parameter. */
+export function readingWords({ resolve, btfType, sizeArgIndex, returnCopy, maxData }: ArgData): string {
+  return [
+    ...(resolve ? [`its ${resolve}`] : []),
+    ...(btfType === undefined ? [] : [`as a struct ${btfType}`]),
+    ...(sizeArgIndex ? [`as long as parameter ${sizeArgIndex - 1} says`] : []),
+    ...(maxData === true ? ['as much as there is room for'] : []),
+    ...(returnCopy === true ? ['when the function returns'] : []),
+  ]
+    .map((words) => `, ${words}`)
+    .join('');
+}
+
+/** A value that is no parameter. */
+export function dataWords(arg: ArgData | undefined): string {
+  if (arg === undefined) return 'a value of data';
+  const name = arg.label === undefined ? '' : ` "${arg.label}"`;
+  const where =
+    arg.source === 'current_task'
+      ? `the task's ${arg.resolve ?? ''}`
+      : arg.source === 'pt_regs'
+        ? `register ${arg.resolve ?? ''}`
+        : `parameter ${arg.index ?? 0}${arg.resolve ? `'s ${arg.resolve}` : ''}`;
+  return `${where}${name} (${arg.type ?? 'unknown'})`;
+}
+
 export function setWords(what: string, filter: SetFilter): string {
   const words = `${what} ${listValues(filter.values ?? [])}`;
   return filter.operator === 'NotIn' ? `not (${words})` : words;
 }
 
-/** The filters that are neither on values nor on ids and binaries. */
-export function otherWords(selector: SelectorData): string[] {
-  const capabilities = (filter: SetFilter): string => `${(filter.type ?? 'Effective').toLowerCase()} capabilities`;
+const capabilities = ({ type = 'Effective' }: SetFilter): string => `${type.toLowerCase()} capabilities`;
+const outside = ({ isNamespaceCapability }: SetFilter): string[] =>
+  isNamespaceCapability === true ? ['its user namespace is not the initial one'] : [];
+
+/** What the process is. */
+export function stateWords({ matchNamespaces = [], matchCapabilities = [], matchWorkloads }: SelectorData): string[] {
   return [
-    ...(selector.matchNamespaces ?? []).map((filter) => setWords(`${filter.namespace ?? ''} namespace is`, filter)),
-    ...(selector.matchCapabilities ?? []).map((filter) => setWords(`${capabilities(filter)} have`, filter)),
-    ...(selector.matchNamespaceChanges ?? []).map((filter) => setWords('namespaces changed since exec:', filter)),
-    ...(selector.matchCapabilityChanges ?? []).map((filter) =>
-      setWords(`${capabilities(filter)} changed since exec:`, filter),
-    ),
-    ...(selector.matchWorkloads === undefined ? [] : ['the pod and container fit matchWorkloads']),
+    ...matchNamespaces.map((filter) => setWords(`${filter.namespace ?? ''} namespace is`, filter)),
+    ...matchCapabilities.flatMap((filter) => [setWords(`${capabilities(filter)} have`, filter), ...outside(filter)]),
+    ...(matchWorkloads === undefined ? [] : ['the pod and container fit matchWorkloads']),
+  ];
+}
+
+/** What has become of it. */
+export function changeWords({ matchNamespaceChanges = [], matchCapabilityChanges = [] }: SelectorData): string[] {
+  const since = 'changed since exec or the last event:';
+  return [
+    ...matchNamespaceChanges.map((filter) => setWords(`namespaces ${since}`, filter)),
+    ...matchCapabilityChanges.flatMap((filter) => [
+      setWords(`${capabilities(filter)} ${since}`, filter),
+      ...outside(filter),
+    ]),
   ];
 }
 

@@ -83,12 +83,15 @@ describe('policy: bounds', () => {
       'HOOK_ARGS_MAX',
       'HOOK_PARAM_MAX',
       'HOOK_SELECTORS_MAX',
+      'RESOLVE_STEPS_MAX',
       'INT_TESTS_MAX',
       'INT_GROUPS_MAX',
-      'BINARY_TESTS_MAX',
-      'BINARY_SETS_MAX',
+      'SUBSTRING_PASSES_MAX',
+      'AUTOMATON_STATES_MAX',
+      'PROCESS_TESTS_MAX',
+      'PROCESS_SETS_MAX',
+      'CHANGE_TESTS_MAX',
       'BINARY_TEXT_MAX',
-      'TEXT_ARGS_MAX',
       'HOOKS_MAX',
     ] as const;
     for (const name of shared) {

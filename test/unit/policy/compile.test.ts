@@ -23,6 +23,8 @@ function texts(key: 'equal' | 'prefix' | 'postfix', ...selectorBodies: string[])
   return table;
 }
 
+const NO_FILTERS = { ints: [], texts: {}, net: {} };
+
 const one = (operator: string, values: string): string =>
   `- matchArgs: [{index: 2, operator: ${operator}, values: [${values}]}]`;
 const on = (operator: string, ...values: string[]): string =>
@@ -55,14 +57,17 @@ describe('policy: hooks of an image', () => {
           tags: ['a', 'b'],
           selectors: 1,
           args: [
-            { index: 1, type: 'string', label: 'name', ints: [], texts: {}, position: { line: 11, column: 7 } },
-            { index: 0, type: 'nop', ints: [], texts: {}, position: { line: 12, column: 7 } },
+            { index: 1, type: 'string', label: 'name', ...NO_FILTERS, position: { line: 11, column: 7 } },
+            { index: 0, type: 'nop', ...NO_FILTERS, position: { line: 12, column: 7 } },
           ],
-          pids: [],
-          binaries: [],
+          data: [],
+          process: [],
+          sets: [],
+          changes: [],
+          cel: { entry: [], returned: [] },
         },
       ],
-      binarySets: [],
+      processSets: [],
     });
   });
 
@@ -174,17 +179,6 @@ describe('policy: numbers of an image', () => {
       { negate: true, selectors: [1], tests: [{ op: 'equal', signed: false, value: 9n, selectors: [1] }] },
     ]);
   });
-
-  it('compares process ids', () => {
-    const image = hook(selectors('matchPIDs:\n- {operator: NotIn, values: [0]}\n- {operator: NotIn, values: [1]}'));
-    assert.deepEqual(
-      image.pids.map(({ negate, tests }) => [negate, tests.map((test) => test.value)]),
-      [
-        [true, [0n]],
-        [true, [1n]],
-      ],
-    );
-  });
 });
 
 describe('policy: texts of an image', () => {
@@ -279,35 +273,6 @@ describe('policy: texts of an image', () => {
   it('compares without the NUL at the end', () => {
     assert.deepEqual(texts('equal', `matchArgs: [${on('Equal', '"/a\\0"')}]`).entries, [
       { value: '/a', match: [0], reject: [] },
-    ]);
-  });
-});
-
-describe('policy: binaries of an image', () => {
-  it('has equal sets once and shares their tests', () => {
-    const image = compilePolicy(
-      kprobe(
-        `call: f\nselectors:\n${[
-          'matchBinaries: [{operator: In, values: [/b, /a, /b]}]',
-          'matchBinaries: [{operator: NotIn, values: [/a, /b]}]',
-          'matchBinaries: [{operator: In, values: [/a, /b]}]',
-          'matchBinaries: [{operator: NotPostfix, values: [sh]}]',
-          'matchBinaries: [{operator: Prefix, values: [/usr]}]',
-        ]
-          .map(item)
-          .join('\n')}`,
-      ),
-    );
-    assert.deepEqual(image.binarySets, [
-      { equal: ['/a', '/b'], prefix: [], postfix: [] },
-      { equal: [], prefix: [], postfix: ['sh'] },
-      { equal: [], prefix: ['/usr'], postfix: [] },
-    ]);
-    assert.deepEqual(image.hooks[0]?.binaries, [
-      { set: 0, negate: false, selectors: [0, 2] },
-      { set: 0, negate: true, selectors: [1] },
-      { set: 1, negate: true, selectors: [3] },
-      { set: 2, negate: false, selectors: [4] },
     ]);
   });
 });

@@ -43,7 +43,7 @@ describe('policy: definePolicy', () => {
       [4n, 2n, 1n],
     );
     assert.deepEqual(hook?.args[0]?.texts.prefix?.entries, [{ value: '/etc', match: [0], reject: [] }]);
-    assert.deepEqual(hook?.pids[0]?.tests[0]?.value, 1n);
+    assert.deepEqual(hook?.process[0]?.tests[0]?.value, 1n);
     assert.ok(Object.isFrozen(policy));
   });
 
@@ -86,7 +86,7 @@ describe('policy: definePolicy', () => {
         ],
       },
     });
-    assert.equal(compilePolicy(policy).binarySets.length, 1);
+    assert.equal(compilePolicy(policy).processSets.length, 1);
   });
 
   it('throws PolicyError with every mistake, and TypeError for what is no data', () => {

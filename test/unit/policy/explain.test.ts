@@ -64,13 +64,15 @@ describe('policy: explanations', () => {
     ).hooks;
     assert.deepEqual(
       hook?.selectors[0]?.conditions.map((words) => words.split(' ')[0]),
-      ['process', 'argument', 'binary', 'argument', 'return'],
+      ['argument', 'process', 'binary', 'argument', 'return'],
     );
     assert.deepEqual(hook?.cost, {
       comparisons: 3,
       binaryTests: 1,
       lookups: 1,
       pathWalks: 1,
+      textScans: 0,
+      expressionSteps: 0,
       readForEvent: 0,
       tableEntries: 1,
       tableBytes: 88,

@@ -31,42 +31,20 @@ const cases: readonly (readonly [string, string])[] = [
     'an option',
     policy('options: [{⟦UNSUPPORTED_OPTION⟧name: disable-uprobe-multi, value: "1"}]\nkprobes: [{call: f}]'),
   ],
-  ['another type', kprobe('call: f\nsyscall: false\nargs: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: sock}]')],
   [
     'a type found out by itself',
     kprobe('call: f\nsyscall: false\nargs: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: auto}]'),
   ],
   [
-    'a text as return value',
-    kprobe('call: f\nsyscall: false\nreturn: true\nreturnArg: {index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: string}'),
+    'a field of tracepoints',
+    kprobe('call: f\nreturn: true\nreturnArg: {index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: data_loc}'),
   ],
-  ['resolve', kprobe('call: f\nsyscall: false\nargs: [{index: 0, type: int, ⟦UNSUPPORTED_ARG_FIELD⟧resolve: a.b}]')],
-  [
-    'sizeArgIndex',
-    kprobe(
-      'call: f\nargs: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: char_buf, ⟦UNSUPPORTED_ARG_FIELD⟧sizeArgIndex: 2}, {index: 1, type: size_t}]',
-    ),
-  ],
-  ['source', kprobe('call: f\nargs: [{index: 0, type: int, ⟦UNSUPPORTED_ARG_FIELD⟧source: current_task}]')],
-  ['data', kprobe('call: f\n⟦UNSUPPORTED_FIELD⟧data: [{index: 0, type: int}]')],
   [
     'tracked sockets',
     kprobe('call: f\nreturn: true\nreturnArg: {index: 0, type: int}\n⟦UNSUPPORTED_ACTION⟧returnArgAction: TrackSock'),
   ],
-  ['InMap', selectors('matchArgs: [{index: 1, ⟦UNSUPPORTED_OPERATOR⟧operator: InMap, values: ["1"]}]')],
-  ['SubString', selectors('matchArgs: [{index: 0, ⟦UNSUPPORTED_OPERATOR⟧operator: SubString, values: [a]}]')],
-  [
-    'matchNamespaces',
-    selectors('⟦UNSUPPORTED_FILTER⟧matchNamespaces: [{namespace: Pid, operator: In, values: [host_ns]}]'),
-  ],
-  ['matchCapabilities', selectors('⟦UNSUPPORTED_FILTER⟧matchCapabilities: [{operator: In, values: [CAP_SYS_ADMIN]}]')],
-  ['matchParentBinaries', selectors('⟦UNSUPPORTED_FILTER⟧matchParentBinaries: [{operator: In, values: [/bin/sh]}]')],
-  ['followForks', selectors('matchPIDs: [{operator: In, values: [1], ⟦UNSUPPORTED_FILTER⟧followForks: true}]')],
-  ['isNamespacePID', selectors('matchPIDs: [{operator: In, values: [1], ⟦UNSUPPORTED_FILTER⟧isNamespacePID: true}]')],
-  [
-    'followChildren',
-    selectors('matchBinaries: [{operator: In, values: [/bin/sh], ⟦UNSUPPORTED_FILTER⟧followChildren: true}]'),
-  ],
+  ['matchWorkloads', selectors('⟦UNSUPPORTED_FILTER⟧matchWorkloads: {podSelector: {matchLabels: {a: b}}}')],
+  ['matchReturnActions', selectors('⟦UNSUPPORTED_FILTER⟧matchReturnActions: [{action: Post}]')],
   ['Sigkill', selectors('matchActions: [{⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill}]')],
   ['a rate limit', selectors('matchActions: [{action: Post, ⟦UNSUPPORTED_ACTION⟧rateLimit: 1m}]')],
   [

@@ -1,0 +1,293 @@
+/** Expressions: what they mean, worked out from the steps that they become; and the places of their mistakes. */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { CelError, compileExpression, type CelScope } from '../../../lib/policy/cel/cel.js';
+import { compute } from '../../../lib/policy/cel/arithmetic.js';
+import { generate } from '../../../lib/policy/cel/generate.js';
+import { compilePolicy } from '../../../lib/policy/index.js';
+import type { CelStep, HookImage } from '../../../lib/policy/image.js';
+import { checkMarked, kprobe } from './marked.js';
+
+const SCOPE: CelScope = new Map([
+  ['i', { slot: 0, type: 'int', late: false }],
+  ['j', { slot: 1, type: 'int', late: false }],
+  ['u', { slot: 2, type: 'uint', late: false }],
+  ['name', { refused: 'of type string, which is no number' }],
+]);
+
+/** What stands in register 0 after the steps; undefined for an error. Errors go as far as `both`, `either` and `select` let them. */
+function run(steps: readonly CelStep[], values: readonly bigint[]): bigint | undefined {
+  const registers: (bigint | undefined)[] = Array.from({ length: 8 }, () => undefined);
+  for (const { op, to, a, b, imm } of steps) {
+    assert.ok(Math.max(to, a, b) < 8);
+    const [x, y] = [registers[a], registers[b]];
+    if (op === 'const') registers[to] = imm;
+    else if (op === 'value') registers[to] = BigInt.asUintN(64, values[Number(imm)] ?? 0n);
+    else if (op === 'select') registers[to] = x === undefined ? undefined : x !== 0n ? registers[to] : y;
+    else if (op === 'both')
+      registers[to] = x === 0n || y === 0n ? 0n : x === undefined || y === undefined ? undefined : 1n;
+    else if (op === 'either')
+      registers[to] = (x ?? 0n) !== 0n || (y ?? 0n) !== 0n ? 1n : x === undefined || y === undefined ? undefined : 0n;
+    else
+      registers[to] =
+        x === undefined || (y === undefined && !ONE_OPERAND.has(op)) ? undefined : compute(op, x, y ?? 0n, imm);
+  }
+  return registers[0];
+}
+
+const ONE_OPERAND = new Set(['not', 'invert', 'negate', 'signExtend', 'zeroExtend']);
+
+function evaluate(text: string, i = 0n, j = 0n, u = 0n): boolean | undefined {
+  const steps = generate(compileExpression(text, SCOPE));
+  assert.ok(steps);
+  const result = run(steps, [i, j, u]);
+  return result === undefined ? undefined : result !== 0n;
+}
+
+const I = -7n;
+const J = 3n;
+const U = 0xffff_ffff_ffff_fff0n;
+
+/** With i = -7, j = 3, u = 2 ** 64 - 16. */
+const truths: readonly (readonly [string, boolean | undefined])[] = [
+  ['i == -7', true],
+  ['i != -7', false],
+  ['i < j && j <= 3 && j >= 3 && 4 > j', true],
+  ['i + j * 2 == -1', true],
+  ['(i + j) * 2 == -8', true],
+  ['i - j - 1 == -11', true],
+  ['i / 2 == -3 && i % 2 == -1', true],
+  ['u / 16u == 1152921504606846975u', true],
+  ['u % 7u == 1u', false],
+  ['u > 5', true],
+  ['u < 5u', false],
+  ['int(u) == -16', true],
+  ['int(u) < 0 && uint(i) > 0', true],
+  ['u8(u) == 0xf0', true],
+  ['s8(u) == -16', true],
+  ['s16(0xffff) == -1 && u16(-1) == 0xffff && s32(0x80000000) < 0', true],
+  ['u32(u) == 0xfffffff0 && s64(u) == -16 && u64(i) == uint(-7)', true],
+  ['uint(1) == 1u && u64(1) == 1', true],
+  ['int(i < 0) == 1', true],
+  ['j & 1 == 1', true],
+  ['j | 4 == 7 && j ^ 1 == 2 && ~j == -4', true],
+  ['j << 2 == 12 && j >> 1 == 1 && i >> 1 == -4', true],
+  ['u >> 60 == 15', true],
+  ['j << 64 == 0 && i >> 64 == -1 && u >> 99 == 0', true],
+  ['bitand(j, 1) == 1 && bitor(j, 4) == 7 && bitxor(j, 1) == 2 && bitnot(j) == -4', true],
+  ['shl(1, j) == 8 && shr(i, 1) == -4', true],
+  ['j + 1 << 2 == 7', true],
+  ['1 | 2 * 2 == 5', true],
+  ['!(i == j) || false', true],
+  ['!true', false],
+  ['!!true', true],
+  ['-(-j) == 3', true],
+  ['i < 0 ? j == 3 : j == 4', true],
+  ['(i > 0 ? 1 : 2) == 2', true],
+  ['(true ? i : j) == -7', true],
+  ['(i > 0 ? j > 0 ? 1 : 2 : j > 5 ? 3 : 4) == 4', true],
+  ['j in [1, 2, 3]', true],
+  ['j in [1, 2]', false],
+  ['i in [-7]', true],
+  ['u in [1, 0xfffffffffffffff0]', true],
+  ['(j == 3) == true', true],
+  ['(j == 3) != (i == -7)', false],
+  ['9223372036854775807 + 1 == -9223372036854775808', true],
+  ['i * 0 == 0 || i / 0 == 1', true],
+  ['1 / 0 == 1', undefined],
+  ['j / (j - 3) == 1', undefined],
+  ['u % (u - u) == 0', undefined],
+  ['j / 0 == 1 || true', true],
+  ['false && j / 0 == 1', false],
+  ['true && j / 0 == 1', undefined],
+  ['j == 3 ? true : j / 0 == 1', true],
+  ['0xFF == 255 && 0x0 == 0 && 10U == 10u', true],
+  ['true', true],
+];
+
+describe('policy: expressions', () => {
+  for (const [text, expected] of truths) {
+    it(text, () => assert.equal(evaluate(text, I, J, U), expected));
+  }
+
+  it('works constants out in advance', () => {
+    const steps = generate(compileExpression('i == (1 << 4) * 2 - -3', SCOPE));
+    assert.deepEqual(steps?.map(({ op, imm }) => [op, imm]).slice(1), [
+      ['const', 35n],
+      ['eq', 0n],
+    ]);
+  });
+
+  it('gives what the same expression of BigInt gives', () => {
+    const leaf = fc.constantFrom('i', 'j', '1', '7', '(-3)', '64');
+    const { whole } = fc.letrec<{ whole: string }>((tie) => ({
+      whole: fc.oneof(
+        { depthSize: 'small', withCrossShrink: true },
+        leaf,
+        fc
+          .tuple(tie('whole'), fc.constantFrom('+', '-', '*', '&', '|', '^'), tie('whole'))
+          .map(([a, op, b]) => `(${a} ${op} ${b})`),
+        tie('whole').map((a) => `(-${a})`),
+        tie('whole').map((a) => `(~${a})`),
+      ),
+    }));
+    const value = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
+    fc.assert(
+      fc.property(whole, value, value, (text, i, j) => {
+        // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call
+        const plain = new Function('i', 'j', `return ${text.replace(/\d+/g, '$&n')}`)(i, j) as bigint;
+        const steps = generate(compileExpression(`${text} == 0`, SCOPE));
+        if (steps === undefined) return;
+        assert.equal(run(steps, [i, j]) === 1n, BigInt.asIntN(64, plain) === 0n);
+        const wanted = BigInt.asIntN(64, plain);
+        if (wanted > -(2n ** 63n)) assert.equal(evaluate(`${text} == ${wanted}`, i, j), true);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  const mistakes: readonly (readonly [string, string, string])[] = [
+    ['', 'CEL_SYNTAX', ''],
+    ['i ==', 'CEL_SYNTAX', ''],
+    ['i = 1', 'CEL_SYNTAX', '='],
+    ['i == 1 1', 'CEL_SYNTAX', '1'],
+    ['(i == 1', 'CEL_SYNTAX', ''],
+    ['i == 1)', 'CEL_SYNTAX', ')'],
+    ['i == 1.5', 'CEL_SYNTAX', '1'],
+    ['i == 010', 'CEL_SYNTAX', '010'],
+    ['u == 0x10000000000000000', 'CEL_SYNTAX', '0x10000000000000000'],
+    ['name == "x"', 'CEL_SYNTAX', '"'],
+    ['i.size() > 1', 'CEL_SYNTAX', '.'],
+    ['i in 1', 'CEL_SYNTAX', '1'],
+    ['i == 1 ? true', 'CEL_SYNTAX', ''],
+    ['i == 1 @', 'CEL_SYNTAX', '@'],
+    ['k == 1', 'CEL_NAME_UNKNOWN', 'k'],
+    ['i == 1 && arg7 == 2', 'CEL_NAME_UNKNOWN', 'arg7'],
+    ['size(i) == 1', 'CEL_NAME_UNKNOWN', 'size'],
+    ['i', 'CEL_TYPES', 'i'],
+    ['1 + 1', 'CEL_TYPES', '1 + 1'],
+    ['i == u', 'CEL_TYPES', 'i == u'],
+    ['u == -1', 'CEL_TYPES', 'u == -1'],
+    ['i == 1u', 'CEL_TYPES', 'i == 1u'],
+    ['i == 18446744073709551615', 'CEL_TYPES', 'i == 18446744073709551615'],
+    ['u + i > 1', 'CEL_TYPES', 'u + i'],
+    ['i && true', 'CEL_TYPES', 'i'],
+    ['true || i', 'CEL_TYPES', 'i'],
+    ['!i == 1', 'CEL_TYPES', '!i'],
+    ['-u == 1', 'CEL_TYPES', '-u'],
+    ['~true == 1', 'CEL_TYPES', 'true'],
+    ['true + 1 == 2', 'CEL_TYPES', 'true'],
+    ['i == true', 'CEL_TYPES', 'i == true'],
+    ['true < false', 'CEL_TYPES', 'true'],
+    ['i in []', 'CEL_TYPES', 'i in []'],
+    ['i in [1, u]', 'CEL_TYPES', 'u'],
+    ['(i ? 1 : 2) == 1', 'CEL_TYPES', 'i'],
+    ['(true ? i : u) == 1', 'CEL_TYPES', '(true ? i : u)'],
+    ['int(1, 2) == 1', 'CEL_TYPES', 'int(1, 2)'],
+    ['shl(1) == 1', 'CEL_TYPES', 'shl(1)'],
+    ['name == 1', 'CEL_TYPES', 'name'],
+    [`${'('.repeat(80)}true${')'.repeat(80)}`, 'LIMIT_CEL', '('],
+    [`${'!'.repeat(80)}true`, 'LIMIT_CEL', '!'],
+    [`true${' '.repeat(5000)}`, 'LIMIT_CEL', `true${' '.repeat(5000)}`],
+  ];
+  for (const [text, code, place] of mistakes) {
+    it(`refuses ${text.slice(0, 30)}`, () => {
+      assert.throws(
+        () => compileExpression(text, SCOPE),
+        (error) => {
+          assert.ok(error instanceof CelError);
+          assert.deepEqual([error.code, text.slice(error.start, error.end)], [code, place], error.message);
+          return error.hint !== '';
+        },
+      );
+    });
+  }
+
+  it('needs no more than eight registers for what is not too long', () => {
+    const chain = Array.from({ length: 9 }, (_, i) => `i == ${i} ? j == ${i} : `).join('');
+    assert.ok(generate(compileExpression(`${chain}false`, SCOPE)));
+    const tree = (depth: number): string => (depth === 0 ? 'i' : `(${tree(depth - 1)} + ${tree(depth - 1)} * j)`);
+    assert.ok(generate(compileExpression(`${tree(3)} == 0`, SCOPE)));
+    assert.equal(generate(compileExpression(`${tree(8)} == 0`, SCOPE)), undefined);
+  });
+});
+
+describe('policy: expressions of a hook', () => {
+  const hookOf = (filters: string, more = ''): HookImage => {
+    const yaml = kprobe(
+      `call: f\nsyscall: false\nreturn: true\nargs: [{index: 1, type: int, label: flags}, {index: 3, type: uint32}, {index: 0, type: string, label: path}, {index: 2, type: int, label: late, returnCopy: true}, {index: 4, type: kernel_cap_t}, {index: 5, type: cap_effective}]\ndata: [{index: 0, type: uint8, source: current_task, resolve: pid, label: pid}]\nreturnArg: {index: 0, type: int, label: result}\nselectors:\n- matchArgs: [${filters}]\n${more}`,
+    );
+    const [hook] = compilePolicy(yaml).hooks;
+    assert.ok(hook);
+    return hook;
+  };
+  const slots = (steps: readonly CelStep[]): number[] =>
+    steps.filter(({ op }) => op === 'value').map(({ imm }) => Number(imm));
+  const filters = (steps: readonly CelStep[]): unknown[] =>
+    steps.filter(({ op }) => op === 'filter').map(({ a, selectors }) => [a, selectors]);
+
+  it('names values by position, by index and by label', () => {
+    const byPosition = hookOf('{args: [1, 0], operator: CelExpr, values: ["arg0 == 1u && arg1 == 2"]}').cel;
+    assert.deepEqual(slots(byPosition.entry), [1, 0]);
+    const byIndex = hookOf('{index: 3, operator: CelExpr, values: ["arg0 == pid && flags == 2"]}').cel;
+    assert.deepEqual(slots(byIndex.entry), [1, 6, 0]);
+    assert.deepEqual(byIndex.returned, []);
+  });
+
+  it('takes what needs the return when the function returns', () => {
+    const { cel } = hookOf(
+      '{args: [0], operator: CelExpr, values: ["late == 1"]}, {args: [0], operator: CelExpr, values: ["flags == 1"]}',
+      '  matchReturnArgs: [{index: 0, operator: CelExpr, values: ["arg0 < 0 && result == -flags"]}]',
+    );
+    assert.deepEqual([slots(cel.entry), slots(cel.returned)], [[0], [3, 7, 7, 0]]);
+  });
+
+  it('joins values, and has the same expression of two selectors once', () => {
+    const { cel } = hookOf(
+      '{args: [0], operator: CelExpr, values: ["flags == 1", "flags == 3"]}',
+      '- matchArgs: [{args: [0], operator: CelExpr, values: ["arg0 == 1", "arg0 == 3"]}]\n- matchArgs: [{args: [0], operator: CelExpr, values: ["arg0 == 2"]}]',
+    );
+    assert.deepEqual(filters(cel.entry), [
+      [0, [0, 1]],
+      [0, [2]],
+    ]);
+    assert.equal(cel.entry.filter(({ op }) => op === 'either').length, 1);
+  });
+
+  it('tells gained capabilities', () => {
+    const gained = (values: string, before: bigint, after: bigint): boolean => {
+      const { entry } = hookOf(`{args: [4, 5], operator: CapabilitiesGained${values}}`).cel;
+      assert.deepEqual(filters(entry), [[0, [0]]]);
+      return run(entry.slice(0, -1), [0n, 0n, 0n, 0n, before, after]) !== 0n;
+    };
+    assert.equal(gained('', 0b011n, 0b101n), true);
+    assert.equal(gained('', 0b111n, 0b101n), false);
+    assert.equal(gained(', values: [CAP_DAC_READ_SEARCH]', 0b011n, 0b101n), true);
+    assert.equal(gained(', values: [CAP_CHOWN, CAP_KILL]', 0b011n, 0b101n), false);
+  });
+
+  const args = 'call: f\nsyscall: false\nargs: [{index: 0, type: int}, {index: 1, type: string, label: path}]';
+  const marked: readonly (readonly [string, string])[] = [
+    ['in quotes', '["arg0 == 1", "arg0 > ⟦CEL_NAME_UNKNOWN⟧arg1 "]'],
+    ['in single quotes', "['arg0 > 0 && ⟦CEL_TYPES⟧path == 1']"],
+    ['plain', '[arg0 > 1 && ⟦CEL_NAME_UNKNOWN⟧nothing]'],
+    ['over lines', '\n    - |\n      arg0 > 1 &&\n      arg0 < ⟦CEL_SYNTAX⟧"x"\n'],
+    ['folded', '\n    - >-\n      arg0 > 1 &&\n\n      ⟦CEL_NAME_UNKNOWN⟧arg2 < 3'],
+    ['with escapes', '["arg0 \\x3e 1 && ⟦CEL_NAME_UNKNOWN⟧arg3 < 3"]'],
+    ['too many steps', `["arg0 in [${Array.from({ length: 20 }, (_, i) => i).join(', ')}]"]`],
+  ];
+  for (const [name, values] of marked) {
+    it(`places a mistake ${name}`, () => {
+      const text = kprobe(
+        `${args}\nselectors:\n- matchArgs:\n  - args: [0]\n    operator: CelExpr\n    values: ${values}`,
+      );
+      checkMarked(
+        name === 'too many steps'
+          ? text.replace('selectors:', '⟦LIMIT_CEL⟧selectors:')
+          : name === 'with escapes'
+            ? text.replace('⟦CEL_NAME_UNKNOWN⟧', '').replace('["arg0', '[⟦CEL_NAME_UNKNOWN⟧"arg0')
+            : text,
+      );
+    });
+  }
+});

@@ -1,0 +1,138 @@
+/** The compiler's output for filters on the process. */
+import assert from 'node:assert/strict';
+import { compilePolicy } from '../../../lib/policy/index.js';
+import type { HookImage, PolicyImage } from '../../../lib/policy/image.js';
+import { item, kprobe } from './marked.js';
+
+function image(...selectors: string[]): PolicyImage {
+  return compilePolicy(kprobe(`call: f\nselectors:\n${selectors.map(item).join('\n')}`));
+}
+
+function hookOf(...selectors: string[]): HookImage {
+  const [hook] = image(...selectors).hooks;
+  assert.ok(hook);
+  return hook;
+}
+
+const groups = (...selectors: string[]): unknown[] =>
+  hookOf(...selectors).process.map(({ field, negate, selectors: own, tests }) => [
+    field,
+    negate,
+    own,
+    tests.map(({ op, value, host }) => (host === true ? 'host' : op === 'equal' ? value : [op, value])),
+  ]);
+
+const pids = (more: string): string => `matchPIDs: [{operator: In, values: [5, 6]${more}}]`;
+
+describe('policy: filters on the process', () => {
+  it('compares ids', () => {
+    assert.deepEqual(groups('matchPIDs:\n- {operator: NotIn, values: [0]}\n- {operator: NotIn, values: [1]}'), [
+      ['pid', true, [0], [0n]],
+      ['pid', true, [0], [1n]],
+    ]);
+    assert.deepEqual(groups(pids(', isNamespacePID: true'), pids('')), [
+      ['namespacePid', false, [0], [5n, 6n]],
+      ['pid', false, [1], [5n, 6n]],
+    ]);
+  });
+
+  it('compares namespaces', () => {
+    const text = (values: string): string =>
+      `matchNamespaces: [{namespace: Net, operator: NotIn, values: [${values}]}]`;
+    assert.deepEqual(
+      groups(
+        text('host_ns, "4026531840"'),
+        'matchNamespaces: [{namespace: PidForChildren, operator: In, values: ["0x10"]}]',
+      ),
+      [
+        [{ namespace: 'Net' }, true, [0], ['host', 4026531840n]],
+        [{ namespace: 'PidForChildren' }, false, [1], [16n]],
+      ],
+    );
+  });
+
+  const sets: readonly (readonly [string, string])[] = [
+    ['', 'capEffective'],
+    ['type: Effective, ', 'capEffective'],
+    ['type: Permitted, ', 'capPermitted'],
+    ['type: Inheritable, ', 'capInheritable'],
+  ];
+  for (const [type, field] of sets) {
+    it(`looks at ${field}`, () => {
+      assert.deepEqual(groups(`matchCapabilities: [{${type}operator: In, values: [CAP_CHOWN, CAP_SYS_ADMIN]}]`), [
+        [field, false, [0], [['mask', 0x200001n]]],
+      ]);
+    });
+  }
+
+  it('wants another user namespace as well', () => {
+    for (const operator of ['In', 'NotIn']) {
+      assert.deepEqual(
+        groups(`matchCapabilities: [{operator: ${operator}, isNamespaceCapability: true, values: [CAP_CHOWN]}]`),
+        [
+          ['capEffective', operator === 'NotIn', [0], [['mask', 1n]]],
+          [{ namespace: 'User' }, true, [0], ['host']],
+        ],
+      );
+    }
+  });
+
+  it('tells changes', () => {
+    const { changes } = hookOf(
+      'matchNamespaceChanges: [{operator: In, values: [Uts, Mnt, Uts]}]',
+      'matchNamespaceChanges: [{operator: In, values: [Mnt, Uts]}]\nmatchCapabilityChanges: [{operator: NotIn, type: Permitted, isNamespaceCapability: true, values: [CAP_BPF]}]',
+    );
+    assert.deepEqual(changes, [
+      { negate: false, namespaces: ['Mnt', 'Uts'], capabilities: 0n, capabilitySet: 'effective', outsideHost: false, selectors: [0, 1] },
+      { negate: true, namespaces: [], capabilities: 2n ** 39n, capabilitySet: 'permitted', outsideHost: true, selectors: [1] },
+    ]); // prettier-ignore
+  });
+});
+
+describe('policy: sets of processes', () => {
+  const NONE = { equal: [], prefix: [], postfix: [], pids: [], inNamespace: false, follow: false };
+
+  it('has equal sets once and shares their tests', () => {
+    const { processSets, hooks } = image(
+      'matchBinaries: [{operator: In, values: [/b, /a, /b]}]',
+      'matchBinaries: [{operator: NotIn, values: [/a, /b]}]',
+      'matchBinaries: [{operator: In, values: [/a, /b]}]',
+      'matchBinaries: [{operator: NotPostfix, values: [sh]}]',
+      'matchBinaries: [{operator: Prefix, values: [/usr]}]',
+    );
+    assert.deepEqual(processSets, [
+      { ...NONE, equal: ['/a', '/b'] },
+      { ...NONE, postfix: ['sh'] },
+      { ...NONE, prefix: ['/usr'] },
+    ]);
+    assert.deepEqual(hooks[0]?.sets, [
+      { set: 0, negate: false, parent: false, selectors: [0, 2] },
+      { set: 0, negate: true, parent: false, selectors: [1] },
+      { set: 1, negate: true, parent: false, selectors: [3] },
+      { set: 2, negate: false, parent: false, selectors: [4] },
+    ]);
+  });
+
+  it('follows children and forks, and looks at parents', () => {
+    const { processSets, hooks } = image(
+      'matchBinaries: [{operator: In, values: [/a], followChildren: true}]\nmatchParentBinaries: [{operator: NotIn, values: [/a]}]',
+      pids(', followForks: true'),
+      pids(', followForks: true, isNamespacePID: true'),
+      'matchBinaries: [{operator: In, values: [/a]}]',
+    );
+    assert.deepEqual(processSets, [
+      { ...NONE, equal: ['/a'], follow: true },
+      { ...NONE, equal: ['/a'] },
+      { ...NONE, pids: [5, 6], follow: true },
+      { ...NONE, pids: [5, 6], inNamespace: true, follow: true },
+    ]);
+    assert.deepEqual(hooks[0]?.sets, [
+      { set: 0, negate: false, parent: false, selectors: [0] },
+      { set: 1, negate: true, parent: true, selectors: [0] },
+      { set: 2, negate: false, parent: false, selectors: [1] },
+      { set: 3, negate: false, parent: false, selectors: [2] },
+      { set: 1, negate: false, parent: false, selectors: [3] },
+    ]);
+    assert.deepEqual(hooks[0]?.process, []);
+  });
+});

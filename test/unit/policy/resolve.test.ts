@@ -1,0 +1,172 @@
+/** Paths of members to byte offsets. */
+import assert from 'node:assert/strict';
+import {
+  isFailure,
+  resolveSteps,
+  startType,
+  type Resolved,
+  type ResolveFailure,
+} from '../../../lib/policy/kernel/resolve.js';
+import type { KernelInfo, MemberInfo, TypeInfo } from '../../../types/kernel.js';
+import { fakeKernel } from './fake-kernel.js';
+
+function type(kind: TypeInfo['kind'], more: Partial<TypeInfo> = {}): TypeInfo {
+  return { kind, name: '', alias: '', size: 0, signed: false, target: () => undefined, members: () => [], ...more };
+}
+
+const pointer = (target: TypeInfo | undefined): TypeInfo => type('pointer', { size: 8, target: () => target });
+const array = (target: TypeInfo, count: number): TypeInfo =>
+  type('array', { size: target.size * count, target: () => target });
+/** `[name, type, byte offset]`; with a fourth, bits of a bit field. */
+const struct = (name: string, ...members: readonly (readonly [string, TypeInfo, number, number?])[]): TypeInfo =>
+  type('struct', {
+    name,
+    size: 64,
+    members: () =>
+      members.map(([own, of, offset, bits = 0]): MemberInfo => ({
+        name: own,
+        type: of,
+        bitOffset: offset * 8,
+        bitfieldSize: bits,
+      })),
+  });
+
+const INT = type('int', { name: 'int', size: 4, signed: true });
+const U8 = type('int', { name: 'unsigned char', size: 1 });
+const INODE = struct(
+  'inode',
+  ['i_mode', type('int', { name: 'unsigned short', size: 2 }), 0],
+  ['i_ino', type('int', { size: 8 }), 64],
+);
+const DENTRY: TypeInfo = struct('dentry', ['d_name', array(U8, 40), 56], ['d_inode', pointer(INODE), 48]);
+const PATH = struct('path', ['mnt', pointer(undefined), 0], ['dentry', pointer(DENTRY), 8]);
+const ITEM = struct('item', ['value', INT, 12]);
+const FILE = struct(
+  'file',
+  ['f_path', PATH, 152],
+  ['f_inode', pointer(INODE), 32],
+  ['flags', INT, 20, 3],
+  ['unaligned', INT, 20.5],
+  ['table', array(pointer(ITEM), 4), 200],
+  ['rows', pointer(ITEM), 240],
+  ['open', array(ITEM, 0), 300],
+  ['state', type('enum', { name: 'state', size: 4 }), 8],
+);
+
+function resolved(path: string, start = pointer(FILE)): Resolved {
+  const result = resolveSteps(start, path);
+  assert.ok(!isFailure(result), JSON.stringify(result));
+  return result;
+}
+
+const steps = (path: string, start?: TypeInfo): string =>
+  resolved(path, start)
+    .steps.map(({ offset, follow }) => `${offset}${follow ? '*' : ''}`)
+    .join(' ');
+
+function failure(path: string, start = pointer(FILE)): ResolveFailure {
+  const result = resolveSteps(start, path);
+  assert.ok(isFailure(result));
+  return result;
+}
+
+describe('policy: steps of resolve', () => {
+  const paths: readonly (readonly [string, string])[] = [
+    ['', ''],
+    ['f_path', '152'],
+    ['f_path.dentry', '160'],
+    ['f_path.dentry.d_inode.i_ino', '160* 48* 64'],
+    ['f_path.dentry.d_inode.i_mode', '160* 48*'],
+    ['f_inode.i_mode', '32*'],
+    ['f_path.dentry.d_name[3]', '160* 59'],
+    ['table[2]', '216'],
+    ['table[2].value', '216* 12'],
+    ['rows[2].value', '240* 140'],
+    ['open[1].value', '376'],
+  ];
+  for (const [path, expected] of paths) it(path || 'nothing', () => assert.equal(steps(path), expected));
+
+  it('starts at a struct as at the pointer to it', () => {
+    assert.equal(steps('f_inode.i_ino', FILE), '32* 64');
+  });
+
+  it('tells what stands at the end', () => {
+    const end = (path: string): unknown[] => {
+      const { width, signed, isPointer, arrayBytes } = resolved(path).end;
+      return [width, signed, isPointer, arrayBytes];
+    };
+    assert.deepEqual(end('f_inode.i_mode'), [2, false, false, 0]);
+    assert.deepEqual(end('rows[0].value'), [4, true, false, 0]);
+    assert.deepEqual(end('state'), [4, false, false, 0]);
+    assert.deepEqual(end('f_path.dentry'), [8, false, true, 0]);
+    assert.deepEqual(end('f_path.dentry.d_name'), [0, false, false, 40]);
+    assert.deepEqual(end('f_path'), [0, false, false, 0]);
+  });
+
+  const failures: readonly (readonly [string, string, RegExp])[] = [
+    ['flags', 'RESOLVE_BITFIELD', /3 bits/],
+    ['unaligned', 'RESOLVE_BITFIELD', /bits/],
+    ['f_pathh', 'RESOLVE_NO_MEMBER', /no member "f_pathh"/],
+    ['f_path.dentry.d_name[40]', 'RESOLVE_NO_MEMBER', /has 40 elements/],
+    ['state.x', 'RESOLVE_NOT_A_STRUCT', /no members/],
+    ['state[1]', 'RESOLVE_NOT_A_STRUCT', /no elements/],
+    ['f_path.mnt.x', 'RESOLVE_NOT_A_STRUCT', /no members/],
+  ];
+  for (const [path, code, message] of failures) {
+    it(`refuses ${path}`, () => {
+      const found = failure(path);
+      assert.equal(found.code, code);
+      assert.match(found.message, message);
+      assert.ok(found.hint !== '');
+    });
+  }
+
+  it('refuses more pointers than the kernel side follows', () => {
+    const node: TypeInfo = {
+      ...type('struct', { name: 'node' }),
+      members: () => [{ name: 'next', type: pointer(node), bitOffset: 64, bitfieldSize: 0 }],
+    };
+    const path = (length: number): string => Array.from({ length }, () => 'next').join('.');
+    assert.equal(resolved(path(12), pointer(node)).steps.length, 12);
+    assert.equal(failure(path(13), pointer(node)).code, 'LIMIT_RESOLVE');
+  });
+
+  it('refuses an element that is too far away', () => {
+    assert.equal(failure('rows[999999999].value').code, 'LIMIT_RESOLVE');
+  });
+});
+
+describe('policy: where resolve starts', () => {
+  const kernel: KernelInfo = {
+    ...fakeKernel,
+    struct: (name, module) => (module === undefined ? fakeKernel.struct(name) : module === 'xfs' ? FILE : undefined),
+  };
+  const prototype = { params: [{ name: 'a', type: INT }], returns: pointer(FILE) };
+  const name = (found: ReturnType<typeof startType>): string | undefined =>
+    found === undefined ? undefined : isFailure(found) ? `${found.code}: ${found.message}` : found.name || found.kind;
+
+  it('at the parameter, or the return value', () => {
+    assert.equal(name(startType(kernel, { index: 0 }, prototype)), 'int');
+    assert.equal(name(startType(kernel, { index: 0 }, prototype, true)), 'pointer');
+    assert.equal(startType(kernel, { index: 1 }, prototype), undefined);
+    assert.equal(startType(kernel, { index: 0 }, undefined), undefined);
+  });
+
+  it('at the task', () => {
+    assert.equal(name(startType(kernel, { index: 0, source: 'current_task' }, prototype)), 'task_struct');
+  });
+
+  it('at the struct that is named, of the kernel or of a module', () => {
+    assert.equal(name(startType(kernel, { index: 0, btfType: 'inode' }, prototype)), 'inode');
+    assert.equal(name(startType(kernel, { index: 0, btfType: 'x', btfTypeModule: 'xfs' }, prototype)), 'file');
+    const wrong = startType(kernel, { index: 0, btfType: 'inodee' }, prototype);
+    assert.ok(wrong !== undefined && isFailure(wrong));
+    assert.match(wrong.hint, /did you mean "inode"/);
+    const far = startType(kernel, { index: 0, btfType: 'qqqqqqqqqqq' }, prototype);
+    assert.match(far !== undefined && isFailure(far) ? far.hint : '', /without the word struct/);
+    assert.match(
+      name(startType(kernel, { index: 0, btfType: 'x', btfTypeModule: 'ext4' }, prototype)) ?? '',
+      /BTF_TYPE_UNKNOWN: the module "ext4"/,
+    );
+  });
+});
