@@ -227,6 +227,14 @@ static void do_writefile(char **arg)
 	must(write(fd, "x", 1), "write");
 }
 
+/* append FILE: a byte */
+static void do_append(char **arg)
+{
+	int fd = open_for(arg[0], O_WRONLY | O_APPEND | O_NOCTTY);
+	begin();
+	must(write(fd, "\n", 1), "write");
+}
+
 static void do_readdir(char **arg)
 {
 	int fd = open_for(arg[0], O_RDONLY | O_DIRECTORY);
@@ -529,6 +537,17 @@ static void do_module(char **arg)
 
 enum { ANY = -1, WORDS_MAX = 9 };
 
+/* nscall FLAGS NUMBER ARGUMENT...: by a child in new namespaces */
+static void do_nscall(char **arg)
+{
+	must(unshare(number(arg[0])), "unshare");
+	if (fork() == 0) {
+		do_call(arg + 1);
+		_exit(0);
+	}
+	wait(NULL);
+}
+
 static const struct action {
 	const char *name;
 	int args;
@@ -548,7 +567,7 @@ static const struct action {
 	{ "module", 2, do_module },	{ "nested", 1, do_nested },	{ "rlimit", 1, do_rlimit },
 	{ "seteuid", 1, do_seteuid },	{ "program", 1, do_program },	{ "socket", 1, do_socket },
 	{ "chain", 2, do_chain },	{ "unshared", 2, do_unshared }, { "with", 3, do_with },
-	{ "call", ANY, do_call },
+	{ "call", ANY, do_call },	{ "nscall", ANY, do_nscall },	{ "append", 1, do_append },
 };
 
 static const struct action *find(const char *name, int args)

@@ -1,8 +1,9 @@
 /** What the actions of the matrix need in the guest: files, an address, a module. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ADDED } from './matrix-network.js';
+import { batch, type NamedAction } from './matrix-policy.js';
 import { MODULE_FILE } from './matrix-objects.js';
 import { PROGRAMS, ROOT } from './matrix-texts.js';
 import { checkout, compileWorkload, kernel, WORKLOAD } from './support.js';
@@ -26,4 +27,10 @@ function unpackModule(): void {
   const kept = join(checkout, '.cache/kernels', kernel, 'dummy.ko');
   if (existsSync(`${installed}.xz`)) writeFileSync(MODULE_FILE, execFileSync('xz', ['-dc', `${installed}.xz`]));
   else copyFileSync(existsSync(installed) ? installed : kept, MODULE_FILE);
+}
+
+/** Does all of them, one after the other, each in a process of its own. */
+export function carryOut(actions: readonly NamedAction[]): void {
+  const { status, stderr } = spawnSync(PROGRAM, ['batch'], { input: batch(actions), encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the workload failed: ${stderr}`);
 }

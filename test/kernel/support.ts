@@ -1,4 +1,5 @@
 /** What the kernel tests share: a tracer with a policy, things that happen, and the events of them, whole. */
+import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -132,4 +133,20 @@ export function onPath(operator: string, ...values: readonly string[]): string {
   - index: 0
     operator: ${operator}
     values: [${values.map((value) => JSON.stringify(value)).join(', ')}]`;
+}
+
+/** The fields that are expected, and those of theirs; others may be there. */
+export function assertPart(actual: unknown, expected: unknown, what: string): void {
+  if (Buffer.isBuffer(expected)) {
+    assert.equal(Buffer.from(actual as Uint8Array).toString(), expected.toString(), what);
+    return;
+  }
+  if (typeof expected !== 'object' || expected === null) {
+    assert.deepEqual(actual, expected, what);
+    return;
+  }
+  assert.ok(typeof actual === 'object' && actual !== null, `${what} is missing`);
+  for (const [key, value] of Object.entries(expected)) {
+    assertPart((actual as Record<string, unknown>)[key], value, `${what}.${key}`);
+  }
 }

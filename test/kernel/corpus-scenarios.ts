@@ -1,0 +1,178 @@
+/** What published policies must tell, one of each kind; and those that cannot be loaded yet, with the codes that say why. */
+import type { Action } from './matrix.js';
+import { MODULE_FILE } from './matrix-objects.js';
+import { PROGRAMS, ROOT } from './matrix-texts.js';
+import { kernel } from './support.js';
+
+export interface Expected {
+  readonly functionName: string;
+  readonly args: readonly unknown[];
+}
+
+export interface Scenario {
+  readonly actions: readonly Action[];
+  /** In this order; others may be between them. */
+  readonly events: readonly Expected[];
+}
+
+/** x86-64, which the virtual machine is. */
+const CALLS = {
+  write: 1,
+  dup: 32,
+  dup2: 33,
+  link: 265,
+  ptrace: 101,
+  setuid: 105,
+  pivot_root: 155,
+  mount: 165,
+  clock_settime: 227,
+  openat: 257,
+  symlinkat: 266,
+} as const;
+const call = (name: keyof typeof CALLS, ...args: readonly (string | number)[]): Action => [
+  'call',
+  CALLS[name],
+  ...args,
+];
+const told = (functionName: string, ...args: readonly unknown[]): Expected => ({ functionName, args });
+const syscall = (name: string, ...args: readonly unknown[]): Expected => told(`__x64_sys_${name}`, ...args);
+const value = (of: unknown): object => ({ value: of });
+
+const AT_FDCWD = -100;
+const NEWUSER = 0x10000000;
+const NEWPID = 0x20000000;
+const connection = { sourceAddress: '127.0.0.5', destinationAddress: '127.0.0.1', destinationPort: 5040 };
+const connect: Action = ['tcp', '127.0.0.5', 0, '127.0.0.1', 5040];
+const BPF: Scenario = {
+  actions: [
+    ['bpfprog', 'corpus'],
+    ['bpfmap', 'corpus'],
+    ['perf', 1],
+  ],
+  events: [
+    told('bpf_check', { programType: 'BPF_PROG_TYPE_SOCKET_FILTER', instructions: 2, name: 'corpus' }),
+    told(kernel === '6.1' ? 'security_bpf_map_alloc' : 'security_bpf_map_create', {
+      mapType: 'BPF_MAP_TYPE_HASH',
+      name: 'corpus',
+    }),
+    told('security_perf_event_alloc', { eventType: 'PERF_TYPE_SOFTWARE' }),
+  ],
+};
+
+export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  'tracingpolicy__bpf.yaml': BPF,
+  'policylibrary__bpf.yaml': BPF,
+  'tracingpolicy__tcp-connect.yaml': {
+    actions: [connect],
+    events: [told('tcp_connect', connection), told('tcp_close', { sourceAddress: '127.0.0.5' })],
+  },
+  'tracingpolicy__tcp-connect-with-selectors.yaml': {
+    actions: [['tcp', '2001:db8::1', 0, '::1', 5041], connect],
+    events: [told('tcp_connect', connection)],
+  },
+  'tracingpolicy__security-socket-connect.yaml': {
+    actions: [['unix', '/no/such'], connect],
+    events: [told('security_socket_connect', { family: 'AF_INET', address: '127.0.0.1', port: 5040 }, value(16))],
+  },
+  'tracingpolicy__dev_hard_start_xmit.yaml': {
+    actions: [['send', '127.0.0.5', 0, '127.0.0.1', 5042]],
+    events: [told('dev_hard_start_xmit', value('lo'))],
+  },
+  'tracingpolicy__host-changes__monitor-kernel-modules.yaml': {
+    actions: [['module', MODULE_FILE, 'dummy']],
+    events: [
+      told('security_kernel_read_file', { path: MODULE_FILE }, value(2)),
+      told('do_init_module', { name: 'dummy' }),
+      told('free_module', { name: 'dummy' }),
+    ],
+  },
+  'policylibrary__modules.yaml': {
+    actions: [['module', MODULE_FILE, 'dummy']],
+    events: [told('security_kernel_read_file', { path: MODULE_FILE }, value(2))],
+  },
+  'tracingpolicy__kprobe_commit_creds.yaml': {
+    actions: [['setuid', 77]],
+    events: [told('commit_creds', { uid: 0, euid: 77 })],
+  },
+  'tracingpolicy__sys_setuid.yaml': {
+    actions: [call('setuid', 78)],
+    events: [syscall('setuid', value(78))],
+  },
+  'tracingpolicy__process-credentials__process.credentials.changes.at.syscalls.yaml': {
+    actions: [call('setuid', 0), ['nscall', NEWPID, CALLS.setuid, 0]],
+    events: [syscall('setuid', value(0))],
+  },
+  'tracingpolicy__fd_install_ns_host.yaml': {
+    actions: [['create', `${ROOT}/host`, 0]],
+    events: [told('fd_install', {}, { path: `${ROOT}/host` })],
+  },
+  'tracingpolicy__fd_install_caps.yaml': {
+    actions: [['create', `${ROOT}/host`, 0], ['nscall', NEWUSER, CALLS.openat, AT_FDCWD, `=${ROOT}/host`, 0]], // prettier-ignore
+    events: [told('fd_install', {}, { path: `${ROOT}/host` })],
+  },
+  'tracingpolicy__sys_mount.yaml': {
+    actions: [call('mount', '=nothing', '=/no/such', '=none', 0, 0)],
+    events: [syscall('mount', value('nothing'), value('/no/such'))],
+  },
+  'tracingpolicy__sys_pivot_root.yaml': {
+    actions: [['nscall', NEWPID, CALLS.pivot_root, '=/no/such', '=/no/old']],
+    events: [],
+  },
+  'tracingpolicy__sys_ptrace.yaml': {
+    actions: [call('ptrace', 4, 1, 4321, 0)],
+    events: [syscall('ptrace', value(4321))],
+  },
+  'tracingpolicy__write.yaml': {
+    actions: [call('write', 1, '=text', 4)],
+    events: [syscall('write', value(1), { size: 4 }, value(4n))],
+  },
+  'tracingpolicy__symlink-observe.yaml': {
+    actions: [
+      call('symlinkat', '=/etc/other', AT_FDCWD, '=/srv/l'),
+      call('symlinkat', '=/etc/passwd', AT_FDCWD, '=/srv/l2'),
+    ],
+    events: [syscall('symlinkat', value('/etc/passwd'), value(AT_FDCWD), value('/srv/l2'))],
+  },
+  'tracingpolicy__hardlink-observe.yaml': {
+    actions: [call('link', AT_FDCWD, '=/etc/passwd', AT_FDCWD, '=/srv/l3', 0)],
+    events: [syscall('linkat', value(AT_FDCWD), value('/etc/passwd'), value(AT_FDCWD), value('/srv/l3'), value(0))],
+  },
+  'tracingpolicy__openat_write.yaml': {
+    actions: [call('openat', AT_FDCWD, '=/etc/passwd', 0), call('openat', AT_FDCWD, '=/etc/passwd', 1)],
+    events: [syscall('openat', value(AT_FDCWD), value('/etc/passwd'), value(1))],
+  },
+  'tracingpolicy__filename_monitoring_filtered.yaml': {
+    actions: [
+      ['readfile', '/etc/passwd'],
+      ['append', '/etc/passwd'],
+    ],
+    events: [told('security_file_permission', { path: '/etc/passwd' }, value(2))],
+  },
+  'tracingpolicy__list-syscalls.yaml': {
+    actions: [call('dup', 0), call('dup2', 0, 9)],
+    events: [syscall('dup'), syscall('dup2')],
+  },
+  'tracingpolicy__sys_clock_settime.yaml': {
+    actions: [call('clock_settime', 77, 0)],
+    events: [syscall('clock_settime', value(77))],
+  },
+  'tracingpolicy__tty.yaml': {
+    actions: [['append', '/dev/ptmx']],
+    events: [told('tty_write', { path: '/dev/ptmx' }, { size: 1 })],
+  },
+  'tracingpolicy__security_inode_follow_link.yaml': {
+    actions: [['call', CALLS.openat, AT_FDCWD, '=/proc/self/exe', 0]],
+    events: [told('security_inode_follow_link', { path: '/self' })],
+  },
+  'tracingpolicy__process-exec__process-exec-elf-begin.yaml': {
+    actions: [['exec', `${PROGRAMS}/corpus`]],
+    events: [told('security_bprm_creds_from_file', { path: `${PROGRAMS}/corpus` })],
+  },
+};
+
+/** By kernel, then what holds on all of them. */
+export const REFUSED: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  all: {},
+  '6.1': {},
+  '6.12': {},
+};

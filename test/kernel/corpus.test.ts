@@ -1,0 +1,92 @@
+/**
+ * The policies that Tetragon publishes: each is loaded and attached, or refused for a reason that is named here. Of each kind
+ * one is put to use.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TracerEvent } from '../../types/index.js';
+import type { NamedAction } from './matrix-policy.js';
+import { carryOut, prepareMatrix, PROGRAM } from './matrix-setup.js';
+import { MODULE_FILE } from './matrix-objects.js';
+import { REFUSED, SCENARIOS, type Expected } from './corpus-scenarios.js';
+import { assertPart, corpus, hooksOf, kernel, Recording } from './support.js';
+
+interface Outcome {
+  readonly codes: readonly string[];
+  readonly reason: string;
+}
+
+/** What a failed load says: the codes of a policy's diagnostics, or the one of the kernel. */
+function outcomeOf(error: unknown): Outcome {
+  const { code, message, diagnostics } = error as Error & {
+    code: string;
+    diagnostics?: readonly { code: string; severity: string; message: string }[];
+  };
+  const errors = (diagnostics ?? []).filter(({ severity }) => severity === 'error');
+  if (errors.length === 0) return { codes: [code], reason: message };
+  return { codes: [...new Set(errors.map((each) => each.code))].sort(), reason: errors[0]?.message ?? '' };
+}
+
+function checkScenario(expected: readonly Expected[], events: readonly TracerEvent[], policyName: string): void {
+  const own = hooksOf(events).filter((event) => event.policyName === policyName && event.process.binary === PROGRAM);
+  let from = 0;
+  for (const each of expected) {
+    const at = own.findIndex((event, i) => i >= from && event.functionName === each.functionName);
+    const seen = own.map(({ functionName }) => functionName).join(', ');
+    assert.ok(at >= 0, `${each.functionName} is missing after number ${from} of: ${seen}`);
+    assertPart(own[at]?.args, each.args, each.functionName);
+    from = at + 1;
+  }
+}
+
+describe(`published policies on ${kernel}`, () => {
+  const files = existsSync(corpus) ? readdirSync(corpus).sort() : [];
+  const refused: string[] = [];
+  let recording: Recording | undefined;
+  let loaded = 0;
+
+  before(async function () {
+    if (files.length === 0) {
+      if (process.env['REQUIRE_ALL'] === '1') throw new Error(`${corpus} is missing`);
+      this.skip();
+    }
+    prepareMatrix();
+    recording = await Recording.open(undefined);
+  });
+  after(async () => {
+    await recording?.close();
+    console.log(`      ${loaded} of ${files.length} are loaded on ${kernel}; the others:`);
+    for (const line of refused) console.log(`      ${line}`);
+  });
+
+  for (const file of files) {
+    it(file, async () => {
+      assert.ok(recording !== undefined);
+      const { tracer } = recording;
+      const status = await tracer.addPolicy(join(corpus, file)).catch(outcomeOf);
+      if ('codes' in status) {
+        refused.push(`${file}: ${status.codes.join(', ')} (${status.reason})`);
+        assert.deepEqual(status.codes, REFUSED[kernel]?.[file] ?? REFUSED['all']?.[file] ?? [], status.reason);
+        return;
+      }
+      loaded++;
+      const name = status[0]?.name ?? '';
+      const expectsRefusal = REFUSED[kernel]?.[file] ?? REFUSED['all']?.[file];
+      assert.equal(expectsRefusal, undefined, 'it is loaded: take it from the list');
+      const scenario = SCENARIOS[file];
+      if (scenario !== undefined) {
+        const actions = scenario.actions.map((action, i): NamedAction => ({ name: `corpus${i}`, action }));
+        const events = await recording.during(() => carryOut(actions));
+        checkScenario(scenario.events, events, name);
+      }
+      await tracer.removePolicy(name);
+    });
+  }
+
+  it('those with scenarios are all there', function () {
+    if (files.length === 0) this.skip();
+    assert.deepEqual(Object.keys(SCENARIOS).filter((file) => !files.includes(file)), []); // prettier-ignore
+    assert.ok(readFileSync(MODULE_FILE).length > 0);
+  });
+});
