@@ -24,7 +24,7 @@ export const OTHER_VALUES: Readonly<Partial<Record<Operator, Check>>> = {
   NotSPort: checkPort,
   DPort: checkPort,
   NotDPort: checkPort,
-  Protocol: named('PROTOCOL_UNKNOWN', 'protocol', PROTOCOLS, 255n),
+  Protocol: named('PROTOCOL_UNKNOWN', 'protocol', PROTOCOLS, 65535n),
   Family: named('FAMILY_UNKNOWN', 'address family', FAMILIES, 255n),
   State: named('STATE_UNKNOWN', 'TCP state', TCP_STATES, 31n),
   FileType: checkFileType,

@@ -59,6 +59,11 @@ describe('policy: JSON Schema', () => {
   });
 });
 
+/** What the format has here beyond the resource. */
+const OWN_FIELDS = ['matchArgs', 'matchReturnArgs', 'matchData'].map(
+  (list) => `spec.kprobes[].selectors[].${list}[].inode`,
+);
+
 describe('policy: the table of the language', () => {
   it('has every field of the resource, and no other', function () {
     const rows = facts();
@@ -81,7 +86,7 @@ describe('policy: the table of the language', () => {
     const names = new Set([...found.keys()].map(canonical));
     assert.deepEqual(
       [...names].filter((name) => !wanted.has(name)),
-      [],
+      OWN_FIELDS,
       'fields that the resource has not',
     );
     assert.deepEqual(
@@ -90,6 +95,7 @@ describe('policy: the table of the language', () => {
       'fields that are missing',
     );
     for (const [path, facts_] of found) {
+      if (OWN_FIELDS.includes(canonical(path))) continue;
       const fact = wanted.get(canonical(path)) ?? '';
       if (path === 'apiVersion' || path === 'kind' || path === 'spec') continue; // a cluster asks for them itself
       assert.equal(facts_, fact, path);
