@@ -9,7 +9,7 @@ import type {
   SocketArgument,
   UserNamespace,
 } from '../../types/events.js';
-import { capabilityNames } from './capabilities.js';
+import { capabilityName, capabilityNames } from './capabilities.js';
 import { quoteJson } from './escape.js';
 import { machineNamespaces } from './host-namespaces.js';
 import { capabilitiesJson, listField, longField, message, numberField, stringField } from './json-fields.js';
@@ -79,7 +79,7 @@ function memberJson(argument: HookArgument): string {
     case 'user_namespace':
       return `"user_ns_arg":${userNamespaceJson(argument)}`;
     case 'capability': {
-      const [name = ''] = argument.value < 0 ? [] : capabilityNames(1n << BigInt(argument.value));
+      const name = capabilityName(argument.value) ?? '';
       return `"capability_arg":${message(`,"value":${argument.value}`, stringField('name', name))}`;
     }
     case 'kernel_cap_t':

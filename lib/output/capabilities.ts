@@ -47,6 +47,10 @@ const NAMES = [
 
 export const CAP_SYS_ADMIN = 1n << 21n;
 
+export function capabilityName(number: number): string | undefined {
+  return NAMES[number];
+}
+
 /** Bits without a name here, of a kernel newer than this list, are left out. */
 export function capabilityNames(mask: bigint): string[] {
   return NAMES.filter((_, bit) => ((mask >> BigInt(bit)) & 1n) === 1n);

@@ -122,6 +122,7 @@ describe('JSON output of arguments', () => {
       { capability_arg: { value: 1, name: 'DAC_OVERRIDE' } },
     ],
     [{ type: 'capability', index: 0, value: -1 }, { capability_arg: { value: -1 } }],
+    [{ type: 'capability', index: 0, value: 2147483647 }, { capability_arg: { value: 2147483647 } }],
     ...each(['kernel_cap_t', 'cap_inheritable', 'cap_permitted', 'cap_effective'], (type) => [
       { type, index: 0, value: 3n, names: [] },
       { [`${type}_arg`]: 'CAP_CHOWN DAC_OVERRIDE' },

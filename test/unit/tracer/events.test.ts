@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import type { HookImage, ValueImage } from '../../../lib/policy/image.js';
+import type { ProcessImage } from '../../../lib/process/process.js';
+import { KprobeEvent } from '../../../lib/tracer/events.js';
+import type { ArgumentType } from '../../../types/policy-language.js';
+import { recordOf, slabOf, type MadeValue } from '../wire/values.js';
+
+const valueOf = (type: ArgumentType, index: number): ValueImage => ({
+  index,
+  type,
+  ints: [],
+  texts: {},
+  net: {},
+  position: { line: 1, column: 1 },
+});
+
+function eventOf(image: Pick<HookImage, 'args' | 'data' | 'returnArg'>, values: readonly MadeValue[]): KprobeEvent {
+  const { slab, at } = slabOf(recordOf(values));
+  const hook = { id: 8, policyName: 'p', functionName: 'f', image: image as HookImage };
+  return new KprobeEvent(slab, at, {} as ProcessImage, hook);
+}
+
+describe('the values of a hook event', () => {
+  const args = [valueOf('string', 1), valueOf('nop', 2), valueOf('int', 3)];
+  const values = [{ text: 'a' }, { value: 9n }, { value: -3n }];
+  const told = [
+    { type: 'string', index: 1, value: 'a', truncated: false },
+    { type: 'int', index: 3, value: -3 },
+  ];
+
+  it('are args, then data, then the return value; a nop has a slot and is left out', () => {
+    const image = { args, data: [valueOf('nop', 0), valueOf('uint64', 0)], returnArg: valueOf('file', 0) };
+    const event = eventOf(image, [...values, {}, { value: 7n }, { text: '/x', value: 5n }]);
+    assert.deepEqual(event.args, told);
+    assert.deepEqual(event.data, [{ type: 'uint64', index: 0, value: 7n }]);
+    assert.equal(event.return?.type, 'file');
+    assert.equal('path' in event.return && event.return.path, '/x');
+    assert.equal(event.returnAction, 'post');
+  });
+
+  it('data is empty and the return value absent where the policy has none', () => {
+    const event = eventOf({ args, data: [] }, values);
+    assert.deepEqual([event.args, event.data, event.return], [told, [], undefined]);
+    assert.equal(event.returnAction, undefined);
+  });
+
+  it('are decoded once', () => {
+    const event = eventOf({ args, data: [valueOf('int', 0)] }, [...values, { value: 1n }]);
+    assert.equal(event.args, event.args);
+    assert.equal(event.data, event.data);
+  });
+});
