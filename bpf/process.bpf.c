@@ -77,6 +77,17 @@ static __noinline int state_at_fork(struct task_struct *parent, struct task_stru
 	return 0;
 }
 
+/* Of a process that runs already. */
+static __noinline int state_as_found(struct task_struct *task)
+{
+	struct process_state state = { .start_time = READ(task, start_boottime) };
+	u32 tgid = READ(task, tgid);
+
+	fill_state(&state, task);
+	bpf_map_update_elem(&process_states, &tgid, &state, BPF_NOEXIST);
+	return 0;
+}
+
 /* ---- exec ------------------------------------------------------------------------------------------------ */
 
 static __always_inline u32 append_text(struct exec_scratch *s, u32 used, struct text_ref *ref, u32 start)
@@ -355,21 +366,15 @@ int scan_processes(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct text_buffer *text;
-	struct control *c = shared_control();
-	u32 tgid, zero = 0;
+	u32 zero = 0;
 	bool again = false;
 
-	if (!task || !c)
+	if (!task)
 		return 0;
-	tgid = READ(task, tgid);
-	if (READ(task, pid) != tgid || READ(task, exit_state) == EXIT_DEAD)
+	if (READ(task, pid) != READ(task, tgid) || READ(task, exit_state) == EXIT_DEAD)
 		return 0;
-	if (keeps_state()) {
-		struct process_state state = { .start_time = READ(task, start_boottime) };
-
-		fill_state(&state, task);
-		bpf_map_update_elem(&process_states, &tgid, &state, BPF_NOEXIST);
-	}
+	if (keeps_state())
+		state_as_found(task);
 	text = bpf_map_lookup_elem(&scan_text, &zero);
 	if (!text || !keeps_bits())
 		return 0;

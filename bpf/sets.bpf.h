@@ -100,9 +100,11 @@ __noinline int find_sets(struct text_buffer *text, u32 start, struct process_set
 	struct trie_key *key;
 	u32 length, count;
 
-	if (!text || !sets || start < TEXT_LEAD || start > TEXT_END)
+	if (!text || !sets || start < TEXT_LEAD)
 		return 0;
+	start = at_most(start, TEXT_END);
 	length = TEXT_END - start;
+	opaque(length);
 	if (length <= BINARY_TEXT_MAX)
 		add_sets(sets, bpf_map_lookup_elem(&binary_equal, &text->bytes[start]));
 
@@ -237,17 +239,17 @@ static __always_inline void drop_cleared(struct process_bits *bits)
 
 /*
  * Of the sets that are being added, those that a process is in by what it and those before it execute: the walk may not have
- * reached them. `followed`: only those that it would be in as a child.
+ * reached them. `followed`: only those that its children are in whatever they execute. Of text->task, a process's leader.
  */
-static __noinline int add_lineage(struct text_buffer *text, struct task_struct *leader, struct process_sets *sets,
-				  bool followed)
+__noinline int find_lineage(struct text_buffer *text, struct process_sets *sets, u32 followed)
 {
 	struct scan_request *request = current_request();
 	struct control *c = shared_control();
-	struct task_struct *task = KERNEL(task_struct, leader);
+	struct task_struct *task;
 
-	if (!request || !c)
+	if (!text || !sets || !request || !c)
 		return 0;
+	task = KERNEL(task_struct, text->task);
 	for (u32 i = 0; i < LINEAGE_MAX; i++) {
 		struct process_bits *bits = bits_of(task);
 		struct process_sets own = {};
@@ -260,7 +262,7 @@ static __noinline int add_lineage(struct text_buffer *text, struct task_struct *
 #pragma unroll
 		EACH_WORD(w)
 			sets->words[w] |= own.words[w] & request->add.words[w] & (followed ? c->follow[w] : ~0ULL);
-		followed = true;
+		followed = 1;
 		parent = KERNEL(task_struct, READ(task, real_parent));
 		parent = KERNEL(task_struct, READ(parent, group_leader));
 		if (!parent || parent == task)
@@ -268,6 +270,13 @@ static __noinline int add_lineage(struct text_buffer *text, struct task_struct *
 		task = parent;
 	}
 	return 0;
+}
+
+static __always_inline void add_lineage(struct text_buffer *text, struct task_struct *leader, struct process_sets *sets,
+					bool followed)
+{
+	text->task = (u64)leader;
+	find_lineage(text, sets, followed);
 }
 
 /* ---- exec and fork --------------------------------------------------------------------------------------- */
