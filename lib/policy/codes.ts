@@ -44,6 +44,7 @@ export const DIAGNOSTIC_CODES = {
   SIZE_ARG_WITHOUT_ARG: 'warning',
   BUFFER_WITHOUT_SIZE: 'error',
   RESOLVE_SYNTAX: 'error',
+  RESOLVE_USER_MEMORY: 'error',
   SOURCE_UNKNOWN: 'error',
   SOURCE_WITHOUT_RESOLVE: 'error',
   REGISTER_UNKNOWN: 'error',

@@ -67,6 +67,11 @@ function checkFunctionArg(hook: Hook, arg: ArgData, report: Report): void {
   }
   checkBuffer(hook, arg, report);
   if (hook.data.syscall === false || hook.data.call?.startsWith('list:') === true) return;
+  if (fromRegisters && arg.resolve) {
+    const message = 'what a parameter of a system call points to is in user space, where no members are followed';
+    const hint = 'hook the function of the kernel that the call ends in, with `syscall: false`';
+    report.add('RESOLVE_USER_MEMORY', places.value(arg, 'resolve'), message, hint);
+  }
   if (arg.type === undefined || arg.resolve || !KERNEL_ONLY.has(arg.type)) return;
   const hint = 'for a path given to a system call use string; for a function of the kernel set `syscall: false`';
   report.add('SYSCALL_ARG_TYPE', places.value(arg, 'type'), `system calls have no parameter of type ${arg.type}`, hint);

@@ -134,7 +134,6 @@ describe('policy: expressions', () => {
     const value = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
     fc.assert(
       fc.property(whole, value, value, (text, i, j) => {
-        // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call
         const plain = new Function('i', 'j', `return ${text.replace(/\d+/g, '$&n')}`)(i, j) as bigint;
         const steps = generate(compileExpression(`${text} == 0`, SCOPE));
         if (steps === undefined) return;

@@ -116,6 +116,12 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
+    'members of user memory',
+    kprobe(
+      'call: sys_connect\nargs: [{index: 1, type: uint16, btfType: sockaddr, resolve: ⟦RESOLVE_USER_MEMORY⟧sa_family}]',
+    ),
+  ],
+  [
     'a misspelt source',
     kprobe('call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_UNKNOWN⟧current_tsk, resolve: pid}]'),
   ],
