@@ -1,6 +1,13 @@
 /** Records as the kernel side writes them, made up. */
-import { EventExec, EventExit, EventFork, EventHeader, EventHook, EventType } from '../../../lib/wire/layout.gen.js';
-import { ArgValue } from '../../../lib/wire/layout.gen.js';
+import {
+  EventExec,
+  EventExit,
+  EventFork,
+  EventHeader,
+  EventHook,
+  EventType,
+  Value,
+} from '../../../lib/wire/layout.gen.js';
 
 export interface Who {
   readonly pid: number;
@@ -49,10 +56,10 @@ export function exit(who: Who, status = 0): Buffer {
   return bytes;
 }
 
-export function hook(who: Who, id: number, args = 0, text = ''): Buffer {
-  const bytes = record(EventType.EVENT_HOOK, EventHook.sizeof + args * ArgValue.sizeof, who, EventHook.key, text);
+export function hook(who: Who, id: number, values = 0, text = ''): Buffer {
+  const bytes = record(EventType.EVENT_HOOK, EventHook.sizeof + values * Value.sizeof, who, EventHook.key, text);
   bytes.writeUInt32LE(id, EventHook.hook);
   bytes.writeBigUInt64LE(1n, EventHook.matched);
-  bytes.writeUInt32LE(args, EventHook.argsCount);
+  bytes.writeUInt32LE(values, EventHook.valuesCount);
   return bytes;
 }
