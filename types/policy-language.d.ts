@@ -50,7 +50,8 @@ export interface Argument {
   readonly sizeArgIndex?: number;
   readonly btfType?: string;
   readonly btfTypeModule?: string;
-  readonly source?: string;
+  /** Instead of a parameter: the task that is running, or the registers. `resolve` says what of it. */
+  readonly source?: 'current_task' | 'pt_regs';
 }
 
 /** `0x` hexadecimal, `0` octal or decimal when written as text. */

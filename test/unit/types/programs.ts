@@ -25,6 +25,16 @@ export const PROGRAMS: readonly Program[] = [
   { name: 'DPort of a sockaddr', spec: filter('sockaddr', 'operator: «"DPort"|"SPort"», values: ["4"]') },
   { name: 'FileType of a descriptor', spec: filter('fd', 'operator: «"FileType"|"Equal"», values: ["reg"]') },
   { name: 'an unknown type of file', spec: filter('file', 'operator: "FileType", values: [«"folder"|"dir"»]') },
+  { name: 'inode beside Prefix', spec: filter('file', 'operator: «"Prefix"|"Equal"», values: ["/a"], inode: true') },
+  { name: 'the inode of a text', spec: filter('string', 'operator: "Equal", values: ["/a"]«, inode: true|»') },
+  {
+    name: 'the inode of a type of file',
+    spec: filter('path', 'operator: "FileType", values: ["reg"]«, inode: true|»'),
+  },
+  {
+    name: 'a source that is not there',
+    spec: kprobe('data: [{ index: 0, type: "int", source: «"current"|"current_task"», resolve: "pid" }]'),
+  },
   { name: 'a number for a text', spec: filter('string', 'operator: "Equal", values: [«4|"4"»]') },
   {
     name: 'a filter on nop',
