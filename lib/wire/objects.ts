@@ -30,7 +30,10 @@ function isFiltered(value: ValueImage): boolean {
 
 function hasTables({ texts, net }: ValueImage): boolean {
   const tables = [texts.equal, texts.prefix, texts.postfix, net.source, net.destination];
-  return tables.some((table) => table !== undefined) || (texts.substrings ?? []).length > 0;
+  return (
+    [texts.substrings, net.groups].some((list) => (list ?? []).length > 0) ||
+    tables.some((table) => table !== undefined)
+  );
 }
 
 export interface HookAutomaton extends Automaton {

@@ -47,7 +47,7 @@ const BPF: Scenario = {
   actions: [
     ['bpfprog', 'corpus'],
     ['bpfmap', 'corpus'],
-    ['perf', 1],
+    ['perf', 2],
   ],
   events: [
     told('bpf_check', { programType: 'BPF_PROG_TYPE_SOCKET_FILTER', instructions: 2, name: 'corpus' }),

@@ -77,9 +77,9 @@ export const OBJECTS: readonly Subject[] = [
   told(
     'perf_event',
     { call: 'security_perf_event_alloc', args: [{ index: 0, type: 'perf_event' }] },
-    ['perf', 1],
-    { eventType: 'PERF_TYPE_SOFTWARE', config: 1n },
-    { perf_event_arg: { Type: 'PERF_TYPE_SOFTWARE', Config: '1' } },
+    ['perf', 2],
+    { eventType: 'PERF_TYPE_SOFTWARE', config: 2n },
+    { perf_event_arg: { Type: 'PERF_TYPE_SOFTWARE', Config: '2' } },
   ),
   told(
     'load_info',

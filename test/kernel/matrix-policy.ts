@@ -20,6 +20,8 @@ export interface NamedAction {
 export interface Plan {
   readonly subject: Subject;
   readonly policyName: string;
+  /** Of the subject's own hook. */
+  readonly message: string;
   readonly cases: readonly Case[];
   readonly told: readonly (Told & { readonly name: string })[];
   readonly actions: readonly NamedAction[];
@@ -57,7 +59,7 @@ export function planOf(subject: Subject, number: number, kernel: string): Plan {
     ...cases.map(({ row, missName }) => ({ name: missName, action: row.miss })),
     ...told,
   ];
-  return { subject, policyName, cases, told, actions, yaml: JSON.stringify(yaml) };
+  return { subject, policyName, message: `${prefix}0`, cases, told, actions, yaml: JSON.stringify(yaml) };
 }
 
 const NAME: Value = { index: 0, type: 'string', source: 'current_task', resolve: 'comm' };

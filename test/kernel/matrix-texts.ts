@@ -124,7 +124,7 @@ const PLAIN: readonly Subject[] = [
     { call: 'security_socket_connect', args: [{ index: 1, type: 'sockaddr_un' }] },
     `${NOWHERE}/`,
     (text) => ['unix', text],
-    () => ({}),
+    (text) => ({ sockaddrun_arg: { family: 'AF_UNIX', path: text } }),
   ),
   textSubject(
     'net_device',

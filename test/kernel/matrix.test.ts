@@ -99,7 +99,7 @@ for (const attach of MECHANISMS) {
         for (const told of plan.told) {
           it(`is told: ${told.action.join(' ').slice(0, 60)}`, () => {
             assert.ok(!failures.has(plan), 'not loaded');
-            const [event] = seen.of(plan, told.name);
+            const event = seen.of(plan, told.name).find(({ message }) => message === plan.message);
             assert.ok(event !== undefined, 'the hook did not see the action');
             assertPart(valueOf(event, plan), told.value, 'value');
             assertPart(jsonOf(event, plan), told.json, 'json');

@@ -62,6 +62,17 @@ export class Recording {
     await arrived;
   }
 
+  /** Resolves when that many more events of the kind have come. */
+  async more(count: number, wanted: (event: TracerEvent) => boolean): Promise<void> {
+    let left = count;
+    await new Promise<void>((resolve) => {
+      this.#onEvent = () => {
+        const last = this.events.at(-1);
+        if (last !== undefined && wanted(last) && --left === 0) resolve();
+      };
+    });
+  }
+
   /** What `run` causes, and nothing of before. */
   async during(run: () => void | Promise<void>): Promise<TracerEvent[]> {
     const from = this.events.length;
