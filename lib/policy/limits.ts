@@ -33,8 +33,8 @@ export const CEL_STEPS_MAX = 48;
 /** Values that the steps of an expression work on at once. */
 export const CEL_REGISTERS = 8;
 /** Characters of a CEL expression, and parentheses in each other: bounds the time that it takes. */
-export const CEL_TEXT_MAX = 4096;
-export const CEL_DEPTH_MAX = 64;
+export const CEL_TEXT_MAX = 1024;
+export const CEL_DEPTH_MAX = 32;
 export const SUBSTRING_PASSES_MAX = 4;
 export const AUTOMATON_STATES_MAX = 65535;
 export const PROCESS_TESTS_MAX = 128;

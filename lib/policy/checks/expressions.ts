@@ -1,10 +1,49 @@
 /** Checks CEL expressions, with the place of each mistake in the text. */
 import { CelError, compileExpression } from '../cel/cel.js';
-import { scopeOf, type FilterList } from '../expressions.js';
+import { filteredSlots, scopeOf, type FilterList } from '../expressions.js';
+import { CEL_STEPS_MAX } from '../limits.js';
 import type { Hook, ValueFilter } from '../model.js';
 import type { Report } from '../report.js';
+import { ARG_TYPES, OPERATORS_OF, type Operator } from '../vocabulary.js';
 
-export function checkExpressions(hook: Hook, list: FilterList, filter: ValueFilter, report: Report): void {
+interface Expressions {
+  readonly list: FilterList;
+  readonly filter: ValueFilter;
+}
+
+/** Each filter once, however many selectors have it through a macro; no more of them than can be evaluated. */
+export function checkExpressions(hook: Hook, report: Report): void {
+  const all = expressionsOf(hook);
+  const count = all.reduce((sum, { filter }) => sum + (filter.values ?? []).length, 0);
+  if (count > CEL_STEPS_MAX) {
+    const message = `${count} expressions; those of a hook together have at most ${CEL_STEPS_MAX} steps`;
+    const hint = 'use InRange, InMap or Mask, or make two hooks of it';
+    report.add('LIMIT_CEL', report.places.key(hook.data, 'selectors'), message, hint);
+    return;
+  }
+  for (const { list, filter } of all) checkFilter(hook, list, filter, report);
+}
+
+function expressionsOf(hook: Hook): Expressions[] {
+  const found = new Map<ValueFilter, Expressions>();
+  for (const selector of hook.selectors) {
+    for (const list of ['matchArgs', 'matchData', 'matchReturnArgs'] as const) {
+      for (const filter of selector[list] ?? []) {
+        if (filter.operator === 'CelExpr' && fitsType(hook, list, filter)) found.set(filter, { list, filter });
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+/** What does not has been told. */
+function fitsType(hook: Hook, list: FilterList, filter: ValueFilter): boolean {
+  const type = filteredSlots(hook, list, filter)[0]?.arg.type;
+  const allowed: readonly Operator[] = type === undefined ? [] : OPERATORS_OF[ARG_TYPES[type].class];
+  return allowed.includes('CelExpr');
+}
+
+function checkFilter(hook: Hook, list: FilterList, filter: ValueFilter, report: Report): void {
   const { values = [] } = filter;
   const scope = scopeOf(hook, list, filter);
   values.forEach((text, i) => {

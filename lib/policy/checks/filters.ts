@@ -12,7 +12,6 @@ import {
   type ArgTypeName,
   type Operator,
 } from '../vocabulary.js';
-import { checkExpressions } from './expressions.js';
 import { checkValues } from './values.js';
 
 export function checkValueFilters(hook: Hook, selector: SelectorData, report: Report): void {
@@ -91,7 +90,6 @@ function checkFilter(
 function checkOwnRules(hook: Hook, list: FilterList, filter: ValueFilter, arg: ArgData, report: Report): void {
   const { places } = report;
   const { operator = 'Equal', args: positions = [] } = filter;
-  if (operator === 'CelExpr') checkExpressions(hook, list, filter, report);
   if (operator === 'CapabilitiesGained') {
     const second = filteredSlots(hook, list, filter)[1]?.arg.type;
     if (second !== undefined && ARG_TYPES[second].class !== 'capabilities') {

@@ -5,6 +5,7 @@ import { quote, type Report } from '../report.js';
 import { HOOK_KINDS } from '../vocabulary.js';
 import { checkActions } from './actions.js';
 import { checkArgs } from './args.js';
+import { checkExpressions } from './expressions.js';
 import { checkValueFilters } from './filters.js';
 import { checkLists } from './lists.js';
 import { checkMacros } from './macros.js';
@@ -37,6 +38,7 @@ export function checkPolicy(policy: PolicyData, hooks: readonly Hook[], report: 
       checkProcessFilters(selector, report);
       checkActions(policy, hook, selector, report);
     }
+    checkExpressions(hook, report);
     checkSelectors(hook, report);
   }
 }

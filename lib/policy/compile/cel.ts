@@ -10,15 +10,22 @@ import { capabilityBits } from '../names/kernel.js';
 import type { Report } from '../report.js';
 import { shared } from './filters.js';
 
-interface Condition {
-  readonly selector: number;
-  readonly item: { readonly late: boolean; readonly steps: readonly CelStep[] };
+interface Item {
+  readonly late: boolean;
+  readonly steps: readonly CelStep[];
 }
 
 export function celSteps(hook: Hook, report: Report): HookImage['cel'] {
-  const conditions = hook.selectors.flatMap((selector, s) =>
+  // A macro brings the same filter to many selectors.
+  const known = new Map<ValueFilter, Item | undefined>();
+  const itemOf = (list: FilterList, filter: ValueFilter): Item[] => {
+    if (!known.has(filter)) known.set(filter, condition(hook, list, filter, report));
+    const item = known.get(filter);
+    return item === undefined ? [] : [item];
+  };
+  const conditions = hook.selectors.flatMap((data, selector) =>
     (['matchArgs', 'matchData', 'matchReturnArgs'] as const).flatMap((list) =>
-      (selector[list] ?? []).flatMap((filter) => condition(hook, list, filter, s, report)),
+      (data[list] ?? []).flatMap((filter) => itemOf(list, filter).map((item) => ({ selector, item }))),
     ),
   );
   const all = shared(conditions);
@@ -38,19 +45,19 @@ function filterStep(selectors: readonly number[]): CelStep {
   return { op: 'filter', to: 0, a: 0, b: 0, imm: 0n, selectors };
 }
 
-function condition(hook: Hook, list: FilterList, filter: ValueFilter, selector: number, report: Report): Condition[] {
+function condition(hook: Hook, list: FilterList, filter: ValueFilter, report: Report): Item | undefined {
   const tree =
     filter.operator === 'CelExpr'
       ? expression(hook, list, filter)
       : filter.operator === 'CapabilitiesGained'
         ? gained(hook, list, filter)
         : undefined;
-  if (tree === undefined) return [];
+  if (tree === undefined) return undefined;
   const steps = generate(tree);
-  if (steps !== undefined) return [{ selector, item: { late: isLate(tree), steps } }];
+  if (steps !== undefined) return { late: isLate(tree), steps };
   const span = report.places.value(filter, 'values');
   report.add('LIMIT_CEL', span, 'the expression needs more than eight values at once', 'make several filters of it');
-  return [];
+  return undefined;
 }
 
 /** Each value is an expression; any of them may hold. Mistakes have been reported before. */

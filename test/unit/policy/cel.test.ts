@@ -205,9 +205,9 @@ describe('policy: expressions', () => {
   it('needs no more than eight registers for what is not too long', () => {
     const chain = Array.from({ length: 9 }, (_, i) => `i == ${i} ? j == ${i} : `).join('');
     assert.ok(generate(compileExpression(`${chain}false`, SCOPE)));
-    const tree = (depth: number): string => (depth === 0 ? 'i' : `(${tree(depth - 1)} + ${tree(depth - 1)} * j)`);
+    const tree = (depth: number): string => (depth === 0 ? 'i' : `(${tree(depth - 1)}+${tree(depth - 1)})`);
     assert.ok(generate(compileExpression(`${tree(3)} == 0`, SCOPE)));
-    assert.equal(generate(compileExpression(`${tree(8)} == 0`, SCOPE)), undefined);
+    assert.equal(generate(compileExpression(`${tree(8)}==0`, SCOPE)), undefined);
   });
 });
 
@@ -263,6 +263,18 @@ describe('policy: expressions of a hook', () => {
     assert.equal(gained('', 0b111n, 0b101n), false);
     assert.equal(gained(', values: [CAP_DAC_READ_SEARCH]', 0b011n, 0b101n), true);
     assert.equal(gained(', values: [CAP_CHOWN, CAP_KILL]', 0b011n, 0b101n), false);
+  });
+
+  it('refuses more expressions than can be evaluated, and one that is too wide', () => {
+    const on = (values: string): string =>
+      kprobe(`${args}\n⟦LIMIT_CEL⟧selectors:\n- matchArgs: [{args: [0], operator: CelExpr, values: [${values}]}]`);
+    checkMarked(on(Array.from({ length: 49 }, (_, i) => `arg0 == ${i}`).join(', ')));
+    const tree = (depth: number): string => (depth === 0 ? 'i' : `(${tree(depth - 1)}+${tree(depth - 1)})`);
+    checkMarked(
+      kprobe(
+        `call: f\nargs: [{index: 0, type: int, label: i}]\nselectors:\n- matchArgs: [{args: [0], operator: CelExpr, values: ⟦LIMIT_CEL⟧["${tree(8)}==0"]}]`,
+      ),
+    );
   });
 
   const args = 'call: f\nsyscall: false\nargs: [{index: 0, type: int}, {index: 1, type: string, label: path}]';
