@@ -74,7 +74,8 @@ function completeSteps(states: readonly State[], root: number): void {
     const state = states[at] as State;
     const suffix = states[suffixes.get(at) ?? root] as State;
     if (at !== root) state.match |= suffix.match;
-    state.next.forEach((child, byte) => {
+    for (let byte = 0; byte < BYTE_VALUES; byte++) {
+      const child = state.next[byte] as number;
       const instead = at === root ? root : (suffix.next[byte] as number);
       if (child === 0) {
         state.next[byte] = instead;
@@ -82,7 +83,7 @@ function completeSteps(states: readonly State[], root: number): void {
         suffixes.set(child, instead);
         queue.push(child);
       }
-    });
+    }
   }
 }
 
@@ -94,10 +95,8 @@ function encodeStates(states: readonly State[]): Uint8Array {
     const at = number * stride;
     view.setUint32(at, number, true);
     view.setBigUint64(at + KEY_BYTES + AutomatonState.match, match, true);
-    next.forEach((to, byte) => {
-      const offset = AutomatonState.next + byte * AutomatonState.nextStride;
-      view.setUint16(at + KEY_BYTES + offset, to, true);
-    });
+    // as it is in memory: the machines that the programs are for are little-endian
+    bytes.set(new Uint8Array(next.buffer), at + KEY_BYTES + AutomatonState.next);
   });
   return bytes;
 }

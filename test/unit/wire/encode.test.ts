@@ -1,23 +1,80 @@
+/** A hook's image to the bytes of struct hook_config. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
-import type { HookImage } from '../../../lib/policy/image.js';
-import { encodeHook, type EncodedHook } from '../../../lib/wire/encode.js';
+import type { HookImage, IntGroup as ImageGroup, ProcessGroup } from '../../../lib/policy/image.js';
+import { encodeHook, type EncodeContext, type EncodedHook } from '../../../lib/wire/encode.js';
 import {
-  ArgConfig,
-  ArgType,
-  ArgValue,
-  BinaryTest,
+  AbiLimit,
+  ChangeTest,
   HookConfig,
   IntGroup,
   IntOp,
   IntTest,
-  TextConfig,
-  TextTable,
-  TextVerdict,
-  TrieKey,
+  NetDetail,
+  ObjectConfig,
+  ProcessField,
+  ProcessTest,
+  ResolveStep,
+  SubstringPass,
+  Value,
+  ValueConfig,
+  ValueMemory,
+  ValueRead,
+  ValueSource,
 } from '../../../lib/wire/layout.gen.js';
+import { encodeContext, hookImage, value } from './images.js';
 
-const YAML = `apiVersion: cilium.io/v1alpha1
+const VALUES = AbiLimit.HOOK_VALUES_MAX * Value.sizeof;
+
+function configOf(hook: HookImage, context: Partial<EncodeContext> = {}): DataView {
+  return new DataView(encodeHook(hook, encodeContext(context)).config.buffer);
+}
+
+function mapOf(encoded: EncodedHook, name: string): EncodedHook['maps'][number] {
+  const found = encoded.maps.find((each) => each.name === name);
+  assert.ok(found, name);
+  return found;
+}
+
+const slotAt = (slot: number): number => HookConfig.values + slot * HookConfig.valuesStride;
+const objectAt = (index: number): number => HookConfig.objects + index * HookConfig.objectsStride;
+
+/** Groups with their tests, as numbers. */
+function groupsOf(view: DataView, count: number): unknown[] {
+  return Array.from({ length: count }, (_, g) => {
+    const at = HookConfig.groups + g * HookConfig.groupsStride;
+    const first = view.getUint8(at + IntGroup.first);
+    const tests = Array.from({ length: view.getUint8(at + IntGroup.count) }, (_each, t) => {
+      const test = HookConfig.tests + (first + t) * HookConfig.testsStride;
+      return [
+        view.getUint32(test + IntTest.op, true),
+        view.getBigUint64(test + IntTest.value, true),
+        view.getBigUint64(test + IntTest.upper, true),
+        view.getBigUint64(test + IntTest.selectors, true),
+      ];
+    });
+    const [negate, field] = [view.getUint8(at + IntGroup.negate), view.getUint8(at + IntGroup.field)];
+    return { negate, field, selectors: view.getBigUint64(at + IntGroup.selectors, true), tests };
+  });
+}
+
+const test = (more: Partial<ImageGroup['tests'][number]>): ImageGroup['tests'][number] => ({
+  op: 'equal',
+  signed: false,
+  value: 0n,
+  selectors: [0],
+  ...more,
+});
+const group = (tests: ImageGroup['tests'], more: Partial<ImageGroup> = {}): ImageGroup => ({
+  negate: false,
+  selectors: [0],
+  tests,
+  ...more,
+});
+
+describe('encoding of hooks', () => {
+  it('a policy: its head, its values in the order of args, data and return value', () => {
+    const yaml = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: {name: all}
 spec:
@@ -28,131 +85,352 @@ spec:
     args:
     - {index: 1, type: int}
     - {index: 0, type: file}
+    data:
+    - {index: 0, type: string, source: current_task, resolve: comm}
     returnArg: {index: 0, type: int}
     selectors:
     - matchBinaries:
       - {operator: In, values: [/usr/bin/cat]}
       matchArgs:
       - {index: 0, operator: Equal, values: [/etc/shadow, /etc/passwd]}
-      - {index: 1, operator: Equal, values: ["4"]}
-    - matchPIDs:
-      - {operator: NotIn, followForks: false, isNamespacePID: false, values: [77]}
-      matchArgs:
-      - {index: 0, operator: Prefix, values: [/etc/]}
-      - {index: 0, operator: Postfix, values: [.key]}
     - matchArgs:
-      - {index: 0, operator: Prefix, values: [/home/]}
-      - {index: 1, operator: Mask, values: ["2"]}
+      - {index: 0, operator: Prefix, values: [/etc/]}
 `;
-
-describe('encoding of hooks', () => {
-  let image: HookImage;
-  let encoded: EncodedHook;
-  let view: DataView;
-  before(() => {
-    image = compilePolicy(parsePolicy(YAML)).hooks[0] as HookImage;
-    encoded = encodeHook(image, { id: 12, selfTgid: 99, pair: true, params: 2, binaryBits: [200], onDemand: true });
-    view = new DataView(encoded.config.buffer);
-  });
-  const map = (name: string): EncodedHook['maps'][number] => {
-    const found = encoded.maps.find((each) => each.name === name);
-    assert.ok(found);
-    return found;
-  };
-
-  it('the fields of struct hook_config', () => {
-    assert.equal(encoded.config.length, HookConfig.sizeof);
+    const image = compilePolicy(parsePolicy(yaml)).hooks[0] as HookImage;
+    const resolved = new Map([[2, { steps: [{ offset: 1000, follow: false }], width: 0 }]]);
+    const view = configOf(image, { pair: true, processBits: [200], resolved });
+    assert.equal(view.byteLength, HookConfig.sizeof);
     assert.equal(view.getUint32(HookConfig.hook, true), 12);
     assert.equal(view.getUint32(HookConfig.selfTgid, true), 99);
-    assert.equal(view.getBigUint64(HookConfig.selectors, true), 0b111n);
+    assert.equal(view.getBigUint64(HookConfig.selectors, true), 0b11n);
     const u8: readonly (readonly [keyof typeof HookConfig, number])[] = [
-      ['argsCount', 2],
+      ['valuesCount', 4],
       ['syscall', 0],
-      ['hasReturn', 1],
       ['pair', 1],
-      ['pidGroups', image.pids.length],
-      ['returnGroups', 0],
-      ['binaryTests', 1],
-      ['returnType', ArgType.ARG_INT],
       ['params', 2],
-      ['textsCount', 1],
+      ['processGroups', 0],
+      ['processTests', 1],
+      ['changeTests', 0],
+      ['objectsCount', 2],
+      ['hasCelEntry', 0],
+      ['hasCelReturn', 0],
     ];
-    for (const [name, value] of u8) assert.equal(view.getUint8(HookConfig[name]), value, name);
-    assert.equal(view.getUint32(HookConfig.bodySize, true), 8 * ArgValue.sizeof + 4096);
-  });
-
-  it('arguments stand in the order of the policy, and name their parameter', () => {
-    image.args.forEach((arg, slot) => {
-      const at = HookConfig.args + slot * HookConfig.argsStride;
-      assert.equal(view.getUint8(at + ArgConfig.param), arg.index);
-      assert.equal(view.getUint8(at + ArgConfig.type), arg.type === 'int' ? ArgType.ARG_INT : ArgType.ARG_FILE);
-      assert.equal(view.getUint8(at + ArgConfig.intGroups), arg.ints.length);
-    });
-    const slot = image.args.findIndex((arg) => arg.type === 'file');
-    const at = HookConfig.texts;
-    assert.equal(view.getUint8(at + TextConfig.slot), slot);
-    assert.equal(view.getUint8(at + TextConfig.type), ArgType.ARG_FILE);
-    assert.equal(view.getUint8(at + TextConfig.user), 0);
-    assert.equal(view.getUint8(at + TextConfig.filtered), 1);
-    assert.equal(view.getBigUint64(at + TextConfig.equal + TextTable.positive, true), 0b001n);
-    assert.equal(view.getBigUint64(at + TextConfig.prefix + TextTable.positive, true), 0b110n);
-    assert.equal(view.getBigUint64(at + TextConfig.postfix + TextTable.used, true), 0b010n);
-    assert.equal(view.getUint32(at + TextConfig.equal + TextTable.longest, true), '/etc/shadow'.length);
-  });
-
-  it('comparisons of integers, each group with its tests', () => {
-    const seen: unknown[] = [];
-    const groups = [...image.pids, ...image.args.flatMap((arg) => arg.ints)];
-    groups.forEach((_, g) => {
-      const at = HookConfig.groups + g * HookConfig.groupsStride;
-      const first = view.getUint8(at + IntGroup.first);
-      for (let t = 0; t < view.getUint8(at + IntGroup.count); t++) {
-        const test = HookConfig.tests + (first + t) * HookConfig.testsStride;
-        seen.push([
-          view.getUint32(test + IntTest.op, true),
-          view.getBigUint64(test + IntTest.value, true),
-          view.getBigUint64(test + IntTest.selectors, true),
-        ]);
-      }
-    });
+    for (const [name, expected] of u8) assert.equal(view.getUint8(HookConfig[name]), expected, name);
+    assert.equal(view.getUint32(HookConfig.bodySize, true), VALUES + 2 * 4096);
+    const read = [0, 1, 2, 3].map((slot) => [
+      view.getUint8(slotAt(slot) + ValueConfig.read),
+      view.getUint8(slotAt(slot) + ValueConfig.source),
+      view.getUint8(slotAt(slot) + ValueConfig.param),
+      view.getUint8(slotAt(slot) + ValueConfig.late),
+    ]);
+    assert.deepEqual(read, [
+      [ValueRead.READ_SCALAR, ValueSource.SOURCE_PARAM, 1, 0],
+      [ValueRead.READ_FILE, ValueSource.SOURCE_PARAM, 0, 0],
+      [ValueRead.READ_STRING, ValueSource.SOURCE_TASK, 0, 0],
+      [ValueRead.READ_SCALAR, ValueSource.SOURCE_RETURN, 0, 1],
+    ]);
+    const process = HookConfig.process;
+    assert.equal(view.getUint16(process + ProcessTest.set, true), 200);
+    assert.equal(view.getBigUint64(process + ProcessTest.selectors, true), 1n);
+    // the filtered file comes before the text that only the event has
     assert.deepEqual(
-      seen.sort((a, b) => String(a).localeCompare(String(b))),
+      [0, 1].map((i) => view.getUint8(objectAt(i) + ObjectConfig.slot)),
+      [1, 2],
+    );
+    assert.equal(view.getBigUint64(objectAt(0) + ObjectConfig.equalTablePositive, true), 0b01n);
+    assert.equal(view.getUint32(objectAt(0) + ObjectConfig.equalLongest, true), '/etc/shadow'.length);
+    assert.equal(view.getBigUint64(objectAt(0) + ObjectConfig.prefixTableUsed, true), 0b10n);
+  });
+
+  it('numbers: as wide as their type, and no wider than the member that they are', () => {
+    const numbers = ['int8', 'uint16', 'int', 'uint64', 'capability', 'kernel_cap_t', 'int64'] as const;
+    const resolved = new Map([
       [
-        [IntOp.INT_EQUAL, 4n, 0b001n],
-        [IntOp.INT_EQUAL, 77n, 0b010n],
-        [IntOp.INT_MASK, 2n, 0b100n],
+        3,
+        {
+          steps: [
+            { offset: 8, follow: true },
+            { offset: 4, follow: false },
+          ],
+          width: 2,
+        },
       ],
+      [6, { steps: [], width: 8 }],
+    ]);
+    const view = configOf(hookImage({ args: numbers.map((type) => value(type)) }), { resolved });
+    const facts = numbers.map((_, slot) => {
+      const at = slotAt(slot);
+      return [ValueConfig.width, ValueConfig.isSigned, ValueConfig.indirect].map((field) => view.getUint8(at + field));
+    });
+    assert.deepEqual(facts, [
+      [1, 1, 0],
+      [2, 0, 0],
+      [4, 1, 0],
+      [2, 0, 1],
+      [4, 1, 0],
+      [8, 0, 1],
+      [8, 1, 1],
+    ]);
+    const at = slotAt(3);
+    assert.equal(view.getUint8(at + ValueConfig.stepsCount), 2);
+    const steps = [0, 1].map((i) => {
+      const step = at + ValueConfig.steps + i * ValueConfig.stepsStride;
+      return [view.getUint32(step + ResolveStep.offset, true), view.getUint32(step + ResolveStep.follow, true)];
+    });
+    assert.deepEqual(steps, [
+      [8, 1],
+      [4, 0],
+    ]);
+  });
+
+  it('registers: by their offset, as numbers or as pointers', () => {
+    const registers = [value('uint64', { source: 'pt_regs', resolve: 'r10' }), value('string', { source: 'pt_regs' })];
+    const offsets = new Map([
+      [0, 56],
+      [1, 112],
+    ]);
+    const view = configOf(hookImage({ data: registers }), { registers: offsets });
+    const facts = [0, 1].map((slot) =>
+      [ValueConfig.source, ValueConfig.param, ValueConfig.indirect, ValueConfig.memory].map((field) =>
+        view.getUint8(slotAt(slot) + field),
+      ),
+    );
+    const { SOURCE_REGISTERS } = ValueSource;
+    assert.deepEqual(facts, [
+      [SOURCE_REGISTERS, 56, 0, ValueMemory.MEMORY_BY_ADDRESS],
+      [SOURCE_REGISTERS, 112, 0, ValueMemory.MEMORY_BY_ADDRESS],
+    ]);
+  });
+
+  it('texts: of the kernel, of user space, or as the address tells', () => {
+    const memory = (hook: Partial<HookImage>, resolved: EncodeContext['resolved'] = new Map()): number =>
+      configOf(hookImage(hook), { resolved }).getUint8(slotAt(0) + ValueConfig.memory);
+    const text = [value('string')];
+    assert.equal(memory({ args: text }), ValueMemory.MEMORY_BY_ADDRESS);
+    assert.equal(memory({ args: text, syscall: true }), ValueMemory.MEMORY_USER);
+    assert.equal(memory({ data: [value('string', { source: 'current_task' })] }), ValueMemory.MEMORY_KERNEL);
+    assert.equal(memory({ returnArg: value('string') }), ValueMemory.MEMORY_KERNEL);
+    assert.equal(memory({ args: text }, new Map([[0, { steps: [], width: 0 }]])), ValueMemory.MEMORY_KERNEL);
+  });
+
+  it('buffers: their size, whether they are filled later, their room', () => {
+    const args = [
+      value('char_buf', { index: 1, sizeArgIndex: 3 }),
+      value('char_buf', { index: 1, sizeArgIndex: 3, returnCopy: true }),
+      value('char_buf', { index: 1, maxData: true }),
+      value('char_iovec', { index: 1, sizeArgIndex: 3 }),
+      value('sock'),
+      value('int'),
+    ];
+    const facts = (pair: boolean): number[][] => {
+      const view = configOf(hookImage({ args }), { pair });
+      const fields = [ValueConfig.sizeParam, ValueConfig.sizeReturned, ValueConfig.late];
+      return args.map((_, slot) => [
+        ...fields.map((field) => view.getUint8(slotAt(slot) + field)),
+        view.getUint32(slotAt(slot) + ValueConfig.room, true),
+      ]);
+    };
+    assert.deepEqual(facts(true), [
+      [3, 0, 0, 4096],
+      [3, 1, 1, 4096],
+      [0, 0, 1, 32768],
+      [3, 0, 0, 4096],
+      [0, 0, 0, 128],
+      [0, 0, 0, 0],
+    ]);
+    assert.ok(facts(false).every(([, , late]) => late === 0));
+    const encoded = encodeHook(hookImage({ args }), encodeContext());
+    const body = new DataView(encoded.config.buffer).getUint32(HookConfig.bodySize, true);
+    assert.equal(body, VALUES + 3 * 4096 + 32768 + 128);
+    const most = VALUES + 8 * 4096 + 2 * 32768;
+    assert.equal(mapOf(encoded, 'scratch').trim, most - body);
+    assert.equal(mapOf(encoded, 'pending').trim, most - body);
+    const empty = configOf(hookImage());
+    assert.equal(empty.getUint32(HookConfig.bodySize, true), VALUES + 128);
+    const large = hookImage({ args: Array.from({ length: 4 }, () => value('char_buf', { maxData: true })) });
+    assert.throws(() => encodeHook(large, encodeContext()), { code: 'LIMIT_EVENT_BYTES' });
+  });
+
+  it('comparisons: of the process first, then each value its own', () => {
+    const process: ProcessGroup[] = [
+      { ...group([test({ value: 77n })], { negate: true }), field: 'namespacePid' },
+      { ...group([]), tests: [{ ...test({}), host: true }, test({ value: 9n })], field: { namespace: 'Mnt' } },
+    ];
+    const args = [
+      value('file', { ints: [group([test({ op: 'equal', value: 0o100000n })])] }),
+      value('int', {
+        ints: [
+          group([
+            test({ op: 'mask', value: 6n }),
+            test({ op: 'greater', signed: true, value: 2n ** 64n - 1n, selectors: [1] }),
+            test({ op: 'less', value: 3n }),
+            test({ op: 'range', signed: true, value: 1n, upper: 5n }),
+            test({ op: 'range', value: 1n, upper: 5n }),
+          ]),
+        ],
+      }),
+      value('sock', { net: { groups: [{ ...group([test({ value: 443n })]), field: 'destinationPort' }] } }),
+    ];
+    const view = configOf(hookImage({ process, args, selectors: 2 }));
+    assert.equal(view.getUint8(HookConfig.processGroups), 2);
+    assert.deepEqual(
+      [0, 1, 2].map((slot) => [
+        view.getUint8(slotAt(slot) + ValueConfig.firstGroup),
+        view.getUint8(slotAt(slot) + ValueConfig.groupsCount),
+      ]),
+      [
+        [2, 1],
+        [3, 1],
+        [4, 1],
+      ],
+    );
+    const { INT_EQUAL, INT_MASK, INT_GREATER_SIGNED, INT_LESS, INT_RANGE, INT_RANGE_SIGNED } = IntOp;
+    const plain = { negate: 0, selectors: 1n, field: 0 };
+    assert.deepEqual(groupsOf(view, 5), [
+      { ...plain, negate: 1, field: ProcessField.PROCESS_NAMESPACE_TGID, tests: [[INT_EQUAL, 77n, 0n, 1n]] },
+      {
+        ...plain,
+        field: ProcessField.PROCESS_NAMESPACE + 2,
+        // the initial mount namespace is one of two here
+        tests: [
+          [INT_EQUAL, 3n, 0n, 1n],
+          [INT_EQUAL, 33n, 0n, 1n],
+          [INT_EQUAL, 9n, 0n, 1n],
+        ],
+      },
+      { ...plain, tests: [[INT_EQUAL, 0o100000n, 0n, 1n]] },
+      {
+        ...plain,
+        tests: [
+          [INT_MASK, 6n, 0n, 1n],
+          [INT_GREATER_SIGNED, 2n ** 64n - 1n, 0n, 2n],
+          [INT_LESS, 3n, 0n, 1n],
+          [INT_RANGE_SIGNED, 1n, 5n, 1n],
+          [INT_RANGE, 1n, 5n, 1n],
+        ],
+      },
+      { ...plain, field: NetDetail.destinationPort, tests: [[INT_EQUAL, 443n, 0n, 1n]] },
+    ]);
+  });
+
+  it('more comparisons than there is room for are refused', () => {
+    const many = Array.from({ length: 193 }, () => test({}));
+    assert.throws(() => configOf(hookImage({ args: [value('int', { ints: [group(many)] })] })), {
+      code: 'LIMIT_INT_TESTS',
+    });
+    const groups = Array.from({ length: 65 }, () => group([]));
+    assert.throws(() => configOf(hookImage({ args: [value('int', { ints: groups })] })), { code: 'LIMIT_INT_GROUPS' });
+    const sets = Array.from({ length: 129 }, () => ({ set: 0, negate: false, parent: false, selectors: [0] }));
+    assert.throws(() => configOf(hookImage({ sets }), { processBits: [0] }), { code: 'LIMIT_PROCESS_TESTS' });
+  });
+
+  it('sets of the process and of its parent, and changes', () => {
+    const view = configOf(
+      hookImage({
+        selectors: 64,
+        sets: [
+          { set: 1, negate: true, parent: false, selectors: [0] },
+          { set: 0, negate: false, parent: true, selectors: [63] },
+        ],
+        changes: [
+          {
+            negate: true,
+            selectors: [1],
+            namespaces: ['Uts', 'User'],
+            capabilities: 1n << 21n,
+            capabilitySet: 'effective',
+            outsideHost: true,
+          },
+        ],
+      }),
+      { processBits: [7, 255] },
+    );
+    const sets = [0, 1].map((i) => {
+      const at = HookConfig.process + i * HookConfig.processStride;
+      const flags = [view.getUint8(at + ProcessTest.negate), view.getUint8(at + ProcessTest.parent)];
+      return [
+        view.getUint16(at + ProcessTest.set, true),
+        ...flags,
+        view.getBigUint64(at + ProcessTest.selectors, true),
+      ];
+    });
+    assert.deepEqual(sets, [
+      [255, 1, 0, 1n],
+      [7, 0, 1, 1n << 63n],
+    ]);
+    const at = HookConfig.changes;
+    assert.equal(view.getBigUint64(at + ChangeTest.selectors, true), 2n);
+    assert.equal(view.getBigUint64(at + ChangeTest.capabilities, true), 1n << 21n);
+    assert.equal(view.getUint32(at + ChangeTest.namespaces, true), (1 << 0) | (1 << 9));
+    assert.equal(view.getUint8(at + ChangeTest.capabilitySet), ProcessField.PROCESS_CAP_EFFECTIVE);
+    assert.equal(view.getUint8(at + ChangeTest.negate), 1);
+    assert.equal(view.getUint8(at + ChangeTest.outsideHost), 1);
+    assert.equal(view.getUint32(at + ChangeTest.hostUser, true), 8);
+  });
+
+  it('what is cheap to decide on comes first: details, texts, paths, then what is not filtered', () => {
+    const equal = { positive: [0], used: [0], entries: [{ value: '/a', match: [0], reject: [] }] };
+    const args = [
+      value('path'),
+      value('string'),
+      value('sock'),
+      value('int'),
+      value('file', { texts: { equal } }),
+      value('string', { texts: { equal } }),
+      value('sockaddr', { net: { groups: [{ ...group([test({})]), field: 'family' }] } }),
+    ];
+    const view = configOf(hookImage({ args }));
+    assert.equal(view.getUint8(HookConfig.objectsCount), 6);
+    assert.deepEqual(
+      [0, 1, 2, 3, 4, 5].map((i) => view.getUint8(objectAt(i) + ObjectConfig.slot)),
+      [6, 5, 4, 2, 1, 0],
+    );
+    assert.deepEqual(
+      [0, 1, 2, 3, 4, 5].map((i) => view.getUint8(objectAt(i) + ObjectConfig.filtered)),
+      [1, 1, 1, 0, 0, 0],
     );
   });
 
-  it('binaries, by the bit of their set', () => {
-    assert.equal(view.getUint16(HookConfig.binaries + BinaryTest.set, true), 200);
-    assert.equal(view.getBigUint64(HookConfig.binaries + BinaryTest.selectors, true), 0b001n);
-    assert.equal(view.getUint8(HookConfig.binaries + BinaryTest.negate), 0);
+  it('each search for substrings has its own start', () => {
+    const scan = (text: string, ignoreCase: boolean): NonNullable<HookImage['args'][0]['texts']['substrings']>[0] => ({
+      ignoreCase,
+      selectors: [0],
+      needles: [{ text, selectors: [0] }],
+    });
+    const args = [
+      value('string', { texts: { substrings: [scan('ab', false), scan('x', true)] } }),
+      value('file', { texts: { substrings: [scan('y', false)] } }),
+    ];
+    const view = configOf(hookImage({ args }));
+    const passes = [
+      [0, 0],
+      [0, 1],
+      [1, 0],
+    ].map(([object, pass]) => {
+      const at = objectAt(object as number) + ObjectConfig.passes + (pass as number) * ObjectConfig.passesStride;
+      return [view.getUint16(at + SubstringPass.start, true), view.getUint8(at + SubstringPass.ignoreCase)];
+    });
+    assert.deepEqual(passes, [
+      [1, 0],
+      [4, 1],
+      [6, 0],
+    ]);
+    assert.equal(view.getUint8(objectAt(0) + ObjectConfig.passesCount), 2);
+    const five = Array.from({ length: 5 }, () => scan('a', false));
+    assert.throws(() => configOf(hookImage({ args: [value('string', { texts: { substrings: five } })] })), {
+      code: 'LIMIT_SUBSTRINGS',
+    });
   });
 
-  it('keys of the equal table are padded, of the tries in bits, postfixes backwards', () => {
-    const slot = image.args.findIndex((arg) => arg.type === 'file');
-    const equal = map('text_equal');
-    assert.equal(equal.keySize, 1 + '/etc/shadow'.length);
-    assert.equal(equal.maxEntries, 2);
-    const stride = equal.keySize + TextVerdict.sizeof;
-    const keys = [0, 1].map((i) => Buffer.from(equal.entries.subarray(i * stride, i * stride + equal.keySize)));
-    for (const text of ['/etc/shadow', '/etc/passwd']) {
-      assert.ok(keys.some((key) => key[0] === slot && key.subarray(1).toString().replaceAll('\0', '') === text));
-    }
-    const postfix = map('text_postfix').entries;
-    const trie = new DataView(postfix.buffer, postfix.byteOffset);
-    assert.equal(trie.getUint32(TrieKey.prefixBits, true), 8 + 8 * 4);
-    assert.equal(postfix[TrieKey.slot], slot);
-    assert.equal(Buffer.from(postfix.subarray(TrieKey.text, TrieKey.text + 4)).toString(), 'yek.');
-    assert.equal(trie.getBigUint64(TrieKey.sizeof + TextVerdict.match, true), 0b010n);
-    assert.equal(map('text_prefix').maxEntries, 2);
-  });
-
-  it('entries wait for their return in a map only where there are two programs', () => {
-    assert.equal(map('pending').create, true);
-    const single = encodeHook(image, { id: 8, selfTgid: 0, pair: false, params: 2, binaryBits: [0], onDemand: false });
-    assert.equal(single.maps.find((each) => each.name === 'pending')?.create, false);
+  it('expressions take the place of the bodies that are marked for them', () => {
+    const step = { op: 'filter', to: 0, a: 0, b: 0, imm: 0n, selectors: [0] } as const;
+    const one = { ...step, op: 'const', imm: 1n } as const;
+    const encoded = encodeHook(hookImage({ cel: { entry: [one, step], returned: [] } }), encodeContext());
+    assert.deepEqual(
+      encoded.code.map(({ mark, instructions }) => [mark, instructions.length]),
+      [[AbiLimit.CEL_ENTRY_MARK, 8 * AbiLimit.CEL_ROOM]],
+    );
+    const view = new DataView(encoded.config.buffer);
+    assert.deepEqual([view.getUint8(HookConfig.hasCelEntry), view.getUint8(HookConfig.hasCelReturn)], [1, 0]);
   });
 });
