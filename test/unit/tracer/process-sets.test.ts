@@ -1,0 +1,215 @@
+/** The bits of sets of processes: who has which, in which order the base sensor is told, and when a bit is used again. */
+import assert from 'node:assert/strict';
+import type { ProcessSet } from '../../../lib/policy/image.js';
+import { ProcessSets } from '../../../lib/tracer/process-sets.js';
+import { AbiLimit, TrieKey } from '../../../lib/wire/layout.gen.js';
+
+const setOf = (more: Partial<ProcessSet>): ProcessSet => ({
+  equal: [],
+  prefix: [],
+  postfix: [],
+  pids: [],
+  inNamespace: false,
+  follow: false,
+  ...more,
+});
+
+function bitsIn(sets: Uint8Array): number[] {
+  return Array.from({ length: 8 * sets.length }, (_, bit) => bit).filter(
+    (bit) => (((sets[bit >> 3] as number) >> (bit & 7)) & 1) === 1,
+  );
+}
+
+const SETS_BYTES = 32;
+const KEYS: Readonly<Record<string, { readonly size: number; read(key: Buffer): string }>> = {
+  binary_equal: { size: 512, read: (key) => key.toString().replace(/\0+$/, '') },
+  binary_prefix: { size: TrieKey.sizeof, read: trieText },
+  binary_postfix: { size: TrieKey.sizeof, read: (key) => [...trieText(key)].reverse().join('') },
+  pid_sets: { size: 8, read: (key) => `${key.readUInt32LE(0)}/${key.readUInt32LE(4)}` },
+};
+
+function trieText(key: Buffer): string {
+  return key.subarray(TrieKey.text, TrieKey.text + key.readUInt32LE(0) / 8 - 1).toString();
+}
+
+/** A base sensor that remembers what it was told. */
+class FakeSession {
+  readonly calls: string[] = [];
+  readonly tables = new Map<string, Map<string, number[]>>();
+  failure: Error | undefined;
+
+  useProcessSets(): void {
+    this.calls.push('use');
+  }
+
+  setFollowed(sets: Uint8Array): void {
+    this.calls.push(`follow ${bitsIn(sets).join(' ')}`.trim());
+  }
+
+  clearSets(sets: Uint8Array): void {
+    this.calls.push(`clear ${bitsIn(sets).join(' ')}`);
+  }
+
+  beginScan(sets: Uint8Array): void {
+    this.calls.push(`begin ${bitsIn(sets).join(' ')}`);
+  }
+
+  finishScan(sets: Uint8Array): void {
+    this.calls.push(`finish ${bitsIn(sets).join(' ')}`);
+  }
+
+  putEntries(map: string, entries: Uint8Array): void {
+    this.calls.push(`put ${map}`);
+    if (this.failure !== undefined) throw this.failure;
+    const { size, read } = KEYS[map] as (typeof KEYS)[string];
+    for (let at = 0; at < entries.length; at += size + SETS_BYTES) {
+      const key = read(Buffer.from(entries.subarray(at, at + size)));
+      this.table(map).set(key, bitsIn(entries.subarray(at + size, at + size + SETS_BYTES)));
+    }
+  }
+
+  deleteEntries(map: string, keys: Uint8Array): void {
+    this.calls.push(`delete ${map}`);
+    const { size, read } = KEYS[map] as (typeof KEYS)[string];
+    for (let at = 0; at < keys.length; at += size)
+      this.table(map).delete(read(Buffer.from(keys.subarray(at, at + size))));
+  }
+
+  table(map: string): Map<string, number[]> {
+    const found = this.tables.get(map) ?? new Map<string, number[]>();
+    this.tables.set(map, found);
+    return found;
+  }
+
+  take(): string[] {
+    return this.calls.splice(0);
+  }
+}
+
+describe('sets of processes', () => {
+  let session: FakeSession;
+  let sets: ProcessSets;
+  beforeEach(() => {
+    session = new FakeSession();
+    sets = new ProcessSets(session);
+  });
+
+  it('what forks and execs is watched before the values of a set are known, and followed from the start', () => {
+    assert.deepEqual(sets.acquire([setOf({ equal: ['/bin/a'], follow: true }), setOf({ pids: [7] })]), [0, 1]);
+    assert.deepEqual(session.take(), [
+      'use',
+      'follow 0',
+      'begin 0 1',
+      'put binary_equal',
+      'put pid_sets',
+      'finish 0 1',
+    ]);
+    assert.deepEqual(sets.acquire([]), []);
+    assert.deepEqual(session.take(), []);
+  });
+
+  it('equal sets are one, and processes are not looked at again for it', () => {
+    const set = setOf({ equal: ['/bin/a'], pids: [1] });
+    assert.deepEqual(sets.acquire([set]), [0]);
+    session.take();
+    assert.deepEqual(sets.acquire([{ ...set }]), [0]);
+    assert.deepEqual(session.take(), []);
+    const others = [
+      { ...set, follow: true },
+      { ...set, inNamespace: true },
+      { ...set, equal: ['/bin/b'] },
+    ];
+    assert.deepEqual(sets.acquire(others), [1, 2, 3]);
+    sets.release([0]);
+    assert.deepEqual([...session.table('binary_equal').get('/bin/a')!], [0, 1, 2]);
+    sets.release([0]);
+    assert.deepEqual([...session.table('binary_equal').get('/bin/a')!], [1, 2]);
+  });
+
+  it('an entry has the sets of every value that it begins, or ends, with', () => {
+    sets.acquire([
+      setOf({ prefix: ['/usr/'], postfix: ['sh'] }),
+      setOf({ prefix: ['/usr/bin/'], postfix: ['bash', 'x'] }),
+    ]);
+    assert.deepEqual(
+      [...session.table('binary_prefix')],
+      [
+        ['/usr/', [0]],
+        ['/usr/bin/', [0, 1]],
+      ],
+    );
+    assert.deepEqual(
+      [...session.table('binary_postfix')],
+      [
+        ['sh', [0]],
+        ['bash', [0, 1]],
+        ['x', [1]],
+      ],
+    );
+    sets.release([0]);
+    assert.deepEqual([...session.table('binary_prefix')], [['/usr/bin/', [1]]]);
+    assert.deepEqual(
+      [...session.table('binary_postfix')],
+      [
+        ['bash', [1]],
+        ['x', [1]],
+      ],
+    );
+  });
+
+  it('process ids of the machine and of their own namespace are different ones', () => {
+    sets.acquire([setOf({ pids: [1, 2] }), setOf({ pids: [1], inNamespace: true })]);
+    assert.deepEqual(
+      [...session.table('pid_sets')],
+      [
+        ['1/0', [0]],
+        ['2/0', [0]],
+        ['1/1', [1]],
+      ],
+    );
+    sets.release([0]);
+    assert.deepEqual([...session.table('pid_sets')], [['1/1', [1]]]);
+  });
+
+  it('a set that is gone is not followed any more, and its values are in no table', () => {
+    sets.acquire([setOf({ equal: ['/bin/a'], follow: true }), setOf({ equal: ['/bin/b'], follow: true })]);
+    session.take();
+    sets.release([0]);
+    assert.deepEqual(session.take(), ['delete binary_equal', 'follow 1']);
+  });
+
+  it('bits that no process can have come first; the others are cleared of every process before they mean something again', () => {
+    const numbered = (from: number, count: number): ProcessSet[] =>
+      Array.from({ length: count }, (_, i) => setOf({ equal: [`/bin/${from + i}`] }));
+    assert.deepEqual(sets.acquire(numbered(0, 2)), [0, 1]);
+    sets.release([0, 1]);
+    const rest = sets.acquire(numbered(2, AbiLimit.PROCESS_SETS_MAX - 2));
+    assert.deepEqual([rest[0], rest.at(-1)], [2, AbiLimit.PROCESS_SETS_MAX - 1]);
+    assert.ok(!session.take().some((call) => call.startsWith('clear')));
+    assert.deepEqual(sets.acquire(numbered(1000, 1)), [0]);
+    assert.deepEqual(session.take(), ['use', 'clear 0', 'follow', 'begin 0', 'put binary_equal', 'finish 0']);
+    // it was cleared, and taken back before anybody had it: only by another set
+    sets.release([0]);
+    assert.deepEqual(sets.acquire(numbered(2000, 2)), [0, 1]);
+    assert.ok(session.take().includes('clear 0 1'));
+    assert.throws(() => sets.acquire(numbered(3000, 1)), { code: 'LIMIT_PROCESS_SETS' });
+  });
+
+  it('where the values find no room, nothing is left of the set, and the scan is ended', () => {
+    session.failure = Object.assign(new Error('no room'), { code: 'MAP_UPDATE', errno: 'E2BIG' });
+    assert.throws(() => sets.acquire([setOf({ equal: ['/bin/a'], follow: true })]), { code: 'LIMIT_PROCESS_VALUES' });
+    assert.deepEqual(session.take(), [
+      'use',
+      'follow 0',
+      'begin 0',
+      'put binary_equal',
+      'finish 0',
+      'delete binary_equal',
+      'follow',
+    ]);
+    session.failure = Object.assign(new Error('not allowed'), { code: 'MAP_UPDATE', errno: 'EPERM' });
+    assert.throws(() => sets.acquire([setOf({ equal: ['/bin/a'] })]), /not allowed/);
+    session.failure = undefined;
+    assert.deepEqual(sets.acquire([setOf({ equal: ['/bin/a'] })]), [2]);
+  });
+});
