@@ -53,8 +53,9 @@ function checkFunctionHook(policy: PolicyData, hook: Hook, kernel: KernelInfo, r
     }
     if (kernel.overridable(found.name) === false) reportOverrides(hook, found.name, kernel, report);
     if (found.prototype === undefined) continue;
-    checkParameters(data.args ?? [], found.prototype, found.name, kernel, report);
-    if (!syscall) checkReturnType(data, found.prototype, found.name, report);
+    const values = [...(data.args ?? []), ...(data.data ?? [])];
+    checkParameters(values, found.prototype, found.name, kernel, report);
+    if (!syscall) checkReturnType(data, found.prototype, found.name, kernel, report);
     const fuller = seesLess(name, kernel);
     if (fuller !== undefined && !isHooked(policy, fuller.name)) {
       const message = `${name} does not see everything on ${kernel.name}: ${fuller.misses}`;

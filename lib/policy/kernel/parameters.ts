@@ -58,17 +58,22 @@ export function checkParameters(
       );
       continue;
     }
-    const start = startType(kernel, startOf(arg), prototype) ?? param.type;
-    if (isFailure(start)) {
-      // The modules of a kernel that does not run are not at hand.
-      if (arg.btfTypeModule === undefined)
-        report.add(start.code, report.places.value(arg, 'btfType'), start.message, start.hint);
-    } else if (arg.resolve) {
-      const end = resolve(arg, start, report);
-      if (end !== undefined) checkType(arg, end, `${param.name}.${arg.resolve}`, report);
-    } else if (arg.btfType === undefined) {
-      checkType(arg, param.type, `parameter ${arg.index} of ${name}`, report);
-    }
+    checkStart(arg, startType(kernel, startOf(arg), prototype), `parameter ${arg.index} of ${name}`, report);
+  }
+}
+
+/** `start`: the type that the value has, or that `resolve` starts from. */
+function checkStart(arg: ArgData, start: ReturnType<typeof startType>, what: string, report: Report): void {
+  if (start === undefined) return;
+  if (isFailure(start)) {
+    // The modules of a kernel that does not run are not at hand.
+    if (arg.btfTypeModule !== undefined) return;
+    report.add(start.code, report.places.value(arg, 'btfType'), start.message, start.hint);
+  } else if (arg.resolve) {
+    const end = resolve(arg, start, report);
+    if (end !== undefined) checkType(arg, end, `${arg.resolve} of ${what}`, report);
+  } else if (arg.btfType === undefined) {
+    checkType(arg, start, what, report);
   }
 }
 
@@ -86,7 +91,13 @@ function listParams({ params }: FunctionInfo): string {
     : params.map((param, i) => `${i} ${param.name}: ${showType(param.type)}`).join(', ');
 }
 
-export function checkReturnType(data: HookData, prototype: FunctionInfo, name: string, report: Report): void {
+export function checkReturnType(
+  data: HookData,
+  prototype: FunctionInfo,
+  name: string,
+  kernel: KernelInfo,
+  report: Report,
+): void {
   if (data.return !== true || data.returnArg === undefined) return;
   if (prototype.returns.kind === 'void') {
     report.add(
@@ -97,7 +108,8 @@ export function checkReturnType(data: HookData, prototype: FunctionInfo, name: s
     );
     return;
   }
-  checkType(data.returnArg, prototype.returns, `the return value of ${name}`, report);
+  const start = startType(kernel, startOf(data.returnArg), prototype, true);
+  checkStart(data.returnArg, start, `the return value of ${name}`, report);
 }
 
 /** Args that do not come from a parameter: `current_task` is the process that is running. */
@@ -105,7 +117,8 @@ export function checkSource(data: HookData, kernel: KernelInfo, report: Report):
   for (const arg of [...(data.args ?? []), ...(data.data ?? [])]) {
     if (arg.source !== 'current_task' || !arg.resolve) continue;
     const task = kernel.struct('task_struct');
-    if (task !== undefined) resolve(arg, task, report);
+    const end = task === undefined ? undefined : resolve(arg, task, report);
+    if (end !== undefined) checkType(arg, end, `${arg.resolve} of the task`, report);
   }
 }
 

@@ -16,9 +16,20 @@ const KNOWN_MISTAKES: Readonly<Record<string, string>> = {
   'quickstart__network_egress_cluster_enforce.yaml': 'ADDRESS_INVALID',
 };
 
+/** What keeps a real policy from being loaded: none of it is a filter on values or processes, or a type. */
+const NOT_YET: readonly string[] = [
+  'UNSUPPORTED_HOOK',
+  'UNSUPPORTED_SCOPE',
+  'UNSUPPORTED_LOADER',
+  'UNSUPPORTED_ENFORCER',
+  'UNSUPPORTED_LIST',
+  'UNSUPPORTED_ACTION',
+];
+
 describe('policy: real policies', () => {
   const files = corpus();
   const counts = new Map<string, number>();
+  const refused: string[] = [];
   let accepted = 0;
 
   it('are there', function () {
@@ -34,7 +45,9 @@ describe('policy: real policies', () => {
         accepted++;
         assert.ok(compilePolicy(text).hooks.length > 0);
       }
-      const mistakes = new Set(errors.map((d) => d.code).filter((code) => !code.startsWith('UNSUPPORTED_')));
+      const codes = [...new Set(errors.map((d) => d.code))];
+      if (codes.length > 0) refused.push(`${name}: ${codes.join(', ')}`);
+      const mistakes = new Set(codes.filter((code) => !NOT_YET.includes(code)));
       assert.deepEqual([...mistakes], KNOWN_MISTAKES[name] === undefined ? [] : [KNOWN_MISTAKES[name]]);
       if (mistakes.size === 0) assert.ok(formatExplanation(explainPolicy(parsePolicy(text))).startsWith('policy '));
       for (const d of found)
@@ -42,10 +55,17 @@ describe('policy: real policies', () => {
     });
   }
 
+  it('that only observe by kprobes compile', function () {
+    if (files.length === 0) this.skip();
+    assert.ok(accepted >= 35, `${accepted} compile`);
+  });
+
   after(() => {
     if (files.length === 0) return;
     console.log(`      ${files.length} policies, ${accepted} can be loaded; diagnostics by code:`);
     for (const [code, count] of [...counts].sort(([a], [b]) => (a < b ? -1 : 1)))
       console.log(`      ${String(count).padStart(5)} ${code}`);
+    console.log('      cannot be loaded:');
+    for (const line of refused) console.log(`      ${line}`);
   });
 });

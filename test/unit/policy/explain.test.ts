@@ -22,6 +22,7 @@ describe('policy: explanations', () => {
   for (const [name, path] of [
     ['file-monitoring', join(root, 'examples/file-monitoring.yaml')],
     ['whole-language', join(golden, 'whole-language.yaml')],
+    ['every-filter', join(golden, 'every-filter.yaml')],
   ] as const) {
     it(`${name} in words and as data`, () => {
       const text = readFileSync(path, 'utf8');

@@ -65,6 +65,7 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   __do_sys_openat: 'int (int dfd, char * filename, int flags, u16 mode)',
   __x64_sys_mount: 'int (struct pt_regs * regs)',
   not_probed: 'int (int a)',
+  makes_inode: 'struct inode * (void * anything)',
   bpf_lsm_file_open: 'int (struct file * file)',
   bpf_lsm_bprm_check_security: 'int (struct linux_binprm * bprm)',
 };

@@ -108,6 +108,32 @@ const cases: readonly (readonly [string, string])[] = [
     fn('vfs_void', '{index: 0, type: int, btfType: ⟦BTF_TYPE_UNKNOWN⟧task_strct, resolve: pid}'),
   ],
   ['a type of a module', fn('vfs_void', '{index: 0, type: int, btfType: xfs_inode, btfTypeModule: xfs, resolve: pid}')],
+  [
+    'data of a parameter',
+    kprobe('call: vfs_void\nsyscall: false\ndata: [{index: ⟦ARG_BEYOND_PROTOTYPE⟧3, type: int}]'),
+  ],
+  [
+    'a member of the task of another type',
+    kprobe(
+      'call: vfs_void\nsyscall: false\ndata: [{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧file, source: current_task, resolve: comm}]',
+    ),
+  ],
+  [
+    'members of a return value',
+    fn(
+      'makes_inode',
+      '',
+      '\nreturn: true\nreturnArg: {index: 0, type: ⟦ARG_WIDER_THAN_PARAMETER⟧uint64, resolve: i_mode}',
+    ),
+  ],
+  [
+    'a return value of a type that is not there',
+    fn(
+      'makes_inode',
+      '',
+      '\nreturn: true\nreturnArg: {index: 0, type: uint64, btfType: ⟦BTF_TYPE_UNKNOWN⟧inod, resolve: i_ino}',
+    ),
+  ],
   ['a type for a void pointer', fn('vfs_void', '{index: 0, type: int, btfType: task_struct, resolve: pid}')],
   [
     'the running process',
