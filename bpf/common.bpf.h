@@ -39,6 +39,18 @@ extern void *bpf_rdonly_cast(const void *obj__ign, u32 btf_id__k) __ksym;
 /* keeps the compiler from merging or reordering around a value */
 #define opaque(value) asm volatile("" : "+r"(value))
 
+/*
+ * 0, of which the verifier does not know that it is: it goes through a loop once, and not once for every set of selectors
+ * that its constants can leave.
+ */
+static __always_inline u64 unknown_zero(u64 unknown)
+{
+	u64 same = unknown;
+
+	opaque(same);
+	return unknown - same;
+}
+
 /* a bound that the verifier sees, even where the compiler knows better */
 static __always_inline u32 at_most(u32 value, const u32 bound)
 {

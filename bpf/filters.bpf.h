@@ -51,7 +51,7 @@ static __always_inline u64 filter_group(u64 candidates, u32 index, u64 value)
 {
 	const volatile struct int_group *group = &config.groups[index];
 	u32 first = group->first, count = group->count;
-	u64 hits = 0;
+	u64 hits = unknown_zero(value);
 
 	for (u32 i = 0; i < INT_TESTS_MAX && i < count; i++) {
 		const volatile struct int_test *test = &config.tests[first + i];
@@ -186,6 +186,7 @@ static __always_inline u64 filter_sets(u64 candidates, u32 tgid)
 	u64 words[2 * PROCESS_WORDS] = {};
 	u32 count = config.process_tests;
 
+	candidates += unknown_zero(tgid);
 	/* a process without an entry is in no set */
 	if (bits) {
 		__builtin_memcpy(words, bits->own.words, sizeof(bits->own.words));
@@ -205,7 +206,7 @@ static __always_inline u64 filter_sets(u64 candidates, u32 tgid)
 static __always_inline u32 changed_namespaces(const struct process_namespaces *a, const struct process_namespaces *b)
 {
 	const u32 *x = (const u32 *)a, *y = (const u32 *)b;
-	u32 changed = 0;
+	u32 changed = unknown_zero(x[0]);
 
 #pragma unroll
 	for (u32 i = 0; i < sizeof(*a) / sizeof(u32); i++)
@@ -221,6 +222,7 @@ static __noinline u64 filter_changes(u64 candidates, u32 tgid)
 	u64 permitted = 0, effective = 0, inheritable = 0;
 	u32 namespaces = 0, count = config.change_tests;
 
+	candidates += unknown_zero(tgid);
 	fill_state(&now, current_task());
 	if (known) {
 		permitted = known->cap_permitted ^ now.cap_permitted;

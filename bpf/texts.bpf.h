@@ -43,7 +43,7 @@ struct {
 
 /* ---- filters --------------------------------------------------------------------------------------------- */
 
-enum { SCAN_STEPS = 256, SCAN_ROUNDS = 17 };
+enum { SCAN_STEPS = 64, SCAN_ROUNDS = 65 };
 
 /* One round of a search for substrings; returns 1 when there is more to do. */
 __noinline int scan_text(struct text_buffer *buffer)
@@ -506,8 +506,8 @@ static __always_inline const void *string_address(u64 raw, u32 read)
 static __noinline u64 take_text(struct text_buffer *text, struct hook_record *record, u32 index, u64 raw, u64 candidates)
 {
 	const volatile struct object_config *of;
-	u32 length, flags = 0, slot, read, room, limit;
 	u64 size = record->size;
+	u32 length, flags = unknown_zero(size), slot, read, room, limit;
 	struct value *value;
 	bool user;
 	u8 *to;
