@@ -21,9 +21,11 @@ const SEED = selectors(`
 
 /** Accepted, or refused with places that exist. */
 function check(text: string): void {
-  const begin = process.hrtime.bigint();
+  // The processor's time: that of the clock also counts what else the machine does.
+  const begin = process.cpuUsage();
   const found = validatePolicy(text);
-  const milliseconds = Number((process.hrtime.bigint() - begin) / 1_000_000n);
+  const { user, system } = process.cpuUsage(begin);
+  const milliseconds = (user + system) / 1000;
   const lines = text.split('\n');
   for (const d of found) {
     assert.ok(d.line >= 1 && d.line <= lines.length + 1, `line ${d.line} of ${lines.length}`);
