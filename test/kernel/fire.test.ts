@@ -1,0 +1,193 @@
+/**
+ * Policies with followChildren come and go while 200 processes fork and exec. A second policy without a filter on the process
+ * records every call; which of them a followed process made is worked out from the base sensor's events alone.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { copyFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
+import { hooksOf, policy, Recording } from './support.js';
+
+const DRIVER = '/tmp/storm';
+const IN = '/tmp/storm-in';
+const OUT = '/tmp/storm-out';
+const LEAF = '/tmp/storm-leaf';
+/** Of each kind; with its descendants, a root is ten processes. */
+const ROOTS = 10;
+const CYCLES = 10;
+/** With these, bits of sets that are gone are used again from the seventh policy on. */
+const OTHERS = 40;
+/** Calls that are seen between a policy's coming or going and what is judged: a call that is on its way ends before. */
+const MARGIN = 100;
+const JUDGED = 600;
+
+/** A hook on the storm's calls; `selectors` without their matchArgs. */
+function stormHook(selectors: readonly string[]): string {
+  const args = '{index: 0, operator: Equal, values: ["5001", "5002"]}';
+  return `call: sys_lseek
+syscall: true
+args:
+- {index: 0, type: int}
+- {index: 1, type: int64}
+selectors:
+${selectors.map((selector) => `- matchArgs: [${args}]\n${selector}`).join('\n')}`;
+}
+
+/** The followed program stands among others that nobody executes, at another place each time. */
+function followed(cycle: number): string {
+  const programs = Array.from({ length: OTHERS }, (_, i) => `/nowhere/${cycle}/${i}`);
+  programs.splice((cycle * 7) % OTHERS, 0, binaryOf(cycle));
+  const selectors = programs.map(
+    (program) => `  matchBinaries: [{operator: In, values: ["${program}"], followChildren: true}]`,
+  );
+  return policy(`followed-${cycle}`, stormHook(selectors));
+}
+
+function binaryOf(cycle: number): string {
+  return cycle % 2 === 0 ? IN : OUT;
+}
+
+/** No two calls of a process have the same number. */
+function callOf(event: ProcessKprobeEvent): string {
+  const offset = event.args[1];
+  assert.ok(offset !== undefined && 'value' in offset);
+  return `${event.process.pid} ${String(offset.value)}`;
+}
+
+function tagOf(event: ProcessKprobeEvent): unknown {
+  const tag = event.args[0];
+  return tag !== undefined && 'value' in tag ? tag.value : undefined;
+}
+
+interface Cycle {
+  readonly policyName: string;
+  readonly binary: string;
+  /** Indexes into the events: addPolicy was called, had returned, … */
+  readonly called: number;
+  readonly added: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Where a process took the place of what it executed before. */
+interface Hop {
+  readonly before: string;
+  readonly at: number;
+}
+
+type Verdict = 'in' | 'out' | 'either';
+
+/**
+ * By the base sensor's events: in is who executes the program, or descends from one that does. One that did, and executed
+ * something else since, is in when that was after the policy had come.
+ */
+function verdictOf(event: ProcessKprobeEvent, hop: Hop | undefined, cycle: Cycle): Verdict {
+  const lineage = [event.process, event.parent, ...event.ancestors];
+  if (lineage.some((process) => process?.binary === cycle.binary)) return 'in';
+  if (hop?.before !== cycle.binary || hop.at < cycle.called) return 'out';
+  return hop.at > cycle.added ? 'in' : 'either';
+}
+
+describe('policies with followChildren that come and go while 200 processes fork and exec', function () {
+  this.timeout(300_000);
+  let driver: ChildProcess;
+  let recording: Recording;
+
+  before(async () => {
+    if (!existsSync(DRIVER)) execFileSync('cc', ['-O1', '-o', DRIVER, join(__dirname, 'storm.c')]);
+    for (const copy of [IN, OUT, LEAF]) copyFileSync(DRIVER, copy);
+    recording = await Recording.open(policy('all', stormHook([''])));
+    driver = spawn(DRIVER, ['drive', IN, OUT, LEAF, String(ROOTS)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await new Promise((resolve) => driver.stdout?.once('data', resolve));
+  });
+  after(async () => {
+    driver?.kill('SIGKILL');
+    await recording?.close();
+  });
+
+  async function runCycle(i: number): Promise<Cycle> {
+    const { events, tracer } = recording;
+    await recording.settle();
+    const called = events.length;
+    const [status] = await tracer.addPolicy({ yaml: followed(i) });
+    assert.ok(status);
+    await recording.settle();
+    const added = events.length;
+    await calls(MARGIN);
+    const from = events.length;
+    await calls(JUDGED);
+    const to = events.length;
+    await calls(MARGIN);
+    await tracer.removePolicy(status.name);
+    await recording.settle();
+    return { policyName: status.name, binary: binaryOf(i), called, added, from, to };
+  }
+
+  /** Waits until the storm has made so many more calls. */
+  async function calls(count: number): Promise<void> {
+    await recording.more(count, (event) => event.type === 'process_kprobe' && event.policyName === 'all');
+  }
+
+  for (let i = 0; i < CYCLES; i++) {
+    it(`policy ${i + 1}: every call of a followed process, and no other`, async () => {
+      const cycle = await runCycle(i);
+      const told = judge(recording.events, cycle);
+      assert.deepEqual(told.missing, [], 'missing');
+      assert.deepEqual(told.extra, [], 'extra');
+      assert.equal(told.twice, 0, 'told twice');
+      assert.ok(told.matched > JUDGED / 4, `${told.matched} calls of followed processes`);
+    });
+  }
+
+  it('nothing was lost, and the storm did what it says of itself', () => {
+    assert.deepEqual(
+      recording.events.filter((event) => event.type === 'lost'),
+      [],
+    );
+    const all = hooksOf(recording.events).filter((event) => event.policyName === 'all');
+    assert.equal(new Set(all.map(callOf)).size, all.length);
+    assert.deepEqual(new Set(all.map(tagOf)), new Set([5001, 5002]));
+  });
+});
+
+function judge(
+  events: readonly TracerEvent[],
+  cycle: Cycle,
+): { missing: string[]; extra: string[]; twice: number; matched: number } {
+  const programs = new Map<number, string>();
+  const hops = new Map<number, Hop>();
+  const due = new Map<string, string>();
+  const told = new Set<string>();
+  const extra: string[] = [];
+  let twice = 0;
+  events.forEach((event, index) => {
+    if (event.type === 'process_exec') {
+      const { pid, binary } = event.process;
+      const before = programs.get(pid);
+      if (before === undefined) hops.delete(pid);
+      else hops.set(pid, { before, at: index });
+      programs.set(pid, binary);
+    } else if (event.type === 'process_exit') {
+      programs.delete(event.process.pid);
+      hops.delete(event.process.pid);
+    } else if (event.type === 'process_kprobe') {
+      const verdict = verdictOf(event, hops.get(event.process.pid), cycle);
+      const call = callOf(event);
+      const text = `${call}: ${verdict}, tag ${String(tagOf(event))}, ${describeLineage(event)}`;
+      if (event.policyName === cycle.policyName) {
+        if (told.has(call)) twice++;
+        told.add(call);
+        if (verdict === 'out') extra.push(text);
+      } else if (event.policyName === 'all' && index >= cycle.from && index < cycle.to && verdict === 'in') {
+        due.set(call, text);
+      }
+    }
+  });
+  const missing = [...due].flatMap(([call, text]) => (told.has(call) ? [] : [text]));
+  return { missing, extra, twice, matched: due.size };
+}
+
+function describeLineage(event: ProcessKprobeEvent): string {
+  return [event.process, event.parent, ...event.ancestors].map((each) => `${each?.pid} ${each?.binary}`).join(' < ');
+}

@@ -1,0 +1,269 @@
+/** Filters on processes that ran before the policy came: descendants, parents, process ids, changes. And files by their inode. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { compileWorkload, fileHook, fileOf, onPath, policy, Recording, WORKLOAD, workload } from './support.js';
+
+const FILE = '/srv/family-file';
+/** A shell that has a shell that has a shell that has the workload below it. */
+const SHELL = '/tmp/family-shell';
+const OTHER_SHELL = '/tmp/other-shell';
+
+/** Processes that wait for a line; the last of them then acts. */
+class Waiting {
+  private constructor(private readonly child: ChildProcess) {}
+
+  static async start(program: string, ...args: readonly string[]): Promise<Waiting> {
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    await new Promise((resolve) => child.stdout?.once('data', resolve));
+    return new Waiting(child);
+  }
+
+  /** `depth`: shells between the first process and the workload. */
+  static family(shell: string, depth: number): Promise<Waiting> {
+    const inner = (left: number): string =>
+      left === 0 ? `${WORKLOAD} wait ${FILE}; true` : `/bin/sh -c '${quoted(inner(left - 1))}'; true`;
+    return Waiting.start(shell, '-c', inner(depth));
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  async go(line = 'go'): Promise<void> {
+    const ended = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.stdin?.end(`${line}\n`);
+    await ended;
+  }
+}
+
+const quoted = (text: string): string => text.replaceAll("'", `'\\''`);
+
+/** How many events the policy makes of families that ran before it came. */
+async function eventsOf(filter: (first: Waiting) => string, ...families: readonly Waiting[]): Promise<number[]> {
+  const yaml = policy('running', fileHook(`${onPath('Equal', FILE)}\n${filter(families[0] as Waiting)}`));
+  const recording = await Recording.open(yaml);
+  try {
+    const counts: number[] = [];
+    for (const family of families) counts.push((await recording.hooksDuring(() => family.go())).length);
+    return counts;
+  } finally {
+    await recording.close();
+  }
+}
+
+describe('processes that ran before the policy', () => {
+  before(() => {
+    compileWorkload();
+    for (const shell of [SHELL, OTHER_SHELL]) if (!existsSync(shell)) copyFileSync('/bin/sh', shell);
+    writeFileSync(FILE, 'x');
+  });
+
+  const binaries = (key: string, operator: string, follow: string): string =>
+    `  ${key}:\n  - operator: ${operator}\n    values: ["${SHELL}"]\n${follow}`;
+  const FOLLOW = '    followChildren: true';
+
+  it('followChildren: descendants of any depth, whatever they execute', async () => {
+    const families = [
+      await Waiting.family(SHELL, 0),
+      await Waiting.family(SHELL, 20),
+      await Waiting.family(OTHER_SHELL, 1),
+    ];
+    assert.deepEqual(await eventsOf(() => binaries('matchBinaries', 'In', FOLLOW), ...families), [1, 1, 0]);
+  });
+
+  it('followChildren, NotIn', async () => {
+    const families = [await Waiting.family(SHELL, 3), await Waiting.family(OTHER_SHELL, 1)];
+    assert.deepEqual(await eventsOf(() => binaries('matchBinaries', 'NotIn', FOLLOW), ...families), [0, 1]);
+  });
+
+  it('without followChildren what they execute counts alone', async () => {
+    const families = [await Waiting.family(SHELL, 0)];
+    assert.deepEqual(await eventsOf(() => binaries('matchBinaries', 'In', ''), ...families), [0]);
+  });
+
+  it('matchParentBinaries: the parent, and not what is before it', async () => {
+    const families = [
+      await Waiting.family(SHELL, 0),
+      await Waiting.family(SHELL, 1),
+      await Waiting.family(OTHER_SHELL, 0),
+    ];
+    assert.deepEqual(await eventsOf(() => binaries('matchParentBinaries', 'In', ''), ...families), [1, 0, 0]);
+  });
+
+  it('matchParentBinaries with followChildren: a parent that is followed', async () => {
+    const families = [await Waiting.family(SHELL, 0), await Waiting.family(SHELL, 2)];
+    assert.deepEqual(await eventsOf(() => binaries('matchParentBinaries', 'In', FOLLOW), ...families), [1, 1]);
+  });
+
+  const pids = (pid: number, inNamespace: boolean): string =>
+    `  matchPIDs:\n  - operator: In\n    followForks: true\n    isNamespacePID: ${inNamespace}\n    values: [${pid}]`;
+
+  it('matchPIDs with followForks: its descendants, and what they execute', async () => {
+    const families = [await Waiting.family(SHELL, 2), await Waiting.family(SHELL, 2)];
+    assert.deepEqual(await eventsOf((first) => pids(first.pid, false), ...families), [1, 0]);
+  });
+
+  it('isNamespacePID with followForks: by the number in its own namespace', async () => {
+    const shell = `${SHELL} -c '${WORKLOAD} wait ${FILE}; true'`;
+    const families = [
+      await Waiting.start('/usr/bin/unshare', '--pid', '--fork', SHELL, '-c', `${shell}; true`),
+      await Waiting.family(SHELL, 0),
+    ];
+    assert.deepEqual(await eventsOf(() => pids(1, true), ...families), [1, 0]);
+  });
+
+  it('a policy that comes back finds what came meanwhile, and nothing of what it was told before', async () => {
+    const text = (shell: string): string =>
+      policy(
+        'again',
+        fileHook(
+          `${onPath('Equal', FILE)}\n  matchBinaries:\n  - {operator: In, values: ["${shell}"], followChildren: true}`,
+        ),
+      );
+    const recording = await Recording.open(text(SHELL));
+    try {
+      const early = await Waiting.family(SHELL, 1);
+      await recording.tracer.removePolicy('again');
+      const late = await Waiting.family(OTHER_SHELL, 1);
+      // as many different sets as there are bits: the first comes round again
+      for (let i = 0; i < 4; i++) {
+        const selectors = Array.from(
+          { length: 64 },
+          (_, n) => `- matchBinaries:\n  - {operator: In, values: ["/nowhere/${i}/${n}"], followChildren: true}`,
+        );
+        await recording.tracer.addPolicy({ yaml: policy('others', fileHook(selectors.join('\n'))) });
+        await recording.tracer.removePolicy('others');
+      }
+      await recording.tracer.addPolicy({ yaml: text(OTHER_SHELL) });
+      assert.equal((await recording.hooksDuring(() => early.go())).length, 0);
+      assert.equal((await recording.hooksDuring(() => late.go())).length, 1);
+    } finally {
+      await recording.close();
+    }
+  });
+
+  it('changes: against what a process was when the policy came', async () => {
+    const before = await startBatch();
+    const hook = `call: sys_lseek
+syscall: true
+args:
+- {index: 0, type: int}
+selectors:
+- matchArgs:
+  - {index: 0, operator: Equal, values: ["4242"]}
+  matchNamespaceChanges:
+  - {operator: In, values: [Uts]}`;
+    const recording = await Recording.open(policy('changes', hook));
+    try {
+      const events = await recording.hooksDuring(() =>
+        before(['same\tunshared\t0\t0', 'other\tunshared\t0x4000000\t0', 'another\tunshared\t0x8000000\t0']),
+      );
+      assert.equal(events.length, 1);
+    } finally {
+      await recording.close();
+    }
+  });
+});
+
+/** The workload as it reads actions; resolves to what lets it do some, and waits for them. */
+async function startBatch(): Promise<(actions: readonly string[]) => Promise<void>> {
+  const child = spawn(WORKLOAD, ['batch'], { stdio: ['pipe', 'inherit', 'inherit'] });
+  await new Promise((resolve) => child.once('spawn', resolve));
+  return async (actions) => {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.stdin?.end(actions.map((action) => `${action}\n`).join(''));
+    await ended;
+  };
+}
+
+describe('files by their inode', () => {
+  const SECRET = '/srv/inode-secret';
+  const ALIAS = '/srv/inode-alias';
+  const filter = (value: string, inode: boolean, operator = 'Equal'): string =>
+    `${onPath(operator, value)}${inode ? '\n    inode: true' : ''}\n  - index: 1\n    operator: Mask\n    values: ["4"]`;
+
+  before(compileWorkload);
+  beforeEach(() => {
+    for (const path of [SECRET, ALIAS]) rmSync(path, { force: true });
+  });
+
+  const pathsOf = async (selector: string, run: (recording: Recording) => void | Promise<void>): Promise<string[]> => {
+    const recording = await Recording.open(
+      policy('inode', fileHook(`${selector}\n  matchBinaries:\n  - {operator: In, values: ["${WORKLOAD}"]}`)),
+    );
+    try {
+      return await recording.pathsDuring(() => run(recording));
+    } finally {
+      await recording.close();
+    }
+  };
+
+  it('a hard link and a bind mount are the file, and the event tells which', async () => {
+    writeFileSync(SECRET, 'x');
+    linkSync(SECRET, ALIAS);
+    const all = (): void => {
+      workload('read', ALIAS, 1);
+      workload('read', SECRET, 1);
+    };
+    assert.deepEqual(await pathsOf(filter(SECRET, true), all), [ALIAS, SECRET]);
+    assert.deepEqual(await pathsOf(filter(SECRET, false), all), [SECRET]);
+    mkdirSync('/srv/inode-bound', { recursive: true });
+    const bound = (): void => workload('namespace', '/srv', '/srv/inode-bound', '/srv/inode-bound/inode-secret');
+    assert.deepEqual(await pathsOf(filter(SECRET, true), bound), ['/srv/inode-bound/inode-secret']);
+  });
+
+  it('a file that comes after the policy is known from when its path was met', async () => {
+    const paths = await pathsOf(filter(SECRET, true), () => {
+      writeFileSync(SECRET, 'x');
+      linkSync(SECRET, ALIAS);
+      workload('read', SECRET, 1);
+      workload('read', ALIAS, 1);
+    });
+    assert.deepEqual(paths, [SECRET, ALIAS]);
+  });
+
+  it('NotEqual leaves the file out by each of its names', async () => {
+    writeFileSync(SECRET, 'x');
+    linkSync(SECRET, ALIAS);
+    const paths = await pathsOf(filter(SECRET, true, 'NotEqual'), () => {
+      workload('read', ALIAS, 1);
+      workload('read', SECRET, 1);
+    });
+    assert.ok(!paths.includes(ALIAS) && !paths.includes(SECRET), paths.join(' '));
+  });
+
+  it('on a file system whose device has another number for stat', async () => {
+    const folders = ['lower', 'upper', 'work', 'merged'].map((name) => `/tmp/inode-${name}`);
+    for (const folder of folders) mkdirSync(folder, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', 'none', '/tmp/inode-upper']);
+    for (const folder of ['/tmp/inode-upper/u', '/tmp/inode-upper/w']) mkdirSync(folder);
+    const options = 'lowerdir=/tmp/inode-lower,upperdir=/tmp/inode-upper/u,workdir=/tmp/inode-upper/w';
+    execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', options, '/tmp/inode-merged']);
+    try {
+      writeFileSync('/tmp/inode-merged/secret', 'x');
+      linkSync('/tmp/inode-merged/secret', '/tmp/inode-merged/alias');
+      const paths = await pathsOf(filter('/tmp/inode-merged/secret', true), () =>
+        workload('read', '/tmp/inode-merged/alias', 1),
+      );
+      assert.deepEqual(paths, ['/tmp/inode-merged/alias']);
+    } finally {
+      for (const folder of ['/tmp/inode-merged', '/tmp/inode-upper']) execFileSync('umount', ['-l', folder]);
+    }
+  });
+
+  it('the event tells how many names the file has', async () => {
+    writeFileSync(SECRET, 'x');
+    linkSync(SECRET, ALIAS);
+    const recording = await Recording.open(policy('links', fileHook(filter(SECRET, true))));
+    try {
+      const [event] = await recording.hooksDuring(() => workload('read', ALIAS, 1));
+      assert.ok(event);
+      const file = fileOf(event);
+      assert.equal(file.path, ALIAS);
+      assert.equal(file.links, 2);
+    } finally {
+      await recording.close();
+    }
+  });
+});
