@@ -70,8 +70,11 @@ static __always_inline u64 as_integer(u64 raw, u32 width, bool is_signed)
 {
 	if (width == 4)
 		return is_signed ? (u64)(s64)(s32)raw : (u32)raw;
-	if (width == 8)
+	if (width == 8) {
+		/* a pointer that the policy reads as a number stays a pointer to the verifier, unless it is calculated with */
+		asm volatile("%0 = -%0\n%0 = -%0" : "+r"(raw));
 		return raw;
+	}
 	if (width == 2)
 		return is_signed ? (u64)(s64)(s16)raw : (u16)raw;
 	return is_signed ? (u64)(s64)(s8)raw : (u8)raw;
