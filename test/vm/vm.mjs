@@ -207,7 +207,8 @@ class Guest {
       ...['-device', `vhost-user-fs-pci,chardev=${tag},tag=${tag}`],
     ]);
     const parameters = [
-      'console=ttyS0 root=rootfs rootfstype=virtiofs ro panic=-1 loglevel=4',
+      // no_timer_check: on a busy machine the emulated timer is late, and the kernel would give up
+      'console=ttyS0 root=rootfs rootfstype=virtiofs ro panic=-1 loglevel=4 no_timer_check',
       'lsm=landlock,lockdown,yama,bpf',
       `init=${init} vm.init=${init}`,
       append,
