@@ -103,7 +103,7 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   forEachWithin(hook, 'LIMIT_PROCESS_TESTS', hook.sets, HookConfig.processLength, (test, i) =>
     encodeProcessTest(view, HookConfig.process + i * HookConfig.processStride, test, context),
   );
-  forEachWithin(hook, 'LIMIT_CHANGE_TESTS', hook.changes, HookConfig.changesLength, (test, i) =>
+  forEachWithin(hook, 'LIMIT_CHANGES', hook.changes, HookConfig.changesLength, (test, i) =>
     encodeChangeTest(view, HookConfig.changes + i * HookConfig.changesStride, test, context),
   );
   return bytes;
