@@ -20,10 +20,11 @@ static __always_inline void fill_creds(struct process_creds *out, const struct c
 	out->cap_inheritable = READ_U64(cred, cap_inheritable);
 }
 
-#define NS_INUM(pointer)                                 \
-	({                                               \
-		typeof(pointer) ns_ = (pointer);         \
-		ns_ ? (u32)READ(ns_, ns.inum) : 0;       \
+/* Reading through a null pointer gives 0, which says what it should: there is none. A branch for it would double the verifier's work. */
+#define NS_INUM(pointer)                           \
+	({                                         \
+		typeof(pointer) ns_ = (pointer);   \
+		(u32) READ(ns_, ns.inum);          \
 	})
 
 /* The process's number in its own pid namespace, the last of those it has one in. */
@@ -34,10 +35,6 @@ static __always_inline void own_upid(struct task_struct *task, struct pid_namesp
 	void *upid;
 	u32 nr = 0;
 
-	*ns = 0;
-	*number = 0;
-	if (!pid)
-		return;
 	upid = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
 	       READ(pid, level) * bpf_core_type_size(struct upid);
 	bpf_probe_read_kernel(&found, sizeof(found), upid + bpf_core_field_offset(struct upid, ns));
@@ -53,23 +50,20 @@ static __always_inline void fill_namespaces(struct process_namespaces *out, stru
 	struct pid_namespace *pid_ns;
 	u32 number;
 
-	__builtin_memset(out, 0, sizeof(*out));
 	out->user = NS_INUM(READ(cred, user_ns));
-	if (!proxy)
-		return;
 	out->uts = NS_INUM(READ(proxy, uts_ns));
 	out->ipc = NS_INUM(READ(proxy, ipc_ns));
 	out->mnt = NS_INUM(READ(proxy, mnt_ns));
 	out->pid_for_children = NS_INUM(READ(proxy, pid_ns_for_children));
 	out->net = NS_INUM(READ(proxy, net_ns));
+	out->time = 0;
+	out->time_for_children = 0;
 	if (bpf_core_field_exists(proxy->time_ns)) {
 		out->time = NS_INUM(READ(proxy, time_ns));
 		out->time_for_children = NS_INUM(READ(proxy, time_ns_for_children));
 	}
 	out->cgroup = NS_INUM(READ(proxy, cgroup_ns));
 	own_upid(task, &pid_ns, &number);
-	if (!pid_ns)
-		return;
 	pid_ns = KERNEL(pid_namespace, pid_ns);
 	out->pid = NS_INUM(pid_ns);
 }
