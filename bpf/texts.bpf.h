@@ -158,9 +158,12 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, cons
 		const struct verdict *verdict = 0;
 		u32 count = of->postfix.longest;
 
-		/* backwards, eight bytes a time; what is read beyond the text's start is beyond the key's length */
+		/*
+		 * Backwards, eight bytes a time; what is read beyond the text's start is beyond the key's length. Of an
+		 * element of `bytes` the compiler would read them one by one.
+		 */
 		for (u32 i = 0; i < FILTER_TEXT_MAX && i < count; i += 8) {
-			u64 word = *(u64 *)&text->bytes[TEXT_END - 8 - i];
+			u64 word = *(u64 *)((void *)text->bytes + TEXT_END - 8 - i);
 
 			*(u64 *)((void *)key->text + i) = __builtin_bswap64(word);
 		}

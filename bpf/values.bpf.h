@@ -98,7 +98,7 @@ static __always_inline u64 scalar_inline(void *ctx, u32 slot, u64 returned)
 	return as_integer(raw, width, value->is_signed);
 }
 
-/* The same out of line: where a value is read once everything has matched, the size of the program counts. */
+/* The same out of line, where few policies need it: there the size of the program counts. */
 static __noinline u64 raw_value(void *ctx, u32 slot, u64 returned)
 {
 	if (slot >= HOOK_VALUES_MAX)
