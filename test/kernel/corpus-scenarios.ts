@@ -170,9 +170,75 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 };
 
-/** By kernel, then what holds on all of them. */
-export const REFUSED: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
-  all: {},
-  '6.1': {},
-  '6.12': {},
+/** Files that are refused on every kernel, by the codes that say why. The three addresses are variables to be filled in. */
+const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[] = [
+  ['ADDRESS_INVALID', ['policylibrary__egress.yaml', 'quickstart__network_egress_cluster.yaml']],
+  ['ADDRESS_INVALID UNSUPPORTED_ACTION UNSUPPORTED_SCOPE', ['quickstart__network_egress_cluster_enforce.yaml']],
+  [
+    'UNSUPPORTED_ACTION UNSUPPORTED_SCOPE',
+    ['quickstart__file_monitoring_enforce.yaml', 'tracingpolicy__modules-nohost.yaml'],
+  ],
+  ['UNSUPPORTED_ENFORCER UNSUPPORTED_HOOK', ['tracingpolicy__killer.yaml']],
+  ['UNSUPPORTED_LIST', ['tracingpolicy__list-generated-ftrace.yaml', 'tracingpolicy__list-syscalls-generated.yaml']],
+  ['UNSUPPORTED_LOADER', ['tracingpolicy__loader.yaml']],
+  [
+    'UNSUPPORTED_HOOK',
+    [
+      'tracingpolicy__list-syscalls-tracepoint.yaml',
+      'tracingpolicy__lsm_bprm_check.yaml',
+      'tracingpolicy__lsm_file_open.yaml',
+      'tracingpolicy__lsm_track_grandparent.yml',
+      'tracingpolicy__raw_syscalls.yaml',
+      'tracingpolicy__rawtp.yaml',
+      'tracingpolicy__uprobe-binaries.yaml',
+      'tracingpolicy__uprobe-host.yaml',
+      'tracingpolicy__uprobe-pid.yaml',
+      'tracingpolicy__uprobe.yaml',
+      'tracingpolicy__usdt-set.yaml',
+      'tracingpolicy__usdt.yaml',
+    ],
+  ],
+  // enforcement, rate limits, stack traces, sockets that are tracked
+  [
+    'UNSUPPORTED_ACTION',
+    [
+      'policylibrary__privileges__privileges-raise.yaml',
+      'policylibrary__privileges__privileges-setuid-root.yaml',
+      'policylibrary__sshd.yaml',
+      'tracingpolicy__cves__cve-2023-2640-overlayfs-ubuntu.yaml',
+      'tracingpolicy__cves__cve-2024-3094-xz-ssh.yaml',
+      'tracingpolicy__datagram-with-selectors.yaml',
+      'tracingpolicy__datagram-with-sock-tracking.yaml',
+      'tracingpolicy__datagram_518.yaml',
+      'tracingpolicy__dns-only-specified-servers.yaml',
+      'tracingpolicy__hardlink-override.yaml',
+      'tracingpolicy__open_dnsrequest.yaml',
+      'tracingpolicy__open_geturl.yaml',
+      'tracingpolicy__override-security.yaml',
+      'tracingpolicy__process-credentials__creds-capability-usage.yaml',
+      'tracingpolicy__process-credentials__process-creds-changed.yaml',
+      'tracingpolicy__process-credentials__process-creds-installed.yaml',
+      'tracingpolicy__sandbox__linux-namespaces__kill_unprivileged_user_namespace.yaml',
+      'tracingpolicy__sandbox__linux-namespaces__kill_unprivileged_user_namespace_in_pid_namespace.yaml',
+      'tracingpolicy__security-socket-connect-block-others.yaml',
+      'tracingpolicy__stack_traces.yaml',
+      'tracingpolicy__symlink-override.yaml',
+      'tracingpolicy__tcp-accept.yaml',
+      'tracingpolicy__tcp-connect-only-local-addrs.yaml',
+      'tracingpolicy__tcp-connect-only-private-addrs.yaml',
+      'tracingpolicy__tcp-listen.yaml',
+    ],
+  ],
+];
+
+/** Functions that the kernel does not have, or not under that name: it is not for us to guess which one is meant. */
+const BY_KERNEL: Readonly<Record<string, readonly string[]>> = {
+  '6.1': ['tracingpolicy__host-changes__monitor-signed-kernel-modules.yaml'],
+  '6.12': ['tracingpolicy__dev_queue_xmit.yaml', 'tracingpolicy__host-changes__monitor-signed-kernel-modules.yaml'],
 };
+
+/** The codes that a file must be refused with; undefined: it is loaded. */
+export function refusalOf(file: string): readonly string[] | undefined {
+  if (BY_KERNEL[kernel]?.includes(file) === true) return ['HOOK_NOT_FOUND'];
+  return EVERYWHERE.find(([, files]) => files.includes(file))?.[0].split(' ');
+}
