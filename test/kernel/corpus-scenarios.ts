@@ -11,7 +11,7 @@ export interface Expected {
 
 export interface Scenario {
   readonly actions: readonly Action[];
-  /** In this order; others may be between them. */
+  /** In this order; others may be between them. None: there must not be any. */
   readonly events: readonly Expected[];
 }
 
@@ -114,6 +114,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     actions: [call('mount', '=nothing', '=/no/such', '=none', 0, 0)],
     events: [syscall('mount', value('nothing'), value('/no/such'))],
   },
+  // these three leave out what descends from process 1, which here is everything
   'tracingpolicy__sys_pivot_root.yaml': {
     actions: [['nscall', NEWPID, CALLS.pivot_root, '=/no/such', '=/no/old']],
     events: [],
@@ -124,7 +125,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   'tracingpolicy__write.yaml': {
     actions: [call('write', 1, '=text', 4)],
-    events: [syscall('write', value(1), { size: 4 }, value(4n))],
+    events: [],
   },
   'tracingpolicy__symlink-observe.yaml': {
     actions: [
@@ -154,7 +155,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   'tracingpolicy__sys_clock_settime.yaml': {
     actions: [call('clock_settime', 77, 0)],
-    events: [syscall('clock_settime', value(77))],
+    events: [],
   },
   'tracingpolicy__tty.yaml': {
     actions: [['append', '/dev/ptmx']],
@@ -237,8 +238,12 @@ const BY_KERNEL: Readonly<Record<string, readonly string[]>> = {
   '6.12': ['tracingpolicy__dev_queue_xmit.yaml', 'tracingpolicy__host-changes__monitor-signed-kernel-modules.yaml'],
 };
 
+/** For the function of kernels before 5.10, which had other parameters. */
+const OLD_PROTOTYPE = 'tracingpolicy__tty_54.yaml';
+
 /** The codes that a file must be refused with; undefined: it is loaded. */
 export function refusalOf(file: string): readonly string[] | undefined {
   if (BY_KERNEL[kernel]?.includes(file) === true) return ['HOOK_NOT_FOUND'];
+  if (file === OLD_PROTOTYPE) return ['ARG_BEYOND_PROTOTYPE', 'ARG_TYPE_MISMATCH'];
   return EVERYWHERE.find(([, files]) => files.includes(file))?.[0].split(' ');
 }
