@@ -48,7 +48,8 @@ async function filterPart() {
   return `Counted in the same way. Each operation is hooked by one policy with one filter, attached in one way and then in the other. "Empty" is
 what a program that does nothing adds to the operation when it is attached to the same function in the same way, "with filter" what
 our program adds; the difference is what the program itself takes. Where a call matches, that includes the event, so the rows without a
-filter tell what an event costs. The open is followed by a close, and the connection is refused.
+filter tell what an event costs. The open is followed by a close, and the connection is
+refused; that one varies by some 100 instructions from run to run.
 
 ${table(filters, 2)}
 
