@@ -245,6 +245,7 @@ enum value_source {
 	SOURCE_RETURN = 1,
 	SOURCE_TASK = 2, /* the current struct task_struct */
 	SOURCE_REGISTERS = 3, /* byte offset `param` in struct pt_regs; kprobes only */
+	SOURCE_HELPER = 4, /* parameter `param`, which a trampoline's context does not give: a pointer to const void */
 };
 
 enum value_memory {

@@ -5,6 +5,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static u64 hook_param(void *ctx, u32 n);
+static u64 hook_argument(void *ctx, u32 n);
 static u64 hook_register(void *ctx, u32 offset);
 #include "hook.bpf.h"
 
@@ -47,6 +48,14 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	if (config.syscall)
 		return syscall_param((void *)context_word(ctx, 0), n);
 	return context_word(ctx, n);
+}
+
+static __always_inline u64 hook_argument(void *ctx, u32 n)
+{
+	u64 word = 0;
+
+	bpf_get_func_arg(ctx, n, &word);
+	return word;
 }
 
 /* A trampoline does not keep the registers. */

@@ -2,8 +2,8 @@
 /*
  * The values of a hook: where each comes from, the way to it through kernel structures, and numbers.
  *
- * The includer defines `static u64 hook_param(void *ctx, u32 n)`, function parameter n, and
- * `static u64 hook_register(void *ctx, u32 offset)`.
+ * The includer defines `static u64 hook_param(void *ctx, u32 n)`, function parameter n, `static u64 hook_argument(void *ctx,
+ * u32 n)`, the same by a helper, and `static u64 hook_register(void *ctx, u32 offset)`.
  */
 #ifndef POLYTRACE_VALUES_BPF_H
 #define POLYTRACE_VALUES_BPF_H
@@ -59,6 +59,8 @@ static __always_inline u64 raw_value_inline(void *ctx, u32 slot, u64 returned)
 		raw = returned;
 	else if (source == SOURCE_TASK)
 		raw = (u64)current_task();
+	else if (source == SOURCE_HELPER)
+		raw = hook_argument(ctx, value->param);
 	else
 		raw = hook_register(ctx, value->param);
 	if (value->steps_count)

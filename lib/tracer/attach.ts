@@ -17,7 +17,7 @@ import { hostNamespaces } from '../output/host-namespaces.js';
 import { valuesOf } from '../wire/context.js';
 import { encodeHook, type EncodeContext } from '../wire/encode.js';
 import { isLate } from '../wire/reads.js';
-import { inodesOf, isRegister, placeOf, registersOf, resolveValues } from './values.js';
+import { inodesOf, isRegister, placeOf, registersOf, resolveValues, voidPointers } from './values.js';
 
 export interface AttachContext {
   readonly binding: NativeBinding;
@@ -65,7 +65,7 @@ export function attachHook(
   let failure: KernelError | undefined;
   for (const mechanism of mechanisms(hook, context, prototype)) {
     try {
-      return attachBy(mechanism, hook, id, functionName, prototype, processBits, places, context);
+      return attachBy(mechanism, hook, id, functionName, prototype, processBits, places, context, kernel);
     } catch (error) {
       failure ??= toKernelError(error as NativeError, hook, functionName);
     }
@@ -180,6 +180,7 @@ function attachBy(
   processBits: readonly number[],
   places: HookPlaces,
   context: AttachContext,
+  kernel: KernelInfo,
 ): Attached {
   // also a buffer that the function fills is there only when it returns
   const returns = valuesOf(hook).some(isLate) || hook.returnArg !== undefined;
@@ -192,6 +193,7 @@ function attachBy(
     params: prototype?.params ?? 0,
     processBits,
     onDemand,
+    byHelper: mechanism === 'fentry' ? voidPointers(hook, functionName, kernel) : new Set(),
     ...places,
   });
   const spec: NativeHookSpec = {

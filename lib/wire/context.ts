@@ -18,6 +18,8 @@ export interface EncodeContext {
   readonly resolved: ReadonlyMap<number, ResolvedValue>;
   /** By slot, of values of `pt_regs`: the byte offset in struct pt_regs. */
   readonly registers: ReadonlyMap<number, number>;
+  /** Slots of parameters that a trampoline's context does not give. */
+  readonly byHelper: ReadonlySet<number>;
   /** By slot: the files that values of Equal lead to, and what the table says of them. */
   readonly inodes: ReadonlyMap<number, readonly TableEntry<Inode>[]>;
   /** Inode numbers of the initial namespaces; several where it is one of them. */

@@ -13,6 +13,7 @@ import {
   ResolveStep,
   Value,
   ValueConfig,
+  ValueSource,
 } from './layout.gen.js';
 import { encodeMaps, type EncodedMap } from './maps.js';
 import { automatonOf, encodeObject, encodeTable, objectOrder, type HookAutomaton } from './objects.js';
@@ -134,7 +135,7 @@ function encodeValue(
   const u8 = (offset: number, number: number): void => view.setUint8(at + offset, number);
   const isReturn = isReturnSlot(hook, slot);
   const facts = READS[value.type];
-  const source = sourceOf(value, isReturn);
+  const source = context.byHelper.has(slot) ? ValueSource.SOURCE_HELPER : sourceOf(value, isReturn);
   const resolved = context.resolved.get(slot);
   u8(ValueConfig.read, facts.read);
   u8(ValueConfig.source, source);

@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '0b522408d659e7c1';
+export const LAYOUT_HASH = 'ba63a317f98bd62c';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -363,6 +363,7 @@ export const ValueSource = {
   SOURCE_RETURN: 1,
   SOURCE_TASK: 2,
   SOURCE_REGISTERS: 3,
+  SOURCE_HELPER: 4,
 } as const;
 
 /** enum value_memory */

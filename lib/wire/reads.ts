@@ -143,6 +143,7 @@ export function sourceOf(value: ValueImage, isReturn: boolean): number {
 /** What strings and buffers are in. A system call is given addresses of user space; a function of the kernel may be given both. */
 export function memoryOf(source: number, syscall: boolean, resolved: boolean): number {
   if (source === ValueSource.SOURCE_REGISTERS) return ValueMemory.MEMORY_BY_ADDRESS;
-  if (source !== ValueSource.SOURCE_PARAM || resolved) return ValueMemory.MEMORY_KERNEL;
+  const isParameter = source === ValueSource.SOURCE_PARAM || source === ValueSource.SOURCE_HELPER;
+  if (!isParameter || resolved) return ValueMemory.MEMORY_KERNEL;
   return syscall ? ValueMemory.MEMORY_USER : ValueMemory.MEMORY_BY_ADDRESS;
 }
