@@ -184,7 +184,7 @@ const DATA: readonly Subject[] = [
   ),
   task(
     'uint64',
-    'signal.rlim[0].rlim_cur',
+    'signal.rlim[4].rlim_cur',
     unsignedRows(63, (value) => ['rlimit', value]),
   ),
   task(
