@@ -220,7 +220,9 @@ function attachName(mechanism: Mechanism, returns: boolean, pair: boolean): Hook
 function toKernelError(error: NativeError, hook: HookImage, functionName: string): KernelError {
   if (error instanceof KernelError) return error;
   const place = `${hook.position.file}:${hook.position.line}:${hook.position.column}`;
-  const missing = error.code === 'NO_SUCH_FUNCTION' || (error.code === 'HOOK_ATTACH' && error.errno === 'ENOENT');
+  // EBUSY: the types have the function, but there is no place in its code where it can be traced
+  const unprobed = error.code === 'HOOK_ATTACH' && (error.errno === 'ENOENT' || error.errno === 'EBUSY');
+  const missing = error.code === 'NO_SUCH_FUNCTION' || unprobed;
   const detail = kernelDetail(error);
   if (missing) {
     return new KernelError(
