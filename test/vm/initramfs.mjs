@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-const modules = ['virtio_pci', 'virtiofs'];
+// overlay: a file system that tests use
+const modules = ['virtio_pci', 'virtiofs', 'overlay'];
 
 const init = (names) => `#!/bin/busybox sh
 set -e
