@@ -195,10 +195,11 @@ static __always_inline u64 filter_sets(u64 candidates, u32 tgid)
 	for (u32 i = 0; i < PROCESS_TESTS_MAX && i < count; i++) {
 		const volatile struct process_test *test = &config.process[i];
 		u32 set = test->set, word = (set / 64) % PROCESS_WORDS + (test->parent ? PROCESS_WORDS : 0);
-		bool in = (words[word] >> (set % 64)) & 1;
+		u64 fails = ((words[word] >> (set % 64)) & 1) ^ !test->negate;
 
-		if (in == !!test->negate)
-			candidates &= ~test->selectors;
+		/* without a branch, of which the verifier would go both ways */
+		opaque(fails);
+		candidates &= ~(test->selectors & -fails);
 	}
 	return candidates;
 }

@@ -417,45 +417,44 @@ static __always_inline u32 read_buffer(u8 *to, const void *from, u64 size, u32 l
 	return length;
 }
 
-/* A buffer in pieces. Half of the room is for where a piece may start, half for its bytes. */
+/*
+ * A buffer in pieces. Half of the room is for where a piece may start, half for its bytes. `limit` is a power of two less 1:
+ * a mask bounds what it bounds without a branch.
+ */
 static __always_inline u32 read_pieces(u8 *to, const struct iovec *pieces, u64 count, u64 skip, u32 limit, bool user,
 				       bool user_list, u64 *size, u32 *flags)
 {
+	u64 all = 0;
 	u32 total = 0;
 
-	*size = 0;
+	skip += unknown_zero(count);
 	for (u32 i = 0; i < IOVECS_MAX && i < count; i++) {
 		struct { u64 base, length; } piece = {};
+		u64 skipped;
 		u32 length;
 
 		if (read_memory(&piece, sizeof(piece), &pieces[i], user_list)) {
 			*flags |= TEXT_FAULT;
 			break;
 		}
-		if (skip >= piece.length) {
-			skip -= piece.length;
-			continue;
-		}
-		piece.base += skip;
-		piece.length -= skip;
-		skip = 0;
-		*size += piece.length;
-		length = piece.length > limit - total ? limit - total : piece.length;
+		skipped = skip < piece.length ? skip : piece.length;
+		skip -= skipped;
+		all += piece.length - skipped;
+		length = piece.length - skipped > limit - total ? limit - total : piece.length - skipped;
 		opaque(length);
-		if (length > limit)
-			length = limit;
+		length &= limit;
 		opaque(total);
-		if (total > limit)
-			total = limit;
-		if (length && read_memory(to + total, length, (void *)piece.base, user)) {
+		total &= limit;
+		if (read_memory(to + total, length, (void *)piece.base + skipped, user)) {
 			*flags |= TEXT_FAULT;
 			break;
 		}
 		total += length;
 	}
-	if (total > limit)
-		total = limit;
-	if (*size > total || count > IOVECS_MAX)
+	opaque(total);
+	total &= limit;
+	*size = all;
+	if (all > total || count > IOVECS_MAX)
 		*flags |= TEXT_TRUNCATED;
 	return total;
 }
