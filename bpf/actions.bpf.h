@@ -11,7 +11,7 @@ struct {
 	__uint(max_entries, 256);
 	__type(key, u32); /* tgid */
 	__type(value, u32);
-} protected SEC(".maps");
+} protected_processes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -122,7 +122,7 @@ static __always_inline void take_stack(void *ctx, struct hook_record *record, st
 
 static __always_inline bool is_protected(u32 tgid)
 {
-	return tgid == 1 || bpf_map_lookup_elem(&protected, &tgid);
+	return tgid == 1 || bpf_map_lookup_elem(&protected_processes, &tgid);
 }
 
 static __always_inline u32 selector_of(u64 candidates)
