@@ -154,10 +154,18 @@ export interface PolicyImage {
 }
 
 export interface HookImage {
-  readonly kind: 'kprobe';
-  /** As written in the policy. */
+  /** `kprobe` takes a trampoline where the kernel has it; `fentry` nothing else. */
+  readonly kind: 'kprobe' | 'fentry' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe';
+  /**
+   * As written in the policy: the function or LSM hook; of a tracepoint SUBSYSTEM/EVENT; of a uprobe the symbol, or the offset
+   * or address as 0x….
+   */
   readonly call: string;
   readonly syscall: boolean;
+  /** Of a tracepoint, raw or not. */
+  readonly tracepoint?: { readonly subsystem: string; readonly event: string };
+  /** Of a uprobe. */
+  readonly program?: ProgramPlace;
   /** The policy's own place of the hook, for errors at load. */
   readonly position: { readonly file: string; readonly line: number; readonly column: number };
   /** The policy says `ignore.callNotFound`: where the kernel has no such function, the hook is left out. */
@@ -179,6 +187,19 @@ export interface HookImage {
   readonly changes: readonly ChangeTest[];
   /** CelExpr and CapabilitiesGained: what is known at the entry, and what needs a value that is known at the return. */
   readonly cel: { readonly entry: readonly CelStep[]; readonly returned: readonly CelStep[] };
+}
+
+/** A place in a file; one of symbol, fileOffset and address says where. */
+export interface ProgramPlace {
+  readonly path: string;
+  readonly symbol?: string;
+  /** From the symbol. */
+  readonly symbolOffset?: bigint;
+  readonly fileOffset?: bigint;
+  /** Virtual, as the file has it. */
+  readonly address?: bigint;
+  /** In the file, of the counter that says whether somebody is tracing. */
+  readonly refCtrOffset?: bigint;
 }
 
 /** A value that a hook reads. A value's slot is its place in `args`, then `data`, then `returnArg`. */

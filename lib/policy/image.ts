@@ -21,6 +21,7 @@ export type {
   ProcessGroup,
   ProcessSet,
   ProcessTest,
+  ProgramPlace,
   SubstringScan,
   TableEntry,
   TextEntry,

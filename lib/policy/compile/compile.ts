@@ -2,7 +2,6 @@
 import { filteredSlots, type FilterList } from '../expressions.js';
 import type { HookImage, PolicyImage } from '../image.js';
 import { POLICY_HOOKS_MAX, PROCESS_SETS_MAX } from '../limits.js';
-import { callsOf, type Call } from '../lists.js';
 import type { Hook } from '../model.js';
 import type { Architecture } from '../names/syscalls.js';
 import type { Analysis } from '../policy.js';
@@ -12,6 +11,7 @@ import { clauseOf, type Clause, type Context } from './filters.js';
 import { changeTests, processGroups } from './process.js';
 import { ProcessSets } from './sets.js';
 import { checkHookSize } from './size.js';
+import { targetField, targetsOf } from './targets.js';
 import { valueImage } from './values.js';
 
 /** The policy has been found valid and supported; what is reported here is that it is too large for the kernel side. */
@@ -46,8 +46,7 @@ function compileHook(analysis: Analysis, hook: Hook, sets: ProcessSets, context:
   const values = [...args, ...others].map((arg, slot) => valueImage(arg, data, clauses.get(slot) ?? [], context));
   const returned = clauses.get(values.length) ?? [];
   const common = {
-    kind: 'kprobe' as const,
-    position: { file: analysis.file, ...report.places.position(report.places.value(data, 'call')) },
+    position: { file: analysis.file, ...report.places.position(report.places.value(data, targetField(hook))) },
     ...(data.message === undefined ? {} : { message: data.message }),
     ...(data.ignore?.callNotFound === true ? { ignoreCallNotFound: true as const } : {}),
     tags: data.tags ?? [],
@@ -63,11 +62,7 @@ function compileHook(analysis: Analysis, hook: Hook, sets: ProcessSets, context:
     cel: celSteps(hook, report),
   };
   checkHookSize(hook, common, report);
-  return callsOf(analysis.data, data.call ?? '', data.syscall ?? true).map(({ name, syscall }: Call) => ({
-    ...common,
-    call: name,
-    syscall,
-  }));
+  return targetsOf(analysis.data, hook).map((target) => ({ ...target, ...common }));
 }
 
 /** The filters of all selectors, by the slot of the value that they compare. */

@@ -1,10 +1,11 @@
 /** Checks a policy against a kernel: what it hooks exists there, and what it reads is what it says. */
 import { callsOf } from '../lists.js';
-import type { HookData, PolicyData, Hook } from '../model.js';
-import type { FunctionInfo, KernelInfo } from '../kernel-info.js';
+import type { ArgData, HookData, PolicyData, Hook } from '../model.js';
+import type { FunctionInfo, KernelInfo, TracepointInfo } from '../kernel-info.js';
 import { nearest } from '../nearest.js';
 import { quote, type Report } from '../report.js';
-import { checkParameters, checkReturnType, checkSource } from './parameters.js';
+import { fieldHint, readField } from './fields.js';
+import { checkParameters, checkResolvedField, checkReturnType, checkSource } from './parameters.js';
 import { knownElsewhere, seesLess } from './renamed.js';
 
 export function checkAgainstKernel(
@@ -179,10 +180,20 @@ function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): vo
     report.add('TRACEPOINT_UNKNOWN', at, `${kernel.name} has no tracepoint ${subsystem}/${event}`, hint);
   }
   if (!found) return;
-  for (const arg of args) {
-    if (arg.index === undefined || arg.index < found.fields.length) continue;
-    const message = `${subsystem}/${event} has no field ${arg.index}`;
-    const hint = found.fields.map((field, i) => `${i} ${field}`).join(', ');
+  for (const arg of args) checkField(arg, found, `${subsystem}/${event}`, kernel, report);
+}
+
+function checkField(arg: ArgData, { fields }: TracepointInfo, name: string, kernel: KernelInfo, report: Report): void {
+  if (arg.index === undefined || arg.source !== undefined) return;
+  const field = fields[arg.index];
+  if (field === undefined) {
+    const message = `${name} has no field ${arg.index}`;
+    const hint = fields.map((each, i) => `${i} ${each.name}`).join(', ');
     report.add('TRACEPOINT_FIELD_UNKNOWN', report.places.value(arg, 'index'), message, hint);
+  } else if (arg.resolve) {
+    checkResolvedField(arg, field, name, kernel, report);
+  } else if (arg.type !== undefined && arg.type !== 'auto' && readField(field, arg.type) === undefined) {
+    const message = `${field.name} of ${name} is ${field.type}, not what ${arg.type} reads`;
+    report.add('ARG_TYPE_MISMATCH', report.places.value(arg, 'type'), message, fieldHint(field));
   }
 }

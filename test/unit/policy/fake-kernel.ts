@@ -1,5 +1,5 @@
 /** A kernel for tests: a few functions and structures in a notation like C's. */
-import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TypeInfo } from '../../../types/kernel.js';
+import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TracepointField, TypeInfo } from '../../../types/kernel.js';
 
 const SCALARS: Readonly<Record<string, Pick<TypeInfo, 'kind' | 'size' | 'signed'>>> = {
   void: { kind: 'void', size: 0, signed: false },
@@ -75,6 +75,16 @@ function prototype(text: string): FunctionInfo {
   return { params: list(params, ','), returns: type(returns) };
 }
 
+/** Of raw_syscalls/sys_enter, and some of others. */
+const FIELDS: readonly TracepointField[] = [
+  { name: 'common_type', type: 'unsigned short', offset: 0, size: 2 },
+  { name: 'common_flags', type: 'unsigned char', offset: 2, size: 1 },
+  { name: 'common_preempt_count', type: 'unsigned char', offset: 3, size: 1 },
+  { name: 'common_pid', type: 'int', offset: 4, size: 4 },
+  { name: 'id', type: 'long', offset: 8, size: 8 },
+  { name: 'args', type: 'unsigned long[6]', offset: 16, size: 48 },
+];
+
 export const fakeKernel: KernelInfo = {
   name: 'Linux test',
   function: (name) => (FUNCTIONS[name] === undefined ? undefined : prototype(FUNCTIONS[name])),
@@ -91,7 +101,7 @@ export const fakeKernel: KernelInfo = {
   tracepoint: (subsystem, event) => {
     if (subsystem === 'unreadable') return undefined;
     return subsystem === 'raw_syscalls' && event === 'sys_enter'
-      ? { fields: ['common_type', 'common_flags', 'common_preempt_count', 'common_pid', 'id', 'args'] }
+      ? { fields: FIELDS }
       : null;
   },
   tracepointNames: (subsystem) =>
