@@ -417,6 +417,11 @@ struct rate {
 	u64 suppressed; /* since then */
 };
 
+enum has_actions {
+	ACTIONS_ANY = 1, /* any of actions is more than an event */
+	ACTIONS_OVERRIDE = 2, /* and one overrides: only then the program has that in it, which the kernel allows in few places */
+};
+
 /* In each hook program's .rodata: constants for the verifier, so that what a policy does not use is cut away. */
 struct hook_config {
 	u32 hook;
@@ -432,7 +437,7 @@ struct hook_config {
 	u8 objects_count;
 	u8 has_cel_entry; /* there is an expression of values that are known at the entry, */
 	u8 has_cel_return; /* and one of others */
-	u8 has_actions; /* any of actions is more than an event */
+	u8 has_actions; /* enum has_actions, ORed */
 	u8 acts_late; /* a selector is known to match at the return only: so is what it does */
 	u32 body_size; /* bytes of a record after struct event_hook, at most */
 	struct value_config values[HOOK_VALUES_MAX];

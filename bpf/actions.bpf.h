@@ -5,14 +5,6 @@
 
 #include "record.bpf.h"
 
-/* Processes that are never acted on, whatever a policy says: the tracer, its ancestors. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 256);
-	__type(key, u32); /* tgid */
-	__type(value, u32);
-} protected_processes SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -49,23 +41,35 @@ static __always_inline struct hook_counters *own_counters(void)
 
 /* ---- fewer events ----------------------------------------------------------------------------------------- */
 
-/* Of all values with their texts; what is between them has been cleared. */
+static __always_inline void hash_word(struct rate_key *key, u64 word)
+{
+	u64 a = key->hash[0], b = key->hash[1];
+
+	a = (a ^ word) * 0x9e3779b97f4a7c15ULL;
+	key->hash[0] = a ^ a >> 29;
+	b = (b + word) * 0xc2b2ae3d27d4eb4fULL;
+	key->hash[1] = b ^ b >> 31;
+}
+
+enum { HASH_WORDS = 4, HASH_BYTES = HASH_WORDS * 8 };
+
+/* Of all values with their texts; what is between them has been cleared. Several words at once: the verifier counts rounds. */
 static __noinline void hash_body(struct hook_record *record, struct rate_key *key)
 {
-	u64 a = 0, b = 0;
-	u32 end = at_most(record->used, config.body_size - 8);
+	u32 end = at_most(record->used, config.body_size), at = 0;
 
-	for (u32 at = 0; at < BODY_MAX && at < end; at += 8) {
-		u32 place = at_most(at, config.body_size - 8);
-		u64 word = *(u64 *)&record->body[place];
+	for (; at < BODY_MAX && at + HASH_BYTES <= end; at += HASH_BYTES) {
+		u64 *words = (u64 *)&record->body[at_most(at, config.body_size - HASH_BYTES)];
 
-		a = (a ^ word) * 0x9e3779b97f4a7c15ULL;
-		a ^= a >> 29;
-		b = (b + word) * 0xc2b2ae3d27d4eb4fULL;
-		b ^= b >> 31;
+#pragma unroll
+		for (u32 i = 0; i < HASH_WORDS; i++)
+			hash_word(key, words[i]);
 	}
-	key->hash[0] = a;
-	key->hash[1] = b;
+#pragma unroll
+	for (u32 i = 0; i < HASH_WORDS; i++, at += 8) {
+		if (at < end)
+			hash_word(key, *(u64 *)&record->body[at_most(at, config.body_size - 8)]);
+	}
 }
 
 /* Whether enough time has passed since an event like this. */
@@ -83,6 +87,7 @@ static __noinline bool rate_allows(struct hook_record *record, u32 selector)
 	actions = &config.actions[selector];
 	scope = actions->rate_scope;
 	key.id = scope == RATE_THREAD ? record->event.key.tid : scope == RATE_PROCESS ? record->event.key.tgid : 0;
+	next_place(record, 0); /* clears what follows the last text in its word */
 	hash_body(record, &key);
 	rate = bpf_map_lookup_elem(&rates, &key);
 	if (!rate) {

@@ -42,7 +42,7 @@ int hook_entry(void *ctx)
 
 /* In the place of hook_entry where a selector overrides: what it returns but 0 is returned instead of running the function. */
 SEC("fmod_ret")
-int hook_override(void *ctx)
+long hook_override(void *ctx)
 {
 	s32 value = 0;
 

@@ -235,7 +235,7 @@ static __always_inline void keep_for_return(void *ctx, u64 frame, struct hook_re
 /* Returns whether the function is to be overridden, and by what. */
 static __always_inline bool overriding(struct hook_record *record, u64 candidates, s32 *value)
 {
-	if (!config.has_actions || !enforce(record, candidates))
+	if (!config.has_actions || !enforce(record, candidates) || !(config.has_actions & ACTIONS_OVERRIDE))
 		return false;
 	*value = config.actions[selector_of(candidates)].override_value;
 	return true;

@@ -7,6 +7,7 @@
 
 #define KEEP(kind, name) kind name layout_##name
 
+KEEP(enum, has_actions);
 KEEP(enum, abi_limit);
 KEEP(enum, event_type);
 KEEP(enum, event_flag);

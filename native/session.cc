@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "abi_types.h"
@@ -148,6 +149,9 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::delete_entries>("deleteEntries"),
                          InstanceMethod<&Session::take_losses>("takeLosses"),
                          InstanceMethod<&Session::take_missed>("takeMissed"),
+                         InstanceMethod<&Session::action_counts>("actionCounts"),
+                         InstanceMethod<&Session::set_enforces>("setEnforces"),
+                         InstanceMethod<&Session::protect_ancestors>("protectAncestors"),
                          InstanceMethod<&Session::self_tgid>("selfTgid"),
                          InstanceMethod<&Session::detach>("detach"),
                          InstanceMethod<&Session::close>("close"),
@@ -249,7 +253,8 @@ Napi::Value Session::used(const Napi::CallbackInfo& info) {
 }
 
 /*
- * spec: { id, object, target, mechanism: 'fentry' | 'kprobe', entry: boolean, return: boolean, config: Uint8Array,
+ * spec: { id, object, target, mechanism: 'fentry' | 'kprobe', entry: boolean, return: boolean,
+ *         overrides: boolean, config: Uint8Array,
  *         code: [{ mark, instructions: Uint8Array }],
  *         maps: [{ name, create, keySize, trim, maxEntries, flags, entries: Uint8Array }] }
  * Zeros leave what the program says; `trim` is cut from the end of each value. Attaches the return before the entry: no entry is without its return.
@@ -260,8 +265,9 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   const auto spec = info[0].As<Napi::Object>();
   const std::string target = text(spec, "target");
   const bool fentry = text(spec, "mechanism") == "fentry";
+  const bool overrides = fentry && spec.Get("overrides").ToBoolean();
   const bool wanted[2] = {spec.Get("return").ToBoolean(), spec.Get("entry").ToBoolean()};
-  const char* const names[2] = {"hook_return", "hook_entry"};
+  const char* const names[2] = {"hook_return", overrides ? "hook_override" : "hook_entry"};
 
   Hook hook;
   const std::string name = text(spec, "object");
@@ -269,7 +275,7 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   put_code(env, bytes, spec.Get("code").As<Napi::Array>());
   hook.object = open_object(env, name, bytes);
   bpf_object* object = hook.object.get();
-  for (const char* shared : {"events", "control", "counters", "process_bits", "process_states"}) {
+  for (const char* shared : {"events", "control", "counters", "protected_processes", "process_bits", "process_states"}) {
     bpf_map* map = map_named(env, object, shared);
     check(env, bpf_map__reuse_fd(map, bpf_map__fd(map_named(env, sensor_.get(), shared))), "cannot share a map");
   }
@@ -297,6 +303,9 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
     if (number(wish, "flags") != 0) check(env, bpf_map__set_map_flags(map, number(wish, "flags")), "map flags");
   }
 
+  if (fentry) {
+    bpf_program__set_autoload(program_named(env, object, overrides ? "hook_entry" : "hook_override"), false);
+  }
   for (int i = 0; i < 2; i++) {
     bpf_program* program = program_named(env, object, names[i]);
     bpf_program__set_autoload(program, wanted[i]);
@@ -370,7 +379,7 @@ Napi::Value Session::take_losses(const Napi::CallbackInfo& info) {
   for (uint32_t id = 0; now != nullptr && id < HOOKS_MAX; id++) {
     const hook_counters current = now[id];
     hook_counters& told = told_[id];
-    if (std::memcmp(&current, &told, sizeof(told)) == 0) continue;
+    if (std::memcmp(&current, &told, offsetof(hook_counters, matched)) == 0) continue;
     result.Set(length++, Napi::Number::New(info.Env(), id));
     result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(current.lost_ring - told.lost_ring)));
     result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(current.lost_pending - told.lost_pending)));
@@ -378,6 +387,28 @@ Napi::Value Session::take_losses(const Napi::CallbackInfo& info) {
     told = current;
   }
   return result;
+}
+
+// (hook): [calls that a selector with actions matched, events that a rate limit held back, calls that were acted on]
+Napi::Value Session::action_counts(const Napi::CallbackInfo& info) {
+  Napi::Array result = Napi::Array::New(info.Env(), 3);
+  const auto* all = counters_.as<hook_counters>();
+  const uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+  const hook_counters own = all == nullptr || id >= HOOKS_MAX ? hook_counters{} : all[id];
+  uint32_t i = 0;
+  for (const uint64_t count : {own.matched, own.suppressed, own.enforced}) {
+    result.Set(i++, Napi::Number::New(info.Env(), static_cast<double>(count)));
+  }
+  return result;
+}
+
+// (hook, whether what its selectors say is done, and not only told)
+Napi::Value Session::set_enforces(const Napi::CallbackInfo& info) {
+  auto* all = counters_.as<hook_counters>();
+  const uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+  if (all == nullptr || id >= HOOKS_MAX) throw make_error(info.Env(), "CLOSED", "the session is closed");
+  std::atomic_ref<uint64_t>(all[id].enforces).store(info[1].ToBoolean() ? 1 : 0, std::memory_order_seq_cst);
+  return info.Env().Undefined();
 }
 
 // [hook, count, …] since the last call: how often the kernel skipped a program that was already running on the CPU

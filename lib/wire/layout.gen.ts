@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '5cc235451e1cb996';
+export const LAYOUT_HASH = 'ebf9079bdc4dae16';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -590,6 +590,12 @@ export const Rate = {
   sizeof: 16,
   posted: 0,
   suppressed: 8,
+} as const;
+
+/** enum has_actions */
+export const HasActions = {
+  ACTIONS_ANY: 1,
+  ACTIONS_OVERRIDE: 2,
 } as const;
 
 /** struct hook_config */
