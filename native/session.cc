@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "abi_types.h"
+#include "attach.h"
 #include "cel_patch.h"
 #include "error.h"
 #include "objects.h"
@@ -253,8 +254,7 @@ Napi::Value Session::used(const Napi::CallbackInfo& info) {
 }
 
 /*
- * spec: { id, object, target, mechanism: 'fentry' | 'kprobe', entry: boolean, return: boolean,
- *         overrides: boolean, config: Uint8Array,
+ * spec: { id, object, entry: boolean, return: boolean, overrides: boolean, config: Uint8Array, and the target (attach.h),
  *         code: [{ mark, instructions: Uint8Array }],
  *         maps: [{ name, create, keySize, trim, maxEntries, flags, entries: Uint8Array }] }
  * Zeros leave what the program says; `trim` is cut from the end of each value. Attaches the return before the entry: no entry is without its return.
@@ -263,9 +263,8 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (!sensor_) throw make_error(env, "CLOSED", "the session is closed");
   const auto spec = info[0].As<Napi::Object>();
-  const std::string target = text(spec, "target");
-  const bool fentry = text(spec, "mechanism") == "fentry";
-  const bool overrides = fentry && spec.Get("overrides").ToBoolean();
+  const Target target = read_target(spec);
+  const bool overrides = target.mechanism == "fentry" && spec.Get("overrides").ToBoolean();
   const bool wanted[2] = {spec.Get("return").ToBoolean(), spec.Get("entry").ToBoolean()};
   const char* const names[2] = {"hook_return", overrides ? "hook_override" : "hook_entry"};
 
@@ -303,21 +302,22 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
     if (number(wish, "flags") != 0) check(env, bpf_map__set_map_flags(map, number(wish, "flags")), "map flags");
   }
 
-  if (fentry) {
-    bpf_program__set_autoload(program_named(env, object, overrides ? "hook_entry" : "hook_override"), false);
-  }
+  bpf_program* each;
+  bpf_object__for_each_program(each, object) bpf_program__set_autoload(each, false);
   for (int i = 0; i < 2; i++) {
+    if (!wanted[i]) continue;
     bpf_program* program = program_named(env, object, names[i]);
-    bpf_program__set_autoload(program, wanted[i]);
-    if (!wanted[i] || !fentry) continue;
+    bpf_program__set_autoload(program, true);
     LogScope log;
-    const int err = bpf_program__set_attach_target(program, 0, target.c_str());
-    if (err != 0) throw make_error(env, "NO_SUCH_FUNCTION", "the kernel's BTF has no function " + target, err, log.text());
+    const int err = set_target(program, target);
+    if (err != 0) {
+      throw make_error(env, "NO_SUCH_FUNCTION", "the kernel's BTF has no function " + target.words(), err, log.text());
+    }
   }
   {
     LogScope log;
     const int err = bpf_object__load(object);
-    if (err != 0) throw make_error(env, "HOOK_LOAD", "the kernel refused the program for " + target, err, log.text());
+    if (err != 0) throw make_error(env, "HOOK_LOAD", "the kernel refused the program for " + target.words(), err, log.text());
   }
   for (uint32_t i = 0; i < maps.Length(); i++) {
     const auto wish = maps.Get(i).As<Napi::Object>();
@@ -329,14 +329,8 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
     if (!wanted[i]) continue;
     bpf_program* program = program_named(env, object, names[i]);
     LogScope log;
-    LinkPtr link;
-    if (fentry) {
-      link.reset(bpf_program__attach_trace(program));
-    } else {
-      LIBBPF_OPTS(bpf_kprobe_opts, opts, .retprobe = i == 0);
-      link.reset(bpf_program__attach_kprobe_opts(program, target.c_str(), &opts));
-    }
-    if (!link) throw make_error(env, "HOOK_ATTACH", "cannot attach to " + target, errno, log.text());
+    LinkPtr link = attach_program(program, target, i == 0);
+    if (!link) throw make_error(env, "HOOK_ATTACH", "cannot attach to " + target.words(), errno, log.text());
     hook.links.push_back(std::move(link));
     hook.programs.push_back(bpf_program__fd(program));
   }

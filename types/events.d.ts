@@ -1,5 +1,5 @@
 /** What the kernel reported, as a discriminated union on `type`. */
-export type TracerEvent = ProcessExecEvent | ProcessExitEvent | ProcessKprobeEvent | LostEvent;
+export type TracerEvent = ProcessExecEvent | ProcessExitEvent | ProcessKprobeEvent | ProcessTracepointEvent | LostEvent;
 
 export type EventType = TracerEvent['type'];
 
@@ -113,28 +113,43 @@ export interface ProcessExitEvent extends ProcessEvent {
   readonly coreDumped: boolean;
 }
 
-export interface ProcessKprobeEvent extends ProcessEvent {
-  readonly type: 'process_kprobe';
+/** A hook of a policy matched. */
+interface HookEvent extends ProcessEvent {
   readonly policyName: string;
-  /** As resolved in the kernel: a policy's `sys_read` is `__x64_sys_read` here. */
-  readonly functionName: string;
   /** In the order of the policy's `args`; `nop` arguments are left out. */
   readonly args: readonly HookArgument[];
-  /** In the order of the policy's `data`; empty when it has none. */
-  readonly data: readonly HookArgument[];
-  readonly return?: HookArgument;
   readonly action: 'post';
-  readonly returnAction?: 'post';
   readonly message?: string;
   readonly tags: readonly string[];
   /** Index of the selector that matched; 0 when the hook has none. */
   readonly selector: number;
 }
 
+/** What hooks of functions have. */
+interface FunctionEvent extends HookEvent {
+  /** In the order of the policy's `data`; empty when it has none. */
+  readonly data: readonly HookArgument[];
+  readonly return?: HookArgument;
+  readonly returnAction?: 'post';
+}
+
+export interface ProcessKprobeEvent extends FunctionEvent {
+  readonly type: 'process_kprobe';
+  /** As resolved in the kernel: a policy's `sys_read` is `__x64_sys_read` here. */
+  readonly functionName: string;
+}
+
+/** Of a tracepoint, raw or by format. */
+export interface ProcessTracepointEvent extends HookEvent {
+  readonly type: 'process_tracepoint';
+  readonly subsystem: string;
+  readonly event: string;
+}
+
 /** Records that could not be delivered; every one is counted once. */
 export interface LostEvent extends EventBase {
   readonly type: 'lost';
-  /** Function name of the hook; `process_exec`, `process_exit`, `process_fork` for the base sensor. */
+  /** Name of the hook, as `HookStatus.functionName`; `process_exec`, `process_exit`, `process_fork` for the base sensor. */
   readonly hook: string;
   /** Empty for the base sensor. */
   readonly policyName: string;
@@ -151,7 +166,7 @@ export interface LostEvent extends EventBase {
 
 export type LossReason = 'ring_full' | 'pending_full' | 'missed' | 'slow_consumer' | 'process_table_full';
 
-/** One value of a hook, by the type that the policy gives it. `nop` is not told, `auto` and `data_loc` cannot be loaded. */
+/** One value of a hook, by the type that the policy gives it. `nop` is not told, `auto` cannot be loaded. */
 export type HookArgument =
   | NumberArgument
   | LongNumberArgument
@@ -173,7 +188,7 @@ export type HookArgument =
   | ModuleArgument;
 
 interface ArgumentBase {
-  /** The function's parameter number, from 0; of a return value, 0. */
+  /** The function's parameter number, from 0; of a tracepoint the field's; of a return value, 0. */
   readonly index: number;
   /** As the policy sets it. */
   readonly label?: string;
@@ -201,7 +216,7 @@ export interface LongNumberArgument extends ArgumentBase {
 
 export interface TextArgument extends ReadArgument {
   /** Of `net_device` the name; of `sockaddr_un` the path, or an `@` and an abstract name. */
-  readonly type: 'string' | 'filename' | 'net_device' | 'sockaddr_un';
+  readonly type: 'string' | 'data_loc' | 'filename' | 'net_device' | 'sockaddr_un';
   /** UTF-8; bytes that are not are U+FFFD. At most 4,095 bytes. */
   readonly value: string;
   /** The text goes on. */

@@ -151,6 +151,24 @@ export interface PolicyImage {
   readonly hooks: readonly HookImage[];
   /** Sets of processes that this policy's hooks test; equal sets appear once. */
   readonly processSets: readonly ProcessSet[];
+  /** As the policy's option `policy-mode` says. */
+  readonly mode?: PolicyMode;
+}
+
+/** `monitor`: what selectors say is told, not done. */
+export type PolicyMode = 'enforce' | 'monitor';
+
+/** What a selector that has matched does. */
+export interface SelectorActions {
+  /** As the policy lists them; never empty. */
+  readonly order: readonly ('post' | 'noPost' | 'signal' | 'sigkill' | 'override')[];
+  /** Number of the signal. */
+  readonly signal?: number;
+  /** What the function returns instead of running. */
+  readonly override?: number;
+  readonly rateLimit?: { readonly scope: 'thread' | 'process' | 'global'; readonly seconds: number };
+  readonly kernelStack?: true;
+  readonly userStack?: true;
 }
 
 export interface HookImage {
@@ -187,6 +205,8 @@ export interface HookImage {
   readonly changes: readonly ChangeTest[];
   /** CelExpr and CapabilitiesGained: what is known at the entry, and what needs a value that is known at the return. */
   readonly cel: { readonly entry: readonly CelStep[]; readonly returned: readonly CelStep[] };
+  /** Of each selector; absent when all of them only post. */
+  readonly actions?: readonly SelectorActions[];
 }
 
 /** A place in a file; one of symbol, fileOffset and address says where. */

@@ -10,7 +10,13 @@ import { policyCommands } from './policy-commands.js';
 import { preflight } from './preflight.js';
 import { safe } from './text.js';
 
-const EVENT_TYPES: readonly EventType[] = ['process_exec', 'process_exit', 'process_kprobe', 'lost'];
+const EVENT_TYPES: readonly EventType[] = [
+  'process_exec',
+  'process_exit',
+  'process_kprobe',
+  'process_tracepoint',
+  'lost',
+];
 
 const STATUSES = `
 Exit status: 0 good, 1 policy errors, 2 wrong usage, 3 the kernel or the privileges do not allow it.

@@ -3,7 +3,7 @@ import type { LostEvent, Process, TracerEvent } from '../../types/events.js';
 import type { CompactOptions } from '../../types/output.js';
 import { CAP_SYS_ADMIN } from './capabilities.js';
 import { columns, quoteUnsafe } from './escape.js';
-import { lookOf } from './functions.js';
+import { hookDetail, lookOf } from './functions.js';
 
 const LABEL_COLUMNS = 7;
 const LINE_COLUMNS = 120;
@@ -45,6 +45,10 @@ function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
     }
     case 'process_kprobe':
       return { ...lookOf(event.functionName, event.args), color: 'blue' };
+    case 'process_tracepoint': {
+      const detail = hookDetail(`${event.subsystem}/${event.event}`, event.args);
+      return { emoji: '📍', label: 'tracepoint', color: 'blue', detail };
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import type {
   Process,
   ProcessExitEvent,
   ProcessKprobeEvent,
+  ProcessTracepointEvent,
   TracerEvent,
 } from '../../types/events.js';
 import { argumentJson } from './arguments-json.js';
@@ -22,6 +23,8 @@ export function toJson(event: TracerEvent): string {
       return `{"process_exit":{${processPart(event)}${exitPart(event)}}${tail}`;
     case 'process_kprobe':
       return `{"process_kprobe":{${processPart(event)}${kprobePart(event)}}${tail}`;
+    case 'process_tracepoint':
+      return `{"process_tracepoint":{${processPart(event)}${tracepointPart(event)}}${tail}`;
     case 'lost': {
       const names = `"hook":${quoteJson(event.hook)},"policy_name":${quoteJson(event.policyName)}`;
       return `{"lost":{${names},"reason":"${event.reason}","count":${event.count}}${tail}`;
@@ -48,15 +51,33 @@ function exitPart(event: ProcessExitEvent): string {
 const ACTIONS: Readonly<Record<ProcessKprobeEvent['action'], string>> = { post: 'KPROBE_ACTION_POST' };
 
 function kprobePart(event: ProcessKprobeEvent): string {
-  let text = `,"function_name":${quoteJson(event.functionName)}`;
-  if (event.args.length > 0) text += `,"args":[${event.args.map(argumentJson).join(',')}]`;
+  let text = `,"function_name":${quoteJson(event.functionName)}${argsPart(event)}`;
   if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
-  text += `,"action":"${ACTIONS[event.action]}","policy_name":${quoteJson(event.policyName)}`;
+  text += actionPart(event);
   if (event.returnAction !== undefined) text += `,"return_action":"${ACTIONS[event.returnAction]}"`;
-  if (event.message !== undefined) text += stringField('message', event.message);
-  if (event.tags.length > 0) text += `,"tags":[${event.tags.map(quoteJson).join(',')}]`;
+  text += notesPart(event);
   if (event.data.length > 0) text += `,"data":[${event.data.map(argumentJson).join(',')}]`;
   return text;
+}
+
+function tracepointPart(event: ProcessTracepointEvent): string {
+  const names = `,"subsys":${quoteJson(event.subsystem)},"event":${quoteJson(event.event)}`;
+  return `${names}${argsPart(event)}${actionPart(event)}${notesPart(event)}`;
+}
+
+type HookEvent = ProcessKprobeEvent | ProcessTracepointEvent;
+
+function argsPart({ args }: HookEvent): string {
+  return args.length > 0 ? `,"args":[${args.map(argumentJson).join(',')}]` : '';
+}
+
+function actionPart(event: HookEvent): string {
+  return `,"action":"${ACTIONS[event.action]}","policy_name":${quoteJson(event.policyName)}`;
+}
+
+function notesPart({ message, tags }: HookEvent): string {
+  const text = message === undefined ? '' : stringField('message', message);
+  return tags.length > 0 ? `${text},"tags":[${tags.map(quoteJson).join(',')}]` : text;
 }
 
 /** A process repeats in every event of its own and of its children: all but the thread id is made once. */

@@ -3,11 +3,12 @@
  * Nothing that is written in a policy is passed over. Each entry goes away when the kernel side learns it.
  */
 import type { DiagnosticCode } from './codes.js';
-import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from './model.js';
+import type { ArgData, Hook, PolicyData, SelectorData } from './model.js';
 import type { Report } from './report.js';
+import { findInActions } from './unsupported-actions.js';
 import { HOOK_KINDS, type ArgTypeName, type HookKind } from './vocabulary.js';
 
-type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
+export type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
 
 export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
   const add: Add = (code, container, key, message, hint) => {
@@ -122,28 +123,10 @@ function findInSelector(selector: SelectorData, add: Add): void {
     if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
     add('UNSUPPORTED_FILTER', selector, field, `${field} cannot be honoured yet`, FIELD_HINTS[field]);
   }
-  for (const action of selector.matchActions ?? []) findInAction(action, add);
+  findInActions(selector.matchActions ?? [], add);
 }
 
 const FIELD_HINTS = {
   matchWorkloads: 'narrow the selector by matchBinaries, matchPIDs or matchNamespaces',
   matchReturnActions: 'filter by matchReturnArgs, and act on the events',
 } as const;
-
-function findInAction(action: ActionData, add: Add): void {
-  if (action.action === undefined) return;
-  if (action.action !== 'Post') {
-    add(
-      'UNSUPPORTED_ACTION',
-      action,
-      'action',
-      `${action.action} cannot be done yet`,
-      'use Post, which reports the event',
-    );
-    return;
-  }
-  for (const field of ['rateLimit', 'rateLimitScope', 'imaHash', 'kernelStackTrace', 'userStackTrace'] as const) {
-    if (action[field] === undefined || action[field] === false) continue;
-    add('UNSUPPORTED_ACTION', action, field, `${field} of Post is not honoured yet`, 'remove it');
-  }
-}

@@ -82,8 +82,8 @@ export class Consumer {
   }
 
   #drop(event: TracerEvent): void {
-    const hook = event.type === 'process_kprobe' ? event.functionName : event.type === 'lost' ? event.hook : event.type;
-    const policyName = event.type === 'process_kprobe' || event.type === 'lost' ? event.policyName : '';
+    const hook = hookNameOf(event);
+    const policyName = 'policyName' in event ? event.policyName : '';
     const count = event.type === 'lost' ? event.count : 1;
     const key = `${policyName}\0${hook}`;
     const entry = this.#dropped.get(key);
@@ -199,5 +199,19 @@ export class EventIterator implements AsyncIterableIterator<TracerEvent> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+}
+
+/** As losses name it. */
+function hookNameOf(event: TracerEvent): string {
+  switch (event.type) {
+    case 'process_kprobe':
+      return event.functionName;
+    case 'process_tracepoint':
+      return `${event.subsystem}/${event.event}`;
+    case 'lost':
+      return event.hook;
+    default:
+      return event.type;
   }
 }

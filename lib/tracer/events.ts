@@ -8,6 +8,8 @@ import type {
   ProcessExecEvent,
   ProcessExitEvent,
   ProcessKprobeEvent,
+  ProcessTracepointEvent,
+  TracerEvent,
 } from '../../types/events.js';
 import type { HookImage, ValueImage } from '../policy/image.js';
 import { signalName } from '../output/signals.js';
@@ -23,6 +25,8 @@ export interface LoadedHook {
   readonly policyName: string;
   readonly functionName: string;
   readonly image: HookImage;
+  /** Stack traces have addresses. */
+  readonly stackAddresses?: boolean;
 }
 
 abstract class RecordEvent {
@@ -108,59 +112,36 @@ export class ExitEvent extends RecordEvent {
   }
 }
 
-export class KprobeEvent extends RecordEvent {
+/** Of a hook of a policy: what all kinds have. */
+abstract class HookEvent extends RecordEvent {
   #args: readonly HookArgument[] | undefined;
-  #data: readonly HookArgument[] | undefined;
 
   constructor(
     slab: Slab,
     at: number,
     process: ProcessImage,
-    private readonly hook: LoadedHook,
+    protected readonly hook: LoadedHook,
   ) {
     super(slab, at, process);
-  }
-
-  get type(): 'process_kprobe' {
-    return 'process_kprobe';
   }
 
   get policyName(): string {
     return this.hook.policyName;
   }
 
-  get functionName(): string {
-    return this.hook.functionName;
-  }
-
   get args(): readonly HookArgument[] {
-    this.#args ??= this.#decode(this.hook.image.args, 0);
+    this.#args ??= this.decode(this.hook.image.args, 0);
     return this.#args;
   }
 
-  get data(): readonly HookArgument[] {
-    const { args, data } = this.hook.image;
-    this.#data ??= this.#decode(data, args.length);
-    return this.#data;
-  }
-
-  get return(): HookArgument | undefined {
-    const { args, data, returnArg } = this.hook.image;
-    return returnArg === undefined ? undefined : this.#decode([returnArg], args.length + data.length)[0];
-  }
-
   /** Slots are those of args, then data, then the return value. */
-  #decode(values: readonly ValueImage[], first: number): HookArgument[] {
+  protected decode(values: readonly ValueImage[], first: number): HookArgument[] {
     const size = this.slab.u32(this.at + EventHeader.size);
     return values.flatMap((value, i) => decodeArgument(this.slab, this.at, size, first + i, value) ?? []);
   }
 
   get action(): 'post' {
     return 'post';
-  }
-
-  get returnAction(): 'post' | undefined {
-    return this.hook.image.returnArg === undefined ? undefined : 'post';
   }
 
   get message(): string | undefined {
@@ -177,20 +158,76 @@ export class KprobeEvent extends RecordEvent {
   }
 
   protected override plain(): Record<string, unknown> {
-    const { type, policyName, functionName, args, data, action, message, tags, selector } = this;
-    return {
-      type,
-      ...super.plain(),
-      policyName,
-      functionName,
-      args,
-      data,
-      return: this.return,
-      action,
-      message,
-      tags,
-      selector,
-    };
+    const { policyName, args, action, message, tags, selector } = this;
+    return { ...super.plain(), policyName, args, action, message, tags, selector };
+  }
+}
+
+/** Of a function: it may have values that are no parameters, and a return value. */
+abstract class FunctionEvent extends HookEvent {
+  #data: readonly HookArgument[] | undefined;
+
+  get data(): readonly HookArgument[] {
+    const { args, data } = this.hook.image;
+    this.#data ??= this.decode(data, args.length);
+    return this.#data;
+  }
+
+  get return(): HookArgument | undefined {
+    const { args, data, returnArg } = this.hook.image;
+    return returnArg === undefined ? undefined : this.decode([returnArg], args.length + data.length)[0];
+  }
+
+  get returnAction(): 'post' | undefined {
+    return this.hook.image.returnArg === undefined ? undefined : 'post';
+  }
+
+  protected override plain(): Record<string, unknown> {
+    return { ...super.plain(), data: this.data, return: this.return };
+  }
+}
+
+export class KprobeEvent extends FunctionEvent {
+  get type(): 'process_kprobe' {
+    return 'process_kprobe';
+  }
+
+  get functionName(): string {
+    return this.hook.functionName;
+  }
+
+  protected override plain(): Record<string, unknown> {
+    return { type: this.type, functionName: this.functionName, ...super.plain() };
+  }
+}
+
+export class TracepointEvent extends HookEvent {
+  get type(): 'process_tracepoint' {
+    return 'process_tracepoint';
+  }
+
+  get subsystem(): string {
+    return this.hook.image.tracepoint?.subsystem ?? '';
+  }
+
+  get event(): string {
+    return this.hook.image.tracepoint?.event ?? '';
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { type, subsystem, event } = this;
+    return { type, subsystem, event, ...super.plain() };
+  }
+}
+
+/** The event of a record of this hook. */
+export function hookEvent(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): TracerEvent {
+  switch (hook.image.kind) {
+    case 'tracepoint':
+    case 'raw_tracepoint':
+      return new TracepointEvent(slab, at, process, hook) as TracerEvent;
+    default:
+      return new KprobeEvent(slab, at, process, hook) as TracerEvent;
   }
 }
 
@@ -218,4 +255,5 @@ export type ContractChecks = [
   Check<ExecEvent, Optional<ProcessExecEvent>>,
   Check<ExitEvent, Optional<ProcessExitEvent>>,
   Check<KprobeEvent, Optional<ProcessKprobeEvent>>,
+  Check<TracepointEvent, Optional<ProcessTracepointEvent>>,
 ];

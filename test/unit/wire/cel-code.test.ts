@@ -148,6 +148,7 @@ describe('expressions of a hook', () => {
     onDemand: true,
     resolved: new Map(),
     registers: new Map(),
+    fields: new Map(),
     inodes: new Map(),
     hostNamespaces: {
       Uts: none,

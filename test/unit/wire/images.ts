@@ -34,6 +34,7 @@ export function encodeContext(more: Partial<EncodeContext> = {}): EncodeContext 
     onDemand: true,
     resolved: new Map(),
     registers: new Map(),
+    fields: new Map(),
     inodes: new Map(),
     hostNamespaces: {
       Uts: [1],
