@@ -91,10 +91,18 @@ export interface PolicyStatus {
 export interface HookStatus {
   /** Name in the policy. */
   readonly call: string;
-  /** Name in the kernel; of a tracepoint SUBSYSTEM/EVENT. */
+  /** Name in the kernel; of a tracepoint SUBSYSTEM/EVENT, of a uprobe PATH:PLACE. */
   readonly functionName: string;
   readonly attach:
-    'fentry' | 'fexit' | 'fentry+fexit' | 'kprobe' | 'kprobe+kretprobe' | 'tracepoint' | 'raw_tracepoint';
+    | 'fentry'
+    | 'fexit'
+    | 'fentry+fexit'
+    | 'fmod_ret'
+    | 'fmod_ret+fexit'
+    | 'kprobe'
+    | 'kprobe+kretprobe'
+    | 'tracepoint'
+    | 'raw_tracepoint';
   readonly lost: number;
 }
 

@@ -15,6 +15,8 @@ const EVENT_TYPES: readonly EventType[] = [
   'process_exit',
   'process_kprobe',
   'process_tracepoint',
+  'process_uprobe',
+  'process_lsm',
   'lost',
 ];
 
@@ -86,6 +88,13 @@ function geteventsCommand(program: Command): Command {
       new Option('--color <when>', 'colours in compact form').choices(['auto', 'always', 'never']).default('auto'),
     )
     .option('--timestamps', 'time first in compact form')
+    .option('--enforcement', 'let policies signal processes and override functions')
+    .addOption(
+      new Option('--mode <mode>', 'mode of all policies, whatever they say; monitor: tell what would be done').choices([
+        'enforce',
+        'monitor',
+      ]),
+    )
     .option('--duration <seconds>', 'stop after this time', seconds)
     .addHelpText('after', GETEVENTS_HELP);
 }

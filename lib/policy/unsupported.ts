@@ -3,10 +3,10 @@
  * Nothing that is written in a policy is passed over. Each entry goes away when the kernel side learns it.
  */
 import type { DiagnosticCode } from './codes.js';
-import type { ArgData, Hook, PolicyData, SelectorData } from './model.js';
+import type { ArgData, Hook, HookData, PolicyData, SelectorData } from './model.js';
 import type { Report } from './report.js';
 import { findInActions } from './unsupported-actions.js';
-import { HOOK_KINDS, type ArgTypeName, type HookKind } from './vocabulary.js';
+import { ARG_TYPES, HOOK_KINDS, type ArgTypeName, type HookKind, type ValueClass } from './vocabulary.js';
 
 export type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
 
@@ -18,7 +18,7 @@ export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], repo
   for (const hook of hooks) {
     if (!LOADABLE.has(hook.kind)) continue;
     findInHook(hook, add);
-    for (const selector of hook.selectors) findInSelector(selector, add);
+    for (const selector of hook.selectors) findInSelector(selector, hook.kind, add);
   }
 }
 
@@ -66,13 +66,16 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
   for (const option of spec.options ?? []) findInOption(option, add, report);
 }
 
-const LOADABLE: ReadonlySet<HookKind> = new Set<HookKind>(['kprobes', 'tracepoints']);
+const LOADABLE: ReadonlySet<HookKind> = new Set<HookKind>([
+  'kprobes',
+  'fentries',
+  'tracepoints',
+  'uprobes',
+  'lsmhooks',
+]);
 
 const HOOK_HINTS: Readonly<Partial<Record<HookKind, string>>> = {
-  fentries: 'write them under kprobes, which take the trampoline where the kernel has it',
-  uprobes: 'observe the system calls of the program by kprobes with matchBinaries',
   usdts: 'observe the system calls of the program by kprobes with matchBinaries',
-  lsmhooks: 'use a kprobe on security_NAME with `syscall: false`',
 };
 
 /** Settings that hold already: nothing is enforced, and kprobe.multi is not used. */
@@ -89,7 +92,9 @@ function findInHook({ kind, data }: Hook, add: Add): void {
   for (const arg of [...(data.args ?? []), ...(data.data ?? []), ...returned]) {
     findInArg(arg, hasFields, add);
     if (kind !== 'kprobes') findRegister(arg, kind, add);
+    if (kind === 'uprobes') findKernelObject(arg, add);
   }
+  if (kind === 'uprobes') findInUprobe(data, add);
   if (data.returnArgAction !== undefined)
     add('UNSUPPORTED_ACTION', data, 'returnArgAction', 'sockets are not tracked yet', 'remove it');
 }
@@ -112,18 +117,40 @@ function findInArg(arg: ArgData, isField: boolean, add: Add): void {
   }
 }
 
+/** What a function of a program can be given. */
+const OF_PROGRAMS: ReadonlySet<ValueClass> = new Set<ValueClass>(['signed', 'unsigned', 'capability', 'syscall', 'nop', 'auto']);
+const TEXTS_OF_PROGRAMS: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
+  'string', 'char_buf', 'const_buf', 'char_iovec', 'sockaddr', 'sockaddr_un', 'fd', 'data_loc',
+]); // prettier-ignore
+
+function findKernelObject(arg: ArgData, add: Add): void {
+  const { type, source } = arg;
+  if (type === undefined || source === 'current_task') return;
+  if (OF_PROGRAMS.has(ARG_TYPES[type].class) || TEXTS_OF_PROGRAMS.has(type)) return;
+  const message = `${type} is an object of the kernel, which functions of programs are not given`;
+  add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'use string, char_buf or a number');
+}
+
+function findInUprobe(data: HookData, add: Add): void {
+  const fields = ['btfPath', 'binaryDigests'] as const;
+  for (const field of fields) {
+    if (data[field] === undefined || data[field].length === 0) continue;
+    add('UNSUPPORTED_HOOK', data, field, `${field} cannot be honoured yet`, 'remove it');
+  }
+}
+
 function findRegister(arg: ArgData, kind: HookKind, add: Add): void {
   if (arg.source !== 'pt_regs' || kind === 'uprobes') return;
   add('UNSUPPORTED_ARG_TYPE', arg, 'source', `${kind} have no registers`, 'use a kprobe');
 }
 
-function findInSelector(selector: SelectorData, add: Add): void {
+function findInSelector(selector: SelectorData, kind: HookKind, add: Add): void {
   for (const field of ['matchWorkloads', 'matchReturnActions'] as const) {
     const value = selector[field];
     if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
     add('UNSUPPORTED_FILTER', selector, field, `${field} cannot be honoured yet`, FIELD_HINTS[field]);
   }
-  findInActions(selector.matchActions ?? [], add);
+  findInActions(selector.matchActions ?? [], kind, add);
 }
 
 const FIELD_HINTS = {

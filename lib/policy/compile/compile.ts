@@ -6,6 +6,7 @@ import type { Hook } from '../model.js';
 import type { Architecture } from '../names/syscalls.js';
 import type { Analysis } from '../policy.js';
 import type { Report } from '../report.js';
+import { modeOf, selectorActions } from './actions.js';
 import { celSteps } from './cel.js';
 import { clauseOf, type Clause, type Context } from './filters.js';
 import { changeTests, processGroups } from './process.js';
@@ -21,6 +22,7 @@ export function compile(analysis: Analysis, report: Report, architecture: Archit
   const context: Context = { policy: data, architecture, report };
   const images = hooks.flatMap((hook) => compileHook(analysis, hook, sets, context));
   const { metadata } = data;
+  const mode = modeOf(data);
   const whole = report.places.value(data, 'spec');
   if (images.length > POLICY_HOOKS_MAX) {
     const message = `${images.length} hooks; a tracer runs at most ${POLICY_HOOKS_MAX}`;
@@ -35,6 +37,7 @@ export function compile(analysis: Analysis, report: Report, architecture: Archit
     ...(data.kind === 'TracingPolicyNamespaced' ? { namespace: metadata?.namespace ?? 'default' } : {}),
     hooks: images,
     processSets: sets.sets,
+    ...(mode === undefined ? {} : { mode }),
   };
 }
 
@@ -45,6 +48,7 @@ function compileHook(analysis: Analysis, hook: Hook, sets: ProcessSets, context:
   const clauses = clausesBySlot(hook);
   const values = [...args, ...others].map((arg, slot) => valueImage(arg, data, clauses.get(slot) ?? [], context));
   const returned = clauses.get(values.length) ?? [];
+  const actions = selectorActions(selectors);
   const common = {
     position: { file: analysis.file, ...report.places.position(report.places.value(data, targetField(hook))) },
     ...(data.message === undefined ? {} : { message: data.message }),
@@ -60,6 +64,7 @@ function compileHook(analysis: Analysis, hook: Hook, sets: ProcessSets, context:
     sets: sets.tests(selectors),
     changes: changeTests(selectors),
     cel: celSteps(hook, report),
+    ...(actions === undefined ? {} : { actions }),
   };
   checkHookSize(hook, common, report);
   return targetsOf(analysis.data, hook).map((target) => ({ ...target, ...common }));
