@@ -102,7 +102,10 @@ export interface HookStatus {
     | 'kprobe'
     | 'kprobe+kretprobe'
     | 'tracepoint'
-    | 'raw_tracepoint';
+    | 'raw_tracepoint'
+    | 'lsm'
+    | 'uprobe'
+    | 'uprobe+uretprobe';
   readonly lost: number;
 }
 

@@ -4,6 +4,7 @@ import type { CompactOptions } from '../../types/output.js';
 import { CAP_SYS_ADMIN } from './capabilities.js';
 import { columns, quoteUnsafe } from './escape.js';
 import { hookDetail, lookOf } from './functions.js';
+import { placeName } from './places.js';
 
 const LABEL_COLUMNS = 7;
 const LINE_COLUMNS = 120;
@@ -45,6 +46,10 @@ function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
     }
     case 'process_kprobe':
       return { ...lookOf(event.functionName, event.args), color: 'blue' };
+    case 'process_lsm':
+      return { emoji: '🔒', label: 'lsm', color: 'blue', detail: hookDetail(event.functionName, event.args) };
+    case 'process_uprobe':
+      return { emoji: '🧷', label: 'uprobe', color: 'blue', detail: hookDetail(placeName(event), event.args) };
     case 'process_tracepoint': {
       const detail = hookDetail(`${event.subsystem}/${event.event}`, event.args);
       return { emoji: '📍', label: 'tracepoint', color: 'blue', detail };

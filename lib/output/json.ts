@@ -5,13 +5,16 @@ import type {
   Process,
   ProcessExitEvent,
   ProcessKprobeEvent,
+  ProcessLsmEvent,
   ProcessTracepointEvent,
+  ProcessUprobeEvent,
+  StackFrame,
   TracerEvent,
 } from '../../types/events.js';
 import { argumentJson } from './arguments-json.js';
 import { quoteJson } from './escape.js';
 import { machineNamespaces } from './host-namespaces.js';
-import { capabilitiesJson, stringField } from './json-fields.js';
+import { capabilitiesJson, longField, message, numberField, stringField } from './json-fields.js';
 
 /** Performance matters here: text is put together by hand, and what repeats is kept. */
 export function toJson(event: TracerEvent): string {
@@ -25,6 +28,10 @@ export function toJson(event: TracerEvent): string {
       return `{"process_kprobe":{${processPart(event)}${kprobePart(event)}}${tail}`;
     case 'process_tracepoint':
       return `{"process_tracepoint":{${processPart(event)}${tracepointPart(event)}}${tail}`;
+    case 'process_lsm':
+      return `{"process_lsm":{${processPart(event)}${lsmPart(event)}}${tail}`;
+    case 'process_uprobe':
+      return `{"process_uprobe":{${processPart(event)}${uprobePart(event)}}${tail}`;
     case 'lost': {
       const names = `"hook":${quoteJson(event.hook)},"policy_name":${quoteJson(event.policyName)}`;
       return `{"lost":{${names},"reason":"${event.reason}","count":${event.count}}${tail}`;
@@ -48,7 +55,12 @@ function exitPart(event: ProcessExitEvent): string {
   return `${signal}${status},"time":"${event.time}"`;
 }
 
-const ACTIONS: Readonly<Record<ProcessKprobeEvent['action'], string>> = { post: 'KPROBE_ACTION_POST' };
+const ACTIONS: Readonly<Record<ProcessKprobeEvent['action'], string>> = {
+  post: 'KPROBE_ACTION_POST',
+  signal: 'KPROBE_ACTION_SIGNAL',
+  sigkill: 'KPROBE_ACTION_SIGKILL',
+  override: 'KPROBE_ACTION_OVERRIDE',
+};
 
 function kprobePart(event: ProcessKprobeEvent): string {
   let text = `,"function_name":${quoteJson(event.functionName)}${argsPart(event)}`;
@@ -65,19 +77,52 @@ function tracepointPart(event: ProcessTracepointEvent): string {
   return `${names}${argsPart(event)}${actionPart(event)}${notesPart(event)}`;
 }
 
-type HookEvent = ProcessKprobeEvent | ProcessTracepointEvent;
+function lsmPart(event: ProcessLsmEvent): string {
+  return `,"function_name":${quoteJson(event.functionName)}${argsPart(event)}${actionPart(event)}${notesPart(event)}`;
+}
+
+function uprobePart(event: ProcessUprobeEvent): string {
+  let text = `,"path":${quoteJson(event.path)}${stringField('symbol', event.symbol)}${argsPart(event)}`;
+  if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
+  text += longField('offset', event.address ?? event.offset) + longField('ref_ctr_offset', event.refCtrOffset);
+  text += actionPart(event) + notesPart(event);
+  if (event.data.length > 0) text += `,"data":[${event.data.map(argumentJson).join(',')}]`;
+  return text;
+}
+
+type HookEvent = ProcessKprobeEvent | ProcessTracepointEvent | ProcessLsmEvent | ProcessUprobeEvent;
 
 function argsPart({ args }: HookEvent): string {
   return args.length > 0 ? `,"args":[${args.map(argumentJson).join(',')}]` : '';
 }
 
 function actionPart(event: HookEvent): string {
-  return `,"action":"${ACTIONS[event.action]}","policy_name":${quoteJson(event.policyName)}`;
+  return `,"action":"${ACTIONS[event.action]}","policy_name":${quoteJson(event.policyName)}${actedPart(event)}`;
 }
 
 function notesPart({ message, tags }: HookEvent): string {
   const text = message === undefined ? '' : stringField('message', message);
   return tags.length > 0 ? `${text},"tags":[${tags.map(quoteJson).join(',')}]` : text;
+}
+
+/** What only some events have, of which the protocol knows the stack traces. */
+function actedPart(event: HookEvent): string {
+  const { actions, policyMode, suppressed, kernelStack, userStack } = event;
+  let text = '';
+  if (policyMode !== undefined) text += `,"policy_mode":"${policyMode}","actions":${JSON.stringify(actions)}`;
+  text += numberField('suppressed', suppressed);
+  if (kernelStack !== undefined) text += `,"kernel_stack_trace":[${kernelStack.map(frameJson).join(',')}]`;
+  if (userStack !== undefined) text += `,"user_stack_trace":[${userStack.map(frameJson).join(',')}]`;
+  return text;
+}
+
+function frameJson({ address, offset, symbol, module }: StackFrame): string {
+  return message(
+    longField('address', address ?? 0n),
+    longField('offset', offset ?? 0n),
+    stringField('symbol', symbol ?? ''),
+    stringField('module', module ?? ''),
+  );
 }
 
 /** A process repeats in every event of its own and of its children: all but the thread id is made once. */

@@ -1,9 +1,13 @@
-/** Hooks that are not on a function of the kernel: tracepoints. Each has one mechanism. */
+/** Hooks that are not on a function of the kernel: tracepoints, LSM hooks, functions of programs. Each has one mechanism. */
 import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
 import type { HookStatus } from '../../types/tracer.js';
 import { KernelError } from '../errors.js';
 import type { NativeError, NativeFeatures } from '../native/binding.js';
 import type { HookImage } from '../policy/image.js';
+import { fileOffset } from '../policy/kernel-info.js';
+import { hostFiles } from '../policy/kernel/elf.js';
+import { valuesOf } from '../wire/context.js';
+import { isLate } from '../wire/reads.js';
 import {
   hookPlace,
   loadHook,
@@ -68,7 +72,50 @@ function elsewhere(hook: HookImage, kernel: KernelInfo): Elsewhere {
         feature: 'btf',
         prototype: kernel.rawTracepoint(event),
       };
+    case 'lsm':
+      return {
+        attachment: { mechanism: 'lsm', target: hook.call, ...ENTRY_ONLY },
+        attach: 'lsm',
+        name: hook.call,
+        feature: 'lsm',
+        prototype: kernel.function(`bpf_lsm_${hook.call}`),
+      };
+    case 'uprobe':
+      return uprobe(hook);
     default:
       throw new Error(`a hook of kind ${hook.kind} is attached elsewhere`);
   }
+}
+
+function uprobe(hook: HookImage): Elsewhere {
+  const { path = '', symbol = '', refCtrOffset } = hook.program ?? {};
+  const returns = valuesOf(hook).some(isLate) || hook.returnArg !== undefined;
+  return {
+    attachment: {
+      mechanism: 'uprobe',
+      target: symbol,
+      path,
+      offset: offsetOf(hook),
+      ...(refCtrOffset === undefined ? {} : { counter: refCtrOffset }),
+      entry: true,
+      return: returns,
+    },
+    attach: returns ? 'uprobe+uretprobe' : 'uprobe',
+    name: `${path}:${hook.call}`,
+    feature: 'uprobe',
+  };
+}
+
+/** From the symbol, or from the start of the file. */
+function offsetOf(hook: HookImage): bigint {
+  const { path = '', symbolOffset, fileOffset: offset, address } = hook.program ?? {};
+  if (address === undefined) return symbolOffset ?? offset ?? 0n;
+  const elf = hostFiles.elf(path);
+  const found = elf ? fileOffset(elf, address) : undefined;
+  if (found !== undefined) return found;
+  throw new KernelError(
+    'HOOK_NOT_FOUND',
+    `${hookPlace(hook)}: ${path} has nothing at the address ${hook.call}, or is no ELF file`,
+    'addresses are those of the file, as nm and objdump show them',
+  );
 }

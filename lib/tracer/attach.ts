@@ -93,8 +93,14 @@ function readsReturn(hook: HookImage): boolean {
   return hook.returnArg !== undefined || valuesOf(hook).some((value) => isLate(value) && value.returnCopy !== true);
 }
 
+/** `fentries` are what they say, however the tracer was opened. */
+function wayOf(hook: HookImage, { attach }: AttachContext): AttachContext['attach'] {
+  return hook.kind === 'fentry' ? 'fentry' : attach;
+}
+
 function mechanisms(hook: HookImage, context: AttachContext, prototype: Prototype | null): Mechanism[] {
-  const { attach, features } = context;
+  const { features } = context;
+  const attach = wayOf(hook, context);
   const register = valuesOf(hook).find(isRegister);
   if (register !== undefined && attach === 'fentry') {
     throw new KernelError(
@@ -118,7 +124,8 @@ function noMechanism(
   prototype: Prototype | null,
   context: AttachContext,
 ): KernelError {
-  const { features, attach } = context;
+  const { features } = context;
+  const attach = wayOf(hook, context);
   const wanted = attach === 'auto' ? ['fentry', 'kprobe'] : [attach];
   const available = wanted.some((name) => features[name as Mechanism] === '');
   if (available && prototype === null) {

@@ -1,4 +1,5 @@
 /** One iterator's end of the stream: what waits for it, and what it lost by being slow. */
+import { placeName } from '../output/places.js';
 import type { LossReason, TracerEvent } from '../../types/events.js';
 import type { EventsOptions } from '../../types/tracer.js';
 import { eventFilter } from '../output/filters.js';
@@ -206,7 +207,10 @@ export class EventIterator implements AsyncIterableIterator<TracerEvent> {
 function hookNameOf(event: TracerEvent): string {
   switch (event.type) {
     case 'process_kprobe':
+    case 'process_lsm':
       return event.functionName;
+    case 'process_uprobe':
+      return placeName(event);
     case 'process_tracepoint':
       return `${event.subsystem}/${event.event}`;
     case 'lost':

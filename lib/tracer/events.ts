@@ -4,20 +4,26 @@ import type {
   HookArgument,
   LossReason,
   LostEvent,
+  PerformedAction,
   Process,
   ProcessExecEvent,
   ProcessExitEvent,
   ProcessKprobeEvent,
+  ProcessLsmEvent,
   ProcessTracepointEvent,
+  StackFrame,
+  ProcessUprobeEvent,
   TracerEvent,
 } from '../../types/events.js';
-import type { HookImage, ValueImage } from '../policy/image.js';
+import type { HookImage, SelectorActions, ProgramPlace, ValueImage } from '../policy/image.js';
 import { signalName } from '../output/signals.js';
 import { formatTime } from '../process/clock.js';
 import type { ProcessImage } from '../process/process.js';
 import { decodeArgument } from '../wire/arguments.js';
 import { EventExit, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
+import { mainAction, performedActions, policyModeOf } from './performed.js';
+import { addressesOf, kernelFrames, userFrames } from './stacks.js';
 
 /** A hook that is loaded, as its events need it. */
 export interface LoadedHook {
@@ -115,6 +121,7 @@ export class ExitEvent extends RecordEvent {
 /** Of a hook of a policy: what all kinds have. */
 abstract class HookEvent extends RecordEvent {
   #args: readonly HookArgument[] | undefined;
+  #userStack: readonly StackFrame[] | undefined;
 
   constructor(
     slab: Slab,
@@ -140,8 +147,36 @@ abstract class HookEvent extends RecordEvent {
     return values.flatMap((value, i) => decodeArgument(this.slab, this.at, size, first + i, value) ?? []);
   }
 
-  get action(): 'post' {
-    return 'post';
+  get action(): PerformedAction['action'] {
+    return mainAction(this.actions);
+  }
+
+  get actions(): readonly PerformedAction[] {
+    return performedActions(this.slab, this.at, this.#selectorActions);
+  }
+
+  get policyMode(): 'enforce' | 'monitor' | undefined {
+    return policyModeOf(this.slab, this.at, this.#selectorActions);
+  }
+
+  get #selectorActions(): SelectorActions | undefined {
+    return this.hook.image.actions?.[this.selector];
+  }
+
+  get suppressed(): number {
+    return Number(this.slab.u64(this.at + EventHook.suppressed));
+  }
+
+  get kernelStack(): readonly StackFrame[] | undefined {
+    const addresses = addressesOf(this.slab, this.at, EventHook.kernelStack);
+    return addresses && kernelFrames(addresses, this.hook.stackAddresses === true);
+  }
+
+  /** Modules are looked up at the first time that somebody asks: a process that has ended by then has none. */
+  get userStack(): readonly StackFrame[] | undefined {
+    const addresses = addressesOf(this.slab, this.at, EventHook.userStack);
+    this.#userStack ??= addresses && userFrames(addresses, this.process.pid, this.hook.stackAddresses === true);
+    return this.#userStack;
   }
 
   get message(): string | undefined {
@@ -158,8 +193,10 @@ abstract class HookEvent extends RecordEvent {
   }
 
   protected override plain(): Record<string, unknown> {
-    const { policyName, args, action, message, tags, selector } = this;
-    return { ...super.plain(), policyName, args, action, message, tags, selector };
+    const { policyName, args, action, actions, policyMode, suppressed, kernelStack, userStack } = this;
+    const { message, tags, selector } = this;
+    const done = { action, actions, policyMode, suppressed, kernelStack, userStack };
+    return { ...super.plain(), policyName, args, ...done, message, tags, selector };
   }
 }
 
@@ -220,12 +257,68 @@ export class TracepointEvent extends HookEvent {
   }
 }
 
+export class LsmEvent extends HookEvent {
+  get type(): 'process_lsm' {
+    return 'process_lsm';
+  }
+
+  get functionName(): string {
+    return this.hook.functionName;
+  }
+
+  protected override plain(): Record<string, unknown> {
+    return { type: this.type, functionName: this.functionName, ...super.plain() };
+  }
+}
+
+export class UprobeEvent extends FunctionEvent {
+  get type(): 'process_uprobe' {
+    return 'process_uprobe';
+  }
+
+  get path(): string {
+    return this.#program.path;
+  }
+
+  get symbol(): string {
+    return this.#program.symbol ?? '';
+  }
+
+  get offset(): bigint {
+    return this.#program.symbolOffset ?? this.#program.fileOffset ?? 0n;
+  }
+
+  get address(): bigint | undefined {
+    return this.#program.address;
+  }
+
+  get refCtrOffset(): bigint {
+    return this.#program.refCtrOffset ?? 0n;
+  }
+
+  get #program(): ProgramPlace {
+    return this.hook.image.program ?? NO_PLACE;
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { type, path, symbol, offset, address } = this;
+    return { type, path, symbol, offset, address, ...super.plain() };
+  }
+}
+
+/** Of hooks of other kinds. */
+const NO_PLACE: ProgramPlace = { path: '' };
+
 /** The event of a record of this hook. */
 export function hookEvent(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): TracerEvent {
   switch (hook.image.kind) {
     case 'tracepoint':
     case 'raw_tracepoint':
       return new TracepointEvent(slab, at, process, hook) as TracerEvent;
+    case 'lsm':
+      return new LsmEvent(slab, at, process, hook) as TracerEvent;
+    case 'uprobe':
+      return new UprobeEvent(slab, at, process, hook) as TracerEvent;
     default:
       return new KprobeEvent(slab, at, process, hook) as TracerEvent;
   }
@@ -256,4 +349,6 @@ export type ContractChecks = [
   Check<ExitEvent, Optional<ProcessExitEvent>>,
   Check<KprobeEvent, Optional<ProcessKprobeEvent>>,
   Check<TracepointEvent, Optional<ProcessTracepointEvent>>,
+  Check<LsmEvent, Optional<ProcessLsmEvent>>,
+  Check<UprobeEvent, Optional<ProcessUprobeEvent>>,
 ];

@@ -69,12 +69,19 @@ function checkParameter(hook: Hook, arg: ArgData, report: Report): void {
   }
   checkBuffer(hook, arg, report);
   if (isSystemCall(hook)) checkSystemCallArg(arg, report);
+  if (hook.kind === 'uprobes') checkProgramArg(arg, report);
 }
 
 /** Of a list it is not told here. */
 function isSystemCall({ kind, data }: Hook): boolean {
   if (kind !== 'kprobes' && kind !== 'fentries') return false;
   return data.syscall !== false && data.call?.startsWith('list:') !== true;
+}
+
+function checkProgramArg(arg: ArgData, report: Report): void {
+  if (arg.source !== undefined || !arg.resolve) return;
+  const message = 'what a parameter of a program points to is in user space, where no members are followed';
+  report.add('RESOLVE_USER_MEMORY', report.places.value(arg, 'resolve'), message, 'read it as string or char_buf');
 }
 
 function checkSystemCallArg(arg: ArgData, report: Report): void {

@@ -1,7 +1,8 @@
 /** Reads what probes can be put on from an ELF file: function symbols, and the notes of static probes. 64-bit files of either byte order. */
 import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
-import type { ElfInfo, HostFiles } from '../kernel-info.js';
+import type { ElfInfo, HostFiles, Segment } from '../kernel-info.js';
 
+const PT_LOAD = 1;
 const SHT_SYMTAB = 2;
 const SHT_NOTE = 7;
 const SHT_DYNSYM = 11;
@@ -86,7 +87,20 @@ function parseElf(at: (offset: number, length: number) => Buffer): ElfInfo | nul
       addProbes(content(section), view, probes);
     }
   }
-  return { symbols, probes };
+  return { symbols, probes, segments: segmentsOf(header, at, view) };
+}
+
+/** Of the program headers. */
+function segmentsOf(header: Buffer, at: (offset: number, length: number) => Buffer, view: View): Segment[] {
+  const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
+  const table = at(start, size * count);
+  return Array.from({ length: count }, (_, i) => i * size)
+    .filter((from) => view.u32(table, from) === PT_LOAD)
+    .map((from) => ({
+      offset: BigInt(view.u64(table, from + 8)),
+      address: BigInt(view.u64(table, from + 16)),
+      size: BigInt(view.u64(table, from + 32)),
+    }));
 }
 
 function addSymbols(table: Buffer, strings: Buffer, entry: number, view: View, symbols: Set<string>): void {
