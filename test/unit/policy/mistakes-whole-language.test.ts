@@ -11,7 +11,7 @@ const plain = (operator: string, values: string): string => filter('int', op(ope
 const select = (body: string): string => kprobe(`call: f\nsyscall: false\nselectors:\n${item(body)}`);
 const act = (action: string): string => select(`matchActions:\n- ${action}`);
 const under = (kind: string, hook: string, action: string): string =>
-  policy(`⟦UNSUPPORTED_HOOK⟧${kind}:\n- ${hook}\n  selectors:\n  - matchActions:\n    - ${action}`);
+  policy(`${kind === 'usdts' ? '⟦UNSUPPORTED_HOOK⟧' : ''}${kind}:\n- ${hook}\n  selectors:\n  - matchActions:\n    - ${action}`);
 const ints = (...filters: string[]): string =>
   kprobe(
     `call: f\nsyscall: false\nargs: [{index: 0, type: int}, {index: 1, type: uint32}, {index: 2, type: string}]\nselectors:\n- ⟦SELECTOR_NEVER_MATCHES⟧matchArgs:\n${filters.map((text) => `  - {${text}}`).join('\n')}`,
@@ -96,7 +96,7 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'a tracepoint index that is two things',
     policy(
-      '⟦UNSUPPORTED_HOOK⟧tracepoints:\n- subsystem: raw_syscalls\n  event: sys_enter\n  args: [{index: 4, type: int64}, {index: 0, type: int64}]\n  selectors:\n  - matchArgs: [{index: ⟦INDEX_AMBIGUOUS⟧0, operator: Equal, values: ["1"]}]',
+      'tracepoints:\n- subsystem: raw_syscalls\n  event: sys_enter\n  args: [{index: 4, type: int64}, {index: 0, type: int64}]\n  selectors:\n  - matchArgs: [{index: ⟦INDEX_AMBIGUOUS⟧0, operator: Equal, values: ["1"]}]',
     ),
   ],
   [
@@ -425,24 +425,24 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   // Hooks of programs, options
-  ['a uprobe that is nowhere', policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
+  ['a uprobe that is nowhere', policy('uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
   [
     'a uprobe by a relative path',
-    policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: ⟦PATH_NOT_ABSOLUTE⟧bash, symbols: [main]}]'),
+    policy('uprobes: [{path: ⟦PATH_NOT_ABSOLUTE⟧bash, symbols: [main]}]'),
   ],
   [
     'too few counters',
-    policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]'),
+    policy('uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]'),
   ],
   [
     'a digest that is short',
-    policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]'),
+    policy('uprobes: [{path: /a, symbols: [a], ⟦UNSUPPORTED_HOOK⟧binaryDigests: [⟦DIGEST_INVALID⟧abc]}]'),
   ],
-  ['a negative offset', policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, offsets: [⟦NUMBER_OUT_OF_RANGE⟧-1]}]')],
+  ['a negative offset', policy('uprobes: [{path: /a, offsets: [⟦NUMBER_OUT_OF_RANGE⟧-1]}]')],
   ['a usdt without a provider', policy('⟦UNSUPPORTED_HOOK⟧usdts: [⟦MISSING_FIELD⟧{path: /a, name: b}]')],
-  ['an LSM hook without a name', policy('⟦UNSUPPORTED_HOOK⟧lsmhooks: [⟦MISSING_FIELD⟧{args: []}]')],
-  ['a tracepoint without a group', policy('⟦UNSUPPORTED_HOOK⟧tracepoints: [⟦MISSING_FIELD⟧{event: a}]')],
-  ['a call of an LSM hook', policy('⟦UNSUPPORTED_HOOK⟧lsmhooks: [{hook: file_open, ⟦UNKNOWN_FIELD⟧call: a}]')],
+  ['an LSM hook without a name', policy('lsmhooks: [⟦MISSING_FIELD⟧{args: []}]')],
+  ['a tracepoint without a group', policy('tracepoints: [⟦MISSING_FIELD⟧{event: a}]')],
+  ['a call of an LSM hook', policy('lsmhooks: [{hook: file_open, ⟦UNKNOWN_FIELD⟧call: a}]')],
   [
     'an option that is not there',
     policy('options: [{⟦UNSUPPORTED_OPTION⟧name: ⟦OPTION_UNKNOWN⟧policy-mod, value: enforce}]\nkprobes: [{call: f}]'),
