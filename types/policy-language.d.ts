@@ -290,6 +290,8 @@ type FunctionHook<
     readonly syscall?: boolean;
     readonly data?: readonly Argument[];
     readonly returnArgAction?: 'TrackSock' | 'UntrackSock';
+    /** Left out where the kernel has no such function. Our own: not in Tetragon's format. */
+    readonly optional?: boolean;
     readonly ignore?: { readonly callNotFound?: boolean };
   };
 

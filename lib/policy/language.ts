@@ -58,6 +58,7 @@ const functionHook = object({
   call: required(text, 'Function of the kernel, `sys_NAME` for a system call, or `list:NAME`.'),
   syscall: optional(boolean, 'Whether the function is a system call.', true),
   ...returns,
+  optional: optional(boolean, 'Our own: leave the hook out where the kernel has no such function.', false),
   returnArgAction: optional(
     oneOf(RETURN_ARG_ACTIONS),
     'TrackSock or UntrackSock: what is done with the returned socket.',

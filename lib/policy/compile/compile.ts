@@ -52,7 +52,7 @@ function compileHook(analysis: Analysis, hook: Hook, sets: ProcessSets, context:
   const common = {
     position: { file: analysis.file, ...report.places.position(report.places.value(data, targetField(hook))) },
     ...(data.message === undefined ? {} : { message: data.message }),
-    ...(data.ignore?.callNotFound === true ? { ignoreCallNotFound: true as const } : {}),
+    ...(data.ignore?.callNotFound === true || data.optional === true ? { ignoreCallNotFound: true as const } : {}),
     tags: data.tags ?? [],
     selectors: Math.max(selectors.length, 1),
     args: values.slice(0, args.length),

@@ -109,7 +109,7 @@ function findSyscall(call: string, kernel: KernelInfo): Found | undefined {
 
 function reportMissing(name: string, syscall: boolean, data: HookData, kernel: KernelInfo, report: Report): void {
   const span = report.places.value(data, 'call');
-  if (data.ignore?.callNotFound === true) {
+  if (data.ignore?.callNotFound === true || data.optional === true) {
     const message = `${name} is not in ${kernel.name}: the hook is left out there`;
     report.add('FUNCTION_MISSING_IGNORED', span, message, 'this is what ignore.callNotFound asks for');
     return;
