@@ -118,7 +118,14 @@ function findInArg(arg: ArgData, isField: boolean, add: Add): void {
 }
 
 /** What a function of a program can be given. */
-const OF_PROGRAMS: ReadonlySet<ValueClass> = new Set<ValueClass>(['signed', 'unsigned', 'capability', 'syscall', 'nop', 'auto']);
+const OF_PROGRAMS: ReadonlySet<ValueClass> = new Set<ValueClass>([
+  'signed',
+  'unsigned',
+  'capability',
+  'syscall',
+  'nop',
+  'auto',
+]);
 const TEXTS_OF_PROGRAMS: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
   'string', 'char_buf', 'const_buf', 'char_iovec', 'sockaddr', 'sockaddr_un', 'fd', 'data_loc',
 ]); // prettier-ignore

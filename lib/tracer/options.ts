@@ -70,7 +70,15 @@ export function checkMode(mode: unknown): void {
   throw badOption('mode', `is ${String(mode)}`, 'enforce or monitor');
 }
 
-const EVENT_TYPES = ['process_exec', 'process_exit', 'process_kprobe', 'process_tracepoint', 'process_uprobe', 'process_lsm', 'lost'];
+const EVENT_TYPES = [
+  'process_exec',
+  'process_exit',
+  'process_kprobe',
+  'process_tracepoint',
+  'process_uprobe',
+  'process_lsm',
+  'lost',
+];
 const EVENTS_KNOWN = ['types', 'policyNames', 'signal'];
 
 /** Throws PolytraceError BAD_OPTION: a misspelt type would otherwise wait for ever. */

@@ -144,7 +144,11 @@ export function sourceOf(value: ValueImage, isReturn: boolean): number {
  * What strings and buffers are in. A system call and a function of a program are given addresses of user space; a function of
  * the kernel may be given both.
  */
-export function memoryOf(source: number, { kind, syscall }: Pick<HookImage, 'kind' | 'syscall'>, resolved: boolean): number {
+export function memoryOf(
+  source: number,
+  { kind, syscall }: Pick<HookImage, 'kind' | 'syscall'>,
+  resolved: boolean,
+): number {
   if (kind === 'uprobe' && source !== ValueSource.SOURCE_TASK) return ValueMemory.MEMORY_USER;
   if (source === ValueSource.SOURCE_REGISTERS) return ValueMemory.MEMORY_BY_ADDRESS;
   if (source !== ValueSource.SOURCE_PARAM || resolved) return ValueMemory.MEMORY_KERNEL;

@@ -67,7 +67,9 @@ selectors:
     operator: Equal
     values: ["${WORKLOAD}"]`;
     const events = await during(under('lsmhooks', hook), () => spawnSync(WORKLOAD, ['openat', '/no/such/file']));
-    const told = events.filter(isLsm).map((e) => e.args.map((arg) => ('path' in arg ? arg.path : 'value' in arg && arg.value)));
+    const told = events
+      .filter(isLsm)
+      .map((e) => e.args.map((arg) => ('path' in arg ? arg.path : 'value' in arg && arg.value)));
     assert.deepEqual(told, [[WORKLOAD, told[0]?.[1]]]);
     // the main thread of Node.js has either name
     assert.match(String(told[0]?.[1]), /^(node|MainThread)/);

@@ -57,9 +57,12 @@ export function pointedStruct({ type }: TracepointField): string | undefined {
 
 /** What to use instead. */
 export function fieldHint(field: TracepointField): string {
-  if (TEXT_LOCATION.test(field.type) || CHARACTERS.test(field.type) || /\bchar ?\*$/.test(field.type)) return 'use string';
+  if (TEXT_LOCATION.test(field.type) || CHARACTERS.test(field.type) || /\bchar ?\*$/.test(field.type))
+    return 'use string';
   const pointed = pointedStruct(field);
   const known = Object.entries(POINTED).find(([, names]) => pointed !== undefined && names.includes(pointed));
   if (known !== undefined) return `use ${known[0]}`;
-  return isNumber(field) ? `use a number, such as uint${8 * field.size}` : 'arrays of numbers cannot be read: see `raw: true`';
+  return isNumber(field)
+    ? `use a number, such as uint${8 * field.size}`
+    : 'arrays of numbers cannot be read: see `raw: true`';
 }

@@ -41,7 +41,9 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'registers of an LSM hook',
-    policy('lsmhooks: [{hook: a, args: [{index: 0, type: uint64, ⟦UNSUPPORTED_ARG_TYPE⟧source: pt_regs, resolve: ax}]}]'),
+    policy(
+      'lsmhooks: [{hook: a, args: [{index: 0, type: uint64, ⟦UNSUPPORTED_ARG_TYPE⟧source: pt_regs, resolve: ax}]}]',
+    ),
   ],
   ['usdts', policy('⟦UNSUPPORTED_HOOK⟧usdts: [{path: /bin/bash, provider: a, name: b}]')],
   ['loader', policy('⟦UNSUPPORTED_LOADER⟧loader: true')],
@@ -68,11 +70,12 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   ['matchWorkloads', selectors('⟦UNSUPPORTED_FILTER⟧matchWorkloads: {podSelector: {matchLabels: {a: b}}}')],
   ['matchReturnActions', selectors('⟦UNSUPPORTED_FILTER⟧matchReturnActions: [{action: Post}]')],
-  ['Sigkill', selectors('matchActions: [{⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill}]')],
-  ['a rate limit', selectors('matchActions: [{action: Post, ⟦UNSUPPORTED_ACTION⟧rateLimit: 1m}]')],
+  ['an action of the network', selectors('matchActions: [{⟦UNSUPPORTED_ACTION⟧action: GetUrl, argUrl: "http://a"}]')],
   [
-    'stack traces',
-    selectors('matchActions: [{action: Post, ⟦UNSUPPORTED_ACTION⟧kernelStackTrace: true, userStackTrace: false}]'),
+    'two signals of one selector',
+    selectors(
+      'matchActions: [{action: Signal, argSig: 1}, {⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill}, {action: NoPost}]',
+    ),
   ],
 ];
 
@@ -97,7 +100,7 @@ describe('policy: not supported yet', () => {
         - call: f
           syscall: false
           args: [{index: 0, type: int, resolve: "", maxData: false, returnCopy: false}]
-          selectors: [{matchActions: [{action: Post, imaHash: false}], matchNamespaces: []}]`),
+          selectors: [{matchActions: [{action: Post, imaHash: false, userStackTrace: false}], matchNamespaces: []}]`),
     );
   });
 });
