@@ -41,7 +41,7 @@ export function checkOverride(hook: HookImage, mechanism: 'fentry' | 'kprobe', r
 export function overrideRefused(error: NativeError, hook: HookImage): KernelError | undefined {
   if (!overrides(hook) || error.errno !== 'EINVAL') return undefined;
   const isRefused =
-    error.code === 'HOOK_ATTACH' || /not modifiable|unknown func bpf_override_return/.test(error.log ?? '');
+    error.code === 'HOOK_ATTACH' || /not modifiable|bpf_override_return/.test(error.log ?? '');
   if (!isRefused) return undefined;
   return refusal(hook, 'OVERRIDE_NOT_POSSIBLE', 'this kernel does not allow it', POSSIBLE, kernelDetail(error));
 }

@@ -111,7 +111,7 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'an action of a broken kind',
     kprobe(
-      'call: ⟦EMPTY_TEXT⟧""\nselectors: [{matchActions: [{action: ⟦UNKNOWN_VALUE⟧Kil, argError: 1}, {⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill}]}]',
+      'call: ⟦EMPTY_TEXT⟧""\nselectors: [{matchActions: [{action: ⟦UNKNOWN_VALUE⟧Kil, argError: 1}, {action: ⟦SIGKILL_TOO_LATE⟧Sigkill}]}]',
     ),
   ],
 ];
