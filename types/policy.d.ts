@@ -218,6 +218,10 @@ export interface ProgramPlace {
   readonly fileOffset?: bigint;
   /** Virtual, as the file has it. */
   readonly address?: bigint;
+  /** ALGORITHM:HEX, of which the file must have one; any file when there is none. */
+  readonly digests?: readonly string[];
+  /** A file that has none of them is left out, and no error. */
+  readonly ignoreDigests?: true;
   /** In the file, of the counter that says whether somebody is tracing. */
   readonly refCtrOffset?: bigint;
 }

@@ -6,6 +6,8 @@ export interface ElfInfo {
   readonly symbols: ReadonlySet<string>;
   /** `PROVIDER:NAME` of the static probes. */
   readonly probes: ReadonlySet<string>;
+  /** Of the linker's note, in hexadecimal digits. */
+  readonly buildId?: string;
   /** Parts of the file that are mapped when it runs. */
   readonly segments: readonly Segment[];
 }

@@ -139,11 +139,8 @@ function findKernelObject(arg: ArgData, add: Add): void {
 }
 
 function findInUprobe(data: HookData, add: Add): void {
-  const fields = ['btfPath', 'binaryDigests'] as const;
-  for (const field of fields) {
-    if (data[field] === undefined || data[field].length === 0) continue;
-    add('UNSUPPORTED_HOOK', data, field, `${field} cannot be honoured yet`, 'remove it');
-  }
+  if (data.btfPath !== undefined)
+    add('UNSUPPORTED_HOOK', data, 'btfPath', 'btfPath cannot be honoured yet', 'remove it');
 }
 
 function findRegister(arg: ArgData, kind: HookKind, add: Add): void {

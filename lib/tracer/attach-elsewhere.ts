@@ -7,6 +7,7 @@ import type { HookImage } from '../policy/image.js';
 import { fileOffset } from '../policy/kernel-info.js';
 import { hostFiles } from '../policy/kernel/elf.js';
 import { valuesOf } from '../wire/context.js';
+import { withVerified } from './digests.js';
 import { isLate } from '../wire/reads.js';
 import {
   hookPlace,
@@ -27,13 +28,14 @@ interface Elsewhere {
   readonly prototype?: FunctionInfo | undefined;
 }
 
+/** Returns undefined when the file of a uprobe is another one, and the policy allows that. */
 export function attachElsewhere(
   hook: HookImage,
   id: number,
   processBits: readonly number[],
   context: AttachContext,
   kernel: KernelInfo,
-): Attached {
+): Attached | undefined {
   const { attachment, attach, name, feature, prototype } = elsewhere(hook, kernel);
   const missing = context.features[feature];
   if (missing !== '') {
@@ -45,11 +47,25 @@ export function attachElsewhere(
   }
   const places = placesOf(hook, prototype, context, kernel);
   try {
-    loadHook(hook, id, attachment, { params: prototype?.params.length ?? 0, processBits }, places, context);
+    const own = { params: prototype?.params.length ?? 0, processBits };
+    const load = (target: Attachment): void => loadHook(hook, id, target, own, places, context);
+    if (hook.program?.digests === undefined) load(attachment);
+    else if (!withVerified(hook.program.path, hook.program.digests, (path) => load({ ...attachment, path }))) {
+      if (hook.program.ignoreDigests === true) return undefined;
+      throw noDigest(hook, name);
+    }
   } catch (error) {
     throw toKernelError(error as NativeError, hook, name);
   }
   return { functionName: name, attach };
+}
+
+function noDigest(hook: HookImage, name: string): KernelError {
+  return new KernelError(
+    'DIGEST_MISMATCH',
+    `${hookPlace(hook)}: ${name}: the file has none of the policy's digests`,
+    'it is another version than the policy is for; `ignore: {digestVerificationFailure: true}` leaves the hook out then',
+  );
 }
 
 const ENTRY_ONLY = { entry: true, return: false };

@@ -1,6 +1,8 @@
 /** Functions of programs and libraries on this machine's own kernel: by symbol, offset and address, with what they return. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HookArgument, ProcessUprobeEvent, TracerEvent } from '../../types/index.js';
 import { duringOf, needsRoot, openTracer, polytrace, Workshop } from './support.js';
@@ -202,6 +204,31 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
       events.map((e) => [e.path, e.symbol, e.process.binary, ...e.args.map(shown)]),
       [[libc, 'setenv', program, 'PLACES_NAME', 'libc', 1]],
     );
+  });
+
+  it('only in a file that has one of the digests', async () => {
+    const bytes = readFileSync(program);
+    const hash = (algorithm: string): string => createHash(algorithm).update(bytes).digest('hex');
+    const id = /Build ID: ([0-9a-f]+)/.exec(execFileSync('readelf', ['-n', program], { encoding: 'utf8' }))?.[1] ?? '';
+    const wrong = '0'.repeat(64);
+    const hook = (digests: readonly string[], more = ''): string =>
+      `path: ${program}\nsymbols: [add]\nbinaryDigests: [${digests.map((each) => `"${each}"`).join(', ')}]${more}`;
+    const named = ['sha1', 'sha256', 'sha384', 'sha512'].map((algorithm) => `${algorithm}:${hash(algorithm)}`);
+    for (const digest of [hash('sha256').toUpperCase(), ...named, `build-id:${id}`]) {
+      const events = await traced(hook([wrong, digest]), () => spawnSync(program));
+      assert.deepEqual(
+        events.map((e) => [e.path, e.symbol]),
+        [[program, 'add']],
+        digest,
+      );
+    }
+    const none = hook([wrong, 'build-id:00']);
+    await assert.rejects(openTracer({ policies: [policy(none)] }), { code: 'DIGEST_MISMATCH', message: /places:add/ });
+    const ignored = hook([wrong], '\nignore: { digestVerificationFailure: true }');
+    const tracer = await openTracer({ policies: [policy(ignored)] });
+    const [status] = tracer.policies();
+    await tracer.close();
+    assert.deepEqual([status?.hooks, status?.skipped], [[], ['add']]);
   });
 
   it('the status tells the mechanism; what is not there is refused with its place', async () => {

@@ -40,7 +40,15 @@ interface Place extends ProgramPlace {
 }
 
 /** Symbols, then offsets, then addresses: refCtrOffsets are in this order. */
-function placesOf({ path = '', symbols = [], offsets = [], addrs = [], refCtrOffsets = [] }: HookData): Place[] {
+function placesOf(data: HookData): Place[] {
+  const { path = '', symbols = [], offsets = [], addrs = [], refCtrOffsets = [], binaryDigests = [], ignore } = data;
+  const digests =
+    binaryDigests.length === 0
+      ? {}
+      : {
+          digests: binaryDigests,
+          ...(ignore?.digestVerificationFailure === true ? { ignoreDigests: true as const } : {}),
+        };
   const places = [
     ...symbols.map((symbol) => ({ call: symbol, ...symbolPlace(symbol) })),
     ...offsets.map((fileOffset) => ({ call: hex(fileOffset), fileOffset })),
@@ -48,7 +56,7 @@ function placesOf({ path = '', symbols = [], offsets = [], addrs = [], refCtrOff
   ];
   return places.map((place, i) => {
     const refCtrOffset = refCtrOffsets[i];
-    return { ...place, path, ...(refCtrOffset === undefined ? {} : { refCtrOffset }) };
+    return { ...place, path, ...digests, ...(refCtrOffset === undefined ? {} : { refCtrOffset }) };
   });
 }
 

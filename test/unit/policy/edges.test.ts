@@ -56,7 +56,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['an option without a name', policy('options: [⟦MISSING_FIELD⟧{value: "1"}]\nkprobes: [{call: f}]')],
   [
     'a good digest, and places that are broken',
-    policy(`uprobes: [{path: /a, symbols: [⟦WRONG_TYPE⟧7], ⟦UNSUPPORTED_HOOK⟧binaryDigests: [${'ab'.repeat(32)}]}]`),
+    policy(`uprobes: [{path: /a, symbols: [⟦WRONG_TYPE⟧7], binaryDigests: [${'ab'.repeat(32)}]}]`),
   ],
   ['places of the wrong type', policy('uprobes: [{path: /a, offsets: ⟦WRONG_TYPE⟧4096}]')],
   [

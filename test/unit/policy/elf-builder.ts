@@ -5,11 +5,13 @@ export interface ElfContents {
   /** `PROVIDER:NAME` */
   readonly probes: readonly string[];
   readonly bigEndian?: boolean;
+  /** In hexadecimal digits. */
+  readonly buildId?: string;
   /** [address, offset, size] of what is mapped. */
   readonly segments?: readonly (readonly [number, number, number])[];
 }
 
-export function buildElf({ symbols, probes, bigEndian = false, segments = [] }: ElfContents): Buffer {
+export function buildElf({ symbols, probes, bigEndian = false, buildId, segments = [] }: ElfContents): Buffer {
   const u16 = (buffer: Buffer, at: number, value: number): void =>
     void (bigEndian ? buffer.writeUInt16BE(value, at) : buffer.writeUInt16LE(value, at));
   const u32 = (buffer: Buffer, at: number, value: number): void =>
@@ -27,6 +29,7 @@ export function buildElf({ symbols, probes, bigEndian = false, segments = [] }: 
   });
   const notes = Buffer.concat([
     note('GNU', 1, Buffer.alloc(20), u32),
+    ...(buildId === undefined ? [] : [note('GNU', 3, Buffer.from(buildId, 'hex'), u32)]),
     ...probes.map((probe) =>
       note('stapsdt', 3, Buffer.concat([Buffer.alloc(24), Buffer.from(`${probe.replace(':', '\0')}\0-4@%eax\0`)]), u32),
     ),

@@ -424,7 +424,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['too few counters', policy('uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]')],
   [
     'a digest that is short',
-    policy('uprobes: [{path: /a, symbols: [a], ⟦UNSUPPORTED_HOOK⟧binaryDigests: [⟦DIGEST_INVALID⟧abc]}]'),
+    policy('uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]'),
   ],
   ['a negative offset', policy('uprobes: [{path: /a, offsets: [⟦NUMBER_OUT_OF_RANGE⟧-1]}]')],
   ['a usdt without a provider', policy('⟦UNSUPPORTED_HOOK⟧usdts: [⟦MISSING_FIELD⟧{path: /a, name: b}]')],

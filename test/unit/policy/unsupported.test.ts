@@ -16,10 +16,6 @@ const cases: readonly (readonly [string, string])[] = [
     'nodeSelector',
     policy('⟦UNSUPPORTED_SCOPE⟧nodeSelector: {matchExpressions: [{key: a, operator: Exists}]}\nkprobes: [{call: f}]'),
   ],
-  [
-    'digests of programs',
-    policy(`uprobes: [{path: /bin/bash, symbols: [readline], ⟦UNSUPPORTED_HOOK⟧binaryDigests: [${'ab'.repeat(32)}]}]`),
-  ],
   ['types of programs', policy('uprobes: [{path: /bin/bash, symbols: [a], ⟦UNSUPPORTED_HOOK⟧btfPath: /a}]')],
   [
     'objects of the kernel in programs',
