@@ -4,6 +4,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileOffset, type ElfInfo } from '../../lib/policy/kernel-info.js';
+import { hostFiles } from '../../lib/policy/kernel/elf.js';
 import type { HookArgument, ProcessUprobeEvent, TracerEvent } from '../../types/index.js';
 import { duringOf, needsRoot, openTracer, polytrace, Workshop } from './support.js';
 
@@ -42,7 +44,7 @@ function shown(argument: HookArgument | undefined): unknown {
 /** Where nm shows the function. */
 function addressOf(program: string, symbol: string): bigint {
   const text = execFileSync('nm', [program], { encoding: 'utf8' });
-  return BigInt(`0x${new RegExp(`^([0-9a-f]+) T ${symbol}$`, 'm').exec(text)?.[1] ?? 'none'}`);
+  return BigInt(`0x${new RegExp(`^([0-9a-f]+) [TD] ${symbol}$`, 'm').exec(text)?.[1] ?? 'none'}`);
 }
 
 for (const kind of ['pie', 'no-pie'] as const) {
@@ -203,6 +205,20 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     assert.deepEqual(
       events.map((e) => [e.path, e.symbol, e.process.binary, ...e.args.map(shown)]),
       [[libc, 'setenv', program, 'PLACES_NAME', 'libc', 1]],
+    );
+  });
+
+  it('a counter of the program says that somebody is tracing', async () => {
+    const elf = hostFiles.elf(program);
+    const counter = fileOffset(elf as ElfInfo, addressOf(program, 'traced'));
+    const counted = (): string => execFileSync(program, { encoding: 'utf8' });
+    const outputs = [counted()];
+    const events = await traced(`path: ${program}\nsymbols: [add]\nrefCtrOffsets: [${counter}]`, () => outputs.push(counted()));
+    outputs.push(counted());
+    assert.deepEqual(outputs, ['0\n', '1\n', '0\n']);
+    assert.deepEqual(
+      events.map((e) => e.refCtrOffset),
+      [counter],
     );
   });
 
