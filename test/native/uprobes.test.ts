@@ -240,6 +240,8 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     }
     const none = hook([wrong, 'build-id:00']);
     await assert.rejects(openTracer({ policies: [policy(none)] }), { code: 'DIGEST_MISMATCH', message: /places:add/ });
+    const missing = none.replace(program, `${program}.none`);
+    await assert.rejects(openTracer({ policies: [policy(missing)] }), { code: 'HOOK_NOT_FOUND', message: /none cannot be/ });
     const ignored = hook([wrong], '\nignore: { digestVerificationFailure: true }');
     const tracer = await openTracer({ policies: [policy(ignored)] });
     const [status] = tracer.policies();
@@ -258,6 +260,10 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
       await assert.rejects(openTracer({ policies: [policy(hook)] }), { code, message });
     };
+    const optional = await openTracer({ policies: [policy(`path: ${program}\nsymbols: [add, substract]\noptional: true`)] });
+    const [half] = optional.policies();
+    await optional.close();
+    assert.deepEqual([half?.hooks.map(({ call }) => call), half?.skipped], [['add'], ['substract']]);
     await refused(`path: ${program}\nsymbols: [substract]`, 'HOOK_NOT_FOUND', /:6:13: .*places:substract/);
     await refused(`path: ${program}.none\nsymbols: [add]`, 'HOOK_NOT_FOUND', /places\.none:add/);
     await refused(`path: ${program}\naddrs: [0x7fffffffffff]`, 'HOOK_NOT_FOUND', /0x7fffffffffff/);
