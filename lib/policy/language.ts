@@ -84,7 +84,10 @@ const uprobe = object({
   offsets: optional(list(uint64), 'Offsets in the file.'),
   addrs: optional(list(uint64), 'Virtual addresses in the file.'),
   refCtrOffsets: optional(list(uint64), 'Offsets of the reference counters, one for each symbol or offset.'),
-  binaryDigests: optional(list(text), 'Digests of which the file must have one: sha1, sha256, sha384, sha512 or build-id, as `sha256:HEX`.'),
+  binaryDigests: optional(
+    list(text),
+    'Digests of which the file must have one: sha1, sha256, sha384, sha512 or build-id, as `sha256:HEX`.',
+  ),
   btfPath: optional(text, 'File with the types of the program.'),
   ignore: optional(
     object({ digestVerificationFailure: optional(boolean, 'Leave the hook out where no digest fits.') }),

@@ -4,8 +4,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileOffset, type ElfInfo } from '../../lib/policy/kernel-info.js';
-import { hostFiles } from '../../lib/policy/kernel/elf.js';
 import type { HookArgument, ProcessUprobeEvent, TracerEvent } from '../../types/index.js';
 import { duringOf, needsRoot, openTracer, polytrace, Workshop } from './support.js';
 
@@ -39,6 +37,16 @@ async function traced(hook: string, run: () => unknown): Promise<ProcessUprobeEv
 function shown(argument: HookArgument | undefined): unknown {
   if (argument === undefined || !('value' in argument)) return undefined;
   return argument.value instanceof Uint8Array ? [...argument.value] : argument.value;
+}
+
+/** Where in the file an address is, by the program headers. */
+function fileOffset(path: string, address: bigint): bigint {
+  const text = execFileSync('readelf', ['-lW', path], { encoding: 'utf8' });
+  for (const [, offset = '', start = '', size = ''] of text.matchAll(/^ +LOAD +(0x\w+) (0x\w+) 0x\w+ (0x\w+)/gm)) {
+    const from = BigInt(start);
+    if (address >= from && address < from + BigInt(size)) return BigInt(offset) + address - from;
+  }
+  throw new Error(`${path} has nothing at ${address}`);
 }
 
 /** Where nm shows the function. */
@@ -146,8 +154,7 @@ returnArg: { index: 0, type: int }`;
     it('by offset and by address, several at once', async () => {
       const places = ['add', 'greet'].map((symbol) => addressOf(program, symbol));
       const [add = 0n, greet = 0n] = places;
-      // the linker puts the code of a program that is not moved 4 MiB up
-      const offset = kind === 'pie' ? greet : greet - 0x400000n;
+      const offset = fileOffset(program, greet);
       const hook = `path: ${program}
 symbols: [measure, down+0]
 offsets: [${offset}]
@@ -209,8 +216,7 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
   });
 
   it('a counter of the program says that somebody is tracing', async () => {
-    const elf = hostFiles.elf(program);
-    const counter = fileOffset(elf as ElfInfo, addressOf(program, 'traced'));
+    const counter = fileOffset(program, addressOf(program, 'traced'));
     const counted = (): string => execFileSync(program, { encoding: 'utf8' });
     const outputs = [counted()];
     const events = await traced(`path: ${program}\nsymbols: [add]\nrefCtrOffsets: [${counter}]`, () => outputs.push(counted()));
