@@ -85,7 +85,9 @@ function nothing(): string {
 /** The first file, path or descriptor; where a policy reads none, the first string. */
 function file(args: Args): string {
   const texts = args.filter(isText);
-  const argument = texts.find((a) => 'path' in a) ?? texts.find((a) => a.type === 'filename' || a.type === 'string' || a.type === 'data_loc');
+  const argument =
+    texts.find((a) => 'path' in a) ??
+    texts.find((a) => a.type === 'filename' || a.type === 'string' || a.type === 'data_loc');
   return argument === undefined ? '' : text(argument);
 }
 

@@ -28,7 +28,7 @@ interface Elsewhere {
   readonly prototype?: FunctionInfo | undefined;
 }
 
-/** Returns undefined when the file of a uprobe is another one, and the policy allows that. */
+/** Returns undefined when what it is on is not there, or the file is another one, and the policy allows that. */
 export function attachElsewhere(
   hook: HookImage,
   id: number,
@@ -36,7 +36,23 @@ export function attachElsewhere(
   context: AttachContext,
   kernel: KernelInfo,
 ): Attached | undefined {
-  const { attachment, attach, name, feature, prototype } = elsewhere(hook, kernel);
+  try {
+    return attach(hook, id, processBits, context, kernel);
+  } catch (error) {
+    const isMissing = error instanceof KernelError && error.code === 'HOOK_NOT_FOUND';
+    if (isMissing && hook.ignoreCallNotFound === true) return undefined;
+    throw error;
+  }
+}
+
+function attach(
+  hook: HookImage,
+  id: number,
+  processBits: readonly number[],
+  context: AttachContext,
+  kernel: KernelInfo,
+): Attached | undefined {
+  const { attachment, attach: way, name, feature, prototype } = elsewhere(hook, kernel);
   const missing = context.features[feature];
   if (missing !== '') {
     throw new KernelError(
@@ -47,17 +63,23 @@ export function attachElsewhere(
   }
   const places = placesOf(hook, prototype, context, kernel);
   try {
-    const own = { params: prototype?.params.length ?? 0, processBits };
-    const load = (target: Attachment): void => loadHook(hook, id, target, own, places, context);
-    if (hook.program?.digests === undefined) load(attachment);
-    else if (!withVerified(hook.program.path, hook.program.digests, (path) => load({ ...attachment, path }))) {
-      if (hook.program.ignoreDigests === true) return undefined;
-      throw noDigest(hook, name);
-    }
+    const loadOwn = { params: prototype?.params.length ?? 0, processBits };
+    const load = (target: Attachment): void => loadHook(hook, id, target, loadOwn, places, context);
+    const { path = '', digests, ignoreDigests } = hook.program ?? {};
+    let found: ReturnType<typeof withVerified> = 'verified';
+    if (digests === undefined) load(attachment);
+    else found = withVerified(path, digests, (own) => load({ ...attachment, path: own }));
+    if (found === 'other' && ignoreDigests === true) return undefined;
+    if (found === 'other') throw noDigest(hook, name);
+    if (found === 'missing') throw noFile(hook, path);
   } catch (error) {
     throw toKernelError(error as NativeError, hook, name);
   }
-  return { functionName: name, attach };
+  return { functionName: name, attach: way };
+}
+
+function noFile(hook: HookImage, path: string): KernelError {
+  return new KernelError('HOOK_NOT_FOUND', `${hookPlace(hook)}: ${path} cannot be read`, 'check the path');
 }
 
 function noDigest(hook: HookImage, name: string): KernelError {

@@ -110,8 +110,7 @@ function mechanisms(hook: HookImage, context: AttachContext, prototype: Prototyp
     );
   }
   const result: Mechanism[] = [];
-  const trampolines = overrides(hook) ? features.fmodRet : features.fentry;
-  if (attach !== 'kprobe' && trampolines === '' && prototype !== null && register === undefined) {
+  if (attach !== 'kprobe' && features.fentry === '' && prototype !== null && register === undefined) {
     result.push('fentry');
   }
   if (attach !== 'fentry' && features.kprobe === '') result.push('kprobe');

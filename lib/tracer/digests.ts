@@ -7,17 +7,26 @@ import { hostFiles } from '../policy/kernel/elf.js';
 const CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Calls `use` with a path that leads to the very file that was looked at, whatever happens to its name meanwhile. Returns false
- * without calling it when no digest fits. Throws where the file cannot be read.
+ * Calls `use` with a path that leads to the very file that was looked at, whatever happens to its name meanwhile. Not when no
+ * digest fits, nor when there is no such file.
  */
-export function withVerified(path: string, digests: readonly string[], use: (path: string) => void): boolean {
-  const fd = openSync(path, 'r');
+export function withVerified(
+  path: string,
+  digests: readonly string[],
+  use: (path: string) => void,
+): 'verified' | 'other' | 'missing' {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch {
+    return 'missing';
+  }
   try {
     const own = `/proc/self/fd/${fd}`;
     const wanted = digests.flatMap((digest) => parseDigest(digest) ?? []);
-    if (!fits(fd, own, wanted)) return false;
+    if (!fits(fd, own, wanted)) return 'other';
     use(own);
-    return true;
+    return 'verified';
   } finally {
     closeSync(fd);
   }

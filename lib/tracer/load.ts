@@ -104,6 +104,14 @@ export function hookPlace({ position }: HookImage): string {
   return `${position.file}:${position.line}:${position.column}`;
 }
 
+const FUNCTION_HINT =
+  'check the name, and whether the compiler inlined it; `ignore: {callNotFound: true}` makes the hook optional';
+const HINTS: Readonly<Partial<Record<HookImage['kind'], string>>> = {
+  kprobe: FUNCTION_HINT,
+  fentry: FUNCTION_HINT,
+  uprobe: 'check the path and the symbol: nm, and nm -D, show those of the file; a stripped program needs offsets',
+};
+
 /** What the kernel said, in words of the policy. `what`: what is hooked. */
 export function toKernelError(error: NativeError, hook: HookImage, what: string): KernelError {
   if (error instanceof KernelError) return error;
@@ -116,7 +124,7 @@ export function toKernelError(error: NativeError, hook: HookImage, what: string)
     return new KernelError(
       'HOOK_NOT_FOUND',
       `${place}: ${what} is not there, or cannot be hooked`,
-      'check the name, and whether the compiler inlined it; `ignore: {callNotFound: true}` makes the hook optional',
+      HINTS[hook.kind] ?? 'check the name; `optional: true` leaves the hook out where it is missing',
       detail,
     );
   }

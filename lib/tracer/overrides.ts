@@ -40,8 +40,7 @@ export function checkOverride(hook: HookImage, mechanism: 'fentry' | 'kprobe', r
 /** The kernel's own refusal, when that is what it is. */
 export function overrideRefused(error: NativeError, hook: HookImage): KernelError | undefined {
   if (!overrides(hook) || error.errno !== 'EINVAL') return undefined;
-  const isRefused =
-    error.code === 'HOOK_ATTACH' || /not modifiable|bpf_override_return/.test(error.log ?? '');
+  const isRefused = error.code === 'HOOK_ATTACH' || /not modifiable|bpf_override_return/.test(error.log ?? '');
   if (!isRefused) return undefined;
   return refusal(hook, 'OVERRIDE_NOT_POSSIBLE', 'this kernel does not allow it', POSSIBLE, kernelDetail(error));
 }

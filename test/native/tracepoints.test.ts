@@ -160,6 +160,16 @@ selectors: [{ matchArgs: [{ args: [2], operator: Postfix, values: ["/raw"] }] }]
     await refused(`${exec}args: [{ index: 4, type: char_buf }]`, 'UNSUPPORTED_ARG_TYPE', /char_buf/);
   });
 
+  it('one that may be missing is left out', async () => {
+    for (const more of ['', '\nraw: true']) {
+      const hook = `subsystem: sched\nevent: sched_none\noptional: true${more}`;
+      const tracer = await openTracer({ policies: [policy(hook)] });
+      const [status] = tracer.policies();
+      await tracer.close();
+      assert.deepEqual([status?.hooks, status?.skipped], [[], ['sched/sched_none']]);
+    }
+  });
+
   it('the status tells the mechanism', async () => {
     const tracer = await openTracer({ policies: [policy('subsystem: sched\nevent: sched_process_exec')] });
     const [status] = tracer.policies();

@@ -39,10 +39,20 @@ function shown(argument: HookArgument | undefined): unknown {
   return argument.value instanceof Uint8Array ? [...argument.value] : argument.value;
 }
 
+/** Where in the file an address is, by the program headers. */
+function fileOffset(path: string, address: bigint): bigint {
+  const text = execFileSync('readelf', ['-lW', path], { encoding: 'utf8' });
+  for (const [, offset = '', start = '', size = ''] of text.matchAll(/^ +LOAD +(0x\w+) (0x\w+) 0x\w+ (0x\w+)/gm)) {
+    const from = BigInt(start);
+    if (address >= from && address < from + BigInt(size)) return BigInt(offset) + address - from;
+  }
+  throw new Error(`${path} has nothing at ${address}`);
+}
+
 /** Where nm shows the function. */
 function addressOf(program: string, symbol: string): bigint {
   const text = execFileSync('nm', [program], { encoding: 'utf8' });
-  return BigInt(`0x${new RegExp(`^([0-9a-f]+) T ${symbol}$`, 'm').exec(text)?.[1] ?? 'none'}`);
+  return BigInt(`0x${new RegExp(`^([0-9a-f]+) [TD] ${symbol}$`, 'm').exec(text)?.[1] ?? 'none'}`);
 }
 
 for (const kind of ['pie', 'no-pie'] as const) {
@@ -144,8 +154,7 @@ returnArg: { index: 0, type: int }`;
     it('by offset and by address, several at once', async () => {
       const places = ['add', 'greet'].map((symbol) => addressOf(program, symbol));
       const [add = 0n, greet = 0n] = places;
-      // the linker puts the code of a program that is not moved 4 MiB up
-      const offset = kind === 'pie' ? greet : greet - 0x400000n;
+      const offset = fileOffset(program, greet);
       const hook = `path: ${program}
 symbols: [measure, down+0]
 offsets: [${offset}]
@@ -206,6 +215,19 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     );
   });
 
+  it('a counter of the program says that somebody is tracing', async () => {
+    const counter = fileOffset(program, addressOf(program, 'traced'));
+    const counted = (): string => execFileSync(program, { encoding: 'utf8' });
+    const outputs = [counted()];
+    const events = await traced(`path: ${program}\nsymbols: [add]\nrefCtrOffsets: [${counter}]`, () => outputs.push(counted()));
+    outputs.push(counted());
+    assert.deepEqual(outputs, ['0\n', '1\n', '0\n']);
+    assert.deepEqual(
+      events.map((e) => e.refCtrOffset),
+      [counter],
+    );
+  });
+
   it('only in a file that has one of the digests', async () => {
     const bytes = readFileSync(program);
     const hash = (algorithm: string): string => createHash(algorithm).update(bytes).digest('hex');
@@ -224,6 +246,8 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     }
     const none = hook([wrong, 'build-id:00']);
     await assert.rejects(openTracer({ policies: [policy(none)] }), { code: 'DIGEST_MISMATCH', message: /places:add/ });
+    const missing = none.replace(program, `${program}.none`);
+    await assert.rejects(openTracer({ policies: [policy(missing)] }), { code: 'HOOK_NOT_FOUND', message: /none cannot be/ });
     const ignored = hook([wrong], '\nignore: { digestVerificationFailure: true }');
     const tracer = await openTracer({ policies: [policy(ignored)] });
     const [status] = tracer.policies();
@@ -242,6 +266,10 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
       await assert.rejects(openTracer({ policies: [policy(hook)] }), { code, message });
     };
+    const optional = await openTracer({ policies: [policy(`path: ${program}\nsymbols: [add, substract]\noptional: true`)] });
+    const [half] = optional.policies();
+    await optional.close();
+    assert.deepEqual([half?.hooks.map(({ call }) => call), half?.skipped], [['add'], ['substract']]);
     await refused(`path: ${program}\nsymbols: [substract]`, 'HOOK_NOT_FOUND', /:6:13: .*places:substract/);
     await refused(`path: ${program}.none\nsymbols: [add]`, 'HOOK_NOT_FOUND', /places\.none:add/);
     await refused(`path: ${program}\naddrs: [0x7fffffffffff]`, 'HOOK_NOT_FOUND', /0x7fffffffffff/);

@@ -3,6 +3,7 @@ import { callsOf } from '../lists.js';
 import type { ArgData, HookData, PolicyData, Hook } from '../model.js';
 import type { FunctionInfo, KernelInfo, TracepointInfo } from '../kernel-info.js';
 import { nearest } from '../nearest.js';
+import type { Span } from '../places.js';
 import { quote, type Report } from '../report.js';
 import { fieldHint, readField } from './fields.js';
 import { checkParameters, checkResolvedField, checkReturnType, checkSource } from './parameters.js';
@@ -107,13 +108,17 @@ function findSyscall(call: string, kernel: KernelInfo): Found | undefined {
   return prototype === undefined ? { name } : { name, prototype };
 }
 
+/** Where the policy says so, what is missing is no mistake. */
+function isLeftOut(data: HookData, span: Span, name: string, kernel: KernelInfo, report: Report): boolean {
+  if (data.ignore?.callNotFound !== true && data.optional !== true) return false;
+  const message = `${name} is not in ${kernel.name}: the hook is left out there`;
+  report.add('FUNCTION_MISSING_IGNORED', span, message, 'this is what ignore.callNotFound and optional ask for');
+  return true;
+}
+
 function reportMissing(name: string, syscall: boolean, data: HookData, kernel: KernelInfo, report: Report): void {
   const span = report.places.value(data, 'call');
-  if (data.ignore?.callNotFound === true || data.optional === true) {
-    const message = `${name} is not in ${kernel.name}: the hook is left out there`;
-    report.add('FUNCTION_MISSING_IGNORED', span, message, 'this is what ignore.callNotFound asks for');
-    return;
-  }
+  if (isLeftOut(data, span, name, kernel, report)) return;
   const renamed = knownElsewhere(name, kernel);
   if (renamed !== undefined) {
     report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, `there it is ${renamed}`);
@@ -142,6 +147,7 @@ function checkLsmHook(data: HookData, kernel: KernelInfo, report: Report): void 
     checkParameters(data.args ?? [], prototype, hook, kernel, report);
     return;
   }
+  if (isLeftOut(data, report.places.value(data, 'hook'), hook, kernel, report)) return;
   const prefix = 'bpf_lsm_';
   const names = kernel.functionNames().flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
   const close = nearest(hook.replace(/^security_/, ''), names);
@@ -161,6 +167,7 @@ function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): vo
   if (data.raw === true) {
     const prototype = kernel.rawTracepoint(event);
     if (prototype === undefined) {
+      if (isLeftOut(data, span, event, kernel, report)) return;
       const close = nearest(event, kernel.rawTracepointNames());
       const hint =
         close === undefined ? 'raw tracepoints have the names of the kernel source' : `did you mean ${quote(close)}?`;
@@ -172,6 +179,7 @@ function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): vo
   }
   const found = kernel.tracepoint(subsystem, event);
   if (found === null) {
+    if (isLeftOut(data, span, `${subsystem}/${event}`, kernel, report)) return;
     const groups = kernel.tracepointNames();
     const [name, names] = groups.includes(subsystem) ? [event, kernel.tracepointNames(subsystem)] : [subsystem, groups];
     const close = nearest(name, names);

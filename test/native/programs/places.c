@@ -1,8 +1,11 @@
-/* Functions to put uprobes on: places NAME calls each of them, in this order. */
+/* Functions to put uprobes on: places NAME calls each of them, in this order, and tells whether somebody counts on it. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The kernel counts here, where a uprobe says so. */
+__attribute__((section(".data"))) volatile unsigned short traced = 0;
 
 __attribute__((noinline)) int64_t add(int32_t a, int64_t b)
 {
@@ -44,5 +47,6 @@ int main(int count, char **args)
 		return 3;
 	if (down(2) != 102)
 		return 4;
+	printf("%u\n", traced);
 	return setenv("PLACES_NAME", name, 1) == 0 ? 0 : 5;
 }

@@ -175,6 +175,15 @@ const cases: readonly (readonly [string, string])[] = [
   ['a misspelt group', tp('⟦TRACEPOINT_UNKNOWN⟧raw_syscall', 'sys_enter')],
   ['a field too far', tp('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}')],
   ['a tracepoint of which nothing can be told', tp('unreadable', 'x', '{index: 99, type: int64}')],
+  ['an optional LSM hook', policy('lsmhooks: [{hook: ⟦FUNCTION_MISSING_IGNORED⟧file_opened, optional: true}]')],
+  [
+    'an optional tracepoint',
+    policy('tracepoints: [{subsystem: sched, event: ⟦FUNCTION_MISSING_IGNORED⟧none, optional: true}]'),
+  ],
+  [
+    'an optional raw tracepoint',
+    policy('tracepoints: [{subsystem: sched, event: ⟦FUNCTION_MISSING_IGNORED⟧none, raw: true, optional: true}]'),
+  ],
   ['fields of each kind', tp('any', 'kinds', FITTING.map((arg) => `{${arg}}`).join(', '))],
   ['what is not read from a field', tp('any', 'kinds', '{index: 99, type: nop, source: current_task, resolve: comm}')],
   ...MISFITS.map(([index, type]): [string, string] => [

@@ -422,10 +422,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['a uprobe that is nowhere', policy('uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
   ['a uprobe by a relative path', policy('uprobes: [{path: ⟦PATH_NOT_ABSOLUTE⟧bash, symbols: [main]}]')],
   ['too few counters', policy('uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]')],
-  [
-    'a digest that is short',
-    policy('uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]'),
-  ],
+  ['a digest that is short', policy('uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]')],
   ['a negative offset', policy('uprobes: [{path: /a, offsets: [⟦NUMBER_OUT_OF_RANGE⟧-1]}]')],
   ['a usdt without a provider', policy('⟦UNSUPPORTED_HOOK⟧usdts: [⟦MISSING_FIELD⟧{path: /a, name: b}]')],
   ['an LSM hook without a name', policy('lsmhooks: [⟦MISSING_FIELD⟧{args: []}]')],
