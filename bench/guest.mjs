@@ -3,36 +3,27 @@
 // is the kernel's part; the reader's is measured on the host.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { installWorkload, leastOfThree } from './guest-workload.mjs';
 
 const [folder, json] = process.argv.slice(2);
-const files = { shallow: '/srv/file', deep: '/srv/2/3/4/5/6/file', match: '/etc/shadow', write: '/srv/written' };
+const files = { shallow: '/srv/file', deep: '/srv/2/3/4/5/6/file', write: '/srv/written' };
+const workload = [
+  ['pread-2', 'pread', files.shallow],
+  ['pread-7', 'pread', files.deep],
+  ['pread-match', 'pread', '/etc/shadow'],
+  ['pwrite-2', 'pwrite', files.write],
+  ['open-close', 'open-close', files.shallow],
+  ['exec', 'exec', '/srv/true'],
+];
 
 /** Calling an empty program from a raw tracepoint takes this many; see docs/architecture.md. */
 const CALL = 136;
 
 mkdirSync('/srv/2/3/4/5/6', { recursive: true });
-for (const path of [files.shallow, files.deep, files.write]) writeFileSync(path, 'sixteen bytes, ok');
-
-// from the root itself, not through virtiofs
-for (const name of ['workload', 'true']) copyFileSync(`${folder}/${name}`, `/srv/${name}`);
-
-/** {pread-2: instructions, …}: the least of three runs, since whatever disturbs a run only adds. */
-function runWorkload() {
-  const least = {};
-  for (let run = 0; run < 3; run++) {
-    const args = ['/srv/true', files.shallow, files.deep, files.match, files.write];
-    const output = execFileSync('/srv/workload', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-    for (const [name, count] of output
-      .trim()
-      .split('\n')
-      .map((line) => line.split(' '))) {
-      least[name] = Math.min(least[name] ?? Infinity, Number(count));
-    }
-  }
-  return least;
-}
+for (const path of Object.values(files)) writeFileSync(path, 'sixteen bytes, ok');
+installWorkload(folder);
 
 /**
  * Instructions that the programs take for one exec. The kernel counts them (bpf_stats_enabled); an exec varies by more than
@@ -70,7 +61,7 @@ for (const configuration of JSON.parse(json)) {
   console.error(`${configuration.name}`);
   const tracer = configuration.attach === undefined ? undefined : await startTracer(configuration);
   tracer?.kill('SIGSTOP');
-  const counts = runWorkload();
+  const counts = leastOfThree(workload);
   results.push({ name: configuration.name, counts });
   if (tracer === undefined) continue;
   counts.execAdded = countExec();

@@ -1,10 +1,10 @@
 // The kernel's part: instructions that an operation costs more beside a tracer. Counted in the virtual machine, where the
 // clock advances one nanosecond an instruction.
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { checkout, runInVm } from '../test/vm/vm.mjs';
+import { checkout } from '../test/vm/vm.mjs';
+import { countInVm } from './count.mjs';
+import { number } from './table.mjs';
 
 const corpus = process.env.POLYTRACE_CORPUS ?? resolve(checkout, '../shared/corpus/policies');
 const upstream = join(corpus, 'quickstart__file_monitoring.yaml');
@@ -31,37 +31,9 @@ const operations = [
   { key: 'exec', name: 'vfork + exec + exit + wait', tetragon: 9_050, limit: 9_000, column: 'base sensor' },
 ];
 
-function compile(folder) {
-  const cc = (...args) => execFileSync('cc', ['-O2', '-static', '-Wall', '-Wextra', ...args], { stdio: 'inherit' });
-  cc('-o', join(folder, 'workload'), join(checkout, 'bench/workload.c'));
-  cc('-nostdlib', '-o', join(folder, 'true'), join(checkout, 'bench/true.c'));
-}
-
-/** [{name, counts}] by configuration. */
-async function count(kernel) {
-  const folder = mkdtempSync(join(tmpdir(), 'polytrace-bench-'));
-  try {
-    compile(folder);
-    const script = `node bench/guest.mjs /run/vm '${JSON.stringify(configurations)}'`;
-    const { status } = await runInVm({
-      kernel,
-      folder,
-      script,
-      icount: true,
-      timeoutMs: 1_200_000,
-      stdout: process.stderr,
-    });
-    if (status !== 0) throw new Error(`the benchmark failed in the virtual machine, status ${status}`);
-    return JSON.parse(readFileSync(join(folder, 'counts.json'), 'utf8'));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
 /** Rows of text; the first is the head. */
 export async function kernelTable(kernel) {
-  const results = await count(kernel);
-  const number = (value) => value.toLocaleString('en-US');
+  const results = await countInVm(kernel, `guest.mjs /run/vm '${JSON.stringify(configurations)}'`, 'counts.json');
   const [base, ...rest] = results;
   const head = ['operation', base.name, ...rest.map(({ name }) => `+ ${name}`), 'target', 'Tetragon'];
   const rows = operations.map(({ key, name, tetragon, limit, column }) => [

@@ -1,35 +1,28 @@
-// npm run bench [-- --host | --kernel] [-- --write]: prints one table; --write also puts it into docs/benchmarks.md.
+// npm run bench [-- --host | --kernel | --filters] [-- --write]: prints tables; --write also puts them into docs/benchmarks.md,
+// beside those that are there. Fails when the cost of a hit grows with the number of values or selectors.
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkout } from '../test/vm/vm.mjs';
+import { table } from './table.mjs';
+
+const KERNEL = '6.12';
 
 const { values } = parseArgs({
-  options: { host: { type: 'boolean' }, kernel: { type: 'boolean' }, write: { type: 'boolean' } },
+  options: {
+    host: { type: 'boolean' },
+    kernel: { type: 'boolean' },
+    filters: { type: 'boolean' },
+    write: { type: 'boolean' },
+  },
 });
-const all = !values.host && !values.kernel;
+const all = !values.host && !values.kernel && !values.filters;
 
-function table(rows) {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const line = (row) =>
-    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' | ')} |`;
-  const rule = `| ${widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
-  return [line(rows[0]), rule, ...rows.slice(1).map(line)].join('\n');
-}
-
-const parts = [
-  `# Benchmarks
-
-Made by \`npm run bench -- --write\` at commit ${execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: checkout, encoding: 'utf8' }).trim()}.`,
-];
-
-if (all || values.kernel) {
+async function kernelPart() {
   const { kernelTable } = await import('./kernel.mjs');
-  parts.push(`## In the kernel: instructions
-
-Linux 6.12 under QEMU's instruction counting, which repeats to well under one per cent for all rows but the last. The first column is the operation by
+  return `Linux 6.12 under QEMU's instruction counting, which repeats to well under one per cent for all rows but the last. The first column is the operation by
 itself, the others are what each tracer adds while its reader is paused. "Tetragon": its main branch of August 2026 with the
 upstream policy (a match with its agent running), and the exec with its base sensor only; see architecture.md. Tetragon's figures
 are quoted, not measured here, and their conditions may differ in detail.
@@ -42,18 +35,54 @@ The first column is the least of three runs there too, and varies by some 10 per
 as a difference after all, by alternating three times 1,000 execs without and with the base sensor in one guest and comparing lower
 quartiles, the base sensor adds 1,485, 3,556 and 3,130.
 
-${table(await kernelTable('6.12'))}`);
+${table(await kernelTable(KERNEL))}`;
 }
-if (all || values.host) {
-  const { hostTable } = await import('./host.mjs');
-  parts.push(`## In user space: events a second
 
-One core of ${cpus()[0].model.trim()}, Node.js ${process.version}: records that no kernel made, through the same reader, process cache
+async function filterPart() {
+  const { filterTables } = await import('./filters.mjs');
+  const { filters, scaling } = await filterTables(KERNEL);
+  if (scaling.broken.length > 0) {
+    console.error(`bench: a hit costs too much more: ${scaling.broken.join('; ')}`);
+    process.exitCode = 1;
+  }
+  return `Counted in the same way. Each operation is hooked by one policy with one filter, attached in one way and then in the other. "Empty" is
+what a program that does nothing adds to the operation when it is attached to the same function in the same way, "with filter" what
+our program adds; the difference is what the program itself takes. Where a call matches, that includes the event, so the rows without a
+filter tell what an event costs. The open is followed by a close, and the connection is
+refused; that one varies by some 100 instructions from run to run.
+
+${table(filters, 2)}
+
+What a hit adds, the event included, with one value or selector and with many (fentry). \`npm run bench\` fails where the ratio
+is above the rule.
+
+${table(scaling.rows)}`;
+}
+
+async function hostPart() {
+  const { hostTable } = await import('./host.mjs');
+  return `One core of ${cpus()[0].model.trim()}, Node.js ${process.version}: records that no kernel made, through the same reader, process cache
 and iterators as any.
 
-${table(await hostTable())}`);
+${table(await hostTable())}`;
 }
 
-const text = parts.join('\n\n') + '\n';
-console.log(`\n${text}`);
-if (values.write) writeFileSync(join(checkout, 'docs/benchmarks.md'), text);
+const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: checkout, encoding: 'utf8' }).trim();
+const sections = [
+  { title: 'In the kernel: instructions', wanted: values.kernel, make: kernelPart },
+  { title: 'In the kernel: single filters', wanted: values.kernel || values.filters, make: filterPart },
+  { title: 'In user space: events a second', wanted: values.host, make: hostPart },
+];
+
+const file = join(checkout, 'docs/benchmarks.md');
+const [, ...written] = readFileSync(file, 'utf8').split(/^## /m);
+const texts = [];
+for (const { title, wanted, make } of sections) {
+  const before = written.find((text) => text.startsWith(`${title}\n`));
+  if (all || wanted) {
+    const text = `## ${title}\n\nAt commit ${commit}. ${await make()}\n`;
+    console.log(`\n${text}`);
+    texts.push(text);
+  } else if (before) texts.push(`## ${before.trimEnd()}\n`);
+}
+if (values.write) writeFileSync(file, ['# Benchmarks\n\nMade by `npm run bench -- --write`.\n', ...texts].join('\n'));

@@ -1,17 +1,21 @@
 /*
- * workload TRUE FILE2 FILE7 MATCH WRITE: prints "NAME NANOSECONDS" for one operation of each kind. In a virtual machine whose
+ * workload [NAME OPERATION ARGUMENT]...: prints "NAME NANOSECONDS" for one operation of each. In a virtual machine whose
  * clock counts instructions, nanoseconds are instructions. The median of several batches leaves out what timers do.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCHES = 15 };
+enum { BATCHES = 15, DESCRIPTOR = 42 };
 
 static const char *path;
 static int fd;
@@ -27,6 +31,28 @@ static void do_pwrite(void)
 {
 	if (pwrite(fd, buffer, sizeof(buffer), 0) < 0)
 		err(1, "pwrite %s", path);
+}
+
+static void do_lseek(void)
+{
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		err(1, "lseek %s", path);
+}
+
+/* From the same port each time, to one where nobody listens: every connection takes the same way and leaves nothing. */
+static void do_connect(void)
+{
+	struct sockaddr_in local = { .sin_family = AF_INET, .sin_port = htons(40000) };
+	struct sockaddr_in closed = { .sin_family = AF_INET, .sin_port = htons(9) };
+	int opened = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (!inet_aton(path, &local.sin_addr) || !inet_aton(path, &closed.sin_addr))
+		errx(2, "%s is no address", path);
+	if (opened < 0 || bind(opened, (void *)&local, sizeof(local)) < 0)
+		err(1, "socket on %s", path);
+	if (connect(opened, (void *)&closed, sizeof(closed)) == 0 || errno != ECONNREFUSED)
+		err(1, "connect to %s", path);
+	close(opened);
 }
 
 static void do_open_close(void)
@@ -86,14 +112,38 @@ static void measure(const char *name, void (*operation)(void), int count)
 	fflush(stdout);
 }
 
-static void measure_file(const char *name, const char *file, int flags, void (*operation)(void))
+static const struct operation {
+	const char *name;
+	void (*call)(void);
+	int flags; /* with which the file is opened before; -1: there is none */
+	int count;
+} operations[] = {
+	{ "pread", do_pread, O_RDONLY, 300 },	    { "pwrite", do_pwrite, O_WRONLY, 300 },
+	{ "lseek", do_lseek, O_RDONLY, 300 },	    { "open-close", do_open_close, -1, 300 },
+	{ "connect", do_connect, -1, 300 },	    { "exec", do_exec, -1, 150 },
+};
+
+static void run(const char *name, const struct operation *operation)
 {
-	path = file;
-	fd = open(path, flags | O_CLOEXEC);
-	if (fd < 0)
-		err(1, "open %s", path);
-	measure(name, operation, 300);
-	close(fd);
+	if (operation->flags >= 0) {
+		int opened = open(path, operation->flags | O_CLOEXEC);
+
+		fd = opened < 0 ? -1 : dup3(opened, DESCRIPTOR, O_CLOEXEC);
+		if (fd < 0)
+			err(1, "open %s", path);
+		close(opened);
+	}
+	measure(name, operation->call, operation->count);
+	if (operation->flags >= 0)
+		close(fd);
+}
+
+static const struct operation *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++)
+		if (strcmp(operations[i].name, name) == 0)
+			return &operations[i];
+	errx(2, "no operation %s", name);
 }
 
 int main(int argc, char **argv)
@@ -104,14 +154,11 @@ int main(int argc, char **argv)
 			do_exec();
 		return 0;
 	}
-	if (argc != 6)
-		errx(2, "usage: workload TRUE FILE2 FILE7 MATCH WRITE, or workload TRUE COUNT");
-	measure_file("pread-2", argv[2], O_RDONLY, do_pread);
-	measure_file("pread-7", argv[3], O_RDONLY, do_pread);
-	measure_file("pread-match", argv[4], O_RDONLY, do_pread);
-	measure_file("pwrite-2", argv[5], O_WRONLY, do_pwrite);
-	measure_file("open-close", argv[2], O_RDONLY, do_open_close);
-	path = argv[1];
-	measure("exec", do_exec, 150);
+	if (argc % 3 != 1)
+		errx(2, "usage: workload [NAME OPERATION ARGUMENT]..., or workload TRUE COUNT");
+	for (int i = 1; i < argc; i += 3) {
+		path = argv[i + 2];
+		run(argv[i], find(argv[i + 1]));
+	}
 	return 0;
 }

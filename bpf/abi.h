@@ -253,6 +253,7 @@ enum value_source {
 	SOURCE_TASK = 2, /* the current struct task_struct */
 	SOURCE_REGISTERS = 3, /* byte offset `param` in struct pt_regs; kprobes only */
 	SOURCE_FIELD = 4, /* byte offset `field` in the record of a tracepoint: an address */
+	SOURCE_HELPER = 5, /* parameter `param`, which a trampoline's context does not give: a pointer to const void */
 };
 
 enum value_memory {

@@ -30,6 +30,14 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	return context_word(ctx, n);
 }
 
+static __always_inline u64 hook_argument(void *ctx, u32 n)
+{
+	u64 word = 0;
+
+	bpf_get_func_arg(ctx, n, &word);
+	return word;
+}
+
 /* Entry and return of one call are given the same context: it is in the trampoline's own stack frame. */
 SEC("fentry")
 int hook_entry(void *ctx)

@@ -93,7 +93,7 @@ static __always_inline u64 take_objects(void *ctx, struct text_buffer *text, str
 			raw = kept->value;
 			record->size = filled_size(value, kept->size, returned);
 		} else {
-			raw = raw_value(ctx, slot, returned);
+			raw = raw_value_inline(ctx, slot, returned);
 			if (read == READ_DATA_LOC)
 				raw = data_location(ctx, raw, &record->size);
 			else if (read == READ_BUFFER || read == READ_IOVEC)
@@ -122,7 +122,7 @@ static __always_inline void take_scalars(void *ctx, struct hook_record *record, 
 			break;
 		if (of->read > READ_SCALAR || !in_phase(of, phase))
 			continue;
-		value->value = of->read == READ_SCALAR ? scalar(ctx, i, returned) : 0;
+		value->value = of->read == READ_SCALAR ? scalar_inline(ctx, i, returned) : 0;
 		value->text.offset = 0;
 		value->text.length = 0;
 		value->text.flags = 0;

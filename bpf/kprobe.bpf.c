@@ -5,6 +5,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static u64 hook_param(void *ctx, u32 n);
+static u64 hook_argument(void *ctx, u32 n);
 static u64 hook_register(void *ctx, u32 offset);
 #include "hook.bpf.h"
 
@@ -13,6 +14,11 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	if (config.syscall)
 		return syscall_param((void *)function_param(ctx, 0), n);
 	return function_param(ctx, n);
+}
+
+static __always_inline u64 hook_argument(void *ctx, u32 n)
+{
+	return hook_param(ctx, n);
 }
 
 static __always_inline u64 hook_register(void *ctx, u32 offset)

@@ -188,7 +188,7 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 		struct process_bits bits = { .exec_count = e->key.exec_count, .start_time = e->key.start_time };
 
 		find_sets(&s->text, start, &bits.own);
-		bits_at_exec(&s->text, task, &bits);
+		bits_at_exec(task, &bits);
 	}
 	if (keeps_state())
 		state_at_exec(task);
@@ -212,12 +212,8 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 	if (READ(child, pid) != tgid)
 		return 0;
 
-	if (keeps_bits()) {
-		struct exec_scratch *s = scratch();
-
-		if (s)
-			bits_at_fork(&s->text, parent, child);
-	}
+	if (keeps_bits())
+		bits_at_fork(parent, child);
 	if (keeps_state())
 		state_at_fork(parent, child);
 
@@ -353,10 +349,8 @@ int handle_free(u64 *ctx)
 SEC("kprobe/begin_new_exec")
 int handle_prepare(void *ctx __attribute__((unused)))
 {
-	struct exec_scratch *s = scratch();
-
-	if (s && is_scanning())
-		bits_before_exec(&s->text, current_task());
+	if (is_scanning())
+		bits_before_exec(current_task());
 	return 0;
 }
 
@@ -367,8 +361,6 @@ SEC("iter/task")
 int scan_processes(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct text_buffer *text;
-	u32 zero = 0;
 	bool again = false;
 
 	if (!task)
@@ -377,11 +369,10 @@ int scan_processes(struct bpf_iter__task *ctx)
 		return 0;
 	if (keeps_state())
 		state_as_found(task);
-	text = bpf_map_lookup_elem(&scan_text, &zero);
-	if (!text || !keeps_bits())
+	if (!keeps_bits())
 		return 0;
 	for (u32 i = 0; i < SCAN_TRIES; i++) {
-		again = scan_bits(text, task, again);
+		again = scan_bits(task, again);
 		if (!again)
 			return 0;
 	}

@@ -50,13 +50,20 @@ struct {
 	__type(value, struct scan_request);
 } scan_request SEC(".maps");
 
-/* Of the walk: the memory of its CPU may be used by what interrupts it. */
+/* Where paths of executables are worked out: by the walk, which may be interrupted, in the first; by others, one for each CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 1); /* possible CPUs and one, set at load */
 	__type(key, u32);
 	__type(value, struct text_buffer);
-} scan_text SEC(".maps");
+} sets_text SEC(".maps");
+
+enum { TEXT_OF_WALK = 0 };
+
+static __always_inline u32 text_of_cpu(void)
+{
+	return 1 + bpf_get_smp_processor_id();
+}
 
 static __always_inline bool keeps_bits(void)
 {
@@ -95,12 +102,12 @@ static __always_inline bool is_empty(const struct process_sets *sets)
 /* ---- what a process is in by itself ---------------------------------------------------------------------- */
 
 /* Looks the path at text.bytes[start] up in the sets of binaries. */
-__noinline int find_sets(struct text_buffer *text, u32 start, struct process_sets *sets)
+static __noinline int find_sets(struct text_buffer *text, u32 start, struct process_sets *sets)
 {
 	struct trie_key *key;
 	u32 length, count;
 
-	if (!text || !sets || start < TEXT_LEAD)
+	if (start < TEXT_LEAD)
 		return 0;
 	start = at_most(start, TEXT_END);
 	length = TEXT_END - start;
@@ -117,8 +124,12 @@ __noinline int find_sets(struct text_buffer *text, u32 start, struct process_set
 	count = length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length;
 	key->slot = 0;
 	key->prefix_bits = 8 + 8 * count;
-	for (u32 i = 0; i < FILTER_TEXT_MAX && i < count; i++)
-		key->text[i] = text->bytes[TEXT_END - 1 - i];
+	/* backwards, eight bytes a time; what is read beyond the text's start is beyond the key's length */
+	for (u32 i = 0; i < FILTER_TEXT_MAX && i < count; i += 8) {
+		u64 word = *(u64 *)&text->bytes[TEXT_END - 8 - i];
+
+		*(u64 *)((void *)key->text + i) = __builtin_bswap64(word);
+	}
 	add_sets(sets, bpf_map_lookup_elem(&binary_postfix, key));
 	return 0;
 }
@@ -130,11 +141,13 @@ enum executable {
 };
 
 /*
- * The sets of the file that the process text->task executes; returns enum executable. A global function: the verifier goes
- * through it once, however often it is called.
+ * The sets of the file that the process text->task executes; returns enum executable. `index`: of the text in sets_text. A
+ * global function: the verifier goes through it once, however often it is called. Old kernels take no key from memory that
+ * such a function is given, so it looks the text up itself.
  */
-__noinline int find_executable_sets(struct text_buffer *text, struct process_sets *sets)
+__noinline int find_executable_sets(u32 index, struct process_sets *sets)
 {
+	struct text_buffer *text = bpf_map_lookup_elem(&sets_text, &index);
 	struct task_struct *task;
 	struct mm_struct *mm;
 	struct file *file;
@@ -156,11 +169,14 @@ __noinline int find_executable_sets(struct text_buffer *text, struct process_set
 	return EXECUTABLE_KNOWN;
 }
 
-static __always_inline enum executable executable_sets(struct text_buffer *text, struct task_struct *task,
-						       struct process_sets *sets)
+static __always_inline enum executable executable_sets(u32 index, struct task_struct *task, struct process_sets *sets)
 {
+	struct text_buffer *text = bpf_map_lookup_elem(&sets_text, &index);
+
+	if (!text)
+		return EXECUTABLE_NONE;
 	text->task = (u64)task;
-	return find_executable_sets(text, sets);
+	return find_executable_sets(index, sets);
 }
 
 /* `task` is a process's leader. */
@@ -241,8 +257,9 @@ static __always_inline void drop_cleared(struct process_bits *bits)
  * Of the sets that are being added, those that a process is in by what it and those before it execute: the walk may not have
  * reached them. `followed`: only those that its children are in whatever they execute. Of text->task, a process's leader.
  */
-__noinline int find_lineage(struct text_buffer *text, struct process_sets *sets, u32 followed)
+__noinline int find_lineage(u32 index, struct process_sets *sets, u32 followed)
 {
+	struct text_buffer *text = bpf_map_lookup_elem(&sets_text, &index);
 	struct scan_request *request = current_request();
 	struct control *c = shared_control();
 	struct task_struct *task;
@@ -255,7 +272,7 @@ __noinline int find_lineage(struct text_buffer *text, struct process_sets *sets,
 		struct process_sets own = {};
 		struct task_struct *parent;
 
-		executable_sets(text, task, &own);
+		executable_sets(index, task, &own);
 		add_pid_sets(task, &own);
 		if (bits)
 			add_sets(&own, &bits->own);
@@ -272,17 +289,21 @@ __noinline int find_lineage(struct text_buffer *text, struct process_sets *sets,
 	return 0;
 }
 
-static __always_inline void add_lineage(struct text_buffer *text, struct task_struct *leader, struct process_sets *sets,
-					bool followed)
+static __always_inline void add_lineage(struct task_struct *leader, struct process_sets *sets, bool followed)
 {
+	u32 index = text_of_cpu();
+	struct text_buffer *text = bpf_map_lookup_elem(&sets_text, &index);
+
+	if (!text)
+		return;
 	text->task = (u64)leader;
-	find_lineage(text, sets, followed);
+	find_lineage(index, sets, followed);
 }
 
 /* ---- exec and fork --------------------------------------------------------------------------------------- */
 
 /* `bits` has the sets of the new executable. */
-static __always_inline void bits_at_exec(struct text_buffer *text, struct task_struct *task, struct process_bits *bits)
+static __always_inline void bits_at_exec(struct task_struct *task, struct process_bits *bits)
 {
 	struct task_struct *leader = READ(task, group_leader);
 	struct process_bits *before = bits_of(leader);
@@ -300,14 +321,14 @@ static __always_inline void bits_at_exec(struct text_buffer *text, struct task_s
 	if (is_scanning()) {
 		struct task_struct *parent = KERNEL(task_struct, READ(leader, real_parent));
 
-		add_lineage(text, READ(parent, group_leader), &bits->own, true);
+		add_lineage(READ(parent, group_leader), &bits->own, true);
 	}
 	drop_cleared(bits);
 	store_bits(READ(task, tgid), bits);
 }
 
 /* The last moment of what a process executes now: the walk may not have seen it. */
-static __always_inline void bits_before_exec(struct text_buffer *text, struct task_struct *task)
+static __always_inline void bits_before_exec(struct task_struct *task)
 {
 	struct task_struct *leader = READ(task, group_leader);
 	struct process_bits *before = bits_of(leader);
@@ -318,12 +339,12 @@ static __always_inline void bits_before_exec(struct text_buffer *text, struct ta
 
 	if (before)
 		bits = *before;
-	add_lineage(text, leader, &bits.own, false);
+	add_lineage(leader, &bits.own, false);
 	store_bits(READ(task, tgid), &bits);
 }
 
 /* The child executes what the one that forked it does. Its parent is another one where that one asked for a sibling. */
-static __always_inline void bits_at_fork(struct text_buffer *text, struct task_struct *forker, struct task_struct *child)
+static __always_inline void bits_at_fork(struct task_struct *forker, struct task_struct *child)
 {
 	struct process_bits bits = {
 		.exec_count = READ(child, self_exec_id),
@@ -339,7 +360,7 @@ static __always_inline void bits_at_fork(struct text_buffer *text, struct task_s
 	if (known)
 		bits.own = known->own;
 	if (scanning)
-		add_lineage(text, forker, &bits.own, false);
+		add_lineage(forker, &bits.own, false);
 	if (parent == forker) {
 		bits.parent = bits.own;
 	} else {
@@ -347,7 +368,7 @@ static __always_inline void bits_at_fork(struct text_buffer *text, struct task_s
 		if (known)
 			bits.parent = known->own;
 		if (scanning)
-			add_lineage(text, parent, &bits.parent, false);
+			add_lineage(parent, &bits.parent, false);
 	}
 	add_pid_sets(child, &bits.own);
 	drop_cleared(&bits);
@@ -366,7 +387,7 @@ static __always_inline void note_change(struct control *c)
  * Works out what one process is in. `again`: it executed something while its entry was written, and may have written the
  * entry at the same moment: everything is worked out from what it executes now. Returns whether that happened.
  */
-static __noinline bool scan_bits(struct text_buffer *text, struct task_struct *task, bool again)
+static __noinline bool scan_bits(struct task_struct *task, bool again)
 {
 	struct scan_request *request = current_request();
 	struct control *c = shared_control();
@@ -385,7 +406,7 @@ static __noinline bool scan_bits(struct text_buffer *text, struct task_struct *t
 	/* its fork or exec has not been seen to the end: the next walk finds it */
 	if (entry && (entry->start_time != start || (entry->exec_count != count && !again)))
 		goto later;
-	executable = executable_sets(text, task, &found);
+	executable = executable_sets(TEXT_OF_WALK, task, &found);
 	if (executable == EXECUTABLE_CHANGED)
 		goto later;
 	add_pid_sets(task, &found);

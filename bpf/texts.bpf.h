@@ -98,13 +98,31 @@ static __always_inline u64 filter_substrings(struct text_buffer *text, u32 start
 	return candidates;
 }
 
+static __always_inline struct inode *inode_of(struct dentry *dentry)
+{
+	struct inode *inode;
+
+	dentry = KERNEL(dentry, dentry);
+	inode = READ(dentry, d_inode);
+	return KERNEL(inode, inode);
+}
+
 /* A file is what the policy names when its path is, or, where the policy says so, when its inode is. */
 static __always_inline u64 filter_inode(u64 candidates, const volatile struct object_config *of,
-					const struct verdict *by_path, const struct inode_key *key)
+					const struct verdict *by_path, struct dentry *dentry)
 {
-	u64 match = 0, reject = 0, inode = of->inode;
-	struct verdict *by_inode = bpf_map_lookup_elem(&inodes, key);
+	struct inode *inode = inode_of(dentry);
+	struct inode_key key = { .slot = of->slot };
+	u64 match = 0, reject = 0, concerned = of->inode;
+	struct super_block *sb;
+	struct verdict *by_inode;
 
+	if (!inode)
+		return apply(candidates, &of->equal.table, by_path);
+	sb = READ(inode, i_sb);
+	key.inode = READ(inode, i_ino);
+	key.device = READ(sb, s_dev);
+	by_inode = bpf_map_lookup_elem(&inodes, &key);
 	if (by_path) {
 		match = by_path->match;
 		reject = by_path->reject;
@@ -113,17 +131,17 @@ static __always_inline u64 filter_inode(u64 candidates, const volatile struct ob
 		match |= by_inode->match;
 		reject |= by_inode->reject;
 	} else if (by_path) {
-		struct verdict learned = { .match = match & inode, .reject = reject & inode };
+		struct verdict learned = { .match = match & concerned, .reject = reject & concerned };
 
 		/* a file that came to this path later: its other names count from now on */
-		bpf_map_update_elem(&inodes, key, &learned, BPF_NOEXIST);
+		bpf_map_update_elem(&inodes, &key, &learned, BPF_NOEXIST);
 	}
 	return candidates & (match | ~of->equal.table.positive) & ~reject;
 }
 
-/* bytes[start .. TEXT_END) against the tables of one value; `inode`: of a path, else null. */
+/* bytes[start .. TEXT_END) against the tables of one value; `dentry`: of a path, else null. */
 static __always_inline u64 filter_text(struct text_buffer *text, u32 start, const volatile struct object_config *of,
-				       u64 candidates, const struct inode_key *inode, bool cut_start, bool cut_end)
+				       u64 candidates, struct dentry *dentry, bool cut_start, bool cut_end)
 {
 	u32 length = TEXT_END - start;
 
@@ -136,8 +154,8 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, cons
 
 		if (length <= of->equal.longest && !cut_start && !cut_end)
 			verdict = bpf_map_lookup_elem(&text_equal, &text->bytes[start - 1]);
-		if (inode && of->inode)
-			candidates = filter_inode(candidates, of, verdict, inode);
+		if (of->inode && dentry)
+			candidates = filter_inode(candidates, of, verdict, dentry);
 		else
 			candidates = apply(candidates, &of->equal.table, verdict);
 	}
@@ -158,9 +176,12 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, cons
 		const struct verdict *verdict = 0;
 		u32 count = of->postfix.longest;
 
-		/* backwards, eight bytes a time; what is read beyond the text's start is beyond the key's length */
+		/*
+		 * Backwards, eight bytes a time; what is read beyond the text's start is beyond the key's length. Of an
+		 * element of `bytes` the compiler would read them one by one.
+		 */
 		for (u32 i = 0; i < FILTER_TEXT_MAX && i < count; i += 8) {
-			u64 word = *(u64 *)&text->bytes[TEXT_END - 8 - i];
+			u64 word = *(u64 *)((void *)text->bytes + TEXT_END - 8 - i);
 
 			*(u64 *)((void *)key->text + i) = __builtin_bswap64(word);
 		}
@@ -251,15 +272,6 @@ static __always_inline bool locate(u64 raw, u32 read, struct location *at)
 
 enum { FILE_TYPE_BITS = 0170000 };
 
-static __always_inline struct inode *inode_of(struct dentry *dentry)
-{
-	struct inode *inode;
-
-	dentry = KERNEL(dentry, dentry);
-	inode = READ(dentry, d_inode);
-	return KERNEL(inode, inode);
-}
-
 static __always_inline void describe_inode(struct value *value, struct dentry *dentry)
 {
 	struct inode *inode = inode_of(dentry);
@@ -312,19 +324,7 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 			flags |= TEXT_UNREACHABLE;
 	}
 	if (of->filtered) {
-		struct inode_key key = { .slot = slot };
-
-		if (of->inode && at.dentry) {
-			struct inode *inode = inode_of(at.dentry);
-
-			if (inode) {
-				struct super_block *sb = READ(inode, i_sb);
-
-				key.inode = READ(inode, i_ino);
-				key.device = READ(sb, s_dev);
-			}
-		}
-		candidates = filter_text(text, start, of, candidates, &key, flags & TEXT_TRUNCATED, false);
+		candidates = filter_text(text, start, of, candidates, at.dentry, flags & TEXT_TRUNCATED, false);
 		if (!candidates)
 			return 0;
 	}

@@ -5,12 +5,19 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static u64 hook_param(void *ctx, u32 n);
+static u64 hook_argument(void *ctx, u32 n);
 static u64 hook_register(void *ctx, u32 offset);
 #include "hook.bpf.h"
 
 static __always_inline u64 hook_param(void *ctx, u32 n)
 {
 	return function_param(ctx, n);
+}
+
+/* Only a trampoline needs a helper for that. */
+static __always_inline u64 hook_argument(void *ctx, u32 n)
+{
+	return hook_param(ctx, n);
 }
 
 static __always_inline u64 hook_register(void *ctx, u32 offset)

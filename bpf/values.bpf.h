@@ -2,8 +2,8 @@
 /*
  * The values of a hook: where each comes from, the way to it through kernel structures, and numbers.
  *
- * The includer defines `static u64 hook_param(void *ctx, u32 n)`, function parameter n, and
- * `static u64 hook_register(void *ctx, u32 offset)`.
+ * The includer defines `static u64 hook_param(void *ctx, u32 n)`, function parameter n, `static u64 hook_argument(void *ctx,
+ * u32 n)`, the same by a helper, and `static u64 hook_register(void *ctx, u32 offset)`.
  */
 #ifndef POLYTRACE_VALUES_BPF_H
 #define POLYTRACE_VALUES_BPF_H
@@ -61,6 +61,8 @@ static __always_inline u64 raw_value_inline(void *ctx, u32 slot, u64 returned)
 		raw = (u64)current_task();
 	else if (source == SOURCE_FIELD)
 		raw = (u64)ctx + value->field;
+	else if (source == SOURCE_HELPER)
+		raw = hook_argument(ctx, value->param);
 	else
 		raw = hook_register(ctx, value->param);
 	if (value->steps_count)
@@ -100,7 +102,7 @@ static __always_inline u64 scalar_inline(void *ctx, u32 slot, u64 returned)
 	return as_integer(raw, width, value->is_signed);
 }
 
-/* The same out of line: where a value is read once everything has matched, the size of the program counts. */
+/* The same out of line, where few policies need it: there the size of the program counts. */
 static __noinline u64 raw_value(void *ctx, u32 slot, u64 returned)
 {
 	if (slot >= HOOK_VALUES_MAX)

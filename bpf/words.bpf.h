@@ -6,6 +6,7 @@
 #include "registers.bpf.h"
 
 static u64 hook_param(void *ctx, u32 n);
+static u64 hook_argument(void *ctx, u32 n);
 static u64 hook_register(void *ctx, u32 offset);
 #include "hook.bpf.h"
 

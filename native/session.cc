@@ -193,6 +193,8 @@ void Session::open_sensor(Napi::Env env, const Napi::Object& options) {
         "the size of the ring buffer is not possible");
   check(env, bpf_map__set_max_entries(map_named(env, object, "exec_scratch"), libbpf_num_possible_cpus()),
         "cannot size the scratch memory");
+  check(env, bpf_map__set_max_entries(map_named(env, object, "sets_text"), libbpf_num_possible_cpus() + 1),
+        "cannot size the scratch memory");
   size_process_maps(env, object, number(options, "processes"), options.Get("onDemand").ToBoolean());
 
   {

@@ -2,7 +2,7 @@
 // default. What was skipped is listed at the end; with REQUIRE_ALL=1 a skip is a failure.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -47,10 +47,11 @@ function nativeObstacle() {
   return existsSync(join(root, 'build/Release/polytrace.node')) ? undefined : 'the addon is not built';
 }
 
-/** {passed, failed, skipped: titles} of one run. */
-async function carryOut({ title, args, obstacle }) {
-  console.log(`\n==== ${title} ${'='.repeat(110 - title.length)}`);
+/** {passed, failed, skipped: titles} of one run. `aside`: another is being shown, so its output is shown when it has ended. */
+async function carryOut({ title, args, obstacle }, aside) {
+  const heading = `\n==== ${title} ${'='.repeat(110 - title.length)}`;
   const reason = obstacle?.();
+  if (!aside || reason !== undefined) console.log(heading);
   if (reason !== undefined) {
     console.log(`SKIPPED: ${reason}`);
     return { passed: 0, failed: 0, skipped: [`all of ${title}: ${reason}`] };
@@ -58,8 +59,14 @@ async function carryOut({ title, args, obstacle }) {
   const counts = join(work, `${title.replaceAll(/\W+/g, '-')}.json`);
   const command = typeof args === 'function' ? args(counts) : args;
   const env = { ...process.env, POLYTRACE_COUNTS: counts };
-  const child = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const log = aside ? `${counts}.log` : undefined;
+  const output = log === undefined ? 'inherit' : openSync(log, 'w');
+  const child = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', output, output] });
   const [status] = await once(child, 'exit');
+  if (log !== undefined) {
+    closeSync(output);
+    console.log(`${heading}\n${readFileSync(log, 'utf8')}`);
+  }
   return result(title, status, existsSync(counts) ? JSON.parse(readFileSync(counts, 'utf8')) : undefined);
 }
 
@@ -77,15 +84,19 @@ async function main() {
   if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, native, kernel`);
   const total = { passed: 0, failed: 0, skipped: [] };
   const summary = [];
-  for (const run of runs.filter(({ tier }) => tiers.length === 0 || tiers.includes(tier))) {
+  const add = async (run, aside) => {
     const started = Date.now();
-    const { passed, failed, skipped } = await carryOut(run);
+    const { passed, failed, skipped } = await carryOut(run, aside);
     const seconds = ((Date.now() - started) / 1000).toFixed(0);
     summary.push(`${run.title}: ${passed} passed, ${failed} failed, ${skipped.length} skipped in ${seconds} s`);
     total.passed += passed;
     total.failed += failed;
     total.skipped.push(...skipped);
-  }
+  };
+  const wanted = runs.filter(({ tier }) => tiers.length === 0 || tiers.includes(tier));
+  for (const run of wanted.filter(({ tier }) => tier !== 'kernel')) await add(run, false);
+  // each guest takes one processor
+  await Promise.all(wanted.filter(({ tier }) => tier === 'kernel').map((run, i) => add(run, i > 0)));
   console.log(`\n${'='.repeat(116)}\n${summary.map((line) => `  ${line}`).join('\n')}`);
   if (total.skipped.length > 0) {
     console.log(

@@ -77,7 +77,7 @@ export function loadHook(
   hook: HookImage,
   id: number,
   attachment: Attachment,
-  own: Pick<EncodeContext, 'params' | 'processBits'>,
+  own: Pick<EncodeContext, 'params' | 'processBits'> & Partial<Pick<EncodeContext, 'byHelper'>>,
   places: HookPlaces,
   context: AttachContext,
 ): void {
@@ -86,6 +86,7 @@ export function loadHook(
     selfTgid: context.selfTgid,
     pair: attachment.entry && attachment.return,
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
+    byHelper: new Set(),
     ...own,
     ...places,
   });
@@ -115,7 +116,9 @@ const HINTS: Readonly<Partial<Record<HookImage['kind'], string>>> = {
 export function toKernelError(error: NativeError, hook: HookImage, what: string): KernelError {
   if (error instanceof KernelError) return error;
   const place = hookPlace(hook);
-  const missing = error.code === 'NO_SUCH_FUNCTION' || (error.code === 'HOOK_ATTACH' && error.errno === 'ENOENT');
+  // EBUSY: the types have the function, but there is no place in its code where it can be traced
+  const unprobed = error.code === 'HOOK_ATTACH' && (error.errno === 'ENOENT' || error.errno === 'EBUSY');
+  const missing = error.code === 'NO_SUCH_FUNCTION' || unprobed;
   const detail = kernelDetail(error);
   if (missing) {
     return new KernelError(

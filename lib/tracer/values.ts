@@ -116,6 +116,20 @@ function registerOffset(name: string, kernel: KernelInfo, architecture: string):
   return first === undefined ? undefined : first + 8 * Number(number);
 }
 
+/**
+ * Slots of parameters that are pointers to void: programs must not load one to const void from their context, and types here
+ * are without const.
+ */
+export function voidPointers(hook: HookImage, functionName: string, kernel: KernelInfo): Set<number> {
+  const params = hook.syscall ? [] : (kernel.function(functionName)?.params ?? []);
+  const isVoid = (value: ValueImage, slot: number): boolean => {
+    const type = params[value.index]?.type;
+    const isParameter = value.source === undefined && !isReturnSlot(hook, slot);
+    return isParameter && type?.kind === 'pointer' && (type.target()?.kind ?? 'void') === 'void';
+  };
+  return new Set([...valuesOf(hook).entries()].filter(([slot, value]) => isVoid(value, slot)).map(([slot]) => slot));
+}
+
 /** By slot: the files that the values of `inode: true` lead to now. A path that is not there yet is learned when it is met. */
 export function inodesOf(hook: HookImage, session: NativeSession): Map<number, TableEntry<Inode>[]> {
   const result = new Map<number, TableEntry<Inode>[]>();

@@ -20,6 +20,8 @@ export interface EncodeContext {
   readonly registers: ReadonlyMap<number, number>;
   /** By slot, of a tracepoint's values. */
   readonly fields: ReadonlyMap<number, FieldPlace>;
+  /** Slots of parameters that a trampoline's context does not give. */
+  readonly byHelper: ReadonlySet<number>;
   /** By slot: the files that values of Equal lead to, and what the table says of them. */
   readonly inodes: ReadonlyMap<number, readonly TableEntry<Inode>[]>;
   /** Inode numbers of the initial namespaces; several where it is one of them. */

@@ -141,7 +141,8 @@ function encodeValue(
   const facts = READS[value.type];
   const resolved = context.resolved.get(slot);
   const field = context.fields.get(slot);
-  const source = field === undefined ? sourceOf(value, isReturn) : ValueSource.SOURCE_FIELD;
+  const fromContext = context.byHelper.has(slot) ? ValueSource.SOURCE_HELPER : sourceOf(value, isReturn);
+  const source = field === undefined ? fromContext : ValueSource.SOURCE_FIELD;
   const width = field?.width || resolved?.width || facts.width;
   const steps = field?.steps ?? resolved?.steps ?? [];
   u8(ValueConfig.read, field?.isLocation === true ? ValueRead.READ_DATA_LOC : facts.read);

@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = 'ebf9079bdc4dae16';
+export const LAYOUT_HASH = 'd0a36ef18560c2c9';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -378,6 +378,7 @@ export const ValueSource = {
   SOURCE_TASK: 2,
   SOURCE_REGISTERS: 3,
   SOURCE_FIELD: 4,
+  SOURCE_HELPER: 5,
 } as const;
 
 /** enum value_memory */

@@ -52,9 +52,8 @@ export function encodeMaps(
     sized('addresses', countEntries(net) + countEntries(destinations), { entries: addressEntries(net, destinations) }),
     inodeMap(hook, context),
     { ...PLAIN, name: 'rates', create: limitsRate(hook) },
-    automaton.starts.length === 0
-      ? { ...PLAIN, name: 'automaton', create: false }
-      : sized('automaton', automaton.states, { entries: automaton.entries }),
+    // always there: kernels before 6.7 look at the function that uses it even where nothing calls that
+    { ...PLAIN, name: 'automaton', maxEntries: automaton.states, entries: automaton.entries },
     {
       ...PLAIN,
       name: 'pending',

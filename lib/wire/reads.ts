@@ -151,6 +151,7 @@ export function memoryOf(
 ): number {
   if (kind === 'uprobe' && source !== ValueSource.SOURCE_TASK) return ValueMemory.MEMORY_USER;
   if (source === ValueSource.SOURCE_REGISTERS) return ValueMemory.MEMORY_BY_ADDRESS;
-  if (source !== ValueSource.SOURCE_PARAM || resolved) return ValueMemory.MEMORY_KERNEL;
+  const isParameter = source === ValueSource.SOURCE_PARAM || source === ValueSource.SOURCE_HELPER;
+  if (!isParameter || resolved) return ValueMemory.MEMORY_KERNEL;
   return syscall ? ValueMemory.MEMORY_USER : ValueMemory.MEMORY_BY_ADDRESS;
 }

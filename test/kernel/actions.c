@@ -93,11 +93,11 @@ static void do_nested(char **arg)
 	wait(NULL);
 }
 
-/* rlimit SECONDS, seteuid UID */
+/* rlimit BYTES (of core files: no other limit takes any number without an effect), seteuid UID */
 static void do_rlimit(char **arg)
 {
 	struct rlimit limit = { number(arg[0]), RLIM_INFINITY };
-	must(setrlimit(RLIMIT_CPU, &limit), "setrlimit");
+	must(setrlimit(RLIMIT_CORE, &limit), "setrlimit");
 	call();
 }
 

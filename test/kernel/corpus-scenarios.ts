@@ -11,7 +11,7 @@ export interface Expected {
 
 export interface Scenario {
   readonly actions: readonly Action[];
-  /** In this order; others may be between them. */
+  /** In this order; others may be between them. None: there must not be any. */
   readonly events: readonly Expected[];
 }
 
@@ -114,6 +114,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     actions: [call('mount', '=nothing', '=/no/such', '=none', 0, 0)],
     events: [syscall('mount', value('nothing'), value('/no/such'))],
   },
+  // these three leave out what descends from process 1, which here is everything
   'tracingpolicy__sys_pivot_root.yaml': {
     actions: [['nscall', NEWPID, CALLS.pivot_root, '=/no/such', '=/no/old']],
     events: [],
@@ -124,7 +125,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   'tracingpolicy__write.yaml': {
     actions: [call('write', 1, '=text', 4)],
-    events: [syscall('write', value(1), { size: 4 }, value(4n))],
+    events: [],
   },
   'tracingpolicy__symlink-observe.yaml': {
     actions: [
@@ -154,7 +155,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   'tracingpolicy__sys_clock_settime.yaml': {
     actions: [call('clock_settime', 77, 0)],
-    events: [syscall('clock_settime', value(77))],
+    events: [],
   },
   'tracingpolicy__tty.yaml': {
     actions: [['append', '/dev/ptmx']],
@@ -170,9 +171,85 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 };
 
-/** By kernel, then what holds on all of them. */
-export const REFUSED: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
-  all: {},
-  '6.1': {},
-  '6.12': {},
+/** Files that are refused on every kernel, by the codes that say why. The three addresses are variables to be filled in. */
+const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[] = [
+  [
+    'ADDRESS_INVALID',
+    [
+      'policylibrary__egress.yaml',
+      'quickstart__network_egress_cluster.yaml',
+      'quickstart__network_egress_cluster_enforce.yaml',
+    ],
+  ],
+  [
+    'UNSUPPORTED_ACTION UNSUPPORTED_SCOPE',
+    ['quickstart__file_monitoring_enforce.yaml', 'tracingpolicy__modules-nohost.yaml'],
+  ],
+  ['UNSUPPORTED_ENFORCER UNSUPPORTED_HOOK', ['tracingpolicy__killer.yaml']],
+  ['UNSUPPORTED_LIST', ['tracingpolicy__list-generated-ftrace.yaml', 'tracingpolicy__list-syscalls-generated.yaml']],
+  ['UNSUPPORTED_LOADER', ['tracingpolicy__loader.yaml']],
+  [
+    'UNSUPPORTED_HOOK',
+    [
+      'tracingpolicy__list-syscalls-tracepoint.yaml',
+      'tracingpolicy__lsm_bprm_check.yaml',
+      'tracingpolicy__lsm_file_open.yaml',
+      'tracingpolicy__lsm_track_grandparent.yml',
+      'tracingpolicy__raw_syscalls.yaml',
+      'tracingpolicy__rawtp.yaml',
+      'tracingpolicy__uprobe-binaries.yaml',
+      'tracingpolicy__uprobe-host.yaml',
+      'tracingpolicy__uprobe-pid.yaml',
+      'tracingpolicy__uprobe.yaml',
+      'tracingpolicy__usdt-set.yaml',
+      'tracingpolicy__usdt.yaml',
+    ],
+  ],
+  // enforcement, rate limits, stack traces, sockets that are tracked
+  [
+    'UNSUPPORTED_ACTION',
+    [
+      'policylibrary__privileges__privileges-raise.yaml',
+      'policylibrary__privileges__privileges-setuid-root.yaml',
+      'policylibrary__sshd.yaml',
+      'tracingpolicy__cves__cve-2023-2640-overlayfs-ubuntu.yaml',
+      'tracingpolicy__cves__cve-2024-3094-xz-ssh.yaml',
+      'tracingpolicy__datagram-with-selectors.yaml',
+      'tracingpolicy__datagram-with-sock-tracking.yaml',
+      'tracingpolicy__datagram_518.yaml',
+      'tracingpolicy__dns-only-specified-servers.yaml',
+      'tracingpolicy__hardlink-override.yaml',
+      'tracingpolicy__open_dnsrequest.yaml',
+      'tracingpolicy__open_geturl.yaml',
+      'tracingpolicy__override-security.yaml',
+      'tracingpolicy__process-credentials__creds-capability-usage.yaml',
+      'tracingpolicy__process-credentials__process-creds-changed.yaml',
+      'tracingpolicy__process-credentials__process-creds-installed.yaml',
+      'tracingpolicy__sandbox__linux-namespaces__kill_unprivileged_user_namespace.yaml',
+      'tracingpolicy__sandbox__linux-namespaces__kill_unprivileged_user_namespace_in_pid_namespace.yaml',
+      'tracingpolicy__security-socket-connect-block-others.yaml',
+      'tracingpolicy__stack_traces.yaml',
+      'tracingpolicy__symlink-override.yaml',
+      'tracingpolicy__tcp-accept.yaml',
+      'tracingpolicy__tcp-connect-only-local-addrs.yaml',
+      'tracingpolicy__tcp-connect-only-private-addrs.yaml',
+      'tracingpolicy__tcp-listen.yaml',
+    ],
+  ],
+];
+
+/** Functions that the kernel does not have, or not under that name: it is not for us to guess which one is meant. */
+const BY_KERNEL: Readonly<Record<string, readonly string[]>> = {
+  '6.1': ['tracingpolicy__host-changes__monitor-signed-kernel-modules.yaml'],
+  '6.12': ['tracingpolicy__dev_queue_xmit.yaml', 'tracingpolicy__host-changes__monitor-signed-kernel-modules.yaml'],
 };
+
+/** For the function of kernels before 5.10, which had other parameters. */
+const OLD_PROTOTYPE = 'tracingpolicy__tty_54.yaml';
+
+/** The codes that a file must be refused with; undefined: it is loaded. */
+export function refusalOf(file: string): readonly string[] | undefined {
+  if (BY_KERNEL[kernel]?.includes(file) === true) return ['HOOK_NOT_FOUND'];
+  if (file === OLD_PROTOTYPE) return ['ARG_BEYOND_PROTOTYPE', 'ARG_TYPE_MISMATCH'];
+  return EVERYWHERE.find(([, files]) => files.includes(file))?.[0].split(' ');
+}

@@ -150,7 +150,15 @@ const MEMBERS: readonly Subject[] = [
   member(
     'security_inode_permission',
     { index: 0, type: 'uint64', btfType: 'fuse_inode', btfTypeModule: 'fuse', resolve: 'inode.i_ino' },
-    [{ operator: 'Equal', values: [inodeOf('/usr/bin')], match: ['openat', '/usr/bin'], miss: ['openat', '/usr/lib'] }],
+    // no Equal: its negation holds for the folders on the way
+    [
+      {
+        operator: 'CelExpr',
+        values: [`arg0 == ${inodeOf('/usr/bin')}u`],
+        match: ['openat', '/usr/bin'],
+        miss: ['openat', '/usr/lib'],
+      },
+    ],
     [],
     ['6.1'],
   ),
@@ -184,7 +192,7 @@ const DATA: readonly Subject[] = [
   ),
   task(
     'uint64',
-    'signal.rlim[0].rlim_cur',
+    'signal.rlim[4].rlim_cur',
     unsignedRows(63, (value) => ['rlimit', value]),
   ),
   task(

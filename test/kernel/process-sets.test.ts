@@ -9,6 +9,12 @@ const FILE = '/srv/family-file';
 const SHELL = '/tmp/family-shell';
 const OTHER_SHELL = '/tmp/other-shell';
 
+/** A script that is its own child as often as it is told. */
+const FAMILY = '/tmp/family.sh';
+const FAMILY_TEXT = `if [ $1 = 0 ]; then ${WORKLOAD} wait ${FILE}; else /bin/sh ${FAMILY} $(($1 - 1)); fi
+true
+`;
+
 /** Processes that wait for a line; the last of them then acts. */
 class Waiting {
   private constructor(private readonly child: ChildProcess) {}
@@ -21,9 +27,7 @@ class Waiting {
 
   /** `depth`: shells between the first process and the workload. */
   static family(shell: string, depth: number): Promise<Waiting> {
-    const inner = (left: number): string =>
-      left === 0 ? `${WORKLOAD} wait ${FILE}; true` : `/bin/sh -c '${quoted(inner(left - 1))}'; true`;
-    return Waiting.start(shell, '-c', inner(depth));
+    return Waiting.start(shell, FAMILY, String(depth));
   }
 
   get pid(): number {
@@ -36,8 +40,6 @@ class Waiting {
     await ended;
   }
 }
-
-const quoted = (text: string): string => text.replaceAll("'", `'\\''`);
 
 /** How many events the policy makes of families that ran before it came. */
 async function eventsOf(filter: (first: Waiting) => string, ...families: readonly Waiting[]): Promise<number[]> {
@@ -57,6 +59,7 @@ describe('processes that ran before the policy', () => {
     compileWorkload();
     for (const shell of [SHELL, OTHER_SHELL]) if (!existsSync(shell)) copyFileSync('/bin/sh', shell);
     writeFileSync(FILE, 'x');
+    writeFileSync(FAMILY, FAMILY_TEXT);
   });
 
   const binaries = (key: string, operator: string, follow: string): string =>
@@ -105,12 +108,12 @@ describe('processes that ran before the policy', () => {
   });
 
   it('isNamespacePID with followForks: by the number in its own namespace', async () => {
-    const shell = `${SHELL} -c '${WORKLOAD} wait ${FILE}; true'`;
     const families = [
-      await Waiting.start('/usr/bin/unshare', '--pid', '--fork', SHELL, '-c', `${shell}; true`),
+      await Waiting.start('/usr/bin/unshare', '--pid', '--fork', SHELL, FAMILY, '2'),
       await Waiting.family(SHELL, 0),
     ];
-    assert.deepEqual(await eventsOf(() => pids(1, true), ...families), [1, 0]);
+    // 1 is the initial process as well, of which all others descend
+    assert.deepEqual(await eventsOf(() => pids(2, true), ...families), [1, 0]);
   });
 
   it('a policy that comes back finds what came meanwhile, and nothing of what it was told before', async () => {

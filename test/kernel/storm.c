@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BRANCHES = 3, ROUNDS = 2, PAUSE_MS = 600 };
+enum { BRANCHES = 3, ROUNDS = 2, PAUSE_MS = 2000 };
 
 static void pause_ms(long ms)
 {

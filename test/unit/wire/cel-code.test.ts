@@ -149,6 +149,7 @@ describe('expressions of a hook', () => {
     resolved: new Map(),
     registers: new Map(),
     fields: new Map(),
+    byHelper: new Set(),
     inodes: new Map(),
     hostNamespaces: {
       Uts: none,

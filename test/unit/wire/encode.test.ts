@@ -183,6 +183,17 @@ spec:
     ]);
   });
 
+  it('parameters that a trampoline gives by its helper only', () => {
+    const view = configOf(hookImage({ args: [value('const_buf', { index: 3, sizeArgIndex: 5 }), value('int')] }), {
+      byHelper: new Set([0]),
+    });
+    const at = HookConfig.values;
+    assert.equal(view.getUint8(at + ValueConfig.source), ValueSource.SOURCE_HELPER);
+    assert.equal(view.getUint8(at + ValueConfig.param), 3);
+    assert.equal(view.getUint8(at + ValueConfig.memory), ValueMemory.MEMORY_BY_ADDRESS);
+    assert.equal(view.getUint8(at + HookConfig.valuesStride + ValueConfig.source), ValueSource.SOURCE_PARAM);
+  });
+
   it('registers: by their offset, as numbers or as pointers', () => {
     const registers = [value('uint64', { source: 'pt_regs', resolve: 'r10' }), value('string', { source: 'pt_regs' })];
     const offsets = new Map([

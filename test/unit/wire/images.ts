@@ -35,6 +35,7 @@ export function encodeContext(more: Partial<EncodeContext> = {}): EncodeContext 
     resolved: new Map(),
     registers: new Map(),
     fields: new Map(),
+    byHelper: new Set(),
     inodes: new Map(),
     hostNamespaces: {
       Uts: [1],

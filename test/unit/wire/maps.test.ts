@@ -49,18 +49,10 @@ const table = <T>(
 describe('maps of hooks', () => {
   it('are left out where nothing uses them', () => {
     const map = mapsOf(hookImage({ args: [value('file')] }));
-    const unused = [
-      'text_equal',
-      'text_prefix',
-      'text_postfix',
-      'int_equal',
-      'addresses',
-      'inodes',
-      'automaton',
-      'pending',
-    ];
+    const unused = ['text_equal', 'text_prefix', 'text_postfix', 'int_equal', 'addresses', 'inodes', 'pending'];
     for (const name of unused) assert.equal(map(name).create, false, name);
     assert.equal(map('scratch').create, true);
+    assert.deepEqual([map('automaton').create, map('automaton').maxEntries], [true, 1]);
   });
 
   it('text_equal: keys of the slot and the text, all of the same size', () => {

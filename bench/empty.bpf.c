@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* A program that does nothing, on the function that HOOK names: what attaching one costs by itself. */
+#define SECTION(name) __attribute__((section(name), used))
+
+char LICENSE[] SECTION("license") = "Dual BSD/GPL";
+
+SECTION(HOOK)
+int empty(void *ctx __attribute__((unused)))
+{
+	return 0;
+}
