@@ -46,6 +46,7 @@ enum abi_limit {
 	CHANGE_TESTS_MAX = 16,     /* matchNamespaceChanges and matchCapabilityChanges of one hook */
 	BINARY_TEXT_MAX = 511,     /* longest value of a binary set: hash keys are 512 bytes at most on old kernels */
 	HOOKS_MAX = 1024,          /* hooks of all policies of one tracer */
+	STACK_FRAMES_MAX = 127,    /* addresses of a stack trace */
 	IOVECS_MAX = 16,           /* pieces of a scattered buffer that are read */
 };
 
@@ -68,8 +69,11 @@ struct event_header {
 enum event_flag {
 	EVENT_ARGV_TRUNCATED = 1,
 	EVENT_ARGV_UNREADABLE = 2,
-	EVENT_ENTRY_MISSING = 4, /* a return whose entry was not seen */
-	EVENT_NO_RETURN = 8,
+	EVENT_MONITORED = 4, /* the hook was in monitor mode: what the selector says was not done */
+	EVENT_SIGNALLED = 8,
+	EVENT_SIGNAL_FAILED = 16,
+	EVENT_OVERRIDDEN = 32,
+	EVENT_PROTECTED = 64, /* the process is one that is never acted on */
 };
 
 /* Which process image a record is about: unique since boot. exec_count is the kernel's self_exec_id. */
@@ -152,6 +156,8 @@ struct event_hook {
 	u32 hook; /* id given at load */
 	u32 values_count;
 	u64 matched; /* one bit: the selector that matched; bit 0 when the hook has none */
+	u64 suppressed; /* events like this that its rate limit has held back since the last one */
+	struct text_ref kernel_stack, user_stack; /* u64 addresses, innermost first; of length 0 when not asked for */
 	/* struct value values[values_count], then texts and details */
 };
 
@@ -218,6 +224,7 @@ enum value_read {
 	READ_BUFFER = 6, /* as many bytes as size_param says */
 	READ_IOVEC = 7, /* as many struct iovec as size_param says */
 	READ_IOV_ITER = 8,
+	READ_DATA_LOC = 9, /* a field of a tracepoint that tells where in the record its text is */
 	/* paths */
 	READ_FILE = 16,
 	READ_PATH = 17,
@@ -245,7 +252,8 @@ enum value_source {
 	SOURCE_RETURN = 1,
 	SOURCE_TASK = 2, /* the current struct task_struct */
 	SOURCE_REGISTERS = 3, /* byte offset `param` in struct pt_regs; kprobes only */
-	SOURCE_HELPER = 4, /* parameter `param`, which a trampoline's context does not give: a pointer to const void */
+	SOURCE_FIELD = 4, /* byte offset `field` in the record of a tracepoint: an address */
+	SOURCE_HELPER = 5, /* parameter `param`, which a trampoline's context does not give: a pointer to const void */
 };
 
 enum value_memory {
@@ -279,7 +287,8 @@ struct value_config {
 	u8 size_param; /* parameter with the size of the buffer, from 1; 0: the return value is the size */
 	u8 size_returned; /* the buffer was filled as far as the return value says */
 	u8 first_group, groups_count; /* int_groups about a scalar, or about a net_detail */
-	u8 pad[3];
+	u8 pad;
+	u16 field; /* of SOURCE_FIELD */
 	u32 room; /* bytes of text or detail that the event has for it */
 	u32 pad2;
 	struct table integers; /* entries in int_equal */
@@ -379,6 +388,41 @@ struct change_test {
 	u32 pad2;
 };
 
+enum rate_scope { RATE_NONE = 0, RATE_THREAD = 1, RATE_PROCESS = 2, RATE_GLOBAL = 3 };
+
+enum stack_kind { STACK_KERNEL = 1, STACK_USER = 2 };
+
+/* What is done when a selector has matched. */
+struct selector_actions {
+	u8 no_post; /* no event */
+	u8 signal; /* number of the signal that the process is sent; 0: none */
+	u8 overrides; /* the function does not run, and returns override_value */
+	u8 stacks; /* enum stack_kind, ORed */
+	s32 override_value;
+	u32 rate_scope; /* enum rate_scope */
+	u32 pad;
+	u64 rate_interval; /* nanoseconds between events that are alike */
+};
+
+/* Events that are alike: of the same hook, selector and thread or process, with the same values. */
+struct rate_key {
+	u32 hook;
+	u32 selector;
+	u32 id; /* tid, tgid or 0 */
+	u32 pad;
+	u64 hash[2]; /* of all values with their texts */
+};
+
+struct rate {
+	u64 posted; /* CLOCK_BOOTTIME, nanoseconds */
+	u64 suppressed; /* since then */
+};
+
+enum has_actions {
+	ACTIONS_ANY = 1, /* any of actions is more than an event */
+	ACTIONS_OVERRIDE = 2, /* and one overrides: only then the program has that in it, which the kernel allows in few places */
+};
+
 /* In each hook program's .rodata: constants for the verifier, so that what a policy does not use is cut away. */
 struct hook_config {
 	u32 hook;
@@ -394,7 +438,8 @@ struct hook_config {
 	u8 objects_count;
 	u8 has_cel_entry; /* there is an expression of values that are known at the entry, */
 	u8 has_cel_return; /* and one of others */
-	u8 pad[2];
+	u8 has_actions; /* enum has_actions, ORed */
+	u8 acts_late; /* a selector is known to match at the return only: so is what it does */
 	u32 body_size; /* bytes of a record after struct event_hook, at most */
 	struct value_config values[HOOK_VALUES_MAX];
 	struct object_config objects[HOOK_VALUES_MAX];
@@ -402,6 +447,7 @@ struct hook_config {
 	struct int_test tests[INT_TESTS_MAX];
 	struct process_test process[PROCESS_TESTS_MAX];
 	struct change_test changes[CHANGE_TESTS_MAX];
+	struct selector_actions actions[HOOK_SELECTORS_MAX];
 };
 
 /* Keys of the tables: the value's slot, then what is looked for. */
@@ -458,6 +504,10 @@ struct hook_counters {
 	u64 lost_ring; /* records that found no room in the ring buffer */
 	u64 lost_pending; /* entries that could not be kept for their return */
 	u64 lost_return; /* kept entries whose return never came: the kernel had no kretprobe instance left */
+	u64 matched; /* of hooks with actions: calls that a selector matched, */
+	u64 suppressed; /* events that a rate limit held back, */
+	u64 enforced; /* and calls that were overridden or whose process was sent a signal */
+	u64 enforces; /* written by user space: not 0 when what selectors say is done, and not only told */
 	u64 pad;
 };
 
@@ -510,7 +560,10 @@ ABI_SIZE(event_exec, 192);
 ABI_SIZE(event_fork, 56);
 ABI_SIZE(event_exit, 48);
 ABI_SIZE(value, 40);
-ABI_SIZE(event_hook, 56);
+ABI_SIZE(event_hook, 80);
+ABI_SIZE(selector_actions, 24);
+ABI_SIZE(rate_key, 32);
+ABI_SIZE(rate, 16);
 ABI_SIZE(net_detail, 88);
 ABI_SIZE(cred_detail, 80);
 ABI_SIZE(user_namespace_detail, 16);
@@ -531,7 +584,7 @@ ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
 ABI_SIZE(control, 56);
-ABI_SIZE(hook_counters, 32);
+ABI_SIZE(hook_counters, 64);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(process_state, 72);
 ABI_SIZE(scan_request, 72);

@@ -81,6 +81,14 @@ struct {
 	__type(value, struct hook_counters);
 } counters SEC(".maps");
 
+/* Processes that are never acted on, whatever a policy says: the tracer, its ancestors. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, u32); /* tgid */
+	__type(value, u32);
+} protected_processes SEC(".maps");
+
 /* The sets that processes are in; processes in none, nor with a parent in one, have no entry. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

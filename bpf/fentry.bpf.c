@@ -1,28 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A kernel function traced through a BPF trampoline: the cheapest way there is. */
-#include "registers.bpf.h"
+#include "words.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-static u64 hook_param(void *ctx, u32 n);
-static u64 hook_argument(void *ctx, u32 n);
-static u64 hook_register(void *ctx, u32 offset);
-#include "hook.bpf.h"
-
-static __always_inline u64 context_word(void *ctx, u32 n)
-{
-	u64 word = 0;
-
-	switch (n) {
-		CONTEXT_CASE(0, 0 * sizeof(u64))
-		CONTEXT_CASE(1, 1 * sizeof(u64))
-		CONTEXT_CASE(2, 2 * sizeof(u64))
-		CONTEXT_CASE(3, 3 * sizeof(u64))
-		CONTEXT_CASE(4, 4 * sizeof(u64))
-		CONTEXT_CASE(5, 5 * sizeof(u64))
-	}
-	return word;
-}
 
 /* It follows the parameters. */
 static __always_inline u64 returned_word(void *ctx)
@@ -58,17 +38,23 @@ static __always_inline u64 hook_argument(void *ctx, u32 n)
 	return word;
 }
 
-/* A trampoline does not keep the registers. */
-static __always_inline u64 hook_register(void *ctx __attribute__((unused)), u32 offset __attribute__((unused)))
-{
-	return 0;
-}
-
 /* Entry and return of one call are given the same context: it is in the trampoline's own stack frame. */
 SEC("fentry")
 int hook_entry(void *ctx)
 {
-	return on_entry(ctx, (u64)ctx);
+	s32 value = 0;
+
+	on_entry(ctx, (u64)ctx, &value);
+	return 0;
+}
+
+/* In the place of hook_entry where a selector overrides: what it returns but 0 is returned instead of running the function. */
+SEC("fmod_ret")
+long hook_override(void *ctx)
+{
+	s32 value = 0;
+
+	return on_entry(ctx, (u64)ctx, &value) ? value : 0;
 }
 
 SEC("fexit")

@@ -12,6 +12,7 @@
 #define POLYTRACE_HOOK_BPF_H
 
 #include "details.bpf.h"
+#include "actions.bpf.h"
 
 struct hook_scratch {
 	struct text_buffer text;
@@ -56,6 +57,16 @@ static __always_inline u64 filled_size(const volatile struct value_config *value
 	return value->size_returned && size > filled ? filled : size;
 }
 
+/* Where the text of such a field is: the lower half of a number, and its length with a final NUL: the upper. */
+static __always_inline u64 data_location(void *ctx, u64 field, u64 *size)
+{
+	u32 location = 0;
+
+	bpf_probe_read_kernel(&location, sizeof(location), (void *)field);
+	*size = location >> 16;
+	return (u64)ctx + (location & 0xffff);
+}
+
 /* Texts, paths and details in the order of config: filter, and add to the record. Returns the candidates left. */
 static __always_inline u64 take_objects(void *ctx, struct text_buffer *text, struct hook_record *record, u64 candidates,
 					enum phase phase, u64 returned)
@@ -83,7 +94,9 @@ static __always_inline u64 take_objects(void *ctx, struct text_buffer *text, str
 			record->size = filled_size(value, kept->size, returned);
 		} else {
 			raw = raw_value_inline(ctx, slot, returned);
-			if (read == READ_BUFFER || read == READ_IOVEC)
+			if (read == READ_DATA_LOC)
+				raw = data_location(ctx, raw, &record->size);
+			else if (read == READ_BUFFER || read == READ_IOVEC)
 				record->size = filled_size(value, value->size_param ? size_param(ctx, slot) : ~0ULL, returned);
 		}
 		if (read < READ_FILE)
@@ -146,12 +159,17 @@ static __always_inline void fill_event(struct event_hook *e, struct task_struct 
 	fill_key(&e->key, task);
 	e->hook = config.hook;
 	e->values_count = config.values_count;
+	e->suppressed = 0;
+	__builtin_memset(&e->kernel_stack, 0, 2 * sizeof(struct text_ref));
 }
 
-static __always_inline void post(struct hook_record *record, u64 candidates)
+static __always_inline void post(void *ctx, struct hook_record *record, u64 candidates)
 {
-	u32 used = at_most(record->used, config.body_size);
+	u32 used;
 
+	if (config.has_actions && !wants_event(ctx, record, candidates))
+		return;
+	used = at_most(record->used, config.body_size);
 	record->event.matched = candidates & -candidates;
 	record->event.header.size = sizeof(struct event_hook) + used;
 	emit(&record->event, sizeof(struct event_hook) + used, config.hook);
@@ -214,19 +232,31 @@ static __always_inline void keep_for_return(void *ctx, u64 frame, struct hook_re
 		count_lost_return(config.hook);
 }
 
-static __always_inline int on_entry(void *ctx, u64 frame)
+/* Returns whether the function is to be overridden, and by what. */
+static __always_inline bool overriding(struct hook_record *record, u64 candidates, s32 *value)
+{
+	if (!config.has_actions || !enforce(record, candidates) || !(config.has_actions & ACTIONS_OVERRIDE))
+		return false;
+	*value = config.actions[selector_of(candidates)].override_value;
+	return true;
+}
+
+static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 {
 	enum phase phase = config.pair ? PHASE_ENTRY : PHASE_WHOLE;
 	struct hook_record *record = 0;
 	u64 candidates = evaluate(ctx, SCRATCH_ENTRY, phase, config.selectors, 0, &record);
+	bool overrides = false;
 
 	if (!candidates)
-		return 0;
+		return false;
+	if (!config.pair || !config.acts_late)
+		overrides = overriding(record, candidates, value);
 	if (config.pair)
 		keep_for_return(ctx, frame, record, candidates);
 	else
-		post(record, candidates);
-	return 0;
+		post(ctx, record, candidates);
+	return overrides;
 }
 
 /* Without a pair, entry and return are this one program: only for functions that leave what they are given as it is. */
@@ -235,6 +265,7 @@ static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 	enum phase phase = config.pair ? PHASE_RETURN : PHASE_WHOLE;
 	u64 candidates = config.selectors;
 	struct hook_record *record = 0;
+	s32 value;
 
 	if (config.pair) {
 		record = bpf_map_lookup_elem(&pending, &frame);
@@ -243,8 +274,12 @@ static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 		candidates = record->candidates;
 	}
 	candidates = evaluate(ctx, SCRATCH_RETURN, phase, candidates, returned, &record);
-	if (candidates)
-		post(record, candidates);
+	if (candidates) {
+		/* too late to override: that is refused at load */
+		if (!config.pair || config.acts_late)
+			overriding(record, candidates, &value);
+		post(ctx, record, candidates);
+	}
 	if (config.pair)
 		bpf_map_delete_elem(&pending, &frame);
 	return 0;

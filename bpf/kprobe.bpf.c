@@ -32,7 +32,11 @@ static __always_inline u64 hook_register(void *ctx, u32 offset)
 SEC("kprobe")
 int hook_entry(struct pt_regs *ctx)
 {
-	return on_entry(ctx, FRAME_AT_ENTRY(ctx));
+	s32 value = 0;
+
+	if (on_entry(ctx, FRAME_AT_ENTRY(ctx), &value))
+		bpf_override_return(ctx, value);
+	return 0;
 }
 
 SEC("kretprobe")

@@ -7,6 +7,7 @@
 
 #define KEEP(kind, name) kind name layout_##name
 
+KEEP(enum, has_actions);
 KEEP(enum, abi_limit);
 KEEP(enum, event_type);
 KEEP(enum, event_flag);
@@ -16,6 +17,8 @@ KEEP(enum, value_source);
 KEEP(enum, value_memory);
 KEEP(enum, int_op);
 KEEP(enum, process_field);
+KEEP(enum, rate_scope);
+KEEP(enum, stack_kind);
 KEEP(enum, address_side);
 KEEP(enum, sensor_hook);
 
@@ -47,6 +50,9 @@ KEEP(struct, substring_pass);
 KEEP(struct, object_config);
 KEEP(struct, process_test);
 KEEP(struct, change_test);
+KEEP(struct, selector_actions);
+KEEP(struct, rate_key);
+KEEP(struct, rate);
 KEEP(struct, hook_config);
 KEEP(struct, trie_key);
 KEEP(struct, int_key);

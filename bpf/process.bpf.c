@@ -251,6 +251,8 @@ static __always_inline int on_exit(struct task_struct *task)
 	if (READ(signal, live.counter) != 0)
 		return 0;
 	tgid = READ(task, tgid);
+	/* the number may be given to another */
+	bpf_map_delete_elem(&protected_processes, &tgid);
 	if (is_self(tgid))
 		return 0;
 
@@ -382,6 +384,30 @@ SEC("raw_tp")
 int tell_tgid(void *ctx __attribute__((unused)))
 {
 	return bpf_get_current_pid_tgid() >> 32;
+}
+
+enum { ANCESTORS_MAX = 128 };
+
+/* Run by user space: no policy acts on the process that runs it, nor on those that it descends from. Returns how many these are. */
+SEC("raw_tp")
+int protect_ancestors(void *ctx __attribute__((unused)))
+{
+	struct task_struct *task = current_task();
+	u32 count = 0, last = 0;
+
+	for (u32 i = 0; i < ANCESTORS_MAX; i++) {
+		u32 tgid = READ(task, tgid);
+		u32 one = 1;
+
+		if (!tgid || tgid == last)
+			break;
+		if (bpf_map_update_elem(&protected_processes, &tgid, &one, BPF_ANY))
+			break;
+		last = tgid;
+		count++;
+		task = KERNEL(task_struct, READ(task, real_parent));
+	}
+	return count;
 }
 
 struct {

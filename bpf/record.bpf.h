@@ -7,7 +7,7 @@
 
 enum {
 	TEXT_ROOM = 4096, /* a text and one byte more */
-	BODY_MAX = HOOK_VALUES_MAX * sizeof(struct value) + HOOK_ARGS_MAX * TEXT_ROOM + 2 * (BUFFER_BYTES_MAX + 1),
+	BODY_MAX = HOOK_VALUES_MAX * sizeof(struct value) + HOOK_ARGS_MAX * TEXT_ROOM + 2 * (BUFFER_BYTES_MAX + 1) + 2048,
 };
 
 /* What is kept of an entry until its return, and the record that is written out. */
@@ -30,6 +30,13 @@ static __always_inline struct value *value_slot(struct hook_record *record, u32 
 /* Where the next text or detail of this value goes: `room` bytes. */
 static __always_inline u8 *next_place(struct hook_record *record, u32 room)
 {
+	if (config.has_actions) {
+		/* what is skipped counts in the hash of a rate limit */
+		u32 rest = record->used % 8, whole = at_most(record->used & ~7, config.body_size - 8);
+
+		if (rest)
+			*(u64 *)&record->body[whole] &= (1ULL << (8 * rest)) - 1;
+	}
 	record->used = at_most((record->used + 7) & ~7, config.body_size - room);
 	return &record->body[at_most(record->used, config.body_size - room)];
 }

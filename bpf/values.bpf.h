@@ -59,6 +59,8 @@ static __always_inline u64 raw_value_inline(void *ctx, u32 slot, u64 returned)
 		raw = returned;
 	else if (source == SOURCE_TASK)
 		raw = (u64)current_task();
+	else if (source == SOURCE_FIELD)
+		raw = (u64)ctx + value->field;
 	else if (source == SOURCE_HELPER)
 		raw = hook_argument(ctx, value->param);
 	else

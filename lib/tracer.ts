@@ -1,5 +1,14 @@
 /** The tracer: where policies, the kernel side and the stream of events come together. */
-import type { EventsOptions, PolicySource, PolicyStatus, Tracer, TracerOptions, TracerStats } from '../types/tracer.js';
+import type { PolicyMode } from '../types/policy.js';
+import type {
+  EventsOptions,
+  LoadOptions,
+  PolicySource,
+  PolicyStatus,
+  Tracer,
+  TracerOptions,
+  TracerStats,
+} from '../types/tracer.js';
 import type { TracerEvent } from '../types/events.js';
 import { KernelError, PolytraceError } from './errors.js';
 import {
@@ -17,7 +26,7 @@ import { ProcessCache } from './process/cache.js';
 import { Clock } from './process/clock.js';
 import { BatchIterator, EventIterator } from './tracer/consumer.js';
 import { Hub } from './tracer/hub.js';
-import { checkEventsOptions, resolveOptions, type ResolvedOptions } from './tracer/options.js';
+import { checkEventsOptions, checkMode, resolveOptions, type ResolvedOptions } from './tracer/options.js';
 import { PolicySet } from './tracer/policies.js';
 
 /** Processes that can be in sets of matchBinaries and the like at once, and of which it is known what they were. */
@@ -37,13 +46,14 @@ class KernelTracer implements Tracer {
     const { nodeName, coalesceMs, maxQueued } = options;
     const clock = new Clock(() => binding.bootOffset());
     this.#cache = new ProcessCache({ nodeName, clock });
-    this.#policies = new PolicySet({
+    const attachContext = {
       binding,
       session: this.#session,
       features,
       attach: options.attach,
       selfTgid: this.#session.selfTgid(),
-    });
+    };
+    this.#policies = new PolicySet(attachContext, options);
     this.#hub = new Hub({
       session: this.#session,
       cache: this.#cache,
@@ -73,20 +83,45 @@ class KernelTracer implements Tracer {
     return this.events();
   }
 
-  async addPolicy(source: PolicySource): Promise<PolicyStatus[]> {
+  async addPolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.#mustBeOpen();
-    return this.#policies.add([source]);
+    checkMode(options.mode);
+    return this.#policies.add([source], options);
   }
 
   /** All of them or none, with every mistake of all of them. */
-  addPolicies(sources: readonly PolicySource[]): PolicyStatus[] {
-    return this.#policies.add(sources);
+  addPolicies(sources: readonly PolicySource[], options: LoadOptions): PolicyStatus[] {
+    return this.#policies.add(sources, options);
+  }
+
+  async replacePolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
+    this.#mustBeOpen();
+    checkMode(options.mode);
+    this.#hub.update(); // what the kernel counted of hooks that go, goes with them
+    return this.#policies.replace(source, options);
   }
 
   async removePolicy(name: string): Promise<void> {
     this.#mustBeOpen();
-    this.#hub.update(); // what the kernel counted of these hooks goes with them
+    this.#hub.update();
     this.#policies.remove(name);
+  }
+
+  async disablePolicy(name: string): Promise<void> {
+    this.#mustBeOpen();
+    this.#hub.update();
+    this.#policies.disable(name);
+  }
+
+  async enablePolicy(name: string): Promise<void> {
+    this.#mustBeOpen();
+    this.#policies.enable(name);
+  }
+
+  async setPolicyMode(name: string, mode: PolicyMode): Promise<void> {
+    this.#mustBeOpen();
+    checkMode(mode);
+    this.#policies.setMode(name, mode);
   }
 
   policies(): PolicyStatus[] {
@@ -177,7 +212,7 @@ export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
   const binding = loadBinding();
   const tracer = new KernelTracer(binding, binding.probeFeatures(), resolved);
   try {
-    tracer.addPolicies(options.policies ?? []);
+    tracer.addPolicies(options.policies ?? [], resolved.mode === undefined ? {} : { mode: resolved.mode });
   } catch (error) {
     await tracer.close();
     throw error;

@@ -6,8 +6,16 @@
 #include "fentry_probe.skel.h"
 #include "kprobe_direct.skel.h"
 #include "kprobe_probe.skel.h"
+#include "lsm_direct.skel.h"
+#include "lsm_probe.skel.h"
 #include "process_direct.skel.h"
 #include "process_probe.skel.h"
+#include "raw_tracepoint_direct.skel.h"
+#include "raw_tracepoint_probe.skel.h"
+#include "tracepoint_direct.skel.h"
+#include "tracepoint_probe.skel.h"
+#include "uprobe_direct.skel.h"
+#include "uprobe_probe.skel.h"
 
 namespace polytrace {
 
@@ -19,6 +27,14 @@ EmbeddedObject find_object(std::string_view name) {
   if (name == "fentry_probe") object.data = fentry_probe__elf_bytes(&object.size);
   if (name == "kprobe_direct") object.data = kprobe_direct__elf_bytes(&object.size);
   if (name == "kprobe_probe") object.data = kprobe_probe__elf_bytes(&object.size);
+  if (name == "lsm_direct") object.data = lsm_direct__elf_bytes(&object.size);
+  if (name == "lsm_probe") object.data = lsm_probe__elf_bytes(&object.size);
+  if (name == "raw_tracepoint_direct") object.data = raw_tracepoint_direct__elf_bytes(&object.size);
+  if (name == "raw_tracepoint_probe") object.data = raw_tracepoint_probe__elf_bytes(&object.size);
+  if (name == "tracepoint_direct") object.data = tracepoint_direct__elf_bytes(&object.size);
+  if (name == "tracepoint_probe") object.data = tracepoint_probe__elf_bytes(&object.size);
+  if (name == "uprobe_direct") object.data = uprobe_direct__elf_bytes(&object.size);
+  if (name == "uprobe_probe") object.data = uprobe_probe__elf_bytes(&object.size);
   return object;
 }
 

@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "abi_types.h"
+#include "attach.h"
 #include "cel_patch.h"
 #include "error.h"
 #include "objects.h"
@@ -148,6 +150,9 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::delete_entries>("deleteEntries"),
                          InstanceMethod<&Session::take_losses>("takeLosses"),
                          InstanceMethod<&Session::take_missed>("takeMissed"),
+                         InstanceMethod<&Session::action_counts>("actionCounts"),
+                         InstanceMethod<&Session::set_enforces>("setEnforces"),
+                         InstanceMethod<&Session::protect_ancestors>("protectAncestors"),
                          InstanceMethod<&Session::self_tgid>("selfTgid"),
                          InstanceMethod<&Session::detach>("detach"),
                          InstanceMethod<&Session::close>("close"),
@@ -251,7 +256,7 @@ Napi::Value Session::used(const Napi::CallbackInfo& info) {
 }
 
 /*
- * spec: { id, object, target, mechanism: 'fentry' | 'kprobe', entry: boolean, return: boolean, config: Uint8Array,
+ * spec: { id, object, entry: boolean, return: boolean, overrides: boolean, config: Uint8Array, and the target (attach.h),
  *         code: [{ mark, instructions: Uint8Array }],
  *         maps: [{ name, create, keySize, trim, maxEntries, flags, entries: Uint8Array }] }
  * Zeros leave what the program says; `trim` is cut from the end of each value. Attaches the return before the entry: no entry is without its return.
@@ -260,10 +265,10 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (!sensor_) throw make_error(env, "CLOSED", "the session is closed");
   const auto spec = info[0].As<Napi::Object>();
-  const std::string target = text(spec, "target");
-  const bool fentry = text(spec, "mechanism") == "fentry";
+  const Target target = read_target(spec);
+  const bool overrides = target.mechanism == "fentry" && spec.Get("overrides").ToBoolean();
   const bool wanted[2] = {spec.Get("return").ToBoolean(), spec.Get("entry").ToBoolean()};
-  const char* const names[2] = {"hook_return", "hook_entry"};
+  const char* const names[2] = {"hook_return", overrides ? "hook_override" : "hook_entry"};
 
   Hook hook;
   const std::string name = text(spec, "object");
@@ -271,7 +276,7 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   put_code(env, bytes, spec.Get("code").As<Napi::Array>());
   hook.object = open_object(env, name, bytes);
   bpf_object* object = hook.object.get();
-  for (const char* shared : {"events", "control", "counters", "process_bits", "process_states"}) {
+  for (const char* shared : {"events", "control", "counters", "protected_processes", "process_bits", "process_states"}) {
     bpf_map* map = map_named(env, object, shared);
     check(env, bpf_map__reuse_fd(map, bpf_map__fd(map_named(env, sensor_.get(), shared))), "cannot share a map");
   }
@@ -299,18 +304,22 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
     if (number(wish, "flags") != 0) check(env, bpf_map__set_map_flags(map, number(wish, "flags")), "map flags");
   }
 
+  bpf_program* each;
+  bpf_object__for_each_program(each, object) bpf_program__set_autoload(each, false);
   for (int i = 0; i < 2; i++) {
+    if (!wanted[i]) continue;
     bpf_program* program = program_named(env, object, names[i]);
-    bpf_program__set_autoload(program, wanted[i]);
-    if (!wanted[i] || !fentry) continue;
+    bpf_program__set_autoload(program, true);
     LogScope log;
-    const int err = bpf_program__set_attach_target(program, 0, target.c_str());
-    if (err != 0) throw make_error(env, "NO_SUCH_FUNCTION", "the kernel's BTF has no function " + target, err, log.text());
+    const int err = set_target(program, target);
+    if (err != 0) {
+      throw make_error(env, "NO_SUCH_FUNCTION", "the kernel's BTF has no function " + target.words(), err, log.text());
+    }
   }
   {
     LogScope log;
     const int err = bpf_object__load(object);
-    if (err != 0) throw make_error(env, "HOOK_LOAD", "the kernel refused the program for " + target, err, log.text());
+    if (err != 0) throw make_error(env, "HOOK_LOAD", "the kernel refused the program for " + target.words(), err, log.text());
   }
   for (uint32_t i = 0; i < maps.Length(); i++) {
     const auto wish = maps.Get(i).As<Napi::Object>();
@@ -322,14 +331,8 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
     if (!wanted[i]) continue;
     bpf_program* program = program_named(env, object, names[i]);
     LogScope log;
-    LinkPtr link;
-    if (fentry) {
-      link.reset(bpf_program__attach_trace(program));
-    } else {
-      LIBBPF_OPTS(bpf_kprobe_opts, opts, .retprobe = i == 0);
-      link.reset(bpf_program__attach_kprobe_opts(program, target.c_str(), &opts));
-    }
-    if (!link) throw make_error(env, "HOOK_ATTACH", "cannot attach to " + target, errno, log.text());
+    LinkPtr link = attach_program(program, target, i == 0);
+    if (!link) throw make_error(env, "HOOK_ATTACH", "cannot attach to " + target.words(), errno, log.text());
     hook.links.push_back(std::move(link));
     hook.programs.push_back(bpf_program__fd(program));
   }
@@ -372,7 +375,7 @@ Napi::Value Session::take_losses(const Napi::CallbackInfo& info) {
   for (uint32_t id = 0; now != nullptr && id < HOOKS_MAX; id++) {
     const hook_counters current = now[id];
     hook_counters& told = told_[id];
-    if (std::memcmp(&current, &told, sizeof(told)) == 0) continue;
+    if (std::memcmp(&current, &told, offsetof(hook_counters, matched)) == 0) continue;
     result.Set(length++, Napi::Number::New(info.Env(), id));
     result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(current.lost_ring - told.lost_ring)));
     result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(current.lost_pending - told.lost_pending)));
@@ -380,6 +383,28 @@ Napi::Value Session::take_losses(const Napi::CallbackInfo& info) {
     told = current;
   }
   return result;
+}
+
+// (hook): [calls that a selector with actions matched, events that a rate limit held back, calls that were acted on]
+Napi::Value Session::action_counts(const Napi::CallbackInfo& info) {
+  Napi::Array result = Napi::Array::New(info.Env(), 3);
+  const auto* all = counters_.as<hook_counters>();
+  const uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+  const hook_counters own = all == nullptr || id >= HOOKS_MAX ? hook_counters{} : all[id];
+  uint32_t i = 0;
+  for (const uint64_t count : {own.matched, own.suppressed, own.enforced}) {
+    result.Set(i++, Napi::Number::New(info.Env(), static_cast<double>(count)));
+  }
+  return result;
+}
+
+// (hook, whether what its selectors say is done, and not only told)
+Napi::Value Session::set_enforces(const Napi::CallbackInfo& info) {
+  auto* all = counters_.as<hook_counters>();
+  const uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+  if (all == nullptr || id >= HOOKS_MAX) throw make_error(info.Env(), "CLOSED", "the session is closed");
+  std::atomic_ref<uint64_t>(all[id].enforces).store(info[1].ToBoolean() ? 1 : 0, std::memory_order_seq_cst);
+  return info.Env().Undefined();
 }
 
 // [hook, count, …] since the last call: how often the kernel skipped a program that was already running on the CPU

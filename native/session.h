@@ -59,6 +59,9 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value delete_entries(const Napi::CallbackInfo& info);
   Napi::Value take_losses(const Napi::CallbackInfo& info);
   Napi::Value take_missed(const Napi::CallbackInfo& info);
+  Napi::Value action_counts(const Napi::CallbackInfo& info);
+  Napi::Value set_enforces(const Napi::CallbackInfo& info);
+  Napi::Value protect_ancestors(const Napi::CallbackInfo& info);
   Napi::Value self_tgid(const Napi::CallbackInfo& info);
   Napi::Value detach(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);

@@ -185,6 +185,18 @@ Napi::Value Session::keep_state(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// From now on no policy acts on this process and on those that it descends from, whichever pid namespace they are in.
+Napi::Value Session::protect_ancestors(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!sensor_) throw make_error(env, "CLOSED", "the session is closed");
+  bpf_program* program = bpf_object__find_program_by_name(sensor_.get(), "protect_ancestors");
+  if (program == nullptr) throw make_error(env, "NO_SUCH_PROGRAM", "no program is called protect_ancestors");
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  const int err = bpf_prog_test_run_opts(bpf_program__fd(program), &run);
+  if (err != 0 || run.retval == 0) throw make_error(env, "PROTECT", "cannot protect this process from its policies", err);
+  return env.Undefined();
+}
+
 // (descriptor of this process) -> { device, inode } as the kernel numbers them, or undefined
 Napi::Value Session::inode_of(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();

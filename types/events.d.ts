@@ -1,5 +1,12 @@
 /** What the kernel reported, as a discriminated union on `type`. */
-export type TracerEvent = ProcessExecEvent | ProcessExitEvent | ProcessKprobeEvent | LostEvent;
+export type TracerEvent =
+  | ProcessExecEvent
+  | ProcessExitEvent
+  | ProcessKprobeEvent
+  | ProcessTracepointEvent
+  | ProcessUprobeEvent
+  | ProcessLsmEvent
+  | LostEvent;
 
 export type EventType = TracerEvent['type'];
 
@@ -113,28 +120,99 @@ export interface ProcessExitEvent extends ProcessEvent {
   readonly coreDumped: boolean;
 }
 
-export interface ProcessKprobeEvent extends ProcessEvent {
-  readonly type: 'process_kprobe';
+/** A hook of a policy matched. */
+interface HookEvent extends ProcessEvent {
   readonly policyName: string;
-  /** As resolved in the kernel: a policy's `sys_read` is `__x64_sys_read` here. */
-  readonly functionName: string;
   /** In the order of the policy's `args`; `nop` arguments are left out. */
   readonly args: readonly HookArgument[];
-  /** In the order of the policy's `data`; empty when it has none. */
-  readonly data: readonly HookArgument[];
-  readonly return?: HookArgument;
-  readonly action: 'post';
-  readonly returnAction?: 'post';
+  /** The last of `actions` that changed something, else `post`. */
+  readonly action: PerformedAction['action'];
+  /** What the selector did, or would have done, in the order of the policy. */
+  readonly actions: readonly PerformedAction[];
+  /** Of a selector that signals processes or overrides functions: the mode that its policy was in. */
+  readonly policyMode?: 'enforce' | 'monitor';
+  /** Events like this one that its rate limit has held back since the last one. */
+  readonly suppressed: number;
+  /** Innermost first, where the policy asks for it. */
+  readonly kernelStack?: readonly StackFrame[];
+  readonly userStack?: readonly StackFrame[];
   readonly message?: string;
   readonly tags: readonly string[];
   /** Index of the selector that matched; 0 when the hook has none. */
   readonly selector: number;
 }
 
+export type PerformedAction =
+  | { readonly action: 'post' }
+  | { readonly action: 'signal' | 'sigkill'; readonly signal: number; readonly outcome: ActionOutcome }
+  /** `value`: what the function returned instead of running. */
+  | { readonly action: 'override'; readonly value: number; readonly outcome: ActionOutcome };
+
+/**
+ * `monitored`: the policy is in monitor mode. `protected`: the process is the tracer, one that it descends from, or pid 1.
+ * `failed`: the kernel did not send the signal.
+ */
+export type ActionOutcome = 'done' | 'monitored' | 'protected' | 'failed';
+
+/** What is not known is absent. */
+export interface StackFrame {
+  /** Function of the kernel. */
+  readonly symbol?: string;
+  /** Module of the kernel; of a process the path of the file that is mapped there. */
+  readonly module?: string;
+  /** Bytes from the start of the function; of a process, of the file. */
+  readonly offset?: bigint;
+  /** With the tracer's option `stackAddresses`. */
+  readonly address?: bigint;
+}
+
+/** What hooks of functions have. */
+interface FunctionEvent extends HookEvent {
+  /** In the order of the policy's `data`; empty when it has none. */
+  readonly data: readonly HookArgument[];
+  readonly return?: HookArgument;
+  readonly returnAction?: 'post';
+}
+
+export interface ProcessKprobeEvent extends FunctionEvent {
+  readonly type: 'process_kprobe';
+  /** As resolved in the kernel: a policy's `sys_read` is `__x64_sys_read` here. */
+  readonly functionName: string;
+}
+
+/** Of a tracepoint, raw or by format. */
+export interface ProcessTracepointEvent extends HookEvent {
+  readonly type: 'process_tracepoint';
+  readonly subsystem: string;
+  readonly event: string;
+}
+
+/** Of a hook of the Linux security modules. */
+export interface ProcessLsmEvent extends HookEvent {
+  readonly type: 'process_lsm';
+  /** The hook, such as `file_open`. */
+  readonly functionName: string;
+}
+
+/** Of a place in a program or library. */
+export interface ProcessUprobeEvent extends FunctionEvent {
+  readonly type: 'process_uprobe';
+  /** As written in the policy. */
+  readonly path: string;
+  /** Empty where the policy names an offset or address. */
+  readonly symbol: string;
+  /** Bytes from the symbol; without one, from the start of the file. */
+  readonly offset: bigint;
+  /** Virtual, as the file has it, where the policy names it. */
+  readonly address?: bigint;
+  /** In the file, of the counter that says whether somebody is tracing; 0n: none. */
+  readonly refCtrOffset: bigint;
+}
+
 /** Records that could not be delivered; every one is counted once. */
 export interface LostEvent extends EventBase {
   readonly type: 'lost';
-  /** Function name of the hook; `process_exec`, `process_exit`, `process_fork` for the base sensor. */
+  /** Name of the hook, as `HookStatus.functionName`; `process_exec`, `process_exit`, `process_fork` for the base sensor. */
   readonly hook: string;
   /** Empty for the base sensor. */
   readonly policyName: string;
@@ -151,7 +229,7 @@ export interface LostEvent extends EventBase {
 
 export type LossReason = 'ring_full' | 'pending_full' | 'missed' | 'slow_consumer' | 'process_table_full';
 
-/** One value of a hook, by the type that the policy gives it. `nop` is not told, `auto` and `data_loc` cannot be loaded. */
+/** One value of a hook, by the type that the policy gives it. `nop` is not told, `auto` cannot be loaded. */
 export type HookArgument =
   | NumberArgument
   | LongNumberArgument
@@ -173,7 +251,7 @@ export type HookArgument =
   | ModuleArgument;
 
 interface ArgumentBase {
-  /** The function's parameter number, from 0; of a return value, 0. */
+  /** The function's parameter number, from 0; of a tracepoint the field's; of a return value, 0. */
   readonly index: number;
   /** As the policy sets it. */
   readonly label?: string;
@@ -201,7 +279,7 @@ export interface LongNumberArgument extends ArgumentBase {
 
 export interface TextArgument extends ReadArgument {
   /** Of `net_device` the name; of `sockaddr_un` the path, or an `@` and an abstract name. */
-  readonly type: 'string' | 'filename' | 'net_device' | 'sockaddr_un';
+  readonly type: 'string' | 'data_loc' | 'filename' | 'net_device' | 'sockaddr_un';
   /** UTF-8; bytes that are not are U+FFFD. At most 4,095 bytes. */
   readonly value: string;
   /** The text goes on. */

@@ -35,7 +35,16 @@ export interface FunctionInfo {
 
 export interface TracepointInfo {
   /** In the order of the tracepoint's format, the common ones included. */
-  readonly fields: readonly string[];
+  readonly fields: readonly TracepointField[];
+}
+
+export interface TracepointField {
+  readonly name: string;
+  /** As the format has it, without the name: `pid_t`, `const char *`, `char[16]`, `__data_loc char[]`. */
+  readonly type: string;
+  /** Bytes, from the start of the record. */
+  readonly offset: number;
+  readonly size: number;
 }
 
 /** A kernel: the running one, or another of which there is a BTF file. */

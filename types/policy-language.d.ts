@@ -270,6 +270,8 @@ interface HookBase<K extends HookKind, A extends readonly Argument[], D extends 
   readonly message?: string;
   /** At most 16. */
   readonly tags?: readonly string[];
+  /** Left out where what it is on is not there. Our own: not in Tetragon's format. */
+  readonly optional?: boolean;
   readonly args?: readonly Argument[];
   /** The first selector all of whose filters hold has matched. */
   readonly selectors?: readonly Selector<K, A, D, R>[];

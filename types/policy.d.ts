@@ -151,13 +151,39 @@ export interface PolicyImage {
   readonly hooks: readonly HookImage[];
   /** Sets of processes that this policy's hooks test; equal sets appear once. */
   readonly processSets: readonly ProcessSet[];
+  /** As the policy's option `policy-mode` says. */
+  readonly mode?: PolicyMode;
+}
+
+/** `monitor`: what selectors say is told, not done. */
+export type PolicyMode = 'enforce' | 'monitor';
+
+/** What a selector that has matched does. */
+export interface SelectorActions {
+  /** As the policy lists them; never empty. */
+  readonly order: readonly ('post' | 'noPost' | 'signal' | 'sigkill' | 'override')[];
+  /** Number of the signal. */
+  readonly signal?: number;
+  /** What the function returns instead of running. */
+  readonly override?: number;
+  readonly rateLimit?: { readonly scope: 'thread' | 'process' | 'global'; readonly seconds: number };
+  readonly kernelStack?: true;
+  readonly userStack?: true;
 }
 
 export interface HookImage {
-  readonly kind: 'kprobe';
-  /** As written in the policy. */
+  /** `kprobe` takes a trampoline where the kernel has it; `fentry` nothing else. */
+  readonly kind: 'kprobe' | 'fentry' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe';
+  /**
+   * As written in the policy: the function or LSM hook; of a tracepoint SUBSYSTEM/EVENT; of a uprobe the symbol, or the offset
+   * or address as 0x….
+   */
   readonly call: string;
   readonly syscall: boolean;
+  /** Of a tracepoint, raw or not. */
+  readonly tracepoint?: { readonly subsystem: string; readonly event: string };
+  /** Of a uprobe. */
+  readonly program?: ProgramPlace;
   /** The policy's own place of the hook, for errors at load. */
   readonly position: { readonly file: string; readonly line: number; readonly column: number };
   /** The policy says `ignore.callNotFound`: where the kernel has no such function, the hook is left out. */
@@ -179,6 +205,25 @@ export interface HookImage {
   readonly changes: readonly ChangeTest[];
   /** CelExpr and CapabilitiesGained: what is known at the entry, and what needs a value that is known at the return. */
   readonly cel: { readonly entry: readonly CelStep[]; readonly returned: readonly CelStep[] };
+  /** Of each selector; absent when all of them only post. */
+  readonly actions?: readonly SelectorActions[];
+}
+
+/** A place in a file; one of symbol, fileOffset and address says where. */
+export interface ProgramPlace {
+  readonly path: string;
+  readonly symbol?: string;
+  /** From the symbol. */
+  readonly symbolOffset?: bigint;
+  readonly fileOffset?: bigint;
+  /** Virtual, as the file has it. */
+  readonly address?: bigint;
+  /** ALGORITHM:HEX, of which the file must have one; any file when there is none. */
+  readonly digests?: readonly string[];
+  /** A file that has none of them is left out, and no error. */
+  readonly ignoreDigests?: true;
+  /** In the file, of the counter that says whether somebody is tracing. */
+  readonly refCtrOffset?: bigint;
 }
 
 /** A value that a hook reads. A value's slot is its place in `args`, then `data`, then `returnArg`. */

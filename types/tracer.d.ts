@@ -1,5 +1,5 @@
 import type { EventType, TracerEvent } from './events.js';
-import type { Policy } from './policy.js';
+import type { Policy, PolicyMode } from './policy.js';
 
 /** A policy: the path of a YAML file, or of a folder of them; YAML text; or one made by `parsePolicy`. */
 export type PolicySource = string | URL | { readonly yaml: string; readonly file?: string } | Policy;
@@ -19,6 +19,20 @@ export interface TracerOptions {
   readonly includeSelf?: boolean;
   /** Events an iterator may fall behind the fastest one before losses are counted. Default 65,536. */
   readonly maxQueued?: number;
+  /**
+   * Whether policies may signal processes and override functions. Without it a policy that says so is refused, unless it is in monitor
+   * mode. Default false.
+   */
+  readonly enforcement?: boolean;
+  /** Mode of `policies`, whatever they say themselves. */
+  readonly mode?: PolicyMode;
+  /** Stack traces have the addresses themselves as well, which tell where the kernel is in memory. Default false. */
+  readonly stackAddresses?: boolean;
+}
+
+export interface LoadOptions {
+  /** Instead of the policy's own option `policy-mode`, which is `enforce` unless it says otherwise. */
+  readonly mode?: PolicyMode;
 }
 
 export interface EventsOptions {
@@ -36,9 +50,19 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   /** The same, in arrays: as many as are there. */
   batches(options?: EventsOptions): AsyncIterableIterator<readonly TracerEvent[]>;
   /** Loads the policy whole or rejects with PolicyError or KernelError; those that run are not disturbed. */
-  addPolicy(source: PolicySource): Promise<PolicyStatus[]>;
+  addPolicy(source: PolicySource, options?: LoadOptions): Promise<PolicyStatus[]>;
   /** Detaches the policy. Events that are already in the buffer still arrive. */
   removePolicy(name: string): Promise<void>;
+  /**
+   * Puts the policy in the place of the loaded one of the same name. The new one is attached before the old one goes, so that one call may be
+   * told twice and none is missed; if it fails, the old one stays.
+   */
+  replacePolicy(source: PolicySource, options?: LoadOptions): Promise<PolicyStatus[]>;
+  /** Detaches the policy, and keeps it for enablePolicy. */
+  disablePolicy(name: string): Promise<void>;
+  enablePolicy(name: string): Promise<void>;
+  /** Takes effect at once, without a reload. */
+  setPolicyMode(name: string, mode: PolicyMode): Promise<void>;
   policies(): PolicyStatus[];
   stats(): TracerStats;
   /** Detaches everything and ends every iteration. Idempotent. */
@@ -48,15 +72,40 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
 export interface PolicyStatus {
   readonly name: string;
   readonly file?: string;
+  readonly state: 'enabled' | 'disabled';
+  readonly mode: PolicyMode;
+  /** Whether it can signal processes or override functions. */
+  readonly enforcing: boolean;
+  /** None while it is disabled. */
   readonly hooks: readonly HookStatus[];
+  /** Hooks that were left out, as the policy allows, because the kernel has no such function. */
+  readonly skipped: readonly string[];
+  /** Calls that a selector matched. Of this and what follows: of hooks with other actions than a plain Post, since they were attached. */
+  readonly matched: number;
+  /** Events that a rate limit held back. */
+  readonly suppressed: number;
+  /** Calls that were overridden, or whose process was sent a signal. */
+  readonly enforced: number;
 }
 
 export interface HookStatus {
   /** Name in the policy. */
   readonly call: string;
-  /** Name in the kernel. */
+  /** Name in the kernel; of a tracepoint SUBSYSTEM/EVENT, of a uprobe PATH:PLACE. */
   readonly functionName: string;
-  readonly attach: 'fentry' | 'fexit' | 'fentry+fexit' | 'kprobe' | 'kprobe+kretprobe';
+  readonly attach:
+    | 'fentry'
+    | 'fexit'
+    | 'fentry+fexit'
+    | 'fmod_ret'
+    | 'fmod_ret+fexit'
+    | 'kprobe'
+    | 'kprobe+kretprobe'
+    | 'tracepoint'
+    | 'raw_tracepoint'
+    | 'lsm'
+    | 'uprobe'
+    | 'uprobe+uretprobe';
   readonly lost: number;
 }
 

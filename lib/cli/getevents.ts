@@ -1,6 +1,14 @@
 /** `polytrace getevents`: loads policies and prints events until it is told to stop. */
 import { existsSync } from 'node:fs';
-import type { EventsOptions, EventType, PolicyStatus, Tracer, TracerEvent } from '../../types/index.js';
+import type {
+  EventsOptions,
+  EventType,
+  PolicyMode,
+  PolicyStatus,
+  Tracer,
+  TracerEvent,
+  TracerOptions,
+} from '../../types/index.js';
 import { GOOD, INTERRUPTED, UsageError, type Context } from './context.js';
 import { EventOutput } from './output.js';
 import { oneLine } from './text.js';
@@ -14,6 +22,8 @@ export interface GetEventsOptions {
   readonly color: 'auto' | 'always' | 'never';
   readonly timestamps?: boolean;
   readonly duration?: number;
+  readonly enforcement?: boolean;
+  readonly mode?: PolicyMode;
 }
 
 /** Stops on a signal, after `--duration`, or when the reader of the output has gone; always after a clean close. */
@@ -25,7 +35,7 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
   const stop = new Stop(context);
   try {
     const output = new EventOutput(context.stdout, () => stop.request());
-    const tracer = await context.api.openTracer({ policies });
+    const tracer = await context.api.openTracer({ policies, ...enforcement(options) });
     stop.whenRequested(tracer);
     await printEvents(tracer, options, context, output, stop);
     output.end();
@@ -33,6 +43,10 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
   } finally {
     await stop.finish();
   }
+}
+
+function enforcement({ enforcement, mode }: GetEventsOptions): TracerOptions {
+  return { ...(enforcement === true ? { enforcement } : {}), ...(mode === undefined ? {} : { mode }) };
 }
 
 async function printEvents(
@@ -46,7 +60,14 @@ async function printEvents(
   const render = renderer(options, context);
   const wanted = context.api.eventFilter(options.process === undefined ? {} : { binaries: options.process });
   const batches = tracer.batches(eventsOptions(options));
-  context.stderr.write(`${oneLine(readyLine(tracer.policies()))}\n`);
+  const policies = tracer.policies();
+  for (const { name, skipped } of policies) {
+    for (const call of skipped) {
+      const text = `warning: ${name}: ${call} is left out: this kernel does not have it`;
+      context.stderr.write(`${oneLine(text)}\n`);
+    }
+  }
+  context.stderr.write(`${oneLine(readyLine(policies))}\n`);
   if (options.duration !== undefined) stop.after(options.duration * 1000);
   for await (const batch of batches) {
     let text = '';
@@ -72,9 +93,10 @@ function eventsOptions(options: GetEventsOptions): EventsOptions {
 
 /** One line, so that a program that started this one can wait for it. */
 function readyLine(policies: readonly PolicyStatus[]): string {
-  const parts = policies.map(({ name, hooks }) => {
+  const parts = policies.map(({ name, hooks, enforcing, mode }) => {
+    const title = enforcing ? `${name} [${mode}]` : name;
     const names = hooks.map((hook) => `${hook.functionName} (${hook.attach})`);
-    return `${name}: ${names.length === 0 ? 'no hooks on this kernel' : names.join(', ')}`;
+    return `${title}: ${names.length === 0 ? 'no hooks on this kernel' : names.join(', ')}`;
   });
   return `ready: ${['base sensor: exec, exit, fork', ...parts].join('; ')}`;
 }

@@ -10,7 +10,15 @@ import { policyCommands } from './policy-commands.js';
 import { preflight } from './preflight.js';
 import { safe } from './text.js';
 
-const EVENT_TYPES: readonly EventType[] = ['process_exec', 'process_exit', 'process_kprobe', 'lost'];
+const EVENT_TYPES: readonly EventType[] = [
+  'process_exec',
+  'process_exit',
+  'process_kprobe',
+  'process_tracepoint',
+  'process_uprobe',
+  'process_lsm',
+  'lost',
+];
 
 const STATUSES = `
 Exit status: 0 good, 1 policy errors, 2 wrong usage, 3 the kernel or the privileges do not allow it.
@@ -80,6 +88,13 @@ function geteventsCommand(program: Command): Command {
       new Option('--color <when>', 'colours in compact form').choices(['auto', 'always', 'never']).default('auto'),
     )
     .option('--timestamps', 'time first in compact form')
+    .option('--enforcement', 'let policies signal processes and override functions')
+    .addOption(
+      new Option('--mode <mode>', 'mode of all policies, whatever they say; monitor: tell what would be done').choices([
+        'enforce',
+        'monitor',
+      ]),
+    )
     .option('--duration <seconds>', 'stop after this time', seconds)
     .addHelpText('after', GETEVENTS_HELP);
 }

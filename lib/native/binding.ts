@@ -38,6 +38,12 @@ export interface NativeSession extends NativeSource {
   takeLosses(): number[];
   /** [hook, skipped runs, …] since the last call. */
   takeMissed(): number[];
+  /** Of a hook with actions: [calls that a selector matched, events that a rate limit held back, calls that were acted on]. */
+  actionCounts(id: number): number[];
+  /** Whether what the hook's selectors say is done, and not only told. */
+  setEnforces(id: number, enforces: boolean): void;
+  /** From here on no policy acts on this process and those that it descends from. */
+  protectAncestors(): void;
   selfTgid(): number;
   detach(): void;
   close(): void;
@@ -46,10 +52,21 @@ export interface NativeSession extends NativeSource {
 export interface NativeHookSpec {
   readonly id: number;
   readonly object: string;
+  readonly mechanism: 'fentry' | 'kprobe' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe';
+  /** Function, LSM hook or tracepoint; of a uprobe the symbol. */
   readonly target: string;
-  readonly mechanism: 'fentry' | 'kprobe';
+  /** Of a tracepoint. */
+  readonly group?: string;
+  /** Of a uprobe. */
+  readonly path?: string;
+  /** Bytes from the symbol, or from the start of the file. */
+  readonly offset?: bigint;
+  /** In the file, of a counter that says whether somebody is tracing. */
+  readonly counter?: bigint;
   readonly entry: boolean;
   readonly return: boolean;
+  /** Of fentry: the entry can return in the function's place. */
+  readonly overrides?: boolean;
   readonly config: Uint8Array;
   /** Instructions in the place of the program's own bodies that begin with these numbers, as long as those. */
   readonly code: readonly { readonly mark: number; readonly instructions: Uint8Array }[];

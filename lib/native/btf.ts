@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { release } from 'node:os';
 import { KernelError } from '../errors.js';
-import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TracepointInfo, TypeInfo } from '../../types/kernel.js';
+import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TracepointField, TracepointInfo, TypeInfo } from '../../types/kernel.js';
 import { loadBinding } from './binding.js';
 
 interface NativeParameter {
@@ -134,10 +134,7 @@ export class BtfKernel implements KernelInfo {
     if (!existsSync(folder)) return existsSync(join(this.tracefs, 'events')) ? null : undefined;
     const format = tryRead(join(folder, 'format'));
     if (format === undefined) return undefined;
-    const fields = [...format.matchAll(/^\tfield:(.*?);/gm)].map(
-      ([, field = '']) => /(\w+)(\[[^\]]*\])?$/.exec(field)?.[1] ?? '',
-    );
-    return { fields };
+    return { fields: parseFormat(format) };
   }
 
   tracepointNames(subsystem?: string): readonly string[] {
@@ -186,6 +183,17 @@ export class BtfKernel implements KernelInfo {
       return member.type.members().map((inner) => ({ ...inner, bitOffset: bitOffset + inner.bitOffset }));
     });
   }
+}
+
+/** Lines such as `field:__data_loc char[] filename;\toffset:8;\tsize:4;\tsigned:0;` of a tracepoint's format. */
+export function parseFormat(format: string): TracepointField[] {
+  const lines = /^\tfield:(.*?)(\w+)(\[[^\]]*\])?;\s*offset:(\d+);\s*size:(\d+);/gm;
+  return [...format.matchAll(lines)].map(([, type = '', name = '', array = '', offset, size]) => ({
+    name,
+    type: type.trim() + array,
+    offset: Number(offset),
+    size: Number(size),
+  }));
 }
 
 function tryRead(path: string): string | undefined {

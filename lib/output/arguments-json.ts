@@ -43,6 +43,7 @@ function memberJson(argument: HookArgument): string {
     case 'size_t':
       return `"size_arg":"${argument.value}"`;
     case 'string':
+    case 'data_loc':
     case 'filename':
       return `"string_arg":${quoteJson(argument.value)}`;
     case 'net_device':

@@ -3,7 +3,8 @@ import type { LostEvent, Process, TracerEvent } from '../../types/events.js';
 import type { CompactOptions } from '../../types/output.js';
 import { CAP_SYS_ADMIN } from './capabilities.js';
 import { columns, quoteUnsafe } from './escape.js';
-import { lookOf } from './functions.js';
+import { hookDetail, lookOf } from './functions.js';
+import { placeName } from './places.js';
 
 const LABEL_COLUMNS = 7;
 const LINE_COLUMNS = 120;
@@ -29,7 +30,8 @@ export function formatCompact(event: TracerEvent, options: CompactOptions = {}):
   const { emoji, label, color, detail } = partsOf(event);
   const { source, binary } = shown(event.process, event.nodeName);
   const head = `${emoji} ${paint(label.padEnd(LABEL_COLUMNS), color)} ${paint(source, 'dim')} ${binary}`;
-  const line = detail === '' ? time + head : `${time}${head} ${detail}`;
+  const acted = 'actions' in event ? actedWords(event) : '';
+  const line = (detail === '' ? time + head : `${time}${head} ${detail}`) + paintedIf(acted, paint);
   if (options.capabilities !== true || (event.process.capabilities.permitted & CAP_SYS_ADMIN) === 0n) return line;
   const width = columns(line.replace(ANSI, ''));
   return line + ' '.repeat(Math.max(1, LINE_COLUMNS - width - columns(CAPABILITY))) + paint(CAPABILITY, 'red');
@@ -45,7 +47,29 @@ function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
     }
     case 'process_kprobe':
       return { ...lookOf(event.functionName, event.args), color: 'blue' };
+    case 'process_lsm':
+      return { emoji: '🔒', label: 'lsm', color: 'blue', detail: hookDetail(event.functionName, event.args) };
+    case 'process_uprobe':
+      return { emoji: '🧷', label: 'uprobe', color: 'blue', detail: hookDetail(placeName(event), event.args) };
+    case 'process_tracepoint': {
+      const detail = hookDetail(`${event.subsystem}/${event.event}`, event.args);
+      return { emoji: '📍', label: 'tracepoint', color: 'blue', detail };
+    }
   }
+}
+
+/** What was done, or would have been; and what a rate limit held back. */
+function actedWords({ actions, suppressed }: Extract<TracerEvent, { readonly actions: unknown }>): string {
+  const words = actions.flatMap((each) => {
+    if (!('outcome' in each)) return [];
+    return [each.outcome === 'done' ? `[${each.action}]` : `[${each.action}: ${each.outcome}]`];
+  });
+  if (suppressed > 0) words.push(`[${suppressed} suppressed]`);
+  return words.join(' ');
+}
+
+function paintedIf(text: string, paint: typeof colored): string {
+  return text === '' ? '' : ` ${paint(text, 'red')}`;
 }
 
 function formatLost(event: LostEvent, paint: typeof colored): string {

@@ -72,6 +72,12 @@ export function lookOf(functionName: string, args: Args): Look {
   return { emoji: row.emoji, label: row.label, detail: row.detail(args) };
 }
 
+/** Of a hook that no function's row describes: its name, and the first path, text or system call that it read. */
+export function hookDetail(what: string, args: Args): string {
+  const call = args.find((a) => a.type === 'syscall64');
+  return words(quoteUnsafe(what), file(args) || (call?.name ?? call?.value.toString() ?? ''));
+}
+
 function nothing(): string {
   return '';
 }
@@ -79,7 +85,9 @@ function nothing(): string {
 /** The first file, path or descriptor; where a policy reads none, the first string. */
 function file(args: Args): string {
   const texts = args.filter(isText);
-  const argument = texts.find((a) => 'path' in a) ?? texts.find((a) => a.type === 'filename' || a.type === 'string');
+  const argument =
+    texts.find((a) => 'path' in a) ??
+    texts.find((a) => a.type === 'filename' || a.type === 'string' || a.type === 'data_loc');
   return argument === undefined ? '' : text(argument);
 }
 

@@ -5,12 +5,16 @@ import type {
   Process,
   ProcessExitEvent,
   ProcessKprobeEvent,
+  ProcessLsmEvent,
+  ProcessTracepointEvent,
+  ProcessUprobeEvent,
+  StackFrame,
   TracerEvent,
 } from '../../types/events.js';
 import { argumentJson } from './arguments-json.js';
 import { quoteJson } from './escape.js';
 import { machineNamespaces } from './host-namespaces.js';
-import { capabilitiesJson, stringField } from './json-fields.js';
+import { capabilitiesJson, longField, message, numberField, stringField } from './json-fields.js';
 
 /** Performance matters here: text is put together by hand, and what repeats is kept. */
 export function toJson(event: TracerEvent): string {
@@ -22,6 +26,12 @@ export function toJson(event: TracerEvent): string {
       return `{"process_exit":{${processPart(event)}${exitPart(event)}}${tail}`;
     case 'process_kprobe':
       return `{"process_kprobe":{${processPart(event)}${kprobePart(event)}}${tail}`;
+    case 'process_tracepoint':
+      return `{"process_tracepoint":{${processPart(event)}${tracepointPart(event)}}${tail}`;
+    case 'process_lsm':
+      return `{"process_lsm":{${processPart(event)}${lsmPart(event)}}${tail}`;
+    case 'process_uprobe':
+      return `{"process_uprobe":{${processPart(event)}${uprobePart(event)}}${tail}`;
     case 'lost': {
       const names = `"hook":${quoteJson(event.hook)},"policy_name":${quoteJson(event.policyName)}`;
       return `{"lost":{${names},"reason":"${event.reason}","count":${event.count}}${tail}`;
@@ -45,18 +55,74 @@ function exitPart(event: ProcessExitEvent): string {
   return `${signal}${status},"time":"${event.time}"`;
 }
 
-const ACTIONS: Readonly<Record<ProcessKprobeEvent['action'], string>> = { post: 'KPROBE_ACTION_POST' };
+const ACTIONS: Readonly<Record<ProcessKprobeEvent['action'], string>> = {
+  post: 'KPROBE_ACTION_POST',
+  signal: 'KPROBE_ACTION_SIGNAL',
+  sigkill: 'KPROBE_ACTION_SIGKILL',
+  override: 'KPROBE_ACTION_OVERRIDE',
+};
 
 function kprobePart(event: ProcessKprobeEvent): string {
-  let text = `,"function_name":${quoteJson(event.functionName)}`;
-  if (event.args.length > 0) text += `,"args":[${event.args.map(argumentJson).join(',')}]`;
+  let text = `,"function_name":${quoteJson(event.functionName)}${argsPart(event)}`;
   if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
-  text += `,"action":"${ACTIONS[event.action]}","policy_name":${quoteJson(event.policyName)}`;
+  text += actionPart(event);
   if (event.returnAction !== undefined) text += `,"return_action":"${ACTIONS[event.returnAction]}"`;
-  if (event.message !== undefined) text += stringField('message', event.message);
-  if (event.tags.length > 0) text += `,"tags":[${event.tags.map(quoteJson).join(',')}]`;
+  text += notesPart(event);
   if (event.data.length > 0) text += `,"data":[${event.data.map(argumentJson).join(',')}]`;
   return text;
+}
+
+function tracepointPart(event: ProcessTracepointEvent): string {
+  const names = `,"subsys":${quoteJson(event.subsystem)},"event":${quoteJson(event.event)}`;
+  return `${names}${argsPart(event)}${actionPart(event)}${notesPart(event)}`;
+}
+
+function lsmPart(event: ProcessLsmEvent): string {
+  return `,"function_name":${quoteJson(event.functionName)}${argsPart(event)}${actionPart(event)}${notesPart(event)}`;
+}
+
+function uprobePart(event: ProcessUprobeEvent): string {
+  let text = `,"path":${quoteJson(event.path)}${stringField('symbol', event.symbol)}${argsPart(event)}`;
+  if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
+  text += longField('offset', event.address ?? event.offset) + longField('ref_ctr_offset', event.refCtrOffset);
+  text += actionPart(event) + notesPart(event);
+  if (event.data.length > 0) text += `,"data":[${event.data.map(argumentJson).join(',')}]`;
+  return text;
+}
+
+type HookEvent = ProcessKprobeEvent | ProcessTracepointEvent | ProcessLsmEvent | ProcessUprobeEvent;
+
+function argsPart({ args }: HookEvent): string {
+  return args.length > 0 ? `,"args":[${args.map(argumentJson).join(',')}]` : '';
+}
+
+function actionPart(event: HookEvent): string {
+  return `,"action":"${ACTIONS[event.action]}","policy_name":${quoteJson(event.policyName)}${actedPart(event)}`;
+}
+
+function notesPart({ message, tags }: HookEvent): string {
+  const text = message === undefined ? '' : stringField('message', message);
+  return tags.length > 0 ? `${text},"tags":[${tags.map(quoteJson).join(',')}]` : text;
+}
+
+/** What only some events have, of which the protocol knows the stack traces. */
+function actedPart(event: HookEvent): string {
+  const { actions, policyMode, suppressed, kernelStack, userStack } = event;
+  let text = '';
+  if (policyMode !== undefined) text += `,"policy_mode":"${policyMode}","actions":${JSON.stringify(actions)}`;
+  text += numberField('suppressed', suppressed);
+  if (kernelStack !== undefined) text += `,"kernel_stack_trace":[${kernelStack.map(frameJson).join(',')}]`;
+  if (userStack !== undefined) text += `,"user_stack_trace":[${userStack.map(frameJson).join(',')}]`;
+  return text;
+}
+
+function frameJson({ address, offset, symbol, module }: StackFrame): string {
+  return message(
+    longField('address', address ?? 0n),
+    longField('offset', offset ?? 0n),
+    stringField('symbol', symbol ?? ''),
+    stringField('module', module ?? ''),
+  );
 }
 
 /** A process repeats in every event of its own and of its children: all but the thread id is made once. */

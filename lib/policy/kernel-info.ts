@@ -6,6 +6,23 @@ export interface ElfInfo {
   readonly symbols: ReadonlySet<string>;
   /** `PROVIDER:NAME` of the static probes. */
   readonly probes: ReadonlySet<string>;
+  /** Of the linker's note, in hexadecimal digits. */
+  readonly buildId?: string;
+  /** Parts of the file that are mapped when it runs. */
+  readonly segments: readonly Segment[];
+}
+
+export interface Segment {
+  readonly address: bigint;
+  readonly offset: bigint;
+  /** Bytes. */
+  readonly size: bigint;
+}
+
+/** Where in the file an address is; undefined where it is in no part of it. */
+export function fileOffset({ segments }: Pick<ElfInfo, 'segments'>, address: bigint): bigint | undefined {
+  const segment = segments.find((each) => address >= each.address && address < each.address + each.size);
+  return segment === undefined ? undefined : segment.offset + (address - segment.address);
 }
 
 /** Files of the machine that the checks run on. */

@@ -46,6 +46,7 @@ const common: Record<string, Field> = {
     'Filters: the first selector all of whose filters hold has matched; without any, everything matches.',
   ),
   args: optional(list(argument), 'Parameters to read.'),
+  optional: optional(boolean, 'Our own: leave the hook out where what it is on is not there.', false),
 };
 
 const data = optional(list(argument), 'Values to read that are not parameters.');
@@ -83,7 +84,10 @@ const uprobe = object({
   offsets: optional(list(uint64), 'Offsets in the file.'),
   addrs: optional(list(uint64), 'Virtual addresses in the file.'),
   refCtrOffsets: optional(list(uint64), 'Offsets of the reference counters, one for each symbol or offset.'),
-  binaryDigests: optional(list(text), 'SHA-256 digests of which the file must have one.'),
+  binaryDigests: optional(
+    list(text),
+    'Digests of which the file must have one: sha1, sha256, sha384, sha512 or build-id, as `sha256:HEX`.',
+  ),
   btfPath: optional(text, 'File with the types of the program.'),
   ignore: optional(
     object({ digestVerificationFailure: optional(boolean, 'Leave the hook out where no digest fits.') }),

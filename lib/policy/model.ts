@@ -46,6 +46,8 @@ export interface LabelSelectorData {
 export interface HookData {
   readonly call?: string;
   readonly syscall?: boolean;
+  /** Our own: the same as `ignore.callNotFound`. */
+  readonly optional?: boolean;
   readonly subsystem?: string;
   readonly event?: string;
   readonly raw?: boolean;

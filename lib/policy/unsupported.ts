@@ -3,11 +3,12 @@
  * Nothing that is written in a policy is passed over. Each entry goes away when the kernel side learns it.
  */
 import type { DiagnosticCode } from './codes.js';
-import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from './model.js';
+import type { ArgData, Hook, HookData, PolicyData, SelectorData } from './model.js';
 import type { Report } from './report.js';
-import { HOOK_KINDS } from './vocabulary.js';
+import { findInActions } from './unsupported-actions.js';
+import { ARG_TYPES, HOOK_KINDS, type ArgTypeName, type HookKind, type ValueClass } from './vocabulary.js';
 
-type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
+export type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
 
 export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
   const add: Add = (code, container, key, message, hint) => {
@@ -15,9 +16,9 @@ export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], repo
   };
   findInPolicy(policy, add, report);
   for (const hook of hooks) {
-    if (hook.kind !== 'kprobes') continue;
+    if (!LOADABLE.has(hook.kind)) continue;
     findInHook(hook, add);
-    for (const selector of hook.selectors) findInSelector(selector, add);
+    for (const selector of hook.selectors) findInSelector(selector, hook.kind, add);
   }
 }
 
@@ -29,8 +30,8 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
     add('UNSUPPORTED_SCOPE', policy, 'kind', 'policies for one namespace of a cluster cannot be loaded yet', hint);
   }
   for (const kind of HOOK_KINDS) {
-    if (kind === 'kprobes' || (spec[kind] ?? []).length === 0) continue;
-    add('UNSUPPORTED_HOOK', spec, kind, `${kind} cannot be loaded yet`, HOOK_HINTS[kind]);
+    if (LOADABLE.has(kind) || (spec[kind] ?? []).length === 0) continue;
+    add('UNSUPPORTED_HOOK', spec, kind, `${kind} cannot be loaded yet`, HOOK_HINTS[kind] ?? 'remove them');
   }
   for (const scope of ['podSelector', 'containerSelector', 'hostSelector', 'nodeSelector'] as const) {
     if (spec[scope] === undefined) continue;
@@ -65,13 +66,17 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
   for (const option of spec.options ?? []) findInOption(option, add, report);
 }
 
-const HOOK_HINTS = {
-  fentries: 'write them under kprobes, which take the trampoline where the kernel has it',
-  tracepoints: 'use a kprobe on the function that the tracepoint is in',
-  uprobes: 'observe the system calls of the program by kprobes with matchBinaries',
+const LOADABLE: ReadonlySet<HookKind> = new Set<HookKind>([
+  'kprobes',
+  'fentries',
+  'tracepoints',
+  'uprobes',
+  'lsmhooks',
+]);
+
+const HOOK_HINTS: Readonly<Partial<Record<HookKind, string>>> = {
   usdts: 'observe the system calls of the program by kprobes with matchBinaries',
-  lsmhooks: 'use a kprobe on security_NAME with `syscall: false`',
-} as const;
+};
 
 /** Settings that hold already: nothing is enforced, and kprobe.multi is not used. */
 function findInOption(option: { name?: string; value?: string }, add: Add, report: Report): void {
@@ -81,50 +86,78 @@ function findInOption(option: { name?: string; value?: string }, add: Add, repor
   add('UNSUPPORTED_OPTION', option, 'name', `the option ${option.name} has no meaning here`, 'remove it');
 }
 
-function findInHook({ data }: Hook, add: Add): void {
+function findInHook({ kind, data }: Hook, add: Add): void {
+  const hasFields = kind === 'tracepoints' && data.raw !== true;
   const returned = data.return === true && data.returnArg !== undefined ? [data.returnArg] : [];
-  for (const arg of [...(data.args ?? []), ...(data.data ?? []), ...returned]) findInArg(arg, add);
+  for (const arg of [...(data.args ?? []), ...(data.data ?? []), ...returned]) {
+    findInArg(arg, hasFields, add);
+    if (kind !== 'kprobes') findRegister(arg, kind, add);
+    if (kind === 'uprobes') findKernelObject(arg, add);
+  }
+  if (kind === 'uprobes') findInUprobe(data, add);
   if (data.returnArgAction !== undefined)
     add('UNSUPPORTED_ACTION', data, 'returnArgAction', 'sockets are not tracked yet', 'remove it');
 }
 
-function findInArg(arg: ArgData, add: Add): void {
+/** Of a field only its place is known, not how much is there. */
+const SIZED: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>(['char_buf', 'const_buf', 'char_iovec']);
+
+function findInArg(arg: ArgData, isField: boolean, add: Add): void {
   if (arg.type === 'auto') {
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', 'the type is not found out from the kernel yet', 'name the type');
-  } else if (arg.type === 'data_loc') {
+  } else if (arg.type === 'data_loc' && !isField) {
     const message = 'data_loc is a field of tracepoints, which functions do not have';
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the parameter as string or char_buf');
+  } else if (isField && arg.type !== undefined && SIZED.has(arg.type)) {
+    const message = `${arg.type} cannot be read from a field of a tracepoint yet`;
+    add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read a text as string; or the parameter with `raw: true`');
+  } else if (isField && arg.type === 'fd') {
+    const message = 'the file of a descriptor cannot be read from a field of a tracepoint yet';
+    add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read its number as int');
   }
 }
 
-function findInSelector(selector: SelectorData, add: Add): void {
+/** What a function of a program can be given. */
+const OF_PROGRAMS: ReadonlySet<ValueClass> = new Set<ValueClass>([
+  'signed',
+  'unsigned',
+  'capability',
+  'syscall',
+  'nop',
+  'auto',
+]);
+const TEXTS_OF_PROGRAMS: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
+  'string', 'char_buf', 'const_buf', 'char_iovec', 'sockaddr', 'sockaddr_un', 'fd', 'data_loc',
+]); // prettier-ignore
+
+function findKernelObject(arg: ArgData, add: Add): void {
+  const { type, source } = arg;
+  if (type === undefined || source === 'current_task') return;
+  if (OF_PROGRAMS.has(ARG_TYPES[type].class) || TEXTS_OF_PROGRAMS.has(type)) return;
+  const message = `${type} is an object of the kernel, which functions of programs are not given`;
+  add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'use string, char_buf or a number');
+}
+
+function findInUprobe(data: HookData, add: Add): void {
+  if (data.btfPath !== undefined)
+    add('UNSUPPORTED_HOOK', data, 'btfPath', 'btfPath cannot be honoured yet', 'remove it');
+}
+
+function findRegister(arg: ArgData, kind: HookKind, add: Add): void {
+  if (arg.source !== 'pt_regs' || kind === 'uprobes') return;
+  add('UNSUPPORTED_ARG_TYPE', arg, 'source', `${kind} have no registers`, 'use a kprobe');
+}
+
+function findInSelector(selector: SelectorData, kind: HookKind, add: Add): void {
   for (const field of ['matchWorkloads', 'matchReturnActions'] as const) {
     const value = selector[field];
     if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
     add('UNSUPPORTED_FILTER', selector, field, `${field} cannot be honoured yet`, FIELD_HINTS[field]);
   }
-  for (const action of selector.matchActions ?? []) findInAction(action, add);
+  findInActions(selector.matchActions ?? [], kind, add);
 }
 
 const FIELD_HINTS = {
   matchWorkloads: 'narrow the selector by matchBinaries, matchPIDs or matchNamespaces',
   matchReturnActions: 'filter by matchReturnArgs, and act on the events',
 } as const;
-
-function findInAction(action: ActionData, add: Add): void {
-  if (action.action === undefined) return;
-  if (action.action !== 'Post') {
-    add(
-      'UNSUPPORTED_ACTION',
-      action,
-      'action',
-      `${action.action} cannot be done yet`,
-      'use Post, which reports the event',
-    );
-    return;
-  }
-  for (const field of ['rateLimit', 'rateLimitScope', 'imaHash', 'kernelStackTrace', 'userStackTrace'] as const) {
-    if (action[field] === undefined || action[field] === false) continue;
-    add('UNSUPPORTED_ACTION', action, field, `${field} of Post is not honoured yet`, 'remove it');
-  }
-}

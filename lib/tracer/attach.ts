@@ -1,36 +1,16 @@
-/** How a hook is attached here: which kernel function, by which mechanism, in how many programs. */
-import type { HookImage } from '../policy/image.js';
+/** How a hook is attached here. Of kernel functions: which one, by which mechanism, in how many programs. */
 import { KernelError } from '../errors.js';
-import {
-  kernelDetail,
-  notPermitted,
-  withReason,
-  type NativeBinding,
-  type NativeError,
-  type NativeFeatures,
-  type NativeHookSpec,
-  type NativeSession,
-} from '../native/binding.js';
+import type { NativeError } from '../native/binding.js';
+import type { HookImage } from '../policy/image.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { HookStatus } from '../../types/tracer.js';
-import { hostNamespaces } from '../output/host-namespaces.js';
 import { valuesOf } from '../wire/context.js';
-import { encodeHook, type EncodeContext } from '../wire/encode.js';
+import { overrides } from '../wire/actions.js';
 import { isLate } from '../wire/reads.js';
-import { inodesOf, isRegister, placeOf, registersOf, resolveValues, voidPointers } from './values.js';
-
-export interface AttachContext {
-  readonly binding: NativeBinding;
-  readonly session: NativeSession;
-  readonly features: NativeFeatures;
-  readonly attach: 'auto' | 'fentry' | 'kprobe';
-  readonly selfTgid: number;
-}
-
-export interface Attached {
-  readonly functionName: string;
-  readonly attach: HookStatus['attach'];
-}
+import { attachElsewhere } from './attach-elsewhere.js';
+import { loadHook, placesOf, toKernelError, type AttachContext, type Attached, type HookPlaces } from './load.js';
+import { checkOverride, overrideRefused } from './overrides.js';
+import { isRegister, placeOf, voidPointers } from './values.js';
 
 interface Prototype {
   readonly params: number;
@@ -39,11 +19,19 @@ interface Prototype {
 
 type Mechanism = 'fentry' | 'kprobe';
 
-/** What does not depend on the mechanism. */
-type HookPlaces = Pick<EncodeContext, 'resolved' | 'registers' | 'inodes' | 'hostNamespaces'>;
-
 /** Returns undefined when the function is not there and the policy allows that. */
 export function attachHook(
+  hook: HookImage,
+  id: number,
+  processBits: readonly number[],
+  context: AttachContext,
+  kernel: KernelInfo,
+): Attached | undefined {
+  if (hook.kind === 'kprobe' || hook.kind === 'fentry') return attachFunction(hook, id, processBits, context, kernel);
+  return attachElsewhere(hook, id, processBits, context, kernel);
+}
+
+function attachFunction(
   hook: HookImage,
   id: number,
   processBits: readonly number[],
@@ -56,18 +44,15 @@ export function attachHook(
     return undefined;
   }
   checkPrototype(hook, functionName, prototype);
-  const places: HookPlaces = {
-    resolved: resolveValues(hook, functionName, kernel),
-    registers: registersOf(hook, kernel, process.arch),
-    inodes: inodesOf(hook, context.session),
-    hostNamespaces: initialNamespaces(),
-  };
+  const places = placesOf(hook, kernel.function(functionName), context, kernel);
   let failure: KernelError | undefined;
   for (const mechanism of mechanisms(hook, context, prototype)) {
     try {
       return attachBy(mechanism, hook, id, functionName, prototype, processBits, places, context, kernel);
     } catch (error) {
-      failure ??= toKernelError(error as NativeError, hook, functionName);
+      failure ??=
+        overrideRefused(error as NativeError, hook) ??
+        toKernelError(error as NativeError, hook, `the function ${functionName}`);
     }
   }
   if (hook.ignoreCallNotFound === true && (failure === undefined || failure.code === 'HOOK_NOT_FOUND')) {
@@ -108,8 +93,14 @@ function readsReturn(hook: HookImage): boolean {
   return hook.returnArg !== undefined || valuesOf(hook).some((value) => isLate(value) && value.returnCopy !== true);
 }
 
+/** `fentries` are what they say, however the tracer was opened. */
+function wayOf(hook: HookImage, { attach }: AttachContext): AttachContext['attach'] {
+  return hook.kind === 'fentry' ? 'fentry' : attach;
+}
+
 function mechanisms(hook: HookImage, context: AttachContext, prototype: Prototype | null): Mechanism[] {
-  const { attach, features } = context;
+  const { features } = context;
+  const attach = wayOf(hook, context);
   const register = valuesOf(hook).find(isRegister);
   if (register !== undefined && attach === 'fentry') {
     throw new KernelError(
@@ -126,29 +117,14 @@ function mechanisms(hook: HookImage, context: AttachContext, prototype: Prototyp
   return result;
 }
 
-function initialNamespaces(): EncodeContext['hostNamespaces'] {
-  const { uts, ipc, mnt, pid, pidForChildren, net, time, timeForChildren, cgroup, user } = hostNamespaces();
-  return {
-    Uts: uts,
-    Ipc: ipc,
-    Mnt: mnt,
-    Pid: pid,
-    PidForChildren: pidForChildren,
-    Net: net,
-    Time: time,
-    TimeForChildren: timeForChildren,
-    Cgroup: cgroup,
-    User: user,
-  };
-}
-
 function noMechanism(
   hook: HookImage,
   functionName: string,
   prototype: Prototype | null,
   context: AttachContext,
 ): KernelError {
-  const { features, attach } = context;
+  const { features } = context;
+  const attach = wayOf(hook, context);
   const wanted = attach === 'auto' ? ['fentry', 'kprobe'] : [attach];
   const available = wanted.some((name) => features[name as Mechanism] === '');
   if (available && prototype === null) {
@@ -184,66 +160,24 @@ function attachBy(
 ): Attached {
   // also a buffer that the function fills is there only when it returns
   const returns = valuesOf(hook).some(isLate) || hook.returnArg !== undefined;
-  const pair = returns && (mechanism === 'kprobe' || !leavesArgumentsAlone(hook));
-  const onDemand = context.binding.kernelHasStruct('bpf_mem_alloc');
-  const encoded = encodeHook(hook, {
-    id,
-    selfTgid: context.selfTgid,
-    pair,
-    params: prototype?.params ?? 0,
-    processBits,
-    onDemand,
-    byHelper: mechanism === 'fentry' ? voidPointers(hook, functionName, kernel) : new Set(),
-    ...places,
-  });
-  const spec: NativeHookSpec = {
-    id,
-    object: `${mechanism}_${context.features.directRead === '' ? 'direct' : 'probe'}`,
-    target: functionName,
+  checkOverride(hook, mechanism, returns);
+  const override = overrides(hook);
+  const pair = returns && (mechanism === 'kprobe' || override || !leavesArgumentsAlone(hook));
+  const attachment = {
     mechanism,
+    target: functionName,
     entry: !returns || pair,
     return: returns,
-    config: encoded.config,
-    code: encoded.code,
-    maps: encoded.maps,
+    overrides: override && mechanism === 'fentry',
   };
-  context.session.addHook(spec);
-  return { functionName, attach: attachName(mechanism, returns, pair) };
+  const byHelper = mechanism === 'fentry' ? voidPointers(hook, functionName, kernel) : new Set<number>();
+  loadHook(hook, id, attachment, { params: prototype?.params ?? 0, processBits, byHelper }, places, context);
+  return { functionName, attach: attachName(mechanism, returns, pair, override) };
 }
 
-function attachName(mechanism: Mechanism, returns: boolean, pair: boolean): HookStatus['attach'] {
+function attachName(mechanism: Mechanism, returns: boolean, pair: boolean, override: boolean): HookStatus['attach'] {
   if (mechanism === 'kprobe') return returns ? 'kprobe+kretprobe' : 'kprobe';
+  if (override) return pair ? 'fmod_ret+fexit' : 'fmod_ret';
   if (pair) return 'fentry+fexit';
   return returns ? 'fexit' : 'fentry';
-}
-
-function toKernelError(error: NativeError, hook: HookImage, functionName: string): KernelError {
-  if (error instanceof KernelError) return error;
-  const place = `${hook.position.file}:${hook.position.line}:${hook.position.column}`;
-  // EBUSY: the types have the function, but there is no place in its code where it can be traced
-  const unprobed = error.code === 'HOOK_ATTACH' && (error.errno === 'ENOENT' || error.errno === 'EBUSY');
-  const missing = error.code === 'NO_SUCH_FUNCTION' || unprobed;
-  const detail = kernelDetail(error);
-  if (missing) {
-    return new KernelError(
-      'HOOK_NOT_FOUND',
-      `${place}: this kernel has no function ${functionName}, or it cannot be probed`,
-      'check the name, and whether the compiler inlined it; `ignore: {callNotFound: true}` makes the hook optional',
-      detail,
-    );
-  }
-  if (notPermitted(error)) {
-    return new KernelError(
-      'NOT_PERMITTED',
-      `${place}: not permitted to attach to ${functionName}: ${error.message}`,
-      'CAP_BPF and CAP_PERFMON (or root) are needed, and a kernel that is not locked down',
-      detail,
-    );
-  }
-  return new KernelError(
-    error.code ?? 'HOOK_LOAD',
-    `${place}: ${withReason(error)}`,
-    'the `log` of this error has what the kernel said',
-    detail,
-  );
 }

@@ -1,4 +1,5 @@
 /** One iterator's end of the stream: what waits for it, and what it lost by being slow. */
+import { placeName } from '../output/places.js';
 import type { LossReason, TracerEvent } from '../../types/events.js';
 import type { EventsOptions } from '../../types/tracer.js';
 import { eventFilter } from '../output/filters.js';
@@ -82,8 +83,8 @@ export class Consumer {
   }
 
   #drop(event: TracerEvent): void {
-    const hook = event.type === 'process_kprobe' ? event.functionName : event.type === 'lost' ? event.hook : event.type;
-    const policyName = event.type === 'process_kprobe' || event.type === 'lost' ? event.policyName : '';
+    const hook = hookNameOf(event);
+    const policyName = 'policyName' in event ? event.policyName : '';
     const count = event.type === 'lost' ? event.count : 1;
     const key = `${policyName}\0${hook}`;
     const entry = this.#dropped.get(key);
@@ -199,5 +200,22 @@ export class EventIterator implements AsyncIterableIterator<TracerEvent> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+}
+
+/** As losses name it. */
+function hookNameOf(event: TracerEvent): string {
+  switch (event.type) {
+    case 'process_kprobe':
+    case 'process_lsm':
+      return event.functionName;
+    case 'process_uprobe':
+      return placeName(event);
+    case 'process_tracepoint':
+      return `${event.subsystem}/${event.event}`;
+    case 'lost':
+      return event.hook;
+    default:
+      return event.type;
   }
 }

@@ -4,18 +4,26 @@ import type {
   HookArgument,
   LossReason,
   LostEvent,
+  PerformedAction,
   Process,
   ProcessExecEvent,
   ProcessExitEvent,
   ProcessKprobeEvent,
+  ProcessLsmEvent,
+  ProcessTracepointEvent,
+  StackFrame,
+  ProcessUprobeEvent,
+  TracerEvent,
 } from '../../types/events.js';
-import type { HookImage, ValueImage } from '../policy/image.js';
+import type { HookImage, SelectorActions, ProgramPlace, ValueImage } from '../policy/image.js';
 import { signalName } from '../output/signals.js';
 import { formatTime } from '../process/clock.js';
 import type { ProcessImage } from '../process/process.js';
 import { decodeArgument } from '../wire/arguments.js';
 import { EventExit, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
+import { mainAction, performedActions, policyModeOf } from './performed.js';
+import { addressesOf, kernelFrames, userFrames } from './stacks.js';
 
 /** A hook that is loaded, as its events need it. */
 export interface LoadedHook {
@@ -23,6 +31,8 @@ export interface LoadedHook {
   readonly policyName: string;
   readonly functionName: string;
   readonly image: HookImage;
+  /** Stack traces have addresses. */
+  readonly stackAddresses?: boolean;
 }
 
 abstract class RecordEvent {
@@ -108,59 +118,65 @@ export class ExitEvent extends RecordEvent {
   }
 }
 
-export class KprobeEvent extends RecordEvent {
+/** Of a hook of a policy: what all kinds have. */
+abstract class HookEvent extends RecordEvent {
   #args: readonly HookArgument[] | undefined;
-  #data: readonly HookArgument[] | undefined;
+  #userStack: readonly StackFrame[] | undefined;
 
   constructor(
     slab: Slab,
     at: number,
     process: ProcessImage,
-    private readonly hook: LoadedHook,
+    protected readonly hook: LoadedHook,
   ) {
     super(slab, at, process);
-  }
-
-  get type(): 'process_kprobe' {
-    return 'process_kprobe';
   }
 
   get policyName(): string {
     return this.hook.policyName;
   }
 
-  get functionName(): string {
-    return this.hook.functionName;
-  }
-
   get args(): readonly HookArgument[] {
-    this.#args ??= this.#decode(this.hook.image.args, 0);
+    this.#args ??= this.decode(this.hook.image.args, 0);
     return this.#args;
   }
 
-  get data(): readonly HookArgument[] {
-    const { args, data } = this.hook.image;
-    this.#data ??= this.#decode(data, args.length);
-    return this.#data;
-  }
-
-  get return(): HookArgument | undefined {
-    const { args, data, returnArg } = this.hook.image;
-    return returnArg === undefined ? undefined : this.#decode([returnArg], args.length + data.length)[0];
-  }
-
   /** Slots are those of args, then data, then the return value. */
-  #decode(values: readonly ValueImage[], first: number): HookArgument[] {
+  protected decode(values: readonly ValueImage[], first: number): HookArgument[] {
     const size = this.slab.u32(this.at + EventHeader.size);
     return values.flatMap((value, i) => decodeArgument(this.slab, this.at, size, first + i, value) ?? []);
   }
 
-  get action(): 'post' {
-    return 'post';
+  get action(): PerformedAction['action'] {
+    return mainAction(this.actions);
   }
 
-  get returnAction(): 'post' | undefined {
-    return this.hook.image.returnArg === undefined ? undefined : 'post';
+  get actions(): readonly PerformedAction[] {
+    return performedActions(this.slab, this.at, this.#selectorActions);
+  }
+
+  get policyMode(): 'enforce' | 'monitor' | undefined {
+    return policyModeOf(this.slab, this.at, this.#selectorActions);
+  }
+
+  get #selectorActions(): SelectorActions | undefined {
+    return this.hook.image.actions?.[this.selector];
+  }
+
+  get suppressed(): number {
+    return Number(this.slab.u64(this.at + EventHook.suppressed));
+  }
+
+  get kernelStack(): readonly StackFrame[] | undefined {
+    const addresses = addressesOf(this.slab, this.at, EventHook.kernelStack);
+    return addresses && kernelFrames(addresses, this.hook.stackAddresses === true);
+  }
+
+  /** Modules are looked up at the first time that somebody asks: a process that has ended by then has none. */
+  get userStack(): readonly StackFrame[] | undefined {
+    const addresses = addressesOf(this.slab, this.at, EventHook.userStack);
+    this.#userStack ??= addresses && userFrames(addresses, this.process.pid, this.hook.stackAddresses === true);
+    return this.#userStack;
   }
 
   get message(): string | undefined {
@@ -177,20 +193,134 @@ export class KprobeEvent extends RecordEvent {
   }
 
   protected override plain(): Record<string, unknown> {
-    const { type, policyName, functionName, args, data, action, message, tags, selector } = this;
-    return {
-      type,
-      ...super.plain(),
-      policyName,
-      functionName,
-      args,
-      data,
-      return: this.return,
-      action,
-      message,
-      tags,
-      selector,
-    };
+    const { policyName, args, action, actions, policyMode, suppressed, kernelStack, userStack } = this;
+    const { message, tags, selector } = this;
+    const done = { action, actions, policyMode, suppressed, kernelStack, userStack };
+    return { ...super.plain(), policyName, args, ...done, message, tags, selector };
+  }
+}
+
+/** Of a function: it may have values that are no parameters, and a return value. */
+abstract class FunctionEvent extends HookEvent {
+  #data: readonly HookArgument[] | undefined;
+
+  get data(): readonly HookArgument[] {
+    const { args, data } = this.hook.image;
+    this.#data ??= this.decode(data, args.length);
+    return this.#data;
+  }
+
+  get return(): HookArgument | undefined {
+    const { args, data, returnArg } = this.hook.image;
+    return returnArg === undefined ? undefined : this.decode([returnArg], args.length + data.length)[0];
+  }
+
+  get returnAction(): 'post' | undefined {
+    return this.hook.image.returnArg === undefined ? undefined : 'post';
+  }
+
+  protected override plain(): Record<string, unknown> {
+    return { ...super.plain(), data: this.data, return: this.return };
+  }
+}
+
+export class KprobeEvent extends FunctionEvent {
+  get type(): 'process_kprobe' {
+    return 'process_kprobe';
+  }
+
+  get functionName(): string {
+    return this.hook.functionName;
+  }
+
+  protected override plain(): Record<string, unknown> {
+    return { type: this.type, functionName: this.functionName, ...super.plain() };
+  }
+}
+
+export class TracepointEvent extends HookEvent {
+  get type(): 'process_tracepoint' {
+    return 'process_tracepoint';
+  }
+
+  get subsystem(): string {
+    return this.hook.image.tracepoint?.subsystem ?? '';
+  }
+
+  get event(): string {
+    return this.hook.image.tracepoint?.event ?? '';
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { type, subsystem, event } = this;
+    return { type, subsystem, event, ...super.plain() };
+  }
+}
+
+export class LsmEvent extends HookEvent {
+  get type(): 'process_lsm' {
+    return 'process_lsm';
+  }
+
+  get functionName(): string {
+    return this.hook.functionName;
+  }
+
+  protected override plain(): Record<string, unknown> {
+    return { type: this.type, functionName: this.functionName, ...super.plain() };
+  }
+}
+
+export class UprobeEvent extends FunctionEvent {
+  get type(): 'process_uprobe' {
+    return 'process_uprobe';
+  }
+
+  get path(): string {
+    return this.#program.path;
+  }
+
+  get symbol(): string {
+    return this.#program.symbol ?? '';
+  }
+
+  get offset(): bigint {
+    return this.#program.symbolOffset ?? this.#program.fileOffset ?? 0n;
+  }
+
+  get address(): bigint | undefined {
+    return this.#program.address;
+  }
+
+  get refCtrOffset(): bigint {
+    return this.#program.refCtrOffset ?? 0n;
+  }
+
+  get #program(): ProgramPlace {
+    return this.hook.image.program ?? NO_PLACE;
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { type, path, symbol, offset, address } = this;
+    return { type, path, symbol, offset, address, ...super.plain() };
+  }
+}
+
+/** Of hooks of other kinds. */
+const NO_PLACE: ProgramPlace = { path: '' };
+
+/** The event of a record of this hook. */
+export function hookEvent(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): TracerEvent {
+  switch (hook.image.kind) {
+    case 'tracepoint':
+    case 'raw_tracepoint':
+      return new TracepointEvent(slab, at, process, hook) as TracerEvent;
+    case 'lsm':
+      return new LsmEvent(slab, at, process, hook) as TracerEvent;
+    case 'uprobe':
+      return new UprobeEvent(slab, at, process, hook) as TracerEvent;
+    default:
+      return new KprobeEvent(slab, at, process, hook) as TracerEvent;
   }
 }
 
@@ -218,4 +348,7 @@ export type ContractChecks = [
   Check<ExecEvent, Optional<ProcessExecEvent>>,
   Check<ExitEvent, Optional<ProcessExitEvent>>,
   Check<KprobeEvent, Optional<ProcessKprobeEvent>>,
+  Check<TracepointEvent, Optional<ProcessTracepointEvent>>,
+  Check<LsmEvent, Optional<ProcessLsmEvent>>,
+  Check<UprobeEvent, Optional<ProcessUprobeEvent>>,
 ];

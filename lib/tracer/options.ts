@@ -1,5 +1,6 @@
 /** Checks and completes TracerOptions. */
 import { hostname } from 'node:os';
+import type { PolicyMode } from '../../types/policy.js';
 import type { EventsOptions, TracerOptions } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
 
@@ -10,10 +11,24 @@ export interface ResolvedOptions {
   readonly nodeName: string;
   readonly includeSelf: boolean;
   readonly maxQueued: number;
+  readonly enforcement: boolean;
+  readonly mode: PolicyMode | undefined;
+  readonly stackAddresses: boolean;
 }
 
 const MIB = 1024 * 1024;
-const KNOWN = new Set(['policies', 'attach', 'bufferSize', 'coalesceMs', 'nodeName', 'includeSelf', 'maxQueued']);
+const KNOWN = new Set([
+  'policies',
+  'attach',
+  'bufferSize',
+  'coalesceMs',
+  'nodeName',
+  'includeSelf',
+  'maxQueued',
+  'enforcement',
+  'mode',
+  'stackAddresses',
+]);
 
 /** Throws PolytraceError BAD_OPTION. */
 export function resolveOptions(options: TracerOptions): ResolvedOptions {
@@ -34,16 +49,36 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   if (typeof coalesceMs !== 'number' || !(coalesceMs >= 0 && coalesceMs <= 1000)) {
     throw badOption('coalesceMs', `is ${coalesceMs}`, '0 to 1000');
   }
+  const { enforcement = false, mode, stackAddresses = false } = options;
+  if (typeof enforcement !== 'boolean') throw badOption('enforcement', `is ${String(enforcement)}`, 'true or false');
+  if (typeof stackAddresses !== 'boolean') {
+    throw badOption('stackAddresses', `is ${String(stackAddresses)}`, 'true or false');
+  }
+  checkMode(mode);
   if (typeof includeSelf !== 'boolean') throw badOption('includeSelf', `is ${String(includeSelf)}`, 'true or false');
   if (!Number.isInteger(maxQueued) || maxQueued < 1) {
     throw badOption('maxQueued', `is ${maxQueued}`, 'a whole number from 1');
   }
   const nodeName = options.nodeName ?? process.env['NODE_NAME'] ?? hostname();
   if (typeof nodeName !== 'string' || nodeName === '') throw badOption('nodeName', 'is no text', 'the name of a node');
-  return { attach, bufferSize, coalesceMs, nodeName, includeSelf, maxQueued };
+  return { attach, bufferSize, coalesceMs, nodeName, includeSelf, maxQueued, enforcement, mode, stackAddresses };
 }
 
-const EVENT_TYPES = ['process_exec', 'process_exit', 'process_kprobe', 'lost'];
+/** Throws PolytraceError BAD_OPTION. */
+export function checkMode(mode: unknown): void {
+  if (mode === undefined || mode === 'enforce' || mode === 'monitor') return;
+  throw badOption('mode', `is ${String(mode)}`, 'enforce or monitor');
+}
+
+const EVENT_TYPES = [
+  'process_exec',
+  'process_exit',
+  'process_kprobe',
+  'process_tracepoint',
+  'process_uprobe',
+  'process_lsm',
+  'lost',
+];
 const EVENTS_KNOWN = ['types', 'policyNames', 'signal'];
 
 /** Throws PolytraceError BAD_OPTION: a misspelt type would otherwise wait for ever. */

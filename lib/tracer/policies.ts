@@ -1,24 +1,17 @@
-/** The policies of a tracer: loaded whole or not at all, listed, removed. */
-import { fileURLToPath } from 'node:url';
-import type { Diagnostic } from '../../types/errors.js';
-import type { Policy } from '../../types/policy.js';
-import type { HookStatus, PolicySource, PolicyStatus } from '../../types/tracer.js';
-import { KernelError, PolicyError, PolytraceError } from '../errors.js';
-import type { HookImage } from '../policy/image.js';
+/** The policies of a tracer: loaded whole or not at all, listed, switched, replaced, removed. */
 import type { KernelInfo } from '../../types/kernel.js';
+import type { PolicyMode } from '../../types/policy.js';
+import type { HookStatus, LoadOptions, PolicySource, PolicyStatus } from '../../types/tracer.js';
+import { KernelError, PolytraceError } from '../errors.js';
 import { loadKernelInfo } from '../native/btf.js';
-import {
-  checkPolicy,
-  compilePolicy,
-  expandPolicyPaths,
-  loadPolicyFile,
-  parsePolicy,
-  type PolicyImage,
-} from '../policy/index.js';
+import type { HookImage, PolicyImage } from '../policy/image.js';
+import { enforces } from '../wire/actions.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
-import { attachHook, type AttachContext } from './attach.js';
+import { attachHook } from './attach.js';
 import type { LoadedHook } from './events.js';
+import type { AttachContext } from './load.js';
 import { ProcessSets } from './process-sets.js';
+import { compileAll } from './sources.js';
 
 /** A program that was detached may still be running on another CPU, and write its record. */
 const LINGER_MS = 100;
@@ -26,20 +19,37 @@ const LINGER_MS = 100;
 interface LoadedPolicy {
   readonly image: PolicyImage;
   readonly file: string;
-  readonly hooks: readonly (Omit<HookStatus, 'lost'> & { readonly id: number })[];
+  readonly mode: PolicyMode;
+  /** Undefined while it is disabled: then nothing of it is in the kernel. */
+  readonly attached: AttachedPolicy | undefined;
+}
+
+interface AttachedPolicy {
+  readonly hooks: readonly (Omit<HookStatus, 'lost'> & { readonly id: number; readonly counted: readonly number[] })[];
+  readonly skipped: readonly string[];
   readonly processBits: readonly number[];
+}
+
+/** How a policy's events are told, and whether it may act. */
+export interface PolicySetOptions {
+  readonly enforcement: boolean;
+  readonly stackAddresses: boolean;
 }
 
 export class PolicySet {
   readonly #context: AttachContext;
+  readonly #options: PolicySetOptions;
   readonly #processes: ProcessSets;
   readonly #policies = new Map<string, LoadedPolicy>();
   /** By id; those of removed policies stay until their last records have been read. */
   readonly #hooks = new Map<number, LoadedHook>();
   #retired: { readonly id: number; readonly since: number }[] = [];
+  /** Of those that are protected; undefined as long as nothing acts on processes. */
+  #parent: number | undefined;
 
-  constructor(context: AttachContext) {
+  constructor(context: AttachContext, options: PolicySetOptions) {
     this.#context = context;
+    this.#options = options;
     this.#processes = new ProcessSets(context.session);
   }
 
@@ -49,6 +59,7 @@ export class PolicySet {
 
   /** The ring is empty: nothing of a hook that was removed a while ago is left in it. */
   onRingEmpty(): void {
+    if (this.#parent !== undefined && this.#parent !== process.ppid) this.#protect();
     if (this.#retired.length === 0) return;
     const until = performance.now() - LINGER_MS;
     for (const { id, since } of this.#retired) if (since <= until) this.#hooks.delete(id);
@@ -56,7 +67,7 @@ export class PolicySet {
   }
 
   /** All of them or none. */
-  add(sources: readonly PolicySource[]): PolicyStatus[] {
+  add(sources: readonly PolicySource[], options: LoadOptions = {}): PolicyStatus[] {
     const { images, kernel } = compileAll(sources);
     const names = new Set(this.#policies.keys());
     for (const { image } of images) {
@@ -64,15 +75,17 @@ export class PolicySet {
         throw new PolytraceError(
           'POLICY_EXISTS',
           `a policy called ${keyOf(image)} is loaded already`,
-          'remove it first, or give this one another metadata.name',
+          'remove or replace it, or give this one another metadata.name',
         );
       }
       names.add(keyOf(image));
+      this.#mayRun(image, modeOf(image, options));
     }
     const done: string[] = [];
     try {
       for (const { image, file } of images) {
-        this.#load(image, file, kernel());
+        const mode = modeOf(image, options);
+        this.#policies.set(keyOf(image), { image, file, mode, attached: this.#attachAll(image, mode, kernel()) });
         done.push(keyOf(image));
       }
     } catch (error) {
@@ -82,46 +95,121 @@ export class PolicySet {
     return done.map((name) => this.#status(name, () => 0));
   }
 
-  remove(name: string): void {
-    const policy = this.#policies.get(name);
-    if (policy === undefined) {
-      const known = [...this.#policies.keys()].join(', ');
-      throw new PolytraceError(
-        'NO_SUCH_POLICY',
-        `no policy is called ${name}`,
-        known === '' ? 'none is loaded' : known,
-      );
+  /** The new ones are attached before the old ones go; if one fails, all the old ones stay. */
+  replace(source: PolicySource, options: LoadOptions = {}): PolicyStatus[] {
+    const { images, kernel } = compileAll([source]);
+    for (const { image } of images) {
+      this.#find(keyOf(image));
+      this.#mayRun(image, modeOf(image, options));
     }
+    const done: (() => void)[] = [];
+    const undo: (() => void)[] = [];
+    try {
+      for (const { image, file } of images) {
+        const mode = modeOf(image, options);
+        const attached = this.#attachAll(image, mode, kernel());
+        undo.push(() => this.#detachAll(attached));
+        done.push(() => {
+          const old = this.#find(keyOf(image));
+          this.#policies.set(keyOf(image), { image, file, mode, attached });
+          this.#detachAll(old.attached);
+        });
+      }
+    } catch (error) {
+      for (const each of undo) each();
+      throw error;
+    }
+    for (const each of done) each();
+    return images.map(({ image }) => this.#status(keyOf(image), () => 0));
+  }
+
+  remove(name: string): void {
+    const policy = this.#find(name);
     this.#policies.delete(name);
-    for (const hook of policy.hooks) this.#unload(hook.id);
-    this.#processes.release(policy.processBits);
+    this.#detachAll(policy.attached);
+  }
+
+  disable(name: string): void {
+    const policy = this.#find(name);
+    this.#policies.set(name, { ...policy, attached: undefined });
+    this.#detachAll(policy.attached);
+  }
+
+  enable(name: string): void {
+    const policy = this.#find(name);
+    if (policy.attached !== undefined) return;
+    const attached = this.#attachAll(policy.image, policy.mode, loadKernelInfo());
+    this.#policies.set(name, { ...policy, attached });
+  }
+
+  setMode(name: string, mode: PolicyMode): void {
+    const policy = this.#find(name);
+    this.#mayRun(policy.image, mode);
+    this.#policies.set(name, { ...policy, mode });
+    if (mode === 'enforce' && isEnforcing(policy.image)) this.#protect();
+    for (const { id } of policy.attached?.hooks ?? []) this.#context.session.setEnforces(id, mode === 'enforce');
   }
 
   list(lostOf: (policyName: string, functionName: string) => number): PolicyStatus[] {
     return [...this.#policies.keys()].map((name) => this.#status(name, lostOf));
   }
 
-  #load(image: PolicyImage, file: string, kernel: KernelInfo): void {
+  #find(name: string): LoadedPolicy {
+    const policy = this.#policies.get(name);
+    if (policy !== undefined) return policy;
+    const known = [...this.#policies.keys()].join(', ');
+    throw new PolytraceError('NO_SUCH_POLICY', `no policy is called ${name}`, known === '' ? 'none is loaded' : known);
+  }
+
+  #mayRun(image: PolicyImage, mode: PolicyMode): void {
+    if (this.#options.enforcement || mode === 'monitor' || !isEnforcing(image)) return;
+    throw new PolytraceError(
+      'ENFORCEMENT_NOT_ALLOWED',
+      `the policy ${keyOf(image)} signals processes or overrides functions, which this tracer was not opened for`,
+      'open it with `enforcement: true` (`--enforcement`), or load the policy in monitor mode (`mode: "monitor"`, `--mode monitor`)',
+    );
+  }
+
+  /** No policy acts on this process, nor on those that it descends from. */
+  #protect(): void {
+    this.#parent = process.ppid;
+    this.#context.session.protectAncestors();
+  }
+
+  #attachAll(image: PolicyImage, mode: PolicyMode, kernel: KernelInfo): AttachedPolicy {
     const processBits = this.#processes.acquire(image.processSets);
-    const hooks: LoadedPolicy['hooks'][number][] = [];
+    const hooks: AttachedPolicy['hooks'][number][] = [];
+    const skipped: string[] = [];
     try {
       if (image.hooks.some((hook) => hook.changes.length > 0)) this.#context.session.keepState();
+      if (isEnforcing(image)) this.#protect();
       for (const hook of image.hooks) {
         const id = this.#freeId();
+        const counted = this.#context.session.actionCounts(id);
+        this.#context.session.setEnforces(id, mode === 'enforce');
         // before it is attached: its first event may come at once
-        const loaded = { id, policyName: image.name, functionName: hook.call, image: hook };
+        const { stackAddresses } = this.#options;
+        const loaded = { id, policyName: image.name, functionName: hook.call, image: hook, stackAddresses };
         this.#hooks.set(id, loaded);
         const attached = this.#attach(hook, id, processBits, kernel);
-        if (attached === undefined) continue;
+        if (attached === undefined) {
+          skipped.push(hook.call);
+          continue;
+        }
         this.#hooks.set(id, { ...loaded, functionName: attached.functionName });
-        hooks.push({ id, call: hook.call, ...attached });
+        hooks.push({ id, call: hook.call, counted, ...attached });
       }
     } catch (error) {
-      for (const hook of hooks) this.#unload(hook.id);
-      this.#processes.release(processBits);
+      this.#detachAll({ hooks, skipped, processBits });
       throw error;
     }
-    this.#policies.set(keyOf(image), { image, file, hooks, processBits });
+    return { hooks, skipped, processBits };
+  }
+
+  #detachAll(attached: AttachedPolicy | undefined): void {
+    if (attached === undefined) return;
+    for (const hook of attached.hooks) this.#unload(hook.id);
+    this.#processes.release(attached.processBits);
   }
 
   /** Where that fails, the id is free again: but the first of its two programs may have run. */
@@ -165,74 +253,43 @@ export class PolicySet {
   }
 
   #status(name: string, lostOf: (policyName: string, functionName: string) => number): PolicyStatus {
-    const policy = this.#policies.get(name) as LoadedPolicy;
+    const { image, file, mode, attached } = this.#find(name);
+    const hooks = attached?.hooks ?? [];
+    const [matched = 0, suppressed = 0, enforced = 0] = [0, 1, 2].map((i) =>
+      hooks.reduce(
+        (sum, { id, counted }) => sum + (this.#context.session.actionCounts(id)[i] ?? 0) - (counted[i] ?? 0),
+        0,
+      ),
+    );
     return {
       name,
-      file: policy.file,
-      hooks: policy.hooks.map(({ call, functionName, attach }) => ({
+      file,
+      state: attached === undefined ? 'disabled' : 'enabled',
+      mode,
+      enforcing: isEnforcing(image),
+      hooks: hooks.map(({ call, functionName, attach }) => ({
         call,
         functionName,
         attach,
-        lost: lostOf(policy.image.name, functionName),
+        lost: lostOf(image.name, functionName),
       })),
+      skipped: attached?.skipped ?? [],
+      matched,
+      suppressed,
+      enforced,
     };
   }
 }
 
+/** What is asked for at load counts more than what the policy says. */
+function modeOf(image: PolicyImage, { mode }: LoadOptions): PolicyMode {
+  return mode ?? image.mode ?? 'enforce';
+}
+
+function isEnforcing(image: PolicyImage): boolean {
+  return image.hooks.some(enforces);
+}
+
 function keyOf(image: PolicyImage): string {
   return image.namespace === undefined ? image.name : `${image.namespace}/${image.name}`;
-}
-
-interface Compiled {
-  readonly image: PolicyImage;
-  readonly file: string;
-}
-
-/** Every mistake of every file at once. The kernel's types are read once, when there is a policy. */
-function compileAll(sources: readonly PolicySource[]): { images: Compiled[]; kernel: () => KernelInfo } {
-  const diagnostics: Diagnostic[] = [];
-  const result: Compiled[] = [];
-  let types: KernelInfo | undefined;
-  const kernel = (): KernelInfo => (types ??= loadKernelInfo());
-  const attempt = (run: () => void): void => {
-    try {
-      run();
-    } catch (error) {
-      if (!(error instanceof PolicyError)) throw error;
-      diagnostics.push(...error.diagnostics);
-    }
-  };
-  for (const source of sources) {
-    attempt(() => {
-      for (const load of policiesOf(source)) {
-        attempt(() => {
-          const policy = load();
-          result.push({ image: compilePolicy(policy), file: policy.file });
-          diagnostics.push(...checkPolicy(policy, kernel()).filter(isWrongHere));
-        });
-      }
-    });
-  }
-  if (diagnostics.length > 0) throw new PolicyError(diagnostics);
-  return { images: result, kernel };
-}
-
-/**
- * What a kernel's types prove to be a mistake: the programs would read something else than the policy says. Whether a
- * function is there at all is left to attaching: it may be in no BTF and yet be probed.
- */
-function isWrongHere({ code, severity }: Diagnostic): boolean {
-  return severity === 'error' && (code.startsWith('ARG_') || code.startsWith('RETURN_'));
-}
-
-function policiesOf(source: PolicySource): (() => Policy)[] {
-  if (source instanceof URL) return policiesOf(fileURLToPath(source));
-  if (typeof source === 'string') {
-    return expandPolicyPaths(source).map((file) => () => parsePolicy(loadPolicyFile(file), { file }));
-  }
-  if ('yaml' in source) {
-    const { yaml, file } = source;
-    return [() => parsePolicy(yaml, file === undefined ? {} : { file })];
-  }
-  return [() => source];
 }

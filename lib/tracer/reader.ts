@@ -4,7 +4,7 @@ import type { NativeSource } from '../native/binding.js';
 import type { ProcessCache } from '../process/cache.js';
 import { EventExec, EventExit, EventFork, EventHeader, EventHook, EventType } from '../wire/layout.gen.js';
 import { Slab } from '../wire/slab.js';
-import { ExecEvent, ExitEvent, KprobeEvent, type LoadedHook } from './events.js';
+import { ExecEvent, ExitEvent, hookEvent, type LoadedHook } from './events.js';
 
 /** Big enough that a full one is rare to allocate, small enough that a retained event holds little. */
 const SLAB_BYTES = 512 * 1024;
@@ -65,7 +65,7 @@ export class RecordReader {
         // a hook that was removed may have left records
         const hook = this.#hooks.get(slab.u32(at + EventHook.hook));
         if (hook === undefined) return undefined;
-        return new KprobeEvent(slab, at, this.#cache.ofHook(slab, at), hook) as TracerEvent;
+        return hookEvent(slab, at, this.#cache.ofHook(slab, at), hook);
       }
       case EventType.EVENT_EXEC:
         if (size < EventExec.sizeof) return undefined;

@@ -1,6 +1,6 @@
 /** Where a hook's values are on this kernel and this machine: members by their offsets, registers, files by their inode. */
 import { closeSync, openSync } from 'node:fs';
-import type { KernelInfo } from '../../types/kernel.js';
+import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { NativeSession } from '../native/binding.js';
 import type { HookImage, TableEntry, ValueImage } from '../policy/image.js';
@@ -23,11 +23,17 @@ export function isRegister(value: ValueImage): boolean {
 }
 
 /** By slot. Throws KernelError with the code of what this kernel lacks. */
-export function resolveValues(hook: HookImage, functionName: string, kernel: KernelInfo): Map<number, ResolvedValue> {
+export function resolveValues(
+  hook: HookImage,
+  prototype: FunctionInfo | undefined,
+  kernel: KernelInfo,
+): Map<number, ResolvedValue> {
   const result = new Map<number, ResolvedValue>();
   valuesOf(hook).forEach((value, slot) => {
     if (value.resolve === undefined || value.resolve === '' || isRegister(value)) return;
-    result.set(slot, resolveValue(hook, value, isReturnSlot(hook, slot), functionName, kernel));
+    // of a field: see fields.ts
+    if (hook.kind === 'tracepoint' && value.source === undefined) return;
+    result.set(slot, resolveValue(hook, value, isReturnSlot(hook, slot), prototype, kernel));
   });
   return result;
 }
@@ -36,7 +42,7 @@ function resolveValue(
   hook: HookImage,
   value: ValueImage,
   returned: boolean,
-  functionName: string,
+  prototype: FunctionInfo | undefined,
   kernel: KernelInfo,
 ): ResolvedValue {
   const fail = ({ code, message, hint }: Omit<ResolveFailure, 'code'> & { code: string }): never => {
@@ -49,7 +55,7 @@ function resolveValue(
       'hook the function of the kernel that the system call ends in, such as security_socket_connect',
     );
   }
-  const start = startType(kernel, value, kernel.function(functionName), returned);
+  const start = startType(kernel, value, prototype, returned);
   if (start === undefined) {
     throw new KernelError(
       'RESOLVE_TYPE_UNKNOWN',
@@ -69,7 +75,7 @@ function resolveValue(
 }
 
 /** What stands at the end is the pointer to the value. */
-function followLast(steps: ResolvedValue['steps']): ResolvedValue['steps'] {
+export function followLast(steps: ResolvedValue['steps']): ResolvedValue['steps'] {
   const last = steps.at(-1);
   if (last === undefined || last.follow) return [...steps, { offset: 0, follow: true }];
   return [...steps.slice(0, -1), { offset: last.offset, follow: true }];

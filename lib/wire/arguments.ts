@@ -128,6 +128,7 @@ class Decoder {
         return { type, ...common, value, names: capabilitySetNames(value) };
       }
       case 'string':
+      case 'data_loc':
       case 'filename':
       case 'net_device':
       case 'sockaddr_un':
@@ -167,7 +168,6 @@ class Decoder {
         return this.#detail(ModuleDetail.sizeof, { type, ...common }, decodeModule);
       case 'nop':
       case 'auto':
-      case 'data_loc':
         return undefined;
     }
   }

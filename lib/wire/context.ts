@@ -18,6 +18,8 @@ export interface EncodeContext {
   readonly resolved: ReadonlyMap<number, ResolvedValue>;
   /** By slot, of values of `pt_regs`: the byte offset in struct pt_regs. */
   readonly registers: ReadonlyMap<number, number>;
+  /** By slot, of a tracepoint's values. */
+  readonly fields: ReadonlyMap<number, FieldPlace>;
   /** Slots of parameters that a trampoline's context does not give. */
   readonly byHelper: ReadonlySet<number>;
   /** By slot: the files that values of Equal lead to, and what the table says of them. */
@@ -31,6 +33,19 @@ export interface ResolvedValue {
   readonly steps: readonly { readonly offset: number; readonly follow: boolean }[];
   /** Bytes of the number that is there; 0 of what is no number. */
   readonly width: number;
+}
+
+/** A field in the record of a tracepoint. */
+export interface FieldPlace {
+  readonly offset: number;
+  /** Bytes of the number that is there; 0 of what is no number. */
+  readonly width: number;
+  /** From there to the value. */
+  readonly steps: ResolvedValue['steps'];
+  /** What is there says where in the record the text is. */
+  readonly isLocation: boolean;
+  /** A text that a pointer leads to is in user memory, or its address tells. */
+  readonly memory: 'kernel' | 'user' | 'by-address';
 }
 
 /** In the order of struct process_namespaces. */

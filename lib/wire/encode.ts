@@ -1,9 +1,10 @@
 /** Turns a HookImage into the bytes of struct hook_config and the entries of the hook's tables. Pure. */
 import type { CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../policy/image.js';
 import { KernelError } from '../errors.js';
+import { encodeActions, stacksRoom, STACKS_ROOM_MAX } from './actions.js';
 import { celCode } from './cel-code.js';
 import { encodeGroups, groupsOf, type PlacedGroup } from './comparisons.js';
-import { isReturnSlot, NAMESPACES, valuesOf, type EncodeContext } from './context.js';
+import { isReturnSlot, NAMESPACES, valuesOf, type EncodeContext, type FieldPlace } from './context.js';
 import {
   AbiLimit,
   ChangeTest as ChangeLayout,
@@ -13,6 +14,8 @@ import {
   ResolveStep,
   Value,
   ValueConfig,
+  ValueMemory,
+  ValueRead,
   ValueSource,
 } from './layout.gen.js';
 import { encodeMaps, type EncodedMap } from './maps.js';
@@ -20,7 +23,7 @@ import { automatonOf, encodeObject, encodeTable, objectOrder, type HookAutomaton
 import { BUFFER_ROOM, DETAIL_ROOM, isLate, isSizeReturned, memoryOf, READS, roomOf, sourceOf } from './reads.js';
 import { selectorMask } from './tables.js';
 
-export type { EncodeContext, ResolvedValue } from './context.js';
+export type { EncodeContext, FieldPlace, ResolvedValue } from './context.js';
 export type { EncodedMap } from './maps.js';
 
 export interface EncodedHook {
@@ -36,7 +39,7 @@ export interface EncodedCode {
 }
 
 const VALUES_BYTES = AbiLimit.HOOK_VALUES_MAX * Value.sizeof;
-/** What the program has room for: BODY_MAX of bpf/record.bpf.h, without the values. */
+/** What the program has room for: BODY_MAX of bpf/record.bpf.h, without the values and the stack traces. */
 const ROOM_MAX = AbiLimit.HOOK_ARGS_MAX * (AbiLimit.STRING_BYTES_MAX + 1) + 2 * BUFFER_ROOM;
 
 /** Throws KernelError LIMIT_… for what the compiler cannot know, or did not refuse. */
@@ -49,11 +52,11 @@ export function encodeHook(hook: HookImage, context: EncodeContext): EncodedHook
       'leave `maxData` to two of them, or make two hooks of it',
     );
   }
-  const bodySize = VALUES_BYTES + Math.max(room, DETAIL_ROOM);
+  const bodySize = VALUES_BYTES + Math.max(room, DETAIL_ROOM) + stacksRoom(hook);
   const automaton = automatonOf(hook);
   return {
     config: encodeConfig(hook, context, automaton, bodySize),
-    maps: encodeMaps(hook, context, automaton, VALUES_BYTES + ROOM_MAX - bodySize),
+    maps: encodeMaps(hook, context, automaton, VALUES_BYTES + ROOM_MAX + STACKS_ROOM_MAX - bodySize),
     code: [
       ...expressions(AbiLimit.CEL_ENTRY_MARK, hook.cel.entry, hook.call),
       ...expressions(AbiLimit.CEL_RETURN_MARK, hook.cel.returned, hook.call),
@@ -107,6 +110,7 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   forEachWithin(hook, 'LIMIT_CHANGES', hook.changes, HookConfig.changesLength, (test, i) =>
     encodeChangeTest(view, HookConfig.changes + i * HookConfig.changesStride, test, context),
   );
+  encodeActions(view, hook, context.pair);
   return bytes;
 }
 
@@ -135,27 +139,42 @@ function encodeValue(
   const u8 = (offset: number, number: number): void => view.setUint8(at + offset, number);
   const isReturn = isReturnSlot(hook, slot);
   const facts = READS[value.type];
-  const source = context.byHelper.has(slot) ? ValueSource.SOURCE_HELPER : sourceOf(value, isReturn);
   const resolved = context.resolved.get(slot);
-  u8(ValueConfig.read, facts.read);
+  const field = context.fields.get(slot);
+  const fromContext = context.byHelper.has(slot) ? ValueSource.SOURCE_HELPER : sourceOf(value, isReturn);
+  const source = field === undefined ? fromContext : ValueSource.SOURCE_FIELD;
+  const width = field?.width || resolved?.width || facts.width;
+  const steps = field?.steps ?? resolved?.steps ?? [];
+  u8(ValueConfig.read, field?.isLocation === true ? ValueRead.READ_DATA_LOC : facts.read);
   u8(ValueConfig.source, source);
-  u8(ValueConfig.param, context.registers.get(slot) ?? (isReturn ? 0 : value.index));
-  u8(ValueConfig.width, Math.min(facts.width, resolved?.width || facts.width));
+  u8(ValueConfig.param, context.registers.get(slot) ?? (isReturn || field !== undefined ? 0 : value.index));
+  u8(ValueConfig.width, Math.min(facts.width, width));
   u8(ValueConfig.isSigned, Number(facts.signed));
-  u8(ValueConfig.indirect, Number(facts.pointed || (resolved !== undefined && facts.width > 0)));
+  const isFound = field !== undefined || resolved !== undefined;
+  u8(ValueConfig.indirect, Number(facts.pointed || (isFound && facts.width > 0)));
   u8(ValueConfig.late, Number(context.pair && (isReturn || isLate(value))));
-  u8(ValueConfig.memory, memoryOf(source, hook.syscall, resolved !== undefined));
+  u8(
+    ValueConfig.memory,
+    field === undefined ? memoryOf(source, hook, resolved !== undefined) : FIELD_MEMORY[field.memory],
+  );
   u8(ValueConfig.sizeParam, value.sizeArgIndex ?? 0);
   u8(ValueConfig.sizeReturned, Number(isSizeReturned(value)));
+  view.setUint16(at + ValueConfig.field, field?.offset ?? 0, true);
   view.setUint32(at + ValueConfig.room, roomOf(value), true);
   encodeTable(view, at + ValueConfig.integers, value.intTable);
-  u8(ValueConfig.stepsCount, resolved?.steps.length ?? 0);
-  (resolved?.steps ?? []).forEach((step, i) => {
+  u8(ValueConfig.stepsCount, steps.length);
+  steps.forEach((step, i) => {
     const stepAt = at + ValueConfig.steps + i * ValueConfig.stepsStride;
     view.setUint32(stepAt + ResolveStep.offset, step.offset, true);
     view.setUint32(stepAt + ResolveStep.follow, Number(step.follow), true);
   });
 }
+
+const FIELD_MEMORY: Readonly<Record<FieldPlace['memory'], number>> = {
+  kernel: ValueMemory.MEMORY_KERNEL,
+  user: ValueMemory.MEMORY_USER,
+  'by-address': ValueMemory.MEMORY_BY_ADDRESS,
+};
 
 function encodeProcessTest(view: DataView, at: number, test: ProcessTest, context: EncodeContext): void {
   view.setBigUint64(at + ProcessTestLayout.selectors, selectorMask(test.selectors), true);

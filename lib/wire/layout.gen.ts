@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = 'ba63a317f98bd62c';
+export const LAYOUT_HASH = 'd0a36ef18560c2c9';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -29,6 +29,7 @@ export const AbiLimit = {
   CHANGE_TESTS_MAX: 16,
   BINARY_TEXT_MAX: 511,
   HOOKS_MAX: 1024,
+  STACK_FRAMES_MAX: 127,
   IOVECS_MAX: 16,
 } as const;
 
@@ -53,8 +54,11 @@ export const EventHeader = {
 export const EventFlag = {
   EVENT_ARGV_TRUNCATED: 1,
   EVENT_ARGV_UNREADABLE: 2,
-  EVENT_ENTRY_MISSING: 4,
-  EVENT_NO_RETURN: 8,
+  EVENT_MONITORED: 4,
+  EVENT_SIGNALLED: 8,
+  EVENT_SIGNAL_FAILED: 16,
+  EVENT_OVERRIDDEN: 32,
+  EVENT_PROTECTED: 64,
 } as const;
 
 /** struct process_key */
@@ -221,7 +225,7 @@ export const Value = {
 
 /** struct event_hook */
 export const EventHook = {
-  sizeof: 56,
+  sizeof: 80,
   header: 0,
   headerSize: 0,
   headerType: 4,
@@ -235,6 +239,15 @@ export const EventHook = {
   hook: 40,
   valuesCount: 44,
   matched: 48,
+  suppressed: 56,
+  kernelStack: 64,
+  kernelStackOffset: 64,
+  kernelStackLength: 68,
+  kernelStackFlags: 70,
+  userStack: 72,
+  userStackOffset: 72,
+  userStackLength: 76,
+  userStackFlags: 78,
 } as const;
 
 /** struct net_detail */
@@ -337,6 +350,7 @@ export const ValueRead = {
   READ_BUFFER: 6,
   READ_IOVEC: 7,
   READ_IOV_ITER: 8,
+  READ_DATA_LOC: 9,
   READ_FILE: 16,
   READ_PATH: 17,
   READ_FD: 18,
@@ -363,7 +377,8 @@ export const ValueSource = {
   SOURCE_RETURN: 1,
   SOURCE_TASK: 2,
   SOURCE_REGISTERS: 3,
-  SOURCE_HELPER: 4,
+  SOURCE_FIELD: 4,
+  SOURCE_HELPER: 5,
 } as const;
 
 /** enum value_memory */
@@ -403,6 +418,7 @@ export const ValueConfig = {
   sizeReturned: 10,
   firstGroup: 11,
   groupsCount: 12,
+  field: 14,
   room: 16,
   pad2: 20,
   integers: 24,
@@ -533,9 +549,59 @@ export const ChangeTest = {
   pad2: 28,
 } as const;
 
+/** enum rate_scope */
+export const RateScope = {
+  RATE_NONE: 0,
+  RATE_THREAD: 1,
+  RATE_PROCESS: 2,
+  RATE_GLOBAL: 3,
+} as const;
+
+/** enum stack_kind */
+export const StackKind = {
+  STACK_KERNEL: 1,
+  STACK_USER: 2,
+} as const;
+
+/** struct selector_actions */
+export const SelectorActions = {
+  sizeof: 24,
+  noPost: 0,
+  signal: 1,
+  overrides: 2,
+  stacks: 3,
+  overrideValue: 4,
+  rateScope: 8,
+  rateInterval: 16,
+} as const;
+
+/** struct rate_key */
+export const RateKey = {
+  sizeof: 32,
+  hook: 0,
+  selector: 4,
+  id: 8,
+  hash: 16,
+  hashStride: 8,
+  hashLength: 2,
+} as const;
+
+/** struct rate */
+export const Rate = {
+  sizeof: 16,
+  posted: 0,
+  suppressed: 8,
+} as const;
+
+/** enum has_actions */
+export const HasActions = {
+  ACTIONS_ANY: 1,
+  ACTIONS_OVERRIDE: 2,
+} as const;
+
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 12640,
+  sizeof: 14176,
   hook: 0,
   selfTgid: 4,
   selectors: 8,
@@ -549,6 +615,8 @@ export const HookConfig = {
   objectsCount: 23,
   hasCelEntry: 24,
   hasCelReturn: 25,
+  hasActions: 26,
+  actsLate: 27,
   bodySize: 28,
   values: 32,
   valuesStride: 136,
@@ -568,6 +636,9 @@ export const HookConfig = {
   changes: 12128,
   changesStride: 32,
   changesLength: 16,
+  actions: 12640,
+  actionsStride: 24,
+  actionsLength: 64,
 } as const;
 
 /** struct trie_key */
@@ -638,10 +709,14 @@ export const Control = {
 
 /** struct hook_counters */
 export const HookCounters = {
-  sizeof: 32,
+  sizeof: 64,
   lostRing: 0,
   lostPending: 8,
   lostReturn: 16,
+  matched: 24,
+  suppressed: 32,
+  enforced: 40,
+  enforces: 48,
 } as const;
 
 /** enum sensor_hook */

@@ -1,5 +1,6 @@
 /** The maps of a hook: which it needs, how large, and what is in them. Pure. */
 import type { HookImage, TextTable } from '../policy/image.js';
+import { limitsRate } from './actions.js';
 import { valuesOf, type EncodeContext } from './context.js';
 import { longest, type HookAutomaton } from './objects.js';
 import {
@@ -50,6 +51,7 @@ export function encodeMaps(
     sized('int_equal', countEntries(ints), { entries: intEntries(ints) }),
     sized('addresses', countEntries(net) + countEntries(destinations), { entries: addressEntries(net, destinations) }),
     inodeMap(hook, context),
+    { ...PLAIN, name: 'rates', create: limitsRate(hook) },
     // always there: kernels before 6.7 look at the function that uses it even where nothing calls that
     { ...PLAIN, name: 'automaton', maxEntries: automaton.states, entries: automaton.entries },
     {

@@ -24,8 +24,11 @@ export function objectOrder(hook: HookImage): number[] {
     .sort((a, b) => cost(a) - cost(b) || a - b);
 }
 
-function isFiltered(value: ValueImage): boolean {
-  return hasTables(value) || value.ints.length > 0 || (value.net.groups ?? []).length > 0;
+/** Whether any filter compares it. */
+export function isFiltered(value: ValueImage): boolean {
+  return (
+    hasTables(value) || value.intTable !== undefined || value.ints.length > 0 || (value.net.groups ?? []).length > 0
+  );
 }
 
 function hasTables({ texts, net }: ValueImage): boolean {

@@ -1,5 +1,5 @@
 /** How the kernel side reads each type of argument. */
-import type { ValueImage } from '../policy/image.js';
+import type { HookImage, ValueImage } from '../policy/image.js';
 import { AbiLimit, ValueMemory, ValueRead, ValueSource } from './layout.gen.js';
 
 export type ReadClass = 'nothing' | 'number' | 'text' | 'path' | 'detail';
@@ -37,7 +37,7 @@ export const READS: Readonly<Record<ValueImage['type'], ReadFacts>> = {
   nop: nothing,
   // refused by the compiler
   auto: nothing,
-  data_loc: nothing,
+  data_loc: text(ValueRead.READ_DATA_LOC),
   int: number(4, true),
   sint8: number(1, true),
   int8: number(1, true),
@@ -140,8 +140,16 @@ export function sourceOf(value: ValueImage, isReturn: boolean): number {
   return value.source === 'pt_regs' ? ValueSource.SOURCE_REGISTERS : ValueSource.SOURCE_PARAM;
 }
 
-/** What strings and buffers are in. A system call is given addresses of user space; a function of the kernel may be given both. */
-export function memoryOf(source: number, syscall: boolean, resolved: boolean): number {
+/**
+ * What strings and buffers are in. A system call and a function of a program are given addresses of user space; a function of
+ * the kernel may be given both.
+ */
+export function memoryOf(
+  source: number,
+  { kind, syscall }: Pick<HookImage, 'kind' | 'syscall'>,
+  resolved: boolean,
+): number {
+  if (kind === 'uprobe' && source !== ValueSource.SOURCE_TASK) return ValueMemory.MEMORY_USER;
   if (source === ValueSource.SOURCE_REGISTERS) return ValueMemory.MEMORY_BY_ADDRESS;
   const isParameter = source === ValueSource.SOURCE_PARAM || source === ValueSource.SOURCE_HELPER;
   if (!isParameter || resolved) return ValueMemory.MEMORY_KERNEL;

@@ -100,7 +100,7 @@ export function hooksOf(events: readonly TracerEvent[]): ProcessKprobeEvent[] {
   return events.filter((event): event is ProcessKprobeEvent => event.type === 'process_kprobe');
 }
 
-export function fileOf(event: ProcessKprobeEvent): FileArgument {
+export function fileOf(event: Pick<ProcessKprobeEvent, 'args'>): FileArgument {
   const arg = event.args[0];
   if (arg === undefined || !('path' in arg)) throw new Error('the first argument is no file');
   return arg;

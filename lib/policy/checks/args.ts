@@ -20,8 +20,10 @@ export function checkArgs(hook: Hook, report: Report): void {
       'make a second hook for the others',
     );
   }
-  if (hook.kind === 'kprobes' || hook.kind === 'fentries') {
-    for (const arg of values) checkFunctionArg(hook, arg, report);
+  // the others read fields of a record, and arguments that notes in the program describe
+  const readsParameters = hook.kind === 'tracepoints' ? hook.data.raw === true : hook.kind !== 'usdts';
+  if (readsParameters) {
+    for (const arg of values) checkParameter(hook, arg, report);
   }
   for (const arg of values) {
     checkArgFields(hook, arg, report);
@@ -54,7 +56,7 @@ const KERNEL_ONLY: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
   'user_namespace', 'module', 'load_info', 'net_device', 'bpf_prog', 'kernel_cap_t',
 ]); // prettier-ignore
 
-function checkFunctionArg(hook: Hook, arg: ArgData, report: Report): void {
+function checkParameter(hook: Hook, arg: ArgData, report: Report): void {
   const { places } = report;
   const fromRegisters = arg.source === undefined;
   if (fromRegisters && arg.index !== undefined && arg.index >= HOOK_PARAM_MAX) {
@@ -66,8 +68,25 @@ function checkFunctionArg(hook: Hook, arg: ArgData, report: Report): void {
     report.add('LIMIT_PARAMETER', places.value(arg, 'sizeArgIndex'), message, 'remove the argument');
   }
   checkBuffer(hook, arg, report);
-  if (hook.data.syscall === false || hook.data.call?.startsWith('list:') === true) return;
-  if (fromRegisters && arg.resolve) {
+  if (isSystemCall(hook)) checkSystemCallArg(arg, report);
+  if (hook.kind === 'uprobes') checkProgramArg(arg, report);
+}
+
+/** Of a list it is not told here. */
+function isSystemCall({ kind, data }: Hook): boolean {
+  if (kind !== 'kprobes' && kind !== 'fentries') return false;
+  return data.syscall !== false && data.call?.startsWith('list:') !== true;
+}
+
+function checkProgramArg(arg: ArgData, report: Report): void {
+  if (arg.source !== undefined || !arg.resolve) return;
+  const message = 'what a parameter of a program points to is in user space, where no members are followed';
+  report.add('RESOLVE_USER_MEMORY', report.places.value(arg, 'resolve'), message, 'read it as string or char_buf');
+}
+
+function checkSystemCallArg(arg: ArgData, report: Report): void {
+  const { places } = report;
+  if (arg.source === undefined && arg.resolve) {
     const message = 'what a parameter of a system call points to is in user space, where no members are followed';
     const hint = 'hook the function of the kernel that the call ends in, with `syscall: false`';
     report.add('RESOLVE_USER_MEMORY', places.value(arg, 'resolve'), message, hint);

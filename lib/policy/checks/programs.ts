@@ -1,4 +1,5 @@
 /** Checks hooks of programs (uprobes, usdts) and the options of a policy. */
+import { parseDigest } from '../digests.js';
 import type { Hook, HookData, PolicyData } from '../model.js';
 import { nearest } from '../nearest.js';
 import { quote, type Report } from '../report.js';
@@ -45,12 +46,12 @@ function checkUprobe(data: HookData, report: Report): void {
   }
   const digests = data.binaryDigests ?? [];
   digests.forEach((digest, i) => {
-    if (/^(sha256:)?[0-9a-fA-F]{64}$/.test(digest)) return;
+    if (parseDigest(digest) !== undefined) return;
     report.add(
       'DIGEST_INVALID',
       places.value(digests, i),
-      `${quote(digest)} is no SHA-256 digest`,
-      '64 hexadecimal digits, as sha256sum prints them',
+      `${quote(digest)} is no digest`,
+      'sha256: and 64 hexadecimal digits, as sha256sum prints them; sha1, sha384, sha512 or build-id',
     );
   });
 }

@@ -2,16 +2,17 @@
 import { filteredSlots, type FilterList } from '../expressions.js';
 import type { HookImage, PolicyImage } from '../image.js';
 import { POLICY_HOOKS_MAX, PROCESS_SETS_MAX } from '../limits.js';
-import { callsOf, type Call } from '../lists.js';
 import type { Hook } from '../model.js';
 import type { Architecture } from '../names/syscalls.js';
 import type { Analysis } from '../policy.js';
 import type { Report } from '../report.js';
+import { modeOf, selectorActions } from './actions.js';
 import { celSteps } from './cel.js';
 import { clauseOf, type Clause, type Context } from './filters.js';
 import { changeTests, processGroups } from './process.js';
 import { ProcessSets } from './sets.js';
 import { checkHookSize } from './size.js';
+import { targetField, targetsOf } from './targets.js';
 import { valueImage } from './values.js';
 
 /** The policy has been found valid and supported; what is reported here is that it is too large for the kernel side. */
@@ -21,6 +22,7 @@ export function compile(analysis: Analysis, report: Report, architecture: Archit
   const context: Context = { policy: data, architecture, report };
   const images = hooks.flatMap((hook) => compileHook(analysis, hook, sets, context));
   const { metadata } = data;
+  const mode = modeOf(data);
   const whole = report.places.value(data, 'spec');
   if (images.length > POLICY_HOOKS_MAX) {
     const message = `${images.length} hooks; a tracer runs at most ${POLICY_HOOKS_MAX}`;
@@ -35,6 +37,7 @@ export function compile(analysis: Analysis, report: Report, architecture: Archit
     ...(data.kind === 'TracingPolicyNamespaced' ? { namespace: metadata?.namespace ?? 'default' } : {}),
     hooks: images,
     processSets: sets.sets,
+    ...(mode === undefined ? {} : { mode }),
   };
 }
 
@@ -45,11 +48,11 @@ function compileHook(analysis: Analysis, hook: Hook, sets: ProcessSets, context:
   const clauses = clausesBySlot(hook);
   const values = [...args, ...others].map((arg, slot) => valueImage(arg, data, clauses.get(slot) ?? [], context));
   const returned = clauses.get(values.length) ?? [];
+  const actions = selectorActions(selectors);
   const common = {
-    kind: 'kprobe' as const,
-    position: { file: analysis.file, ...report.places.position(report.places.value(data, 'call')) },
+    position: { file: analysis.file, ...report.places.position(report.places.value(data, targetField(hook))) },
     ...(data.message === undefined ? {} : { message: data.message }),
-    ...(data.ignore?.callNotFound === true ? { ignoreCallNotFound: true as const } : {}),
+    ...(data.ignore?.callNotFound === true || data.optional === true ? { ignoreCallNotFound: true as const } : {}),
     tags: data.tags ?? [],
     selectors: Math.max(selectors.length, 1),
     args: values.slice(0, args.length),
@@ -61,13 +64,10 @@ function compileHook(analysis: Analysis, hook: Hook, sets: ProcessSets, context:
     sets: sets.tests(selectors),
     changes: changeTests(selectors),
     cel: celSteps(hook, report),
+    ...(actions === undefined ? {} : { actions }),
   };
   checkHookSize(hook, common, report);
-  return callsOf(analysis.data, data.call ?? '', data.syscall ?? true).map(({ name, syscall }: Call) => ({
-    ...common,
-    call: name,
-    syscall,
-  }));
+  return targetsOf(analysis.data, hook).map((target) => ({ ...target, ...common }));
 }
 
 /** The filters of all selectors, by the slot of the value that they compare. */

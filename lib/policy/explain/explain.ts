@@ -7,6 +7,7 @@ import type { ArgData, Hook, SelectorData, ValueFilter } from '../model.js';
 import type { Analysis } from '../policy.js';
 import { ARG_TYPES, type TypeFacts } from '../vocabulary.js';
 import type { HookExplanation, PolicyExplanation, SelectorExplanation } from '../../../types/policy.js';
+import { targetsOf } from '../compile/targets.js';
 import { costOf } from './cost.js';
 import {
   actionWords,
@@ -30,9 +31,8 @@ export function explain(
   const { data, hooks } = analysis;
   const images = [...(image?.hooks ?? [])];
   const explained = hooks.map((hook) => {
-    // A list of functions has become a hook for each; they are alike.
-    const calls = hook.data.call === undefined ? 1 : callsOf(data, hook.data.call, hook.data.syscall ?? true).length;
-    const own = images.splice(0, image === undefined ? 0 : calls);
+    // Several functions have become a hook for each; they are alike.
+    const own = images.splice(0, image === undefined ? 0 : targetsOf(data, hook).length);
     return explainHook(analysis, hook, own[0], kernel);
   });
   return {

@@ -1,10 +1,12 @@
 /** Checks a policy against a kernel: what it hooks exists there, and what it reads is what it says. */
 import { callsOf } from '../lists.js';
-import type { HookData, PolicyData, Hook } from '../model.js';
-import type { FunctionInfo, KernelInfo } from '../kernel-info.js';
+import type { ArgData, HookData, PolicyData, Hook } from '../model.js';
+import type { FunctionInfo, KernelInfo, TracepointInfo } from '../kernel-info.js';
 import { nearest } from '../nearest.js';
+import type { Span } from '../places.js';
 import { quote, type Report } from '../report.js';
-import { checkParameters, checkReturnType, checkSource } from './parameters.js';
+import { fieldHint, readField } from './fields.js';
+import { checkParameters, checkResolvedField, checkReturnType, checkSource } from './parameters.js';
 import { knownElsewhere, seesLess } from './renamed.js';
 
 export function checkAgainstKernel(
@@ -106,13 +108,17 @@ function findSyscall(call: string, kernel: KernelInfo): Found | undefined {
   return prototype === undefined ? { name } : { name, prototype };
 }
 
+/** Where the policy says so, what is missing is no mistake. */
+function isLeftOut(data: HookData, span: Span, name: string, kernel: KernelInfo, report: Report): boolean {
+  if (data.ignore?.callNotFound !== true && data.optional !== true) return false;
+  const message = `${name} is not in ${kernel.name}: the hook is left out there`;
+  report.add('FUNCTION_MISSING_IGNORED', span, message, 'this is what ignore.callNotFound and optional ask for');
+  return true;
+}
+
 function reportMissing(name: string, syscall: boolean, data: HookData, kernel: KernelInfo, report: Report): void {
   const span = report.places.value(data, 'call');
-  if (data.ignore?.callNotFound === true) {
-    const message = `${name} is not in ${kernel.name}: the hook is left out there`;
-    report.add('FUNCTION_MISSING_IGNORED', span, message, 'this is what ignore.callNotFound asks for');
-    return;
-  }
+  if (isLeftOut(data, span, name, kernel, report)) return;
   const renamed = knownElsewhere(name, kernel);
   if (renamed !== undefined) {
     report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, `there it is ${renamed}`);
@@ -141,6 +147,7 @@ function checkLsmHook(data: HookData, kernel: KernelInfo, report: Report): void 
     checkParameters(data.args ?? [], prototype, hook, kernel, report);
     return;
   }
+  if (isLeftOut(data, report.places.value(data, 'hook'), hook, kernel, report)) return;
   const prefix = 'bpf_lsm_';
   const names = kernel.functionNames().flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
   const close = nearest(hook.replace(/^security_/, ''), names);
@@ -160,6 +167,7 @@ function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): vo
   if (data.raw === true) {
     const prototype = kernel.rawTracepoint(event);
     if (prototype === undefined) {
+      if (isLeftOut(data, span, event, kernel, report)) return;
       const close = nearest(event, kernel.rawTracepointNames());
       const hint =
         close === undefined ? 'raw tracepoints have the names of the kernel source' : `did you mean ${quote(close)}?`;
@@ -171,6 +179,7 @@ function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): vo
   }
   const found = kernel.tracepoint(subsystem, event);
   if (found === null) {
+    if (isLeftOut(data, span, `${subsystem}/${event}`, kernel, report)) return;
     const groups = kernel.tracepointNames();
     const [name, names] = groups.includes(subsystem) ? [event, kernel.tracepointNames(subsystem)] : [subsystem, groups];
     const close = nearest(name, names);
@@ -179,10 +188,20 @@ function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): vo
     report.add('TRACEPOINT_UNKNOWN', at, `${kernel.name} has no tracepoint ${subsystem}/${event}`, hint);
   }
   if (!found) return;
-  for (const arg of args) {
-    if (arg.index === undefined || arg.index < found.fields.length) continue;
-    const message = `${subsystem}/${event} has no field ${arg.index}`;
-    const hint = found.fields.map((field, i) => `${i} ${field}`).join(', ');
+  for (const arg of args) checkField(arg, found, `${subsystem}/${event}`, kernel, report);
+}
+
+function checkField(arg: ArgData, { fields }: TracepointInfo, name: string, kernel: KernelInfo, report: Report): void {
+  if (arg.index === undefined || arg.source !== undefined) return;
+  const field = fields[arg.index];
+  if (field === undefined) {
+    const message = `${name} has no field ${arg.index}`;
+    const hint = fields.map((each, i) => `${i} ${each.name}`).join(', ');
     report.add('TRACEPOINT_FIELD_UNKNOWN', report.places.value(arg, 'index'), message, hint);
+  } else if (arg.resolve) {
+    checkResolvedField(arg, field, name, kernel, report);
+  } else if (arg.type !== undefined && arg.type !== 'auto' && readField(field, arg.type) === undefined) {
+    const message = `${field.name} of ${name} is ${field.type}, not what ${arg.type} reads`;
+    report.add('ARG_TYPE_MISMATCH', report.places.value(arg, 'type'), message, fieldHint(field));
   }
 }

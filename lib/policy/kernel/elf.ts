@@ -1,7 +1,8 @@
 /** Reads what probes can be put on from an ELF file: function symbols, and the notes of static probes. 64-bit files of either byte order. */
 import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
-import type { ElfInfo, HostFiles } from '../kernel-info.js';
+import type { ElfInfo, HostFiles, Segment } from '../kernel-info.js';
 
+const PT_LOAD = 1;
 const SHT_SYMTAB = 2;
 const SHT_NOTE = 7;
 const SHT_DYNSYM = 11;
@@ -79,14 +80,32 @@ function parseElf(at: (offset: number, length: number) => Buffer): ElfInfo | nul
   };
   const symbols = new Set<string>();
   const probes = new Set<string>();
+  let buildId: string | undefined;
   for (const section of sections) {
     if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) {
       addSymbols(content(section), content(sections[section.link]), Math.max(section.entry, 24), view, symbols);
     } else if (section.type === SHT_NOTE) {
-      addProbes(content(section), view, probes);
+      for (const note of notesOf(content(section), view)) {
+        if (note.owner === 'stapsdt' && note.type === NOTE_STAPSDT) probes.add(probeOf(note.content));
+        else if (note.owner === 'GNU' && note.type === NOTE_BUILD_ID) buildId = note.content.toString('hex');
+      }
     }
   }
-  return { symbols, probes };
+  const id = buildId === undefined ? {} : { buildId };
+  return { symbols, probes, ...id, segments: segmentsOf(header, at, view) };
+}
+
+/** Of the program headers. */
+function segmentsOf(header: Buffer, at: (offset: number, length: number) => Buffer, view: View): Segment[] {
+  const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
+  const table = at(start, size * count);
+  return Array.from({ length: count }, (_, i) => i * size)
+    .filter((from) => view.u32(table, from) === PT_LOAD)
+    .map((from) => ({
+      offset: BigInt(view.u64(table, from + 8)),
+      address: BigInt(view.u64(table, from + 16)),
+      size: BigInt(view.u64(table, from + 32)),
+    }));
 }
 
 function addSymbols(table: Buffer, strings: Buffer, entry: number, view: View, symbols: Set<string>): void {
@@ -100,20 +119,30 @@ function addSymbols(table: Buffer, strings: Buffer, entry: number, view: View, s
 }
 
 const NOTE_STAPSDT = 3;
+const NOTE_BUILD_ID = 3;
 
-/** Three addresses, then the texts PROVIDER, NAME and ARGUMENTS (SystemTap's format of version 3). */
-function addProbes(notes: Buffer, view: View, probes: Set<string>): void {
+interface Note {
+  readonly owner: string;
+  readonly type: number;
+  readonly content: Buffer;
+}
+
+function notesOf(notes: Buffer, view: View): Note[] {
+  const result: Note[] = [];
   for (let at = 0; at + 12 <= notes.length;) {
     const [nameSize, size, type] = [view.u32(notes, at), view.u32(notes, at + 4), view.u32(notes, at + 8)];
-    const owner = text(notes, at + 12);
     const start = at + 12 + align4(nameSize);
-    if (type === NOTE_STAPSDT && owner === 'stapsdt') {
-      const provider = text(notes, start + 24);
-      const name = text(notes, start + 24 + Buffer.byteLength(provider) + 1);
-      probes.add(`${provider}:${name}`);
-    }
+    result.push({ owner: text(notes, at + 12), type, content: notes.subarray(start, start + size) });
     at = start + align4(size);
   }
+  return result;
+}
+
+/** Three addresses, then the texts PROVIDER, NAME and ARGUMENTS (SystemTap's format of version 3). */
+function probeOf(content: Buffer): string {
+  const provider = text(content, 24);
+  const name = text(content, 24 + Buffer.byteLength(provider) + 1);
+  return `${provider}:${name}`;
 }
 
 function align4(size: number): number {

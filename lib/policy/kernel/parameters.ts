@@ -1,13 +1,13 @@
 /** Checks args against the prototype of a function, and paths of members against the kernel's structures. */
-import type { FunctionInfo, KernelInfo, TypeInfo } from '../kernel-info.js';
+import type { FunctionInfo, KernelInfo, TracepointField, TypeInfo } from '../kernel-info.js';
 import type { ArgData, HookData } from '../model.js';
-import type { Report } from '../report.js';
+import { quote, type Report } from '../report.js';
 import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../vocabulary.js';
-import { isFailure, resolveSteps, startType, type Start } from './resolve.js';
+import { fieldStart, isFailure, resolveSteps, startType, type Start } from './resolve.js';
 import { showType } from './show.js';
 
 /** What a parameter of these types points to. */
-const POINTED: Readonly<Partial<Record<ArgTypeName, readonly string[]>>> = {
+export const POINTED: Readonly<Partial<Record<ArgTypeName, readonly string[]>>> = {
   file: ['file'],
   path: ['path'],
   filename: ['filename'],
@@ -75,6 +75,23 @@ function checkStart(arg: ArgData, start: ReturnType<typeof startType>, what: str
   } else if (arg.btfType === undefined) {
     checkType(arg, start, what, report);
   }
+}
+
+/** `resolve` starts from the struct that the field points to. */
+export function checkResolvedField(
+  arg: ArgData,
+  field: TracepointField,
+  name: string,
+  kernel: KernelInfo,
+  report: Report,
+): void {
+  const start = fieldStart(kernel, field, startOf(arg));
+  if (start !== undefined) {
+    checkStart(arg, start, `${field.name} of ${name}`, report);
+    return;
+  }
+  const message = `${field.name} of ${name} is ${field.type}, which does not tell the struct that ${quote(arg.resolve ?? '')} is in`;
+  report.add('ARG_TYPE_MISMATCH', report.places.value(arg, 'resolve'), message, 'name it with btfType');
 }
 
 function startOf({ index = 0, btfType, btfTypeModule }: ArgData): Start {

@@ -1,7 +1,7 @@
 /** From a path of members to byte offsets: what the kernel side follows to reach the value. */
 import { RESOLVE_STEPS_MAX } from '../limits.js';
 import type { DiagnosticCode } from '../codes.js';
-import type { FunctionInfo, KernelInfo, MemberInfo, TypeInfo } from '../kernel-info.js';
+import type { FunctionInfo, KernelInfo, MemberInfo, TracepointField, TypeInfo } from '../kernel-info.js';
 import type { ValueImage } from '../image.js';
 import { nearest } from '../nearest.js';
 import { quote } from '../report.js';
@@ -53,6 +53,17 @@ export function startType(
     return kernel.struct(value.btfType, value.btfTypeModule) ?? unknownType(kernel, value.btfType, value.btfTypeModule);
   }
   return returned ? prototype?.returns : prototype?.params[value.index]?.type;
+}
+
+/** The struct that a field of a tracepoint points to; undefined where it is no pointer, or to what is not told. */
+export function fieldStart(
+  kernel: KernelInfo,
+  field: TracepointField,
+  value: Start,
+): TypeInfo | ResolveFailure | undefined {
+  if (!field.type.endsWith('*')) return undefined;
+  const btfType = value.btfType ?? /^(?:const )?struct (\w+) ?\*$/.exec(field.type)?.[1];
+  return btfType === undefined ? undefined : startType(kernel, { ...value, btfType }, undefined);
 }
 
 function unknownType(kernel: KernelInfo, btfType: string, module: string | undefined): ResolveFailure {

@@ -61,6 +61,10 @@ export class FakeTracer implements Tracer {
   events = unused;
   addPolicy = unused;
   removePolicy = unused;
+  replacePolicy = unused;
+  enablePolicy = unused;
+  disablePolicy = unused;
+  setPolicyMode = unused;
   stats = unused;
   [Symbol.asyncIterator] = unused;
   [Symbol.asyncDispose] = unused;

@@ -7,7 +7,20 @@ import type { PolicyStatus } from '../../../types/index.js';
 import { execOf, exitOf, hookOf, lostOf, fileOf } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
+const NONE: PolicyStatus = {
+  name: 'none',
+  state: 'enabled',
+  mode: 'enforce',
+  enforcing: false,
+  hooks: [],
+  skipped: [],
+  matched: 0,
+  suppressed: 0,
+  enforced: 0,
+};
+
 const FILES: PolicyStatus = {
+  ...NONE,
   name: 'files',
   hooks: [
     { call: 'security_mmap_file', functionName: 'security_mmap_file', attach: 'fexit', lost: 0 },
@@ -22,7 +35,7 @@ describe('polytrace getevents', () => {
   });
 
   it('says ready in one line with how each hook was attached, then prints events', async () => {
-    command.tracer.statuses = [FILES, { name: 'none', hooks: [] }];
+    command.tracer.statuses = [FILES, NONE];
     command.tracer.push(execOf(), hookOf('fd_install', [fileOf('/etc/x')]));
     command.tracer.push(exitOf());
     const status = command.run('getevents', '--policy', __filename, __dirname);
@@ -47,12 +60,30 @@ describe('polytrace getevents', () => {
   });
 
   it('is ready in one line also when a name would break it', async () => {
-    command.tracer.statuses = [{ name: 'a\nb\u001b[2J', hooks: [] }];
+    command.tracer.statuses = [{ ...NONE, name: 'a\nb\u001b[2J' }];
     const status = command.run('getevents');
     await command.stderr.waitFor('ready');
     command.signals.emit('SIGTERM');
     assert.equal(await status, 0);
     assert.match(command.stderr.text, /^ready: [^\n\u001b]*a b[^\n\u001b]*\n$/);
+  });
+
+  it('opens the tracer for enforcement, or for a mode, and says which policies act and what they left out', async () => {
+    command.tracer.statuses = [
+      { ...FILES, enforcing: true, skipped: ['gone'] },
+      { ...NONE, enforcing: true, mode: 'monitor' },
+    ];
+    const status = command.run('getevents', '--enforcement', '--mode', 'monitor');
+    await command.stderr.waitFor('ready');
+    command.signals.emit('SIGTERM');
+    assert.equal(await status, 0);
+    assert.deepEqual(command.opened, { policies: [], enforcement: true, mode: 'monitor' });
+    assert.match(command.stderr.text, /files \[enforce\]: .*; none \[monitor\]: /);
+    assert.match(command.stderr.text, /^warning: files: gone is left out: this kernel does not have it$/m);
+  });
+
+  it('knows two modes', async () => {
+    assert.equal(await command.run('getevents', '--mode', 'other'), 2);
   });
 
   for (const signal of ['SIGINT', 'SIGTERM']) {

@@ -76,6 +76,8 @@ export function hookOf(
     args,
     data: [],
     action: 'post',
+    actions: [{ action: 'post' }],
+    suppressed: 0,
     tags: [],
     selector: 0,
     ...fields,

@@ -56,9 +56,9 @@ const cases: readonly (readonly [string, string])[] = [
   ['an option without a name', policy('options: [⟦MISSING_FIELD⟧{value: "1"}]\nkprobes: [{call: f}]')],
   [
     'a good digest, and places that are broken',
-    policy(`⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, symbols: [⟦WRONG_TYPE⟧7], binaryDigests: [${'ab'.repeat(32)}]}]`),
+    policy(`uprobes: [{path: /a, symbols: [⟦WRONG_TYPE⟧7], binaryDigests: [${'ab'.repeat(32)}]}]`),
   ],
-  ['places of the wrong type', policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, offsets: ⟦WRONG_TYPE⟧4096}]')],
+  ['places of the wrong type', policy('uprobes: [{path: /a, offsets: ⟦WRONG_TYPE⟧4096}]')],
   [
     'no value passes on return',
     selectors(
@@ -111,7 +111,7 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'an action of a broken kind',
     kprobe(
-      'call: ⟦EMPTY_TEXT⟧""\nselectors: [{matchActions: [{action: ⟦UNKNOWN_VALUE⟧Kil, argError: 1}, {⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill}]}]',
+      'call: ⟦EMPTY_TEXT⟧""\nselectors: [{matchActions: [{action: ⟦UNKNOWN_VALUE⟧Kil, argError: 1}, {action: ⟦SIGKILL_TOO_LATE⟧Sigkill}]}]',
     ),
   ],
 ];
@@ -132,9 +132,9 @@ describe('policy: corners', () => {
   it('says nothing of a kernel where the policy itself is broken', () => {
     for (const text of [
       kprobe('⟦MISSING_FIELD⟧syscall: false'),
-      policy('⟦UNSUPPORTED_HOOK⟧lsmhooks: [⟦MISSING_FIELD⟧{args: []}]'),
-      policy('⟦UNSUPPORTED_HOOK⟧tracepoints: [⟦MISSING_FIELD⟧{event: a}]'),
-      policy('⟦UNSUPPORTED_HOOK⟧tracepoints: [⟦MISSING_FIELD⟧{subsystem: a}]'),
+      policy('lsmhooks: [⟦MISSING_FIELD⟧{args: []}]'),
+      policy('tracepoints: [⟦MISSING_FIELD⟧{event: a}]'),
+      policy('tracepoints: [⟦MISSING_FIELD⟧{subsystem: a}]'),
       kprobe(
         'call: security_file_permission\nsyscall: false\nargs: [⟦MISSING_FIELD⟧{type: int}, ⟦MISSING_FIELD⟧{index: 0}]',
       ),

@@ -5,9 +5,13 @@ export interface ElfContents {
   /** `PROVIDER:NAME` */
   readonly probes: readonly string[];
   readonly bigEndian?: boolean;
+  /** In hexadecimal digits. */
+  readonly buildId?: string;
+  /** [address, offset, size] of what is mapped. */
+  readonly segments?: readonly (readonly [number, number, number])[];
 }
 
-export function buildElf({ symbols, probes, bigEndian = false }: ElfContents): Buffer {
+export function buildElf({ symbols, probes, bigEndian = false, buildId, segments = [] }: ElfContents): Buffer {
   const u16 = (buffer: Buffer, at: number, value: number): void =>
     void (bigEndian ? buffer.writeUInt16BE(value, at) : buffer.writeUInt16LE(value, at));
   const u32 = (buffer: Buffer, at: number, value: number): void =>
@@ -25,6 +29,7 @@ export function buildElf({ symbols, probes, bigEndian = false }: ElfContents): B
   });
   const notes = Buffer.concat([
     note('GNU', 1, Buffer.alloc(20), u32),
+    ...(buildId === undefined ? [] : [note('GNU', 3, Buffer.from(buildId, 'hex'), u32)]),
     ...probes.map((probe) =>
       note('stapsdt', 3, Buffer.concat([Buffer.alloc(24), Buffer.from(`${probe.replace(':', '\0')}\0-4@%eax\0`)]), u32),
     ),
@@ -47,7 +52,17 @@ export function buildElf({ symbols, probes, bigEndian = false }: ElfContents): B
   u64(header, 40, offset);
   u16(header, 58, 64);
   u16(header, 60, contents.length);
-  return Buffer.concat([header, ...contents, sections]);
+  const programs = Buffer.alloc(56 * (segments.length + 1));
+  segments.forEach(([address, at, size], i) => {
+    u32(programs, 56 * i, 1);
+    u64(programs, 56 * i + 8, at);
+    u64(programs, 56 * i + 16, address);
+    u64(programs, 56 * i + 32, size);
+  });
+  u64(header, 32, offset + sections.length);
+  u16(header, 54, 56);
+  u16(header, 56, segments.length + 1);
+  return Buffer.concat([header, ...contents, sections, programs]);
 }
 
 function note(

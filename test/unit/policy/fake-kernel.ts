@@ -1,5 +1,12 @@
 /** A kernel for tests: a few functions and structures in a notation like C's. */
-import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TypeInfo } from '../../../types/kernel.js';
+import type {
+  FunctionInfo,
+  KernelInfo,
+  MemberInfo,
+  ParameterInfo,
+  TracepointField,
+  TypeInfo,
+} from '../../../types/kernel.js';
 
 const SCALARS: Readonly<Record<string, Pick<TypeInfo, 'kind' | 'size' | 'signed'>>> = {
   void: { kind: 'void', size: 0, signed: false },
@@ -75,6 +82,30 @@ function prototype(text: string): FunctionInfo {
   return { params: list(params, ','), returns: type(returns) };
 }
 
+/** One of each kind. */
+const KINDS: readonly TracepointField[] = [
+  { name: 'text', type: '__data_loc char[]', offset: 8, size: 4 },
+  { name: 'cpus', type: '__data_loc cpumask_t', offset: 12, size: 4 },
+  { name: 'relative', type: '__rel_loc char[]', offset: 16, size: 4 },
+  { name: 'comm', type: 'char[16]', offset: 20, size: 16 },
+  { name: 'path', type: 'const char *', offset: 40, size: 8 },
+  { name: 'file', type: 'struct file *', offset: 48, size: 8 },
+  { name: 'anything', type: 'void *', offset: 56, size: 8 },
+  { name: 'pid', type: 'pid_t', offset: 64, size: 4 },
+  { name: 'address', type: '__u8[4]', offset: 68, size: 4 },
+  { name: 'user', type: 'struct sockaddr *', offset: 72, size: 8 },
+  { name: 'unknown', type: 'struct nowhere *', offset: 80, size: 8 },
+];
+
+const FIELDS: readonly TracepointField[] = [
+  { name: 'common_type', type: 'unsigned short', offset: 0, size: 2 },
+  { name: 'common_flags', type: 'unsigned char', offset: 2, size: 1 },
+  { name: 'common_preempt_count', type: 'unsigned char', offset: 3, size: 1 },
+  { name: 'common_pid', type: 'int', offset: 4, size: 4 },
+  { name: 'id', type: 'long', offset: 8, size: 8 },
+  { name: 'args', type: 'unsigned long[6]', offset: 16, size: 48 },
+];
+
 export const fakeKernel: KernelInfo = {
   name: 'Linux test',
   function: (name) => (FUNCTIONS[name] === undefined ? undefined : prototype(FUNCTIONS[name])),
@@ -90,9 +121,8 @@ export const fakeKernel: KernelInfo = {
   rawTracepointNames: () => ['sched_process_exec'],
   tracepoint: (subsystem, event) => {
     if (subsystem === 'unreadable') return undefined;
-    return subsystem === 'raw_syscalls' && event === 'sys_enter'
-      ? { fields: ['common_type', 'common_flags', 'common_preempt_count', 'common_pid', 'id', 'args'] }
-      : null;
+    if (event === 'kinds') return { fields: KINDS };
+    return subsystem === 'raw_syscalls' && event === 'sys_enter' ? { fields: FIELDS } : null;
   },
   tracepointNames: (subsystem) =>
     subsystem === undefined ? ['raw_syscalls', 'sched'] : subsystem === 'raw_syscalls' ? ['sys_enter', 'sys_exit'] : [],

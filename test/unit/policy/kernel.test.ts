@@ -29,6 +29,30 @@ const tp = (subsystem: string, event: string, args = ''): string =>
 const resolve = (path: string, type = 'string'): string =>
   lsm('bprm_check_security', `{index: 0, type: ${type}, resolve: ${path.replace(/[^⟧]+$/, '"$&"')}}`);
 
+/** Eight at most. */
+const FITTING: readonly string[] = [
+  'index: 0, type: data_loc',
+  'index: 3, type: string',
+  'index: 4, type: string',
+  'index: 5, type: file',
+  'index: 6, type: sock',
+  'index: 7, type: int32',
+  'index: 9, type: sockaddr',
+];
+const MISFITS: readonly (readonly [number, string])[] = [
+  [0, 'int'],
+  [1, 'string'],
+  [2, 'string'],
+  [3, 'uint64'],
+  [4, 'data_loc'],
+  [5, 'sock'],
+  [6, 'string'],
+  [7, 'string'],
+  [7, 'file'],
+  [8, 'uint32'],
+  [9, 'file'],
+];
+
 const cases: readonly (readonly [string, string])[] = [
   [
     'all is well',
@@ -151,6 +175,29 @@ const cases: readonly (readonly [string, string])[] = [
   ['a misspelt group', tp('⟦TRACEPOINT_UNKNOWN⟧raw_syscall', 'sys_enter')],
   ['a field too far', tp('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}')],
   ['a tracepoint of which nothing can be told', tp('unreadable', 'x', '{index: 99, type: int64}')],
+  ['an optional LSM hook', policy('lsmhooks: [{hook: ⟦FUNCTION_MISSING_IGNORED⟧file_opened, optional: true}]')],
+  [
+    'an optional tracepoint',
+    policy('tracepoints: [{subsystem: sched, event: ⟦FUNCTION_MISSING_IGNORED⟧none, optional: true}]'),
+  ],
+  [
+    'an optional raw tracepoint',
+    policy('tracepoints: [{subsystem: sched, event: ⟦FUNCTION_MISSING_IGNORED⟧none, raw: true, optional: true}]'),
+  ],
+  ['fields of each kind', tp('any', 'kinds', FITTING.map((arg) => `{${arg}}`).join(', '))],
+  ['what is not read from a field', tp('any', 'kinds', '{index: 99, type: nop, source: current_task, resolve: comm}')],
+  ...MISFITS.map(([index, type]): [string, string] => [
+    `field ${index} as ${type}`,
+    tp('any', 'kinds', `{index: ${index}, type: ⟦ARG_TYPE_MISMATCH⟧${type}}`),
+  ]),
+  ['a member of what a field points to', tp('any', 'kinds', '{index: 5, type: dentry, resolve: f_path.dentry}')],
+  ['a member that is not there', tp('any', 'kinds', '{index: 5, type: dentry, resolve: ⟦RESOLVE_NO_MEMBER⟧f_pth}')],
+  [
+    'a member of what the policy says that a field points to',
+    tp('any', 'kinds', '{index: 6, type: string, btfType: task_struct, resolve: comm}'),
+  ],
+  ['a member of a number', tp('any', 'kinds', '{index: 7, type: int, resolve: ⟦ARG_TYPE_MISMATCH⟧comm}')],
+  ['a member of anything', tp('any', 'kinds', '{index: 6, type: int, resolve: ⟦ARG_TYPE_MISMATCH⟧comm}')],
   ['a raw tracepoint', tp('sched', 'sched_process_exec\nraw: true', '{index: 2, type: linux_binprm}')],
   ['a raw tracepoint that is not there', tp('sched', '⟦TRACEPOINT_UNKNOWN⟧sched_proces_exec\nraw: true')],
   [
@@ -190,6 +237,11 @@ describe('policy: against a kernel', () => {
       tp('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}'),
       /4 id, 5 args/,
     ],
+    ['the text of a field', tp('any', 'kinds', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧int}'), /use string/],
+    ['the number of a field', tp('any', 'kinds', '{index: 7, type: ⟦ARG_TYPE_MISMATCH⟧string}'), /uint32/],
+    ['the object of a field', tp('any', 'kinds', '{index: 5, type: ⟦ARG_TYPE_MISMATCH⟧sock}'), /use file/],
+    ['what cannot be read', tp('any', 'kinds', '{index: 8, type: ⟦ARG_TYPE_MISMATCH⟧uint32}'), /raw: true/],
+    ['how to start', tp('any', 'kinds', '{index: 7, type: int, resolve: ⟦ARG_TYPE_MISMATCH⟧comm}'), /btfType/],
     ['members when none is near', resolve('⟦RESOLVE_NO_MEMBER⟧mm.qqqqqqqq'), /it has owner/],
     [
       'the nearest struct',

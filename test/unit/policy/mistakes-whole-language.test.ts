@@ -11,7 +11,9 @@ const plain = (operator: string, values: string): string => filter('int', op(ope
 const select = (body: string): string => kprobe(`call: f\nsyscall: false\nselectors:\n${item(body)}`);
 const act = (action: string): string => select(`matchActions:\n- ${action}`);
 const under = (kind: string, hook: string, action: string): string =>
-  policy(`⟦UNSUPPORTED_HOOK⟧${kind}:\n- ${hook}\n  selectors:\n  - matchActions:\n    - ${action}`);
+  policy(
+    `${kind === 'usdts' ? '⟦UNSUPPORTED_HOOK⟧' : ''}${kind}:\n- ${hook}\n  selectors:\n  - matchActions:\n    - ${action}`,
+  );
 const ints = (...filters: string[]): string =>
   kprobe(
     `call: f\nsyscall: false\nargs: [{index: 0, type: int}, {index: 1, type: uint32}, {index: 2, type: string}]\nselectors:\n- ⟦SELECTOR_NEVER_MATCHES⟧matchArgs:\n${filters.map((text) => `  - {${text}}`).join('\n')}`,
@@ -96,7 +98,7 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'a tracepoint index that is two things',
     policy(
-      '⟦UNSUPPORTED_HOOK⟧tracepoints:\n- subsystem: raw_syscalls\n  event: sys_enter\n  args: [{index: 4, type: int64}, {index: 0, type: int64}]\n  selectors:\n  - matchArgs: [{index: ⟦INDEX_AMBIGUOUS⟧0, operator: Equal, values: ["1"]}]',
+      'tracepoints:\n- subsystem: raw_syscalls\n  event: sys_enter\n  args: [{index: 4, type: int64}, {index: 0, type: int64}]\n  selectors:\n  - matchArgs: [{index: ⟦INDEX_AMBIGUOUS⟧0, operator: Equal, values: ["1"]}]',
     ),
   ],
   [
@@ -238,19 +240,17 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'TrackSock of a uprobe',
-    under('uprobes', 'path: /bin/a\n  symbols: [main]', 'action: ⟦ACTION_NOT_FOR_HOOK⟧TrackSock'),
+    under('uprobes', 'path: /bin/a\n  symbols: [main]', '⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_NOT_FOR_HOOK⟧TrackSock'),
   ],
-  ['Signal without a signal', act('⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_ARGUMENT_MISSING⟧Signal')],
-  ['a signal that is none', act('⟦UNSUPPORTED_ACTION⟧action: Signal\n  argSig: ⟦SIGNAL_INVALID⟧65')],
+  ['Signal without a signal', act('action: ⟦ACTION_ARGUMENT_MISSING⟧Signal')],
+  ['a signal that is none', act('action: Signal\n  argSig: ⟦SIGNAL_INVALID⟧65')],
   ['GetUrl without an address', act('⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_ARGUMENT_MISSING⟧GetUrl')],
   ['DnsLookup without a name', act('⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_ARGUMENT_MISSING⟧DnsLookup')],
   [
     'Override without a value',
-    kprobe(
-      'call: sys_mount\nselectors:\n- matchActions:\n  - ⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_ARGUMENT_MISSING⟧Override',
-    ),
+    kprobe('call: sys_mount\nselectors:\n- matchActions:\n  - action: ⟦ACTION_ARGUMENT_MISSING⟧Override'),
   ],
-  ['Override of any function', act('⟦UNSUPPORTED_ACTION⟧action: ⟦OVERRIDE_UNCERTAIN⟧Override\n  argError: -1')],
+  ['Override of any function', act('action: ⟦OVERRIDE_UNCERTAIN⟧Override\n  argError: -1')],
   [
     'Override on return',
     kprobe(
@@ -264,25 +264,19 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'registers of a kprobe',
     kprobe(
-      'call: sys_mount\nselectors:\n- matchActions:\n  - ⟦UNSUPPORTED_ACTION⟧action: Override\n    argError: -1\n    ⟦ACTION_ARGUMENT_UNUSED⟧argRegs: [rax=1]',
+      'call: sys_mount\nselectors:\n- matchActions:\n  - action: Override\n    argError: -1\n    ⟦ACTION_ARGUMENT_UNUSED⟧argRegs: [rax=1]',
     ),
   ],
   ['a value of Post', act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧argError: 1')],
   ['a digest of a kprobe', act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧⟦UNSUPPORTED_ACTION⟧imaHash: true')],
-  ['a rate limit that is no time', act('action: Post\n  ⟦UNSUPPORTED_ACTION⟧rateLimit: ⟦RATE_LIMIT_INVALID⟧1 minute')],
-  ['a rate limit of nothing', act('action: Post\n  ⟦UNSUPPORTED_ACTION⟧rateLimit: ⟦RATE_LIMIT_INVALID⟧0s')],
-  [
-    'a scope without a limit',
-    act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧⟦UNSUPPORTED_ACTION⟧rateLimitScope: global'),
-  ],
-  [
-    'a scope that is not there',
-    act('action: Post\n  ⟦UNSUPPORTED_ACTION⟧rateLimit: 5s\n  rateLimitScope: ⟦UNKNOWN_VALUE⟧user'),
-  ],
-  ['Post and NoPost', act('action: Post\n- ⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_CONTRADICTS⟧NoPost')],
+  ['a rate limit that is no time', act('action: Post\n  rateLimit: ⟦RATE_LIMIT_INVALID⟧1 minute')],
+  ['a rate limit of nothing', act('action: Post\n  rateLimit: ⟦RATE_LIMIT_INVALID⟧0s')],
+  ['a scope without a limit', act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧rateLimitScope: global')],
+  ['a scope that is not there', act('action: Post\n  rateLimit: 5s\n  rateLimitScope: ⟦UNKNOWN_VALUE⟧user')],
+  ['Post and NoPost', act('action: Post\n- action: ⟦ACTION_CONTRADICTS⟧NoPost')],
   ['Post twice', act('action: Post\n- action: ⟦ACTION_CONTRADICTS⟧Post')],
   ['an enforcer that is not there', act('⟦UNSUPPORTED_ACTION⟧action: ⟦ENFORCER_MISSING⟧NotifyEnforcer\n  argSig: 9')],
-  ['Sigkill alone', act('⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill')],
+  ['Sigkill alone', act('action: ⟦SIGKILL_TOO_LATE⟧Sigkill')],
   [
     'a tracked socket misspelt',
     kprobe('call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nreturnArgAction: ⟦UNKNOWN_VALUE⟧TrackSocket'),
@@ -425,24 +419,15 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   // Hooks of programs, options
-  ['a uprobe that is nowhere', policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
-  [
-    'a uprobe by a relative path',
-    policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: ⟦PATH_NOT_ABSOLUTE⟧bash, symbols: [main]}]'),
-  ],
-  [
-    'too few counters',
-    policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]'),
-  ],
-  [
-    'a digest that is short',
-    policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]'),
-  ],
-  ['a negative offset', policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /a, offsets: [⟦NUMBER_OUT_OF_RANGE⟧-1]}]')],
+  ['a uprobe that is nowhere', policy('uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
+  ['a uprobe by a relative path', policy('uprobes: [{path: ⟦PATH_NOT_ABSOLUTE⟧bash, symbols: [main]}]')],
+  ['too few counters', policy('uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]')],
+  ['a digest that is short', policy('uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]')],
+  ['a negative offset', policy('uprobes: [{path: /a, offsets: [⟦NUMBER_OUT_OF_RANGE⟧-1]}]')],
   ['a usdt without a provider', policy('⟦UNSUPPORTED_HOOK⟧usdts: [⟦MISSING_FIELD⟧{path: /a, name: b}]')],
-  ['an LSM hook without a name', policy('⟦UNSUPPORTED_HOOK⟧lsmhooks: [⟦MISSING_FIELD⟧{args: []}]')],
-  ['a tracepoint without a group', policy('⟦UNSUPPORTED_HOOK⟧tracepoints: [⟦MISSING_FIELD⟧{event: a}]')],
-  ['a call of an LSM hook', policy('⟦UNSUPPORTED_HOOK⟧lsmhooks: [{hook: file_open, ⟦UNKNOWN_FIELD⟧call: a}]')],
+  ['an LSM hook without a name', policy('lsmhooks: [⟦MISSING_FIELD⟧{args: []}]')],
+  ['a tracepoint without a group', policy('tracepoints: [⟦MISSING_FIELD⟧{event: a}]')],
+  ['a call of an LSM hook', policy('lsmhooks: [{hook: file_open, ⟦UNKNOWN_FIELD⟧call: a}]')],
   [
     'an option that is not there',
     policy('options: [{⟦UNSUPPORTED_OPTION⟧name: ⟦OPTION_UNKNOWN⟧policy-mod, value: enforce}]\nkprobes: [{call: f}]'),

@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { policyShape } from '../../../lib/policy/language.js';
 import { policySchema } from '../../../lib/policy/schema.js';
 import type { Shape } from '../../../lib/policy/shape.js';
+import { HOOK_KINDS } from '../../../lib/policy/vocabulary.js';
 import { corpus, facts } from './corpus.js';
 import { STRUCTURE } from './structure-cases.js';
 import { marked } from './marked.js';
@@ -60,9 +61,10 @@ describe('policy: JSON Schema', () => {
 });
 
 /** What the format has here beyond the resource. */
-const OWN_FIELDS = ['matchArgs', 'matchReturnArgs', 'matchData'].map(
-  (list) => `spec.kprobes[].selectors[].${list}[].inode`,
-);
+const OWN_FIELDS = [
+  ...['matchArgs', 'matchReturnArgs', 'matchData'].map((list) => `spec.kprobes[].selectors[].${list}[].inode`),
+  ...HOOK_KINDS.map((kind) => `spec.${kind}[].optional`),
+];
 
 describe('policy: the table of the language', () => {
   it('has every field of the resource, and no other', function () {

@@ -16,11 +16,32 @@ const cases: readonly (readonly [string, string])[] = [
     'nodeSelector',
     policy('⟦UNSUPPORTED_SCOPE⟧nodeSelector: {matchExpressions: [{key: a, operator: Exists}]}\nkprobes: [{call: f}]'),
   ],
-  ['fentries', policy('⟦UNSUPPORTED_HOOK⟧fentries: [{call: f}]')],
-  ['tracepoints', policy('⟦UNSUPPORTED_HOOK⟧tracepoints: [{subsystem: sched, event: sched_switch}]')],
-  ['uprobes', policy('⟦UNSUPPORTED_HOOK⟧uprobes: [{path: /bin/bash, symbols: [readline]}]')],
+  ['types of programs', policy('uprobes: [{path: /bin/bash, symbols: [a], ⟦UNSUPPORTED_HOOK⟧btfPath: /a}]')],
+  [
+    'objects of the kernel in programs',
+    policy('uprobes: [{path: /bin/bash, symbols: [a], args: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: file}]}]'),
+  ],
+  [
+    'a buffer in a field of a tracepoint',
+    policy('tracepoints: [{subsystem: a, event: b, args: [{index: 5, ⟦UNSUPPORTED_ARG_TYPE⟧type: char_buf}]}]'),
+  ],
+  [
+    'a descriptor in a field of a tracepoint',
+    policy('tracepoints: [{subsystem: a, event: b, args: [{index: 5, ⟦UNSUPPORTED_ARG_TYPE⟧type: fd}]}]'),
+  ],
+  [
+    'a place in the record of a raw tracepoint',
+    policy(
+      'tracepoints: [{subsystem: a, event: b, raw: true, args: [{index: 5, ⟦UNSUPPORTED_ARG_TYPE⟧type: data_loc}]}]',
+    ),
+  ],
+  [
+    'registers of an LSM hook',
+    policy(
+      'lsmhooks: [{hook: a, args: [{index: 0, type: uint64, ⟦UNSUPPORTED_ARG_TYPE⟧source: pt_regs, resolve: ax}]}]',
+    ),
+  ],
   ['usdts', policy('⟦UNSUPPORTED_HOOK⟧usdts: [{path: /bin/bash, provider: a, name: b}]')],
-  ['lsmhooks', policy('⟦UNSUPPORTED_HOOK⟧lsmhooks: [{hook: file_open}]')],
   ['loader', policy('⟦UNSUPPORTED_LOADER⟧loader: true')],
   ['enforcers', policy('⟦UNSUPPORTED_ENFORCER⟧enforcers: [{calls: [sys_dup]}]\nkprobes: [{call: f}]')],
   [
@@ -45,11 +66,12 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   ['matchWorkloads', selectors('⟦UNSUPPORTED_FILTER⟧matchWorkloads: {podSelector: {matchLabels: {a: b}}}')],
   ['matchReturnActions', selectors('⟦UNSUPPORTED_FILTER⟧matchReturnActions: [{action: Post}]')],
-  ['Sigkill', selectors('matchActions: [{⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill}]')],
-  ['a rate limit', selectors('matchActions: [{action: Post, ⟦UNSUPPORTED_ACTION⟧rateLimit: 1m}]')],
+  ['an action of the network', selectors('matchActions: [{⟦UNSUPPORTED_ACTION⟧action: GetUrl, argUrl: "http://a"}]')],
   [
-    'stack traces',
-    selectors('matchActions: [{action: Post, ⟦UNSUPPORTED_ACTION⟧kernelStackTrace: true, userStackTrace: false}]'),
+    'two signals of one selector',
+    selectors(
+      'matchActions: [{action: Signal, argSig: 1}, {⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill}, {action: NoPost}]',
+    ),
   ],
 ];
 
@@ -74,7 +96,7 @@ describe('policy: not supported yet', () => {
         - call: f
           syscall: false
           args: [{index: 0, type: int, resolve: "", maxData: false, returnCopy: false}]
-          selectors: [{matchActions: [{action: Post, imaHash: false}], matchNamespaces: []}]`),
+          selectors: [{matchActions: [{action: Post, imaHash: false, userStackTrace: false}], matchNamespaces: []}]`),
     );
   });
 });

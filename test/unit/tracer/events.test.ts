@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { HookImage, ValueImage } from '../../../lib/policy/image.js';
 import type { ProcessImage } from '../../../lib/process/process.js';
-import { KprobeEvent } from '../../../lib/tracer/events.js';
+import { hookEvent, KprobeEvent } from '../../../lib/tracer/events.js';
 import type { ArgumentType } from '../../../types/policy-language.js';
 import { recordOf, slabOf, type MadeValue } from '../wire/values.js';
 
@@ -48,5 +48,42 @@ describe('the values of a hook event', () => {
     const event = eventOf({ args, data: [valueOf('int', 0)] }, [...values, { value: 1n }]);
     assert.equal(event.args, event.args);
     assert.equal(event.data, event.data);
+  });
+});
+
+describe('the kind of an event', () => {
+  const made = (image: Partial<HookImage>): Record<string, unknown> => {
+    const { slab, at } = slabOf(recordOf([]));
+    const hook = {
+      id: 8,
+      policyName: 'p',
+      functionName: 'f',
+      image: { args: [], data: [], ...image } as unknown as HookImage,
+    };
+    return hookEvent(slab, at, {} as ProcessImage, hook) as unknown as Record<string, unknown>;
+  };
+  const tracepoint = { subsystem: 'sched', event: 'sched_switch' };
+
+  it('is that of its hook', () => {
+    const kinds = ['kprobe', 'fentry', 'tracepoint', 'raw_tracepoint', 'lsm', 'uprobe'] as const;
+    assert.deepEqual(
+      kinds.map((kind) => made({ kind })['type']),
+      ['process_kprobe', 'process_kprobe', 'process_tracepoint', 'process_tracepoint', 'process_lsm', 'process_uprobe'],
+    );
+  });
+
+  it('has the names of its hook', () => {
+    const point = made({ kind: 'tracepoint', tracepoint });
+    assert.deepEqual([point['subsystem'], point['event']], ['sched', 'sched_switch']);
+    assert.equal(made({ kind: 'lsm' })['functionName'], 'f');
+    const places = [
+      [{ path: '/a', symbol: 's', symbolOffset: 8n, refCtrOffset: 3n }, ['/a', 's', 8n, undefined, 3n]],
+      [{ path: '/a', fileOffset: 16n }, ['/a', '', 16n, undefined, 0n]],
+      [{ path: '/a', address: 24n }, ['/a', '', 0n, 24n, 0n]],
+    ] as const;
+    for (const [program, told] of places) {
+      const { path, symbol, offset, address, refCtrOffset } = made({ kind: 'uprobe', program });
+      assert.deepEqual([path, symbol, offset, address, refCtrOffset], told);
+    }
   });
 });

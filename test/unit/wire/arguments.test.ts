@@ -25,10 +25,9 @@ import { decode, detailOf, recordOf, slabOf, type MadeValue } from './values.js'
 type Told = HookArgument['type'];
 /** Every type of the language is told, but for these. */
 type Untold = Exclude<ArgumentType, Told>;
-const UNTOLD: Readonly<Record<'nop' | 'auto' | 'data_loc', Untold>> & Readonly<Record<Untold, Untold>> = {
+const UNTOLD: Readonly<Record<'nop' | 'auto', Untold>> & Readonly<Record<Untold, Untold>> = {
   nop: 'nop',
   auto: 'auto',
-  data_loc: 'data_loc',
 };
 
 const NET = detailOf(NetDetail.sizeof, [
@@ -224,6 +223,7 @@ const TABLE: Readonly<Record<Told, Rows>> = {
   cap_permitted: set,
   cap_effective: set,
   string: text,
+  data_loc: text,
   filename: text,
   net_device: text,
   sockaddr_un: text,

@@ -148,6 +148,7 @@ describe('expressions of a hook', () => {
     onDemand: true,
     resolved: new Map(),
     registers: new Map(),
+    fields: new Map(),
     byHelper: new Set(),
     inodes: new Map(),
     hostNamespaces: {

@@ -224,6 +224,43 @@ spec:
     assert.equal(memory({ args: text }, new Map([[0, { steps: [], width: 0 }]])), ValueMemory.MEMORY_KERNEL);
   });
 
+  it('fields of a tracepoint: their place, what they lead to, whose memory that is', () => {
+    const place = { offset: 24, width: 0, steps: [], isLocation: false, memory: 'kernel' } as const;
+    const follow = { offset: 0, follow: true };
+    const fields = new Map([
+      [0, { ...place, offset: 8, width: 2 }],
+      [1, { ...place, isLocation: true }],
+      [2, { ...place, steps: [follow], memory: 'user' as const }],
+      [3, { ...place, steps: [follow, { offset: 40, follow: false }], memory: 'by-address' as const }],
+    ]);
+    const args = (['int32', 'string', 'string', 'file'] as const).map((type, i) => value(type, { index: 4 + i }));
+    const view = configOf(hookImage({ kind: 'tracepoint', args }), { fields });
+    const told = args.map((_, slot) => {
+      const u8 = (field: number): number => view.getUint8(slotAt(slot) + field);
+      return [
+        u8(ValueConfig.read), u8(ValueConfig.source), u8(ValueConfig.param), u8(ValueConfig.width), u8(ValueConfig.indirect),
+        u8(ValueConfig.memory), u8(ValueConfig.stepsCount), view.getUint16(slotAt(slot) + ValueConfig.field, true),
+      ]; // prettier-ignore
+    });
+    const { SOURCE_FIELD } = ValueSource;
+    const { MEMORY_KERNEL, MEMORY_USER, MEMORY_BY_ADDRESS } = ValueMemory;
+    assert.deepEqual(told, [
+      [ValueRead.READ_SCALAR, SOURCE_FIELD, 0, 2, 1, MEMORY_KERNEL, 0, 8],
+      [ValueRead.READ_DATA_LOC, SOURCE_FIELD, 0, 0, 0, MEMORY_KERNEL, 0, 24],
+      [ValueRead.READ_STRING, SOURCE_FIELD, 0, 0, 0, MEMORY_USER, 1, 24],
+      [ValueRead.READ_FILE, SOURCE_FIELD, 0, 0, 0, MEMORY_BY_ADDRESS, 2, 24],
+    ]);
+  });
+
+  it('texts of a program are in its memory', () => {
+    const args = [value('string'), value('string', { source: 'current_task', resolve: 'comm' })];
+    const view = configOf(hookImage({ kind: 'uprobe', args }), { resolved: new Map([[1, { steps: [], width: 0 }]]) });
+    assert.deepEqual(
+      [0, 1].map((slot) => view.getUint8(slotAt(slot) + ValueConfig.memory)),
+      [ValueMemory.MEMORY_USER, ValueMemory.MEMORY_KERNEL],
+    );
+  });
+
   it('buffers: their size, whether they are filled later, their room', () => {
     const args = [
       value('char_buf', { index: 1, sizeArgIndex: 3 }),
@@ -253,7 +290,7 @@ spec:
     const encoded = encodeHook(hookImage({ args }), encodeContext());
     const body = new DataView(encoded.config.buffer).getUint32(HookConfig.bodySize, true);
     assert.equal(body, VALUES + 3 * 4096 + 32768 + 128);
-    const most = VALUES + 8 * 4096 + 2 * 32768;
+    const most = VALUES + 8 * 4096 + 2 * 32768 + 2048;
     assert.equal(mapOf(encoded, 'scratch').trim, most - body);
     assert.equal(mapOf(encoded, 'pending').trim, most - body);
     const empty = configOf(hookImage());

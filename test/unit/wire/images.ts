@@ -34,6 +34,7 @@ export function encodeContext(more: Partial<EncodeContext> = {}): EncodeContext 
     onDemand: true,
     resolved: new Map(),
     registers: new Map(),
+    fields: new Map(),
     byHelper: new Set(),
     inodes: new Map(),
     hostNamespaces: {

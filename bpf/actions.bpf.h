@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What a selector says is done when it has matched: signals, other return values, stack traces, fewer events. */
+#ifndef POLYTRACE_ACTIONS_BPF_H
+#define POLYTRACE_ACTIONS_BPF_H
+
+#include "record.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct rate_key);
+	__type(value, struct rate);
+} rates SEC(".maps");
+
+static __always_inline u32 first_bit(u64 bits)
+{
+	u32 index = 0;
+
+	/* a power of two: its place, by halves */
+	if (bits >> 32)
+		index += 32, bits >>= 32;
+	if (bits >> 16)
+		index += 16, bits >>= 16;
+	if (bits >> 8)
+		index += 8, bits >>= 8;
+	if (bits >> 4)
+		index += 4, bits >>= 4;
+	if (bits >> 2)
+		index += 2, bits >>= 2;
+	if (bits >> 1)
+		index += 1;
+	return index;
+}
+
+static __always_inline struct hook_counters *own_counters(void)
+{
+	u32 hook = config.hook;
+
+	return bpf_map_lookup_elem(&counters, &hook);
+}
+
+/* ---- fewer events ----------------------------------------------------------------------------------------- */
+
+static __always_inline void hash_word(struct rate_key *key, u64 word)
+{
+	u64 a = key->hash[0], b = key->hash[1];
+
+	a = (a ^ word) * 0x9e3779b97f4a7c15ULL;
+	key->hash[0] = a ^ a >> 29;
+	b = (b + word) * 0xc2b2ae3d27d4eb4fULL;
+	key->hash[1] = b ^ b >> 31;
+}
+
+enum { HASH_WORDS = 4, HASH_BYTES = HASH_WORDS * 8 };
+
+/* Of all values with their texts; what is between them has been cleared. Several words at once: the verifier counts rounds. */
+static __noinline void hash_body(struct hook_record *record, struct rate_key *key)
+{
+	u32 end = at_most(record->used, config.body_size), at = 0;
+
+	for (; at < BODY_MAX && at + HASH_BYTES <= end; at += HASH_BYTES) {
+		u64 *words = (u64 *)&record->body[at_most(at, config.body_size - HASH_BYTES)];
+
+#pragma unroll
+		for (u32 i = 0; i < HASH_WORDS; i++)
+			hash_word(key, words[i]);
+	}
+#pragma unroll
+	for (u32 i = 0; i < HASH_WORDS; i++, at += 8) {
+		if (at < end)
+			hash_word(key, *(u64 *)&record->body[at_most(at, config.body_size - 8)]);
+	}
+}
+
+/* Whether enough time has passed since an event like this. */
+static __noinline bool rate_allows(struct hook_record *record, u32 selector)
+{
+	const volatile struct selector_actions *actions;
+	struct rate first = { .posted = record->event.header.time };
+	struct rate_key key = { .hook = config.hook, .selector = selector };
+	struct hook_counters *counted;
+	struct rate *rate;
+	u32 scope;
+
+	if (selector >= HOOK_SELECTORS_MAX)
+		return true;
+	actions = &config.actions[selector];
+	scope = actions->rate_scope;
+	key.id = scope == RATE_THREAD ? record->event.key.tid : scope == RATE_PROCESS ? record->event.key.tgid : 0;
+	next_place(record, 0); /* clears what follows the last text in its word */
+	hash_body(record, &key);
+	rate = bpf_map_lookup_elem(&rates, &key);
+	if (!rate) {
+		bpf_map_update_elem(&rates, &key, &first, BPF_ANY);
+		return true;
+	}
+	if (first.posted - rate->posted >= actions->rate_interval) {
+		record->event.suppressed = rate->suppressed;
+		rate->suppressed = 0;
+		rate->posted = first.posted;
+		return true;
+	}
+	__sync_fetch_and_add(&rate->suppressed, 1);
+	counted = own_counters();
+	if (counted)
+		__sync_fetch_and_add(&counted->suppressed, 1);
+	return false;
+}
+
+/* ---- stack traces ------------------------------------------------------------------------------------------ */
+
+enum { STACK_ROOM = 1024, FLAG_USER_STACK = 1 << 8 };
+
+static __always_inline void take_stack(void *ctx, struct hook_record *record, struct text_ref *to, u64 flags)
+{
+	u8 *place = next_place(record, STACK_ROOM);
+	long size = bpf_get_stack(ctx, place, STACK_FRAMES_MAX * sizeof(u64), flags);
+
+	to->offset = sizeof(struct event_hook) + record->used;
+	to->length = size > 0 ? size : 0;
+	to->flags = size < 0 ? TEXT_FAULT : size == STACK_FRAMES_MAX * sizeof(u64) ? TEXT_TRUNCATED : 0;
+	if (size > 0)
+		record->used += at_most(size, STACK_ROOM);
+}
+
+/* ---- what is done ------------------------------------------------------------------------------------------- */
+
+static __always_inline bool is_protected(u32 tgid)
+{
+	return tgid == 1 || bpf_map_lookup_elem(&protected_processes, &tgid);
+}
+
+static __always_inline u32 selector_of(u64 candidates)
+{
+	u32 selector = first_bit(candidates & -candidates);
+
+	opaque(selector);
+	return selector < HOOK_SELECTORS_MAX ? selector : 0;
+}
+
+/* Signals the process, and says whether the function is to be overridden; in monitor mode the event says what would be. */
+static __noinline bool enforce(struct hook_record *record, u64 candidates)
+{
+	u32 selector = selector_of(candidates);
+	const volatile struct selector_actions *actions = &config.actions[selector];
+	struct hook_counters *counted = own_counters();
+	u32 flags = 0;
+	bool overrides = false;
+
+	if (!counted)
+		return false;
+	__sync_fetch_and_add(&counted->matched, 1);
+	if (!actions->signal && !actions->overrides)
+		return false;
+	if (!*(volatile u64 *)&counted->enforces) {
+		flags = EVENT_MONITORED;
+	} else if (is_protected(record->event.key.tgid)) {
+		flags = EVENT_PROTECTED;
+	} else {
+		if (actions->signal)
+			flags |= bpf_send_signal(actions->signal) ? EVENT_SIGNAL_FAILED : EVENT_SIGNALLED;
+		if (actions->overrides) {
+			flags |= EVENT_OVERRIDDEN;
+			overrides = true;
+		}
+		__sync_fetch_and_add(&counted->enforced, 1);
+	}
+	record->event.header.flags |= flags;
+	return overrides;
+}
+
+/* Whether there is an event, and what it has beside the values. */
+static __noinline bool wants_event(void *ctx, struct hook_record *record, u64 candidates)
+{
+	u32 selector = selector_of(candidates), stacks;
+	const volatile struct selector_actions *actions = &config.actions[selector];
+
+	if (actions->no_post)
+		return false;
+	if (actions->rate_scope && !rate_allows(record, selector))
+		return false;
+	stacks = actions->stacks;
+	if (stacks & STACK_KERNEL)
+		take_stack(ctx, record, &record->event.kernel_stack, 0);
+	if (stacks & STACK_USER)
+		take_stack(ctx, record, &record->event.user_stack, FLAG_USER_STACK);
+	return true;
+}
+
+#endif

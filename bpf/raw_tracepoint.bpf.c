@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* A tracepoint, with the parameters that the kernel's code gives it. */
+#include "words.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline u64 hook_param(void *ctx, u32 n)
+{
+	return context_word(ctx, n);
+}
+
+/* Only a trampoline needs a helper for that. */
+static __always_inline u64 hook_argument(void *ctx, u32 n)
+{
+	return hook_param(ctx, n);
+}
+
+SEC("raw_tp")
+int hook_entry(void *ctx)
+{
+	s32 value = 0;
+
+	on_entry(ctx, (u64)ctx, &value);
+	return 0;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* A tracepoint, with the fields of its record as tracefs describes them. */
+#include "words.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Values are fields: none is a parameter. */
+static __always_inline u64 hook_param(void *ctx __attribute__((unused)), u32 n __attribute__((unused)))
+{
+	return 0;
+}
+
+/* Only a trampoline needs a helper for that. */
+static __always_inline u64 hook_argument(void *ctx, u32 n)
+{
+	return hook_param(ctx, n);
+}
+
+SEC("tracepoint")
+int hook_entry(void *ctx)
+{
+	s32 value = 0;
+
+	on_entry(ctx, (u64)ctx, &value);
+	return 0;
+}

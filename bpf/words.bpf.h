@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Parameters as a trampoline and a raw tracepoint give them: words of the context. */
+#ifndef POLYTRACE_WORDS_BPF_H
+#define POLYTRACE_WORDS_BPF_H
+
+#include "registers.bpf.h"
+
+static u64 hook_param(void *ctx, u32 n);
+static u64 hook_argument(void *ctx, u32 n);
+static u64 hook_register(void *ctx, u32 offset);
+#include "hook.bpf.h"
+
+static __always_inline u64 context_word(void *ctx, u32 n)
+{
+	u64 word = 0;
+
+	switch (n) {
+		CONTEXT_CASE(0, 0 * sizeof(u64))
+		CONTEXT_CASE(1, 1 * sizeof(u64))
+		CONTEXT_CASE(2, 2 * sizeof(u64))
+		CONTEXT_CASE(3, 3 * sizeof(u64))
+		CONTEXT_CASE(4, 4 * sizeof(u64))
+		CONTEXT_CASE(5, 5 * sizeof(u64))
+	}
+	return word;
+}
+
+/* There are none. */
+static __always_inline u64 hook_register(void *ctx __attribute__((unused)), u32 offset __attribute__((unused)))
+{
+	return 0;
+}
+
+#endif

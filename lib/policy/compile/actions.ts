@@ -1,0 +1,58 @@
+/** What selectors do when they have matched. */
+import type { PolicyImage, SelectorActions } from '../image.js';
+import type { ActionData, PolicyData, SelectorData } from '../model.js';
+
+const NAMES = {
+  Post: 'post',
+  NoPost: 'noPost',
+  Signal: 'signal',
+  Sigkill: 'sigkill',
+  Override: 'override',
+} as const;
+
+const SIGKILL = 9;
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+
+/** Undefined when every selector only posts. */
+export function selectorActions(selectors: readonly SelectorData[]): readonly SelectorActions[] | undefined {
+  const all = selectors.map(({ matchActions = [] }) => actionsOf(matchActions));
+  return all.every(onlyPosts) ? undefined : all;
+}
+
+function actionsOf(actions: readonly ActionData[]): SelectorActions {
+  const named = actions.flatMap(({ action }) => (action !== undefined && action in NAMES ? [action] : []));
+  const post = actions.find(({ action }) => action === 'Post');
+  const signal = signalOf(actions);
+  const override = actions.find(({ action }) => action === 'Override')?.argError;
+  const rateLimit = post === undefined ? undefined : rateLimitOf(post);
+  return {
+    order: named.length === 0 ? ['post'] : named.map((name) => NAMES[name as keyof typeof NAMES]),
+    ...(signal === undefined ? {} : { signal }),
+    ...(override === undefined ? {} : { override }),
+    ...(rateLimit === undefined ? {} : { rateLimit }),
+    ...(post?.kernelStackTrace === true ? { kernelStack: true as const } : {}),
+    ...(post?.userStackTrace === true ? { userStack: true as const } : {}),
+  };
+}
+
+function signalOf(actions: readonly ActionData[]): number | undefined {
+  if (actions.some(({ action }) => action === 'Sigkill')) return SIGKILL;
+  return actions.find(({ action }) => action === 'Signal')?.argSig;
+}
+
+/** Seconds, unless a letter says minutes or hours; of each thread, unless a scope says otherwise. */
+function rateLimitOf({ rateLimit, rateLimitScope }: ActionData): SelectorActions['rateLimit'] {
+  const parts = /^(\d+)([smh]?)$/.exec(rateLimit ?? '');
+  if (parts === null) return undefined;
+  const scope = rateLimitScope === 'process' || rateLimitScope === 'global' ? rateLimitScope : 'thread';
+  return { scope, seconds: Number(parts[1]) * (UNITS[parts[2] ?? ''] ?? 1) };
+}
+
+function onlyPosts({ order, ...more }: SelectorActions): boolean {
+  return order.every((name) => name === 'post') && Object.keys(more).length === 0;
+}
+
+export function modeOf({ spec }: PolicyData): PolicyImage['mode'] {
+  const value = (spec?.options ?? []).findLast(({ name }) => name === 'policy-mode')?.value;
+  return value === 'monitor' || value === 'enforce' ? value : undefined;
+}

@@ -1,0 +1,36 @@
+/** Actions that the kernel side of this version cannot do yet. */
+import { isDeepStrictEqual } from 'node:util';
+import type { ActionData } from './model.js';
+import type { Add } from './unsupported.js';
+import type { ActionName, HookKind } from './vocabulary.js';
+
+const LOADABLE: readonly ActionName[] = ['Post', 'NoPost', 'Signal', 'Sigkill', 'Override'];
+/** The kernel side keeps one signal, one value and one way to post for each selector. */
+const ONCE: Partial<Record<ActionName, string>> = {
+  Signal: 'signal',
+  Sigkill: 'signal',
+  Override: 'Override',
+  Post: 'Post',
+};
+
+export function findInActions(actions: readonly ActionData[], hook: HookKind, add: Add): void {
+  const seen = new Map<string, ActionData>();
+  for (const action of actions) {
+    const { action: name } = action;
+    if (name === undefined) continue;
+    if (!LOADABLE.includes(name) || (name === 'Override' && hook === 'uprobes')) {
+      const message = `${name} of ${hook} cannot be done yet`;
+      add('UNSUPPORTED_ACTION', action, 'action', message, 'use Post, which reports the event');
+    }
+    if (action.imaHash === true) {
+      add('UNSUPPORTED_ACTION', action, 'imaHash', 'imaHash of Post is not honoured yet', 'remove it');
+    }
+    const kind = ONCE[name];
+    const before = seen.get(kind ?? '');
+    if (kind === undefined) continue;
+    seen.set(kind, action);
+    if (before === undefined || isDeepStrictEqual(before, action)) continue;
+    const message = `a second ${kind}, unlike the first, cannot be done by the same selector`;
+    add('UNSUPPORTED_ACTION', action, 'action', message, 'keep one of the two');
+  }
+}

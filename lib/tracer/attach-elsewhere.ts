@@ -1,0 +1,159 @@
+/** Hooks that are not on a function of the kernel: tracepoints, LSM hooks, functions of programs. Each has one mechanism. */
+import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
+import type { HookStatus } from '../../types/tracer.js';
+import { KernelError } from '../errors.js';
+import type { NativeError, NativeFeatures } from '../native/binding.js';
+import type { HookImage } from '../policy/image.js';
+import { fileOffset } from '../policy/kernel-info.js';
+import { hostFiles } from '../policy/kernel/elf.js';
+import { valuesOf } from '../wire/context.js';
+import { withVerified } from './digests.js';
+import { isLate } from '../wire/reads.js';
+import {
+  hookPlace,
+  loadHook,
+  placesOf,
+  toKernelError,
+  type AttachContext,
+  type Attached,
+  type Attachment,
+} from './load.js';
+
+interface Elsewhere {
+  readonly attachment: Attachment;
+  readonly attach: HookStatus['attach'];
+  /** For messages and losses. */
+  readonly name: string;
+  readonly feature: keyof NativeFeatures;
+  readonly prototype?: FunctionInfo | undefined;
+}
+
+/** Returns undefined when what it is on is not there, or the file is another one, and the policy allows that. */
+export function attachElsewhere(
+  hook: HookImage,
+  id: number,
+  processBits: readonly number[],
+  context: AttachContext,
+  kernel: KernelInfo,
+): Attached | undefined {
+  try {
+    return attach(hook, id, processBits, context, kernel);
+  } catch (error) {
+    const isMissing = error instanceof KernelError && error.code === 'HOOK_NOT_FOUND';
+    if (isMissing && hook.ignoreCallNotFound === true) return undefined;
+    throw error;
+  }
+}
+
+function attach(
+  hook: HookImage,
+  id: number,
+  processBits: readonly number[],
+  context: AttachContext,
+  kernel: KernelInfo,
+): Attached | undefined {
+  const { attachment, attach: way, name, feature, prototype } = elsewhere(hook, kernel);
+  const missing = context.features[feature];
+  if (missing !== '') {
+    throw new KernelError(
+      'NO_ATTACH_MECHANISM',
+      `${hookPlace(hook)}: ${name} cannot be attached: the kernel or the privileges do not allow ${feature} (${missing})`,
+      '`polytrace preflight` tells what is missing',
+    );
+  }
+  const places = placesOf(hook, prototype, context, kernel);
+  try {
+    const loadOwn = { params: prototype?.params.length ?? 0, processBits };
+    const load = (target: Attachment): void => loadHook(hook, id, target, loadOwn, places, context);
+    const { path = '', digests, ignoreDigests } = hook.program ?? {};
+    let found: ReturnType<typeof withVerified> = 'verified';
+    if (digests === undefined) load(attachment);
+    else found = withVerified(path, digests, (own) => load({ ...attachment, path: own }));
+    if (found === 'other' && ignoreDigests === true) return undefined;
+    if (found === 'other') throw noDigest(hook, name);
+    if (found === 'missing') throw noFile(hook, path);
+  } catch (error) {
+    throw toKernelError(error as NativeError, hook, name);
+  }
+  return { functionName: name, attach: way };
+}
+
+function noFile(hook: HookImage, path: string): KernelError {
+  return new KernelError('HOOK_NOT_FOUND', `${hookPlace(hook)}: ${path} cannot be read`, 'check the path');
+}
+
+function noDigest(hook: HookImage, name: string): KernelError {
+  return new KernelError(
+    'DIGEST_MISMATCH',
+    `${hookPlace(hook)}: ${name}: the file has none of the policy's digests`,
+    'it is another version than the policy is for; `ignore: {digestVerificationFailure: true}` leaves the hook out then',
+  );
+}
+
+const ENTRY_ONLY = { entry: true, return: false };
+
+function elsewhere(hook: HookImage, kernel: KernelInfo): Elsewhere {
+  const { subsystem = '', event = '' } = hook.tracepoint ?? {};
+  switch (hook.kind) {
+    case 'tracepoint':
+      return {
+        attachment: { mechanism: 'tracepoint', target: event, group: subsystem, ...ENTRY_ONLY },
+        attach: 'tracepoint',
+        name: hook.call,
+        feature: 'tracepoint',
+      };
+    case 'raw_tracepoint':
+      return {
+        attachment: { mechanism: 'raw_tracepoint', target: event, ...ENTRY_ONLY },
+        attach: 'raw_tracepoint',
+        name: hook.call,
+        feature: 'btf',
+        prototype: kernel.rawTracepoint(event),
+      };
+    case 'lsm':
+      return {
+        attachment: { mechanism: 'lsm', target: hook.call, ...ENTRY_ONLY },
+        attach: 'lsm',
+        name: hook.call,
+        feature: 'lsm',
+        prototype: kernel.function(`bpf_lsm_${hook.call}`),
+      };
+    case 'uprobe':
+      return uprobe(hook);
+    default:
+      throw new Error(`a hook of kind ${hook.kind} is attached elsewhere`);
+  }
+}
+
+function uprobe(hook: HookImage): Elsewhere {
+  const { path = '', symbol = '', refCtrOffset } = hook.program ?? {};
+  const returns = valuesOf(hook).some(isLate) || hook.returnArg !== undefined;
+  return {
+    attachment: {
+      mechanism: 'uprobe',
+      target: symbol,
+      path,
+      offset: offsetOf(hook),
+      ...(refCtrOffset === undefined ? {} : { counter: refCtrOffset }),
+      entry: true,
+      return: returns,
+    },
+    attach: returns ? 'uprobe+uretprobe' : 'uprobe',
+    name: `${path}:${hook.call}`,
+    feature: 'uprobe',
+  };
+}
+
+/** From the symbol, or from the start of the file. */
+function offsetOf(hook: HookImage): bigint {
+  const { path = '', symbolOffset, fileOffset: offset, address } = hook.program ?? {};
+  if (address === undefined) return symbolOffset ?? offset ?? 0n;
+  const elf = hostFiles.elf(path);
+  const found = elf ? fileOffset(elf, address) : undefined;
+  if (found !== undefined) return found;
+  throw new KernelError(
+    'HOOK_NOT_FOUND',
+    `${hookPlace(hook)}: ${path} has nothing at the address ${hook.call}, or is no ELF file`,
+    'addresses are those of the file, as nm and objdump show them',
+  );
+}

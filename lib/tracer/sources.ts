@@ -1,0 +1,72 @@
+/** From what a program gives as policies to their images; every mistake of all of them at once. */
+import { fileURLToPath } from 'node:url';
+import type { Diagnostic } from '../../types/errors.js';
+import type { KernelInfo } from '../../types/kernel.js';
+import type { Policy } from '../../types/policy.js';
+import type { PolicySource } from '../../types/tracer.js';
+import { PolicyError } from '../errors.js';
+import { loadKernelInfo } from '../native/btf.js';
+import {
+  checkPolicy,
+  compilePolicy,
+  expandPolicyPaths,
+  loadPolicyFile,
+  parsePolicy,
+  type PolicyImage,
+} from '../policy/index.js';
+
+export interface Compiled {
+  readonly image: PolicyImage;
+  readonly file: string;
+}
+
+/** Every mistake of every file at once. The kernel's types are read once, when there is a policy. */
+export function compileAll(sources: readonly PolicySource[]): { images: Compiled[]; kernel: () => KernelInfo } {
+  const diagnostics: Diagnostic[] = [];
+  const result: Compiled[] = [];
+  let types: KernelInfo | undefined;
+  const kernel = (): KernelInfo => (types ??= loadKernelInfo());
+  const attempt = (run: () => void): void => {
+    try {
+      run();
+    } catch (error) {
+      if (!(error instanceof PolicyError)) throw error;
+      diagnostics.push(...error.diagnostics);
+    }
+  };
+  for (const source of sources) {
+    attempt(() => {
+      for (const load of policiesOf(source)) {
+        attempt(() => {
+          const policy = load();
+          result.push({ image: compilePolicy(policy), file: policy.file });
+          diagnostics.push(...checkPolicy(policy, kernel()).filter(isWrongHere));
+        });
+      }
+    });
+  }
+  if (diagnostics.length > 0) throw new PolicyError(diagnostics);
+  return { images: result, kernel };
+}
+
+const WRONG_HERE = /^(ARG|RETURN|TRACEPOINT|LSM_HOOK)_/;
+
+/**
+ * What a kernel's types prove to be a mistake: the programs would read something else than the policy says. Whether a
+ * function is there at all is left to attaching: it may be in no BTF and yet be probed.
+ */
+function isWrongHere({ code, severity }: Diagnostic): boolean {
+  return severity === 'error' && WRONG_HERE.test(code);
+}
+
+function policiesOf(source: PolicySource): (() => Policy)[] {
+  if (source instanceof URL) return policiesOf(fileURLToPath(source));
+  if (typeof source === 'string') {
+    return expandPolicyPaths(source).map((file) => () => parsePolicy(loadPolicyFile(file), { file }));
+  }
+  if ('yaml' in source) {
+    const { yaml, file } = source;
+    return [() => parsePolicy(yaml, file === undefined ? {} : { file })];
+  }
+  return [() => source];
+}

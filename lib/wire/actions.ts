@@ -1,0 +1,66 @@
+/** What selectors do when they have matched, as the kernel side has it. Pure. */
+import type { HookImage, SelectorActions } from '../policy/image.js';
+import { isReturnSlot, valuesOf } from './context.js';
+import { HasActions, HookConfig, RateScope, SelectorActions as Layout, StackKind } from './layout.gen.js';
+import { isFiltered } from './objects.js';
+import { isLate } from './reads.js';
+
+/** Of each stack trace in the event: STACK_ROOM of bpf/actions.bpf.h. */
+const STACK_ROOM = 1024;
+/** What the program has room for. */
+export const STACKS_ROOM_MAX = 2 * STACK_ROOM;
+
+const SCOPES = {
+  thread: RateScope.RATE_THREAD,
+  process: RateScope.RATE_PROCESS,
+  global: RateScope.RATE_GLOBAL,
+} as const;
+
+/** Whether a selector does more to the process than telling about it. */
+export function enforces(hook: HookImage): boolean {
+  return (hook.actions ?? []).some(({ signal, override }) => signal !== undefined || override !== undefined);
+}
+
+export function overrides(hook: HookImage): boolean {
+  return (hook.actions ?? []).some(({ override }) => override !== undefined);
+}
+
+export function limitsRate(hook: HookImage): boolean {
+  return (hook.actions ?? []).some(({ rateLimit }) => rateLimit !== undefined);
+}
+
+/** Whether it is known only at the return which selector matches. */
+export function matchesLate(hook: HookImage): boolean {
+  return (
+    hook.cel.returned.length > 0 ||
+    valuesOf(hook).some((value, slot) => (isReturnSlot(hook, slot) || isLate(value)) && isFiltered(value))
+  );
+}
+
+export function stacksRoom(hook: HookImage): number {
+  const wants = (kind: 'kernelStack' | 'userStack'): boolean =>
+    (hook.actions ?? []).some((actions) => actions[kind] === true);
+  return STACK_ROOM * (Number(wants('kernelStack')) + Number(wants('userStack')));
+}
+
+export function encodeActions(view: DataView, hook: HookImage, pair: boolean): void {
+  const { actions } = hook;
+  if (actions === undefined) return;
+  const override = overrides(hook) ? HasActions.ACTIONS_OVERRIDE : 0;
+  view.setUint8(HookConfig.hasActions, HasActions.ACTIONS_ANY | override);
+  view.setUint8(HookConfig.actsLate, Number(pair && matchesLate(hook)));
+  actions.forEach((selector, i) => encodeSelector(view, HookConfig.actions + i * HookConfig.actionsStride, selector));
+}
+
+function encodeSelector(view: DataView, at: number, selector: SelectorActions): void {
+  const { order, signal, override, rateLimit, kernelStack, userStack } = selector;
+  const stacks = (kernelStack ? StackKind.STACK_KERNEL : 0) | (userStack ? StackKind.STACK_USER : 0);
+  view.setUint8(at + Layout.noPost, Number(order.includes('noPost')));
+  view.setUint8(at + Layout.signal, signal ?? 0);
+  view.setUint8(at + Layout.overrides, Number(override !== undefined));
+  view.setUint8(at + Layout.stacks, stacks);
+  view.setInt32(at + Layout.overrideValue, override ?? 0, true);
+  if (rateLimit === undefined) return;
+  view.setUint32(at + Layout.rateScope, SCOPES[rateLimit.scope], true);
+  view.setBigUint64(at + Layout.rateInterval, BigInt(rateLimit.seconds) * 1_000_000_000n, true);
+}

@@ -1,0 +1,347 @@
+/** What a selector does beside telling: signals, other return values, fewer events; and that it is safe to use. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { openTracer } from '../../lib/index.js';
+import type { ProcessKprobeEvent } from '../../types/index.js';
+import { fileOf, hooksOf, MECHANISMS, policy, Recording, type Mechanism } from './support.js';
+
+/** Programs that only these tests start: nothing else can be hit. */
+const CAT = '/tmp/acted-on';
+const BYSTANDER = '/tmp/bystander';
+const TARGET = '/tmp/acted-on.txt';
+
+const SELECTOR = `- matchArgs:
+  - {index: 0, operator: Equal, values: [${TARGET}]}
+  matchBinaries:
+  - {operator: In, values: [${CAT}]}
+  matchActions:
+`;
+
+function opens(...actions: readonly string[]): string {
+  const list = actions.map((action) => `  - {${action}}`).join('\n');
+  return `call: security_file_open
+syscall: false
+args:
+- {index: 0, type: file}
+selectors:
+${SELECTOR}${list}`;
+}
+
+/** Reads the file, by a program of its own: as a shell would tell how that ended. */
+function read(program = CAT): { status: number | null; signal: string | null; text: string; error: string } {
+  const { status, signal, stdout, stderr } = spawnSync(program, [TARGET], { encoding: 'utf8' });
+  return { status, signal, text: stdout, error: stderr };
+}
+
+const untouched = { status: 0, signal: null, text: 'read\n', error: '' };
+
+async function during(
+  yaml: string,
+  options: Parameters<typeof openTracer>[0],
+  run: (recording: Recording) => void | Promise<void>,
+): Promise<ProcessKprobeEvent[]> {
+  const recording = await Recording.open(yaml, options);
+  try {
+    return await recording.hooksDuring(() => run(recording));
+  } finally {
+    await recording.close();
+  }
+}
+
+describe('enforcement', function () {
+  this.timeout(300_000);
+
+  before(() => {
+    copyFileSync('/bin/cat', CAT);
+    copyFileSync('/bin/cat', BYSTANDER);
+    writeFileSync(TARGET, 'read\n');
+  });
+
+  for (const attach of MECHANISMS) describe(attach, () => scenarios(attach));
+
+  it('Override of an LSM function: the call returns the value, and the event says so', async () => {
+    const options = { attach: 'fentry', enforcement: true } as const;
+    const events = await during(policy('o', opens('action: Override, argError: -13')), options, () => {
+      const { status, error } = read();
+      assert.equal(status, 1);
+      assert.match(error, /Permission denied/);
+      assert.deepEqual(read(BYSTANDER), untouched);
+    });
+    assert.equal(events.length, 1);
+    const [event] = events as [ProcessKprobeEvent];
+    assert.equal(event.action, 'override');
+    assert.deepEqual(event.actions, [{ action: 'override', value: -13, outcome: 'done' }, { action: 'post' }]);
+    assert.equal(fileOf(event).path, TARGET);
+  });
+
+  it('Override with a return value: entry and return are one event', async () => {
+    const hook = opens('action: Override, argError: -1').replace(
+      'args:',
+      'return: true\nreturnArg: {index: 0, type: int}\nargs:',
+    );
+    const recording = await Recording.open(policy('or', hook), { attach: 'fentry', enforcement: true });
+    assert.deepEqual(
+      recording.tracer.policies()[0]?.hooks.map(({ attach }) => attach),
+      ['fmod_ret+fexit'],
+    );
+    const events = await recording.hooksDuring(() => assert.match(read().error, /Operation not permitted/));
+    await recording.close();
+    assert.deepEqual(
+      events.map((event) => [event.action, event.return]),
+      [['override', { type: 'int', index: 0, value: -1 }]],
+    );
+  });
+
+  it('what cannot be overridden is refused by name', async () => {
+    const hook = `call: vfs_read\nsyscall: false\nargs:\n- {index: 0, type: file}\nselectors:\n${SELECTOR}  - {action: Override, argError: -1}`;
+    await assert.rejects(openTracer({ policies: [{ yaml: policy('r', hook) }], enforcement: true }), (error: Error) =>
+      /vfs_read cannot be overridden/.test(error.message),
+    );
+    const zero = opens('action: Override, argError: 0');
+    await assert.rejects(
+      openTracer({ policies: [{ yaml: policy('z', zero) }], enforcement: true, attach: 'fentry' }),
+      (error: Error & { code?: string }) => error.code === 'OVERRIDE_ZERO',
+    );
+  });
+
+  it('a tracer that was not opened for it refuses', async () => {
+    const yaml = policy('s', opens('action: Sigkill'));
+    const refused = (error: Error & { code?: string }): boolean => error.code === 'ENFORCEMENT_NOT_ALLOWED';
+    await assert.rejects(openTracer({ policies: [{ yaml }] }), refused);
+    const tracer = await openTracer({ policies: [{ yaml }], mode: 'monitor' });
+    await assert.rejects(tracer.setPolicyMode('s', 'enforce'), refused);
+    assert.deepEqual(read(), untouched);
+    await tracer.close();
+  });
+
+  it('the tracer, and what it descends from, are left alone: the event says that', async () => {
+    // everything that opens a file from here on, the tracer's own helpers too, unless protected
+    const hook = `call: security_file_open
+syscall: false
+args:
+- {index: 0, type: file}
+selectors:
+- matchArgs:
+  - {index: 0, operator: Equal, values: [/tmp/spared.txt]}
+  matchActions:
+  - {action: Sigkill}`;
+    writeFileSync('/tmp/spared.txt', 'x');
+    const events = await during(policy('p', hook), { enforcement: true, includeSelf: true }, () => {
+      writeFileSync('/tmp/spared.txt', 'y');
+    });
+    assert.deepEqual(
+      events.map((event) => event.actions[0]),
+      [{ action: 'sigkill', signal: 9, outcome: 'protected' }],
+    );
+    assert.equal(events[0]?.action, 'post');
+  });
+
+  it('matches of a shell that started the tracer do not end it', () => {
+    const script = `
+      const { openTracer } = require(${JSON.stringify(require.resolve('../../lib/index.ts'))});
+      (async () => {
+        const yaml = ${JSON.stringify(
+          policy(
+            'parent',
+            `call: security_file_open\nsyscall: false\nargs:\n- {index: 0, type: file}\nselectors:\n- matchArgs:\n  - {index: 0, operator: Equal, values: [/tmp/spared.txt]}\n  matchActions:\n  - {action: Sigkill}`,
+          ),
+        )};
+        const tracer = await openTracer({ policies: [{ yaml }], enforcement: true });
+        require('node:fs').writeFileSync('/tmp/go', '');
+        while (!require('node:fs').existsSync('/tmp/gone')) await new Promise((r) => setTimeout(r, 20));
+        const [{ enforced, matched }] = tracer.policies();
+        await tracer.close();
+        console.log(JSON.stringify({ enforced, matched }));
+      })();`;
+    writeFileSync('/tmp/child.cjs', script);
+    const shell = `rm -f /tmp/go /tmp/gone; ${process.execPath} --require tsx/cjs /tmp/child.cjs &
+      while ! test -e /tmp/go; do sleep 0.1; done
+      read line < /tmp/spared.txt
+      : > /tmp/gone
+      wait`;
+    const { status, signal, stdout, stderr } = spawnSync('/bin/sh', ['-c', shell], { encoding: 'utf8' });
+    assert.deepEqual({ status, signal, stderr }, { status: 0, signal: null, stderr: '' });
+    assert.deepEqual(JSON.parse(stdout), { enforced: 0, matched: 1 });
+  });
+
+  it('replaced, disabled and enabled while it runs', async () => {
+    const first = policy('life', opens('action: Sigkill'));
+    const recording = await Recording.open(first, { enforcement: true });
+    const { tracer } = recording;
+    assert.equal(read().signal, 'SIGKILL');
+    await tracer.disablePolicy('life');
+    assert.deepEqual(read(), untouched);
+    assert.deepEqual(
+      tracer.policies().map(({ state, hooks }) => [state, hooks.length]),
+      [['disabled', 0]],
+    );
+    await tracer.enablePolicy('life');
+    assert.equal(read().signal, 'SIGKILL');
+    await tracer.replacePolicy({ yaml: policy('life', opens('action: Signal, argSig: 15')) });
+    assert.equal(read().signal, 'SIGTERM');
+    await assert.rejects(
+      tracer.replacePolicy({
+        yaml: policy('life', opens('action: Sigkill').replace('security_file_open', 'no_such_function')),
+      }),
+    );
+    assert.equal(read().signal, 'SIGTERM');
+    await tracer.removePolicy('life');
+    assert.deepEqual(read(), untouched);
+    await recording.close();
+  });
+
+  it('a policy that is replaced again and again lets nothing through', async () => {
+    const yaml = policy('again', opens('action: Sigkill'));
+    const tracer = await openTracer({ policies: [{ yaml }], enforcement: true });
+    for (let i = 0; i < 5; i++) {
+      await tracer.replacePolicy({ yaml });
+      assert.equal(read().signal, 'SIGKILL');
+    }
+    await tracer.close();
+  });
+
+  it('an optional hook that the kernel does not have is left out', async () => {
+    const gone = 'call: no_such_function\nsyscall: false\noptional: true';
+    const tracer = await openTracer({ policies: [{ yaml: policy('opt', gone, opens('action: Post')) }] });
+    const [status] = tracer.policies();
+    assert.deepEqual(status?.skipped, ['no_such_function']);
+    assert.equal(status?.hooks.length, 1);
+    await tracer.close();
+  });
+});
+
+function scenarios(attach: Mechanism): void {
+  const options = { attach, enforcement: true } as const;
+
+  it('Sigkill ends the process', async () => {
+    const events = await during(policy('k', opens('action: Sigkill')), options, () => {
+      assert.equal(read().signal, 'SIGKILL');
+      assert.deepEqual(read(BYSTANDER), untouched);
+    });
+    assert.deepEqual(
+      events.map(({ action, actions, policyMode, process }) => ({
+        action,
+        actions,
+        policyMode,
+        binary: process.binary,
+      })),
+      [
+        {
+          action: 'sigkill',
+          actions: [{ action: 'sigkill', signal: 9, outcome: 'done' }, { action: 'post' }],
+          policyMode: 'enforce',
+          binary: CAT,
+        },
+      ],
+    );
+  });
+
+  it('Signal sends its own', async () => {
+    const events = await during(policy('s', opens('action: Signal, argSig: 10')), options, () => {
+      assert.equal(read().signal, 'SIGUSR1');
+    });
+    assert.deepEqual(
+      events.map(({ action }) => action),
+      ['signal'],
+    );
+  });
+
+  it('Override of a system call, with a signal', async () => {
+    const hook = `call: sys_openat
+args:
+- {index: 1, type: string}
+selectors:
+${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
+  - {action: Signal, argSig: 28}`;
+    const events = await during(policy('os', hook), options, () => {
+      const { status, error } = read();
+      assert.equal(status, 1);
+      assert.match(error, /Permission denied/);
+    }).catch((error: Error & { code?: string }) => {
+      // a kernel without CONFIG_FUNCTION_ERROR_INJECTION allows no Override of system calls
+      assert.ok(!existsSync('/sys/kernel/debug/error_injection/list'));
+      assert.equal(error.code, 'OVERRIDE_NOT_POSSIBLE', error.message);
+      return undefined;
+    });
+    if (events === undefined) return;
+    assert.deepEqual(
+      events.map(({ actions }) => actions),
+      [
+        [
+          { action: 'override', value: -13, outcome: 'done' },
+          { action: 'signal', signal: 28, outcome: 'done' },
+          { action: 'post' },
+        ],
+      ],
+    );
+  });
+
+  it('NoPost: done, and not told', async () => {
+    const recording = await Recording.open(policy('n', opens('action: Sigkill', 'action: NoPost')), options);
+    const events = await recording.hooksDuring(() => assert.equal(read().signal, 'SIGKILL'));
+    const [status] = recording.tracer.policies();
+    await recording.close();
+    assert.deepEqual(events, []);
+    assert.deepEqual([status?.matched, status?.enforced], [1, 1]);
+  });
+
+  it('monitor mode tells what would be done; the mode changes while it runs', async () => {
+    const yaml = policy('m', opens('action: Sigkill'));
+    const events = await during(yaml, { ...options, mode: 'monitor' }, async ({ tracer }) => {
+      assert.deepEqual(read(), untouched);
+      await tracer.setPolicyMode('m', 'enforce');
+      assert.equal(read().signal, 'SIGKILL');
+      await tracer.setPolicyMode('m', 'monitor');
+      assert.deepEqual(read(), untouched);
+    });
+    assert.deepEqual(
+      events.map(({ policyMode, action, actions }) => [
+        policyMode,
+        action,
+        'outcome' in (actions[0] ?? {}) && actions[0],
+      ]),
+      ['monitor', 'enforce', 'monitor'].map((mode) => [
+        mode,
+        mode === 'enforce' ? 'sigkill' : 'post',
+        { action: 'sigkill', signal: 9, outcome: mode === 'enforce' ? 'done' : 'monitored' },
+      ]),
+    );
+  });
+
+  it('a rate limit tells one of many, and how many it held back', async () => {
+    const yaml = policy('r', opens('action: Post, rateLimit: "2s", rateLimitScope: global'));
+    const recording = await Recording.open(yaml, { attach });
+    const events = await recording.hooksDuring(async () => {
+      for (let i = 0; i < 4; i++) assert.deepEqual(read(), untouched);
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      read();
+    });
+    const [status] = recording.tracer.policies();
+    await recording.close();
+    assert.deepEqual(
+      events.map(({ suppressed }) => suppressed),
+      [0, 3],
+    );
+    assert.deepEqual([status?.matched, status?.suppressed], [5, 3]);
+  });
+
+  it('a rate limit of threads holds nothing back of others', async () => {
+    const events = await during(policy('rt', opens('action: Post, rateLimit: 1m')), { attach }, () => {
+      for (let i = 0; i < 3; i++) read();
+    });
+    assert.equal(events.length, 3);
+  });
+
+  it('stack traces name functions and modules, and no addresses', async () => {
+    const yaml = policy('st', opens('action: Post, kernelStackTrace: true, userStackTrace: true'));
+    const events = await during(yaml, { attach }, () => void read());
+    const [event] = hooksOf(events);
+    assert.ok(
+      (event?.kernelStack ?? []).some(({ symbol }) => /open/.test(symbol ?? '')),
+      JSON.stringify(event?.kernelStack?.map((f) => f.symbol)),
+    );
+    assert.ok((event?.kernelStack ?? []).every((frame) => frame.address === undefined));
+    assert.ok((event?.userStack ?? []).length > 0);
+  });
+}

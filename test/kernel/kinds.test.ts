@@ -1,0 +1,140 @@
+/** Hooks of the other kinds that need a full kernel: LSM hooks, and functions by trampoline only. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { openTracer } from '../../lib/index.js';
+import type { ProcessLsmEvent, TracerEvent } from '../../types/index.js';
+import { compileWorkload, fileOf, hooksOf, policy, Recording, WORKLOAD } from './support.js';
+
+const isLsm = (event: TracerEvent): event is ProcessLsmEvent => event.type === 'process_lsm';
+
+/** `policy`, with its hooks under another kind. */
+function under(kind: string, ...hooks: readonly string[]): string {
+  return policy('kinds', ...hooks).replace('  kprobes:', `  ${kind}:`);
+}
+
+async function during(yaml: string, run: () => void): Promise<TracerEvent[]> {
+  const recording = await Recording.open(yaml);
+  try {
+    return await recording.during(run);
+  } finally {
+    await recording.close();
+  }
+}
+
+describe('LSM hooks', () => {
+  before(compileWorkload);
+  before(() => ['/tmp/wanted', '/tmp/unwanted'].forEach((path) => writeFileSync(path, 'x')));
+
+  it('the machine has BPF among its LSMs', () => {
+    assert.match(readFileSync('/sys/kernel/security/lsm', 'utf8'), /\bbpf\b/);
+  });
+
+  it('file_open: the path, filtered; a program that was opened otherwise is not told', async () => {
+    const hook = `hook: file_open
+message: opened
+tags: [a]
+args:
+- index: 0
+  type: file
+selectors:
+- matchArgs:
+  - index: 0
+    operator: Equal
+    values: [/tmp/wanted]`;
+    const events = await during(under('lsmhooks', hook), () => {
+      for (const path of ['/tmp/wanted', '/tmp/unwanted']) spawnSync('cat', [path]);
+    });
+    assert.deepEqual(
+      events
+        .filter(isLsm)
+        .map((e) => [e.policyName, e.functionName, e.message, e.tags, e.selector, e.process.argv, fileOf(e).path]),
+      [['kinds', 'file_open', 'opened', ['a'], 0, ['/tmp/wanted'], '/tmp/wanted']],
+    );
+  });
+
+  it('bprm_check_security: a member of what the parameter leads to', async () => {
+    const hook = `hook: bprm_check_security
+args:
+- index: 0
+  type: linux_binprm
+- index: 0
+  type: string
+  resolve: mm.owner.real_parent.comm
+selectors:
+- matchArgs:
+  - args: [0]
+    operator: Equal
+    values: ["${WORKLOAD}"]`;
+    const events = await during(under('lsmhooks', hook), () => spawnSync(WORKLOAD, ['openat', '/no/such/file']));
+    const told = events
+      .filter(isLsm)
+      .map((e) => e.args.map((arg) => ('path' in arg ? arg.path : 'value' in arg && arg.value)));
+    assert.deepEqual(told, [[WORKLOAD, told[0]?.[1]]]);
+    // the main thread of Node.js has either name
+    assert.match(String(told[0]?.[1]), /^(node|MainThread)/);
+  });
+
+  it('a hook that is not there is refused, and so is a parameter that it does not have', async () => {
+    const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
+      await assert.rejects(openTracer({ policies: [{ yaml: under('lsmhooks', hook) }] }), { code, message });
+    };
+    await refused('hook: file_opened', 'LSM_HOOK_UNKNOWN', /file_opened/);
+    await refused('hook: file_open\nargs:\n- index: 1\n  type: int', 'ARG_BEYOND_PROTOTYPE', /parameter 1/);
+  });
+
+  it('the status tells the mechanism', async () => {
+    const tracer = await openTracer({ policies: [{ yaml: under('lsmhooks', 'hook: file_open') }] });
+    const [status] = tracer.policies();
+    await tracer.close();
+    assert.deepEqual(
+      status?.hooks.map(({ call, functionName, attach }) => [call, functionName, attach]),
+      [['file_open', 'file_open', 'lsm']],
+    );
+  });
+});
+
+describe('fentries', () => {
+  const HOOK = `call: security_file_permission
+syscall: false
+return: true
+args:
+- index: 0
+  type: file
+- index: 1
+  type: int
+returnArg:
+  index: 0
+  type: int
+selectors:
+- matchArgs:
+  - index: 0
+    operator: Equal
+    values: [/tmp/wanted]
+  - index: 1
+    operator: Equal
+    values: ["4"]`;
+
+  before(() => writeFileSync('/tmp/wanted', 'x'));
+
+  it('are told as functions of the kernel are', async () => {
+    const events = await during(under('fentries', HOOK), () => spawnSync('cat', ['/tmp/wanted']));
+    const told = hooksOf(events).map((e) => [e.functionName, fileOf(e).path, e.return]);
+    assert.ok(told.length > 0);
+    for (const each of told) {
+      assert.deepEqual(each, ['security_file_permission', '/tmp/wanted', { type: 'int', index: 0, value: 0 }]);
+    }
+  });
+
+  it('are trampolines, however the tracer was opened', async () => {
+    for (const attach of ['auto', 'kprobe'] as const) {
+      const tracer = await openTracer({ attach, policies: [{ yaml: under('fentries', HOOK) }] });
+      const [status] = tracer.policies();
+      await tracer.close();
+      assert.deepEqual(
+        status?.hooks.map((hook) => hook.attach),
+        ['fexit'],
+      );
+    }
+  });
+});

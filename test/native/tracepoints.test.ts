@@ -1,0 +1,181 @@
+/** Tracepoints on this machine's own kernel: by the fields of their format, and raw. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
+import { duringOf, needsRoot, openTracer, polytrace, Workshop } from './support.js';
+
+const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
+
+function policy(hook: string): { yaml: string } {
+  const indented = hook
+    .split('\n')
+    .map((line) => `      ${line}`)
+    .join('\n');
+  const yaml = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: points }
+spec:
+  tracepoints:
+    -
+${indented}`;
+  return { yaml };
+}
+
+/** The hook's events of what `run` starts. */
+async function traced(hook: string, run: () => unknown): Promise<ProcessTracepointEvent[]> {
+  const tracer = await openTracer({ policies: [policy(hook)] });
+  try {
+    const all = await duringOf(tracer, run);
+    assert.deepEqual(
+      all.filter((event) => event.type === 'lost'),
+      [],
+    );
+    return all.filter(isTracepoint);
+  } finally {
+    await tracer.close();
+  }
+}
+
+/** By format they need tracefs, which not every machine mounts. */
+function mountTracefs(): void {
+  if (!existsSync('/sys/kernel/tracing/events')) {
+    execFileSync('mount', ['-t', 'tracefs', 'tracefs', '/sys/kernel/tracing']);
+  }
+}
+
+describe('tracepoints', function () {
+  this.timeout(60_000);
+  before(needsRoot);
+  let shop: Workshop;
+  before(() => {
+    mountTracefs();
+    shop = new Workshop();
+  });
+  after(() => shop?.remove());
+
+  it('by format: a text that the record says the place of, filtered', async () => {
+    const [one, other] = ['one', 'other'].map((name) => join(shop.folder, name)) as [string, string];
+    for (const path of [one, other]) copyFileSync('/bin/true', path);
+    const hook = `subsystem: sched
+event: sched_process_exec
+message: started
+tags: [a]
+args: [{ index: 4, type: data_loc, label: file }, { index: 5, type: int32 }]
+selectors: [{ matchArgs: [{ args: [0], operator: Equal, values: ["${one}"] }] }]`;
+    const pids: (number | undefined)[] = [];
+    const events = await traced(hook, () => {
+      for (const path of [one, other, one]) pids.push(spawnSync(path).pid);
+    });
+    const expected = [pids[0], pids[2]].map((pid) => [
+      'process_tracepoint', 'points', 'sched', 'sched_process_exec', 'started', ['a'], 0, one, pid,
+      [{ type: 'data_loc', index: 4, label: 'file', value: one, truncated: false }, { type: 'int32', index: 5, value: pid }],
+    ]); // prettier-ignore
+    const told = events.map((e) => [
+      e.type, e.policyName, e.subsystem, e.event, e.message, e.tags, e.selector, e.process.binary, e.process.pid, e.args,
+    ]); // prettier-ignore
+    assert.deepEqual(told, expected);
+    const json = JSON.parse(polytrace.toJson(events[0] as TracerEvent)) as Record<string, Record<string, unknown>>;
+    const { subsys, event, args, policy_name: name } = json['process_tracepoint'] ?? {};
+    assert.deepEqual([subsys, event, name], ['sched', 'sched_process_exec', 'points']);
+    assert.deepEqual(args, [{ string_arg: one, label: 'file' }, { int_arg: pids[0] }]);
+  });
+
+  it('of a system call: a string of the program by its pointer', async () => {
+    const path = join(shop.folder, 'secret');
+    const hook = `subsystem: syscalls
+event: sys_enter_openat
+args: [{ index: 6, type: string }, { index: 7, type: int }]
+selectors: [{ matchArgs: [{ args: [0], operator: Prefix, values: ["${shop.folder}/sec"] }] }]`;
+    const events = await traced(hook, () => {
+      for (const file of [path, '/etc/hostname', path]) spawnSync('cat', [file]);
+    });
+    assert.deepEqual(
+      events.map((e) => [e.process.binary, e.args[0]]),
+      [0, 1].map(() => ['/usr/bin/cat', { type: 'string', index: 6, value: path, truncated: false }]),
+    );
+    assert.ok(events.every(({ args: [, flags] }) => flags?.type === 'int' && (flags.value & 3) === 0));
+  });
+
+  it('numbers of system calls', async () => {
+    const hook = `subsystem: raw_syscalls
+event: sys_enter
+args: [{ index: 4, type: syscall64 }]
+selectors:
+  - matchArgs: [{ index: 0, operator: InMap, values: [sys_sync] }]
+  - matchArgs: [{ index: 0, operator: Equal, values: ["162"] }]`;
+    const events = await traced(hook, () => spawnSync('sync'));
+    assert.deepEqual(
+      events.map((e) => [e.process.argv, e.args, e.selector]),
+      [[[], [{ type: 'syscall64', index: 4, value: 162n, name: 'sync', abi: 'x64' }], 0]],
+    );
+  });
+
+  it('members of what a field points to, and of the task', async () => {
+    const hook = `subsystem: sched
+event: sched_process_exit
+args: [{ index: 4, type: string }, { index: 0, type: string, source: current_task, resolve: comm }]
+selectors: [{ matchArgs: [{ args: [0], operator: Equal, values: ["sync"] }] }]`;
+    const events = await traced(hook, () => spawnSync('sync'));
+    assert.deepEqual(
+      events.map((e) => e.args.map((arg) => 'value' in arg && arg.value)),
+      [['sync', 'sync']],
+    );
+  });
+
+  it('raw: parameters with their types, and members of them', async () => {
+    const copy = join(shop.folder, 'raw');
+    copyFileSync('/bin/true', copy);
+    const hook = `subsystem: sched
+event: sched_process_exec
+raw: true
+args:
+  - { index: 0, type: string, resolve: comm }
+  - { index: 1, type: int32 }
+  - { index: 2, type: linux_binprm }
+selectors: [{ matchArgs: [{ args: [2], operator: Postfix, values: ["/raw"] }] }]`;
+    let pid: number | undefined;
+    const events = await traced(hook, () => {
+      spawnSync('/bin/true');
+      ({ pid } = spawnSync(copy));
+    });
+    assert.deepEqual(
+      events.map((e) => [e.subsystem, e.event, e.args.map((arg) => ('path' in arg ? arg.path : 'value' in arg && arg.value))]),
+      [['sched', 'sched_process_exec', ['raw', pid, copy]]],
+    );
+  });
+
+  it('what is not there or does not fit is refused, with its place', async () => {
+    const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
+      await assert.rejects(openTracer({ policies: [policy(hook)] }), { code, message });
+    };
+    const exec = 'subsystem: sched\nevent: sched_process_exec\n';
+    await refused('subsystem: sched\nevent: sched_process_exe', 'TRACEPOINT_UNKNOWN', /sched_process_exe/);
+    await refused(`${exec}args: [{ index: 9, type: int }]`, 'TRACEPOINT_FIELD_UNKNOWN', /field 9/);
+    await refused(`${exec}args: [{ index: 4, type: int }]`, 'ARG_TYPE_MISMATCH', /filename .*__data_loc char\[\]/);
+    await refused(`${exec}args: [{ index: 5, type: string }]`, 'ARG_TYPE_MISMATCH', /pid_t/);
+    await refused(`${exec}raw: true\nargs: [{ index: 3, type: int }]`, 'ARG_BEYOND_PROTOTYPE', /parameter 3/);
+    await refused(`${exec}args: [{ index: 4, type: char_buf }]`, 'UNSUPPORTED_ARG_TYPE', /char_buf/);
+  });
+
+  it('one that may be missing is left out', async () => {
+    for (const more of ['', '\nraw: true']) {
+      const hook = `subsystem: sched\nevent: sched_none\noptional: true${more}`;
+      const tracer = await openTracer({ policies: [policy(hook)] });
+      const [status] = tracer.policies();
+      await tracer.close();
+      assert.deepEqual([status?.hooks, status?.skipped], [[], ['sched/sched_none']]);
+    }
+  });
+
+  it('the status tells the mechanism', async () => {
+    const tracer = await openTracer({ policies: [policy('subsystem: sched\nevent: sched_process_exec')] });
+    const [status] = tracer.policies();
+    await tracer.close();
+    assert.deepEqual(status?.hooks, [
+      { call: 'sched/sched_process_exec', functionName: 'sched/sched_process_exec', attach: 'tracepoint', lost: 0 },
+    ]);
+  });
+});

@@ -1,0 +1,279 @@
+/** Functions of programs and libraries on this machine's own kernel: by symbol, offset and address, with what they return. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HookArgument, ProcessUprobeEvent, TracerEvent } from '../../types/index.js';
+import { duringOf, needsRoot, openTracer, polytrace, Workshop } from './support.js';
+
+const isUprobe = (event: TracerEvent): event is ProcessUprobeEvent => event.type === 'process_uprobe';
+
+function policy(hook: string): { yaml: string } {
+  const yaml = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: places }
+spec:
+  uprobes:
+    - ${hook.replaceAll('\n', '\n      ')}`;
+  return { yaml };
+}
+
+/** The hook's events of what `run` starts. */
+async function traced(hook: string, run: () => unknown): Promise<ProcessUprobeEvent[]> {
+  const tracer = await openTracer({ policies: [policy(hook)] });
+  try {
+    const all = await duringOf(tracer, run);
+    assert.deepEqual(
+      all.filter((event) => event.type === 'lost'),
+      [],
+    );
+    return all.filter(isUprobe);
+  } finally {
+    await tracer.close();
+  }
+}
+
+function shown(argument: HookArgument | undefined): unknown {
+  if (argument === undefined || !('value' in argument)) return undefined;
+  return argument.value instanceof Uint8Array ? [...argument.value] : argument.value;
+}
+
+/** Where in the file an address is, by the program headers. */
+function fileOffset(path: string, address: bigint): bigint {
+  const text = execFileSync('readelf', ['-lW', path], { encoding: 'utf8' });
+  for (const [, offset = '', start = '', size = ''] of text.matchAll(/^ +LOAD +(0x\w+) (0x\w+) 0x\w+ (0x\w+)/gm)) {
+    const from = BigInt(start);
+    if (address >= from && address < from + BigInt(size)) return BigInt(offset) + address - from;
+  }
+  throw new Error(`${path} has nothing at ${address}`);
+}
+
+/** Where nm shows the function. */
+function addressOf(program: string, symbol: string): bigint {
+  const text = execFileSync('nm', [program], { encoding: 'utf8' });
+  return BigInt(`0x${new RegExp(`^([0-9a-f]+) [TD] ${symbol}$`, 'm').exec(text)?.[1] ?? 'none'}`);
+}
+
+for (const kind of ['pie', 'no-pie'] as const) {
+  describe(`uprobes on a program (${kind})`, function () {
+    this.timeout(60_000);
+    before(needsRoot);
+    let shop: Workshop;
+    let program: string;
+    const run = (name = 'somebody'): number | undefined => {
+      const { status, pid } = spawnSync(program, [name]);
+      assert.equal(status, 0);
+      return pid;
+    };
+    before(() => {
+      shop = new Workshop();
+      program = join(shop.folder, 'places');
+      const source = join(__dirname, 'programs', 'places.c');
+      execFileSync('cc', ['-O1', kind === 'pie' ? '-pie' : '-no-pie', ...(kind === 'pie' ? ['-fPIE'] : []), '-o', program, source]);
+    });
+    after(() => shop?.remove());
+
+    it('numbers, what a function returns, its place in the event and in JSON', async () => {
+      let pid: number | undefined;
+      const hook = `path: ${program}
+symbols: [add]
+message: added
+tags: [sum]
+return: true
+args: [{ index: 0, type: int32 }, { index: 1, type: int64, label: second }]
+returnArg: { index: 0, type: int64 }`;
+      const [event, ...others] = await traced(hook, () => (pid = run()));
+      assert.deepEqual(others, []);
+      assert.ok(event);
+      const { policyName, path, symbol, offset, address, refCtrOffset, message, tags, args, data, selector } = event;
+      assert.deepEqual(
+        { policyName, path, symbol, offset, address, refCtrOffset, message, tags, args, data, selector },
+        {
+          policyName: 'places', path: program, symbol: 'add', offset: 0n, address: undefined, refCtrOffset: 0n,
+          message: 'added', tags: ['sum'], data: [], selector: 0,
+          args: [{ type: 'int32', index: 0, value: -7 }, { type: 'int64', index: 1, label: 'second', value: 5000000000n }],
+        },
+      ); // prettier-ignore
+      assert.deepEqual([event.return, event.process.pid], [{ type: 'int64', index: 0, value: 4999999993n }, pid]);
+      const json = JSON.parse(polytrace.toJson(event)) as Record<string, Record<string, unknown>>;
+      const told = json['process_uprobe'] ?? {};
+      assert.deepEqual(
+        [told['path'], told['symbol'], told['args'], told['return'], told['offset']],
+        [program, 'add', [{ int_arg: -7 }, { long_arg: '5000000000', label: 'second' }], { long_arg: '4999999993' }, undefined],
+      );
+    });
+
+    it('strings and buffers of the program, filtered', async () => {
+      const hook = `path: ${program}
+symbols: [greet]
+return: true
+args:
+  - { index: 0, type: string }
+  - { index: 1, type: char_buf, returnCopy: true, sizeArgIndex: 3 }
+  - { index: 2, type: size_t }
+returnArg: { index: 0, type: size_t }
+selectors:
+  - matchArgs: [{ index: 0, operator: Prefix, values: [some] }]
+    matchReturnArgs: [{ index: 0, operator: LessThan, values: ["16"] }]`;
+      const events = await traced(hook, () => ['somebody', 'nobody', 'something-long', 'someone'].forEach(run));
+      assert.deepEqual(
+        events.map((e) => [...e.args.map(shown), shown(e.return)]),
+        ['somebody', 'someone'].map((name) => [name, [...Buffer.from(`hello ${name}`)], 64n, BigInt(6 + name.length)]),
+      );
+    });
+
+    it('a buffer as long as a parameter says', async () => {
+      const hook = `path: ${program}
+symbols: [measure]
+args: [{ index: 0, type: char_buf, sizeArgIndex: 2 }, { index: 1, type: size_t }]`;
+      const events = await traced(hook, run);
+      assert.deepEqual(
+        events.map((e) => e.args.map(shown)),
+        [[[1, 2, 3], 3n]],
+      );
+    });
+
+    it('a function that calls itself: each call with its own return', async () => {
+      const hook = `path: ${program}
+symbols: [down]
+return: true
+args: [{ index: 0, type: int }]
+returnArg: { index: 0, type: int }`;
+      const events = await traced(hook, run);
+      assert.deepEqual(
+        events.map((e) => [...e.args, e.return].map(shown)),
+        [
+          [0, 100],
+          [1, 101],
+          [2, 102],
+        ],
+      );
+    });
+
+    it('by offset and by address, several at once', async () => {
+      const places = ['add', 'greet'].map((symbol) => addressOf(program, symbol));
+      const [add = 0n, greet = 0n] = places;
+      const offset = fileOffset(program, greet);
+      const hook = `path: ${program}
+symbols: [measure, down+0]
+offsets: [${offset}]
+addrs: [${add}]`;
+      const events = await traced(hook, run);
+      assert.deepEqual(
+        events.map((e) => [e.symbol, e.offset, e.address]),
+        [
+          ['', 0n, add],
+          ['', offset, undefined],
+          ['measure', 0n, undefined],
+          ['down', 0n, undefined],
+          ['down', 0n, undefined],
+          ['down', 0n, undefined],
+        ],
+      );
+    });
+
+    it('members of the running task, and filters on the process', async () => {
+      const hook = `path: ${program}
+symbols: [add]
+data: [{ index: 0, type: string, source: current_task, resolve: comm }]
+selectors:
+  - matchBinaries: [{ operator: In, values: ["${program}"] }]
+    matchData: [{ index: 0, operator: Equal, values: [places] }]`;
+      const events = await traced(hook, run);
+      assert.deepEqual(
+        events.map((e) => e.data.map(shown)),
+        [['places']],
+      );
+    });
+  });
+}
+
+describe('uprobes', function () {
+  this.timeout(60_000);
+  before(needsRoot);
+  let shop: Workshop;
+  let program: string;
+  let libc: string;
+  before(() => {
+    shop = new Workshop();
+    program = join(shop.folder, 'places');
+    execFileSync('cc', ['-O1', '-o', program, join(__dirname, 'programs', 'places.c')]);
+    libc = /libc\.so\.6 => (\S+)/.exec(execFileSync('ldd', [program], { encoding: 'utf8' }))?.[1] ?? '';
+  });
+  after(() => shop?.remove());
+
+  it('on a library: what every program calls, filtered by what it is given', async () => {
+    const hook = `path: ${libc}
+symbols: [setenv]
+args: [{ index: 0, type: string }, { index: 1, type: string }, { index: 2, type: int }]
+selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] }]`;
+    const events = await traced(hook, () => spawnSync(program, ['libc']));
+    assert.deepEqual(
+      events.map((e) => [e.path, e.symbol, e.process.binary, ...e.args.map(shown)]),
+      [[libc, 'setenv', program, 'PLACES_NAME', 'libc', 1]],
+    );
+  });
+
+  it('a counter of the program says that somebody is tracing', async () => {
+    const counter = fileOffset(program, addressOf(program, 'traced'));
+    const counted = (): string => execFileSync(program, { encoding: 'utf8' });
+    const outputs = [counted()];
+    const events = await traced(`path: ${program}\nsymbols: [add]\nrefCtrOffsets: [${counter}]`, () => outputs.push(counted()));
+    outputs.push(counted());
+    assert.deepEqual(outputs, ['0\n', '1\n', '0\n']);
+    assert.deepEqual(
+      events.map((e) => e.refCtrOffset),
+      [counter],
+    );
+  });
+
+  it('only in a file that has one of the digests', async () => {
+    const bytes = readFileSync(program);
+    const hash = (algorithm: string): string => createHash(algorithm).update(bytes).digest('hex');
+    const id = /Build ID: ([0-9a-f]+)/.exec(execFileSync('readelf', ['-n', program], { encoding: 'utf8' }))?.[1] ?? '';
+    const wrong = '0'.repeat(64);
+    const hook = (digests: readonly string[], more = ''): string =>
+      `path: ${program}\nsymbols: [add]\nbinaryDigests: [${digests.map((each) => `"${each}"`).join(', ')}]${more}`;
+    const named = ['sha1', 'sha256', 'sha384', 'sha512'].map((algorithm) => `${algorithm}:${hash(algorithm)}`);
+    for (const digest of [hash('sha256').toUpperCase(), ...named, `build-id:${id}`]) {
+      const events = await traced(hook([wrong, digest]), () => spawnSync(program));
+      assert.deepEqual(
+        events.map((e) => [e.path, e.symbol]),
+        [[program, 'add']],
+        digest,
+      );
+    }
+    const none = hook([wrong, 'build-id:00']);
+    await assert.rejects(openTracer({ policies: [policy(none)] }), { code: 'DIGEST_MISMATCH', message: /places:add/ });
+    const missing = none.replace(program, `${program}.none`);
+    await assert.rejects(openTracer({ policies: [policy(missing)] }), { code: 'HOOK_NOT_FOUND', message: /none cannot be/ });
+    const ignored = hook([wrong], '\nignore: { digestVerificationFailure: true }');
+    const tracer = await openTracer({ policies: [policy(ignored)] });
+    const [status] = tracer.policies();
+    await tracer.close();
+    assert.deepEqual([status?.hooks, status?.skipped], [[], ['add']]);
+  });
+
+  it('the status tells the mechanism; what is not there is refused with its place', async () => {
+    const tracer = await openTracer({ policies: [policy(`path: ${program}\nsymbols: [add, greet]`)] });
+    const [status] = tracer.policies();
+    await tracer.close();
+    assert.deepEqual(
+      status?.hooks.map(({ call, functionName, attach }) => [call, functionName, attach]),
+      ['add', 'greet'].map((symbol) => [symbol, `${program}:${symbol}`, 'uprobe']),
+    );
+    const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
+      await assert.rejects(openTracer({ policies: [policy(hook)] }), { code, message });
+    };
+    const optional = await openTracer({ policies: [policy(`path: ${program}\nsymbols: [add, substract]\noptional: true`)] });
+    const [half] = optional.policies();
+    await optional.close();
+    assert.deepEqual([half?.hooks.map(({ call }) => call), half?.skipped], [['add'], ['substract']]);
+    await refused(`path: ${program}\nsymbols: [substract]`, 'HOOK_NOT_FOUND', /:6:13: .*places:substract/);
+    await refused(`path: ${program}.none\nsymbols: [add]`, 'HOOK_NOT_FOUND', /places\.none:add/);
+    await refused(`path: ${program}\naddrs: [0x7fffffffffff]`, 'HOOK_NOT_FOUND', /0x7fffffffffff/);
+    await refused(`path: ${program}\nsymbols: [add]\nargs: [{ index: 0, type: file }]`, 'UNSUPPORTED_ARG_TYPE', /file/);
+    await refused(`path: ${program}\nsymbols: [add]\nbtfPath: /x`, 'UNSUPPORTED_HOOK', /btfPath/);
+  });
+});

@@ -1,0 +1,104 @@
+/** Events of hooks that are not on functions of the kernel: as JSON, and as a line. */
+import assert from 'node:assert/strict';
+import { formatCompact } from '../../../lib/output/compact.js';
+import { eventFilter } from '../../../lib/output/filters.js';
+import { toJson } from '../../../lib/output/json.js';
+import { placeName } from '../../../lib/output/places.js';
+import type {
+  HookArgument,
+  ProcessLsmEvent,
+  ProcessTracepointEvent,
+  ProcessUprobeEvent,
+  TracerEvent,
+} from '../../../types/events.js';
+import { fileOf, hookOf, intOf, textOf } from './events.js';
+
+function tracepointOf(args: readonly HookArgument[], event = 'sched_process_exec'): ProcessTracepointEvent {
+  const { functionName: _, data: _data, ...common } = hookOf('', args, { message: 'seen', tags: ['a'] });
+  return { ...common, type: 'process_tracepoint', subsystem: 'sched', event };
+}
+
+function lsmOf(args: readonly HookArgument[]): ProcessLsmEvent {
+  const { data: _, ...common } = hookOf('file_open', args);
+  return { ...common, type: 'process_lsm' };
+}
+
+function uprobeOf(args: readonly HookArgument[], place: Partial<ProcessUprobeEvent> = {}): ProcessUprobeEvent {
+  const { functionName: _, ...common } = hookOf('', args, { data: [intOf(5, 0)] });
+  return { ...common, type: 'process_uprobe', path: '/bin/a', symbol: 'main', offset: 0n, refCtrOffset: 0n, ...place };
+}
+
+/** Without the process, which is that of every event. */
+function inner(event: TracerEvent): Record<string, unknown> {
+  const json = JSON.parse(toJson(event)) as Record<string, Record<string, unknown>>;
+  const { process, parent: _, ...own } = json[event.type] ?? {};
+  assert.equal((process as { binary: string }).binary, '/usr/bin/cat');
+  return own;
+}
+
+const CALL: HookArgument = { type: 'syscall64', index: 4, value: 257n, name: 'openat', abi: 'x64' };
+const NAMELESS: HookArgument = { type: 'syscall64', index: 4, value: 9999n, abi: 'x64' };
+
+describe('events of other kinds of hooks', () => {
+  it('a tracepoint in JSON', () => {
+    assert.deepEqual(inner(tracepointOf([textOf('/bin/a', 4)])), {
+      subsys: 'sched',
+      event: 'sched_process_exec',
+      args: [{ string_arg: '/bin/a' }],
+      action: 'KPROBE_ACTION_POST',
+      policy_name: 'files',
+      message: 'seen',
+      tags: ['a'],
+    });
+  });
+
+  it('an LSM hook in JSON', () => {
+    assert.deepEqual(inner(lsmOf([fileOf('/etc/shadow')])), {
+      function_name: 'file_open',
+      args: [{ file_arg: { path: '/etc/shadow', permission: '-rw-r-----' } }],
+      action: 'KPROBE_ACTION_POST',
+      policy_name: 'files',
+    });
+  });
+
+  it('a uprobe in JSON: zeros are left out, as everywhere', () => {
+    const common = { path: '/bin/a', action: 'KPROBE_ACTION_POST', policy_name: 'files', data: [{ int_arg: 5 }] };
+    assert.deepEqual(inner(uprobeOf([])), { ...common, symbol: 'main' });
+    assert.deepEqual(inner(uprobeOf([intOf(1, 0)], { return: intOf(7, 0), offset: 16n, refCtrOffset: 32n })), {
+      ...common,
+      symbol: 'main',
+      args: [{ int_arg: 1 }],
+      return: { int_arg: 7 },
+      offset: '16',
+      ref_ctr_offset: '32',
+    });
+    assert.deepEqual(inner(uprobeOf([], { symbol: '', address: 0x401000n })), { ...common, offset: '4198400' });
+  });
+
+  it('as a line', () => {
+    const lines: readonly (readonly [TracerEvent, string])[] = [
+      [tracepointOf([textOf('/bin/a b', 4)]), '📍 tracepoint node /usr/bin/cat sched/sched_process_exec "/bin/a b"'],
+      [tracepointOf([CALL], 'x'), '📍 tracepoint node /usr/bin/cat sched/x openat'],
+      [tracepointOf([NAMELESS], 'x'), '📍 tracepoint node /usr/bin/cat sched/x 9999'],
+      [tracepointOf([], 'x'), '📍 tracepoint node /usr/bin/cat sched/x'],
+      [lsmOf([fileOf('/etc/shadow')]), '🔒 lsm     node /usr/bin/cat file_open /etc/shadow'],
+      [uprobeOf([textOf('x', 0)]), '🧷 uprobe  node /usr/bin/cat /bin/a:main x'],
+    ];
+    for (const [event, line] of lines) assert.equal(formatCompact(event), line);
+  });
+
+  it('places in programs as a policy says them', () => {
+    const place = { path: '/a', symbol: 'f', offset: 0n };
+    assert.equal(placeName(place), '/a:f');
+    assert.equal(placeName({ ...place, offset: 16n }), '/a:f+0x10');
+    assert.equal(placeName({ ...place, symbol: '', offset: 4096n }), '/a:0x1000');
+    assert.equal(placeName({ ...place, symbol: '', address: 0x401000n }), '/a:0x401000');
+  });
+
+  it('are filtered by type and policy', () => {
+    const all = [tracepointOf([]), lsmOf([]), uprobeOf([])];
+    assert.deepEqual(all.filter(eventFilter({ types: ['process_lsm'] })), [all[1]]);
+    assert.deepEqual(all.filter(eventFilter({ policyNames: ['files'] })), all);
+    assert.deepEqual(all.filter(eventFilter({ policyNames: ['other'] })), []);
+  });
+});

@@ -1,0 +1,106 @@
+/** What selectors do, in the compiler's output and in the bytes for the kernel. */
+import assert from 'node:assert/strict';
+import { compilePolicy } from '../../../lib/policy/index.js';
+import type { SelectorActions } from '../../../lib/policy/image.js';
+import { enforces } from '../../../lib/wire/actions.js';
+import { encodeHook } from '../../../lib/wire/encode.js';
+import { HookConfig, SelectorActions as Layout } from '../../../lib/wire/layout.gen.js';
+import { encodeContext, hookImage, value } from '../wire/images.js';
+import { kprobe, policy } from './marked.js';
+
+function compiled(actions: string): readonly SelectorActions[] | undefined {
+  return compilePolicy(
+    kprobe(`call: security_file_open\nsyscall: false\nselectors: [{matchActions: [${actions}]}, {}]`),
+  ).hooks[0]?.actions;
+}
+
+describe('policy: actions of an image', () => {
+  it('nothing, where every selector posts', () => {
+    assert.equal(compiled('{action: Post}'), undefined);
+  });
+
+  it('in the order of the policy', () => {
+    assert.deepEqual(compiled('{action: Override, argError: -1}, {action: Signal, argSig: 10}, {action: NoPost}'), [
+      { order: ['override', 'signal', 'noPost'], signal: 10, override: -1 },
+      { order: ['post'] },
+    ]);
+    assert.deepEqual(compiled('{action: Sigkill}')?.[0], { order: ['sigkill'], signal: 9 });
+  });
+
+  for (const [text, seconds] of [
+    ['5', 5],
+    ['5s', 5],
+    ['2m', 120],
+    ['1h', 3600],
+  ] as const) {
+    it(`rateLimit ${text}`, () => {
+      assert.deepEqual(compiled(`{action: Post, rateLimit: "${text}"}`)?.[0]?.rateLimit, { scope: 'thread', seconds });
+    });
+  }
+
+  it('scopes and stack traces', () => {
+    const [first] =
+      compiled('{action: Post, rateLimit: 1s, rateLimitScope: global, kernelStackTrace: true, userStackTrace: true}') ??
+      [];
+    assert.deepEqual(first, {
+      order: ['post'],
+      rateLimit: { scope: 'global', seconds: 1 },
+      kernelStack: true,
+      userStack: true,
+    });
+  });
+
+  it('the mode', () => {
+    const of = (options: string): string | undefined => compilePolicy(policy(`${options}kprobes: [{call: f}]`)).mode;
+    assert.equal(of(''), undefined);
+    assert.equal(of('options: [{name: policy-mode, value: monitor}]\n'), 'monitor');
+  });
+});
+
+describe('actions in bytes', () => {
+  const view = (hook: Parameters<typeof encodeHook>[0], pair = false): DataView =>
+    new DataView(encodeHook(hook, encodeContext({ pair })).config.buffer);
+
+  it('of each selector', () => {
+    const actions: SelectorActions[] = [
+      { order: ['post'] },
+      {
+        order: ['override', 'noPost'],
+        override: -13,
+        signal: 9,
+        rateLimit: { scope: 'process', seconds: 2 },
+        userStack: true,
+      },
+    ];
+    const hook = hookImage({ selectors: 2, actions });
+    const bytes = view(hook);
+    const at = HookConfig.actions + HookConfig.actionsStride;
+    assert.ok(enforces(hook));
+    assert.equal(bytes.getUint8(HookConfig.hasActions), 3);
+    assert.deepEqual(
+      [Layout.noPost, Layout.signal, Layout.overrides, Layout.stacks].map((offset) => bytes.getUint8(at + offset)),
+      [1, 9, 1, 2],
+    );
+    assert.equal(bytes.getInt32(at + Layout.overrideValue, true), -13);
+    assert.equal(bytes.getUint32(at + Layout.rateScope, true), 2);
+    assert.equal(bytes.getBigUint64(at + Layout.rateInterval, true), 2_000_000_000n);
+    const plain = view(hookImage());
+    assert.equal(plain.getUint8(HookConfig.hasActions), 0);
+    assert.equal(bytes.getUint32(HookConfig.bodySize, true) - plain.getUint32(HookConfig.bodySize, true), 1024);
+  });
+
+  it('are done at the return where that decides', () => {
+    const actions: SelectorActions[] = [{ order: ['sigkill'], signal: 9 }];
+    const test = { op: 'equal', signed: false, value: 0n, selectors: [0] } as const;
+    const late = hookImage({
+      actions,
+      returnArg: value('int', { ints: [{ negate: false, selectors: [0], tests: [test] }] }),
+    });
+    const early = hookImage({ actions, returnArg: value('int') });
+    assert.deepEqual(
+      [view(late, true), view(late), view(early, true)].map((bytes) => bytes.getUint8(HookConfig.actsLate)),
+      [1, 0, 0],
+    );
+    assert.equal(view(early).getUint8(HookConfig.hasActions), 1);
+  });
+});

@@ -1,0 +1,83 @@
+/** What each kind of hook is put on. */
+import assert from 'node:assert/strict';
+import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
+import { fileOffset } from '../../../lib/policy/kernel-info.js';
+import { readElf } from '../../../lib/policy/kernel/elf.js';
+import { buildElf } from './elf-builder.js';
+import { policy } from './marked.js';
+
+function targets(yaml: string): unknown[] {
+  const { hooks } = compilePolicy(parsePolicy(policy(yaml), { file: 'x.yaml' }));
+  return hooks.map(({ kind, call, syscall, tracepoint, program }) => ({
+    kind,
+    call,
+    syscall,
+    ...(tracepoint === undefined ? {} : { tracepoint }),
+    ...(program === undefined ? {} : { program }),
+  }));
+}
+
+describe('policy: targets', () => {
+  it('functions of the kernel', () => {
+    assert.deepEqual(targets('fentries: [{call: "list:all", syscall: false}]\nlists: [{name: all, values: [f, g]}]'), [
+      { kind: 'fentry', call: 'f', syscall: false },
+      { kind: 'fentry', call: 'g', syscall: false },
+    ]);
+  });
+
+  it('tracepoints and LSM hooks', () => {
+    const tracepoint = { subsystem: 'sched', event: 'sched_switch' };
+    const call = 'sched/sched_switch';
+    assert.deepEqual(targets('tracepoints: [{subsystem: sched, event: sched_switch}]'), [
+      { kind: 'tracepoint', call, syscall: false, tracepoint },
+    ]);
+    assert.deepEqual(targets('tracepoints: [{subsystem: sched, event: sched_switch, raw: true}]'), [
+      { kind: 'raw_tracepoint', call, syscall: false, tracepoint },
+    ]);
+    assert.deepEqual(targets('lsmhooks: [{hook: file_open}]'), [{ kind: 'lsm', call: 'file_open', syscall: false }]);
+  });
+
+  it('places in programs: symbols, offsets, addresses, and their counters in this order', () => {
+    const hook =
+      'path: /a, symbols: [f, g+0x10, h+3], offsets: [4096], addrs: [0x401000], refCtrOffsets: [1, 2, 3, 4, 5]';
+    assert.deepEqual(
+      targets(`uprobes: [{${hook}}]`),
+      [
+        ['f', { symbol: 'f' }],
+        ['g+0x10', { symbol: 'g', symbolOffset: 16n }],
+        ['h+3', { symbol: 'h', symbolOffset: 3n }],
+        ['0x1000', { fileOffset: 4096n }],
+        ['0x401000', { address: 0x401000n }],
+      ].map(([call, place], i) => ({
+        kind: 'uprobe',
+        call,
+        syscall: false,
+        program: { ...(place as object), path: '/a', refCtrOffset: BigInt(i + 1) },
+      })),
+    );
+  });
+
+  it('the place of each is that of what it names', () => {
+    const positions = [
+      'tracepoints: [{subsystem: a, event: b}]',
+      'lsmhooks: [{hook: c}]',
+      'uprobes: [{path: /a, symbols: [b]}]',
+    ];
+    assert.deepEqual(
+      positions.map((yaml) => compilePolicy(policy(yaml)).hooks[0]?.position.column),
+      [39, 21, 20],
+    );
+  });
+
+  it('an address is in the part of the file that is mapped there', () => {
+    for (const bigEndian of [false, true]) {
+      const file = buildElf({ symbols: ['f'], probes: [], bigEndian, segments: [[0x400000, 0, 0x1000], [0x402000, 0x1800, 0x100]] }); // prettier-ignore
+      const elf = readElf((offset, length) => file.subarray(offset, offset + length));
+      assert.ok(elf);
+      assert.deepEqual(
+        [0x400010n, 0x402000n, 0x4020ffn, 0x402100n, 0x3fffffn].map((address) => fileOffset(elf, address)),
+        [0x10n, 0x1800n, 0x18ffn, undefined, undefined],
+      );
+    }
+  });
+});

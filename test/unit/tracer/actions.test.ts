@@ -1,0 +1,97 @@
+/** What events say of what was done, and of stack traces. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import type { SelectorActions } from '../../../lib/policy/image.js';
+import { mainAction, performedActions, policyModeOf } from '../../../lib/tracer/performed.js';
+import { addressesOf, parseKallsyms, parseMaps, userFrames } from '../../../lib/tracer/stacks.js';
+import { EventFlag, EventHeader, EventHook, TextRef } from '../../../lib/wire/layout.gen.js';
+import { Slab } from '../../../lib/wire/slab.js';
+import { hook } from '../wire/records.js';
+
+const WHO = { pid: 7, start: 1n };
+const BOTH: SelectorActions = { order: ['override', 'sigkill', 'post'], signal: 9, override: -13 };
+
+function slab(flags: number): Slab {
+  const bytes = hook(WHO, 8);
+  bytes.writeUInt16LE(flags, EventHeader.flags);
+  return new Slab(bytes);
+}
+
+describe('what was done', () => {
+  it('a hook without actions posts', () => {
+    assert.deepEqual(performedActions(slab(0), 0, undefined), [{ action: 'post' }]);
+    assert.equal(policyModeOf(slab(0), 0, undefined), undefined);
+  });
+
+  it('each in the order of the policy, with what came of it', () => {
+    const flags = EventFlag.EVENT_OVERRIDDEN | EventFlag.EVENT_SIGNAL_FAILED;
+    const done = performedActions(slab(flags), 0, BOTH);
+    assert.deepEqual(done, [
+      { action: 'override', value: -13, outcome: 'done' },
+      { action: 'sigkill', signal: 9, outcome: 'failed' },
+      { action: 'post' },
+    ]);
+    assert.equal(mainAction(done), 'override');
+    assert.equal(policyModeOf(slab(flags), 0, BOTH), 'enforce');
+  });
+
+  for (const [flag, outcome, mode] of [
+    [EventFlag.EVENT_MONITORED, 'monitored', 'monitor'],
+    [EventFlag.EVENT_PROTECTED, 'protected', 'enforce'],
+  ] as const) {
+    it(outcome, () => {
+      const told = performedActions(slab(flag), 0, { order: ['signal'], signal: 15 });
+      assert.deepEqual(told, [{ action: 'signal', signal: 15, outcome }, { action: 'post' }]);
+      assert.equal(mainAction(told), 'post');
+      assert.equal(policyModeOf(slab(flag), 0, BOTH), mode);
+    });
+  }
+});
+
+describe('stack traces', () => {
+  it('are read from the record, and only from inside it', () => {
+    const bytes = hook(WHO, 8, 0, '0123456789abcdef');
+    const ref = EventHook.kernelStack;
+    assert.equal(addressesOf(new Slab(bytes), 0, ref), undefined);
+    bytes.writeUInt32LE(EventHook.sizeof, ref + TextRef.offset);
+    bytes.writeUInt16LE(16, ref + TextRef.length);
+    assert.deepEqual(addressesOf(new Slab(bytes), 0, ref), [0x3736353433323130n, 0x6665646362613938n]);
+    bytes.writeUInt16LE(24, ref + TextRef.length);
+    assert.equal(addressesOf(new Slab(bytes), 0, ref), undefined);
+  });
+
+  it('functions of the kernel, in order, where it tells their addresses', () => {
+    const text = 'ffff0020 T b\nffff0010 t a\nffff0030 t c\t[mod]\nffff0015 d data\n';
+    assert.deepEqual(
+      parseKallsyms(text).map(({ start, frame }) => [start, frame]),
+      [
+        [0xffff0010n, { symbol: 'a' }],
+        [0xffff0020n, { symbol: 'b' }],
+        [0xffff0030n, { symbol: 'c', module: 'mod' }],
+      ],
+    );
+    assert.deepEqual(parseKallsyms('0000000000000000 T a\n'), []);
+  });
+
+  it('mapped files, by offsets in them', () => {
+    const [range] = parseMaps(
+      '7f00001000-7f00003000 r-xp 00002000 08:01 42    /usr/lib/a b.so\n7f1-7f2 rw-p 0 00:00 0\n',
+    );
+    assert.deepEqual(range, {
+      start: 0x7f00001000n,
+      end: 0x7f00003000n,
+      base: 0x7efffff000n,
+      frame: { module: '/usr/lib/a b.so' },
+    });
+  });
+
+  it('of this very process: its file and offset, and the address only when asked for', () => {
+    const inside = parseMaps(readFileSync('/proc/self/maps', 'utf8'))[0];
+    assert.ok(inside);
+    const [frame] = userFrames([inside.start + 5n], process.pid, false);
+    assert.deepEqual(frame, { module: inside.frame.module, offset: inside.start + 5n - inside.base });
+    assert.equal(userFrames([inside.start], process.pid, true)[0]?.address, inside.start);
+    assert.deepEqual(userFrames([1n], process.pid, false), [{}]);
+    assert.deepEqual(userFrames([inside.start], 0x7fffffff, false), [{}]);
+  });
+});
