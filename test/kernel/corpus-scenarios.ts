@@ -173,8 +173,14 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
 
 /** Files that are refused on every kernel, by the codes that say why. The three addresses are variables to be filled in. */
 const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[] = [
-  ['ADDRESS_INVALID', ['policylibrary__egress.yaml', 'quickstart__network_egress_cluster.yaml']],
-  ['ADDRESS_INVALID UNSUPPORTED_SCOPE', ['quickstart__network_egress_cluster_enforce.yaml']],
+  [
+    'ADDRESS_INVALID',
+    [
+      'policylibrary__egress.yaml',
+      'quickstart__network_egress_cluster.yaml',
+      'quickstart__network_egress_cluster_enforce.yaml',
+    ],
+  ],
   ['UNSUPPORTED_SCOPE', ['quickstart__file_monitoring_enforce.yaml', 'tracingpolicy__modules-nohost.yaml']],
   ['UNSUPPORTED_ACTION UNSUPPORTED_ENFORCER', ['tracingpolicy__killer.yaml']],
   ['UNSUPPORTED_LIST', ['tracingpolicy__list-generated-ftrace.yaml', 'tracingpolicy__list-syscalls-generated.yaml']],
@@ -216,8 +222,12 @@ const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[
 
 /** Functions that the kernel does not have, or not under that name: it is not for us to guess which one is meant. */
 const BY_KERNEL: Readonly<Record<string, readonly string[]>> = {
-  '6.1': ['tracingpolicy__host-changes__monitor-signed-kernel-modules.yaml'],
-  '6.12': ['tracingpolicy__dev_queue_xmit.yaml', 'tracingpolicy__host-changes__monitor-signed-kernel-modules.yaml'],
+  '6.1': ['tracingpolicy__dev_queue_xmit.yaml', 'tracingpolicy__host-changes__monitor-signed-kernel-modules.yaml'],
+  '6.12': [
+    'tracingpolicy__dev_queue_xmit.yaml',
+    'tracingpolicy__host-changes__monitor-signed-kernel-modules.yaml',
+    'tracingpolicy__stack_traces.yaml',
+  ],
 };
 
 /** For the function of kernels before 5.10, which had other parameters. */
