@@ -163,13 +163,10 @@ static __always_inline void fill_event(struct event_hook *e, struct task_struct 
 	__builtin_memset(&e->kernel_stack, 0, 2 * sizeof(struct text_ref));
 }
 
-static __always_inline void post(void *ctx, struct hook_record *record, u64 candidates)
+static __always_inline void post(struct hook_record *record, u64 candidates)
 {
-	u32 used;
+	u32 used = at_most(record->used, config.body_size);
 
-	if (config.has_actions && !wants_event(ctx, record, candidates))
-		return;
-	used = at_most(record->used, config.body_size);
 	record->event.matched = candidates & -candidates;
 	record->event.header.size = sizeof(struct event_hook) + used;
 	emit(&record->event, sizeof(struct event_hook) + used, config.hook);
@@ -235,7 +232,7 @@ static __always_inline void keep_for_return(void *ctx, u64 frame, struct hook_re
 /* Returns whether the function is to be overridden, and by what. */
 static __always_inline bool overriding(struct hook_record *record, u64 candidates, s32 *value)
 {
-	if (!config.has_actions || !enforce(record, candidates) || !(config.has_actions & ACTIONS_OVERRIDE))
+	if (!enforce(record, candidates) || !(config.has_actions & ACTIONS_OVERRIDE))
 		return false;
 	*value = config.actions[selector_of(candidates)].override_value;
 	return true;
@@ -250,12 +247,16 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 
 	if (!candidates)
 		return false;
-	if (!config.pair || !config.acts_late)
-		overrides = overriding(record, candidates, value);
+	if (config.has_actions) {
+		if (!config.pair || !config.acts_late)
+			overrides = overriding(record, candidates, value);
+		if (!config.pair && !wants_event(ctx, record, candidates))
+			return overrides;
+	}
 	if (config.pair)
 		keep_for_return(ctx, frame, record, candidates);
 	else
-		post(ctx, record, candidates);
+		post(record, candidates);
 	return overrides;
 }
 
@@ -274,12 +275,15 @@ static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 		candidates = record->candidates;
 	}
 	candidates = evaluate(ctx, SCRATCH_RETURN, phase, candidates, returned, &record);
-	if (candidates) {
+	if (candidates && config.has_actions) {
 		/* too late to override: that is refused at load */
 		if (!config.pair || config.acts_late)
 			overriding(record, candidates, &value);
-		post(ctx, record, candidates);
+		if (!wants_event(ctx, record, candidates))
+			candidates = 0;
 	}
+	if (candidates)
+		post(record, candidates);
 	if (config.pair)
 		bpf_map_delete_elem(&pending, &frame);
 	return 0;

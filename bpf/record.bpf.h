@@ -30,6 +30,8 @@ static __always_inline struct value *value_slot(struct hook_record *record, u32 
 /* Where the next text or detail of this value goes: `room` bytes. */
 static __always_inline u8 *next_place(struct hook_record *record, u32 room)
 {
+	u32 used;
+
 	if (config.has_actions) {
 		/* what is skipped counts in the hash of a rate limit */
 		u32 rest = record->used % 8, whole = at_most(record->used & ~7, config.body_size - 8);
@@ -37,8 +39,9 @@ static __always_inline u8 *next_place(struct hook_record *record, u32 room)
 		if (rest)
 			*(u64 *)&record->body[whole] &= (1ULL << (8 * rest)) - 1;
 	}
-	record->used = at_most((record->used + 7) & ~7, config.body_size - room);
-	return &record->body[at_most(record->used, config.body_size - room)];
+	used = at_most((record->used + 7) & ~7, config.body_size - room);
+	record->used = used;
+	return &record->body[used];
 }
 
 static __always_inline void close_place(struct hook_record *record, struct value *value, u32 length, u32 flags)

@@ -272,13 +272,12 @@ static __always_inline bool locate(u64 raw, u32 read, struct location *at)
 
 enum { FILE_TYPE_BITS = 0170000 };
 
+/* Of a name without a file, which has no inode, what is read through the null pointer is 0. */
 static __always_inline void describe_inode(struct value *value, struct dentry *dentry)
 {
 	struct inode *inode = inode_of(dentry);
 	struct super_block *sb;
 
-	if (!inode)
-		return;
 	value->value = READ(inode, i_ino);
 	value->mode = READ(inode, i_mode);
 	value->links = READ(inode, i_nlink);
@@ -329,11 +328,12 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 			return 0;
 	}
 	value = value_slot(record, slot);
-	clear_value(value);
-	if (read == READ_FD)
-		value->fd = raw;
 	if (at.dentry)
 		describe_inode(value, at.dentry);
+	else
+		clear_value(value);
+	value->fd = read == READ_FD ? (s32)raw : -1;
+	value->size = 0;
 	length = at_most(TEXT_END - start, PATH_BYTES_MAX + 1);
 	start = at_most(start, TEXT_END);
 	to = next_place(record, TEXT_ROOM);
