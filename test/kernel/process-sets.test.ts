@@ -249,7 +249,8 @@ describe('files by their inode', () => {
       const paths = await pathsOf(filter('/tmp/inode-merged/secret', true), () =>
         workload('read', '/tmp/inode-merged/alias', 1),
       );
-      assert.deepEqual(paths, ['/tmp/inode-merged/alias']);
+      // old kernels ask a second time, for the file below, which has the same name
+      assert.deepEqual([...new Set(paths)], ['/tmp/inode-merged/alias']);
     } finally {
       for (const folder of ['/tmp/inode-merged', '/tmp/inode-upper']) execFileSync('umount', ['-l', folder]);
     }
