@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A kernel function traced through a BPF trampoline: the cheapest way there is. */
+#define TRAMPOLINE
 #include "words.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -28,14 +29,6 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	if (config.syscall)
 		return syscall_param((void *)context_word(ctx, 0), n);
 	return context_word(ctx, n);
-}
-
-static __always_inline u64 hook_argument(void *ctx, u32 n)
-{
-	u64 word = 0;
-
-	bpf_get_func_arg(ctx, n, &word);
-	return word;
 }
 
 /* Entry and return of one call are given the same context: it is in the trampoline's own stack frame. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A hook of the Linux security modules: what it returns but 0 refuses the operation. */
+#define TRAMPOLINE
 #include "words.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -7,12 +8,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 static __always_inline u64 hook_param(void *ctx, u32 n)
 {
 	return context_word(ctx, n);
-}
-
-/* Only a trampoline needs a helper for that. */
-static __always_inline u64 hook_argument(void *ctx, u32 n)
-{
-	return hook_param(ctx, n);
 }
 
 SEC("lsm")

@@ -9,12 +9,6 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	return context_word(ctx, n);
 }
 
-/* Only a trampoline needs a helper for that. */
-static __always_inline u64 hook_argument(void *ctx, u32 n)
-{
-	return hook_param(ctx, n);
-}
-
 SEC("raw_tp")
 int hook_entry(void *ctx)
 {

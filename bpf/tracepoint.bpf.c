@@ -10,12 +10,6 @@ static __always_inline u64 hook_param(void *ctx __attribute__((unused)), u32 n _
 	return 0;
 }
 
-/* Only a trampoline needs a helper for that. */
-static __always_inline u64 hook_argument(void *ctx, u32 n)
-{
-	return hook_param(ctx, n);
-}
-
 SEC("tracepoint")
 int hook_entry(void *ctx)
 {

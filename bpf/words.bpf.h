@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Parameters as a trampoline and a raw tracepoint give them: words of the context. */
+/* Parameters as a trampoline (which defines TRAMPOLINE) and a raw tracepoint give them: words of the context. */
 #ifndef POLYTRACE_WORDS_BPF_H
 #define POLYTRACE_WORDS_BPF_H
 
@@ -23,6 +23,19 @@ static __always_inline u64 context_word(void *ctx, u32 n)
 		CONTEXT_CASE(5, 5 * sizeof(u64))
 	}
 	return word;
+}
+
+/* Only a trampoline keeps from programs what a helper tells. */
+static __always_inline u64 hook_argument(void *ctx, u32 n)
+{
+#ifdef TRAMPOLINE
+	u64 word = 0;
+
+	bpf_get_func_arg(ctx, n, &word);
+	return word;
+#else
+	return context_word(ctx, n);
+#endif
 }
 
 /* There are none. */

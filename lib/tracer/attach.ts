@@ -10,7 +10,7 @@ import { isLate } from '../wire/reads.js';
 import { attachElsewhere } from './attach-elsewhere.js';
 import { loadHook, placesOf, toKernelError, type AttachContext, type Attached, type HookPlaces } from './load.js';
 import { checkOverride, overrideRefused } from './overrides.js';
-import { isRegister, placeOf, voidPointers } from './values.js';
+import { isRegister, placeOf } from './values.js';
 
 interface Prototype {
   readonly params: number;
@@ -48,7 +48,7 @@ function attachFunction(
   let failure: KernelError | undefined;
   for (const mechanism of mechanisms(hook, context, prototype)) {
     try {
-      return attachBy(mechanism, hook, id, functionName, prototype, processBits, places, context, kernel);
+      return attachBy(mechanism, hook, id, functionName, prototype, processBits, places, context);
     } catch (error) {
       failure ??=
         overrideRefused(error as NativeError, hook) ??
@@ -156,7 +156,6 @@ function attachBy(
   processBits: readonly number[],
   places: HookPlaces,
   context: AttachContext,
-  kernel: KernelInfo,
 ): Attached {
   // also a buffer that the function fills is there only when it returns
   const returns = valuesOf(hook).some(isLate) || hook.returnArg !== undefined;
@@ -170,8 +169,7 @@ function attachBy(
     return: returns,
     overrides: override && mechanism === 'fentry',
   };
-  const byHelper = mechanism === 'fentry' ? voidPointers(hook, functionName, kernel) : new Set<number>();
-  loadHook(hook, id, attachment, { params: prototype?.params ?? 0, processBits, byHelper }, places, context);
+  loadHook(hook, id, attachment, { params: prototype?.params ?? 0, processBits }, places, context);
   return { functionName, attach: attachName(mechanism, returns, pair, override) };
 }
 

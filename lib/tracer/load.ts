@@ -16,7 +16,7 @@ import { hostNamespaces } from '../output/host-namespaces.js';
 import type { HookImage } from '../policy/image.js';
 import { encodeHook, type EncodeContext } from '../wire/encode.js';
 import { fieldsOf } from './fields.js';
-import { inodesOf, registersOf, resolveValues } from './values.js';
+import { inodesOf, registersOf, resolveValues, voidPointers } from './values.js';
 
 export interface AttachContext {
   readonly binding: NativeBinding;
@@ -32,7 +32,10 @@ export interface Attached {
 }
 
 /** What does not depend on the mechanism. */
-export type HookPlaces = Pick<EncodeContext, 'resolved' | 'registers' | 'fields' | 'inodes' | 'hostNamespaces'>;
+export type HookPlaces = Pick<
+  EncodeContext,
+  'resolved' | 'registers' | 'fields' | 'byHelper' | 'inodes' | 'hostNamespaces'
+>;
 
 /** `prototype`: of what is hooked, where it has one. */
 export function placesOf(
@@ -45,6 +48,7 @@ export function placesOf(
     resolved: resolveValues(hook, prototype, kernel),
     registers: registersOf(hook, kernel, process.arch),
     fields: fieldsOf(hook, kernel),
+    byHelper: voidPointers(hook, prototype),
     inodes: inodesOf(hook, context.session),
     hostNamespaces: initialNamespaces(),
   };
@@ -77,7 +81,7 @@ export function loadHook(
   hook: HookImage,
   id: number,
   attachment: Attachment,
-  own: Pick<EncodeContext, 'params' | 'processBits'> & Partial<Pick<EncodeContext, 'byHelper'>>,
+  own: Pick<EncodeContext, 'params' | 'processBits'>,
   places: HookPlaces,
   context: AttachContext,
 ): void {
@@ -86,7 +90,6 @@ export function loadHook(
     selfTgid: context.selfTgid,
     pair: attachment.entry && attachment.return,
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
-    byHelper: new Set(),
     ...own,
     ...places,
   });

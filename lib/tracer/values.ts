@@ -120,8 +120,8 @@ function registerOffset(name: string, kernel: KernelInfo, architecture: string):
  * Slots of parameters that are pointers to void: programs must not load one to const void from their context, and types here
  * are without const.
  */
-export function voidPointers(hook: HookImage, functionName: string, kernel: KernelInfo): Set<number> {
-  const params = hook.syscall ? [] : (kernel.function(functionName)?.params ?? []);
+export function voidPointers(hook: HookImage, prototype: FunctionInfo | undefined): Set<number> {
+  const params = hook.syscall ? [] : (prototype?.params ?? []);
   const isVoid = (value: ValueImage, slot: number): boolean => {
     const type = params[value.index]?.type;
     const isParameter = value.source === undefined && !isReturnSlot(hook, slot);

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { openTracer } from '../../lib/index.js';
 import type { ProcessLsmEvent, TracerEvent } from '../../types/index.js';
+import { batch } from './matrix-policy.js';
 import { compileWorkload, fileOf, hooksOf, policy, Recording, WORKLOAD } from './support.js';
 
 const isLsm = (event: TracerEvent): event is ProcessLsmEvent => event.type === 'process_lsm';
@@ -73,6 +74,29 @@ selectors:
     assert.deepEqual(told, [[WORKLOAD, told[0]?.[1]]]);
     // the main thread of Node.js has either name
     assert.match(String(told[0]?.[1]), /^(node|MainThread)/);
+  });
+
+  it('inode_setxattr: a buffer that a pointer to const void leads to', async () => {
+    const hook = `hook: inode_setxattr
+args:
+- index: 3
+  type: const_buf
+  sizeArgIndex: 5
+selectors:
+- matchArgs:
+  - index: 3
+    operator: Prefix
+    values: [want]`;
+    const events = await during(under('lsmhooks', hook), () => {
+      const actions = ['wanted', 'other'].map((text) => ({ name: text, action: ['xattr', '/tmp/wanted', text] }));
+      const { status, stderr } = spawnSync(WORKLOAD, ['batch'], { input: batch(actions), encoding: 'utf8' });
+      assert.equal(status, 0, stderr);
+    });
+    const told = events.filter(isLsm).flatMap((e) => e.args.map((arg) => arg.type === 'const_buf' && arg.value));
+    assert.deepEqual(
+      told.map((bytes) => bytes && Buffer.from(bytes).toString()),
+      ['wanted'],
+    );
   });
 
   it('a hook that is not there is refused, and so is a parameter that it does not have', async () => {
