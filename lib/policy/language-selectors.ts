@@ -1,11 +1,11 @@
 /** The part of the table that is the same under every hook and under selectorsMacros: a selector. */
 import { labelSelector } from './language-labels.js';
 import { boolean, index32, int32, int64, list, object, oneOf, optional, required, text, valueText } from './shape.js';
+import { NAMESPACES } from './names/namespaces.js';
 import {
   ACTIONS,
   BINARY_OPERATORS,
   CAPABILITY_SETS,
-  NAMESPACES,
   OPERATORS,
   RATE_LIMIT_SCOPES,
   SET_OPERATORS,

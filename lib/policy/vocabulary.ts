@@ -179,18 +179,6 @@ export const NEGATED: Readonly<Partial<Record<Operator, Operator>>> = {
 export const BINARY_OPERATORS = ['In', 'NotIn', 'Prefix', 'NotPrefix', 'Postfix', 'NotPostfix'] as const;
 export const SET_OPERATORS = ['In', 'NotIn'] as const;
 export const LABEL_OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
-export const NAMESPACES = [
-  'Uts',
-  'Ipc',
-  'Mnt',
-  'Pid',
-  'PidForChildren',
-  'Net',
-  'Time',
-  'TimeForChildren',
-  'Cgroup',
-  'User',
-] as const;
 export const CAPABILITY_SETS = ['Effective', 'Inheritable', 'Permitted'] as const;
 export const LIST_TYPES = ['syscalls', 'generated_syscalls', 'generated_ftrace'] as const;
 

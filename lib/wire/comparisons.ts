@@ -1,7 +1,8 @@
 /** Groups of comparisons of numbers: of the process, then of each value in the order of slots. Pure. */
 import type { HookImage, IntGroup, NetField, ProcessField as ImageField, ProcessGroup } from '../policy/image.js';
 import { KernelError } from '../errors.js';
-import { NAMESPACES, valuesOf, type EncodeContext } from './context.js';
+import { NAMESPACES } from '../policy/names/namespaces.js';
+import { valuesOf, type EncodeContext } from './context.js';
 import {
   HookConfig,
   IntGroup as GroupLayout,

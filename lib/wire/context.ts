@@ -48,20 +48,6 @@ export interface FieldPlace {
   readonly memory: 'kernel' | 'user' | 'by-address';
 }
 
-/** In the order of struct process_namespaces. */
-export const NAMESPACES: readonly NamespaceName[] = [
-  'Uts',
-  'Ipc',
-  'Mnt',
-  'Pid',
-  'PidForChildren',
-  'Net',
-  'Time',
-  'TimeForChildren',
-  'Cgroup',
-  'User',
-];
-
 /** Every value that a hook reads, each at the index of its slot. */
 export function valuesOf(hook: Pick<HookImage, 'args' | 'data' | 'returnArg'>): ValueImage[] {
   return [...hook.args, ...hook.data, ...(hook.returnArg === undefined ? [] : [hook.returnArg])];

@@ -4,7 +4,8 @@ import { KernelError } from '../errors.js';
 import { encodeActions, stacksRoom, STACKS_ROOM_MAX } from './actions.js';
 import { celCode } from './cel-code.js';
 import { encodeGroups, groupsOf, type PlacedGroup } from './comparisons.js';
-import { isReturnSlot, NAMESPACES, valuesOf, type EncodeContext, type FieldPlace } from './context.js';
+import { NAMESPACES } from '../policy/names/namespaces.js';
+import { isReturnSlot, valuesOf, type EncodeContext, type FieldPlace } from './context.js';
 import {
   AbiLimit,
   ChangeTest as ChangeLayout,

@@ -3,7 +3,7 @@ import type { BinaryFilter, LabelSelectorData, PolicyData, SelectorData, SetFilt
 import { nearest } from '../nearest.js';
 import { quote, type Report } from '../report.js';
 import { parseInteger } from '../values.js';
-import { NAMESPACES } from '../vocabulary.js';
+import { NAMESPACES } from '../names/namespaces.js';
 import { checkCapabilityName } from './special-values.js';
 import { checkAbsolute, checkText, warnRepeated } from './plain-values.js';
 

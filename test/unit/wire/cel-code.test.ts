@@ -4,10 +4,11 @@ import type { CelOp, CelStep } from '../../../types/index.js';
 import { KernelError } from '../../../lib/errors.js';
 import { celCode } from '../../../lib/wire/cel-code.js';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import { encodeHook, type EncodeContext, type EncodedHook } from '../../../lib/wire/encode.js';
+import { encodeHook, type EncodedHook } from '../../../lib/wire/encode.js';
 import { AbiLimit, HookConfig } from '../../../lib/wire/layout.gen.js';
 import { run } from './bpf-machine.js';
 import { anyNumber, anySteps, anyValues, BINARY, DIVISIONS, EDGES, evaluate, step } from './cel-steps.js';
+import { encodeContext } from './images.js';
 
 const { CEL_ROOM } = AbiLimit;
 const ALL = 2n ** 64n - 1n;
@@ -138,32 +139,7 @@ describe('expressions as instructions', () => {
 });
 
 describe('expressions of a hook', () => {
-  const none: readonly number[] = [];
-  const context: EncodeContext = {
-    id: 8,
-    selfTgid: 0,
-    pair: false,
-    params: 2,
-    processBits: [],
-    onDemand: true,
-    resolved: new Map(),
-    registers: new Map(),
-    fields: new Map(),
-    byHelper: new Set(),
-    inodes: new Map(),
-    hostNamespaces: {
-      Uts: none,
-      Ipc: none,
-      Mnt: none,
-      Pid: none,
-      PidForChildren: none,
-      Net: none,
-      Time: none,
-      TimeForChildren: none,
-      Cgroup: none,
-      User: none,
-    },
-  };
+  const context = encodeContext({ id: 8, selfTgid: 0 });
 
   function encoded(filters: string): EncodedHook {
     const policy = `apiVersion: cilium.io/v1alpha1
