@@ -1,32 +1,14 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A kernel function traced by kprobe and kretprobe, for kernels and functions without a BPF trampoline. */
-#include "registers.bpf.h"
+#include "probes.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-static u64 hook_param(void *ctx, u32 n);
-static u64 hook_argument(void *ctx, u32 n);
-static u64 hook_register(void *ctx, u32 offset);
-#include "hook.bpf.h"
 
 static __always_inline u64 hook_param(void *ctx, u32 n)
 {
 	if (config.syscall)
 		return syscall_param((void *)function_param(ctx, 0), n);
 	return function_param(ctx, n);
-}
-
-static __always_inline u64 hook_argument(void *ctx, u32 n)
-{
-	return hook_param(ctx, n);
-}
-
-static __always_inline u64 hook_register(void *ctx, u32 offset)
-{
-	u64 word = 0;
-
-	bpf_probe_read_kernel(&word, sizeof(word), ctx + offset);
-	return word;
 }
 
 SEC("kprobe")

@@ -1,31 +1,12 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A function of a program or library. */
-#include "registers.bpf.h"
+#include "probes.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-static u64 hook_param(void *ctx, u32 n);
-static u64 hook_argument(void *ctx, u32 n);
-static u64 hook_register(void *ctx, u32 offset);
-#include "hook.bpf.h"
 
 static __always_inline u64 hook_param(void *ctx, u32 n)
 {
 	return function_param(ctx, n);
-}
-
-/* Only a trampoline needs a helper for that. */
-static __always_inline u64 hook_argument(void *ctx, u32 n)
-{
-	return hook_param(ctx, n);
-}
-
-static __always_inline u64 hook_register(void *ctx, u32 offset)
-{
-	u64 word = 0;
-
-	bpf_probe_read_kernel(&word, sizeof(word), ctx + offset);
-	return word;
 }
 
 /* Stack addresses are a process's own: the thread belongs to the key. */
