@@ -150,7 +150,16 @@ function describe(
 }
 
 function detailOf(feature: Description, errno: string | undefined, why: string, missing: readonly string[]): string {
-  if (errno === undefined) return why;
+  return errno === undefined ? why : reasonOf(feature, errno, missing);
+}
+
+function reasonOf({ option }: Description, errno: string, missing: readonly string[]): string {
   if (errno === 'EPERM' && missing.length > 0) return `${errno}: ${missing.join(', ')} missing`;
-  return `${errno}: needs ${feature.option}`;
+  return `${errno}: needs ${option}`;
+}
+
+/** Why a feature is not there: the errno, and what it needs. */
+export function missingReason(key: keyof NativeFeatures, errno: string): string {
+  const feature = FEATURES.find((each) => each.key === key);
+  return feature === undefined ? errno : reasonOf(feature, errno, privileges().missing);
 }

@@ -4,6 +4,7 @@ import type { HookStatus } from '../../types/tracer.js';
 import { KernelError } from '../errors.js';
 import type { NativeError, NativeFeatures } from '../native/binding.js';
 import type { HookImage } from '../policy/image.js';
+import { missingReason } from '../preflight.js';
 import { fileOffset } from '../policy/kernel-info.js';
 import { hostFiles } from '../policy/kernel/elf.js';
 import { valuesOf } from '../wire/context.js';
@@ -57,7 +58,7 @@ function attach(
   if (missing !== '') {
     throw new KernelError(
       'NO_ATTACH_MECHANISM',
-      `${hookPlace(hook)}: ${name} cannot be attached: the kernel or the privileges do not allow ${feature} (${missing})`,
+      `${hookPlace(hook)}: ${name} cannot be attached: the kernel or the privileges do not allow ${feature} (${missingReason(feature, missing)})`,
       '`polytrace preflight` tells what is missing',
     );
   }

@@ -2,13 +2,22 @@
 import { KernelError } from '../errors.js';
 import type { NativeError } from '../native/binding.js';
 import type { HookImage } from '../policy/image.js';
+import { missingReason } from '../preflight.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { HookStatus } from '../../types/tracer.js';
 import { valuesOf } from '../wire/context.js';
 import { overrides } from '../wire/actions.js';
 import { isLate } from '../wire/reads.js';
 import { attachElsewhere } from './attach-elsewhere.js';
-import { loadHook, placesOf, toKernelError, type AttachContext, type Attached, type HookPlaces } from './load.js';
+import {
+  hookPlace,
+  loadHook,
+  placesOf,
+  toKernelError,
+  type AttachContext,
+  type Attached,
+  type HookPlaces,
+} from './load.js';
 import { checkOverride, overrideRefused } from './overrides.js';
 import { isRegister, placeOf } from './values.js';
 
@@ -69,7 +78,7 @@ function kernelName(hook: HookImage): string {
 
 function checkPrototype(hook: HookImage, functionName: string, prototype: Prototype | null): void {
   if (prototype === null) return;
-  const place = `${hook.position.file}:${hook.position.line}:${hook.position.column}`;
+  const place = hookPlace(hook);
   if (readsReturn(hook) && !prototype.returns) {
     throw new KernelError(
       'RETURN_OF_VOID',
@@ -125,19 +134,19 @@ function noMechanism(
 ): KernelError {
   const { features } = context;
   const attach = wayOf(hook, context);
-  const wanted = attach === 'auto' ? ['fentry', 'kprobe'] : [attach];
-  const available = wanted.some((name) => features[name as Mechanism] === '');
+  const wanted: readonly Mechanism[] = attach === 'auto' ? ['fentry', 'kprobe'] : [attach];
+  const available = wanted.some((name) => features[name] === '');
   if (available && prototype === null) {
     return new KernelError(
       'HOOK_NOT_FOUND',
-      `${hook.position.file}:${hook.position.line}:${hook.position.column}: this kernel's BTF has no function ${functionName}`,
+      `${hookPlace(hook)}: this kernel's BTF has no function ${functionName}`,
       'check the name, and whether the compiler inlined it; `ignore: {callNotFound: true}` makes the hook optional',
     );
   }
-  const why = wanted.map((name) => `${name} (${features[name as Mechanism]})`).join(' and ');
+  const why = wanted.map((name) => `${name} (${missingReason(name, features[name])})`).join(' and ');
   return new KernelError(
     'NO_ATTACH_MECHANISM',
-    `${functionName} cannot be attached: the kernel or the privileges do not allow ${why}`,
+    `${hookPlace(hook)}: ${functionName} cannot be attached: the kernel or the privileges do not allow ${why}`,
     '`polytrace preflight` tells what is missing',
   );
 }

@@ -209,7 +209,7 @@ describe('what is refused', function () {
       await assert.rejects(tracer.addPolicy({ yaml: KPROBES }), (error: KernelError) => {
         assert.equal(error.name, 'KernelError');
         assert.equal(error.code, 'NO_ATTACH_MECHANISM');
-        assert.match(error.message, /security_file_permission .*fentry .*kprobe/);
+        assert.match(error.message, /^<policy>:\d+:\d+: security_file_permission .*fentry .*kprobe .*needs CONFIG_/);
         assert.match(error.hint, /preflight/);
         return true;
       });
