@@ -13,6 +13,10 @@ endif()
 set(POLYTRACE_BPF_FLAGS
   -target bpf -O2 -g -mcpu=v3 -D__TARGET_ARCH_${POLYTRACE_BPF_ARCH} -Wall -Wextra -Werror
   -isystem ${POLYTRACE_LIBBPF_INCLUDE})
+# <bpf/usdt.bpf.h> includes <linux/errno.h>: where Debian has the other half of that
+if(CMAKE_C_LIBRARY_ARCHITECTURE)
+  list(APPEND POLYTRACE_BPF_FLAGS -idirafter /usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE})
+endif()
 
 function(polytrace_bpf_skeletons target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;FLAVOURS")

@@ -15,10 +15,11 @@ uint64_t optional_number(const Napi::Object& object, const char* name) {
   return value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
 }
 
+constexpr pid_t EVERY_PROCESS = -1;
+
 LinkPtr attach_uprobe(bpf_program* program, const Target& target, bool at_return) {
   LIBBPF_OPTS(bpf_uprobe_opts, opts, .ref_ctr_offset = target.counter, .retprobe = at_return,
               .func_name = target.name.empty() ? nullptr : target.name.c_str());
-  constexpr pid_t EVERY_PROCESS = -1;
   return LinkPtr(bpf_program__attach_uprobe_opts(program, EVERY_PROCESS, target.path.c_str(), target.offset, &opts));
 }
 
@@ -26,6 +27,7 @@ LinkPtr attach_uprobe(bpf_program* program, const Target& target, bool at_return
 
 std::string Target::words() const {
   if (mechanism == "tracepoint") return group + "/" + name;
+  if (mechanism == "usdt") return path + ":" + group + ":" + name;
   if (mechanism != "uprobe") return name;
   return path + ":" + (name.empty() ? std::to_string(offset) : name);
 }
@@ -56,6 +58,10 @@ LinkPtr attach_program(bpf_program* program, const Target& target, bool at_retur
     return LinkPtr(bpf_program__attach_tracepoint(program, target.group.c_str(), target.name.c_str()));
   }
   if (target.mechanism == "uprobe") return attach_uprobe(program, target, at_return);
+  if (target.mechanism == "usdt") {
+    return LinkPtr(bpf_program__attach_usdt(program, EVERY_PROCESS, target.path.c_str(), target.group.c_str(),
+                                            target.name.c_str(), nullptr));
+  }
   LIBBPF_OPTS(bpf_kprobe_opts, opts, .retprobe = at_return);
   return LinkPtr(bpf_program__attach_kprobe_opts(program, target.name.c_str(), &opts));
 }

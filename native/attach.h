@@ -12,13 +12,13 @@
 namespace polytrace {
 
 struct Target {
-  // fentry, kprobe, lsm, raw_tracepoint, tracepoint, uprobe
+  // fentry, kprobe, lsm, raw_tracepoint, tracepoint, uprobe, usdt
   std::string mechanism;
-  // a function, LSM hook or tracepoint; of a uprobe the symbol, or empty
+  // a function, LSM hook or tracepoint; of a uprobe the symbol, or empty; the name of a static probe
   std::string name;
-  // of a tracepoint
+  // of a tracepoint; of a static probe its provider
   std::string group;
-  // of a uprobe, with the bytes from the symbol or from the start of the file
+  // of a uprobe and a static probe; of a uprobe with the bytes from the symbol or from the start of the file
   std::string path;
   uint64_t offset = 0;
   uint64_t counter = 0;

@@ -16,6 +16,8 @@
 #include "tracepoint_probe.skel.h"
 #include "uprobe_direct.skel.h"
 #include "uprobe_probe.skel.h"
+#include "usdt_direct.skel.h"
+#include "usdt_probe.skel.h"
 
 namespace polytrace {
 
@@ -35,6 +37,8 @@ EmbeddedObject find_object(std::string_view name) {
   if (name == "tracepoint_probe") object.data = tracepoint_probe__elf_bytes(&object.size);
   if (name == "uprobe_direct") object.data = uprobe_direct__elf_bytes(&object.size);
   if (name == "uprobe_probe") object.data = uprobe_probe__elf_bytes(&object.size);
+  if (name == "usdt_direct") object.data = usdt_direct__elf_bytes(&object.size);
+  if (name == "usdt_probe") object.data = usdt_probe__elf_bytes(&object.size);
   return object;
 }
 

@@ -5,6 +5,7 @@ export type TracerEvent =
   | ProcessKprobeEvent
   | ProcessTracepointEvent
   | ProcessUprobeEvent
+  | ProcessUsdtEvent
   | ProcessLsmEvent
   | LostEvent;
 
@@ -207,6 +208,15 @@ export interface ProcessUprobeEvent extends FunctionEvent {
   readonly address?: bigint;
   /** In the file, of the counter that says whether somebody is tracing; 0n: none. */
   readonly refCtrOffset: bigint;
+}
+
+/** Of a static probe of a program or library. */
+export interface ProcessUsdtEvent extends HookEvent {
+  readonly type: 'process_usdt';
+  /** As written in the policy. */
+  readonly path: string;
+  readonly provider: string;
+  readonly name: string;
 }
 
 /** Records that could not be delivered; every one is counted once. */

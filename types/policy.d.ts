@@ -173,10 +173,10 @@ export interface SelectorActions {
 
 export interface HookImage {
   /** `kprobe` takes a trampoline where the kernel has it; `fentry` nothing else. */
-  readonly kind: 'kprobe' | 'fentry' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe';
+  readonly kind: 'kprobe' | 'fentry' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'usdt';
   /**
    * As written in the policy: the function or LSM hook; of a tracepoint SUBSYSTEM/EVENT; of a uprobe the symbol, or the offset
-   * or address as 0x….
+   * or address as 0x…; of a static probe PROVIDER:NAME.
    */
   readonly call: string;
   readonly syscall: boolean;
@@ -184,6 +184,8 @@ export interface HookImage {
   readonly tracepoint?: { readonly subsystem: string; readonly event: string };
   /** Of a uprobe. */
   readonly program?: ProgramPlace;
+  /** Of a static probe. */
+  readonly usdt?: { readonly path: string; readonly provider: string; readonly name: string };
   /** The policy's own place of the hook, for errors at load. */
   readonly position: { readonly file: string; readonly line: number; readonly column: number };
   /** The policy says `ignore.callNotFound`: where the kernel has no such function, the hook is left out. */

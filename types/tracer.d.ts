@@ -91,7 +91,7 @@ export interface PolicyStatus {
 export interface HookStatus {
   /** Name in the policy. */
   readonly call: string;
-  /** Name in the kernel; of a tracepoint SUBSYSTEM/EVENT, of a uprobe PATH:PLACE. */
+  /** Name in the kernel; of a tracepoint SUBSYSTEM/EVENT, of a uprobe PATH:PLACE, of a static probe PATH:PROVIDER:NAME. */
   readonly functionName: string;
   readonly attach:
     | 'fentry'
@@ -105,7 +105,8 @@ export interface HookStatus {
     | 'raw_tracepoint'
     | 'lsm'
     | 'uprobe'
-    | 'uprobe+uretprobe';
+    | 'uprobe+uretprobe'
+    | 'usdt';
   readonly lost: number;
 }
 

@@ -16,6 +16,7 @@ const EVENT_TYPES: readonly EventType[] = [
   'process_kprobe',
   'process_tracepoint',
   'process_uprobe',
+  'process_usdt',
   'process_lsm',
   'lost',
 ];

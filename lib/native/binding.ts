@@ -52,12 +52,12 @@ export interface NativeSession extends NativeSource {
 export interface NativeHookSpec {
   readonly id: number;
   readonly object: string;
-  readonly mechanism: 'fentry' | 'kprobe' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe';
-  /** Function, LSM hook or tracepoint; of a uprobe the symbol. */
+  readonly mechanism: 'fentry' | 'kprobe' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'usdt';
+  /** Function, LSM hook or tracepoint; of a uprobe the symbol; the name of a static probe. */
   readonly target: string;
-  /** Of a tracepoint. */
+  /** Of a tracepoint; of a static probe its provider. */
   readonly group?: string;
-  /** Of a uprobe. */
+  /** Of a uprobe and a static probe. */
   readonly path?: string;
   /** Bytes from the symbol, or from the start of the file. */
   readonly offset?: bigint;

@@ -51,6 +51,10 @@ function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
       return { emoji: '🔒', label: 'lsm', color: 'blue', detail: hookDetail(event.functionName, event.args) };
     case 'process_uprobe':
       return { emoji: '🧷', label: 'uprobe', color: 'blue', detail: hookDetail(placeName(event), event.args) };
+    case 'process_usdt': {
+      const detail = `${quoteUnsafe(event.path)} ${quoteUnsafe(event.provider)} ${hookDetail(event.name, event.args)}`;
+      return { emoji: '🕵️', label: 'usdt', color: 'blue', detail };
+    }
     case 'process_tracepoint': {
       const detail = hookDetail(`${event.subsystem}/${event.event}`, event.args);
       return { emoji: '📍', label: 'tracepoint', color: 'blue', detail };

@@ -8,6 +8,7 @@ import type {
   ProcessLsmEvent,
   ProcessTracepointEvent,
   ProcessUprobeEvent,
+  ProcessUsdtEvent,
   StackFrame,
   TracerEvent,
 } from '../../types/events.js';
@@ -32,6 +33,8 @@ export function toJson(event: TracerEvent): string {
       return `{"process_lsm":{${processPart(event)}${lsmPart(event)}}${tail}`;
     case 'process_uprobe':
       return `{"process_uprobe":{${processPart(event)}${uprobePart(event)}}${tail}`;
+    case 'process_usdt':
+      return `{"process_usdt":{${processPart(event)}${usdtPart(event)}}${tail}`;
     case 'lost': {
       const names = `"hook":${quoteJson(event.hook)},"policy_name":${quoteJson(event.policyName)}`;
       return `{"lost":{${names},"reason":"${event.reason}","count":${event.count}}${tail}`;
@@ -90,7 +93,13 @@ function uprobePart(event: ProcessUprobeEvent): string {
   return text;
 }
 
-type HookEvent = ProcessKprobeEvent | ProcessTracepointEvent | ProcessLsmEvent | ProcessUprobeEvent;
+function usdtPart(event: ProcessUsdtEvent): string {
+  let text = `,"path":${quoteJson(event.path)},"provider":${quoteJson(event.provider)},"name":${quoteJson(event.name)}`;
+  text += notesPart(event);
+  return text + argsPart(event) + actionPart(event);
+}
+
+type HookEvent = ProcessKprobeEvent | ProcessTracepointEvent | ProcessLsmEvent | ProcessUprobeEvent | ProcessUsdtEvent;
 
 function argsPart({ args }: HookEvent): string {
   return args.length > 0 ? `,"args":[${args.map(argumentJson).join(',')}]` : '';

@@ -1,9 +1,14 @@
 /** Places in programs, in words. */
-import type { ProcessUprobeEvent } from '../../types/events.js';
+import type { ProcessUprobeEvent, ProcessUsdtEvent } from '../../types/events.js';
 
 /** As a policy says it: PATH:SYMBOL, PATH:SYMBOL+0x10, PATH:0x401136. */
 export function placeName(event: Pick<ProcessUprobeEvent, 'path' | 'symbol' | 'offset' | 'address'>): string {
   return `${event.path}:${placeIn(event)}`;
+}
+
+/** PATH:PROVIDER:NAME */
+export function probeName({ path, provider, name }: Pick<ProcessUsdtEvent, 'path' | 'provider' | 'name'>): string {
+  return `${path}:${provider}:${name}`;
 }
 
 function placeIn({ symbol, offset, address }: Pick<ProcessUprobeEvent, 'symbol' | 'offset' | 'address'>): string {

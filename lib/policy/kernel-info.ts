@@ -4,12 +4,17 @@ export type * from '../../types/kernel.js';
 export interface ElfInfo {
   /** Function symbols, the dynamic ones included. */
   readonly symbols: ReadonlySet<string>;
-  /** `PROVIDER:NAME` of the static probes. */
-  readonly probes: ReadonlySet<string>;
+  /** The places of each static probe, by `PROVIDER:NAME`. */
+  readonly probes: ReadonlyMap<string, readonly ProbePlace[]>;
   /** Of the linker's note, in hexadecimal digits. */
   readonly buildId?: string;
   /** Parts of the file that are mapped when it runs. */
   readonly segments: readonly Segment[];
+}
+
+export interface ProbePlace {
+  /** One word for each argument, as SystemTap's notes have them: `-4@%edi`, `8@16(%rsp)`, `4@$7`. */
+  readonly args: readonly string[];
 }
 
 export interface Segment {

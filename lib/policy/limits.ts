@@ -22,6 +22,8 @@ export const FILTER_TEXT_MAX = 255;
 /** args and data of a hook together. */
 export const HOOK_ARGS_MAX = 8;
 export const HOOK_PARAM_MAX = 6;
+/** Arguments of a static probe: as many as libbpf knows. */
+export const PROBE_ARGS_MAX = 12;
 export const HOOK_SELECTORS_MAX = 64;
 export const RESOLVE_STEPS_MAX = 12;
 export const INT_TESTS_MAX = 192;

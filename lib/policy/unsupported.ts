@@ -6,7 +6,7 @@ import type { DiagnosticCode } from './codes.js';
 import type { ArgData, Hook, HookData, PolicyData, SelectorData } from './model.js';
 import type { Report } from './report.js';
 import { findInActions } from './unsupported-actions.js';
-import { ARG_TYPES, HOOK_KINDS, type ArgTypeName, type HookKind, type ValueClass } from './vocabulary.js';
+import { ARG_TYPES, type ArgTypeName, type HookKind, type ValueClass } from './vocabulary.js';
 
 export type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
 
@@ -16,7 +16,6 @@ export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], repo
   };
   findInPolicy(policy, add, report);
   for (const hook of hooks) {
-    if (!LOADABLE.has(hook.kind)) continue;
     findInHook(hook, add);
     for (const selector of hook.selectors) findInSelector(selector, hook.kind, add);
   }
@@ -28,10 +27,6 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
   if (policy.kind === 'TracingPolicyNamespaced') {
     const hint = 'use kind TracingPolicy, which is for all processes, and narrow it by matchBinaries or matchPIDs';
     add('UNSUPPORTED_SCOPE', policy, 'kind', 'policies for one namespace of a cluster cannot be loaded yet', hint);
-  }
-  for (const kind of HOOK_KINDS) {
-    if (LOADABLE.has(kind) || (spec[kind] ?? []).length === 0) continue;
-    add('UNSUPPORTED_HOOK', spec, kind, `${kind} cannot be loaded yet`, HOOK_HINTS[kind] ?? 'remove them');
   }
   for (const scope of ['podSelector', 'containerSelector', 'hostSelector', 'nodeSelector'] as const) {
     if (spec[scope] === undefined) continue;
@@ -66,18 +61,6 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
   for (const option of spec.options ?? []) findInOption(option, add, report);
 }
 
-const LOADABLE: ReadonlySet<HookKind> = new Set<HookKind>([
-  'kprobes',
-  'fentries',
-  'tracepoints',
-  'uprobes',
-  'lsmhooks',
-]);
-
-const HOOK_HINTS: Readonly<Partial<Record<HookKind, string>>> = {
-  usdts: 'observe the system calls of the program by kprobes with matchBinaries',
-};
-
 /** Settings that hold already: nothing is enforced, and kprobe.multi is not used. */
 function findInOption(option: { name?: string; value?: string }, add: Add, report: Report): void {
   if (option.name === undefined || report.places.isIncomplete(option)) return;
@@ -91,10 +74,10 @@ function findInHook({ kind, data }: Hook, add: Add): void {
   const returned = data.return === true && data.returnArg !== undefined ? [data.returnArg] : [];
   for (const arg of [...(data.args ?? []), ...(data.data ?? []), ...returned]) {
     findInArg(arg, hasFields, add);
-    if (kind !== 'kprobes') findRegister(arg, kind, add);
-    if (kind === 'uprobes') findKernelObject(arg, add);
+    if (isOfProgram(kind)) findKernelObject(arg, add);
+    else if (kind !== 'kprobes') findRegister(arg, kind, add);
   }
-  if (kind === 'uprobes') findInUprobe(data, add);
+  if (isOfProgram(kind)) findInProgram(data, add);
   if (data.returnArgAction !== undefined)
     add('UNSUPPORTED_ACTION', data, 'returnArgAction', 'sockets are not tracked yet', 'remove it');
 }
@@ -115,6 +98,10 @@ function findInArg(arg: ArgData, isField: boolean, add: Add): void {
     const message = 'the file of a descriptor cannot be read from a field of a tracepoint yet';
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read its number as int');
   }
+}
+
+function isOfProgram(kind: HookKind): boolean {
+  return kind === 'uprobes' || kind === 'usdts';
 }
 
 /** What a function of a program can be given. */
@@ -138,13 +125,13 @@ function findKernelObject(arg: ArgData, add: Add): void {
   add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'use string, char_buf or a number');
 }
 
-function findInUprobe(data: HookData, add: Add): void {
+function findInProgram(data: HookData, add: Add): void {
   if (data.btfPath !== undefined)
     add('UNSUPPORTED_HOOK', data, 'btfPath', 'btfPath cannot be honoured yet', 'remove it');
 }
 
 function findRegister(arg: ArgData, kind: HookKind, add: Add): void {
-  if (arg.source !== 'pt_regs' || kind === 'uprobes') return;
+  if (arg.source !== 'pt_regs') return;
   add('UNSUPPORTED_ARG_TYPE', arg, 'source', `${kind} have no registers`, 'use a kprobe');
 }
 

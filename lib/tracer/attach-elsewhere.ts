@@ -9,6 +9,7 @@ import { fileOffset } from '../policy/kernel-info.js';
 import { hostFiles } from '../policy/kernel/elf.js';
 import { valuesOf } from '../wire/context.js';
 import { withVerified } from './digests.js';
+import { encodingUnknown, probePlaces } from './static-probes.js';
 import { isLate } from '../wire/reads.js';
 import {
   hookPlace,
@@ -27,6 +28,8 @@ interface Elsewhere {
   readonly name: string;
   readonly feature: keyof NativeFeatures;
   readonly prototype?: FunctionInfo | undefined;
+  /** Of a static probe. */
+  readonly probePlaces?: number;
 }
 
 /** Returns undefined when what it is on is not there, or the file is another one, and the policy allows that. */
@@ -53,7 +56,7 @@ function attach(
   context: AttachContext,
   kernel: KernelInfo,
 ): Attached | undefined {
-  const { attachment, attach: way, name, feature, prototype } = elsewhere(hook, kernel);
+  const { attachment, attach: way, name, feature, prototype, probePlaces = 0 } = elsewhere(hook, kernel);
   const missing = context.features[feature];
   if (missing !== '') {
     throw new KernelError(
@@ -64,7 +67,7 @@ function attach(
   }
   const places = placesOf(hook, prototype, context, kernel);
   try {
-    const loadOwn = { params: prototype?.params.length ?? 0, processBits };
+    const loadOwn = { params: prototype?.params.length ?? 0, processBits, probePlaces };
     const load = (target: Attachment): void => loadHook(hook, id, target, loadOwn, places, context);
     const { path = '', digests, ignoreDigests } = hook.program ?? {};
     let found: ReturnType<typeof withVerified> = 'verified';
@@ -74,7 +77,7 @@ function attach(
     if (found === 'other') throw noDigest(hook, name);
     if (found === 'missing') throw noFile(hook, path);
   } catch (error) {
-    throw toKernelError(error as NativeError, hook, name);
+    throw encodingUnknown(error as NativeError, hook) ?? toKernelError(error as NativeError, hook, name);
   }
   return { functionName: name, attach: way };
 }
@@ -121,6 +124,8 @@ function elsewhere(hook: HookImage, kernel: KernelInfo): Elsewhere {
       };
     case 'uprobe':
       return uprobe(hook);
+    case 'usdt':
+      return usdt(hook);
     default:
       throw new Error(`a hook of kind ${hook.kind} is attached elsewhere`);
   }
@@ -142,6 +147,17 @@ function uprobe(hook: HookImage): Elsewhere {
     attach: returns ? 'uprobe+uretprobe' : 'uprobe',
     name: `${path}:${hook.call}`,
     feature: 'uprobe',
+  };
+}
+
+function usdt(hook: HookImage): Elsewhere {
+  const { path = '', provider = '', name = '' } = hook.usdt ?? {};
+  return {
+    attachment: { mechanism: 'usdt', target: name, group: provider, path, ...ENTRY_ONLY },
+    attach: 'usdt',
+    name: `${path}:${hook.call}`,
+    feature: 'uprobe',
+    probePlaces: probePlaces(hook).length,
   };
 }
 

@@ -1,5 +1,5 @@
 /** One iterator's end of the stream: what waits for it, and what it lost by being slow. */
-import { placeName } from '../output/places.js';
+import { placeName, probeName } from '../output/places.js';
 import type { LossReason, TracerEvent } from '../../types/events.js';
 import type { EventsOptions } from '../../types/tracer.js';
 import { eventFilter } from '../output/filters.js';
@@ -211,6 +211,8 @@ function hookNameOf(event: TracerEvent): string {
       return event.functionName;
     case 'process_uprobe':
       return placeName(event);
+    case 'process_usdt':
+      return probeName(event);
     case 'process_tracepoint':
       return `${event.subsystem}/${event.event}`;
     case 'lost':

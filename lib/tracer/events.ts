@@ -13,6 +13,7 @@ import type {
   ProcessTracepointEvent,
   StackFrame,
   ProcessUprobeEvent,
+  ProcessUsdtEvent,
   TracerEvent,
 } from '../../types/events.js';
 import type { HookImage, SelectorActions, ProgramPlace, ValueImage } from '../policy/image.js';
@@ -309,6 +310,29 @@ export class UprobeEvent extends FunctionEvent {
 /** Of hooks of other kinds. */
 const NO_PLACE: ProgramPlace = { path: '' };
 
+export class UsdtEvent extends HookEvent {
+  get type(): 'process_usdt' {
+    return 'process_usdt';
+  }
+
+  get path(): string {
+    return this.hook.image.usdt?.path ?? '';
+  }
+
+  get provider(): string {
+    return this.hook.image.usdt?.provider ?? '';
+  }
+
+  get name(): string {
+    return this.hook.image.usdt?.name ?? '';
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { type, path, provider, name } = this;
+    return { type, path, provider, name, ...super.plain() };
+  }
+}
+
 /** The event of a record of this hook. */
 export function hookEvent(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): TracerEvent {
   switch (hook.image.kind) {
@@ -319,6 +343,8 @@ export function hookEvent(slab: Slab, at: number, process: ProcessImage, hook: L
       return new LsmEvent(slab, at, process, hook) as TracerEvent;
     case 'uprobe':
       return new UprobeEvent(slab, at, process, hook) as TracerEvent;
+    case 'usdt':
+      return new UsdtEvent(slab, at, process, hook) as TracerEvent;
     default:
       return new KprobeEvent(slab, at, process, hook) as TracerEvent;
   }
@@ -351,4 +377,5 @@ export type ContractChecks = [
   Check<TracepointEvent, Optional<ProcessTracepointEvent>>,
   Check<LsmEvent, Optional<ProcessLsmEvent>>,
   Check<UprobeEvent, Optional<ProcessUprobeEvent>>,
+  Check<UsdtEvent, Optional<ProcessUsdtEvent>>,
 ];

@@ -81,7 +81,7 @@ export function loadHook(
   hook: HookImage,
   id: number,
   attachment: Attachment,
-  own: Pick<EncodeContext, 'params' | 'processBits'>,
+  own: Pick<EncodeContext, 'params' | 'processBits' | 'probePlaces'>,
   places: HookPlaces,
   context: AttachContext,
 ): void {

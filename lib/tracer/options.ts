@@ -76,6 +76,7 @@ const EVENT_TYPES = [
   'process_kprobe',
   'process_tracepoint',
   'process_uprobe',
+  'process_usdt',
   'process_lsm',
   'lost',
 ];

@@ -10,6 +10,8 @@ export interface EncodeContext {
   readonly pair: boolean;
   /** Parameters of the kernel function. */
   readonly params: number;
+  /** Of a static probe. */
+  readonly probePlaces?: number;
   /** Bit of each of the policy's process sets. */
   readonly processBits: readonly number[];
   /** Kernel allocates map entries on demand safely (BPF memory allocator). */

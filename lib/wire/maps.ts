@@ -62,6 +62,8 @@ export function encodeMaps(
       maxEntries: context.onDemand ? PENDING_ON_DEMAND : PENDING_PREALLOCATED,
       flags: context.onDemand ? BPF_F_NO_PREALLOC : 0,
     },
+    // libbpf's own: where the arguments are, for each place
+    ...(hook.kind === 'usdt' ? [{ ...PLAIN, name: '__bpf_usdt_specs', maxEntries: context.probePlaces ?? 0 }] : []),
   ];
 }
 

@@ -149,7 +149,7 @@ export function memoryOf(
   { kind, syscall }: Pick<HookImage, 'kind' | 'syscall'>,
   resolved: boolean,
 ): number {
-  if (kind === 'uprobe' && source !== ValueSource.SOURCE_TASK) return ValueMemory.MEMORY_USER;
+  if ((kind === 'uprobe' || kind === 'usdt') && source !== ValueSource.SOURCE_TASK) return ValueMemory.MEMORY_USER;
   if (source === ValueSource.SOURCE_REGISTERS) return ValueMemory.MEMORY_BY_ADDRESS;
   const isParameter = source === ValueSource.SOURCE_PARAM || source === ValueSource.SOURCE_HELPER;
   if (!isParameter || resolved) return ValueMemory.MEMORY_KERNEL;

@@ -185,9 +185,11 @@ const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[
   ['UNSUPPORTED_ACTION UNSUPPORTED_ENFORCER', ['tracingpolicy__killer.yaml']],
   ['UNSUPPORTED_LIST', ['tracingpolicy__list-generated-ftrace.yaml', 'tracingpolicy__list-syscalls-generated.yaml']],
   ['UNSUPPORTED_LOADER', ['tracingpolicy__loader.yaml']],
-  ['UNSUPPORTED_HOOK', ['tracingpolicy__usdt-set.yaml', 'tracingpolicy__usdt.yaml']],
   // libraries and programs that are elsewhere on this machine
-  ['HOOK_NOT_FOUND', ['tracingpolicy__uprobe-binaries.yaml', 'tracingpolicy__uprobe-host.yaml']],
+  [
+    'HOOK_NOT_FOUND',
+    ['tracingpolicy__uprobe-binaries.yaml', 'tracingpolicy__uprobe-host.yaml', 'tracingpolicy__usdt.yaml'],
+  ],
   // sockets that are tracked, digests of IMA, requests to the network
   [
     'UNSUPPORTED_ACTION',
@@ -200,6 +202,7 @@ const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[
       'tracingpolicy__open_geturl.yaml',
       'tracingpolicy__tcp-accept.yaml',
       'tracingpolicy__tcp-listen.yaml',
+      'tracingpolicy__usdt-set.yaml',
     ],
   ],
   // they act on processes, and this tracer is opened without `enforcement: true`

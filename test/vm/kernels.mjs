@@ -12,13 +12,17 @@ const cache = join(root, '.cache/kernels');
 /** Debian suites by kernel version; those without virtiofs built in need an initramfs. */
 const suites = { '5.10': 'bullseye', 6.1: 'bookworm' };
 
+/** The suite of the kernel called `newest`: whichever it has today, with virtiofs built in. */
+const newestSuite = 'trixie-backports';
+
 /** A module that tests load, kept beside the kernel: it needs no device and no other module. */
 const testModule = 'dummy.ko';
 
-export const knownKernels = ['6.12', ...Object.keys(suites)];
+export const knownKernels = ['6.12', ...Object.keys(suites), 'newest'];
 
 /** {version, image, initramfs?} of a kernel, e.g. '6.12'. Downloads it when it is of another suite. */
 export function findKernel(version) {
+  if (version === 'newest') return findNewest();
   const installed = newestImage('/boot', version);
   if (installed) return { version, image: installed };
   const suite = suites[version];
@@ -30,6 +34,13 @@ export function findKernel(version) {
   const folder = join(cache, version);
   if (!['initramfs', testModule].every((name) => existsSync(join(folder, name)))) download(version, suite, folder);
   return { version, image: newestImage(join(folder, 'boot'), version), initramfs: join(folder, 'initramfs') };
+}
+
+/** Without modules, and therefore without an initramfs. */
+function findNewest() {
+  const folder = join(cache, 'newest');
+  if (!existsSync(join(folder, 'vmlinuz'))) downloadNewest(folder);
+  return { version: 'newest', image: join(folder, 'vmlinuz') };
 }
 
 function newestImage(folder, version) {
@@ -78,7 +89,8 @@ function privateApt(folder, suite) {
   return (program, ...args) => run(program, [...options, '-q', ...args], { cwd: folder });
 }
 
-function download(version, suite, folder) {
+/** An apt of the suite, in an empty folder beside `folder`, which is removed. */
+function startDownload(version, suite, folder) {
   console.error(`vm: downloading kernel ${version} of Debian ${suite} (once, into .cache/kernels)`);
   const work = `${folder}.part`;
   rmSync(work, { recursive: true, force: true });
@@ -86,12 +98,35 @@ function download(version, suite, folder) {
   mkdirSync(work, { recursive: true });
   const apt = privateApt(work, suite);
   apt('apt-get', 'update');
-  const depends = apt('apt-cache', 'depends', '--important', 'linux-image-amd64');
-  const name = new RegExp(`Depends: (linux-image-${version.replace('.', '\\.')}\\S+)`).exec(depends)?.[1];
-  if (!name) throw new Error(`kernel download: Debian ${suite} has no kernel ${version}: ${depends.trim()}`);
-  apt('apt-get', 'download', name);
-  const file = readdirSync(work).find((each) => each.endsWith('.deb'));
-  run('dpkg-deb', ['-x', join(work, file), join(work, 'files')]);
+  const depends = (name) => apt('apt-cache', 'depends', '--important', name);
+  const unpack = (name) => {
+    apt('apt-get', 'download', name);
+    const file = readdirSync(work).find((each) => each.startsWith(`${name}_`));
+    run('dpkg-deb', ['-x', join(work, file), join(work, 'files')]);
+  };
+  return { work, depends, unpack };
+}
+
+/** Its image is in a package of its own, linux-binary-VERSION, that the one called linux-image-VERSION needs. */
+function downloadNewest(folder) {
+  const { work, depends, unpack } = startDownload('newest', newestSuite, folder);
+  const image = /Depends: (linux-image-\d\S+)/.exec(depends('linux-image-amd64'))?.[1];
+  const name = image && /Depends: (linux-binary-\d\S+)/.exec(depends(image))?.[1];
+  if (!name) throw new Error(`kernel download: Debian ${newestSuite} has no kernel image`);
+  unpack(name);
+  mkdirSync(join(work, 'kernel'));
+  const release = name.replace('linux-binary-', '');
+  renameSync(join(work, 'files/usr/lib/modules', release, 'vmlinuz'), join(work, 'kernel/vmlinuz'));
+  renameSync(join(work, 'kernel'), folder);
+  rmSync(work, { recursive: true });
+}
+
+function download(version, suite, folder) {
+  const { work, depends, unpack } = startDownload(version, suite, folder);
+  const all = depends('linux-image-amd64');
+  const name = new RegExp(`Depends: (linux-image-${version.replace('.', '\\.')}\\S+)`).exec(all)?.[1];
+  if (!name) throw new Error(`kernel download: Debian ${suite} has no kernel ${version}: ${all.trim()}`);
+  unpack(name);
   mkdirSync(join(work, 'kernel'));
   const release = name.replace('linux-image-', '');
   renameSync(join(work, 'files/boot'), join(work, 'kernel/boot'));

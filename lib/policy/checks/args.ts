@@ -1,5 +1,5 @@
 /** Checks what a hook reads: its args, data and return value. */
-import { HOOK_ARGS_MAX, HOOK_PARAM_MAX } from '../limits.js';
+import { HOOK_ARGS_MAX, HOOK_PARAM_MAX, PROBE_ARGS_MAX } from '../limits.js';
 import type { ArgData, Hook } from '../model.js';
 import { REGISTERS } from '../names/kernel.js';
 import { nearest } from '../nearest.js';
@@ -24,6 +24,8 @@ export function checkArgs(hook: Hook, report: Report): void {
   const readsParameters = hook.kind === 'tracepoints' ? hook.data.raw === true : hook.kind !== 'usdts';
   if (readsParameters) {
     for (const arg of values) checkParameter(hook, arg, report);
+  } else if (hook.kind === 'usdts') {
+    for (const arg of values) checkProbeArg(hook, arg, report);
   }
   for (const arg of values) {
     checkArgFields(hook, arg, report);
@@ -70,6 +72,20 @@ function checkParameter(hook: Hook, arg: ArgData, report: Report): void {
   checkBuffer(hook, arg, report);
   if (isSystemCall(hook)) checkSystemCallArg(arg, report);
   if (hook.kind === 'uprobes') checkProgramArg(arg, report);
+}
+
+/** A note has room for as many as libbpf knows. */
+function checkProbeArg(hook: Hook, arg: ArgData, report: Report): void {
+  if (arg.source === undefined && arg.index !== undefined && arg.index >= PROBE_ARGS_MAX) {
+    const message = `a static probe has at most ${PROBE_ARGS_MAX} arguments; 0 to ${PROBE_ARGS_MAX - 1} can be read`;
+    report.add('LIMIT_PARAMETER', report.places.value(arg, 'index'), message, 'remove the argument');
+  }
+  if (arg.sizeArgIndex !== undefined && arg.sizeArgIndex > PROBE_ARGS_MAX) {
+    const message = `a static probe has at most ${PROBE_ARGS_MAX} arguments; sizeArgIndex is 1 to ${PROBE_ARGS_MAX}`;
+    report.add('LIMIT_PARAMETER', report.places.value(arg, 'sizeArgIndex'), message, 'remove the argument');
+  }
+  checkBuffer(hook, arg, report);
+  checkProgramArg(arg, report);
 }
 
 /** Of a list it is not told here. */

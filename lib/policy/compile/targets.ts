@@ -3,7 +3,7 @@ import type { HookImage, ProgramPlace } from '../image.js';
 import { callsOf } from '../lists.js';
 import type { Hook, HookData, PolicyData } from '../model.js';
 
-export type Target = Pick<HookImage, 'kind' | 'call' | 'syscall' | 'tracepoint' | 'program'>;
+export type Target = Pick<HookImage, 'kind' | 'call' | 'syscall' | 'tracepoint' | 'program' | 'usdt'>;
 
 export function targetsOf(policy: PolicyData, { kind, data }: Hook): Target[] {
   switch (kind) {
@@ -24,15 +24,20 @@ export function targetsOf(policy: PolicyData, { kind, data }: Hook): Target[] {
     case 'uprobes':
       return placesOf(data).map(({ call, ...program }) => ({ kind: 'uprobe', call, syscall: false, program }));
     case 'usdts':
-      return []; // refused before
+      return [usdtOf(data)];
   }
+}
+
+function usdtOf({ path = '', provider = '', name = '' }: HookData): Target {
+  return { kind: 'usdt', call: `${provider}:${name}`, syscall: false, usdt: { path, provider, name } };
 }
 
 /** The field of the policy that says what is hooked. */
 export function targetField({ kind }: Hook): keyof HookData {
   if (kind === 'tracepoints') return 'event';
   if (kind === 'lsmhooks') return 'hook';
-  return kind === 'uprobes' || kind === 'usdts' ? 'path' : 'call';
+  if (kind === 'usdts') return 'name';
+  return kind === 'uprobes' ? 'path' : 'call';
 }
 
 interface Place extends ProgramPlace {

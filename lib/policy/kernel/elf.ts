@@ -1,6 +1,6 @@
 /** Reads what probes can be put on from an ELF file: function symbols, and the notes of static probes. 64-bit files of either byte order. */
 import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
-import type { ElfInfo, HostFiles, Segment } from '../kernel-info.js';
+import type { ElfInfo, HostFiles, ProbePlace, Segment } from '../kernel-info.js';
 
 const PT_LOAD = 1;
 const SHT_SYMTAB = 2;
@@ -79,14 +79,14 @@ function parseElf(at: (offset: number, length: number) => Buffer): ElfInfo | nul
     return at(section.offset, section.size);
   };
   const symbols = new Set<string>();
-  const probes = new Set<string>();
+  const probes = new Map<string, ProbePlace[]>();
   let buildId: string | undefined;
   for (const section of sections) {
     if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) {
       addSymbols(content(section), content(sections[section.link]), Math.max(section.entry, 24), view, symbols);
     } else if (section.type === SHT_NOTE) {
       for (const note of notesOf(content(section), view)) {
-        if (note.owner === 'stapsdt' && note.type === NOTE_STAPSDT) probes.add(probeOf(note.content));
+        if (note.owner === 'stapsdt' && note.type === NOTE_STAPSDT) addProbe(probes, note.content);
         else if (note.owner === 'GNU' && note.type === NOTE_BUILD_ID) buildId = note.content.toString('hex');
       }
     }
@@ -139,10 +139,18 @@ function notesOf(notes: Buffer, view: View): Note[] {
 }
 
 /** Three addresses, then the texts PROVIDER, NAME and ARGUMENTS (SystemTap's format of version 3). */
-function probeOf(content: Buffer): string {
+function addProbe(probes: Map<string, ProbePlace[]>, content: Buffer): void {
   const provider = text(content, 24);
-  const name = text(content, 24 + Buffer.byteLength(provider) + 1);
-  return `${provider}:${name}`;
+  const nameAt = 24 + Buffer.byteLength(provider) + 1;
+  const name = text(content, nameAt);
+  const args = text(content, nameAt + Buffer.byteLength(name) + 1);
+  const key = `${provider}:${name}`;
+  probes.set(key, [...(probes.get(key) ?? []), { args: wordsOf(args) }]);
+}
+
+/** Each begins with the number of its bytes: what follows may have blanks in it. */
+function wordsOf(args: string): string[] {
+  return args.split(/ +(?=-?\d+f?@)/).filter((word) => word !== '');
 }
 
 function align4(size: number): number {

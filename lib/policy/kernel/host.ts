@@ -74,7 +74,7 @@ function checkProgramFile(hook: Hook, files: HostFiles, report: Report): void {
     report.add('SYMBOL_UNKNOWN', report.places.value(symbols, i), `${path} has no symbol ${quote(own)}`, hint);
   });
   if (hook.kind !== 'usdts' || provider === '' || name === '' || elf.probes.has(`${provider}:${name}`)) return;
-  const known = [...elf.probes];
+  const known = [...elf.probes.keys()];
   const close = nearest(`${provider}:${name}`, known);
   const hint =
     close !== undefined

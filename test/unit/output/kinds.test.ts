@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { formatCompact } from '../../../lib/output/compact.js';
 import { eventFilter } from '../../../lib/output/filters.js';
 import { toJson } from '../../../lib/output/json.js';
-import { placeName } from '../../../lib/output/places.js';
+import { placeName, probeName } from '../../../lib/output/places.js';
 import type {
   HookArgument,
   ProcessLsmEvent,
   ProcessTracepointEvent,
   ProcessUprobeEvent,
+  ProcessUsdtEvent,
   TracerEvent,
 } from '../../../types/events.js';
 import { fileOf, hookOf, intOf, textOf } from './events.js';
@@ -26,6 +27,11 @@ function lsmOf(args: readonly HookArgument[]): ProcessLsmEvent {
 function uprobeOf(args: readonly HookArgument[], place: Partial<ProcessUprobeEvent> = {}): ProcessUprobeEvent {
   const { functionName: _, ...common } = hookOf('', args, { data: [intOf(5, 0)] });
   return { ...common, type: 'process_uprobe', path: '/bin/a', symbol: 'main', offset: 0n, refCtrOffset: 0n, ...place };
+}
+
+function usdtOf(args: readonly HookArgument[]): ProcessUsdtEvent {
+  const { functionName: _, data: _data, ...common } = hookOf('', args, { message: 'seen', tags: ['a'] });
+  return { ...common, type: 'process_usdt', path: '/bin/a b', provider: 'app', name: 'reply' };
 }
 
 /** Without the process, which is that of every event. */
@@ -75,6 +81,19 @@ describe('events of other kinds of hooks', () => {
     assert.deepEqual(inner(uprobeOf([], { symbol: '', address: 0x401000n })), { ...common, offset: '4198400' });
   });
 
+  it('a static probe in JSON', () => {
+    assert.deepEqual(inner(usdtOf([intOf(1, 0)])), {
+      path: '/bin/a b',
+      provider: 'app',
+      name: 'reply',
+      policy_name: 'files',
+      message: 'seen',
+      args: [{ int_arg: 1 }],
+      tags: ['a'],
+      action: 'KPROBE_ACTION_POST',
+    });
+  });
+
   it('as a line', () => {
     const lines: readonly (readonly [TracerEvent, string])[] = [
       [tracepointOf([textOf('/bin/a b', 4)]), '📍 tracepoint node /usr/bin/cat sched/sched_process_exec "/bin/a b"'],
@@ -83,6 +102,7 @@ describe('events of other kinds of hooks', () => {
       [tracepointOf([], 'x'), '📍 tracepoint node /usr/bin/cat sched/x'],
       [lsmOf([fileOf('/etc/shadow')]), '🔒 lsm     node /usr/bin/cat file_open /etc/shadow'],
       [uprobeOf([textOf('x', 0)]), '🧷 uprobe  node /usr/bin/cat /bin/a:main x'],
+      [usdtOf([textOf('x', 0)]), '🕵️ usdt    node /usr/bin/cat "/bin/a b" app reply x'],
     ];
     for (const [event, line] of lines) assert.equal(formatCompact(event), line);
   });
@@ -93,6 +113,7 @@ describe('events of other kinds of hooks', () => {
     assert.equal(placeName({ ...place, offset: 16n }), '/a:f+0x10');
     assert.equal(placeName({ ...place, symbol: '', offset: 4096n }), '/a:0x1000');
     assert.equal(placeName({ ...place, symbol: '', address: 0x401000n }), '/a:0x401000');
+    assert.equal(probeName({ path: '/a', provider: 'p', name: 'n' }), '/a:p:n');
   });
 
   it('are filtered by type and policy', () => {

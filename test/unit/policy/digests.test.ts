@@ -30,6 +30,6 @@ describe('policy: digests of programs', () => {
     const of = buildElf({ symbols: [], probes: ['a:b'], buildId: '00ff10' });
     const own = readElf((offset, length) => of.subarray(offset, offset + length));
     assert.equal(own?.buildId, '00ff10');
-    assert.deepEqual([...(own?.probes ?? [])], ['a:b']);
+    assert.deepEqual([...(own?.probes.keys() ?? [])], ['a:b']);
   });
 });

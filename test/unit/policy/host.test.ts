@@ -78,7 +78,7 @@ describe('policy: ELF files', () => {
     it(`reads symbols and probes, ${bigEndian ? 'big' : 'little'} end first`, () => {
       const elf = readElf(from(buildElf({ symbols: ['one', 'two'], probes: ['p:a'], bigEndian })));
       assert.deepEqual([...(elf?.symbols ?? [])], ['one', 'two']);
-      assert.deepEqual([...(elf?.probes ?? [])], ['p:a']);
+      assert.deepEqual([...(elf?.probes ?? [])], [['p:a', [{ args: ['-4@%eax'] }]]]);
     });
   }
 

@@ -11,9 +11,7 @@ const plain = (operator: string, values: string): string => filter('int', op(ope
 const select = (body: string): string => kprobe(`call: f\nsyscall: false\nselectors:\n${item(body)}`);
 const act = (action: string): string => select(`matchActions:\n- ${action}`);
 const under = (kind: string, hook: string, action: string): string =>
-  policy(
-    `${kind === 'usdts' ? '⟦UNSUPPORTED_HOOK⟧' : ''}${kind}:\n- ${hook}\n  selectors:\n  - matchActions:\n    - ${action}`,
-  );
+  policy(`${kind}:\n- ${hook}\n  selectors:\n  - matchActions:\n    - ${action}`);
 const ints = (...filters: string[]): string =>
   kprobe(
     `call: f\nsyscall: false\nargs: [{index: 0, type: int}, {index: 1, type: uint32}, {index: 2, type: string}]\nselectors:\n- ⟦SELECTOR_NEVER_MATCHES⟧matchArgs:\n${filters.map((text) => `  - {${text}}`).join('\n')}`,
@@ -424,7 +422,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['too few counters', policy('uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]')],
   ['a digest that is short', policy('uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]')],
   ['a negative offset', policy('uprobes: [{path: /a, offsets: [⟦NUMBER_OUT_OF_RANGE⟧-1]}]')],
-  ['a usdt without a provider', policy('⟦UNSUPPORTED_HOOK⟧usdts: [⟦MISSING_FIELD⟧{path: /a, name: b}]')],
+  ['a usdt without a provider', policy('usdts: [⟦MISSING_FIELD⟧{path: /a, name: b}]')],
   ['an LSM hook without a name', policy('lsmhooks: [⟦MISSING_FIELD⟧{args: []}]')],
   ['a tracepoint without a group', policy('tracepoints: [⟦MISSING_FIELD⟧{event: a}]')],
   ['a call of an LSM hook', policy('lsmhooks: [{hook: file_open, ⟦UNKNOWN_FIELD⟧call: a}]')],

@@ -41,7 +41,7 @@ const cases: readonly (readonly [string, string])[] = [
       'lsmhooks: [{hook: a, args: [{index: 0, type: uint64, ⟦UNSUPPORTED_ARG_TYPE⟧source: pt_regs, resolve: ax}]}]',
     ),
   ],
-  ['usdts', policy('⟦UNSUPPORTED_HOOK⟧usdts: [{path: /bin/bash, provider: a, name: b}]')],
+  ['types of static probes', policy('usdts: [{path: /bin/bash, provider: a, name: b, ⟦UNSUPPORTED_HOOK⟧btfPath: /a}]')],
   ['loader', policy('⟦UNSUPPORTED_LOADER⟧loader: true')],
   ['enforcers', policy('⟦UNSUPPORTED_ENFORCER⟧enforcers: [{calls: [sys_dup]}]\nkprobes: [{call: f}]')],
   [

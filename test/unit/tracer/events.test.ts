@@ -65,10 +65,18 @@ describe('the kind of an event', () => {
   const tracepoint = { subsystem: 'sched', event: 'sched_switch' };
 
   it('is that of its hook', () => {
-    const kinds = ['kprobe', 'fentry', 'tracepoint', 'raw_tracepoint', 'lsm', 'uprobe'] as const;
+    const kinds = ['kprobe', 'fentry', 'tracepoint', 'raw_tracepoint', 'lsm', 'uprobe', 'usdt'] as const;
     assert.deepEqual(
       kinds.map((kind) => made({ kind })['type']),
-      ['process_kprobe', 'process_kprobe', 'process_tracepoint', 'process_tracepoint', 'process_lsm', 'process_uprobe'],
+      [
+        'process_kprobe',
+        'process_kprobe',
+        'process_tracepoint',
+        'process_tracepoint',
+        'process_lsm',
+        'process_uprobe',
+        'process_usdt',
+      ],
     );
   });
 
@@ -76,6 +84,8 @@ describe('the kind of an event', () => {
     const point = made({ kind: 'tracepoint', tracepoint });
     assert.deepEqual([point['subsystem'], point['event']], ['sched', 'sched_switch']);
     assert.equal(made({ kind: 'lsm' })['functionName'], 'f');
+    const { path, provider, name } = made({ kind: 'usdt', usdt: { path: '/a', provider: 'p', name: 'n' } });
+    assert.deepEqual([path, provider, name], ['/a', 'p', 'n']);
     const places = [
       [{ path: '/a', symbol: 's', symbolOffset: 8n, refCtrOffset: 3n }, ['/a', 's', 8n, undefined, 3n]],
       [{ path: '/a', fileOffset: 16n }, ['/a', '', 16n, undefined, 0n]],

@@ -1,0 +1,83 @@
+/** Static probes of programs on full kernels: what they tell, stack traces, signals. test/native/usdts.test.ts has the encodings. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { HookArgument, ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
+import { checkout, policy, Recording } from './support.js';
+
+const isUsdt = (event: TracerEvent): event is ProcessUsdtEvent => event.type === 'process_usdt';
+
+/** A program that only these tests start. */
+const PROGRAM = '/tmp/probes';
+
+function probe(name: string, more: string): string {
+  return `path: ${PROGRAM}\nprovider: app\nname: ${name}\n${more}`;
+}
+
+const HOOKS = [
+  probe('numbers', 'args:\n- {index: 0, type: int8}\n- {index: 4, type: int32}\n- {index: 7, type: int32}'),
+  probe(
+    'text',
+    `args:
+- {index: 0, type: string}
+selectors:
+- matchArgs:
+  - {index: 0, operator: Equal, values: [ended]}
+  matchActions:
+  - {action: Signal, argSig: 15}`,
+  ),
+  probe(
+    'places',
+    `args:
+- {index: 0, type: int32}
+selectors:
+- matchActions:
+  - {action: Post, rateLimit: 1h, rateLimitScope: global, kernelStackTrace: true, userStackTrace: true}`,
+  ),
+];
+
+function shown(argument: HookArgument): unknown {
+  return 'value' in argument ? argument.value : undefined;
+}
+
+describe('static probes', () => {
+  let recording: Recording;
+  before(async () => {
+    execFileSync('cc', [
+      '-O1',
+      '-fno-omit-frame-pointer',
+      '-o',
+      PROGRAM,
+      join(checkout, 'test/native/programs/probes.c'),
+    ]);
+    const yaml = policy('probes', ...HOOKS).replace('kprobes:', 'usdts:');
+    recording = await Recording.open(yaml, { enforcement: true });
+  });
+  after(() => recording?.close());
+
+  it('arguments in registers, memory and constants; fewer events of a rate, with stack traces', async () => {
+    const events = await recording.during(() => {
+      for (let i = 0; i < 2; i++) assert.equal(spawnSync(PROGRAM, ['somebody']).status, 0);
+    });
+    const told = events.filter(isUsdt);
+    const values = [[-5, -140000, -9], [1], [2], [3], [-5, -140000, -9]];
+    assert.deepEqual(
+      told.map((e) => e.args.map(shown)),
+      values,
+    );
+    const stacks = told.filter((e) => e.name === 'places');
+    for (const { kernelStack = [], userStack = [] } of stacks) {
+      // the program was stopped in its own code
+      assert.deepEqual(kernelStack, []);
+      assert.ok(userStack.length > 1, 'user stack');
+    }
+    const [status] = recording.tracer.policies();
+    assert.equal(status?.suppressed, 3);
+  });
+
+  it('a signal to the program, where the argument says so', async () => {
+    const events = await recording.during(() => assert.equal(spawnSync(PROGRAM, ['ended']).signal, 'SIGTERM'));
+    const [event] = events.filter((e): e is ProcessUsdtEvent => isUsdt(e) && e.name === 'text');
+    assert.deepEqual(event?.actions, [{ action: 'signal', signal: 15, outcome: 'done' }, { action: 'post' }]);
+  });
+});

@@ -1,0 +1,68 @@
+/*
+ * Static probes in every encoding of arguments: probes NAME passes each of them once, in this order, and prints the counter
+ * of the last. With -DCALLER it is a program that calls the library made with -DLIBRARY.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include "sdt.h"
+
+int pass_all(const char *name);
+
+#ifndef CALLER
+
+/* the kernel counts here who is tracing `guarded` */
+__attribute__((section(".probes"), used)) volatile unsigned short guarded_counter;
+#ifdef __PIC__
+__asm__(".hidden guarded_counter");
+#endif
+
+__attribute__((noinline)) static void numbers(int8_t a, uint16_t b, int32_t c, int64_t d)
+{
+	volatile int32_t e = c * 2;
+	volatile uint8_t f = 200;
+	volatile int64_t g = -d;
+
+	PROBE("app", "numbers", "0", "-1@%[a] 2@%[b] -4@%[c] -8@%[d] -4@%[e] 1@%[f] -8@%[g] -4@$-9 8@$77",
+	      [a] "r"(a), [b] "r"(b), [c] "r"(c), [d] "r"(d), [e] "m"(e), [f] "m"(f), [g] "m"(g));
+}
+
+__attribute__((noinline)) static void text(const char *name, size_t size)
+{
+	const char *volatile kept = name;
+
+	PROBE("app", "text", "0", "8@%[name] 8@%[size] 8@%[kept]", [name] "r"(name), [size] "r"(size), [kept] "m"(kept));
+}
+
+/* one probe at three places, each with its argument elsewhere */
+__attribute__((noinline)) static void places(int32_t n)
+{
+	volatile int32_t kept = n + 1;
+
+	PROBE("app", "places", "0", "-4@%[n]", [n] "r"(n));
+	PROBE("app", "places", "0", "-4@%[kept]", [kept] "m"(kept));
+	PROBE("app", "places", "0", "-4@$3", );
+}
+
+int pass_all(const char *name)
+{
+	numbers(-5, 50000, -70000, 1LL << 40);
+	text(name, strlen(name));
+	places(1);
+	PROBE("app", "none", "0", "", );
+	PROBE("app", "unreadable", "0", "4@%[n]", [n] "m"(guarded_counter));
+	if (guarded_counter)
+		PROBE("app", "guarded", "guarded_counter", "4@%[n]", [n] "r"((int32_t)guarded_counter));
+	return guarded_counter;
+}
+
+#endif
+#ifndef LIBRARY
+
+int main(int count, char **args)
+{
+	printf("%d\n", pass_all(count > 1 ? args[1] : "nobody"));
+	return 0;
+}
+
+#endif

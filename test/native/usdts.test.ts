@@ -1,0 +1,222 @@
+/** Static probes of programs and libraries on this machine's own kernel: arguments in each encoding, filters, counters. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { HookArgument, ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
+import { duringOf, needsRoot, openTracer, polytrace, Workshop } from './support.js';
+
+const isUsdt = (event: TracerEvent): event is ProcessUsdtEvent => event.type === 'process_usdt';
+const SOURCE = join(__dirname, 'programs', 'probes.c');
+
+function policy(...hooks: readonly string[]): { yaml: string } {
+  const items = hooks.map((hook) => `\n    - ${hook.replaceAll('\n', '\n      ')}`).join('');
+  return {
+    yaml: `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: probes }
+spec:
+  usdts:${items}`,
+  };
+}
+
+/** The events of what `run` starts. */
+async function traced(run: () => unknown, ...hooks: readonly string[]): Promise<ProcessUsdtEvent[]> {
+  const tracer = await openTracer({ policies: [policy(...hooks)] });
+  try {
+    const all = await duringOf(tracer, run);
+    assert.deepEqual(
+      all.filter((event) => event.type === 'lost'),
+      [],
+    );
+    return all.filter(isUsdt);
+  } finally {
+    await tracer.close();
+  }
+}
+
+function shown(argument: HookArgument | undefined): unknown {
+  if (argument === undefined || !('value' in argument)) return undefined;
+  return argument.value instanceof Uint8Array ? Buffer.from(argument.value).toString() : argument.value;
+}
+
+/** How the program is made, and the file that has the probes. */
+const BUILDS: readonly (readonly [kind: string, flags: readonly string[]])[] = [
+  ['pie', ['-O1', '-fPIE', '-pie']],
+  ['no-pie', ['-O1', '-fno-pie', '-no-pie']],
+  ['pie, not optimised', ['-O0', '-fPIE', '-pie']],
+  ['library', ['-O1']],
+];
+
+interface Built {
+  readonly program: string;
+  /** The file that has the probes. */
+  readonly path: string;
+}
+
+function build(folder: string, kind: string, flags: readonly string[]): Built {
+  const program = join(folder, kind.replaceAll(/\W+/g, '-'));
+  if (kind !== 'library') {
+    execFileSync('cc', [...flags, '-o', program, SOURCE]);
+    return { program, path: program };
+  }
+  const path = join(folder, 'libprobes.so');
+  execFileSync('cc', [...flags, '-shared', '-fPIC', '-DLIBRARY', '-o', path, SOURCE]);
+  execFileSync('cc', ['-DCALLER', '-o', program, SOURCE, path]);
+  return { program, path };
+}
+
+for (const [kind, flags] of BUILDS) {
+  describe(`static probes (${kind})`, function () {
+    this.timeout(60_000);
+    before(needsRoot);
+    let shop: Workshop;
+    let built: Built;
+    const run = (name = 'somebody'): string => execFileSync(built.program, [name], { encoding: 'utf8' });
+    const probe = (name: string, more = ''): string => `path: ${built.path}\nprovider: app\nname: ${name}${more}`;
+    before(() => {
+      shop = new Workshop();
+      built = build(shop.folder, kind, flags);
+    });
+    after(() => shop?.remove());
+
+    it('numbers in registers, in memory and in the note, of every width', async () => {
+      const types = ['int8', 'uint16', 'int32', 'int64', 'int32', 'uint8', 'int64', 'int32', 'uint64'];
+      const read = (indexes: readonly number[]): string =>
+        probe('numbers', `\nargs: [${indexes.map((index) => `{ index: ${index}, type: ${types[index]} }`).join(', ')}]`);
+      const events = await traced(run, read([0, 1, 2, 3, 4, 5, 6, 7]), read([8]));
+      const told = events.map((e) => e.args.map(shown)).sort((a, b) => b.length - a.length);
+      const tera = 2n ** 40n;
+      assert.deepEqual(told, [[-5, 50000, -70000, tera, -140000, 200, -tera, -9], [77n]]);
+    });
+
+    it('texts and buffers of the program, filtered; the event names the probe', async () => {
+      const hook = probe(
+        'text',
+        `
+message: named
+tags: [text]
+args:
+  - { index: 0, type: string, label: name }
+  - { index: 2, type: char_buf, sizeArgIndex: 2 }
+  - { index: 1, type: size_t }
+selectors:
+  - matchArgs:
+      - { args: [0], operator: Prefix, values: [some] }
+      - { args: [2], operator: LessThan, values: ["8"] }
+    matchBinaries: [{ operator: In, values: ["${built.program}"] }]`,
+      );
+      const [event, ...others] = await traced(() => ['somebody', 'nobody', 'someone'].forEach(run), hook);
+      assert.deepEqual(others, []);
+      assert.ok(event);
+      const { policyName, path, provider, name, message, tags, selector, args } = event;
+      assert.deepEqual(
+        { policyName, path, provider, name, message, tags, selector, args: args.map(shown) },
+        {
+          policyName: 'probes', path: built.path, provider: 'app', name: 'text', message: 'named', tags: ['text'], selector: 0,
+          args: ['someone', 'someone', 7n],
+        },
+      ); // prettier-ignore
+      const json = JSON.parse(polytrace.toJson(event)) as Record<string, Record<string, unknown>>;
+      const told = json['process_usdt'] ?? {};
+      assert.deepEqual(
+        [told['path'], told['provider'], told['name'], told['message'], told['tags'], told['action']],
+        [built.path, 'app', 'text', 'named', ['text'], 'KPROBE_ACTION_POST'],
+      );
+      assert.match(polytrace.formatCompact(event), new RegExp(`^🕵️ usdt .* ${built.path} app text someone$`));
+    });
+
+    it('a probe at several places', async () => {
+      const events = await traced(run, probe('places', '\nargs: [{ index: 0, type: int32 }]'));
+      assert.deepEqual(
+        events.map((e) => e.args.map(shown)),
+        [[1], [2], [3]],
+      );
+    });
+
+    it('a probe that the program passes only when somebody traces it', async () => {
+      const outputs = [run()];
+      const events = await traced(() => outputs.push(run()), probe('guarded', '\nargs: [{ index: 0, type: uint32 }]'));
+      outputs.push(run());
+      assert.deepEqual(outputs, ['0\n', '1\n', '0\n']);
+      assert.deepEqual(
+        events.map((e) => e.args.map(shown)),
+        [[1]],
+      );
+    });
+  });
+}
+
+describe('static probes', function () {
+  this.timeout(60_000);
+  before(needsRoot);
+  let shop: Workshop;
+  let program: string;
+  const run = (): string => execFileSync(program, { encoding: 'utf8' });
+  const probe = (name: string, more = ''): string => `path: ${program}\nprovider: app\nname: ${name}${more}`;
+  before(() => {
+    shop = new Workshop();
+    ({ program } = build(shop.folder, 'pie', ['-O1', '-fno-omit-frame-pointer']));
+  });
+  after(() => shop?.remove());
+
+  it('expressions, sets of numbers, the registers and the running task', async () => {
+    const hook = probe(
+      'places',
+      `
+args:
+  - { index: 0, type: int32, label: n }
+  - { index: 0, type: string, source: current_task, resolve: comm }
+  - { index: 0, type: uint64, source: pt_regs, resolve: ip }
+selectors:
+  - matchArgs: [{ args: [0], operator: CelExpr, values: ["n == 2"] }]
+  - matchArgs: [{ args: [0], operator: InRange, values: ["3:4"] }, { args: [1], operator: Equal, values: [pie] }]`,
+    );
+    const events = await traced(run, hook);
+    assert.deepEqual(
+      events.map((e) => [e.selector, ...e.args.slice(0, 2).map(shown)]),
+      [
+        [0, 2, 'pie'],
+        [1, 3, 'pie'],
+      ],
+    );
+    // places stand behind each other
+    const [first, second] = events.map((e) => shown(e.args[2]) as bigint);
+    assert.equal((second ?? 0n) - (first ?? 0n), 1n);
+  });
+
+  it('fewer events of a rate, and where the program was', async () => {
+    const rate = '{ action: Post, rateLimit: 1h, rateLimitScope: global, userStackTrace: true }';
+    const hook = probe('places', `\nselectors: [{ matchActions: [${rate}] }]`);
+    const tracer = await openTracer({ policies: [policy(hook)] });
+    const events = (await duringOf(tracer, run)).filter(isUsdt);
+    const [status] = tracer.policies();
+    await tracer.close();
+    assert.deepEqual([events.length, status?.matched, status?.suppressed], [1, 3, 2]);
+    assert.ok((events[0]?.userStack ?? []).length > 1);
+  });
+
+  it('the status tells the mechanism; what is not there is refused with its place', async () => {
+    const tracer = await openTracer({ policies: [policy(probe('none'), probe('nothing', '\noptional: true'))] });
+    const [status] = tracer.policies();
+    await tracer.close();
+    assert.deepEqual(
+      status?.hooks.map(({ call, functionName, attach }) => [call, functionName, attach]),
+      [['app:none', `${program}:app:none`, 'usdt']],
+    );
+    assert.deepEqual(status?.skipped, ['app:nothing']);
+    const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
+      await assert.rejects(openTracer({ policies: [policy(hook)] }), { code, message });
+    };
+    await refused(probe('nothing'), 'HOOK_NOT_FOUND', /:8:13: .* has no static probe app:nothing/);
+    await refused(probe('none').replace('app', 'other'), 'HOOK_NOT_FOUND', /other:none/);
+    await refused(probe('none').replace(program, `${program}.none`), 'HOOK_NOT_FOUND', /pie\.none cannot be read/);
+    await refused(probe('none').replace(program, SOURCE), 'HOOK_NOT_FOUND', /is no ELF file/);
+    const beyond = probe('places', '\nargs: [{ index: 0, type: int }, { index: 1, type: int }]');
+    await refused(beyond, 'ARG_BEYOND_PROTOTYPE', /:9:39: app:places has 1 arguments, index 1/);
+    // relative to the instruction: libbpf knows registers and offsets from them
+    await refused(probe('unreadable'), 'PROBE_ENCODING', /:8:13: .*app:unreadable cannot be read: unrecognized arg/);
+    await refused(probe('text', '\nargs: [{ index: 0, type: char_buf }]'), 'BUFFER_WITHOUT_SIZE', /char_buf/);
+    await refused(probe('text', '\nargs: [{ index: 12, type: int }]'), 'LIMIT_PARAMETER', /at most 12/);
+    await refused(probe('text', '\nargs: [{ index: 0, type: file }]'), 'UNSUPPORTED_ARG_TYPE', /file/);
+  });
+});
