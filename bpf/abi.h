@@ -441,6 +441,8 @@ struct hook_config {
 	u8 has_actions; /* enum has_actions, ORed */
 	u8 acts_late; /* a selector is known to match at the return only: so is what it does */
 	u32 body_size; /* bytes of a record after struct event_hook, at most */
+	u8 counts_hits; /* every call is counted, whether a selector matches or not */
+	u8 pad[7];
 	struct value_config values[HOOK_VALUES_MAX];
 	struct object_config objects[HOOK_VALUES_MAX];
 	struct int_group groups[INT_GROUPS_MAX];
@@ -504,11 +506,13 @@ struct hook_counters {
 	u64 lost_ring; /* records that found no room in the ring buffer */
 	u64 lost_pending; /* entries that could not be kept for their return */
 	u64 lost_return; /* kept entries whose return never came: the kernel had no kretprobe instance left */
+	u64 told_ring, told_pending, told_return; /* written by user space: how many of these it has reported */
+	u64 enforces; /* written by user space: not 0 when what selectors say is done, and not only told */
+	u64 hits; /* of hooks that count them: calls that reached the program */
 	u64 matched; /* of hooks with actions: calls that a selector matched, */
 	u64 suppressed; /* events that a rate limit held back, */
 	u64 enforced; /* and calls that were overridden or whose process was sent a signal */
-	u64 enforces; /* written by user space: not 0 when what selectors say is done, and not only told */
-	u64 pad;
+	u64 pad[5];
 };
 
 enum sensor_hook {
@@ -584,7 +588,7 @@ ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
 ABI_SIZE(control, 56);
-ABI_SIZE(hook_counters, 64);
+ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(process_state, 72);
 ABI_SIZE(scan_request, 72);

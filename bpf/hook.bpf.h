@@ -238,13 +238,24 @@ static __always_inline bool overriding(struct hook_record *record, u64 candidate
 	return true;
 }
 
+static __always_inline void count_hit(void)
+{
+	struct hook_counters *counted = own_counters();
+
+	if (counted)
+		__sync_fetch_and_add(&counted->hits, 1);
+}
+
 static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 {
 	enum phase phase = config.pair ? PHASE_ENTRY : PHASE_WHOLE;
 	struct hook_record *record = 0;
-	u64 candidates = evaluate(ctx, SCRATCH_ENTRY, phase, config.selectors, 0, &record);
 	bool overrides = false;
+	u64 candidates;
 
+	if (config.counts_hits)
+		count_hit();
+	candidates = evaluate(ctx, SCRATCH_ENTRY, phase, config.selectors, 0, &record);
 	if (!candidates)
 		return false;
 	if (config.has_actions) {
@@ -268,6 +279,8 @@ static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 	struct hook_record *record = 0;
 	s32 value;
 
+	if (config.counts_hits && !config.pair)
+		count_hit();
 	if (config.pair) {
 		record = bpf_map_lookup_elem(&pending, &frame);
 		if (!record)

@@ -52,6 +52,7 @@ class KernelTracer implements Tracer {
       features,
       attach: options.attach,
       selfTgid: this.#session.selfTgid(),
+      countHits: options.countHits,
     };
     this.#policies = new PolicySet(attachContext, options);
     this.#hub = new Hub({
@@ -126,11 +127,7 @@ class KernelTracer implements Tracer {
 
   policies(): PolicyStatus[] {
     this.#hub.update();
-    return this.#policies.list((policyName, hook) =>
-      this.#hub.lost
-        .filter((loss) => loss.policyName === policyName && loss.hook === hook)
-        .reduce((sum, loss) => sum + loss.count, 0),
-    );
+    return this.#policies.list();
   }
 
   stats(): TracerStats {

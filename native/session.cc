@@ -150,7 +150,8 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::delete_entries>("deleteEntries"),
                          InstanceMethod<&Session::take_losses>("takeLosses"),
                          InstanceMethod<&Session::take_missed>("takeMissed"),
-                         InstanceMethod<&Session::action_counts>("actionCounts"),
+                         InstanceMethod<&Session::hook_counts>("hookCounts"),
+                         InstanceMethod<&Session::hook_memory>("hookMemory"),
                          InstanceMethod<&Session::set_enforces>("setEnforces"),
                          InstanceMethod<&Session::protect_ancestors>("protectAncestors"),
                          InstanceMethod<&Session::self_tgid>("selfTgid"),
@@ -276,7 +277,7 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   put_code(env, bytes, spec.Get("code").As<Napi::Array>());
   hook.object = open_object(env, name, bytes);
   bpf_object* object = hook.object.get();
-  for (const char* shared : {"events", "control", "counters", "protected_processes", "process_bits", "process_states"}) {
+  for (const char* shared : SHARED_MAPS) {
     bpf_map* map = map_named(env, object, shared);
     check(env, bpf_map__reuse_fd(map, bpf_map__fd(map_named(env, sensor_.get(), shared))), "cannot share a map");
   }
@@ -367,37 +368,6 @@ Napi::Value Session::delete_entries(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
-// [hook, lost for want of room in the ring, of a place until the return, of the return itself, …] since the last call
-Napi::Value Session::take_losses(const Napi::CallbackInfo& info) {
-  Napi::Array result = Napi::Array::New(info.Env());
-  const auto* now = counters_.as<hook_counters>();
-  uint32_t length = 0;
-  for (uint32_t id = 0; now != nullptr && id < HOOKS_MAX; id++) {
-    const hook_counters current = now[id];
-    hook_counters& told = told_[id];
-    if (std::memcmp(&current, &told, offsetof(hook_counters, matched)) == 0) continue;
-    result.Set(length++, Napi::Number::New(info.Env(), id));
-    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(current.lost_ring - told.lost_ring)));
-    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(current.lost_pending - told.lost_pending)));
-    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(current.lost_return - told.lost_return)));
-    told = current;
-  }
-  return result;
-}
-
-// (hook): [calls that a selector with actions matched, events that a rate limit held back, calls that were acted on]
-Napi::Value Session::action_counts(const Napi::CallbackInfo& info) {
-  Napi::Array result = Napi::Array::New(info.Env(), 3);
-  const auto* all = counters_.as<hook_counters>();
-  const uint32_t id = info[0].As<Napi::Number>().Uint32Value();
-  const hook_counters own = all == nullptr || id >= HOOKS_MAX ? hook_counters{} : all[id];
-  uint32_t i = 0;
-  for (const uint64_t count : {own.matched, own.suppressed, own.enforced}) {
-    result.Set(i++, Napi::Number::New(info.Env(), static_cast<double>(count)));
-  }
-  return result;
-}
-
 // (hook, whether what its selectors say is done, and not only told)
 Napi::Value Session::set_enforces(const Napi::CallbackInfo& info) {
   auto* all = counters_.as<hook_counters>();
@@ -405,25 +375,6 @@ Napi::Value Session::set_enforces(const Napi::CallbackInfo& info) {
   if (all == nullptr || id >= HOOKS_MAX) throw make_error(info.Env(), "CLOSED", "the session is closed");
   std::atomic_ref<uint64_t>(all[id].enforces).store(info[1].ToBoolean() ? 1 : 0, std::memory_order_seq_cst);
   return info.Env().Undefined();
-}
-
-// [hook, count, …] since the last call: how often the kernel skipped a program that was already running on the CPU
-Napi::Value Session::take_missed(const Napi::CallbackInfo& info) {
-  Napi::Array result = Napi::Array::New(info.Env());
-  uint32_t length = 0;
-  for (auto& [id, hook] : hooks_) {
-    uint64_t missed = 0;
-    for (const int fd : hook.programs) {
-      bpf_prog_info details = {};
-      uint32_t size = sizeof(details);
-      if (bpf_obj_get_info_by_fd(fd, &details, &size) == 0) missed += details.recursion_misses;
-    }
-    if (missed <= hook.missed) continue;
-    result.Set(length++, Napi::Number::New(info.Env(), id));
-    result.Set(length++, Napi::Number::New(info.Env(), static_cast<double>(missed - hook.missed)));
-    hook.missed = missed;
-  }
-  return result;
 }
 
 Napi::Value Session::self_tgid(const Napi::CallbackInfo& info) {

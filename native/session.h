@@ -1,11 +1,10 @@
 // One tracer's kernel side: the base sensor, its shared maps, and the hooks that use them. Owns every file descriptor,
 // so that closing it, or the death of the process, detaches everything. Knows nothing of policies: it is given bytes.
-// session_processes.cc has what concerns processes that run already.
+// session_processes.cc has what concerns processes that run already, session_counts.cc what the kernel counts.
 #pragma once
 
 #include <napi.h>
 
-#include <array>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,6 +14,10 @@
 #include "ring.h"
 
 namespace polytrace {
+
+// Maps of the base sensor that every hook uses.
+constexpr const char* SHARED_MAPS[] = {"events",       "control",        "counters", "protected_processes",
+                                       "process_bits", "process_states"};
 
 class Session : public Napi::ObjectWrap<Session> {
  public:
@@ -59,7 +62,8 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value delete_entries(const Napi::CallbackInfo& info);
   Napi::Value take_losses(const Napi::CallbackInfo& info);
   Napi::Value take_missed(const Napi::CallbackInfo& info);
-  Napi::Value action_counts(const Napi::CallbackInfo& info);
+  Napi::Value hook_counts(const Napi::CallbackInfo& info);
+  Napi::Value hook_memory(const Napi::CallbackInfo& info);
   Napi::Value set_enforces(const Napi::CallbackInfo& info);
   Napi::Value protect_ancestors(const Napi::CallbackInfo& info);
   Napi::Value self_tgid(const Napi::CallbackInfo& info);
@@ -74,7 +78,6 @@ class Session : public Napi::ObjectWrap<Session> {
   LinkPtr prepare_link_;  // while processes are scanned
   MappedMap control_;
   MappedMap counters_;
-  std::array<hook_counters, HOOKS_MAX> told_{};  // as told by take_losses
   RingReader ring_;
   std::map<uint32_t, Hook> hooks_;
 };

@@ -26,6 +26,11 @@ export interface TracerOptions {
   readonly enforcement?: boolean;
   /** Mode of `policies`, whatever they say themselves. */
   readonly mode?: PolicyMode;
+  /**
+   * Each hook counts the calls that reach it, whether a selector matches or not: `hits` of `policies()`. Costs about ten instructions a
+   * call. Default false.
+   */
+  readonly countHits?: boolean;
   /** Stack traces have the addresses themselves as well, which tell where the kernel is in memory. Default false. */
   readonly stackAddresses?: boolean;
 }
@@ -69,7 +74,25 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   close(): Promise<void>;
 }
 
-export interface PolicyStatus {
+/** Since the hook was attached; of a policy, of all its hooks together. */
+export interface HookCounts {
+  /** Calls that reached the hook, this process's own included; only with `countHits`. */
+  readonly hits?: number;
+  /** Calls that a selector matched. */
+  readonly matched: number;
+  /** Events that were read from the kernel's buffer: none as long as nobody iterates. */
+  readonly posted: number;
+  /** Events that a rate limit held back. */
+  readonly suppressed: number;
+  /** Calls that were overridden, or whose process was sent a signal. */
+  readonly enforced: number;
+  /** Events that could not be recorded, and calls that the kernel skipped. */
+  readonly lost: number;
+  /** Bytes in the kernel of the programs, and of the maps that no other hook uses, as the kernel accounts them. */
+  readonly memory: number;
+}
+
+export interface PolicyStatus extends HookCounts {
   readonly name: string;
   readonly file?: string;
   readonly state: 'enabled' | 'disabled';
@@ -80,15 +103,9 @@ export interface PolicyStatus {
   readonly hooks: readonly HookStatus[];
   /** Hooks that were left out, as the policy allows, because the kernel has no such function. */
   readonly skipped: readonly string[];
-  /** Calls that a selector matched. Of this and what follows: of hooks with other actions than a plain Post, since they were attached. */
-  readonly matched: number;
-  /** Events that a rate limit held back. */
-  readonly suppressed: number;
-  /** Calls that were overridden, or whose process was sent a signal. */
-  readonly enforced: number;
 }
 
-export interface HookStatus {
+export interface HookStatus extends HookCounts {
   /** Name in the policy. */
   readonly call: string;
   /** Name in the kernel; of a tracepoint SUBSYSTEM/EVENT, of a uprobe PATH:PLACE, of a static probe PATH:PROVIDER:NAME. */
@@ -107,7 +124,6 @@ export interface HookStatus {
     | 'uprobe'
     | 'uprobe+uretprobe'
     | 'usdt';
-  readonly lost: number;
 }
 
 export interface TracerStats {

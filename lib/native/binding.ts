@@ -38,8 +38,10 @@ export interface NativeSession extends NativeSource {
   takeLosses(): number[];
   /** [hook, skipped runs, …] since the last call. */
   takeMissed(): number[];
-  /** Of a hook with actions: [calls that a selector matched, events that a rate limit held back, calls that were acted on]. */
-  actionCounts(id: number): number[];
+  /** [matched, suppressed, enforced: of hooks with actions only; hits: where they are counted], all since the tracer was opened. */
+  hookCounts(id: number): number[];
+  /** Bytes of the hook's programs and of the maps that are its own. */
+  hookMemory(id: number): number;
   /** Whether what the hook's selectors say is done, and not only told. */
   setEnforces(id: number, enforces: boolean): void;
   /** From here on no policy acts on this process and those that it descends from. */

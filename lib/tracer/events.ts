@@ -34,6 +34,21 @@ export interface LoadedHook {
   readonly image: HookImage;
   /** Stack traces have addresses. */
   readonly stackAddresses?: boolean;
+  readonly tally: HookTally;
+}
+
+/** What user space counts of a hook. */
+export interface HookTally {
+  /** Records that were read. */
+  posted: number;
+  /** Matched calls of which there is no record, */
+  unrecorded: number;
+  /** and calls that the kernel skipped, or of which it did not see the return. */
+  missed: number;
+}
+
+export function newTally(): HookTally {
+  return { posted: 0, unrecorded: 0, missed: 0 };
 }
 
 abstract class RecordEvent {

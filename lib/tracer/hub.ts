@@ -216,6 +216,7 @@ export class Hub implements EventFeed {
 
   #lossOf(id: number, reason: Loss['reason'], count: number): LossEvent {
     const hook = this.#options.hooks.get(id);
+    if (hook !== undefined) hook.tally[reason === 'missed' ? 'missed' : 'unrecorded'] += count;
     return this.loss({
       hook: hook?.functionName ?? SENSOR_NAMES[id] ?? `hook ${id}`,
       policyName: hook?.policyName ?? '',

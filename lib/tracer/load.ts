@@ -24,6 +24,7 @@ export interface AttachContext {
   readonly features: NativeFeatures;
   readonly attach: 'auto' | 'fentry' | 'kprobe';
   readonly selfTgid: number;
+  readonly countHits: boolean;
 }
 
 export interface Attached {
@@ -88,6 +89,7 @@ export function loadHook(
   const encoded = encodeHook(hook, {
     id,
     selfTgid: context.selfTgid,
+    countHits: context.countHits,
     pair: attachment.entry && attachment.return,
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
     ...own,

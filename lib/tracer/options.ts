@@ -14,6 +14,7 @@ export interface ResolvedOptions {
   readonly enforcement: boolean;
   readonly mode: PolicyMode | undefined;
   readonly stackAddresses: boolean;
+  readonly countHits: boolean;
 }
 
 const MIB = 1024 * 1024;
@@ -28,6 +29,7 @@ const KNOWN = new Set([
   'enforcement',
   'mode',
   'stackAddresses',
+  'countHits',
 ]);
 
 /** Throws PolytraceError BAD_OPTION. */
@@ -49,11 +51,12 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   if (typeof coalesceMs !== 'number' || !(coalesceMs >= 0 && coalesceMs <= 1000)) {
     throw badOption('coalesceMs', `is ${coalesceMs}`, '0 to 1000');
   }
-  const { enforcement = false, mode, stackAddresses = false } = options;
+  const { enforcement = false, mode, stackAddresses = false, countHits = false } = options;
   if (typeof enforcement !== 'boolean') throw badOption('enforcement', `is ${String(enforcement)}`, 'true or false');
   if (typeof stackAddresses !== 'boolean') {
     throw badOption('stackAddresses', `is ${String(stackAddresses)}`, 'true or false');
   }
+  if (typeof countHits !== 'boolean') throw badOption('countHits', `is ${String(countHits)}`, 'true or false');
   checkMode(mode);
   if (typeof includeSelf !== 'boolean') throw badOption('includeSelf', `is ${String(includeSelf)}`, 'true or false');
   if (!Number.isInteger(maxQueued) || maxQueued < 1) {
@@ -61,7 +64,18 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   }
   const nodeName = options.nodeName ?? process.env['NODE_NAME'] ?? hostname();
   if (typeof nodeName !== 'string' || nodeName === '') throw badOption('nodeName', 'is no text', 'the name of a node');
-  return { attach, bufferSize, coalesceMs, nodeName, includeSelf, maxQueued, enforcement, mode, stackAddresses };
+  return {
+    attach,
+    bufferSize,
+    coalesceMs,
+    nodeName,
+    includeSelf,
+    maxQueued,
+    enforcement,
+    mode,
+    stackAddresses,
+    countHits,
+  };
 }
 
 /** Throws PolytraceError BAD_OPTION. */

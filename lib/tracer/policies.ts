@@ -1,34 +1,20 @@
 /** The policies of a tracer: loaded whole or not at all, listed, switched, replaced, removed. */
 import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
-import type { HookStatus, LoadOptions, PolicySource, PolicyStatus } from '../../types/tracer.js';
+import type { LoadOptions, PolicySource, PolicyStatus } from '../../types/tracer.js';
 import { KernelError, PolytraceError } from '../errors.js';
 import { loadKernelInfo } from '../native/btf.js';
 import type { HookImage, PolicyImage } from '../policy/image.js';
-import { enforces } from '../wire/actions.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from './attach.js';
-import type { LoadedHook } from './events.js';
+import { newTally, type LoadedHook } from './events.js';
 import type { AttachContext } from './load.js';
+import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
 import { compileAll } from './sources.js';
 
 /** A program that was detached may still be running on another CPU, and write its record. */
 const LINGER_MS = 100;
-
-interface LoadedPolicy {
-  readonly image: PolicyImage;
-  readonly file: string;
-  readonly mode: PolicyMode;
-  /** Undefined while it is disabled: then nothing of it is in the kernel. */
-  readonly attached: AttachedPolicy | undefined;
-}
-
-interface AttachedPolicy {
-  readonly hooks: readonly (Omit<HookStatus, 'lost'> & { readonly id: number; readonly counted: readonly number[] })[];
-  readonly skipped: readonly string[];
-  readonly processBits: readonly number[];
-}
 
 /** How a policy's events are told, and whether it may act. */
 export interface PolicySetOptions {
@@ -92,7 +78,7 @@ export class PolicySet {
       for (const name of done) this.remove(name);
       throw error;
     }
-    return done.map((name) => this.#status(name, () => 0));
+    return done.map((name) => this.#status(name));
   }
 
   /** The new ones are attached before the old ones go; if one fails, all the old ones stay. */
@@ -120,7 +106,7 @@ export class PolicySet {
       throw error;
     }
     for (const each of done) each();
-    return images.map(({ image }) => this.#status(keyOf(image), () => 0));
+    return images.map(({ image }) => this.#status(keyOf(image)));
   }
 
   remove(name: string): void {
@@ -150,8 +136,12 @@ export class PolicySet {
     for (const { id } of policy.attached?.hooks ?? []) this.#context.session.setEnforces(id, mode === 'enforce');
   }
 
-  list(lostOf: (policyName: string, functionName: string) => number): PolicyStatus[] {
-    return [...this.#policies.keys()].map((name) => this.#status(name, lostOf));
+  list(): PolicyStatus[] {
+    return [...this.#policies.keys()].map((name) => this.#status(name));
+  }
+
+  #status(name: string): PolicyStatus {
+    return policyStatus(name, this.#find(name), this.#context.session, this.#context.countHits);
   }
 
   #find(name: string): LoadedPolicy {
@@ -185,11 +175,12 @@ export class PolicySet {
       if (isEnforcing(image)) this.#protect();
       for (const hook of image.hooks) {
         const id = this.#freeId();
-        const counted = this.#context.session.actionCounts(id);
+        const countedBefore = this.#context.session.hookCounts(id);
         this.#context.session.setEnforces(id, mode === 'enforce');
         // before it is attached: its first event may come at once
         const { stackAddresses } = this.#options;
-        const loaded = { id, policyName: image.name, functionName: hook.call, image: hook, stackAddresses };
+        const tally = newTally();
+        const loaded = { id, policyName: image.name, functionName: hook.call, image: hook, stackAddresses, tally };
         this.#hooks.set(id, loaded);
         const attached = this.#attach(hook, id, processBits, kernel);
         if (attached === undefined) {
@@ -197,7 +188,7 @@ export class PolicySet {
           continue;
         }
         this.#hooks.set(id, { ...loaded, functionName: attached.functionName });
-        hooks.push({ id, call: hook.call, counted, ...attached });
+        hooks.push({ id, call: hook.call, image: hook, tally, countedBefore, ...attached });
       }
     } catch (error) {
       this.#detachAll({ hooks, skipped, processBits });
@@ -251,43 +242,11 @@ export class PolicySet {
       'remove policies that are no longer needed, and iterate over the events: the hooks of removed policies are kept until their last events are read',
     );
   }
-
-  #status(name: string, lostOf: (policyName: string, functionName: string) => number): PolicyStatus {
-    const { image, file, mode, attached } = this.#find(name);
-    const hooks = attached?.hooks ?? [];
-    const [matched = 0, suppressed = 0, enforced = 0] = [0, 1, 2].map((i) =>
-      hooks.reduce(
-        (sum, { id, counted }) => sum + (this.#context.session.actionCounts(id)[i] ?? 0) - (counted[i] ?? 0),
-        0,
-      ),
-    );
-    return {
-      name,
-      file,
-      state: attached === undefined ? 'disabled' : 'enabled',
-      mode,
-      enforcing: isEnforcing(image),
-      hooks: hooks.map(({ call, functionName, attach }) => ({
-        call,
-        functionName,
-        attach,
-        lost: lostOf(image.name, functionName),
-      })),
-      skipped: attached?.skipped ?? [],
-      matched,
-      suppressed,
-      enforced,
-    };
-  }
 }
 
 /** What is asked for at load counts more than what the policy says. */
 function modeOf(image: PolicyImage, { mode }: LoadOptions): PolicyMode {
   return mode ?? image.mode ?? 'enforce';
-}
-
-function isEnforcing(image: PolicyImage): boolean {
-  return image.hooks.some(enforces);
 }
 
 function keyOf(image: PolicyImage): string {

@@ -65,6 +65,7 @@ export class RecordReader {
         // a hook that was removed may have left records
         const hook = this.#hooks.get(slab.u32(at + EventHook.hook));
         if (hook === undefined) return undefined;
+        hook.tally.posted += 1;
         return hookEvent(slab, at, this.#cache.ofHook(slab, at), hook);
       }
       case EventType.EVENT_EXEC:

@@ -16,6 +16,8 @@ export interface EncodeContext {
   readonly processBits: readonly number[];
   /** Kernel allocates map entries on demand safely (BPF memory allocator). */
   readonly onDemand: boolean;
+  /** Every call is counted. */
+  readonly countHits: boolean;
   /** By slot, of values with `resolve`. */
   readonly resolved: ReadonlyMap<number, ResolvedValue>;
   /** By slot, of values of `pt_regs`: the byte offset in struct pt_regs. */

@@ -91,6 +91,7 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   u8(HookConfig.hasCelEntry, Number(hook.cel.entry.length > 0));
   u8(HookConfig.hasCelReturn, Number(hook.cel.returned.length > 0));
   view.setUint32(HookConfig.bodySize, bodySize, true);
+  u8(HookConfig.countsHits, Number(context.countHits));
 
   let firstGroup = groups.process.length;
   values.forEach((value, slot) => {

@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = 'd0a36ef18560c2c9';
+export const LAYOUT_HASH = 'fe215a7455cb0df8';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -601,7 +601,7 @@ export const HasActions = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 14176,
+  sizeof: 14184,
   hook: 0,
   selfTgid: 4,
   selectors: 8,
@@ -618,25 +618,26 @@ export const HookConfig = {
   hasActions: 26,
   actsLate: 27,
   bodySize: 28,
-  values: 32,
+  countsHits: 32,
+  values: 40,
   valuesStride: 136,
   valuesLength: 9,
-  objects: 1256,
+  objects: 1264,
   objectsStride: 184,
   objectsLength: 9,
-  groups: 2912,
+  groups: 2920,
   groupsStride: 16,
   groupsLength: 64,
-  tests: 3936,
+  tests: 3944,
   testsStride: 32,
   testsLength: 192,
-  process: 10080,
+  process: 10088,
   processStride: 16,
   processLength: 128,
-  changes: 12128,
+  changes: 12136,
   changesStride: 32,
   changesLength: 16,
-  actions: 12640,
+  actions: 12648,
   actionsStride: 24,
   actionsLength: 64,
 } as const;
@@ -709,14 +710,18 @@ export const Control = {
 
 /** struct hook_counters */
 export const HookCounters = {
-  sizeof: 64,
+  sizeof: 128,
   lostRing: 0,
   lostPending: 8,
   lostReturn: 16,
-  matched: 24,
-  suppressed: 32,
-  enforced: 40,
+  toldRing: 24,
+  toldPending: 32,
+  toldReturn: 40,
   enforces: 48,
+  hits: 56,
+  matched: 64,
+  suppressed: 72,
+  enforced: 80,
 } as const;
 
 /** enum sensor_hook */

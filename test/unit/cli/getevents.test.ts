@@ -7,6 +7,8 @@ import type { PolicyStatus } from '../../../types/index.js';
 import { execOf, exitOf, hookOf, lostOf, fileOf } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
+const COUNTS = { matched: 0, posted: 0, suppressed: 0, enforced: 0, lost: 0, memory: 0 };
+
 const NONE: PolicyStatus = {
   name: 'none',
   state: 'enabled',
@@ -14,17 +16,15 @@ const NONE: PolicyStatus = {
   enforcing: false,
   hooks: [],
   skipped: [],
-  matched: 0,
-  suppressed: 0,
-  enforced: 0,
+  ...COUNTS,
 };
 
 const FILES: PolicyStatus = {
   ...NONE,
   name: 'files',
   hooks: [
-    { call: 'security_mmap_file', functionName: 'security_mmap_file', attach: 'fexit', lost: 0 },
-    { call: 'sys_read', functionName: '__x64_sys_read', attach: 'kprobe+kretprobe', lost: 0 },
+    { call: 'security_mmap_file', functionName: 'security_mmap_file', attach: 'fexit', ...COUNTS },
+    { call: 'sys_read', functionName: '__x64_sys_read', attach: 'kprobe+kretprobe', ...COUNTS },
   ],
 };
 

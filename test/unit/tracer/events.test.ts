@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { HookImage, ValueImage } from '../../../lib/policy/image.js';
 import type { ProcessImage } from '../../../lib/process/process.js';
-import { hookEvent, KprobeEvent } from '../../../lib/tracer/events.js';
+import { hookEvent, KprobeEvent, newTally } from '../../../lib/tracer/events.js';
 import type { ArgumentType } from '../../../types/policy-language.js';
 import { recordOf, slabOf, type MadeValue } from '../wire/values.js';
 
@@ -16,7 +16,7 @@ const valueOf = (type: ArgumentType, index: number): ValueImage => ({
 
 function eventOf(image: Pick<HookImage, 'args' | 'data' | 'returnArg'>, values: readonly MadeValue[]): KprobeEvent {
   const { slab, at } = slabOf(recordOf(values));
-  const hook = { id: 8, policyName: 'p', functionName: 'f', image: image as HookImage };
+  const hook = { id: 8, policyName: 'p', functionName: 'f', image: image as HookImage, tally: newTally() };
   return new KprobeEvent(slab, at, {} as ProcessImage, hook);
 }
 
@@ -59,6 +59,7 @@ describe('the kind of an event', () => {
       policyName: 'p',
       functionName: 'f',
       image: { args: [], data: [], ...image } as unknown as HookImage,
+      tally: newTally(),
     };
     return hookEvent(slab, at, {} as ProcessImage, hook) as unknown as Record<string, unknown>;
   };

@@ -32,6 +32,7 @@ export function encodeContext(more: Partial<EncodeContext> = {}): EncodeContext 
     params: 2,
     processBits: [],
     onDemand: true,
+    countHits: false,
     resolved: new Map(),
     registers: new Map(),
     fields: new Map(),

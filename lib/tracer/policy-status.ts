@@ -1,0 +1,86 @@
+/** A policy that is loaded, and what is told of it: where its hooks are, what they counted, what they take. */
+import type { PolicyMode } from '../../types/policy.js';
+import type { HookCounts, HookStatus, PolicyStatus } from '../../types/tracer.js';
+import type { NativeSession } from '../native/binding.js';
+import type { HookImage, PolicyImage } from '../policy/image.js';
+import { enforces } from '../wire/actions.js';
+import type { HookTally } from './events.js';
+import type { Attached } from './load.js';
+
+export interface LoadedPolicy {
+  readonly image: PolicyImage;
+  readonly file: string;
+  readonly mode: PolicyMode;
+  /** Undefined while it is disabled: then nothing of it is in the kernel. */
+  readonly attached: AttachedPolicy | undefined;
+}
+
+export interface AttachedPolicy {
+  readonly hooks: readonly AttachedHook[];
+  readonly skipped: readonly string[];
+  readonly processBits: readonly number[];
+}
+
+export interface AttachedHook extends Attached {
+  readonly id: number;
+  /** Name in the policy. */
+  readonly call: string;
+  readonly image: HookImage;
+  readonly tally: HookTally;
+  /** What the kernel had counted under this id when the hook was attached: ids are used again. */
+  readonly countedBefore: readonly number[];
+}
+
+/** Whether it can signal processes or override functions. */
+export function isEnforcing(image: PolicyImage): boolean {
+  return image.hooks.some(enforces);
+}
+
+type Counters = Pick<NativeSession, 'hookCounts' | 'hookMemory'>;
+
+export function policyStatus(name: string, policy: LoadedPolicy, session: Counters, countHits: boolean): PolicyStatus {
+  const { image, file, mode, attached } = policy;
+  const hooks = (attached?.hooks ?? []).map((hook) => hookStatus(hook, session, countHits));
+  return {
+    name,
+    file,
+    state: attached === undefined ? 'disabled' : 'enabled',
+    mode,
+    enforcing: isEnforcing(image),
+    hooks,
+    skipped: attached?.skipped ?? [],
+    ...sumOf(hooks, countHits),
+  };
+}
+
+function hookStatus(hook: AttachedHook, session: Counters, countHits: boolean): HookStatus {
+  const { id, call, functionName, attach, image, tally, countedBefore } = hook;
+  const since = session.hookCounts(id).map((count, i) => count - (countedBefore[i] ?? 0));
+  const [acted = 0, suppressed = 0, enforced = 0, hits = 0] = since;
+  return {
+    call,
+    functionName,
+    attach,
+    ...(countHits ? { hits } : {}),
+    // a hook without actions does not count: what it matched it has posted, or lost
+    matched: image.actions === undefined ? tally.posted + tally.unrecorded : acted,
+    posted: tally.posted,
+    suppressed,
+    enforced,
+    lost: tally.unrecorded + tally.missed,
+    memory: session.hookMemory(id),
+  };
+}
+
+function sumOf(hooks: readonly HookStatus[], countHits: boolean): HookCounts {
+  const sum = (count: keyof HookCounts): number => hooks.reduce((total, hook) => total + (hook[count] ?? 0), 0);
+  return {
+    ...(countHits ? { hits: sum('hits') } : {}),
+    matched: sum('matched'),
+    posted: sum('posted'),
+    suppressed: sum('suppressed'),
+    enforced: sum('enforced'),
+    lost: sum('lost'),
+    memory: sum('memory'),
+  };
+}

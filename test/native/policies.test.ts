@@ -1,0 +1,271 @@
+/** Policies come, change and go while events flow; what they counted; and what they leave behind. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { PolicyStatus, ProcessUprobeEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
+import { isLost, leaveMark, needsRoot, openTracer, runScript, until, Workshop } from './support.js';
+
+const shop = new Workshop();
+const NUMBERED = join(shop.folder, 'numbered');
+
+/** On every call of act(), or on those with one of these numbers. */
+function acts(name: string, { numbers, actions }: { numbers?: readonly number[]; actions?: string } = {}): string {
+  const filter = numbers && `matchArgs: [{index: 0, operator: Equal, values: [${numbers.map((n) => `"${n}"`).join(', ')}]}]`;
+  const selector = [filter, actions && `matchActions: [${actions}]`].filter((part) => part !== undefined).join(', ');
+  return `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: ${name} }
+spec:
+  uprobes:
+    - path: ${NUMBERED}
+      symbols: [act]
+      args: [{ index: 0, type: int64 }]
+      ${selector === '' ? '' : `selectors: [{ ${selector} }]`}
+`;
+}
+
+const isAct = (event: TracerEvent): event is ProcessUprobeEvent => event.type === 'process_uprobe';
+const numberOf = ({ args: [first] }: ProcessUprobeEvent): number =>
+  first !== undefined && 'value' in first ? Number(first.value) : NaN;
+
+const act = (from: number, count: number): void => void execFileSync(NUMBERED, [from, count].map(String));
+
+/** Acts until it is told to end. */
+class Actor {
+  readonly #child: ChildProcess;
+  readonly #output: Promise<string>;
+
+  constructor(readonly from: number) {
+    this.#child = spawn(NUMBERED, [String(from)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#output = once(this.#child.stdout as NodeJS.ReadableStream, 'data').then(([chunk]) => String(chunk));
+  }
+
+  /** The numbers that it has acted with. */
+  async end(): Promise<number[]> {
+    this.#child.stdin?.end();
+    const count = Number(await this.#output);
+    return Array.from({ length: count }, (_, i) => this.from + i);
+  }
+}
+
+/** Collects from the first event on. */
+class Collected {
+  readonly #events: AsyncIterator<TracerEvent>;
+
+  constructor(readonly tracer: Tracer) {
+    this.#events = tracer.events();
+  }
+
+  /** Reads until something was lost: then there is room in the buffer again. */
+  readonly untilLost = async (): Promise<void> => {
+    for (;;) {
+      const { value } = await this.#events.next();
+      if (value === undefined || isLost(value as TracerEvent)) return;
+    }
+  };
+
+  /** What has happened until now. */
+  readonly settle = async (): Promise<TracerEvent[]> => until(leaveMark(), this.#events);
+}
+
+/** With a tracer that is closed in any case. */
+async function traced<T>(
+  policies: readonly string[],
+  options: TracerOptions,
+  run: (collected: Collected) => Promise<T>,
+): Promise<T> {
+  const tracer = await openTracer({ ...options, policies: policies.map((yaml) => ({ yaml })) });
+  try {
+    return await run(new Collected(tracer));
+  } finally {
+    await tracer.close();
+  }
+}
+
+describe('the life of policies', function () {
+  this.timeout(120_000);
+
+  before(needsRoot);
+  before(() => execFileSync('cc', ['-O1', '-o', NUMBERED, join(__dirname, 'programs', 'numbered.c')]));
+  after(() => shop.remove());
+
+  describe('counters', () => {
+    it('of each hook: hits, matched, posted; and the sums of the policy', async () => {
+      const some = acts('x', { numbers: [3, 4] });
+      const both = `${acts('counted').trimEnd()}\n${some.slice(some.indexOf('    - path'))}`;
+      const status = await traced([both], { countHits: true }, async ({ tracer, settle }) => {
+        act(1, 10);
+        await settle();
+        return tracer.policies()[0];
+      });
+      const counts = status?.hooks.map((hook) => [hook.hits, hook.matched, hook.posted, hook.suppressed, hook.lost]);
+      assert.deepEqual(counts, [
+        [10, 10, 10, 0, 0],
+        [10, 2, 2, 0, 0],
+      ]);
+      assert.deepEqual([status?.hits, status?.matched, status?.posted, status?.lost], [20, 12, 12, 0]);
+    });
+
+    it('hits are counted only when that is asked for; rate limits and NoPost leave matched without posted', async () => {
+      const rate = '{action: Post, rateLimit: 5m, rateLimitScope: global}';
+      const policies = [
+        acts('plain'),
+        acts('limited', { numbers: [7], actions: rate }),
+        acts('silent', { actions: '{action: NoPost}' }),
+      ];
+      await traced(policies, {}, async ({ tracer, settle }) => {
+        for (let i = 0; i < 4; i++) act(7, 1);
+        await settle();
+        assert.deepEqual(
+          tracer.policies().map(({ hooks: [hook] }) => [hook?.matched, hook?.posted, hook?.suppressed]),
+          [
+            [4, 4, 0],
+            [4, 1, 3],
+            [4, 0, 0],
+          ],
+        );
+        for (const { hits, hooks } of tracer.policies()) assert.deepEqual([hits, hooks[0]?.hits], [undefined, undefined]);
+      });
+    });
+
+    it('what found no room in the buffer is matched and lost, of the hook that lost it', async () => {
+      const policies = [acts('flooded'), acts('quiet', { numbers: [1] })];
+      await traced(policies, { bufferSize: 65536 }, async ({ tracer, settle, untilLost }) => {
+        act(1, 5000);
+        await untilLost();
+        await settle();
+        const [flooded, quiet] = tracer.policies().map(({ hooks: [hook] }) => hook);
+        assert.ok((flooded?.lost ?? 0) > 1000, `${flooded?.lost} lost`);
+        assert.deepEqual([flooded?.matched, flooded?.posted], [5000, 5000 - (flooded?.lost ?? 0)]);
+        assert.deepEqual([quiet?.matched, quiet?.posted, quiet?.lost], [1, 1, 0]);
+      });
+    });
+
+    it('start anew when a policy is replaced, or enabled again', async () => {
+      await traced([acts('fresh')], { countHits: true }, async ({ tracer, settle }) => {
+        const counts = async (count: number): Promise<unknown> => {
+          act(1, count);
+          await settle();
+          return tracer.policies().map(({ hits, matched, posted }) => [hits, matched, posted]);
+        };
+        assert.deepEqual(await counts(3), [[3, 3, 3]]);
+        await tracer.replacePolicy({ yaml: acts('fresh') });
+        assert.deepEqual(await counts(2), [[2, 2, 2]]);
+        await tracer.disablePolicy('fresh');
+        assert.deepEqual(await counts(1), [[0, 0, 0]]);
+        await tracer.enablePolicy('fresh');
+        assert.deepEqual(await counts(1), [[1, 1, 1]]);
+      });
+    });
+
+    it('memory is that of the programs and maps, and grows with the values', async () => {
+      const numbers = Array.from({ length: 5000 }, (_, i) => i);
+      await traced([acts('small', { numbers: [1] }), acts('large', { numbers })], {}, async ({ tracer }) => {
+        const [small, large] = tracer.policies() as [PolicyStatus, PolicyStatus];
+        assert.ok(small.memory > 4096, `${small.memory} bytes`);
+        // a key and a value each
+        assert.ok(large.memory - small.memory > 5000 * 32, `${small.memory} and ${large.memory} bytes`);
+      });
+    });
+  });
+
+  it('replaced 100 times: each action of two processes is told once or twice', async () => {
+    const cycles = 100;
+    const { seen, done, losses } = await traced([acts('replaced')], {}, async ({ tracer, settle }) => {
+      const actors = [new Actor(0), new Actor(1_000_000)];
+      for (let i = 0; i < cycles; i++) await tracer.replacePolicy({ yaml: acts('replaced') });
+      const done = (await Promise.all(actors.map((actor) => actor.end()))).flat();
+      const events = await settle();
+      return { seen: timesSeen(events), done, losses: events.filter(isLost) };
+    });
+    assert.deepEqual(losses, []);
+    assert.ok(done.length > 2 * cycles, `${done.length} actions`);
+    assert.deepEqual(
+      done.filter((number) => ![1, 2].includes(seen.get(number) ?? 0)),
+      [],
+    );
+    assert.equal(seen.size, done.length);
+  });
+
+  it('all that can be done to a policy, while events flow: another one misses nothing', async () => {
+    const { seen, done, losses } = await traced([acts('witness')], { countHits: true }, async ({ tracer, settle }) => {
+      const actors = [new Actor(0), new Actor(1_000_000)];
+      const yaml = acts('other', { numbers: [-1] });
+      for (let i = 0; i < 10; i++) {
+        await tracer.addPolicy({ yaml }, { mode: 'monitor' });
+        await tracer.setPolicyMode('other', 'enforce');
+        await tracer.disablePolicy('other');
+        assert.equal(tracer.policies()[1]?.state, 'disabled');
+        await tracer.enablePolicy('other');
+        await tracer.replacePolicy({ yaml }, { mode: 'monitor' });
+        const [witness, other] = tracer.policies();
+        assert.deepEqual([other?.mode, other?.matched, witness?.hooks[0]?.lost], ['monitor', 0, 0]);
+        await tracer.removePolicy('other');
+      }
+      const done = (await Promise.all(actors.map((actor) => actor.end()))).flat();
+      const events = await settle();
+      assert.equal(tracer.policies()[0]?.hits, done.length);
+      return { seen: timesSeen(events), done, losses: events.filter(isLost) };
+    });
+    assert.deepEqual(losses, []);
+    assert.deepEqual(
+      done.filter((number) => seen.get(number) !== 1),
+      [],
+    );
+    assert.equal(seen.size, done.length);
+  });
+
+  it('24 at once, and one that is added and removed 500 times: nothing grows', async () => {
+    const { status, stdout, stderr } = await runScript(
+      `const fs = require('node:fs');
+       const policy = (name, binary) => ({ yaml: \`apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: \${name} }
+spec:
+  tracepoints:
+    - subsystem: sched
+      event: sched_process_exit
+      raw: true
+      args: [{ index: 0, type: nop }]
+      selectors: [{ matchBinaries: [{ operator: In, values: [\${binary}] }] }]\` });
+       const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
+       for (let i = 0; i < 24; i++) await tracer.addPolicy(policy('many-' + i, '/srv/many-' + i));
+       const cycle = async (i) => {
+         await tracer.addPolicy(policy('again', '/srv/again-' + (i % 50)));
+         await tracer.removePolicy('again');
+       };
+       const kinds = () => fs.readdirSync('/proc/self/fd').flatMap((fd) => {
+         try { return [fs.readlinkSync('/proc/self/fd/' + fd)]; } catch { return []; }
+       }).sort();
+       const measure = async () => {
+         for (let i = 0; i < 3; i++) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
+         return { kinds: kinds(), rss: process.memoryUsage().rss };
+       };
+       for (let i = 0; i < 50; i++) await cycle(i);
+       const before = await measure();
+       for (let i = 0; i < 500; i++) await cycle(i);
+       const after = await measure();
+       out([before.kinds, after.kinds, after.rss - before.rss, tracer.policies().length]);
+       await tracer.close();`,
+      { nodeArgs: ['--expose-gc', '--max-semi-space-size=1'], timeout: 230_000 },
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+    const [before, after, bytes, loaded] = JSON.parse(stdout) as [string[], string[], number, number];
+    assert.equal(loaded, 24);
+    assert.ok(before.filter((kind) => kind.includes('bpf-prog')).length >= 24);
+    assert.deepEqual(after, before);
+    assert.ok(bytes < 8 * 1024 * 1024, `${bytes} bytes more`);
+  }).timeout(240_000);
+});
+
+/** How often each number was told. */
+function timesSeen(events: readonly TracerEvent[]): Map<number, number> {
+  const seen = new Map<number, number>();
+  for (const event of events) {
+    if (!isAct(event)) continue;
+    const number = numberOf(event);
+    seen.set(number, (seen.get(number) ?? 0) + 1);
+  }
+  return seen;
+}
