@@ -74,6 +74,7 @@ enum event_flag {
 	EVENT_SIGNAL_FAILED = 16,
 	EVENT_OVERRIDDEN = 32,
 	EVENT_PROTECTED = 64, /* the process is one that is never acted on */
+	EVENT_NOTIFIED = 128, /* an enforcer was told what to do */
 };
 
 /* Which process image a record is about: unique since boot. exec_count is the kernel's self_exec_id. */
@@ -392,6 +393,12 @@ enum rate_scope { RATE_NONE = 0, RATE_THREAD = 1, RATE_PROCESS = 2, RATE_GLOBAL 
 
 enum stack_kind { STACK_KERNEL = 1, STACK_USER = 2 };
 
+enum notify_kind {
+	NOTIFY_ENFORCER = 1, /* tell the policy's enforcers what to do, */
+	NOTIFY_OVERRIDES = 2, /* which is to return notify_error instead of running the function */
+	NOTIFY_CLEANUP = 4, /* forget what they have been told */
+};
+
 /* What is done when a selector has matched. */
 struct selector_actions {
 	u8 no_post; /* no event */
@@ -402,6 +409,10 @@ struct selector_actions {
 	u32 rate_scope; /* enum rate_scope */
 	u32 pad;
 	u64 rate_interval; /* nanoseconds between events that are alike */
+	u8 notify; /* enum notify_kind, ORed */
+	u8 notify_signal; /* 0: none */
+	u8 pad2[2];
+	s32 notify_error;
 };
 
 /* Events that are alike: of the same hook, selector and thread or process, with the same values. */
@@ -421,6 +432,7 @@ struct rate {
 enum has_actions {
 	ACTIONS_ANY = 1, /* any of actions is more than an event */
 	ACTIONS_OVERRIDE = 2, /* and one overrides: only then the program has that in it, which the kernel allows in few places */
+	ACTIONS_NOTIFY = 4, /* one has to do with enforcers */
 };
 
 /* In each hook program's .rodata: constants for the verifier, so that what a policy does not use is cut away. */
@@ -450,6 +462,14 @@ struct hook_config {
 	struct process_test process[PROCESS_TESTS_MAX];
 	struct change_test changes[CHANGE_TESTS_MAX];
 	struct selector_actions actions[HOOK_SELECTORS_MAX];
+};
+
+/* The same of an enforcer. */
+struct enforcer_config {
+	u32 hook;
+	u8 overrides; /* a notification may ask for that */
+	u8 counts_hits; /* every call is counted */
+	u8 pad[2];
 };
 
 /* Keys of the tables: the value's slot, then what is looked for. */
@@ -565,7 +585,8 @@ ABI_SIZE(event_fork, 56);
 ABI_SIZE(event_exit, 48);
 ABI_SIZE(value, 40);
 ABI_SIZE(event_hook, 80);
-ABI_SIZE(selector_actions, 24);
+ABI_SIZE(selector_actions, 32);
+ABI_SIZE(enforcer_config, 8);
 ABI_SIZE(rate_key, 32);
 ABI_SIZE(rate, 16);
 ABI_SIZE(net_detail, 88);

@@ -3,6 +3,7 @@
 #ifndef POLYTRACE_ACTIONS_BPF_H
 #define POLYTRACE_ACTIONS_BPF_H
 
+#include "notifications.bpf.h"
 #include "record.bpf.h"
 
 struct {
@@ -125,17 +126,19 @@ static __always_inline void take_stack(void *ctx, struct hook_record *record, st
 
 /* ---- what is done ------------------------------------------------------------------------------------------- */
 
-static __always_inline bool is_protected(u32 tgid)
-{
-	return tgid == 1 || bpf_map_lookup_elem(&protected_processes, &tgid);
-}
-
 static __always_inline u32 selector_of(u64 candidates)
 {
 	u32 selector = first_bit(candidates & -candidates);
 
 	opaque(selector);
 	return selector < HOOK_SELECTORS_MAX ? selector : 0;
+}
+
+static __always_inline bool acts(const volatile struct selector_actions *actions)
+{
+	if (actions->signal || actions->overrides)
+		return true;
+	return config.has_actions & ACTIONS_NOTIFY && actions->notify & NOTIFY_ENFORCER;
 }
 
 /* Signals the process, and says whether the function is to be overridden; in monitor mode the event says what would be. */
@@ -150,7 +153,9 @@ static __noinline bool enforce(struct hook_record *record, u64 candidates)
 	if (!counted)
 		return false;
 	__sync_fetch_and_add(&counted->matched, 1);
-	if (!actions->signal && !actions->overrides)
+	if (config.has_actions & ACTIONS_NOTIFY && actions->notify & NOTIFY_CLEANUP)
+		forget_notification();
+	if (!acts(actions))
 		return false;
 	if (!*(volatile u64 *)&counted->enforces) {
 		flags = EVENT_MONITORED;
@@ -163,7 +168,10 @@ static __noinline bool enforce(struct hook_record *record, u64 candidates)
 			flags |= EVENT_OVERRIDDEN;
 			overrides = true;
 		}
-		__sync_fetch_and_add(&counted->enforced, 1);
+		if (config.has_actions & ACTIONS_NOTIFY && actions->notify & NOTIFY_ENFORCER)
+			flags |= notify_enforcer(actions);
+		if (actions->signal || actions->overrides)
+			__sync_fetch_and_add(&counted->enforced, 1);
 	}
 	record->event.header.flags |= flags;
 	return overrides;

@@ -114,6 +114,11 @@ static __always_inline struct task_struct *current_task(void)
 #endif
 }
 
+static __always_inline bool is_protected(u32 tgid)
+{
+	return tgid == 1 || bpf_map_lookup_elem(&protected_processes, &tgid);
+}
+
 static __always_inline struct control *shared_control(void)
 {
 	u32 zero = 0;

@@ -8,6 +8,7 @@
 #define KEEP(kind, name) kind name layout_##name
 
 KEEP(enum, has_actions);
+KEEP(enum, notify_kind);
 KEEP(enum, abi_limit);
 KEEP(enum, event_type);
 KEEP(enum, event_flag);
@@ -54,6 +55,7 @@ KEEP(struct, selector_actions);
 KEEP(struct, rate_key);
 KEEP(struct, rate);
 KEEP(struct, hook_config);
+KEEP(struct, enforcer_config);
 KEEP(struct, trie_key);
 KEEP(struct, int_key);
 KEEP(struct, address_key);

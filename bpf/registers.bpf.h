@@ -14,6 +14,9 @@
 /* a return address is on the stack at entry, and gone at return */
 #define FRAME_AT_ENTRY(regs) ((regs)->sp + 8)
 #define FRAME_AT_RETURN(regs) ((regs)->sp)
+#define USER_PC ip
+#define USER_STACK sp
+#define SYSCALL_NUMBER orig_ax
 #elif defined(__TARGET_ARCH_arm64)
 #define FUNCTION_REGISTERS(X)                                                                         \
 	X(0, user_regs.regs[0]) X(1, user_regs.regs[1]) X(2, user_regs.regs[2]) X(3, user_regs.regs[3]) \
@@ -23,6 +26,9 @@
 	X(4, user_regs.regs[4]) X(5, user_regs.regs[5])
 #define FRAME_AT_ENTRY(regs) ((regs)->user_regs.sp)
 #define FRAME_AT_RETURN(regs) ((regs)->user_regs.sp)
+#define USER_PC user_regs.pc
+#define USER_STACK user_regs.sp
+#define SYSCALL_NUMBER user_regs.regs[8]
 #endif
 
 /* A context may only be read at constant offsets: the compiler must not merge the cases. */

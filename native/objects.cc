@@ -2,6 +2,10 @@
 
 #include "abi_types.h"  // the skeletons name its structs
 
+#include "enforcer_fentry_direct.skel.h"
+#include "enforcer_fentry_probe.skel.h"
+#include "enforcer_kprobe_direct.skel.h"
+#include "enforcer_kprobe_probe.skel.h"
 #include "fentry_direct.skel.h"
 #include "fentry_probe.skel.h"
 #include "kprobe_direct.skel.h"
@@ -25,6 +29,10 @@ EmbeddedObject find_object(std::string_view name) {
   EmbeddedObject object;
   if (name == "process_direct") object.data = process_direct__elf_bytes(&object.size);
   if (name == "process_probe") object.data = process_probe__elf_bytes(&object.size);
+  if (name == "enforcer_fentry_direct") object.data = enforcer_fentry_direct__elf_bytes(&object.size);
+  if (name == "enforcer_fentry_probe") object.data = enforcer_fentry_probe__elf_bytes(&object.size);
+  if (name == "enforcer_kprobe_direct") object.data = enforcer_kprobe_direct__elf_bytes(&object.size);
+  if (name == "enforcer_kprobe_probe") object.data = enforcer_kprobe_probe__elf_bytes(&object.size);
   if (name == "fentry_direct") object.data = fentry_direct__elf_bytes(&object.size);
   if (name == "fentry_probe") object.data = fentry_probe__elf_bytes(&object.size);
   if (name == "kprobe_direct") object.data = kprobe_direct__elf_bytes(&object.size);

@@ -259,8 +259,8 @@ Napi::Value Session::used(const Napi::CallbackInfo& info) {
 /*
  * spec: { id, object, entry: boolean, return: boolean, overrides: boolean, config: Uint8Array, and the target (attach.h),
  *         code: [{ mark, instructions: Uint8Array }],
- *         maps: [{ name, create, keySize, trim, maxEntries, flags, entries: Uint8Array }] }
- * Zeros leave what the program says; `trim` is cut from the end of each value. Attaches the return before the entry: no entry is without its return.
+ *         maps: [{ name, create, sharedWith?: id, keySize, trim, maxEntries, flags, entries: Uint8Array }] }
+ * `sharedWith`: it is the map of that name that the other hook has. Zeros leave what the program says; `trim` is cut from the end of each value. Attaches the return before the entry: no entry is without its return.
  */
 Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -289,6 +289,10 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
     bpf_map* map = map_named(env, object, text(wish, "name").c_str());
     if (!wish.Get("create").ToBoolean()) {
       check(env, bpf_map__set_autocreate(map, false), "cannot leave a map out");
+      continue;
+    }
+    if (wish.Get("sharedWith").IsNumber()) {
+      share_map(env, map, number(wish, "sharedWith"));
       continue;
     }
     if (number(wish, "keySize") != 0) check(env, bpf_map__set_key_size(map, number(wish, "keySize")), "key size");
@@ -339,6 +343,13 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   }
   hooks_.emplace(number(spec, "id"), std::move(hook));
   return env.Undefined();
+}
+
+void Session::share_map(Napi::Env env, bpf_map* map, uint32_t id) {
+  const auto owner = hooks_.find(id);
+  if (owner == hooks_.end()) throw make_error(env, "NO_SUCH_MAP", "there is no hook to share a map with");
+  bpf_map* shared = map_named(env, owner->second.object.get(), bpf_map__name(map));
+  check(env, bpf_map__reuse_fd(map, bpf_map__fd(shared)), "cannot share a map");
 }
 
 Napi::Value Session::remove_hook(const Napi::CallbackInfo& info) {

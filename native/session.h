@@ -41,6 +41,7 @@ class Session : public Napi::ObjectWrap<Session> {
   uint32_t scan_once(Napi::Env env);
   void scan_until_still(Napi::Env env);
   void clear_unseen(Napi::Env env, const process_sets& sets);
+  void share_map(Napi::Env env, bpf_map* map, uint32_t id);
   void close_all();
   static void on_env_exit(void* self);
 

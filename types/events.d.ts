@@ -130,7 +130,7 @@ interface HookEvent extends ProcessEvent {
   readonly action: PerformedAction['action'];
   /** What the selector did, or would have done, in the order of the policy. */
   readonly actions: readonly PerformedAction[];
-  /** Of a selector that signals processes or overrides functions: the mode that its policy was in. */
+  /** Of a selector that signals processes, overrides functions or notifies enforcers: the mode that its policy was in. */
   readonly policyMode?: 'enforce' | 'monitor';
   /** Events like this one that its rate limit has held back since the last one. */
   readonly suppressed: number;
@@ -147,11 +147,19 @@ export type PerformedAction =
   | { readonly action: 'post' }
   | { readonly action: 'signal' | 'sigkill'; readonly signal: number; readonly outcome: ActionOutcome }
   /** `value`: what the function returned instead of running. */
-  | { readonly action: 'override'; readonly value: number; readonly outcome: ActionOutcome };
+  | { readonly action: 'override'; readonly value: number; readonly outcome: ActionOutcome }
+  /** `signal`, `value`: what an enforcer sends, and the function returns, when the thread comes to one of the policy's enforcers. */
+  | {
+      readonly action: 'notifyEnforcer';
+      readonly signal?: number;
+      readonly value?: number;
+      readonly outcome: ActionOutcome;
+    }
+  | { readonly action: 'cleanupEnforcerNotification' };
 
 /**
  * `monitored`: the policy is in monitor mode. `protected`: the process is the tracer, one that it descends from, or pid 1.
- * `failed`: the kernel did not send the signal.
+ * `failed`: the kernel did not send the signal, or had no room for the notification.
  */
 export type ActionOutcome = 'done' | 'monitored' | 'protected' | 'failed';
 

@@ -99,6 +99,8 @@ export interface PolicyExplanation {
   /** What stands in the way of loading it, in this version; empty when it can be loaded. */
   readonly unsupported: readonly string[];
   readonly hooks: readonly HookExplanation[];
+  /** Functions at which the policy's notifications are carried out. */
+  readonly enforcers: readonly string[];
   /** Bytes of all tables, about; 0 when it cannot be loaded. */
   readonly tableBytes: number;
   /** The compiler's output, when it can be loaded. */
@@ -161,25 +163,34 @@ export type PolicyMode = 'enforce' | 'monitor';
 /** What a selector that has matched does. */
 export interface SelectorActions {
   /** As the policy lists them; never empty. */
-  readonly order: readonly ('post' | 'noPost' | 'signal' | 'sigkill' | 'override')[];
+  readonly order: readonly (
+    'post' | 'noPost' | 'signal' | 'sigkill' | 'override' | 'notifyEnforcer' | 'cleanupEnforcerNotification'
+  )[];
   /** Number of the signal. */
   readonly signal?: number;
   /** What the function returns instead of running. */
   readonly override?: number;
+  /** What the policy's enforcers are told to do. */
+  readonly notify?: { readonly signal?: number; readonly override?: number };
   readonly rateLimit?: { readonly scope: 'thread' | 'process' | 'global'; readonly seconds: number };
   readonly kernelStack?: true;
   readonly userStack?: true;
 }
 
 export interface HookImage {
-  /** `kprobe` takes a trampoline where the kernel has it; `fentry` nothing else. */
-  readonly kind: 'kprobe' | 'fentry' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'usdt';
+  /**
+   * `kprobe` takes a trampoline where the kernel has it; `fentry` nothing else. `enforcer`: a function that notifications are
+   * carried out at; it tells nothing, and comes before the hooks that notify it.
+   */
+  readonly kind: 'kprobe' | 'fentry' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'usdt' | 'enforcer';
   /**
    * As written in the policy: the function or LSM hook; of a tracepoint SUBSYSTEM/EVENT; of a uprobe the symbol, or the offset
    * or address as 0x…; of a static probe PROVIDER:NAME.
    */
   readonly call: string;
   readonly syscall: boolean;
+  /** Of an enforcer: a notification may ask to override the function. */
+  readonly mayOverride?: true;
   /** Of a tracepoint, raw or not. */
   readonly tracepoint?: { readonly subsystem: string; readonly event: string };
   /** Of a uprobe. */

@@ -78,6 +78,8 @@ export interface NativeHookSpec {
 export interface NativeMapSpec {
   readonly name: string;
   readonly create: boolean;
+  /** Id of a hook whose map of this name it is. */
+  readonly sharedWith?: number;
   /** Bytes; 0 as the program says. */
   readonly keySize: number;
   /** Bytes cut from the end of each value. */

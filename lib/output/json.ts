@@ -63,6 +63,8 @@ const ACTIONS: Readonly<Record<ProcessKprobeEvent['action'], string>> = {
   signal: 'KPROBE_ACTION_SIGNAL',
   sigkill: 'KPROBE_ACTION_SIGKILL',
   override: 'KPROBE_ACTION_OVERRIDE',
+  notifyEnforcer: 'KPROBE_ACTION_NOTIFYENFORCER',
+  cleanupEnforcerNotification: 'KPROBE_ACTION_CLEANUPENFORCERNOTIFICATION',
 };
 
 function kprobePart(event: ProcessKprobeEvent): string {

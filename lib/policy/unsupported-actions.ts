@@ -4,12 +4,21 @@ import type { ActionData } from './model.js';
 import type { Add } from './unsupported.js';
 import type { ActionName, HookKind } from './vocabulary.js';
 
-const LOADABLE: readonly ActionName[] = ['Post', 'NoPost', 'Signal', 'Sigkill', 'Override'];
+const LOADABLE: readonly ActionName[] = [
+  'Post',
+  'NoPost',
+  'Signal',
+  'Sigkill',
+  'Override',
+  'NotifyEnforcer',
+  'CleanupEnforcerNotification',
+];
 /** The kernel side keeps one signal, one value and one way to post for each selector. */
 const ONCE: Partial<Record<ActionName, string>> = {
   Signal: 'signal',
   Sigkill: 'signal',
   Override: 'Override',
+  NotifyEnforcer: 'NotifyEnforcer',
   Post: 'Post',
 };
 

@@ -46,8 +46,6 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
       'loader events are not reported yet',
       'use a kprobe on security_mmap_file',
     );
-  if ((spec.enforcers ?? []).length > 0)
-    add('UNSUPPORTED_ENFORCER', spec, 'enforcers', 'enforcers cannot be loaded yet', 'observe the calls by kprobes');
   for (const list of spec.lists ?? []) {
     if (list.type === undefined || list.type === 'syscalls') continue;
     add(

@@ -2,15 +2,16 @@
 import { KernelError } from '../errors.js';
 import type { NativeError } from '../native/binding.js';
 import type { HookImage } from '../policy/image.js';
-import { missingReason } from '../preflight.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { HookStatus } from '../../types/tracer.js';
 import { valuesOf } from '../wire/context.js';
 import { overrides } from '../wire/actions.js';
 import { isLate } from '../wire/reads.js';
 import { attachElsewhere } from './attach-elsewhere.js';
+import { attachEnforcer } from './enforcers.js';
 import {
   hookPlace,
+  kernelName,
   loadHook,
   placesOf,
   toKernelError,
@@ -18,15 +19,9 @@ import {
   type Attached,
   type HookPlaces,
 } from './load.js';
+import { noMechanism, wayOf, type Mechanism, type Prototype } from './mechanisms.js';
 import { checkOverride, overrideRefused } from './overrides.js';
 import { isRegister, placeOf } from './values.js';
-
-interface Prototype {
-  readonly params: number;
-  readonly returns: boolean;
-}
-
-type Mechanism = 'fentry' | 'kprobe';
 
 /** Returns undefined when the function is not there and the policy allows that. */
 export function attachHook(
@@ -36,6 +31,7 @@ export function attachHook(
   context: AttachContext,
   kernel: KernelInfo,
 ): Attached | undefined {
+  if (hook.kind === 'enforcer') return attachEnforcer(hook, id, context);
   if (hook.kind === 'kprobe' || hook.kind === 'fentry') return attachFunction(hook, id, processBits, context, kernel);
   return attachElsewhere(hook, id, processBits, context, kernel);
 }
@@ -60,7 +56,7 @@ function attachFunction(
       return attachBy(mechanism, hook, id, functionName, prototype, processBits, places, context);
     } catch (error) {
       failure ??=
-        overrideRefused(error as NativeError, hook) ??
+        overrideRefused(error as NativeError, hook, context.binding) ??
         toKernelError(error as NativeError, hook, `the function ${functionName}`);
     }
   }
@@ -68,12 +64,6 @@ function attachFunction(
     return undefined;
   }
   throw failure ?? noMechanism(hook, functionName, prototype, context);
-}
-
-/** The function behind a system call has its architecture in its name. */
-function kernelName(hook: HookImage): string {
-  const prefix = process.arch === 'arm64' ? '__arm64_' : '__x64_';
-  return hook.syscall && !hook.call.startsWith('__') ? prefix + hook.call : hook.call;
 }
 
 function checkPrototype(hook: HookImage, functionName: string, prototype: Prototype | null): void {
@@ -102,11 +92,6 @@ function readsReturn(hook: HookImage): boolean {
   return hook.returnArg !== undefined || valuesOf(hook).some((value) => isLate(value) && value.returnCopy !== true);
 }
 
-/** `fentries` are what they say, however the tracer was opened. */
-function wayOf(hook: HookImage, { attach }: AttachContext): AttachContext['attach'] {
-  return hook.kind === 'fentry' ? 'fentry' : attach;
-}
-
 function mechanisms(hook: HookImage, context: AttachContext, prototype: Prototype | null): Mechanism[] {
   const { features } = context;
   const attach = wayOf(hook, context);
@@ -124,31 +109,6 @@ function mechanisms(hook: HookImage, context: AttachContext, prototype: Prototyp
   }
   if (attach !== 'fentry' && features.kprobe === '') result.push('kprobe');
   return result;
-}
-
-function noMechanism(
-  hook: HookImage,
-  functionName: string,
-  prototype: Prototype | null,
-  context: AttachContext,
-): KernelError {
-  const { features } = context;
-  const attach = wayOf(hook, context);
-  const wanted: readonly Mechanism[] = attach === 'auto' ? ['fentry', 'kprobe'] : [attach];
-  const available = wanted.some((name) => features[name] === '');
-  if (available && prototype === null) {
-    return new KernelError(
-      'HOOK_NOT_FOUND',
-      `${hookPlace(hook)}: this kernel's BTF has no function ${functionName}`,
-      'check the name, and whether the compiler inlined it; `ignore: {callNotFound: true}` makes the hook optional',
-    );
-  }
-  const why = wanted.map((name) => `${name} (${missingReason(name, features[name])})`).join(' and ');
-  return new KernelError(
-    'NO_ATTACH_MECHANISM',
-    `${hookPlace(hook)}: ${functionName} cannot be attached: the kernel or the privileges do not allow ${why}`,
-    '`polytrace preflight` tells what is missing',
-  );
 }
 
 /** Functions of the LSM layer only look at what they are given: one program at the return sees it as the entry would. */

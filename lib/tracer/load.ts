@@ -25,6 +25,8 @@ export interface AttachContext {
   readonly attach: 'auto' | 'fentry' | 'kprobe';
   readonly selfTgid: number;
   readonly countHits: boolean;
+  /** Of the policy that is being loaded: the id of the first of its enforcers. */
+  readonly enforcer?: number | undefined;
 }
 
 export interface Attached {
@@ -92,6 +94,7 @@ export function loadHook(
     countHits: context.countHits,
     pair: attachment.entry && attachment.return,
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
+    enforcer: context.enforcer,
     ...own,
     ...places,
   });
@@ -103,6 +106,12 @@ export function loadHook(
     code: encoded.code,
     maps: encoded.maps,
   });
+}
+
+/** The function behind a system call has its architecture in its name. */
+export function kernelName(hook: HookImage): string {
+  const prefix = process.arch === 'arm64' ? '__arm64_' : '__x64_';
+  return hook.syscall && !hook.call.startsWith('__') ? prefix + hook.call : hook.call;
 }
 
 export function hookPlace({ position }: HookImage): string {

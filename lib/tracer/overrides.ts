@@ -1,12 +1,13 @@
 /** Where a function can be overridden: what the kernel says of it, and what can be known before it is asked. */
 import { KernelError } from '../errors.js';
-import type { NativeError } from '../native/binding.js';
+import type { NativeBinding, NativeError } from '../native/binding.js';
 import { kernelDetail } from '../native/binding.js';
 import type { HookImage } from '../policy/image.js';
 import { matchesLate, overrides } from '../wire/actions.js';
 
 const POSSIBLE =
-  'possible for system calls, for functions called security_…, and for those in /sys/kernel/debug/error_injection/list';
+  'possible for functions called security_…, and with CONFIG_FUNCTION_ERROR_INJECTION (a kprobe: and CONFIG_BPF_KPROBE_OVERRIDE) ' +
+  'for system calls and the others in /sys/kernel/debug/error_injection/list';
 
 /** Throws KernelError OVERRIDE_NOT_POSSIBLE or OVERRIDE_ZERO. `returns`: the hook reads what the function returns. */
 export function checkOverride(hook: HookImage, mechanism: 'fentry' | 'kprobe', returns: boolean): void {
@@ -38,11 +39,31 @@ export function checkOverride(hook: HookImage, mechanism: 'fentry' | 'kprobe', r
 }
 
 /** The kernel's own refusal, when that is what it is. */
-export function overrideRefused(error: NativeError, hook: HookImage): KernelError | undefined {
-  if (!overrides(hook) || error.errno !== 'EINVAL') return undefined;
-  const isRefused = error.code === 'HOOK_ATTACH' || /not modifiable|bpf_override_return/.test(error.log ?? '');
+export function overrideRefused(
+  error: NativeError,
+  hook: HookImage,
+  binding: Pick<NativeBinding, 'kernelFunction'>,
+): KernelError | undefined {
+  if (!overrides(hook) && hook.mayOverride !== true) return undefined;
+  const isRefused =
+    (error.errno === 'EINVAL' && error.code === 'HOOK_ATTACH') ||
+    /not modifiable|bpf_override_return|cannot use helper|unknown func/.test(error.log ?? '');
   if (!isRefused) return undefined;
-  return refusal(hook, 'OVERRIDE_NOT_POSSIBLE', 'this kernel does not allow it', POSSIBLE, kernelDetail(error));
+  return refusal(hook, 'OVERRIDE_NOT_POSSIBLE', whyNot(binding), POSSIBLE, kernelDetail(error));
+}
+
+/** The kernel has these functions only with the options. */
+const OPTIONS = {
+  within_error_injection_list: 'CONFIG_FUNCTION_ERROR_INJECTION',
+  bpf_override_return: 'CONFIG_BPF_KPROBE_OVERRIDE',
+} as const;
+
+function whyNot(binding: Pick<NativeBinding, 'kernelFunction'>): string {
+  const missing = Object.entries(OPTIONS).flatMap(([name, option]) =>
+    binding.kernelFunction(name) === null ? [option] : [],
+  );
+  if (missing.length === 0) return 'it is none of the functions that this kernel allows that for';
+  return `this kernel is built without ${missing.join(' and ')}`;
 }
 
 function refusal(hook: HookImage, code: string, why: string, hint: string, detail = {}): KernelError {

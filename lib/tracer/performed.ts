@@ -1,6 +1,7 @@
 /** What a hook's event says of what its selector did, beside posting it. */
 import type { PerformedAction } from '../../types/events.js';
 import type { SelectorActions } from '../policy/image.js';
+import { acts } from '../wire/actions.js';
 import { EventFlag, EventHeader } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 
@@ -25,9 +26,18 @@ export function performedActions(
         return [{ action: name, signal: actions.signal ?? 0, outcome: outcomeOf(flags, EventFlag.EVENT_SIGNALLED) }];
       case 'override':
         return [{ action: name, value: actions.override ?? 0, outcome: outcomeOf(flags, EventFlag.EVENT_OVERRIDDEN) }];
+      case 'notifyEnforcer':
+        return [{ action: name, ...notified(actions), outcome: outcomeOf(flags, EventFlag.EVENT_NOTIFIED) }];
+      case 'cleanupEnforcerNotification':
+        return [{ action: name }];
     }
   });
   return performed.some(({ action }) => action === 'post') ? performed : [...performed, ...POST];
+}
+
+function notified({ notify }: SelectorActions): { readonly signal?: number; readonly value?: number } {
+  const { signal, override } = notify ?? {};
+  return { ...(signal === undefined ? {} : { signal }), ...(override === undefined ? {} : { value: override }) };
 }
 
 function outcomeOf(flags: number, done: number): 'done' | 'monitored' | 'protected' | 'failed' {
@@ -41,12 +51,12 @@ export function mainAction(actions: readonly PerformedAction[]): PerformedAction
   return actions.findLast((each) => 'outcome' in each && each.outcome === 'done')?.action ?? 'post';
 }
 
-/** Of a selector that acts on processes or functions. */
+/** Of a selector that acts on processes or functions, itself or by enforcers. */
 export function policyModeOf(
   slab: Slab,
   at: number,
   actions: SelectorActions | undefined,
 ): 'enforce' | 'monitor' | undefined {
-  if (actions?.signal === undefined && actions?.override === undefined) return undefined;
+  if (actions === undefined || !acts(actions)) return undefined;
   return (slab.u16(at + EventHeader.flags) & EventFlag.EVENT_MONITORED) !== 0 ? 'monitor' : 'enforce';
 }

@@ -173,8 +173,10 @@ export class PolicySet {
     try {
       if (image.hooks.some((hook) => hook.changes.length > 0)) this.#context.session.keepState();
       if (isEnforcing(image)) this.#protect();
+      let enforcer: number | undefined;
       for (const hook of image.hooks) {
         const id = this.#freeId();
+        if (hook.kind === 'enforcer') enforcer ??= id;
         const countedBefore = this.#context.session.hookCounts(id);
         this.#context.session.setEnforces(id, mode === 'enforce');
         // before it is attached: its first event may come at once
@@ -182,7 +184,7 @@ export class PolicySet {
         const tally = newTally();
         const loaded = { id, policyName: image.name, functionName: hook.call, image: hook, stackAddresses, tally };
         this.#hooks.set(id, loaded);
-        const attached = this.#attach(hook, id, processBits, kernel);
+        const attached = this.#attach(hook, id, processBits, kernel, enforcer);
         if (attached === undefined) {
           skipped.push(hook.call);
           continue;
@@ -209,10 +211,11 @@ export class PolicySet {
     id: number,
     processBits: readonly number[],
     kernel: KernelInfo,
+    enforcer: number | undefined,
   ): ReturnType<typeof attachHook> {
     let attached: ReturnType<typeof attachHook>;
     try {
-      attached = attachHook(hook, id, processBits, this.#context, kernel);
+      attached = attachHook(hook, id, processBits, { ...this.#context, enforcer }, kernel);
     } finally {
       if (attached === undefined) this.#retire(id);
     }

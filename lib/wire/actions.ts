@@ -1,7 +1,15 @@
 /** What selectors do when they have matched, as the kernel side has it. Pure. */
 import type { HookImage, SelectorActions } from '../policy/image.js';
 import { isReturnSlot, valuesOf } from './context.js';
-import { HasActions, HookConfig, RateScope, SelectorActions as Layout, StackKind } from './layout.gen.js';
+import {
+  EnforcerConfig,
+  HasActions,
+  HookConfig,
+  NotifyKind,
+  RateScope,
+  SelectorActions as Layout,
+  StackKind,
+} from './layout.gen.js';
 import { isFiltered } from './objects.js';
 import { isLate } from './reads.js';
 
@@ -18,11 +26,27 @@ const SCOPES = {
 
 /** Whether a selector does more to the process than telling about it. */
 export function enforces(hook: HookImage): boolean {
-  return (hook.actions ?? []).some(({ signal, override }) => signal !== undefined || override !== undefined);
+  return (hook.actions ?? []).some(acts);
+}
+
+export function acts({ signal, override, notify }: SelectorActions): boolean {
+  return signal !== undefined || override !== undefined || notify !== undefined;
 }
 
 export function overrides(hook: HookImage): boolean {
   return (hook.actions ?? []).some(({ override }) => override !== undefined);
+}
+
+/** Whether it has to do with enforcers. */
+export function hasNotifications(hook: HookImage): boolean {
+  return (hook.actions ?? []).some((actions) => notifyBits(actions) !== 0);
+}
+
+function notifyBits({ notify, order }: SelectorActions): number {
+  const tells = notify === undefined ? 0 : NotifyKind.NOTIFY_ENFORCER;
+  const overrides = notify?.override === undefined ? 0 : NotifyKind.NOTIFY_OVERRIDES;
+  const cleans = order.includes('cleanupEnforcerNotification') ? NotifyKind.NOTIFY_CLEANUP : 0;
+  return tells | overrides | cleans;
 }
 
 export function limitsRate(hook: HookImage): boolean {
@@ -47,19 +71,33 @@ export function encodeActions(view: DataView, hook: HookImage, pair: boolean): v
   const { actions } = hook;
   if (actions === undefined) return;
   const override = overrides(hook) ? HasActions.ACTIONS_OVERRIDE : 0;
-  view.setUint8(HookConfig.hasActions, HasActions.ACTIONS_ANY | override);
+  const notify = hasNotifications(hook) ? HasActions.ACTIONS_NOTIFY : 0;
+  view.setUint8(HookConfig.hasActions, HasActions.ACTIONS_ANY | override | notify);
   view.setUint8(HookConfig.actsLate, Number(pair && matchesLate(hook)));
   actions.forEach((selector, i) => encodeSelector(view, HookConfig.actions + i * HookConfig.actionsStride, selector));
 }
 
+/** The bytes of struct enforcer_config. */
+export function encodeEnforcer(id: number, overrides: boolean, countHits: boolean): Uint8Array {
+  const bytes = new Uint8Array(EnforcerConfig.sizeof);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(EnforcerConfig.hook, id, true);
+  view.setUint8(EnforcerConfig.overrides, Number(overrides));
+  view.setUint8(EnforcerConfig.countsHits, Number(countHits));
+  return bytes;
+}
+
 function encodeSelector(view: DataView, at: number, selector: SelectorActions): void {
-  const { order, signal, override, rateLimit, kernelStack, userStack } = selector;
+  const { order, signal, override, notify, rateLimit, kernelStack, userStack } = selector;
   const stacks = (kernelStack ? StackKind.STACK_KERNEL : 0) | (userStack ? StackKind.STACK_USER : 0);
   view.setUint8(at + Layout.noPost, Number(order.includes('noPost')));
   view.setUint8(at + Layout.signal, signal ?? 0);
   view.setUint8(at + Layout.overrides, Number(override !== undefined));
   view.setUint8(at + Layout.stacks, stacks);
   view.setInt32(at + Layout.overrideValue, override ?? 0, true);
+  view.setUint8(at + Layout.notify, notifyBits(selector));
+  view.setUint8(at + Layout.notifySignal, notify?.signal ?? 0);
+  view.setInt32(at + Layout.notifyError, notify?.override ?? 0, true);
   if (rateLimit === undefined) return;
   view.setUint32(at + Layout.rateScope, SCOPES[rateLimit.scope], true);
   view.setBigUint64(at + Layout.rateInterval, BigInt(rateLimit.seconds) * 1_000_000_000n, true);

@@ -14,6 +14,8 @@ export interface EncodeContext {
   readonly probePlaces?: number;
   /** Bit of each of the policy's process sets. */
   readonly processBits: readonly number[];
+  /** Of a policy with enforcers: the id of the first of them. */
+  readonly enforcer?: number | undefined;
   /** Kernel allocates map entries on demand safely (BPF memory allocator). */
   readonly onDemand: boolean;
   /** Every call is counted. */

@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = 'fe215a7455cb0df8';
+export const LAYOUT_HASH = '8f000dbc671a1f27';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -59,6 +59,7 @@ export const EventFlag = {
   EVENT_SIGNAL_FAILED: 16,
   EVENT_OVERRIDDEN: 32,
   EVENT_PROTECTED: 64,
+  EVENT_NOTIFIED: 128,
 } as const;
 
 /** struct process_key */
@@ -563,9 +564,16 @@ export const StackKind = {
   STACK_USER: 2,
 } as const;
 
+/** enum notify_kind */
+export const NotifyKind = {
+  NOTIFY_ENFORCER: 1,
+  NOTIFY_OVERRIDES: 2,
+  NOTIFY_CLEANUP: 4,
+} as const;
+
 /** struct selector_actions */
 export const SelectorActions = {
-  sizeof: 24,
+  sizeof: 32,
   noPost: 0,
   signal: 1,
   overrides: 2,
@@ -573,6 +581,12 @@ export const SelectorActions = {
   overrideValue: 4,
   rateScope: 8,
   rateInterval: 16,
+  notify: 24,
+  notifySignal: 25,
+  pad2: 26,
+  pad2Stride: 1,
+  pad2Length: 2,
+  notifyError: 28,
 } as const;
 
 /** struct rate_key */
@@ -597,11 +611,12 @@ export const Rate = {
 export const HasActions = {
   ACTIONS_ANY: 1,
   ACTIONS_OVERRIDE: 2,
+  ACTIONS_NOTIFY: 4,
 } as const;
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 14184,
+  sizeof: 14696,
   hook: 0,
   selfTgid: 4,
   selectors: 8,
@@ -638,8 +653,16 @@ export const HookConfig = {
   changesStride: 32,
   changesLength: 16,
   actions: 12648,
-  actionsStride: 24,
+  actionsStride: 32,
   actionsLength: 64,
+} as const;
+
+/** struct enforcer_config */
+export const EnforcerConfig = {
+  sizeof: 8,
+  hook: 0,
+  overrides: 4,
+  countsHits: 5,
 } as const;
 
 /** struct trie_key */

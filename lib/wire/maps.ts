@@ -1,6 +1,6 @@
 /** The maps of a hook: which it needs, how large, and what is in them. Pure. */
 import type { HookImage, TextTable } from '../policy/image.js';
-import { limitsRate } from './actions.js';
+import { hasNotifications, limitsRate } from './actions.js';
 import { valuesOf, type EncodeContext } from './context.js';
 import { longest, type HookAutomaton } from './objects.js';
 import {
@@ -17,6 +17,8 @@ import {
 export interface EncodedMap {
   readonly name: string;
   readonly create: boolean;
+  /** Id of a hook whose map of this name it is. */
+  readonly sharedWith?: number;
   readonly keySize: number;
   /** Bytes cut from the end of each value. */
   readonly trim: number;
@@ -33,7 +35,14 @@ const PENDING_PREALLOCATED = 512;
 /** Files that the kernel side finds by their path, and knows by their inode from then on. */
 const LEARNED_INODES = 4096;
 const NO_ENTRIES = new Uint8Array(0);
-const PLAIN = { create: true, keySize: 0, trim: 0, maxEntries: 0, flags: 0, entries: NO_ENTRIES };
+const PLAIN: Omit<EncodedMap, 'name'> = {
+  create: true,
+  keySize: 0,
+  trim: 0,
+  maxEntries: 0,
+  flags: 0,
+  entries: NO_ENTRIES,
+};
 
 export function encodeMaps(
   hook: HookImage,
@@ -52,6 +61,7 @@ export function encodeMaps(
     sized('addresses', countEntries(net) + countEntries(destinations), { entries: addressEntries(net, destinations) }),
     inodeMap(hook, context),
     { ...PLAIN, name: 'rates', create: limitsRate(hook) },
+    hasNotifications(hook) ? notifications(context.enforcer) : { ...PLAIN, name: 'notifications', create: false },
     // always there: kernels before 6.7 look at the function that uses it even where nothing calls that
     { ...PLAIN, name: 'automaton', maxEntries: automaton.states, entries: automaton.entries },
     {
@@ -65,6 +75,11 @@ export function encodeMaps(
     // libbpf's own: where the arguments are, for each place
     ...(hook.kind === 'usdt' ? [{ ...PLAIN, name: '__bpf_usdt_specs', maxEntries: context.probePlaces ?? 0 }] : []),
   ];
+}
+
+/** `enforcer`: another hook of the policy that has the map already. */
+export function notifications(enforcer: number | undefined): EncodedMap {
+  return { ...PLAIN, name: 'notifications', ...(enforcer === undefined ? {} : { sharedWith: enforcer }) };
 }
 
 function textMaps(hook: HookImage): EncodedMap[] {

@@ -216,6 +216,16 @@ static void do_forkread(char **arg)
 	wait(0);
 }
 
+/* dup: the status says how that went; what is printed, that it came back */
+static void do_dup(char **arg)
+{
+	int fd = dup(0), status = fd < 0 ? errno : 0;
+
+	(void)arg;
+	puts("returned");
+	exit(status);
+}
+
 static const struct {
 	const char *name;
 	int args;
@@ -228,6 +238,7 @@ static const struct {
 	{ "lseek", 3, do_lseek },	  { "seekfile", 1, do_seekfile },   { "openat", 1, do_openat },
 	{ "openlong", 1, do_openlong },	  { "unlink", 1, do_unlink },	    { "two", 2, do_two },
 	{ "wait", 1, do_wait },		  { "forkread", 1, do_forkread },
+	{ "dup", 0, do_dup },
 };
 
 int main(int count, char **arg)

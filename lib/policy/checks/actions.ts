@@ -80,6 +80,7 @@ function warnUnused(hook: Hook, action: ActionData, report: Report): void {
 function checkArguments(action: ActionData, report: Report): void {
   const { places } = report;
   const { argSig, rateLimit, rateLimitScope } = action;
+  if (action.action === 'NotifyEnforcer') checkNotification(action, report);
   if (argSig !== undefined && (argSig < 1 || argSig > 64)) {
     report.add(
       'SIGNAL_INVALID',
@@ -106,9 +107,31 @@ function checkArguments(action: ActionData, report: Report): void {
   }
 }
 
+/** An error of 0 is none, as in Tetragon. */
+function checkNotification(action: ActionData, report: Report): void {
+  const { places } = report;
+  if (action.argError === 0 && !places.has(action, 'argSig')) {
+    report.add(
+      'ACTION_ARGUMENT_MISSING',
+      places.value(action, 'action'),
+      'NotifyEnforcer with an argError of 0 overrides nothing, and has no argSig',
+      'add argSig, or another argError',
+    );
+  }
+  if (places.has(action, 'argIndex')) {
+    report.add(
+      'ACTION_ARGUMENT_UNUSED',
+      places.key(action, 'argIndex'),
+      'argIndex has no effect: the event of the notification has every argument',
+      'remove it',
+    );
+  }
+}
+
 function checkEnforcer(policy: PolicyData, action: ActionData, report: Report): void {
   if (action.action !== 'NotifyEnforcer' && action.action !== 'CleanupEnforcerNotification') return;
-  if (policy.spec !== undefined && report.places.has(policy.spec, 'enforcers')) return;
+  const { spec } = policy;
+  if (spec !== undefined && report.places.has(spec, 'enforcers') && spec.enforcers?.length !== 0) return;
   report.add(
     'ENFORCER_MISSING',
     report.places.value(action, 'action'),

@@ -8,6 +8,8 @@ const NAMES = {
   Signal: 'signal',
   Sigkill: 'sigkill',
   Override: 'override',
+  NotifyEnforcer: 'notifyEnforcer',
+  CleanupEnforcerNotification: 'cleanupEnforcerNotification',
 } as const;
 
 const SIGKILL = 9;
@@ -24,15 +26,25 @@ function actionsOf(actions: readonly ActionData[]): SelectorActions {
   const post = actions.find(({ action }) => action === 'Post');
   const signal = signalOf(actions);
   const override = actions.find(({ action }) => action === 'Override')?.argError;
+  const notify = notificationOf(actions);
   const rateLimit = post === undefined ? undefined : rateLimitOf(post);
   return {
     order: named.length === 0 ? ['post'] : named.map((name) => NAMES[name as keyof typeof NAMES]),
     ...(signal === undefined ? {} : { signal }),
     ...(override === undefined ? {} : { override }),
+    ...(notify === undefined ? {} : { notify }),
     ...(rateLimit === undefined ? {} : { rateLimit }),
     ...(post?.kernelStackTrace === true ? { kernelStack: true as const } : {}),
     ...(post?.userStackTrace === true ? { userStack: true as const } : {}),
   };
+}
+
+/** An error of 0 is none: the function runs. */
+function notificationOf(actions: readonly ActionData[]): SelectorActions['notify'] {
+  const told = actions.find(({ action }) => action === 'NotifyEnforcer');
+  if (told === undefined) return undefined;
+  const { argSig, argError = 0 } = told;
+  return { ...(argSig === undefined ? {} : { signal: argSig }), ...(argError === 0 ? {} : { override: argError }) };
 }
 
 function signalOf(actions: readonly ActionData[]): number | undefined {

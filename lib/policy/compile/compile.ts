@@ -8,6 +8,7 @@ import type { Analysis } from '../policy.js';
 import type { Report } from '../report.js';
 import { modeOf, selectorActions } from './actions.js';
 import { celSteps } from './cel.js';
+import { enforcersOf } from './enforcers.js';
 import { clauseOf, type Clause, type Context } from './filters.js';
 import { changeTests, processGroups } from './process.js';
 import { ProcessSets } from './sets.js';
@@ -20,7 +21,8 @@ export function compile(analysis: Analysis, report: Report, architecture: Archit
   const { data, hooks } = analysis;
   const sets = new ProcessSets();
   const context: Context = { policy: data, architecture, report };
-  const images = hooks.flatMap((hook) => compileHook(analysis, hook, sets, context));
+  // enforcers first: nothing is decided before there is somebody to carry it out
+  const images = [...enforcersOf(analysis), ...hooks.flatMap((hook) => compileHook(analysis, hook, sets, context))];
   const { metadata } = data;
   const mode = modeOf(data);
   const whole = report.places.value(data, 'spec');

@@ -7,6 +7,7 @@ import type { ArgData, Hook, SelectorData, ValueFilter } from '../model.js';
 import type { Analysis } from '../policy.js';
 import { ARG_TYPES, type TypeFacts } from '../vocabulary.js';
 import type { HookExplanation, PolicyExplanation, SelectorExplanation } from '../../../types/policy.js';
+import { enforcersOf } from '../compile/enforcers.js';
 import { targetsOf } from '../compile/targets.js';
 import { costOf } from './cost.js';
 import {
@@ -29,7 +30,7 @@ export function explain(
   kernel?: KernelInfo,
 ): PolicyExplanation {
   const { data, hooks } = analysis;
-  const images = [...(image?.hooks ?? [])];
+  const images = (image?.hooks ?? []).filter(({ kind }) => kind !== 'enforcer');
   const explained = hooks.map((hook) => {
     // Several functions have become a hook for each; they are alike.
     const own = images.splice(0, image === undefined ? 0 : targetsOf(data, hook).length);
@@ -41,6 +42,7 @@ export function explain(
     file: analysis.file,
     unsupported,
     hooks: explained,
+    enforcers: enforcersOf(analysis).map(({ call }) => call),
     tableBytes: (image?.hooks ?? []).reduce((sum, hook) => sum + costOf(hook).tableBytes, 0),
     ...(image === undefined ? {} : { image }),
   };

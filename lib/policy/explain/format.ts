@@ -1,10 +1,12 @@
 /** An explanation as text for people. */
 import type { HookCost, HookExplanation, PolicyExplanation } from '../../../types/policy.js';
+import { listValues } from './words.js';
 
 export function formatExplanation(explanation: PolicyExplanation): string {
-  const { name, namespace, hooks, unsupported, tableBytes } = explanation;
+  const { name, namespace, hooks, enforcers, unsupported, tableBytes } = explanation;
   const lines = [`policy ${name}${namespace === undefined ? '' : `, for the pods of namespace ${namespace}`}`];
   for (const hook of hooks) lines.push('', ...formatHook(hook));
+  if (enforcers.length > 0) lines.push('', `enforcers: ${listValues(enforcers)}`);
   if (unsupported.length > 0) {
     lines.push('', 'It cannot be loaded yet:', ...unsupported.map((reason) => `  ${reason}`));
   } else {

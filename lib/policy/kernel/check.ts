@@ -1,4 +1,5 @@
 /** Checks a policy against a kernel: what it hooks exists there, and what it reads is what it says. */
+import { overridesByEnforcers } from '../compile/enforcers.js';
 import { callsOf } from '../lists.js';
 import type { ArgData, HookData, PolicyData, Hook } from '../model.js';
 import type { FunctionInfo, KernelInfo, TracepointInfo } from '../kernel-info.js';
@@ -31,6 +32,25 @@ export function checkAgainstKernel(
         break; // of programs: see host.ts
     }
     checkSource(hook.data, kernel, report);
+  }
+  checkEnforcers(policy, hooks, kernel, report);
+}
+
+function checkEnforcers(policy: PolicyData, hooks: readonly Hook[], kernel: KernelInfo, report: Report): void {
+  const mayOverride = overridesByEnforcers(hooks);
+  for (const { calls = [] } of policy.spec?.enforcers ?? []) {
+    calls.forEach((call, i) => {
+      const span = report.places.value(calls, i);
+      for (const { name } of callsOf(policy, call, false)) {
+        const found = findSyscall(name, kernel) ?? findFunction(name, kernel);
+        if (found === undefined) {
+          report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, 'it may be inlined there, or be in a module'); // prettier-ignore
+        } else if (mayOverride && kernel.overridable(found.name) === false) {
+          const message = `${found.name} is not one of the functions that ${kernel.name} lets programs override`;
+          report.add('OVERRIDE_NOT_POSSIBLE', span, message, 'leave argError to argSig, or name a security_ function');
+        }
+      }
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 /** What selectors do, in the compiler's output and in the bytes for the kernel. */
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { SelectorActions } from '../../../lib/policy/image.js';
+import type { HookImage, SelectorActions } from '../../../lib/policy/image.js';
 import { enforces } from '../../../lib/wire/actions.js';
 import { encodeHook } from '../../../lib/wire/encode.js';
 import { HookConfig, SelectorActions as Layout } from '../../../lib/wire/layout.gen.js';
@@ -25,6 +25,28 @@ describe('policy: actions of an image', () => {
       { order: ['post'] },
     ]);
     assert.deepEqual(compiled('{action: Sigkill}')?.[0], { order: ['sigkill'], signal: 9 });
+  });
+
+  it('enforcers are hooks that come first, each function once', () => {
+    const text = (error: number): string =>
+      policy(
+        `lists: [{name: dups, type: syscalls, values: [sys_dup, __ia32_sys_dup]}]\nenforcers: [{calls: ["list:dups", security_file_open, sys_dup]}]\nkprobes: [{call: f, syscall: false, selectors: [{matchActions: [{action: NotifyEnforcer, argSig: 9, argError: ${error}}]}]}]`,
+      );
+    const { hooks } = compilePolicy(text(-1));
+    assert.deepEqual(
+      hooks.map(({ kind, call, syscall, mayOverride }) => [kind, call, syscall, mayOverride]),
+      [
+        ['enforcer', 'sys_dup', true, true],
+        ['enforcer', '__ia32_sys_dup', true, true],
+        ['enforcer', 'security_file_open', false, true],
+        ['kprobe', 'f', false, undefined],
+      ],
+    );
+    assert.deepEqual(hooks[3]?.actions, [{ order: ['notifyEnforcer'], notify: { signal: 9, override: -1 } }]);
+    assert.ok(enforces(hooks[3] as HookImage) && !enforces(hooks[0] as HookImage));
+    const signals = compilePolicy(text(0)).hooks;
+    assert.deepEqual(signals[3]?.actions, [{ order: ['notifyEnforcer'], notify: { signal: 9 } }]);
+    assert.equal(signals[0]?.mayOverride, undefined);
   });
 
   for (const [text, seconds] of [

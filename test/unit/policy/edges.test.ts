@@ -24,9 +24,9 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'an enforcer of a list that is not there',
-    policy('⟦UNSUPPORTED_ENFORCER⟧enforcers: [{calls: [sys_dup, ⟦UNKNOWN_LIST⟧"list:none"]}]\nkprobes: [{call: f}]'),
+    policy('enforcers: [{calls: [sys_dup, ⟦UNKNOWN_LIST⟧"list:none"]}]\nkprobes: [{call: f}]'),
   ],
-  ['enforcers without calls', policy('⟦UNSUPPORTED_ENFORCER⟧enforcers: [⟦MISSING_FIELD⟧{}]\nkprobes: [{call: f}]')],
+  ['enforcers without calls', policy('enforcers: [⟦MISSING_FIELD⟧{}]\nkprobes: [{call: f}]')],
   [
     'a list all of whose values are broken',
     policy('lists: [{name: a, values: [⟦WRONG_TYPE⟧7]}]\nkprobes: [{call: "list:a"}]'),

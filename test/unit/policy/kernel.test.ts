@@ -117,6 +117,22 @@ const cases: readonly (readonly [string, string])[] = [
       'call: vfs_void\nsyscall: false\nselectors: [{matchActions: [{action: ⟦OVERRIDE_NOT_POSSIBLE⟧Override, argError: -1}, {action: Post}]}]',
     ),
   ],
+  [
+    'enforcers: functions that are not there',
+    policy('enforcers: [{calls: [⟦FUNCTION_UNKNOWN⟧gone, vfs_void]}]\nkprobes: [{call: vfs_void, syscall: false}]'),
+  ],
+  [
+    'enforcers that cannot override',
+    policy(
+      'enforcers: [{calls: [⟦OVERRIDE_NOT_POSSIBLE⟧vfs_void]}]\nkprobes: [{call: vfs_void, syscall: false, selectors: [{matchActions: [{action: NotifyEnforcer, argError: -1}]}]}]',
+    ),
+  ],
+  [
+    'enforcers that need not',
+    policy(
+      'enforcers: [{calls: [vfs_void]}]\nkprobes: [{call: vfs_void, syscall: false, selectors: [{matchActions: [{action: NotifyEnforcer, argSig: 9}]}]}]',
+    ),
+  ],
   // Members
   ['members through pointers', resolve('mm.owner.real_parent.comm')],
   ['an element of an array', resolve('mm.owner.files.fd[3].f_path.dentry.d_iname')],

@@ -273,7 +273,19 @@ const cases: readonly (readonly [string, string])[] = [
   ['a scope that is not there', act('action: Post\n  rateLimit: 5s\n  rateLimitScope: ⟦UNKNOWN_VALUE⟧user')],
   ['Post and NoPost', act('action: Post\n- action: ⟦ACTION_CONTRADICTS⟧NoPost')],
   ['Post twice', act('action: Post\n- action: ⟦ACTION_CONTRADICTS⟧Post')],
-  ['an enforcer that is not there', act('⟦UNSUPPORTED_ACTION⟧action: ⟦ENFORCER_MISSING⟧NotifyEnforcer\n  argSig: 9')],
+  ['an enforcer that is not there', act('action: ⟦ENFORCER_MISSING⟧NotifyEnforcer\n  argSig: 9')],
+  [
+    'a list of enforcers without any',
+    `${act('action: ⟦ENFORCER_MISSING⟧NotifyEnforcer\n  argSig: 9')}\n  enforcers: []`,
+  ],
+  [
+    'an enforcer that has nothing to do',
+    `${act('action: ⟦ACTION_ARGUMENT_MISSING⟧NotifyEnforcer\n  argError: 0')}\n  enforcers: [{calls: [sys_dup]}]`,
+  ],
+  [
+    'an argument of the notification, of which events have all',
+    `${act('action: NotifyEnforcer\n  argError: 0\n  argSig: 9\n  ⟦ACTION_ARGUMENT_UNUSED⟧argIndex: 1')}\n  enforcers: [{calls: [sys_dup]}]`,
+  ],
   ['Sigkill alone', act('action: ⟦SIGKILL_TOO_LATE⟧Sigkill')],
   [
     'a tracked socket misspelt',

@@ -43,7 +43,6 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   ['types of static probes', policy('usdts: [{path: /bin/bash, provider: a, name: b, ⟦UNSUPPORTED_HOOK⟧btfPath: /a}]')],
   ['loader', policy('⟦UNSUPPORTED_LOADER⟧loader: true')],
-  ['enforcers', policy('⟦UNSUPPORTED_ENFORCER⟧enforcers: [{calls: [sys_dup]}]\nkprobes: [{call: f}]')],
   [
     'a generated list',
     policy('lists: [{name: a, ⟦UNSUPPORTED_LIST⟧type: generated_syscalls}]\nkprobes: [{call: "list:a"}]'),

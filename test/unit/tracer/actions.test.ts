@@ -35,6 +35,22 @@ describe('what was done', () => {
     assert.equal(policyModeOf(slab(flags), 0, BOTH), 'enforce');
   });
 
+  it('what enforcers are told', () => {
+    const notify: SelectorActions = { order: ['notifyEnforcer'], notify: { signal: 9, override: -1 } };
+    const told = performedActions(slab(EventFlag.EVENT_NOTIFIED), 0, notify);
+    assert.deepEqual(told, [{ action: 'notifyEnforcer', signal: 9, value: -1, outcome: 'done' }, { action: 'post' }]);
+    assert.equal(mainAction(told), 'notifyEnforcer');
+    assert.equal(policyModeOf(slab(0), 0, notify), 'enforce');
+    assert.deepEqual(performedActions(slab(0), 0, { order: ['notifyEnforcer'], notify: { signal: 9 } })[0], {
+      action: 'notifyEnforcer',
+      signal: 9,
+      outcome: 'failed',
+    });
+    const cleanup = performedActions(slab(0), 0, { order: ['cleanupEnforcerNotification'] });
+    assert.deepEqual(cleanup, [{ action: 'cleanupEnforcerNotification' }, { action: 'post' }]);
+    assert.equal(mainAction(cleanup), 'post');
+  });
+
   for (const [flag, outcome, mode] of [
     [EventFlag.EVENT_MONITORED, 'monitored', 'monitor'],
     [EventFlag.EVENT_PROTECTED, 'protected', 'enforce'],

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* An enforcer on a kernel function, by a BPF trampoline. */
+#include "enforcer.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+SEC("fentry")
+int hook_entry(void *ctx __attribute__((unused)))
+{
+	s32 error = 0;
+
+	obey(&error);
+	return 0;
+}
+
+/* In the place of hook_entry where a notification may override: what it returns but 0 is returned instead of running the function. */
+SEC("fmod_ret")
+long hook_override(void *ctx __attribute__((unused)))
+{
+	s32 error = 0;
+
+	return obey(&error) ? error : 0;
+}

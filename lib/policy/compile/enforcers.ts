@@ -1,0 +1,43 @@
+/** The functions at which notifications are carried out: a hook of its own for each. */
+import type { HookImage } from '../image.js';
+import { callsOf } from '../lists.js';
+import type { Hook } from '../model.js';
+import type { Analysis } from '../policy.js';
+
+export function enforcersOf({ data, hooks, file, places }: Analysis): HookImage[] {
+  const mayOverride = overridesByEnforcers(hooks);
+  const images = new Map<string, HookImage>();
+  for (const { calls = [] } of data.spec?.enforcers ?? []) {
+    calls.forEach((written, i) => {
+      const position = { file, ...places.position(places.value(calls, i)) };
+      for (const { name } of callsOf(data, written, false)) {
+        if (!images.has(name)) images.set(name, imageOf(name, position, mayOverride));
+      }
+    });
+  }
+  return [...images.values()];
+}
+
+/** Whether any notification asks for that. */
+export function overridesByEnforcers(hooks: readonly Hook[]): boolean {
+  const actions = hooks.flatMap(({ selectors }) => selectors.flatMap(({ matchActions = [] }) => matchActions));
+  return actions.some(({ action, argError = 0 }) => action === 'NotifyEnforcer' && argError !== 0);
+}
+
+function imageOf(call: string, position: HookImage['position'], mayOverride: boolean): HookImage {
+  return {
+    kind: 'enforcer',
+    call,
+    syscall: /^(__[a-z0-9]+_)?sys_/.test(call),
+    ...(mayOverride ? { mayOverride } : {}),
+    position,
+    tags: [],
+    selectors: 1,
+    args: [],
+    data: [],
+    process: [],
+    sets: [],
+    changes: [],
+    cel: { entry: [], returned: [] },
+  };
+}

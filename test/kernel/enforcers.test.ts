@@ -1,0 +1,266 @@
+/** Enforcers: what one hook of a policy decides is carried out at another function, on the same thread, in the same system call. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import type { PerformedAction, PolicyStatus, TracerEvent } from '../../types/index.js';
+import { compileWorkload, policy, Recording, WORKLOAD } from './support.js';
+
+/** Programs that only these tests start: nothing else can be hit. */
+const CAT = '/tmp/enforced-cat';
+const DUP = '/tmp/enforced-dup';
+const TARGET = '/tmp/enforced.txt';
+const OTHER = '/tmp/enforced-other.txt';
+const EPERM = 1;
+
+interface Ended {
+  readonly status: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(program: string, ...args: string[]): Ended {
+  const { status, signal, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+  return { status, signal, stdout, stderr };
+}
+
+const dup = (program = DUP): Ended => run(program, 'dup');
+const ended = { status: 0, signal: null, stderr: '' };
+const READ: Ended = { ...ended, stdout: 'text\n' };
+const RETURNED: Ended = { ...ended, stdout: 'returned\n' };
+const KILLED: Ended = { ...ended, status: null, signal: 'SIGKILL', stdout: '' };
+
+function withEnforcer(yaml: string, calls: string, lists = ''): string {
+  return `${yaml}  enforcers:\n  - calls: ${calls}\n${lists}`;
+}
+
+/** Every system call of the list that DUP makes. */
+function killer(name: string, action: string, calls = '["list:dups"]'): string {
+  return withEnforcer(
+    `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: ${name}}
+spec:
+  tracepoints:
+  - subsystem: raw_syscalls
+    event: sys_enter
+    args: [{index: 4, type: syscall64}]
+    selectors:
+    - matchArgs: [{index: 0, operator: InMap, values: ["list:dups"]}]
+      matchBinaries: [{operator: In, values: [${DUP}]}]
+      matchActions: [{action: NotifyEnforcer, ${action}}]
+`,
+    calls,
+    '  lists:\n  - {name: dups, type: syscalls, values: [sys_dup, sys_dup2]}\n',
+  );
+}
+
+/** What CAT opens by that name is decided at the system call, and carried out where the file is opened. */
+function opener(name: string, file: string, action: string, ...more: string[]): string {
+  const hook = `call: sys_openat
+args: [{index: 1, type: string}]
+selectors:
+- matchArgs: [{index: 1, operator: Equal, values: [${file}]}]
+  matchBinaries: [{operator: In, values: [${CAT}]}]
+  matchActions: [{action: NotifyEnforcer, ${action}}]`;
+  return withEnforcer(policy(name, hook, ...more), '[security_file_open]');
+}
+
+function actionsOf(events: readonly TracerEvent[], name: string): (readonly PerformedAction[])[] {
+  return events.flatMap((event) => ('policyName' in event && 'actions' in event && event.policyName === name ? [event.actions] : [])); // prettier-ignore
+}
+
+const notified = (what: object, outcome = 'done'): unknown[] => [
+  { action: 'notifyEnforcer', ...what, outcome },
+  { action: 'post' },
+];
+
+describe('enforcers', function () {
+  this.timeout(300_000);
+  let recording: Recording;
+
+  before(async () => {
+    compileWorkload();
+    copyFileSync('/bin/cat', CAT);
+    copyFileSync(WORKLOAD, DUP);
+    for (const file of [TARGET, OTHER]) writeFileSync(file, 'text\n');
+    recording = await Recording.open(undefined, { enforcement: true });
+  });
+  after(() => recording.close());
+
+  /** With the policies loaded; what they did is told by the last look at them. */
+  async function during(
+    policies: readonly string[],
+    what: () => void | Promise<void>,
+  ): Promise<{ events: TracerEvent[]; status: PolicyStatus[] }> {
+    const { tracer } = recording;
+    const names: string[] = [];
+    for (const yaml of policies) names.push(...(await tracer.addPolicy({ yaml })).map(({ name }) => name));
+    try {
+      const events = await recording.during(what);
+      return { events, status: tracer.policies() };
+    } finally {
+      for (const name of names) await tracer.removePolicy(name);
+    }
+  }
+
+  it('a signal: the process ends at the call that was decided on, and no other process does', async () => {
+    const { events, status } = await during([killer('kill', 'argSig: 9')], () => {
+      assert.deepEqual(dup(), KILLED);
+      assert.deepEqual(dup(WORKLOAD), RETURNED);
+    });
+    assert.deepEqual(actionsOf(events, 'kill'), [notified({ signal: 9 })]);
+    const [event] = events.filter(({ type }) => type === 'process_tracepoint');
+    assert.ok(event?.type === 'process_tracepoint');
+    assert.deepEqual([event.policyMode, event.action], ['enforce', 'notifyEnforcer']);
+    assert.deepEqual([status[0]?.enforcing, status[0]?.matched, status[0]?.enforced], [true, 1, 1]);
+    assert.deepEqual(
+      status[0]?.hooks.map(({ functionName, attach }) => [functionName, attach]),
+      [
+        ['__x64_sys_dup', 'fentry'],
+        ['__x64_sys_dup2', 'fentry'],
+        ['raw_syscalls/sys_enter', 'tracepoint'],
+      ],
+    );
+  });
+
+  it('an override of an LSM function: it does not run, and returns the value', async () => {
+    const { events, status } = await during([opener('deny', TARGET, 'argError: -13')], () => {
+      assert.match(run(CAT, TARGET).stderr, /Permission denied/);
+      assert.deepEqual(run(CAT, OTHER), READ);
+      assert.deepEqual(run('/bin/cat', TARGET), READ);
+    });
+    assert.deepEqual(actionsOf(events, 'deny'), [notified({ value: -13 })]);
+    assert.deepEqual(
+      status[0]?.hooks.map(({ functionName, attach }) => [functionName, attach]),
+      [
+        ['security_file_open', 'fmod_ret'],
+        ['__x64_sys_openat', 'fentry'],
+      ],
+    );
+  });
+
+  it('a signal and an override at once', async () => {
+    const { events, status } = await during([opener('both', TARGET, 'argError: -13, argSig: 15')], () => {
+      assert.equal(run(CAT, TARGET).signal, 'SIGTERM');
+    });
+    assert.deepEqual(actionsOf(events, 'both'), [notified({ signal: 15, value: -13 })]);
+    assert.equal(status[0]?.enforced, 1);
+  });
+
+  it('monitor mode tells what would be done; the mode changes while it runs', async () => {
+    const { tracer } = recording;
+    const { events, status } = await during([opener('mode', TARGET, 'argError: -13')], async () => {
+      await tracer.setPolicyMode('mode', 'monitor');
+      assert.deepEqual(run(CAT, TARGET), READ);
+      await tracer.setPolicyMode('mode', 'enforce');
+      assert.match(run(CAT, TARGET).stderr, /Permission denied/);
+    });
+    assert.deepEqual(actionsOf(events, 'mode'), [notified({ value: -13 }, 'monitored'), notified({ value: -13 })]);
+    assert.deepEqual([status[0]?.matched, status[0]?.enforced], [2, 1]);
+  });
+
+  it('what was not taken in its system call is void in the next', async () => {
+    const missing = '/tmp/enforced-missing.txt';
+    const { events, status } = await during([opener('stale', missing, 'argError: -13, argSig: 9')], () => {
+      const { signal, stdout, stderr } = run(CAT, missing, TARGET);
+      assert.deepEqual([signal, stdout], [null, 'text\n']);
+      assert.match(stderr, /No such file or directory/);
+    });
+    assert.deepEqual(actionsOf(events, 'stale'), [notified({ signal: 9, value: -13 })]);
+    assert.deepEqual([status[0]?.matched, status[0]?.enforced], [1, 0]);
+  });
+
+  it('CleanupEnforcerNotification withdraws it', async () => {
+    const withdraws = `call: security_inode_permission
+syscall: false
+selectors:
+- matchBinaries: [{operator: In, values: [${CAT}]}]
+  matchActions: [{action: CleanupEnforcerNotification}, {action: Post, rateLimit: 1m, rateLimitScope: global}]`;
+    const { events } = await during([opener('clean', TARGET, 'argError: -13', withdraws)], () => {
+      assert.deepEqual(run(CAT, TARGET), READ);
+    });
+    assert.deepEqual(actionsOf(events, 'clean').filter(([first]) => first?.action === 'notifyEnforcer').length, 1);
+    assert.deepEqual(actionsOf(events, 'clean')[0], [{ action: 'cleanupEnforcerNotification' }, { action: 'post' }]);
+  });
+
+  it('enforcers of one policy do not carry out what another decided', async () => {
+    const both = [opener('one', TARGET, 'argError: -13'), opener('two', OTHER, 'argError: -1')];
+    const { status } = await during(both, () => {
+      assert.match(run(CAT, TARGET).stderr, /Permission denied/);
+      assert.match(run(CAT, OTHER).stderr, /Operation not permitted/);
+    });
+    assert.deepEqual(
+      status.map(({ name, matched, enforced }) => [name, matched, enforced]),
+      [
+        ['one', 1, 1],
+        ['two', 1, 1],
+      ],
+    );
+  });
+
+  it('an override of a system call: done, or refused by the option that the kernel is built without', async () => {
+    const isPossible = existsSync('/sys/kernel/debug/error_injection/list');
+    const yaml = killer('call', 'argError: -1, argSig: 9');
+    if (!isPossible) {
+      await assert.rejects(recording.tracer.addPolicy({ yaml }), (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'OVERRIDE_NOT_POSSIBLE');
+        assert.match(error.message, /^<policy>:\d+:\d+: sys_dup .*CONFIG_FUNCTION_ERROR_INJECTION/);
+        return true;
+      });
+      assert.deepEqual(recording.tracer.policies(), []);
+      assert.deepEqual(dup(), RETURNED);
+      return;
+    }
+    const { events } = await during([yaml], () => assert.deepEqual(dup(), KILLED));
+    assert.deepEqual(actionsOf(events, 'call'), [notified({ signal: 9, value: -1 })]);
+    const { status } = await during([killer('call', 'argError: -1')], () => {
+      assert.deepEqual(dup(), { ...RETURNED, status: EPERM });
+    });
+    assert.deepEqual([status[0]?.hooks[0]?.attach, status[0]?.enforced], ['fmod_ret', 1]);
+  });
+
+  it('a function that is not there', async () => {
+    await assert.rejects(
+      recording.tracer.addPolicy({ yaml: killer('gone', 'argSig: 9', '[no_such_function]') }),
+      (error: Error & { code?: string }) => error.code === 'HOOK_NOT_FOUND' && /no_such_function/.test(error.message),
+    );
+  });
+});
+
+describe('enforcers by kprobe', function () {
+  this.timeout(300_000);
+
+  it('signal; spare the tracer itself; override a system call where the kernel can', async () => {
+    const options = { enforcement: true, attach: 'kprobe', includeSelf: true } as const;
+    const recording = await Recording.open(killer('probe', 'argSig: 9'), options);
+    const { tracer } = recording;
+    await tracer.addPolicy({ yaml: opener('spare', TARGET, 'argSig: 9').replaceAll(CAT, process.execPath) });
+    const events = await recording.during(() => {
+      assert.deepEqual(dup(), KILLED);
+      assert.equal(readFileSync(TARGET, 'utf8'), 'text\n');
+    });
+    assert.deepEqual(actionsOf(events, 'probe'), [notified({ signal: 9 })]);
+    assert.deepEqual(actionsOf(events, 'spare'), [notified({ signal: 9 }, 'protected')]);
+    assert.deepEqual(
+      tracer.policies().map(({ hooks, matched, enforced }) => [hooks.map(({ attach }) => attach), matched, enforced]),
+      [
+        [['kprobe', 'kprobe', 'tracepoint'], 1, 1],
+        [['kprobe', 'kprobe'], 1, 0],
+      ],
+    );
+    await tracer.removePolicy('probe');
+
+    const yaml = killer('over', 'argError: -1');
+    if (existsSync('/sys/kernel/debug/error_injection/list')) {
+      await tracer.addPolicy({ yaml });
+      assert.deepEqual(dup(), { ...RETURNED, status: EPERM });
+    } else {
+      await assert.rejects(
+        tracer.addPolicy({ yaml }),
+        /CONFIG_FUNCTION_ERROR_INJECTION and CONFIG_BPF_KPROBE_OVERRIDE/,
+      );
+    }
+    await recording.close();
+  });
+});
