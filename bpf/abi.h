@@ -46,6 +46,8 @@ enum abi_limit {
 	CHANGE_TESTS_MAX = 16,     /* matchNamespaceChanges and matchCapabilityChanges of one hook */
 	BINARY_TEXT_MAX = 511,     /* longest value of a binary set: hash keys are 512 bytes at most on old kernels */
 	HOOKS_MAX = 1024,          /* hooks of all policies of one tracer */
+	HOOK_PLACES_MAX = 65536,   /* functions, or places in programs, that one hook is attached to, */
+	HOOK_LINKS_MAX = 1024,     /* and where each of them is attached by itself */
 	STACK_FRAMES_MAX = 127,    /* addresses of a stack trace */
 	IOVECS_MAX = 16,           /* pieces of a scattered buffer that are read */
 };
@@ -155,7 +157,8 @@ struct event_hook {
 	struct event_header header;
 	struct process_key key;
 	u32 hook; /* id given at load */
-	u32 values_count;
+	u16 values_count;
+	u16 place; /* of a hook that is attached to several: which of them, from 0 */
 	u64 matched; /* one bit: the selector that matched; bit 0 when the hook has none */
 	u64 suppressed; /* events like this that its rate limit has held back since the last one */
 	struct text_ref kernel_stack, user_stack; /* u64 addresses, innermost first; of length 0 when not asked for */
@@ -263,6 +266,11 @@ enum value_memory {
 	MEMORY_BY_ADDRESS = 2, /* addresses tell */
 };
 
+enum value_width { WIDTH_SYSCALL = 16 };
+
+/* Set in the number of a system call that was made as 32-bit programs do: theirs are other numbers. */
+enum syscall_bit { SYSCALL_COMPAT = 0x80000000 };
+
 /* One member on the way of `resolve`: address += offset, and when `follow`, address = *address. */
 struct resolve_step {
 	u32 offset;
@@ -280,7 +288,7 @@ struct value_config {
 	u8 source; /* enum value_source */
 	u8 param; /* function parameter, from 0 */
 	u8 steps_count;
-	u8 width; /* of a scalar: 1, 2, 4 or 8 bytes */
+	u8 width; /* of a scalar: 1, 2, 4 or 8 bytes; and WIDTH_SYSCALL of the number of a system call */
 	u8 is_signed;
 	u8 indirect; /* the scalar is at the address, which the parameter or the steps give */
 	u8 late; /* read when the function returns, where entry and return are two programs */
@@ -420,7 +428,7 @@ struct rate_key {
 	u32 hook;
 	u32 selector;
 	u32 id; /* tid, tgid or 0 */
-	u32 pad;
+	u32 place; /* as in the event */
 	u64 hash[2]; /* of all values with their texts */
 };
 
@@ -435,14 +443,22 @@ enum has_actions {
 	ACTIONS_NOTIFY = 4, /* one has to do with enforcers */
 };
 
+/* Of a system call, whose parameters are in the struct pt_regs that parameter 0 points to. */
+enum syscall_registers { SYSCALL_NONE = 0, SYSCALL_NATIVE = 1, SYSCALL_IA32 = 2 };
+
+/* Which entry belongs to a return is known by the stack frame; and, where a function may jump to another of the same hook, by the place. */
+enum pair { PAIR_NONE = 0, PAIR_BY_FRAME = 1, PAIR_BY_PLACE = 2 };
+
+enum hook_shape { SHAPE_PLACE = 0x10000 };
+
 /* In each hook program's .rodata: constants for the verifier, so that what a policy does not use is cut away. */
 struct hook_config {
 	u32 hook;
 	u32 self_tgid; /* 0: no process is left out */
 	u64 selectors; /* bit mask of those that exist; a hook without selectors has one that always matches */
 	u8 values_count;
-	u8 syscall; /* parameters are in the struct pt_regs that parameter 0 points to */
-	u8 pair; /* entry and return are two programs: the entry keeps what it read for the return */
+	u8 syscall; /* enum syscall_registers */
+	u8 pair; /* enum pair: entry and return are two programs, the entry keeps what it read for the return */
 	u8 params; /* parameters of the function: the return value follows them in a fexit context */
 	u8 process_groups; /* the first int_groups are about the process */
 	u8 process_tests;
@@ -453,8 +469,9 @@ struct hook_config {
 	u8 has_actions; /* enum has_actions, ORed */
 	u8 acts_late; /* a selector is known to match at the return only: so is what it does */
 	u32 body_size; /* bytes of a record after struct event_hook, at most */
+	u32 shape; /* what event_hook has from values_count on: the count; and SHAPE_PLACE where the attachment's cookie is the place */
 	u8 counts_hits; /* every call is counted, whether a selector matches or not */
-	u8 pad[7];
+	u8 pad[3];
 	struct value_config values[HOOK_VALUES_MAX];
 	struct object_config objects[HOOK_VALUES_MAX];
 	struct int_group groups[INT_GROUPS_MAX];

@@ -78,7 +78,7 @@ static __noinline bool rate_allows(struct hook_record *record, u32 selector)
 {
 	const volatile struct selector_actions *actions;
 	struct rate first = { .posted = record->event.header.time };
-	struct rate_key key = { .hook = config.hook, .selector = selector };
+	struct rate_key key = { .hook = config.hook, .selector = selector, .place = record->event.place };
 	struct hook_counters *counted;
 	struct rate *rate;
 	u32 scope;

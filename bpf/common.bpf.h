@@ -119,6 +119,18 @@ static __always_inline bool is_protected(u32 tgid)
 	return tgid == 1 || bpf_map_lookup_elem(&protected_processes, &tgid);
 }
 
+/* Whether the process is in a system call that it made as 32-bit programs do; asm/thread_info.h of the architecture. */
+static __always_inline bool in_compat_syscall(void)
+{
+	struct task_struct *task = current_task();
+
+#if defined(__TARGET_ARCH_x86)
+	return READ(task, thread_info.status) & 2; /* TS_COMPAT */
+#else
+	return READ(task, thread_info.flags) & 1 << 22; /* _TIF_32BIT */
+#endif
+}
+
 static __always_inline struct control *shared_control(void)
 {
 	u32 zero = 0;

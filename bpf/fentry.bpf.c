@@ -26,8 +26,10 @@ static __always_inline u64 returned_word(void *ctx)
 
 static __always_inline u64 hook_param(void *ctx, u32 n)
 {
-	if (config.syscall)
-		return syscall_param((void *)context_word(ctx, 0), n);
+	u32 abi = config.syscall;
+
+	if (abi)
+		return syscall_param((void *)context_word(ctx, 0), n, abi);
 	return context_word(ctx, n);
 }
 

@@ -151,14 +151,18 @@ static __always_inline void keep_places(void *ctx, struct hook_record *record)
 
 /* ---- the event ------------------------------------------------------------------------------------------- */
 
-static __always_inline void fill_event(struct event_hook *e, struct task_struct *task)
+static __always_inline void fill_event(void *ctx, struct event_hook *e, struct task_struct *task)
 {
+	u32 shape = config.shape;
+
+	if (shape >= SHAPE_PLACE)
+		shape = (u16)shape | (u32)bpf_get_attach_cookie(ctx) << 16;
 	e->header.type = EVENT_HOOK;
 	e->header.flags = 0;
 	e->header.time = bpf_ktime_get_boot_ns();
 	fill_key(&e->key, task);
 	e->hook = config.hook;
-	e->values_count = config.values_count;
+	*(u32 *)&e->values_count = shape; /* and place */
 	e->suppressed = 0;
 	__builtin_memset(&e->kernel_stack, 0, 2 * sizeof(struct text_ref));
 }
@@ -210,11 +214,17 @@ static __always_inline u64 evaluate(void *ctx, u32 which, enum phase phase, u64 
 		return 0;
 	take_scalars(ctx, *record, phase, returned);
 	if (phase != PHASE_RETURN)
-		fill_event(&(*record)->event, task);
+		fill_event(ctx, &(*record)->event, task);
 	return candidates;
 }
 
 /* ---- what the programs of a hook do ---------------------------------------------------------------------- */
+
+/* A function that ends in a jump to another one leaves it its frame. */
+static __always_inline u64 frame_of_place(void *ctx, u64 frame)
+{
+	return frame ^ bpf_get_attach_cookie(ctx) * 0x9e3779b97f4a7c15ULL;
+}
 
 static __always_inline void keep_for_return(void *ctx, u64 frame, struct hook_record *record, u64 candidates)
 {
@@ -252,6 +262,7 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 	struct hook_record *record = 0;
 	bool overrides = false;
 	u64 candidates;
+	u32 pair;
 
 	if (config.counts_hits)
 		count_hit();
@@ -264,7 +275,10 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 		if (!config.pair && !wants_event(ctx, record, candidates))
 			return overrides;
 	}
-	if (config.pair)
+	pair = config.pair;
+	if (pair == PAIR_BY_PLACE)
+		frame = frame_of_place(ctx, frame);
+	if (pair)
 		keep_for_return(ctx, frame, record, candidates);
 	else
 		post(record, candidates);
@@ -277,11 +291,14 @@ static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 	enum phase phase = config.pair ? PHASE_RETURN : PHASE_WHOLE;
 	u64 candidates = config.selectors;
 	struct hook_record *record = 0;
+	u32 pair = config.pair;
 	s32 value;
 
-	if (config.counts_hits && !config.pair)
+	if (config.counts_hits && !pair)
 		count_hit();
-	if (config.pair) {
+	if (pair == PAIR_BY_PLACE)
+		frame = frame_of_place(ctx, frame);
+	if (pair) {
 		record = bpf_map_lookup_elem(&pending, &frame);
 		if (!record)
 			return 0;

@@ -225,7 +225,12 @@ struct signal_struct {
 	int group_exit_code;
 };
 
+struct thread_info {
+	unsigned long flags;
+	u32 status; /* x86 */
+};
 struct task_struct {
+	struct thread_info thread_info;
 	u32 pid, tgid;
 	int exit_code;
 	int exit_state;

@@ -6,8 +6,10 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline u64 hook_param(void *ctx, u32 n)
 {
-	if (config.syscall)
-		return syscall_param((void *)function_param(ctx, 0), n);
+	u32 abi = config.syscall;
+
+	if (abi)
+		return syscall_param((void *)function_param(ctx, 0), n, abi);
 	return function_param(ctx, n);
 }
 

@@ -11,6 +11,7 @@
 #if defined(__TARGET_ARCH_x86)
 #define FUNCTION_REGISTERS(X) X(0, di) X(1, si) X(2, dx) X(3, cx) X(4, r8) X(5, r9)
 #define SYSCALL_REGISTERS(X) X(0, di) X(1, si) X(2, dx) X(3, r10) X(4, r8) X(5, r9)
+#define IA32_REGISTERS(X) X(0, bx) X(1, cx) X(2, dx) X(3, si) X(4, di) X(5, bp)
 /* a return address is on the stack at entry, and gone at return */
 #define FRAME_AT_ENTRY(regs) ((regs)->sp + 8)
 #define FRAME_AT_RETURN(regs) ((regs)->sp)
@@ -49,10 +50,23 @@ static __always_inline u64 function_param(void *ctx, u32 n)
 	return word;
 }
 
-static __always_inline u64 syscall_param(const struct pt_regs *user, u32 n)
+/* `abi`: enum syscall_registers */
+static __always_inline u64 syscall_param(const struct pt_regs *user, u32 n, u32 abi)
 {
 	const struct pt_regs *regs = KERNEL(pt_regs, user);
 
+#ifdef IA32_REGISTERS
+	if (abi == SYSCALL_IA32) {
+		switch (n) {
+#define PARAM(number, name) \
+	case number:        \
+		return (u32)READ(regs, name);
+			IA32_REGISTERS(PARAM)
+#undef PARAM
+		}
+		return 0;
+	}
+#endif
 	switch (n) {
 #define PARAM(number, name) \
 	case number:        \

@@ -84,6 +84,18 @@ static __always_inline u64 as_integer(u64 raw, u32 width, bool is_signed)
 	return is_signed ? (u64)(s64)(s8)raw : (u8)raw;
 }
 
+/* The number of a system call: those of 32-bit programs are other ones. */
+static __noinline u64 syscall_number(u64 raw, u32 width, u32 indirect)
+{
+	u64 number = raw;
+
+	if (indirect) {
+		number = 0;
+		bpf_probe_read_kernel(&number, at_most(width, sizeof(number)), (void *)raw);
+	}
+	return in_compat_syscall() ? number | SYSCALL_COMPAT : number;
+}
+
 /* A number; 0 where it cannot be read. */
 static __always_inline u64 scalar_inline(void *ctx, u32 slot, u64 returned)
 {
@@ -91,6 +103,8 @@ static __always_inline u64 scalar_inline(void *ctx, u32 slot, u64 returned)
 	u32 width = value->width;
 	u64 raw = raw_value_inline(ctx, slot, returned);
 
+	if (width > WIDTH_SYSCALL)
+		return syscall_number(raw, width - WIDTH_SYSCALL, value->indirect);
 	if (value->indirect) {
 		u64 word = 0;
 

@@ -16,7 +16,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Btf", Btf::define(env));
   exports.Set("SyntheticSource", SyntheticSource::define(env));
   exports.Set("probeFeatures", Napi::Function::New<probe_features>(env, "probeFeatures"));
-  exports.Set("kernelFunction", Napi::Function::New<kernel_function>(env, "kernelFunction"));
   exports.Set("bootOffset", Napi::Function::New<boot_offset>(env, "bootOffset"));
   exports.Set("kernelHasStruct", Napi::Function::New<kernel_has_struct>(env, "kernelHasStruct"));
   return exports;

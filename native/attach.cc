@@ -1,5 +1,7 @@
 #include "attach.h"
 
+#include <cerrno>
+
 namespace polytrace {
 
 namespace {
@@ -17,10 +19,47 @@ uint64_t optional_number(const Napi::Object& object, const char* name) {
 
 constexpr pid_t EVERY_PROCESS = -1;
 
-LinkPtr attach_uprobe(bpf_program* program, const Target& target, bool at_return) {
-  LIBBPF_OPTS(bpf_uprobe_opts, opts, .ref_ctr_offset = target.counter, .retprobe = at_return,
-              .func_name = target.name.empty() ? nullptr : target.name.c_str());
-  return LinkPtr(bpf_program__attach_uprobe_opts(program, EVERY_PROCESS, target.path.c_str(), target.offset, &opts));
+Place read_place(const Napi::Object& object) {
+  return {optional_text(object, "target"), optional_number(object, "offset"), optional_number(object, "counter")};
+}
+
+LinkPtr attach_uprobe(bpf_program* program, const std::string& path, const Place& place, uint64_t cookie, bool at_return) {
+  LIBBPF_OPTS(bpf_uprobe_opts, opts, .ref_ctr_offset = place.counter, .bpf_cookie = cookie, .retprobe = at_return,
+              .func_name = place.name.empty() ? nullptr : place.name.c_str());
+  return LinkPtr(bpf_program__attach_uprobe_opts(program, EVERY_PROCESS, path.c_str(), place.offset, &opts));
+}
+
+LinkPtr attach_kprobe(bpf_program* program, const std::string& function, uint64_t cookie, bool at_return) {
+  LIBBPF_OPTS(bpf_kprobe_opts, opts, .bpf_cookie = cookie, .retprobe = at_return);
+  return LinkPtr(bpf_program__attach_kprobe_opts(program, function.c_str(), &opts));
+}
+
+std::vector<__u64> cookies_of(const Target& target) {
+  std::vector<__u64> cookies;
+  for (size_t i = 0; i < target.places.size(); i++) cookies.push_back(i);
+  return cookies;
+}
+
+LinkPtr attach_kprobe_multi(bpf_program* program, const Target& target, bool at_return) {
+  const std::vector<__u64> cookies = cookies_of(target);
+  std::vector<const char*> functions;
+  for (const Place& place : target.places) functions.push_back(place.name.c_str());
+  LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = functions.data(), .cookies = cookies.data(), .cnt = functions.size(),
+              .retprobe = at_return);
+  return LinkPtr(bpf_program__attach_kprobe_multi_opts(program, nullptr, &opts));
+}
+
+// Offsets are from the start of the file: there is none from a symbol.
+LinkPtr attach_uprobe_multi(bpf_program* program, const Target& target, bool at_return) {
+  const std::vector<__u64> cookies = cookies_of(target);
+  std::vector<unsigned long> offsets, counters;
+  for (const Place& place : target.places) {
+    offsets.push_back(place.offset);
+    counters.push_back(place.counter);
+  }
+  LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = offsets.data(), .ref_ctr_offsets = counters.data(),
+              .cookies = cookies.data(), .cnt = offsets.size(), .retprobe = at_return);
+  return LinkPtr(bpf_program__attach_uprobe_multi(program, EVERY_PROCESS, target.path.c_str(), nullptr, &opts));
 }
 
 }  // namespace
@@ -28,7 +67,7 @@ LinkPtr attach_uprobe(bpf_program* program, const Target& target, bool at_return
 std::string Target::words() const {
   if (mechanism == "tracepoint") return group + "/" + name;
   if (mechanism == "usdt") return path + ":" + group + ":" + name;
-  if (mechanism != "uprobe") return name;
+  if (path.empty()) return name;
   return path + ":" + (name.empty() ? std::to_string(offset) : name);
 }
 
@@ -40,10 +79,16 @@ Target read_target(const Napi::Object& spec) {
   target.path = optional_text(spec, "path");
   target.offset = optional_number(spec, "offset");
   target.counter = optional_number(spec, "counter");
+  target.optional_places = spec.Get("optionalPlaces").ToBoolean();
+  if (!spec.Get("places").IsArray()) return target;
+  const auto places = spec.Get("places").As<Napi::Array>();
+  for (uint32_t i = 0; i < places.Length(); i++) target.places.push_back(read_place(places.Get(i).As<Napi::Object>()));
   return target;
 }
 
 int set_target(bpf_program* program, const Target& target) {
+  if (target.mechanism == "kprobe.multi") return bpf_program__set_expected_attach_type(program, BPF_TRACE_KPROBE_MULTI);
+  if (target.mechanism == "uprobe.multi") return bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
   if (target.mechanism != "fentry" && target.mechanism != "lsm") return 0;
   return bpf_program__set_attach_target(program, 0, target.name.c_str());
 }
@@ -57,13 +102,31 @@ LinkPtr attach_program(bpf_program* program, const Target& target, bool at_retur
   if (target.mechanism == "tracepoint") {
     return LinkPtr(bpf_program__attach_tracepoint(program, target.group.c_str(), target.name.c_str()));
   }
-  if (target.mechanism == "uprobe") return attach_uprobe(program, target, at_return);
+  if (target.mechanism == "kprobe.multi") return attach_kprobe_multi(program, target, at_return);
+  if (target.mechanism == "uprobe.multi") return attach_uprobe_multi(program, target, at_return);
+  if (target.mechanism == "uprobe") {
+    return attach_uprobe(program, target.path, {target.name, target.offset, target.counter}, 0, at_return);
+  }
   if (target.mechanism == "usdt") {
     return LinkPtr(bpf_program__attach_usdt(program, EVERY_PROCESS, target.path.c_str(), target.group.c_str(),
                                             target.name.c_str(), nullptr));
   }
-  LIBBPF_OPTS(bpf_kprobe_opts, opts, .retprobe = at_return);
-  return LinkPtr(bpf_program__attach_kprobe_opts(program, target.name.c_str(), &opts));
+  return attach_kprobe(program, target.name, 0, at_return);
+}
+
+LinkPtr attach_place(bpf_program* program, const Target& target, size_t place, bool at_return) {
+  const Place& own = target.places[place];
+  if (target.mechanism == "uprobe") return attach_uprobe(program, target.path, own, place, at_return);
+  return attach_kprobe(program, own.name, place, at_return);
+}
+
+bool has_link_per_place(const Target& target) {
+  return !target.places.empty() && (target.mechanism == "kprobe" || target.mechanism == "uprobe");
+}
+
+// EBUSY: ftrace has no place there; EINVAL: among those that the kernel keeps probes from; EADDRNOTAVAIL: several of that name.
+bool is_no_place(int error) {
+  return error == ENOENT || error == EBUSY || error == EINVAL || error == EADDRNOTAVAIL || error == EILSEQ;
 }
 
 }  // namespace polytrace

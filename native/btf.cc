@@ -102,11 +102,22 @@ Btf::Btf(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Btf>(info) {
   throw make_error(info.Env(), "BTF_UNREADABLE", "cannot read BTF of " + what, errno, log.text());
 }
 
+// Of functions with the same name the first, as libbpf has it.
+uint32_t Btf::function_id(const std::string& name) {
+  const uint32_t end = functions_.empty() ? btf__type_cnt(types_.get()) : 0;
+  for (uint32_t id = 1; id < end; id++) {
+    const btf_type* type = btf__type_by_id(types_.get(), id);
+    if (type != nullptr && btf_is_func(type)) functions_.emplace(btf__name_by_offset(types_.get(), type->name_off), id);
+  }
+  const auto found = functions_.find(name);
+  return found == functions_.end() ? 0 : found->second;
+}
+
 Napi::Value Btf::function(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const int32_t id = btf__find_by_name_kind(types_.get(), string_argument(info, 0).c_str(), BTF_KIND_FUNC);
-  if (id <= 0) return env.Null();
-  const btf_type* func = btf__type_by_id(types_.get(), static_cast<uint32_t>(id));
+  const uint32_t id = function_id(string_argument(info, 0));
+  if (id == 0) return env.Null();
+  const btf_type* func = btf__type_by_id(types_.get(), id);
   const btf_type* proto = func == nullptr ? nullptr : btf__type_by_id(types_.get(), func->type);
   if (proto == nullptr || !btf_is_func_proto(proto)) return env.Null();
   Napi::Object result = Napi::Object::New(env);

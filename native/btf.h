@@ -3,7 +3,11 @@
 
 #include <napi.h>
 
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
 
 struct btf;
 
@@ -29,11 +33,14 @@ class Btf : public Napi::ObjectWrap<Btf> {
   // names('func' | 'struct' | 'typedef') -> every name
   Napi::Value names(const Napi::CallbackInfo& info);
 
+  uint32_t function_id(const std::string& name);
+
   struct Deleter {
     void operator()(btf* types) const;
   };
   std::unique_ptr<btf, Deleter> base_;  // of types_, which are a module's
   std::unique_ptr<btf, Deleter> types_;
+  std::unordered_map<std::string_view, uint32_t> functions_;  // filled when first asked for
 };
 
 }  // namespace polytrace

@@ -106,6 +106,19 @@ int try_uprobe() {
   return type < 0 ? type : 0;
 }
 
+int try_uprobe_multi() {
+  const Fd program(load(BPF_PROG_TYPE_KPROBE, BPF_TRACE_UPROBE_MULTI, nullptr));
+  if (program.value < 0) return program.value;
+  // a folder is no program, which only a kernel that has this kind of link finds out
+  const unsigned long offset = 0;
+  LIBBPF_OPTS(bpf_link_create_opts, opts);
+  opts.uprobe_multi.path = "/";
+  opts.uprobe_multi.offsets = &offset;
+  opts.uprobe_multi.cnt = 1;
+  const Fd link(bpf_link_create(program.value, 0, BPF_TRACE_UPROBE_MULTI, &opts));
+  return link.value == -EBADF || link.value >= 0 ? 0 : link.value;
+}
+
 int try_tracepoint() {
   const Fd program(load(BPF_PROG_TYPE_TRACEPOINT, bpf_attach_type{}, nullptr));
   if (program.value < 0) return program.value;
@@ -118,13 +131,6 @@ int try_tracepoint() {
 BtfPtr kernel_btf() {
   LogScope quiet;
   return BtfPtr(btf__load_vmlinux_btf());
-}
-
-// Follows qualifiers and typedefs.
-const btf_type* bare_type(const btf* kernel, uint32_t id) {
-  const btf_type* type = btf__type_by_id(kernel, id);
-  while (type != nullptr && (btf_is_mod(type) || btf_is_typedef(type))) type = btf__type_by_id(kernel, type->type);
-  return type;
 }
 
 }  // namespace
@@ -147,23 +153,8 @@ Napi::Value probe_features(const Napi::CallbackInfo& info) {
   tell("lsm", try_traced(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "file_open"));
   tell("fmodRet", try_traced(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, kModifyFunction));
   tell("uprobe", try_uprobe());
+  tell("uprobeMulti", try_uprobe_multi());
   tell("tracepoint", try_tracepoint());
-  return result;
-}
-
-Napi::Value kernel_function(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  const BtfPtr kernel = kernel_btf();
-  if (!kernel) return env.Null();
-  const std::string name = info[0].As<Napi::String>().Utf8Value();
-  const int id = btf__find_by_name_kind(kernel.get(), name.c_str(), BTF_KIND_FUNC);
-  if (id < 0) return env.Null();
-  const btf_type* proto = btf__type_by_id(kernel.get(), btf__type_by_id(kernel.get(), static_cast<uint32_t>(id))->type);
-  const btf_type* returned = bare_type(kernel.get(), proto->type);
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("params", Napi::Number::New(env, btf_vlen(proto)));
-  // void is type 0, which is no type at all
-  result.Set("returns", Napi::Boolean::New(env, proto->type != 0 && returned != nullptr && !btf_is_void(returned)));
   return result;
 }
 

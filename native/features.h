@@ -5,11 +5,8 @@
 
 namespace polytrace {
 
-// { btf, ringBuffer, tpBtf, directRead, fentry, kprobe, kprobeMulti, lsm, fmodRet, uprobe, tracepoint: errno name or '' }
+// { btf, ringBuffer, tpBtf, directRead, fentry, kprobe, kprobeMulti, lsm, fmodRet, uprobe, uprobeMulti, tracepoint: errno name or '' }
 Napi::Value probe_features(const Napi::CallbackInfo& info);
-
-// (name) -> { params, returns } of a kernel function by BTF; null when BTF has none of that name.
-Napi::Value kernel_function(const Napi::CallbackInfo& info);
 
 // Whether BTF has the struct.
 Napi::Value kernel_has_struct(const Napi::CallbackInfo& info);

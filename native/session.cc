@@ -261,6 +261,7 @@ Napi::Value Session::used(const Napi::CallbackInfo& info) {
  *         code: [{ mark, instructions: Uint8Array }],
  *         maps: [{ name, create, sharedWith?: id, keySize, trim, maxEntries, flags, entries: Uint8Array }] }
  * `sharedWith`: it is the map of that name that the other hook has. Zeros leave what the program says; `trim` is cut from the end of each value. Attaches the return before the entry: no entry is without its return.
+ * Returns the places that were left out.
  */
 Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -332,17 +333,60 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
     put_all(env, map_named(env, object, text(wish, "name").c_str()), wish.Get("entries").As<Napi::Uint8Array>());
   }
 
+  std::array<bpf_program*, 2> programs = {};
   for (int i = 0; i < 2; i++) {
     if (!wanted[i]) continue;
-    bpf_program* program = program_named(env, object, names[i]);
-    LogScope log;
-    LinkPtr link = attach_program(program, target, i == 0);
-    if (!link) throw make_error(env, "HOOK_ATTACH", "cannot attach to " + target.words(), errno, log.text());
-    hook.links.push_back(std::move(link));
-    hook.programs.push_back(bpf_program__fd(program));
+    programs[i] = program_named(env, object, names[i]);
+    hook.programs.push_back(bpf_program__fd(programs[i]));
+  }
+  Napi::Array left_out = Napi::Array::New(env);
+  if (has_link_per_place(target)) {
+    for (const uint32_t place : attach_places(env, hook, target, programs)) left_out.Set(left_out.Length(), place);
+  } else {
+    attach(env, hook, target, programs);
   }
   hooks_.emplace(number(spec, "id"), std::move(hook));
-  return env.Undefined();
+  return left_out;
+}
+
+// `programs`: that of the return and that of the entry, where there is one.
+void Session::attach(Napi::Env env, Hook& hook, const Target& target, const std::array<bpf_program*, 2>& programs) {
+  for (int i = 0; i < 2; i++) {
+    if (programs[i] == nullptr) continue;
+    LogScope log;
+    LinkPtr link = attach_program(programs[i], target, i == 0);
+    if (!link) throw make_error(env, "HOOK_ATTACH", "cannot attach to " + target.words(), errno, log.text());
+    if (i == 1 || programs[1] == nullptr) hook.counted.push_back(bpf_link__fd(link.get()));
+    hook.links.push_back(std::move(link));
+  }
+}
+
+// Returns the places that were left out. An error has the `place` that it is about.
+std::vector<uint32_t> Session::attach_places(Napi::Env env, Hook& hook, const Target& target,
+                                             const std::array<bpf_program*, 2>& programs) {
+  std::vector<uint32_t> left_out;
+  for (size_t place = 0; place < target.places.size(); place++) {
+    LogScope log;
+    std::vector<LinkPtr> own;
+    for (int i = 0; i < 2; i++) {
+      if (programs[i] == nullptr) continue;
+      LinkPtr link = attach_place(programs[i], target, place, i == 0);
+      if (!link && target.optional_places && is_no_place(errno)) {
+        left_out.push_back(static_cast<uint32_t>(place));
+        own.clear();
+        break;
+      }
+      if (!link) {
+        Napi::Error error = make_error(env, "HOOK_ATTACH", "cannot attach to " + target.words(), errno, log.text());
+        error.Set("place", Napi::Number::New(env, static_cast<double>(place)));
+        throw error;
+      }
+      if (i == 1 || programs[1] == nullptr) hook.counted.push_back(bpf_link__fd(link.get()));
+      own.push_back(std::move(link));
+    }
+    for (LinkPtr& link : own) hook.links.push_back(std::move(link));
+  }
+  return left_out;
 }
 
 void Session::share_map(Napi::Env env, bpf_map* map, uint32_t id) {
@@ -395,7 +439,11 @@ Napi::Value Session::self_tgid(const Napi::CallbackInfo& info) {
 
 // Nothing new is recorded from here on; what was can still be read.
 Napi::Value Session::detach(const Napi::CallbackInfo& info) {
-  for (auto& [id, hook] : hooks_) hook.links.clear();
+  for (auto& [id, hook] : hooks_) {
+    hook.missed_before_detach = missed_by_links(hook);
+    hook.counted.clear();
+    hook.links.clear();
+  }
   sensor_links_.clear();
   return info.Env().Undefined();
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "abi_types.h"
+#include "attach.h"
 #include "handles.h"
 #include "ring.h"
 
@@ -30,9 +31,15 @@ class Session : public Napi::ObjectWrap<Session> {
     ObjectPtr object;            // destroyed last
     std::vector<LinkPtr> links;
     std::vector<int> programs;   // descriptors, owned by the object
+    std::vector<int> counted;    // descriptors of the links whose own misses count
+    uint64_t missed_before_detach = 0;  // by links
     uint64_t missed = 0;         // as told by take_missed
   };
 
+  static uint64_t missed_by_links(const Hook& hook);
+  void attach(Napi::Env env, Hook& hook, const Target& target, const std::array<bpf_program*, 2>& programs);
+  std::vector<uint32_t> attach_places(Napi::Env env, Hook& hook, const Target& target,
+                                      const std::array<bpf_program*, 2>& programs);
   void open_sensor(Napi::Env env, const Napi::Object& options);
   void attach_sensor(Napi::Env env, const char* program);
   bpf_map* sensor_map(Napi::Env env, const char* name);

@@ -55,6 +55,8 @@ export interface KernelInfo {
   functionNames(): readonly string[];
   /** Whether a probe can be put there; undefined where that cannot be told. */
   attachable(name: string): boolean | undefined;
+  /** Every function on which a probe can be put, those of modules included; undefined where that cannot be told. */
+  attachableNames(): readonly string[] | undefined;
   /** Whether programs may change what it returns; undefined where that cannot be told. */
   overridable(name: string): boolean | undefined;
   /** A struct or union; with `module`, also of that kernel module. */

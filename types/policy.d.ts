@@ -184,13 +184,19 @@ export interface HookImage {
    */
   readonly kind: 'kprobe' | 'fentry' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'usdt' | 'enforcer';
   /**
-   * As written in the policy: the function or LSM hook; of a tracepoint SUBSYSTEM/EVENT; of a uprobe the symbol, or the offset
-   * or address as 0x…; of a static probe PROVIDER:NAME.
+   * As written in the policy: the function, list:NAME or LSM hook; of a tracepoint SUBSYSTEM/EVENT; of a uprobe the symbol, or
+   * the offset or address as 0x…, and of several how many more there are; of a static probe PROVIDER:NAME.
    */
   readonly call: string;
   readonly syscall: boolean;
   /** Of an enforcer: a notification may ask to override the function. */
   readonly mayOverride?: true;
+  /** Of a list with more than one function, or of which that is known at load. */
+  readonly list?: FunctionList;
+  /** Of a uprobe with several places: all of them; `program` is the first. */
+  readonly places?: readonly ProgramPlace[];
+  /** Of these, each is attached by itself (`disable-kprobe-multi`, `disable-uprobe-multi`). */
+  readonly singleLinks?: true;
   /** Of a tracepoint, raw or not. */
   readonly tracepoint?: { readonly subsystem: string; readonly event: string };
   /** Of a uprobe. */
@@ -221,6 +227,12 @@ export interface HookImage {
   /** Of each selector; absent when all of them only post. */
   readonly actions?: readonly SelectorActions[];
 }
+
+/** Functions as the policy names them, or how they are found in the kernel. */
+export type FunctionList =
+  | { readonly functions: readonly string[] }
+  | { readonly generated: 'syscalls' }
+  | { readonly generated: 'ftrace'; readonly pattern: string };
 
 /** A place in a file; one of symbol, fileOffset and address says where. */
 export interface ProgramPlace {

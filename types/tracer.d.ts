@@ -108,8 +108,13 @@ export interface PolicyStatus extends HookCounts {
 export interface HookStatus extends HookCounts {
   /** Name in the policy. */
   readonly call: string;
-  /** Name in the kernel; of a tracepoint SUBSYSTEM/EVENT, of a uprobe PATH:PLACE, of a static probe PATH:PROVIDER:NAME. */
+  /**
+   * Name in the kernel; of a tracepoint SUBSYSTEM/EVENT, of a uprobe PATH:PLACE, of a static probe PATH:PROVIDER:NAME; of several
+   * functions as in `call`.
+   */
   readonly functionName: string;
+  /** All that it is attached to: several where a list of functions, or the places of a uprobe, have one program. */
+  readonly functions: readonly string[];
   readonly attach:
     | 'fentry'
     | 'fexit'
@@ -118,11 +123,15 @@ export interface HookStatus extends HookCounts {
     | 'fmod_ret+fexit'
     | 'kprobe'
     | 'kprobe+kretprobe'
+    | 'kprobe.multi'
+    | 'kprobe.multi+kretprobe.multi'
     | 'tracepoint'
     | 'raw_tracepoint'
     | 'lsm'
     | 'uprobe'
     | 'uprobe+uretprobe'
+    | 'uprobe.multi'
+    | 'uprobe.multi+uretprobe.multi'
     | 'usdt';
 }
 

@@ -16,7 +16,8 @@ export interface NativeSession extends NativeSource {
   setActive(active: boolean): void;
   /** Bytes of the ring buffer that are not read yet. */
   used(): number;
-  addHook(spec: NativeHookSpec): void;
+  /** Returns the places that were left out. */
+  addHook(spec: NativeHookSpec): number[];
   removeHook(id: number): void;
   putEntries(map: string, entries: Uint8Array): void;
   deleteEntries(map: string, keys: Uint8Array): void;
@@ -54,8 +55,9 @@ export interface NativeSession extends NativeSource {
 export interface NativeHookSpec {
   readonly id: number;
   readonly object: string;
-  readonly mechanism: 'fentry' | 'kprobe' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'usdt';
-  /** Function, LSM hook or tracepoint; of a uprobe the symbol; the name of a static probe. */
+  readonly mechanism:
+    'fentry' | 'kprobe' | 'kprobe.multi' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'uprobe.multi' | 'usdt';
+  /** Function, LSM hook or tracepoint; of a uprobe the symbol; the name of a static probe; of several places what they are called together. */
   readonly target: string;
   /** Of a tracepoint; of a static probe its provider. */
   readonly group?: string;
@@ -65,6 +67,10 @@ export interface NativeHookSpec {
   readonly offset?: bigint;
   /** In the file, of a counter that says whether somebody is tracing. */
   readonly counter?: bigint;
+  /** Of a kprobe or uprobe at several places: the program is told which by its cookie. */
+  readonly places?: readonly NativePlace[];
+  /** Those of them that are not there are left out, where each is attached by itself. */
+  readonly optionalPlaces?: boolean;
   readonly entry: boolean;
   readonly return: boolean;
   /** Of fentry: the entry can return in the function's place. */
@@ -74,6 +80,9 @@ export interface NativeHookSpec {
   readonly code: readonly { readonly mark: number; readonly instructions: Uint8Array }[];
   readonly maps: readonly NativeMapSpec[];
 }
+
+/** By uprobe.multi, the offset is from the start of the file. */
+export type NativePlace = Pick<NativeHookSpec, 'target' | 'offset' | 'counter'>;
 
 export interface NativeMapSpec {
   readonly name: string;
@@ -102,6 +111,7 @@ export interface NativeFeatures {
   readonly lsm: string;
   readonly fmodRet: string;
   readonly uprobe: string;
+  readonly uprobeMulti: string;
   readonly tracepoint: string;
 }
 
@@ -117,7 +127,6 @@ export interface NativeBinding {
   }) => NativeSession;
   readonly SyntheticSource: new (records: Uint8Array, total: number) => NativeSource & { left(): number };
   probeFeatures(): NativeFeatures;
-  kernelFunction(name: string): { params: number; returns: boolean } | null;
   kernelHasStruct(name: string): boolean;
   /** Nanoseconds to add to CLOCK_BOOTTIME for the time of day. */
   bootOffset(): bigint;
@@ -155,11 +164,9 @@ export function loadBinding(): NativeBinding {
 
 /** Reading the kernel's BTF takes tens of milliseconds, and what it says does not change. */
 function remember(binding: NativeBinding): NativeBinding {
-  const functions = new Map<string, ReturnType<NativeBinding['kernelFunction']>>();
   const structs = new Map<string, boolean>();
   return {
     ...binding,
-    kernelFunction: (name) => getOrAdd(functions, name, () => binding.kernelFunction(name)),
     kernelHasStruct: (name) => getOrAdd(structs, name, () => binding.kernelHasStruct(name)),
   };
 }
@@ -173,6 +180,8 @@ export interface NativeError extends Error {
   readonly code?: string;
   readonly errno?: string;
   readonly log?: string;
+  /** Of several places, the one that it is about. */
+  readonly place?: number;
 }
 
 /** The last word of the verifier on a program that it rejected: it stands before the statistics that end each log. */

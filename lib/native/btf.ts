@@ -87,13 +87,21 @@ export class BtfKernel implements KernelInfo {
   }
 
   attachable(name: string): boolean | undefined {
-    if (this.tracefs === undefined) return undefined;
+    return this.#attachableSet()?.has(name);
+  }
+
+  attachableNames(): readonly string[] | undefined {
+    const names = this.#attachableSet();
+    return names === null ? undefined : [...names];
+  }
+
+  /** null: that cannot be told. */
+  #attachableSet(): ReadonlySet<string> | null {
     if (this.#attachable === undefined) {
-      const text = tryRead(join(this.tracefs, 'available_filter_functions'));
-      this.#attachable =
-        text === undefined || text === '' ? null : new Set(text.split('\n').map((line) => line.split(' ', 1)[0] ?? ''));
+      const text = this.tracefs === undefined ? '' : tryRead(join(this.tracefs, 'available_filter_functions'));
+      this.#attachable = !text ? null : new Set(text.trimEnd().split('\n').map(functionOfLine));
     }
-    return this.#attachable?.has(name);
+    return this.#attachable;
   }
 
   /** Besides the functions of this list the kernel lets programs override security_ functions. */
@@ -183,6 +191,12 @@ export class BtfKernel implements KernelInfo {
       return member.type.members().map((inner) => ({ ...inner, bitOffset: bitOffset + inner.bitOffset }));
     });
   }
+}
+
+/** Of a module, the line is `NAME [MODULE]`. */
+function functionOfLine(line: string): string {
+  const end = line.search(/[ \t]/);
+  return end < 0 ? line : line.slice(0, end);
 }
 
 /** Lines such as `field:__data_loc char[] filename;\toffset:8;\tsize:4;\tsigned:0;` of a tracepoint's format. */

@@ -57,6 +57,7 @@ export const DIAGNOSTIC_CODES = {
   LIST_EMPTY: 'error',
   LIST_WITHOUT_PATTERN: 'error',
   LIST_FIELD_UNUSED: 'warning',
+  LIST_PATTERN_INVALID: 'error',
   // Filters.
   OPERATOR_NOT_FOR_TYPE: 'error',
   VALUES_MISSING: 'error',
@@ -115,6 +116,7 @@ export const DIAGNOSTIC_CODES = {
   FUNCTION_MISSING_IGNORED: 'warning',
   FUNCTION_SEES_LESS: 'warning',
   FUNCTION_NOT_ATTACHABLE: 'error',
+  LIST_NOT_FILLED: 'error',
   ARG_BEYOND_PROTOTYPE: 'error',
   ARG_TYPE_MISMATCH: 'error',
   ARG_WIDER_THAN_PARAMETER: 'warning',

@@ -10,6 +10,7 @@ export type {
   CelOp,
   CelStep,
   ChangeTest,
+  FunctionList,
   HookImage,
   IntGroup,
   IntTest,

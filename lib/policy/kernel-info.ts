@@ -2,8 +2,8 @@
 export type * from '../../types/kernel.js';
 
 export interface ElfInfo {
-  /** Function symbols, the dynamic ones included. */
-  readonly symbols: ReadonlySet<string>;
+  /** Function symbols, the dynamic ones included, with their addresses; null of those that have no single one. */
+  readonly symbols: ReadonlyMap<string, bigint | null>;
   /** The places of each static probe, by `PROVIDER:NAME`. */
   readonly probes: ReadonlyMap<string, readonly ProbePlace[]>;
   /** Of the linker's note, in hexadecimal digits. */

@@ -49,6 +49,21 @@ export class Report {
   }
 }
 
+/** Of hundreds of functions that a list is filled with, a mistake is told of the first that has it. */
+export class FirstOfEach extends Report {
+  readonly #told = new Set<DiagnosticCode>();
+
+  constructor(private readonly outer: Report) {
+    super(outer.places);
+  }
+
+  override add(code: DiagnosticCode, span: Span, message: string, hint: string): void {
+    if (this.#told.has(code)) return;
+    this.#told.add(code);
+    this.outer.add(code, span, message, hint);
+  }
+}
+
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -46,24 +46,15 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
       'loader events are not reported yet',
       'use a kprobe on security_mmap_file',
     );
-  for (const list of spec.lists ?? []) {
-    if (list.type === undefined || list.type === 'syscalls') continue;
-    add(
-      'UNSUPPORTED_LIST',
-      list,
-      'type',
-      `lists of type ${list.type} are not filled in yet`,
-      'name the functions under `values`',
-    );
-  }
   for (const option of spec.options ?? []) findInOption(option, add, report);
 }
 
-/** Settings that hold already: nothing is enforced, and kprobe.multi is not used. */
+const OPTIONS: readonly string[] = ['disable-kprobe-multi', 'disable-uprobe-multi'];
+
 function findInOption(option: { name?: string; value?: string }, add: Add, report: Report): void {
   if (option.name === undefined || report.places.isIncomplete(option)) return;
   if (option.name === 'policy-mode' && (option.value === 'monitor' || option.value === 'enforce')) return;
-  if (option.name === 'disable-kprobe-multi') return;
+  if (OPTIONS.includes(option.name)) return;
   add('UNSUPPORTED_OPTION', option, 'name', `the option ${option.name} has no meaning here`, 'remove it');
 }
 

@@ -8,6 +8,7 @@ import { missingReason } from '../preflight.js';
 import { fileOffset } from '../policy/kernel-info.js';
 import { hostFiles } from '../policy/kernel/elf.js';
 import { valuesOf } from '../wire/context.js';
+import { attachPlaces } from './attach-places.js';
 import { withVerified } from './digests.js';
 import { encodingUnknown, probePlaces } from './static-probes.js';
 import { isLate } from '../wire/reads.js';
@@ -66,20 +67,27 @@ function attach(
     );
   }
   const places = placesOf(hook, prototype, context, kernel);
+  const loadOwn = { params: prototype?.params.length ?? 0, processBits, probePlaces };
   try {
-    const loadOwn = { params: prototype?.params.length ?? 0, processBits, probePlaces };
-    const load = (target: Attachment): void => loadHook(hook, id, target, loadOwn, places, context);
-    const { path = '', digests, ignoreDigests } = hook.program ?? {};
-    let found: ReturnType<typeof withVerified> = 'verified';
-    if (digests === undefined) load(attachment);
-    else found = withVerified(path, digests, (own) => load({ ...attachment, path: own }));
-    if (found === 'other' && ignoreDigests === true) return undefined;
-    if (found === 'other') throw noDigest(hook, name);
-    if (found === 'missing') throw noFile(hook, path);
+    return withFile(hook, name, (path) => {
+      if (hook.places !== undefined) return attachPlaces(hook, path, id, processBits, context, kernel);
+      loadHook(hook, id, hook.program === undefined ? attachment : { ...attachment, path }, loadOwn, places, context);
+      return { functionName: name, functions: [name], attach: way };
+    });
   } catch (error) {
     throw encodingUnknown(error as NativeError, hook) ?? toKernelError(error as NativeError, hook, name);
   }
-  return { functionName: name, attach: way };
+}
+
+/** Calls `use` with the path of the program, where that is one that the policy is for. */
+function withFile(hook: HookImage, name: string, use: (path: string) => Attached | undefined): Attached | undefined {
+  const { path = '', digests, ignoreDigests } = hook.program ?? {};
+  if (digests === undefined) return use(path);
+  let attached: Attached | undefined;
+  const found = withVerified(path, digests, (own) => (attached = use(own)));
+  if (found === 'missing') throw noFile(hook, path);
+  if (found === 'other' && ignoreDigests !== true) throw noDigest(hook, name);
+  return attached;
 }
 
 function noFile(hook: HookImage, path: string): KernelError {

@@ -4,34 +4,30 @@ import type { NativeError } from '../native/binding.js';
 import type { HookImage } from '../policy/image.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { HookStatus } from '../../types/tracer.js';
+import { isIa32 } from '../policy/names/calls.js';
 import { valuesOf } from '../wire/context.js';
 import { overrides } from '../wire/actions.js';
 import { isLate } from '../wire/reads.js';
 import { attachElsewhere } from './attach-elsewhere.js';
+import { attachFunctions } from './attach-several.js';
 import { attachEnforcer } from './enforcers.js';
-import {
-  hookPlace,
-  kernelName,
-  loadHook,
-  placesOf,
-  toKernelError,
-  type AttachContext,
-  type Attached,
-  type HookPlaces,
-} from './load.js';
-import { noMechanism, wayOf, type Mechanism, type Prototype } from './mechanisms.js';
+import { loadHook, placesOf, toKernelError, type AttachContext, type Attached, type HookPlaces } from './load.js';
+import { noMechanism, wayOf, type Mechanism } from './mechanisms.js';
 import { checkOverride, overrideRefused } from './overrides.js';
+import { checkPrototype, prototypeOf, type Prototype } from './prototype.js';
+import { kernelName, type Target } from './targets.js';
 import { isRegister, placeOf } from './values.js';
 
 /** Returns undefined when the function is not there and the policy allows that. */
 export function attachHook(
-  hook: HookImage,
+  { image: hook, functions }: Target,
   id: number,
   processBits: readonly number[],
   context: AttachContext,
   kernel: KernelInfo,
 ): Attached | undefined {
-  if (hook.kind === 'enforcer') return attachEnforcer(hook, id, context);
+  if (hook.kind === 'enforcer') return attachEnforcer(hook, id, context, kernel);
+  if (functions !== undefined) return attachFunctions(hook, functions, id, processBits, context, kernel);
   if (hook.kind === 'kprobe' || hook.kind === 'fentry') return attachFunction(hook, id, processBits, context, kernel);
   return attachElsewhere(hook, id, processBits, context, kernel);
 }
@@ -43,8 +39,8 @@ function attachFunction(
   context: AttachContext,
   kernel: KernelInfo,
 ): Attached | undefined {
-  const functionName = kernelName(hook);
-  const prototype = context.binding.kernelFunction(functionName);
+  const functionName = kernelName(hook.call, hook.syscall, kernel);
+  const prototype = prototypeOf(functionName, kernel);
   if (prototype === null && hook.ignoreCallNotFound === true && kernel.attachable(functionName) === false) {
     return undefined;
   }
@@ -56,7 +52,7 @@ function attachFunction(
       return attachBy(mechanism, hook, id, functionName, prototype, processBits, places, context);
     } catch (error) {
       failure ??=
-        overrideRefused(error as NativeError, hook, context.binding) ??
+        overrideRefused(error as NativeError, hook, kernel) ??
         toKernelError(error as NativeError, hook, `the function ${functionName}`);
     }
   }
@@ -64,32 +60,6 @@ function attachFunction(
     return undefined;
   }
   throw failure ?? noMechanism(hook, functionName, prototype, context);
-}
-
-function checkPrototype(hook: HookImage, functionName: string, prototype: Prototype | null): void {
-  if (prototype === null) return;
-  const place = hookPlace(hook);
-  if (readsReturn(hook) && !prototype.returns) {
-    throw new KernelError(
-      'RETURN_OF_VOID',
-      `${place}: ${functionName} returns nothing`,
-      'remove `return` and `returnArg`, and give the size of a buffer with sizeArgIndex',
-    );
-  }
-  if (hook.syscall) return;
-  const beyond = hook.args.find((arg) => arg.source === undefined && arg.index >= prototype.params);
-  if (beyond !== undefined) {
-    throw new KernelError(
-      'ARG_BEYOND_PROTOTYPE',
-      `${placeOf(hook, beyond)}: ${functionName} has ${prototype.params} parameters, index ${beyond.index} is none of them`,
-      'indexes count from 0',
-    );
-  }
-}
-
-/** The return value itself, or as the size of a buffer. */
-function readsReturn(hook: HookImage): boolean {
-  return hook.returnArg !== undefined || valuesOf(hook).some((value) => isLate(value) && value.returnCopy !== true);
 }
 
 function mechanisms(hook: HookImage, context: AttachContext, prototype: Prototype | null): Mechanism[] {
@@ -138,8 +108,15 @@ function attachBy(
     return: returns,
     overrides: override && mechanism === 'fentry',
   };
-  loadHook(hook, id, attachment, { params: prototype?.params ?? 0, processBits }, places, context);
-  return { functionName, attach: attachName(mechanism, returns, pair, override) };
+  loadHook(
+    hook,
+    id,
+    attachment,
+    { params: prototype?.params ?? 0, processBits, ia32: isIa32(functionName) },
+    places,
+    context,
+  );
+  return { functionName, functions: [functionName], attach: attachName(mechanism, returns, pair, override) };
 }
 
 function attachName(mechanism: Mechanism, returns: boolean, pair: boolean, override: boolean): HookStatus['attach'] {

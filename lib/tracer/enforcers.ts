@@ -1,23 +1,26 @@
 /** How an enforcer is attached here: by which mechanism, and whether the function can be overridden. */
+import type { KernelInfo } from '../../types/kernel.js';
 import type { KernelError } from '../errors.js';
 import type { NativeError } from '../native/binding.js';
 import type { HookImage } from '../policy/image.js';
 import { encodeEnforcer } from '../wire/actions.js';
 import { notifications } from '../wire/maps.js';
-import { kernelName, toKernelError, type AttachContext, type Attached } from './load.js';
-import { noMechanism, type Mechanism, type Prototype } from './mechanisms.js';
+import { toKernelError, type AttachContext, type Attached } from './load.js';
+import { noMechanism, type Mechanism } from './mechanisms.js';
 import { overrideRefused } from './overrides.js';
+import { prototypeOf, type Prototype } from './prototype.js';
+import { kernelName } from './targets.js';
 
-export function attachEnforcer(hook: HookImage, id: number, context: AttachContext): Attached {
-  const functionName = kernelName(hook);
-  const prototype = context.binding.kernelFunction(functionName);
+export function attachEnforcer(hook: HookImage, id: number, context: AttachContext, kernel: KernelInfo): Attached {
+  const functionName = kernelName(hook.call, hook.syscall, kernel);
+  const prototype = prototypeOf(functionName, kernel);
   let failure: KernelError | undefined;
   for (const mechanism of mechanisms(prototype, context)) {
     try {
       return attachBy(mechanism, hook, id, functionName, context);
     } catch (error) {
       failure ??=
-        overrideRefused(error as NativeError, hook, context.binding) ??
+        overrideRefused(error as NativeError, hook, kernel) ??
         toKernelError(error as NativeError, hook, `the function ${functionName}`);
     }
   }
@@ -51,5 +54,9 @@ function attachBy(
     code: [],
     maps: [notifications(enforcer === id ? undefined : enforcer)],
   });
-  return { functionName, attach: mechanism === 'fentry' && overrides ? 'fmod_ret' : mechanism };
+  return {
+    functionName,
+    functions: [functionName],
+    attach: mechanism === 'fentry' && overrides ? 'fmod_ret' : mechanism,
+  };
 }

@@ -31,6 +31,8 @@ export interface LoadedHook {
   readonly id: number;
   readonly policyName: string;
   readonly functionName: string;
+  /** By place, where several functions have one program. */
+  readonly functions?: readonly string[];
   readonly image: HookImage;
   /** Stack traces have addresses. */
   readonly stackAddresses?: boolean;
@@ -148,6 +150,11 @@ abstract class HookEvent extends RecordEvent {
     super(slab, at, process);
   }
 
+  /** Which of the functions or places that have the hook's program. */
+  protected get place(): number {
+    return this.slab.u16(this.at + EventHook.place);
+  }
+
   get policyName(): string {
     return this.hook.policyName;
   }
@@ -246,7 +253,8 @@ export class KprobeEvent extends FunctionEvent {
   }
 
   get functionName(): string {
-    return this.hook.functionName;
+    const { functions, functionName } = this.hook;
+    return functions === undefined ? functionName : (functions[this.place] ?? functionName);
   }
 
   protected override plain(): Record<string, unknown> {
@@ -313,7 +321,8 @@ export class UprobeEvent extends FunctionEvent {
   }
 
   get #program(): ProgramPlace {
-    return this.hook.image.program ?? NO_PLACE;
+    const { places, program } = this.hook.image;
+    return places?.[this.place] ?? program ?? NO_PLACE;
   }
 
   protected override plain(): Record<string, unknown> {

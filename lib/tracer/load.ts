@@ -13,7 +13,7 @@ import {
   type NativeSession,
 } from '../native/binding.js';
 import { hostNamespaces } from '../output/host-namespaces.js';
-import type { HookImage } from '../policy/image.js';
+import type { HookImage, ProgramPlace } from '../policy/image.js';
 import { encodeHook, type EncodeContext } from '../wire/encode.js';
 import { fieldsOf } from './fields.js';
 import { inodesOf, registersOf, resolveValues, voidPointers } from './values.js';
@@ -31,7 +31,13 @@ export interface AttachContext {
 
 export interface Attached {
   readonly functionName: string;
+  /** All that it is attached to. */
+  readonly functions: readonly string[];
   readonly attach: HookStatus['attach'];
+  /** Of several functions or places, those that are left out as the policy allows. */
+  readonly skipped?: readonly string[];
+  /** Of several places in a program those that are attached, as the events number them. */
+  readonly places?: readonly ProgramPlace[];
 }
 
 /** What does not depend on the mechanism. */
@@ -76,18 +82,28 @@ function initialNamespaces(): EncodeContext['hostNamespaces'] {
 /** What is put on what: the mechanism with its target, and which programs. */
 export type Attachment = Pick<
   NativeHookSpec,
-  'mechanism' | 'target' | 'group' | 'path' | 'offset' | 'counter' | 'entry' | 'return' | 'overrides'
+  | 'mechanism'
+  | 'target'
+  | 'group'
+  | 'path'
+  | 'offset'
+  | 'counter'
+  | 'places'
+  | 'optionalPlaces'
+  | 'entry'
+  | 'return'
+  | 'overrides'
 >;
 
-/** Throws KernelError of what cannot be encoded, NativeError of what the kernel refuses. */
+/** Returns the places that were left out. Throws KernelError of what cannot be encoded, NativeError of what the kernel refuses. */
 export function loadHook(
   hook: HookImage,
   id: number,
   attachment: Attachment,
-  own: Pick<EncodeContext, 'params' | 'processBits' | 'probePlaces'>,
+  own: Pick<EncodeContext, 'params' | 'processBits' | 'probePlaces'> & Partial<Pick<EncodeContext, 'several' | 'ia32'>>,
   places: HookPlaces,
   context: AttachContext,
-): void {
+): number[] {
   const encoded = encodeHook(hook, {
     id,
     selfTgid: context.selfTgid,
@@ -95,23 +111,19 @@ export function loadHook(
     pair: attachment.entry && attachment.return,
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
     enforcer: context.enforcer,
+    several: false,
+    ia32: false,
     ...own,
     ...places,
   });
-  context.session.addHook({
+  return context.session.addHook({
     id,
-    object: `${attachment.mechanism}_${context.features.directRead === '' ? 'direct' : 'probe'}`,
+    object: `${attachment.mechanism.replace('.multi', '')}_${context.features.directRead === '' ? 'direct' : 'probe'}`,
     ...attachment,
     config: encoded.config,
     code: encoded.code,
     maps: encoded.maps,
   });
-}
-
-/** The function behind a system call has its architecture in its name. */
-export function kernelName(hook: HookImage): string {
-  const prefix = process.arch === 'arm64' ? '__arm64_' : '__x64_';
-  return hook.syscall && !hook.call.startsWith('__') ? prefix + hook.call : hook.call;
 }
 
 export function hookPlace({ position }: HookImage): string {

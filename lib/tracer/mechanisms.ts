@@ -3,13 +3,9 @@ import { KernelError } from '../errors.js';
 import { missingReason } from '../preflight.js';
 import type { HookImage } from '../policy/image.js';
 import { hookPlace, type AttachContext } from './load.js';
+import type { Prototype } from './prototype.js';
 
 export type Mechanism = 'fentry' | 'kprobe';
-
-export interface Prototype {
-  readonly params: number;
-  readonly returns: boolean;
-}
 
 /** `fentries` are what they say, however the tracer was opened. */
 export function wayOf(hook: HookImage, { attach }: AttachContext): AttachContext['attach'] {

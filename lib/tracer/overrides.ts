@@ -1,6 +1,7 @@
 /** Where a function can be overridden: what the kernel says of it, and what can be known before it is asked. */
+import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
-import type { NativeBinding, NativeError } from '../native/binding.js';
+import type { NativeError } from '../native/binding.js';
 import { kernelDetail } from '../native/binding.js';
 import type { HookImage } from '../policy/image.js';
 import { matchesLate, overrides } from '../wire/actions.js';
@@ -42,14 +43,14 @@ export function checkOverride(hook: HookImage, mechanism: 'fentry' | 'kprobe', r
 export function overrideRefused(
   error: NativeError,
   hook: HookImage,
-  binding: Pick<NativeBinding, 'kernelFunction'>,
+  kernel: Pick<KernelInfo, 'function'>,
 ): KernelError | undefined {
   if (!overrides(hook) && hook.mayOverride !== true) return undefined;
   const isRefused =
     (error.errno === 'EINVAL' && error.code === 'HOOK_ATTACH') ||
     /not modifiable|bpf_override_return|cannot use helper|unknown func/.test(error.log ?? '');
   if (!isRefused) return undefined;
-  return refusal(hook, 'OVERRIDE_NOT_POSSIBLE', whyNot(binding), POSSIBLE, kernelDetail(error));
+  return refusal(hook, 'OVERRIDE_NOT_POSSIBLE', whyNot(kernel), POSSIBLE, kernelDetail(error));
 }
 
 /** The kernel has these functions only with the options. */
@@ -58,9 +59,9 @@ const OPTIONS = {
   bpf_override_return: 'CONFIG_BPF_KPROBE_OVERRIDE',
 } as const;
 
-function whyNot(binding: Pick<NativeBinding, 'kernelFunction'>): string {
+function whyNot(kernel: Pick<KernelInfo, 'function'>): string {
   const missing = Object.entries(OPTIONS).flatMap(([name, option]) =>
-    binding.kernelFunction(name) === null ? [option] : [],
+    kernel.function(name) === undefined ? [option] : [],
   );
   if (missing.length === 0) return 'it is none of the functions that this kernel allows that for';
   return `this kernel is built without ${missing.join(' and ')}`;

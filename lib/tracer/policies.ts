@@ -4,7 +4,7 @@ import type { PolicyMode } from '../../types/policy.js';
 import type { LoadOptions, PolicySource, PolicyStatus } from '../../types/tracer.js';
 import { KernelError, PolytraceError } from '../errors.js';
 import { loadKernelInfo } from '../native/btf.js';
-import type { HookImage, PolicyImage } from '../policy/image.js';
+import type { PolicyImage } from '../policy/image.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from './attach.js';
 import { newTally, type LoadedHook } from './events.js';
@@ -12,6 +12,7 @@ import type { AttachContext } from './load.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
 import { compileAll } from './sources.js';
+import { targetsOf, type Target } from './targets.js';
 
 /** A program that was detached may still be running on another CPU, and write its record. */
 const LINGER_MS = 100;
@@ -174,7 +175,10 @@ export class PolicySet {
       if (image.hooks.some((hook) => hook.changes.length > 0)) this.#context.session.keepState();
       if (isEnforcing(image)) this.#protect();
       let enforcer: number | undefined;
-      for (const hook of image.hooks) {
+      const all = image.hooks.map((hook) => targetsOf(hook, this.#context, kernel));
+      skipped.push(...all.flatMap((each) => each.skipped));
+      for (const target of all.flatMap(({ targets }) => targets)) {
+        const { image: hook, functions } = target;
         const id = this.#freeId();
         if (hook.kind === 'enforcer') enforcer ??= id;
         const countedBefore = this.#context.session.hookCounts(id);
@@ -182,15 +186,26 @@ export class PolicySet {
         // before it is attached: its first event may come at once
         const { stackAddresses } = this.#options;
         const tally = newTally();
-        const loaded = { id, policyName: image.name, functionName: hook.call, image: hook, stackAddresses, tally };
+        const loaded = {
+          id,
+          policyName: image.name,
+          functionName: hook.call,
+          image: hook,
+          stackAddresses,
+          tally,
+          ...(functions === undefined ? {} : { functions }),
+        };
         this.#hooks.set(id, loaded);
-        const attached = this.#attach(hook, id, processBits, kernel, enforcer);
+        const attached = this.#attach(target, id, processBits, kernel, enforcer);
         if (attached === undefined) {
           skipped.push(hook.call);
           continue;
         }
-        this.#hooks.set(id, { ...loaded, functionName: attached.functionName });
-        hooks.push({ id, call: hook.call, image: hook, tally, countedBefore, ...attached });
+        const { skipped: leftOut = [], places, ...status } = attached;
+        skipped.push(...leftOut);
+        const own = places === undefined ? hook : { ...hook, places };
+        this.#hooks.set(id, { ...loaded, functionName: attached.functionName, image: own });
+        hooks.push({ id, call: hook.call, image: own, tally, countedBefore, ...status });
       }
     } catch (error) {
       this.#detachAll({ hooks, skipped, processBits });
@@ -207,7 +222,7 @@ export class PolicySet {
 
   /** Where that fails, the id is free again: but the first of its two programs may have run. */
   #attach(
-    hook: HookImage,
+    target: Target,
     id: number,
     processBits: readonly number[],
     kernel: KernelInfo,
@@ -215,7 +230,7 @@ export class PolicySet {
   ): ReturnType<typeof attachHook> {
     let attached: ReturnType<typeof attachHook>;
     try {
-      attached = attachHook(hook, id, processBits, { ...this.#context, enforcer }, kernel);
+      attached = attachHook(target, id, processBits, { ...this.#context, enforcer }, kernel);
     } finally {
       if (attached === undefined) this.#retire(id);
     }

@@ -54,12 +54,13 @@ export function policyStatus(name: string, policy: LoadedPolicy, session: Counte
 }
 
 function hookStatus(hook: AttachedHook, session: Counters, countHits: boolean): HookStatus {
-  const { id, call, functionName, attach, image, tally, countedBefore } = hook;
+  const { id, call, functionName, functions, attach, image, tally, countedBefore } = hook;
   const since = session.hookCounts(id).map((count, i) => count - (countedBefore[i] ?? 0));
   const [acted = 0, suppressed = 0, enforced = 0, hits = 0] = since;
   return {
     call,
     functionName,
+    functions,
     attach,
     ...(countHits ? { hits } : {}),
     // a hook without actions does not count: what it matched it has posted, or lost

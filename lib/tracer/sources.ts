@@ -49,7 +49,7 @@ export function compileAll(sources: readonly PolicySource[]): { images: Compiled
   return { images: result, kernel };
 }
 
-const WRONG_HERE = /^(ARG|RETURN|TRACEPOINT|LSM_HOOK)_/;
+const WRONG_HERE = /^(ARG|RETURN|TRACEPOINT|LSM_HOOK|LIST)_/;
 
 /**
  * What a kernel's types prove to be a mistake: the programs would read something else than the policy says. Whether a

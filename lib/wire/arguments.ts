@@ -73,7 +73,7 @@ class Decoder {
     this.#record = record;
     this.#size = size;
     const offset = EventHook.sizeof + slot * Value.sizeof;
-    const isThere = offset + Value.sizeof <= size && slot < slab.u32(record + EventHook.valuesCount);
+    const isThere = offset + Value.sizeof <= size && slot < slab.u16(record + EventHook.valuesCount);
     this.#value = isThere ? { slab, at: record + offset } : MISSING;
     this.#flags = this.#value.slab.u16(this.#value.at + Value.textFlags);
   }

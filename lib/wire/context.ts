@@ -8,6 +8,10 @@ export interface EncodeContext {
   readonly selfTgid: number;
   /** Entry and return are two programs. */
   readonly pair: boolean;
+  /** The program is attached to several places, and told which by its cookie. */
+  readonly several: boolean;
+  /** A system call as 32-bit programs make it. */
+  readonly ia32: boolean;
   /** Parameters of the kernel function. */
   readonly params: number;
   /** Of a static probe. */

@@ -10,14 +10,18 @@ import {
   AbiLimit,
   ChangeTest as ChangeLayout,
   HookConfig,
+  HookShape,
+  Pair,
   ProcessField,
   ProcessTest as ProcessTestLayout,
   ResolveStep,
+  SyscallRegisters,
   Value,
   ValueConfig,
   ValueMemory,
   ValueRead,
   ValueSource,
+  ValueWidth,
 } from './layout.gen.js';
 import { encodeMaps, type EncodedMap } from './maps.js';
 import { automatonOf, encodeObject, encodeTable, objectOrder, type HookAutomaton } from './objects.js';
@@ -81,8 +85,8 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   view.setUint32(HookConfig.selfTgid, context.selfTgid, true);
   view.setBigUint64(HookConfig.selectors, (1n << BigInt(Math.max(1, hook.selectors))) - 1n, true);
   u8(HookConfig.valuesCount, values.length);
-  u8(HookConfig.syscall, Number(hook.syscall));
-  u8(HookConfig.pair, Number(context.pair));
+  u8(HookConfig.syscall, registersOf(hook, context));
+  u8(HookConfig.pair, !context.pair ? Pair.PAIR_NONE : context.several ? Pair.PAIR_BY_PLACE : Pair.PAIR_BY_FRAME);
   u8(HookConfig.params, context.params);
   u8(HookConfig.processGroups, hook.process.length);
   u8(HookConfig.processTests, hook.sets.length);
@@ -92,6 +96,7 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   u8(HookConfig.hasCelReturn, Number(hook.cel.returned.length > 0));
   view.setUint32(HookConfig.bodySize, bodySize, true);
   u8(HookConfig.countsHits, Number(context.countHits));
+  view.setUint32(HookConfig.shape, values.length + (context.several ? HookShape.SHAPE_PLACE : 0), true);
 
   let firstGroup = groups.process.length;
   values.forEach((value, slot) => {
@@ -114,6 +119,11 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   );
   encodeActions(view, hook, context.pair);
   return bytes;
+}
+
+function registersOf({ syscall }: HookImage, { ia32 }: EncodeContext): number {
+  if (!syscall) return SyscallRegisters.SYSCALL_NONE;
+  return ia32 ? SyscallRegisters.SYSCALL_IA32 : SyscallRegisters.SYSCALL_NATIVE;
 }
 
 /** The compiler refuses more, and names the place; this keeps what it did not foresee from overwriting what follows. */
@@ -150,7 +160,7 @@ function encodeValue(
   u8(ValueConfig.read, field?.isLocation === true ? ValueRead.READ_DATA_LOC : facts.read);
   u8(ValueConfig.source, source);
   u8(ValueConfig.param, context.registers.get(slot) ?? (isReturn || field !== undefined ? 0 : value.index));
-  u8(ValueConfig.width, Math.min(facts.width, width));
+  u8(ValueConfig.width, Math.min(facts.width, width) + (value.type === 'syscall64' ? ValueWidth.WIDTH_SYSCALL : 0));
   u8(ValueConfig.isSigned, Number(facts.signed));
   const isFound = field !== undefined || resolved !== undefined;
   u8(ValueConfig.indirect, Number(facts.pointed || (isFound && facts.width > 0)));

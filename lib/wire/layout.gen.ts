@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '8f000dbc671a1f27';
+export const LAYOUT_HASH = '980dbee3a7affa89';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -29,6 +29,8 @@ export const AbiLimit = {
   CHANGE_TESTS_MAX: 16,
   BINARY_TEXT_MAX: 511,
   HOOKS_MAX: 1024,
+  HOOK_PLACES_MAX: 65536,
+  HOOK_LINKS_MAX: 1024,
   STACK_FRAMES_MAX: 127,
   IOVECS_MAX: 16,
 } as const;
@@ -239,6 +241,7 @@ export const EventHook = {
   keyExecCount: 32,
   hook: 40,
   valuesCount: 44,
+  place: 46,
   matched: 48,
   suppressed: 56,
   kernelStack: 64,
@@ -387,6 +390,16 @@ export const ValueMemory = {
   MEMORY_KERNEL: 0,
   MEMORY_USER: 1,
   MEMORY_BY_ADDRESS: 2,
+} as const;
+
+/** enum value_width */
+export const ValueWidth = {
+  WIDTH_SYSCALL: 16,
+} as const;
+
+/** enum syscall_bit */
+export const SyscallBit = {
+  SYSCALL_COMPAT: 18446744071562068000,
 } as const;
 
 /** struct resolve_step */
@@ -595,6 +608,7 @@ export const RateKey = {
   hook: 0,
   selector: 4,
   id: 8,
+  place: 12,
   hash: 16,
   hashStride: 8,
   hashLength: 2,
@@ -612,6 +626,25 @@ export const HasActions = {
   ACTIONS_ANY: 1,
   ACTIONS_OVERRIDE: 2,
   ACTIONS_NOTIFY: 4,
+} as const;
+
+/** enum syscall_registers */
+export const SyscallRegisters = {
+  SYSCALL_NONE: 0,
+  SYSCALL_NATIVE: 1,
+  SYSCALL_IA32: 2,
+} as const;
+
+/** enum pair */
+export const Pair = {
+  PAIR_NONE: 0,
+  PAIR_BY_FRAME: 1,
+  PAIR_BY_PLACE: 2,
+} as const;
+
+/** enum hook_shape */
+export const HookShape = {
+  SHAPE_PLACE: 65536,
 } as const;
 
 /** struct hook_config */
@@ -633,7 +666,8 @@ export const HookConfig = {
   hasActions: 26,
   actsLate: 27,
   bodySize: 28,
-  countsHits: 32,
+  shape: 32,
+  countsHits: 36,
   values: 40,
   valuesStride: 136,
   valuesLength: 9,

@@ -175,7 +175,7 @@ selectors: [{ matchArgs: [{ args: [2], operator: Postfix, values: ["/raw"] }] }]
     const [status] = tracer.policies();
     await tracer.close();
     assert.deepEqual(status?.hooks, [
-      { call: 'sched/sched_process_exec', functionName: 'sched/sched_process_exec', attach: 'tracepoint', lost: 0 },
+      { call: 'sched/sched_process_exec', functionName: 'sched/sched_process_exec', functions: ['sched/sched_process_exec'], attach: 'tracepoint', lost: 0 },
     ]);
   });
 });

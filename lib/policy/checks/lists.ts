@@ -1,5 +1,5 @@
 /** Checks lists and the references to them. */
-import { findList, listName } from '../lists.js';
+import { findList, isGenerated, listName } from '../lists.js';
 import type { Hook, ListData, PolicyData } from '../model.js';
 import { nearest } from '../nearest.js';
 import type { Span } from '../places.js';
@@ -41,13 +41,19 @@ export function checkLists(policy: PolicyData, hooks: readonly Hook[], report: R
   }
   for (const enforcer of policy.spec?.enforcers ?? []) {
     const { calls = [] } = enforcer;
-    calls.forEach((call, i) => checkReference(policy, call, places.value(calls, i), report));
+    calls.forEach((call, i) => {
+      checkReference(policy, call, places.value(calls, i), report);
+      const list = findList(policy, listName(call) ?? '');
+      if (list === undefined || !isGenerated(list)) return;
+      const message = `an enforcer of the generated list ${quote(list.name)} would need a program for each of its functions`;
+      report.add('UNSUPPORTED_LIST', places.value(calls, i), message, 'name the calls that are to be enforced');
+    });
   }
 }
 
 function checkList(list: ListData, report: Report): void {
   const { places } = report;
-  const generated = list.type === 'generated_syscalls' || list.type === 'generated_ftrace';
+  const generated = isGenerated(list);
   if (!generated && (list.values ?? []).length === 0 && !(list.values && places.isIncomplete(list.values))) {
     report.add(
       'LIST_EMPTY',
@@ -64,6 +70,7 @@ function checkList(list: ListData, report: Report): void {
       'add `pattern`, a regular expression',
     );
   }
+  if (list.pattern !== undefined && list.type === 'generated_ftrace') checkPattern(list, list.pattern, report);
   if (list.pattern !== undefined && list.type !== 'generated_ftrace') {
     report.add(
       'LIST_FIELD_UNUSED',
@@ -82,6 +89,19 @@ function checkList(list: ListData, report: Report): void {
   }
 }
 
+function checkPattern(list: ListData, pattern: string, report: Report): void {
+  try {
+    new RegExp(pattern);
+  } catch (error) {
+    report.add(
+      'LIST_PATTERN_INVALID',
+      report.places.value(list, 'pattern'),
+      `${quote(pattern)} is no regular expression: ${(error as Error).message.replace(/^.*: /, '')}`,
+      'it is matched against names of functions, such as "^ksys_"',
+    );
+  }
+}
+
 function checkReference(policy: PolicyData, text: string, span: Span, report: Report): void {
   const name = listName(text);
   if (name === undefined || findList(policy, name) !== undefined) return;
@@ -94,6 +114,10 @@ function checkReference(policy: PolicyData, text: string, span: Span, report: Re
 /** As values of a filter the members stand for numbers. */
 function checkMembers(policy: PolicyData, text: string, span: Span, report: Report): void {
   const list = findList(policy, listName(text) ?? '');
+  if (list !== undefined && isGenerated(list)) {
+    const message = `the list ${quote(list.name)} stands for functions, and its values for no numbers`;
+    report.add('UNSUPPORTED_LIST', span, message, 'name the system calls in a list of type syscalls');
+  }
   const isNumber = (value: string): boolean => parseInteger(value) !== undefined || isSyscallName(value);
   const wrong = list?.values?.find((value) => !isNumber(value));
   if (wrong === undefined) return;

@@ -1,6 +1,6 @@
 /** What selectors do when they have matched. */
 import type { PolicyImage, SelectorActions } from '../image.js';
-import type { ActionData, PolicyData, SelectorData } from '../model.js';
+import type { ActionData, Hook, PolicyData, SelectorData } from '../model.js';
 
 const NAMES = {
   Post: 'post',
@@ -64,7 +64,18 @@ function onlyPosts({ order, ...more }: SelectorActions): boolean {
   return order.every((name) => name === 'post') && Object.keys(more).length === 0;
 }
 
-export function modeOf({ spec }: PolicyData): PolicyImage['mode'] {
-  const value = (spec?.options ?? []).findLast(({ name }) => name === 'policy-mode')?.value;
+/** Of several options of a name the last counts. */
+function optionOf({ spec }: PolicyData, wanted: string): string | undefined {
+  return (spec?.options ?? []).findLast(({ name }) => name === wanted)?.value;
+}
+
+/** Whether the policy keeps several functions from being attached at once. */
+export function singleLinks(policy: PolicyData, { kind }: Hook): boolean {
+  const value = optionOf(policy, kind === 'uprobes' ? 'disable-uprobe-multi' : 'disable-kprobe-multi');
+  return /^(1|t|true)$/i.test(value ?? '');
+}
+
+export function modeOf(policy: PolicyData): PolicyImage['mode'] {
+  const value = optionOf(policy, 'policy-mode');
   return value === 'monitor' || value === 'enforce' ? value : undefined;
 }

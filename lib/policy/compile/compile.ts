@@ -6,7 +6,7 @@ import type { Hook } from '../model.js';
 import type { Architecture } from '../names/syscalls.js';
 import type { Analysis } from '../policy.js';
 import type { Report } from '../report.js';
-import { modeOf, selectorActions } from './actions.js';
+import { modeOf, selectorActions, singleLinks } from './actions.js';
 import { celSteps } from './cel.js';
 import { enforcersOf } from './enforcers.js';
 import { clauseOf, type Clause, type Context } from './filters.js';
@@ -51,10 +51,12 @@ function compileHook(analysis: Analysis, hook: Hook, sets: ProcessSets, context:
   const values = [...args, ...others].map((arg, slot) => valueImage(arg, data, clauses.get(slot) ?? [], context));
   const returned = clauses.get(values.length) ?? [];
   const actions = selectorActions(selectors);
+  const links = singleLinks(analysis.data, hook);
   const common = {
     position: { file: analysis.file, ...report.places.position(report.places.value(data, targetField(hook))) },
     ...(data.message === undefined ? {} : { message: data.message }),
     ...(data.ignore?.callNotFound === true || data.optional === true ? { ignoreCallNotFound: true as const } : {}),
+    ...(links ? { singleLinks: true as const } : {}),
     tags: data.tags ?? [],
     selectors: Math.max(selectors.length, 1),
     args: values.slice(0, args.length),

@@ -28,7 +28,7 @@ function imageOf(call: string, position: HookImage['position'], mayOverride: boo
   return {
     kind: 'enforcer',
     call,
-    syscall: /^(__[a-z0-9]+_)?sys_/.test(call),
+    syscall: /^(\w+\/|__[a-z0-9]+_)?sys_/.test(call),
     ...(mayOverride ? { mayOverride } : {}),
     position,
     tags: [],

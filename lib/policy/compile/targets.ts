@@ -1,17 +1,22 @@
-/** What a hook of a policy is put on: each of these becomes a hook of its own. */
+/** What a hook of a policy is put on. */
 import type { HookImage, ProgramPlace } from '../image.js';
-import { callsOf } from '../lists.js';
+import { calledBy } from '../lists.js';
 import type { Hook, HookData, PolicyData } from '../model.js';
 
-export type Target = Pick<HookImage, 'kind' | 'call' | 'syscall' | 'tracepoint' | 'program' | 'usdt'>;
+export type Target = Pick<
+  HookImage,
+  'kind' | 'call' | 'syscall' | 'tracepoint' | 'program' | 'usdt' | 'list' | 'places'
+>;
 
 export function targetsOf(policy: PolicyData, { kind, data }: Hook): Target[] {
   switch (kind) {
     case 'kprobes':
     case 'fentries': {
       const image = kind === 'kprobes' ? 'kprobe' : 'fentry';
-      const calls = callsOf(policy, data.call ?? '', data.syscall ?? true);
-      return calls.map(({ name, syscall }) => ({ kind: image, call: name, syscall }));
+      const { call = '' } = data;
+      const { syscall, functions: list } = calledBy(policy, call, data.syscall ?? true);
+      const only = 'functions' in list && list.functions.length === 1 ? list.functions[0] : undefined;
+      return [{ kind: image, call: only ?? call, syscall, ...(only === undefined ? { list } : {}) }];
     }
     case 'tracepoints': {
       const { subsystem = '', event = '', raw } = data;
@@ -22,7 +27,7 @@ export function targetsOf(policy: PolicyData, { kind, data }: Hook): Target[] {
     case 'lsmhooks':
       return [{ kind: 'lsm', call: data.hook ?? '', syscall: false }];
     case 'uprobes':
-      return placesOf(data).map(({ call, ...program }) => ({ kind: 'uprobe', call, syscall: false, program }));
+      return [uprobeTarget(placesOf(data))];
     case 'usdts':
       return [usdtOf(data)];
   }
@@ -40,12 +45,20 @@ export function targetField({ kind }: Hook): keyof HookData {
   return kind === 'uprobes' ? 'path' : 'call';
 }
 
-interface Place extends ProgramPlace {
-  readonly call: string;
+function uprobeTarget(places: readonly ProgramPlace[]): Target {
+  const [program = { path: '' }] = places;
+  const call = placeName(program) + (places.length > 1 ? ` and ${places.length - 1} more` : '');
+  return { kind: 'uprobe', call, syscall: false, program, ...(places.length > 1 ? { places } : {}) };
+}
+
+/** As the policy has it. */
+export function placeName({ symbol, symbolOffset, fileOffset, address }: ProgramPlace): string {
+  if (symbol === undefined) return hex(address ?? fileOffset ?? 0n);
+  return symbolOffset === undefined ? symbol : `${symbol}+${hex(symbolOffset)}`;
 }
 
 /** Symbols, then offsets, then addresses: refCtrOffsets are in this order. */
-function placesOf(data: HookData): Place[] {
+function placesOf(data: HookData): ProgramPlace[] {
   const { path = '', symbols = [], offsets = [], addrs = [], refCtrOffsets = [], binaryDigests = [], ignore } = data;
   const digests =
     binaryDigests.length === 0
@@ -55,9 +68,9 @@ function placesOf(data: HookData): Place[] {
           ...(ignore?.digestVerificationFailure === true ? { ignoreDigests: true as const } : {}),
         };
   const places = [
-    ...symbols.map((symbol) => ({ call: symbol, ...symbolPlace(symbol) })),
-    ...offsets.map((fileOffset) => ({ call: hex(fileOffset), fileOffset })),
-    ...addrs.map((address) => ({ call: hex(address), address })),
+    ...symbols.map(symbolPlace),
+    ...offsets.map((fileOffset) => ({ fileOffset })),
+    ...addrs.map((address) => ({ address })),
   ];
   return places.map((place, i) => {
     const refCtrOffset = refCtrOffsets[i];

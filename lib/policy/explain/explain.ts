@@ -2,7 +2,8 @@
 import { filteredSlots, isLateValue, type FilterList } from '../expressions.js';
 import type { HookImage, PolicyImage } from '../image.js';
 import type { KernelInfo } from '../kernel-info.js';
-import { callsOf } from '../lists.js';
+import { callsOf, findList, isGenerated, listName } from '../lists.js';
+import { syscallFunctions } from '../names/calls.js';
 import type { ArgData, Hook, SelectorData, ValueFilter } from '../model.js';
 import type { Analysis } from '../policy.js';
 import { ARG_TYPES, type TypeFacts } from '../vocabulary.js';
@@ -32,7 +33,6 @@ export function explain(
   const { data, hooks } = analysis;
   const images = (image?.hooks ?? []).filter(({ kind }) => kind !== 'enforcer');
   const explained = hooks.map((hook) => {
-    // Several functions have become a hook for each; they are alike.
     const own = images.splice(0, image === undefined ? 0 : targetsOf(data, hook).length);
     return explainHook(analysis, hook, own[0], kernel);
   });
@@ -58,7 +58,7 @@ function explainHook(
   const selectors: readonly SelectorData[] = hook.selectors.length > 0 ? hook.selectors : [{}];
   return {
     kind: hook.kind,
-    target: targetWords(analysis, hook),
+    target: targetWords(analysis, hook, kernel),
     attach: attachWords(analysis, hook, kernel),
     ...(data.message === undefined ? {} : { message: data.message }),
     reads: readWords(data.args ?? [], data.data ?? [], data.return === true ? data.returnArg : undefined),
@@ -67,7 +67,7 @@ function explainHook(
   };
 }
 
-function targetWords({ data: policy }: Analysis, { kind, data }: Hook): string {
+function targetWords({ data: policy }: Analysis, { kind, data }: Hook, kernel?: KernelInfo): string {
   switch (kind) {
     case 'tracepoints':
       return `tracepoint ${data.subsystem}/${data.event}${data.raw === true ? ' (raw)' : ''}`;
@@ -78,12 +78,19 @@ function targetWords({ data: policy }: Analysis, { kind, data }: Hook): string {
     case 'usdts':
       return `probe ${data.provider}:${data.name} in ${data.path}`;
     default: {
-      const calls = callsOf(policy, data.call ?? '', data.syscall ?? true);
+      const { call = '', syscall = true } = data;
+      const list = findList(policy, listName(call) ?? '');
+      if (list !== undefined && isGenerated(list)) {
+        const found = kernel && `${callsOf(policy, call, syscall, kernel).length} of ${kernel.name}`;
+        const which = list.pattern === undefined ? 'every system call' : `functions like ${list.pattern}`;
+        return `${which} (${call}${found === undefined ? '' : `: ${found}`})`;
+      }
+      const calls = callsOf(policy, call, syscall);
       const [first] = calls;
       const what = first?.syscall === true ? 'system call' : 'function';
       return calls.length === 1
         ? `${what} ${first?.name}`
-        : `${what}s of ${data.call}: ${listValues(calls.map(({ name }) => name))}`;
+        : `${calls.length} ${what}s of ${call}: ${listValues(calls.map(({ name }) => name))}`;
     }
   }
 }
@@ -101,14 +108,19 @@ function attachWords({ data: policy }: Analysis, { kind, data }: Hook, kernel?: 
   if (kind === 'tracepoints') return data.raw === true ? 'raw tracepoint' : 'tracepoint';
   if (kind === 'lsmhooks') return 'BPF LSM';
   if (kind === 'uprobes' || kind === 'usdts') return kind === 'uprobes' ? 'uprobe' : 'USDT probe';
+  const { call = '', syscall = true } = data;
+  const list = findList(policy, listName(call) ?? '');
+  const calls = callsOf(policy, call, syscall);
+  const [only] = calls;
+  if (kind === 'kprobes' && list !== undefined && (isGenerated(list) || calls.length > 1)) return LIST_WORDS;
   const how = functionWords(kind === 'fentries', data.return === true);
-  const calls = callsOf(policy, data.call ?? '', data.syscall ?? true);
-  const [call] = calls;
-  if (kernel === undefined || call === undefined || calls.length > 1) return how;
-  const names = call.syscall ? [`__x64_${call.name}`, `__arm64_${call.name}`, call.name] : [call.name];
+  if (kernel === undefined || only === undefined || calls.length > 1) return how;
+  const names = only.syscall ? [...syscallFunctions(only.name), only.name] : [only.name];
   const found = names.find((name) => kernel.function(name) !== undefined);
-  return found === undefined ? `${how}; ${kernel.name} has no ${call.name}` : `${how}; ${found} of ${kernel.name}`;
+  return found === undefined ? `${how}; ${kernel.name} has no ${only.name}` : `${how}; ${found} of ${kernel.name}`;
 }
+
+const LIST_WORDS = 'one program for all: kprobe.multi where the kernel has it, else a kprobe for each';
 
 function functionWords(trampolineOnly: boolean, returns: boolean): string {
   if (trampolineOnly) return returns ? 'fentry and fexit' : 'fentry';

@@ -1,11 +1,12 @@
 /** Checks a policy against a kernel: what it hooks exists there, and what it reads is what it says. */
 import { overridesByEnforcers } from '../compile/enforcers.js';
-import { callsOf } from '../lists.js';
+import { callsOf, findList, isGenerated, listName, type Call } from '../lists.js';
 import type { ArgData, HookData, PolicyData, Hook } from '../model.js';
 import type { FunctionInfo, KernelInfo, TracepointInfo } from '../kernel-info.js';
+import { syscallFunctions } from '../names/calls.js';
 import { nearest } from '../nearest.js';
 import type { Span } from '../places.js';
-import { quote, type Report } from '../report.js';
+import { FirstOfEach, quote, type Report } from '../report.js';
 import { fieldHint, readField } from './fields.js';
 import { checkParameters, checkResolvedField, checkReturnType, checkSource } from './parameters.js';
 import { knownElsewhere, seesLess } from './renamed.js';
@@ -58,31 +59,54 @@ function checkFunctionHook(policy: PolicyData, hook: Hook, kernel: KernelInfo, r
   const { data } = hook;
   const { call } = data;
   if (call === undefined) return;
-  for (const { name, syscall } of callsOf(policy, call, data.syscall ?? true)) {
-    const found = syscall ? findSyscall(name, kernel) : findFunction(name, kernel);
-    if (found === undefined) {
-      reportMissing(name, syscall, data, kernel, report);
-      continue;
-    }
-    if (kernel.attachable(found.name) === false) {
-      const message = `${found.name} is in ${kernel.name}, but no probe can be put on it`;
-      report.add(
-        'FUNCTION_NOT_ATTACHABLE',
-        report.places.value(data, 'call'),
-        message,
-        'use a function that calls it, or one that it calls',
-      );
-    }
-    if (kernel.overridable(found.name) === false) reportOverrides(hook, found.name, kernel, report);
-    if (found.prototype === undefined) continue;
-    const values = [...(data.args ?? []), ...(data.data ?? [])];
-    checkParameters(values, found.prototype, found.name, kernel, report);
-    if (!syscall) checkReturnType(data, found.prototype, found.name, kernel, report);
-    const fuller = seesLess(name, kernel);
-    if (fuller !== undefined && !isHooked(policy, fuller.name)) {
-      const message = `${name} does not see everything on ${kernel.name}: ${fuller.misses}`;
-      report.add('FUNCTION_SEES_LESS', report.places.value(data, 'call'), message, `hook ${fuller.name} as well`);
-    }
+  const list = findList(policy, listName(call) ?? '');
+  const calls = callsOf(policy, call, data.syscall ?? true, kernel);
+  if (list === undefined || !isGenerated(list)) {
+    for (const each of calls) checkFunction(policy, hook, each, kernel, report);
+    return;
+  }
+  if (calls.length === 0) {
+    const message = `no function of ${kernel.name} fits the list ${quote(list.name)}`;
+    const hint = 'functions that probes can be put on are in /sys/kernel/tracing/available_filter_functions';
+    report.add(
+      'LIST_NOT_FILLED',
+      report.places.value(list, list.pattern === undefined ? 'type' : 'pattern'),
+      message,
+      hint,
+    );
+  }
+  const first = new FirstOfEach(report);
+  for (const each of calls) checkFunction(policy, hook, each, kernel, first);
+}
+
+function checkFunction(
+  policy: PolicyData,
+  hook: Hook,
+  { name, syscall }: Call,
+  kernel: KernelInfo,
+  report: Report,
+): void {
+  const { data } = hook;
+  const found = syscall ? findSyscall(name, kernel) : findFunction(name, kernel);
+  if (found === undefined) {
+    // in no BTF, but in the list of what can be traced
+    if (kernel.attachable(name) !== true) reportMissing(name, syscall, data, kernel, report);
+    return;
+  }
+  if (kernel.attachable(found.name) === false) {
+    const message = `${found.name} is in ${kernel.name}, but no probe can be put on it`;
+    const hint = 'use a function that calls it, or one that it calls';
+    report.add('FUNCTION_NOT_ATTACHABLE', report.places.value(data, 'call'), message, hint);
+  }
+  if (kernel.overridable(found.name) === false) reportOverrides(hook, found.name, kernel, report);
+  if (found.prototype === undefined) return;
+  const values = [...(data.args ?? []), ...(data.data ?? [])];
+  checkParameters(values, found.prototype, found.name, kernel, report);
+  if (!syscall) checkReturnType(data, found.prototype, found.name, kernel, report);
+  const fuller = seesLess(name, kernel);
+  if (fuller !== undefined && !isHooked(policy, fuller.name)) {
+    const message = `${name} does not see everything on ${kernel.name}: ${fuller.misses}`;
+    report.add('FUNCTION_SEES_LESS', report.places.value(data, 'call'), message, `hook ${fuller.name} as well`);
   }
 }
 
@@ -114,17 +138,18 @@ function findFunction(name: string, kernel: KernelInfo): Found | undefined {
 /** Among tens of thousands of names something is always near. */
 const SLIPS = 2;
 
-const ARCHITECTURES = ['x64', 'arm64', 'ia32', 's390x', 'riscv', 'loongarch', 'powerpc'] as const;
+const ARCHITECTURES = ['x64', 'arm64', 's390x', 'riscv', 'loongarch', 'powerpc'] as const;
 
 /** `sys_NAME`, as policies have it, is `__x64_sys_NAME` in a kernel; `__do_sys_NAME` has the real parameters. */
 function findSyscall(call: string, kernel: KernelInfo): Found | undefined {
-  const own = call.replace(/^__[a-z0-9]+_(?=sys_)/, '');
-  if (!own.startsWith('sys_')) return undefined;
+  const [, abi, compat = '', own] = /^(\w+\/|__[a-z0-9]+_)?(compat_)?(sys_\w+)$/.exec(call) ?? [];
+  if (own === undefined) return undefined;
   // Kernels before 4.17 have the plain name.
-  const names = own === call ? [...ARCHITECTURES.map((architecture) => `__${architecture}_${call}`), call] : [call];
-  const name = names.find((candidate) => kernel.function(candidate) !== undefined);
+  const plain = [...ARCHITECTURES.map((architecture) => `__${architecture}_${call}`), call];
+  const name = (abi === undefined ? plain : syscallFunctions(call)).find((each) => kernel.function(each) !== undefined);
   if (name === undefined) return undefined;
-  const prototype = kernel.function(`__do_${own}`) ?? kernel.function(`__se_${own}`);
+  const real = name.includes('_compat_') ? `compat_${own}` : compat + own;
+  const prototype = kernel.function(`__do_${real}`) ?? kernel.function(`__se_${real}`);
   return prototype === undefined ? { name } : { name, prototype };
 }
 

@@ -7,6 +7,7 @@ const SHT_SYMTAB = 2;
 const SHT_NOTE = 7;
 const SHT_DYNSYM = 11;
 const STT_FUNC = 2;
+const STB_WEAK = 2;
 const STT_GNU_IFUNC = 10;
 /** Of one section; larger ones are damage. */
 const SECTION_BYTES_MAX = 256 * 1024 * 1024;
@@ -78,12 +79,14 @@ function parseElf(at: (offset: number, length: number) => Buffer): ElfInfo | nul
     if (section === undefined || section.size > SECTION_BYTES_MAX) throw new RangeError('no such section');
     return at(section.offset, section.size);
   };
-  const symbols = new Set<string>();
+  const symbols = new Map<string, bigint | null>();
   const probes = new Map<string, ProbePlace[]>();
   let buildId: string | undefined;
   for (const section of sections) {
     if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) {
-      addSymbols(content(section), content(sections[section.link]), Math.max(section.entry, 24), view, symbols);
+      const own = symbolsOf(content(section), content(sections[section.link]), Math.max(section.entry, 24), view);
+      // those that the loader sees count more
+      for (const [name, at] of own) if (section.type === SHT_DYNSYM || !symbols.has(name)) symbols.set(name, at);
     } else if (section.type === SHT_NOTE) {
       for (const note of notesOf(content(section), view)) {
         if (note.owner === 'stapsdt' && note.type === NOTE_STAPSDT) addProbe(probes, note.content);
@@ -108,14 +111,26 @@ function segmentsOf(header: Buffer, at: (offset: number, length: number) => Buff
     }));
 }
 
-function addSymbols(table: Buffer, strings: Buffer, entry: number, view: View, symbols: Set<string>): void {
+/** null: there is no single address of it, as it is chosen when the program starts, or there are several of the name. */
+function symbolsOf(table: Buffer, strings: Buffer, entry: number, view: View): Map<string, bigint | null> {
+  const symbols = new Map<string, bigint | null>();
+  const weak = new Set<string>();
   for (let at = 0; at + 24 <= table.length; at += entry) {
-    const type = (table[at + 4] ?? 0) & 0xf;
+    const info = table[at + 4] ?? 0;
+    const type = info & 0xf;
     const isDefined = view.u16(table, at + 6) !== 0;
     if (!isDefined || (type !== STT_FUNC && type !== STT_GNU_IFUNC)) continue;
     const name = text(strings, view.u32(table, at));
-    if (name !== '') symbols.add(name);
+    const address = type === STT_FUNC ? BigInt(view.u64(table, at + 8)) : null;
+    const isWeak = info >> 4 === STB_WEAK;
+    const known = symbols.get(name);
+    if (name === '' || known === address || (isWeak && known !== undefined)) continue;
+    const isAmbiguous = known !== undefined && !weak.has(name);
+    symbols.set(name, isAmbiguous ? null : address);
+    if (isWeak) weak.add(name);
+    else weak.delete(name);
   }
+  return symbols;
 }
 
 const NOTE_STAPSDT = 3;

@@ -69,7 +69,7 @@ function checkProgramFile(hook: Hook, files: HostFiles, report: Report): void {
     // `NAME+OFFSET` is a place within a function.
     const own = symbol.replace(/\+(0x[0-9a-fA-F]+|\d+)$/, '');
     if (elf.symbols.has(own)) return;
-    const close = nearest(own, [...elf.symbols]);
+    const close = nearest(own, [...elf.symbols.keys()]);
     const hint = close === undefined ? 'it may be stripped: use offsets' : `did you mean ${quote(close)}?`;
     report.add('SYMBOL_UNKNOWN', report.places.value(symbols, i), `${path} has no symbol ${quote(own)}`, hint);
   });

@@ -23,8 +23,20 @@ const FILES: PolicyStatus = {
   ...NONE,
   name: 'files',
   hooks: [
-    { call: 'security_mmap_file', functionName: 'security_mmap_file', attach: 'fexit', ...COUNTS },
-    { call: 'sys_read', functionName: '__x64_sys_read', attach: 'kprobe+kretprobe', ...COUNTS },
+    {
+      call: 'security_mmap_file',
+      functionName: 'security_mmap_file',
+      functions: ['security_mmap_file'],
+      attach: 'fexit',
+      ...COUNTS,
+    },
+    {
+      call: 'sys_read',
+      functionName: '__x64_sys_read',
+      functions: ['__x64_sys_read'],
+      attach: 'kprobe+kretprobe',
+      ...COUNTS,
+    },
   ],
 };
 

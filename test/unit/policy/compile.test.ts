@@ -80,20 +80,33 @@ describe('policy: hooks of an image', () => {
     ]);
   });
 
-  it('makes a hook of each function of a list', () => {
-    const image = compilePolicy(
-      policy(
-        'lists:\n- {name: dups, type: syscalls, values: [sys_dup, sys_dup2, sys_dup]}\n- {name: plain, values: [f]}\nkprobes:\n- {call: "list:dups", syscall: false}\n- {call: "list:plain", syscall: false}',
-      ),
-    );
+  it('makes one hook of a list of functions, and of one that is filled in at load', () => {
+    const lists = [
+      '{name: dups, type: syscalls, values: [sys_dup, sys_dup2, sys_dup]}',
+      '{name: plain, values: [f]}',
+      '{name: all, type: generated_syscalls}',
+      '{name: ksys, type: generated_ftrace, pattern: "^ksys_"}',
+    ];
+    const calls = ['dups', 'plain', 'all', 'ksys'].map((name) => `- {call: "list:${name}", syscall: false}`);
+    const image = compilePolicy(policy(`lists:\n- ${lists.join('\n- ')}\nkprobes:\n${calls.join('\n')}`));
     assert.deepEqual(
-      image.hooks.map(({ call, syscall }) => [call, syscall]),
+      image.hooks.map(({ call, syscall, list }) => [call, syscall, list]),
       [
-        ['sys_dup', true],
-        ['sys_dup2', true],
-        ['f', false],
+        ['list:dups', true, { functions: ['sys_dup', 'sys_dup2'] }],
+        ['f', false, undefined],
+        ['list:all', true, { generated: 'syscalls' }],
+        ['list:ksys', false, { generated: 'ftrace', pattern: '^ksys_' }],
       ],
     );
+  });
+
+  it('several at once unless the policy says otherwise, which each kind has an option for', () => {
+    const hooks = 'kprobes: [{call: f}]\nuprobes: [{path: /a, symbols: [f, g]}]';
+    const links = (options: string): unknown[] =>
+      compilePolicy(policy(`options: [${options}]\n${hooks}`)).hooks.map(({ singleLinks }) => singleLinks);
+    assert.deepEqual(links('{name: disable-kprobe-multi, value: "1"}'), [true, undefined]);
+    assert.deepEqual(links('{name: disable-uprobe-multi, value: "true"}'), [undefined, true]);
+    assert.deepEqual(links('{name: disable-kprobe-multi, value: "0"}'), [undefined, undefined]);
   });
 
   it('works macros into the selectors', () => {

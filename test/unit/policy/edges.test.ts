@@ -11,12 +11,6 @@ const many = (count: number, line: (i: number) => string): string =>
 const cases: readonly (readonly [string, string])[] = [
   ['1,017 hooks', policy(`kprobes:\n${many(1016, (i) => `- {call: f${i}}`)}\n- ⟦LIMIT_HOOKS⟧{call: last}`)],
   [
-    '1,017 functions of a list',
-    policy(
-      `lists: [{name: a, values: [${many(1017, (i) => `f${i}`).replaceAll('\n', ', ')}]}]\nkprobes: [{call: "list:a"}]`,
-    ).replace('  lists:', '  ⟦LIMIT_HOOKS⟧lists:'),
-  ],
-  [
     '129 sets of binaries in 64 selectors do not fit',
     kprobe(
       `call: f\nselectors:\n${many(64, (i) => `- matchBinaries: [{operator: In, values: [/b${i}]}]`)}\n- ⟦LIMIT_SELECTORS⟧matchBinaries: [{operator: In, values: [/last]}]`,
@@ -40,9 +34,7 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'values for a generated list',
-    policy(
-      'lists: [{name: a, ⟦UNSUPPORTED_LIST⟧type: generated_syscalls, ⟦LIST_FIELD_UNUSED⟧values: [f]}]\nkprobes: [{call: f}]',
-    ),
+    policy('lists: [{name: a, type: generated_syscalls, ⟦LIST_FIELD_UNUSED⟧values: [f]}]\nkprobes: [{call: f}]'),
   ],
   ['a macro when there are none', kprobe('call: f\nselectors: [{macros: [⟦UNKNOWN_MACRO⟧anything]}]')],
   [

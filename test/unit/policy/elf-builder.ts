@@ -26,6 +26,7 @@ export function buildElf({ symbols, probes, bigEndian = false, buildId, segments
     u32(table, 24 * i, name === '' ? 0 : strings.indexOf(`${name}\0`));
     table[24 * i + 4] = name === '' ? 0 : name === 'variable' ? 1 : 2;
     u16(table, 24 * i + 6, name === '' || name === 'imported' ? 0 : 1);
+    u64(table, 24 * i + 8, 0x1000 + i - 1);
   });
   const notes = Buffer.concat([
     note('GNU', 1, Buffer.alloc(20), u32),

@@ -110,6 +110,7 @@ export const fakeKernel: KernelInfo = {
   name: 'Linux test',
   function: (name) => (FUNCTIONS[name] === undefined ? undefined : prototype(FUNCTIONS[name])),
   functionNames: () => Object.keys(FUNCTIONS),
+  attachableNames: () => undefined,
   attachable: (name) => (name === 'not_probed' ? false : undefined),
   overridable: (name) => (name === 'vfs_void' ? false : name.startsWith('security_') ? true : undefined),
   struct: (name) => (STRUCTS[name] === undefined ? undefined : type(`struct ${name}`)),

@@ -77,7 +77,7 @@ describe('policy: ELF files', () => {
   for (const bigEndian of [false, true]) {
     it(`reads symbols and probes, ${bigEndian ? 'big' : 'little'} end first`, () => {
       const elf = readElf(from(buildElf({ symbols: ['one', 'two'], probes: ['p:a'], bigEndian })));
-      assert.deepEqual([...(elf?.symbols ?? [])], ['one', 'two']);
+      assert.deepEqual([...(elf?.symbols ?? [])], [['one', 0x1000n], ['two', 0x1001n]]); // prettier-ignore
       assert.deepEqual([...(elf?.probes ?? [])], [['p:a', [{ args: ['-4@%eax'] }]]]);
     });
   }

@@ -178,11 +178,19 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'generated_ftrace without a pattern',
+    policy('lists:\n- {name: a, type: ⟦LIST_WITHOUT_PATTERN⟧generated_ftrace}\nkprobes:\n- call: list:a'),
+  ],
+  [
+    'a pattern that is none',
     policy(
-      'lists:\n- {name: a, type: ⟦LIST_WITHOUT_PATTERN⟧⟦UNSUPPORTED_LIST⟧generated_ftrace}\nkprobes:\n- call: list:a',
-    )
-      .replace('⟦UNSUPPORTED_LIST⟧', '')
-      .replace('type: ⟦', '⟦UNSUPPORTED_LIST⟧type: ⟦'),
+      'lists:\n- {name: a, type: generated_ftrace, pattern: ⟦LIST_PATTERN_INVALID⟧"^sys_(read"}\nkprobes:\n- call: list:a',
+    ),
+  ],
+  [
+    'a generated list as numbers',
+    policy(
+      'lists: [{name: a, type: generated_syscalls}]\nkprobes:\n- call: sys_dup\n  args: [{index: 0, type: int}]\n  selectors: [{matchArgs: [{index: 0, operator: InMap, values: [⟦UNSUPPORTED_LIST⟧"list:a"]}]}]',
+    ),
   ],
   // Limits
   [

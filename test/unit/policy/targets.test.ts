@@ -8,20 +8,21 @@ import { policy } from './marked.js';
 
 function targets(yaml: string): unknown[] {
   const { hooks } = compilePolicy(parsePolicy(policy(yaml), { file: 'x.yaml' }));
-  return hooks.map(({ kind, call, syscall, tracepoint, program }) => ({
+  return hooks.map(({ kind, call, syscall, tracepoint, program, places, list }) => ({
     kind,
     call,
     syscall,
     ...(tracepoint === undefined ? {} : { tracepoint }),
     ...(program === undefined ? {} : { program }),
+    ...(places === undefined ? {} : { places }),
+    ...(list === undefined ? {} : { list }),
   }));
 }
 
 describe('policy: targets', () => {
   it('functions of the kernel', () => {
     assert.deepEqual(targets('fentries: [{call: "list:all", syscall: false}]\nlists: [{name: all, values: [f, g]}]'), [
-      { kind: 'fentry', call: 'f', syscall: false },
-      { kind: 'fentry', call: 'g', syscall: false },
+      { kind: 'fentry', call: 'list:all', syscall: false, list: { functions: ['f', 'g'] } },
     ]);
   });
 
@@ -40,21 +41,23 @@ describe('policy: targets', () => {
   it('places in programs: symbols, offsets, addresses, and their counters in this order', () => {
     const hook =
       'path: /a, symbols: [f, g+0x10, h+3], offsets: [4096], addrs: [0x401000], refCtrOffsets: [1, 2, 3, 4, 5]';
-    assert.deepEqual(
-      targets(`uprobes: [{${hook}}]`),
-      [
-        ['f', { symbol: 'f' }],
-        ['g+0x10', { symbol: 'g', symbolOffset: 16n }],
-        ['h+3', { symbol: 'h', symbolOffset: 3n }],
-        ['0x1000', { fileOffset: 4096n }],
-        ['0x401000', { address: 0x401000n }],
-      ].map(([call, place], i) => ({
-        kind: 'uprobe',
-        call,
-        syscall: false,
-        program: { ...(place as object), path: '/a', refCtrOffset: BigInt(i + 1) },
-      })),
-    );
+    const places = [
+      { symbol: 'f' },
+      { symbol: 'g', symbolOffset: 16n },
+      { symbol: 'h', symbolOffset: 3n },
+      { fileOffset: 4096n },
+      { address: 0x401000n },
+    ].map((place, i) => ({ ...place, path: '/a', refCtrOffset: BigInt(i + 1) }));
+    assert.deepEqual(targets(`uprobes: [{${hook}}]`), [
+      { kind: 'uprobe', call: 'f and 4 more', syscall: false, program: places[0], places },
+    ]);
+    const one = (place: string): unknown => compilePolicy(policy(`uprobes: [{path: /a, ${place}}]`)).hooks[0]?.call;
+    assert.deepEqual(['symbols: [f]', 'symbols: [h+3]', 'offsets: [4096]', 'addrs: [0x401000]'].map(one), [
+      'f',
+      'h+0x3',
+      '0x1000',
+      '0x401000',
+    ]);
   });
 
   it('the place of each is that of what it names', () => {

@@ -44,14 +44,6 @@ const cases: readonly (readonly [string, string])[] = [
   ['types of static probes', policy('usdts: [{path: /bin/bash, provider: a, name: b, ⟦UNSUPPORTED_HOOK⟧btfPath: /a}]')],
   ['loader', policy('⟦UNSUPPORTED_LOADER⟧loader: true')],
   [
-    'a generated list',
-    policy('lists: [{name: a, ⟦UNSUPPORTED_LIST⟧type: generated_syscalls}]\nkprobes: [{call: "list:a"}]'),
-  ],
-  [
-    'an option',
-    policy('options: [{⟦UNSUPPORTED_OPTION⟧name: disable-uprobe-multi, value: "1"}]\nkprobes: [{call: f}]'),
-  ],
-  [
     'a type found out by itself',
     kprobe('call: f\nsyscall: false\nargs: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: auto}]'),
   ],

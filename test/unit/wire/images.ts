@@ -29,6 +29,8 @@ export function encodeContext(more: Partial<EncodeContext> = {}): EncodeContext 
     id: 12,
     selfTgid: 99,
     pair: false,
+    several: false,
+    ia32: false,
     params: 2,
     processBits: [],
     onDemand: true,
