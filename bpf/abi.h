@@ -77,6 +77,9 @@ enum event_flag {
 	EVENT_OVERRIDDEN = 32,
 	EVENT_PROTECTED = 64, /* the process is one that is never acted on */
 	EVENT_NOTIFIED = 128, /* an enforcer was told what to do */
+	/* EVENT_MONITORED to EVENT_NOTIFIED of what was done at the return, where the entry does something of its own: */
+	EVENT_RETURN_SHIFT = 6, /* bits further left */
+	EVENT_OF_OWNER = 16384, /* the process is not the one that ran, but the owner of a socket among the values */
 };
 
 /* Which process image a record is about: unique since boot. exec_count is the kernel's self_exec_id. */
@@ -160,7 +163,8 @@ struct event_hook {
 	u16 values_count;
 	u16 place; /* of a hook that is attached to several: which of them, from 0 */
 	u64 matched; /* one bit: the selector that matched; bit 0 when the hook has none */
-	u64 suppressed; /* events like this that its rate limit has held back since the last one */
+	u32 suppressed; /* events like this that its rate limit has held back since the last one */
+	u32 entry_selector; /* where entry and return each do something: the selector that decided on the entry's part */
 	struct text_ref kernel_stack, user_stack; /* u64 addresses, innermost first; of length 0 when not asked for */
 	/* struct value values[values_count], then texts and details */
 };
@@ -406,6 +410,7 @@ enum notify_kind {
 	NOTIFY_OVERRIDES = 2, /* which is to return notify_error instead of running the function */
 	NOTIFY_CLEANUP = 4, /* forget what they have been told */
 };
+enum socket_action { SOCKET_LEAVE = 0, SOCKET_TRACK = 1, SOCKET_UNTRACK = 2 };
 
 /* What is done when a selector has matched. */
 struct selector_actions {
@@ -415,7 +420,7 @@ struct selector_actions {
 	u8 stacks; /* enum stack_kind, ORed */
 	s32 override_value;
 	u32 rate_scope; /* enum rate_scope */
-	u32 pad;
+	u32 socket; /* enum socket_action: with the argument that config names */
 	u64 rate_interval; /* nanoseconds between events that are alike */
 	u8 notify; /* enum notify_kind, ORed */
 	u8 notify_signal; /* 0: none */
@@ -441,6 +446,8 @@ enum has_actions {
 	ACTIONS_ANY = 1, /* any of actions is more than an event */
 	ACTIONS_OVERRIDE = 2, /* and one overrides: only then the program has that in it, which the kernel allows in few places */
 	ACTIONS_NOTIFY = 4, /* one has to do with enforcers */
+	ACTIONS_SOCKET = 8, /* one tracks sockets, or no longer does */
+	ACTIONS_RETURN = 16, /* entry and return have actions of their own */
 };
 
 /* Of a system call, whose parameters are in the struct pt_regs that parameter 0 points to. */
@@ -471,7 +478,9 @@ struct hook_config {
 	u32 body_size; /* bytes of a record after struct event_hook, at most */
 	u32 shape; /* what event_hook has from values_count on: the count; and SHAPE_PLACE where the attachment's cookie is the place */
 	u8 counts_hits; /* every call is counted, whether a selector matches or not */
-	u8 pad[3];
+	u8 finds_owner; /* the process of an event is the owner of the first value that is a tracked socket */
+	u8 socket_slot; /* of the argument that actions track */
+	u8 returned_socket; /* enum socket_action: with what the function returns, the last of values */
 	struct value_config values[HOOK_VALUES_MAX];
 	struct object_config objects[HOOK_VALUES_MAX];
 	struct int_group groups[INT_GROUPS_MAX];
@@ -479,6 +488,7 @@ struct hook_config {
 	struct process_test process[PROCESS_TESTS_MAX];
 	struct change_test changes[CHANGE_TESTS_MAX];
 	struct selector_actions actions[HOOK_SELECTORS_MAX];
+	struct selector_actions return_actions[HOOK_SELECTORS_MAX]; /* with ACTIONS_RETURN; of which the ways to post are those that count */
 };
 
 /* The same of an enforcer. */
@@ -557,6 +567,7 @@ enum sensor_hook {
 	HOOK_EXIT = 1,
 	HOOK_FORK = 2,
 	HOOK_PROCESS_BITS = 3, /* processes that could not be kept in process_bits or process_states: in lost_pending */
+	HOOK_SOCKETS = 4, /* owners of sockets that could not be kept: in lost_pending */
 	HOOK_FIRST_POLICY = 8,
 };
 

@@ -5,6 +5,7 @@
 
 #include "notifications.bpf.h"
 #include "record.bpf.h"
+#include "sockets.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -38,6 +39,18 @@ static __always_inline struct hook_counters *own_counters(void)
 	u32 hook = config.hook;
 
 	return bpf_map_lookup_elem(&counters, &hook);
+}
+
+/* How a selector's events are posted: known when all is, at the return. */
+static __always_inline const volatile struct selector_actions *posting_of(u32 selector)
+{
+	return config.has_actions & ACTIONS_RETURN ? &config.return_actions[selector] : &config.actions[selector];
+}
+
+/* Whoever runs: the event may be another's. */
+static __always_inline u32 current_tgid(struct hook_record *record)
+{
+	return config.finds_owner ? bpf_get_current_pid_tgid() >> 32 : record->event.key.tgid;
 }
 
 /* ---- fewer events ----------------------------------------------------------------------------------------- */
@@ -85,7 +98,7 @@ static __noinline bool rate_allows(struct hook_record *record, u32 selector)
 
 	if (selector >= HOOK_SELECTORS_MAX)
 		return true;
-	actions = &config.actions[selector];
+	actions = posting_of(selector);
 	scope = actions->rate_scope;
 	key.id = scope == RATE_THREAD ? record->event.key.tid : scope == RATE_PROCESS ? record->event.key.tgid : 0;
 	next_place(record, 0); /* clears what follows the last text in its word */
@@ -141,47 +154,87 @@ static __always_inline bool acts(const volatile struct selector_actions *actions
 	return config.has_actions & ACTIONS_NOTIFY && actions->notify & NOTIFY_ENFORCER;
 }
 
-/* Signals the process, and says whether the function is to be overridden; in monitor mode the event says what would be. */
-static __noinline bool enforce(struct hook_record *record, u64 candidates)
+/* Keeps in mind whose the socket is, or no longer does. */
+static __always_inline void act_on_socket(u64 sock, const u32 action)
 {
-	u32 selector = selector_of(candidates);
-	const volatile struct selector_actions *actions = &config.actions[selector];
-	struct hook_counters *counted = own_counters();
-	u32 flags = 0;
-	bool overrides = false;
+	struct process_key owner;
 
-	if (!counted)
-		return false;
-	__sync_fetch_and_add(&counted->matched, 1);
+	if (!sock)
+		return;
+	if (action == SOCKET_UNTRACK)
+		return forget_owner(sock);
+	fill_key(&owner, current_task());
+	note_owner(sock, &owner);
+}
+
+static __always_inline bool is_monitored(struct hook_counters *counted)
+{
+	return !*(volatile u64 *)&counted->enforces;
+}
+
+/* Of the process that runs. Returns what was done, as enum event_flag. */
+static __always_inline u32 enforce_on(struct hook_record *record, struct hook_counters *counted,
+				      const volatile struct selector_actions *actions)
+{
+	u32 flags = 0;
+
 	if (config.has_actions & ACTIONS_NOTIFY && actions->notify & NOTIFY_CLEANUP)
 		forget_notification();
 	if (!acts(actions))
+		return 0;
+	if (is_monitored(counted))
+		return EVENT_MONITORED;
+	if (is_protected(current_tgid(record)))
+		return EVENT_PROTECTED;
+	if (actions->signal)
+		flags |= bpf_send_signal(actions->signal) ? EVENT_SIGNAL_FAILED : EVENT_SIGNALLED;
+	if (actions->overrides)
+		flags |= EVENT_OVERRIDDEN;
+	if (config.has_actions & ACTIONS_NOTIFY && actions->notify & NOTIFY_ENFORCER)
+		flags |= notify_enforcer(actions);
+	if (actions->signal || actions->overrides)
+		__sync_fetch_and_add(&counted->enforced, 1);
+	return flags;
+}
+
+/* Signals the process, and says whether the function is to be overridden; in monitor mode the event says what would be. */
+static __noinline bool enforce(struct hook_record *record, u64 candidates)
+{
+	u32 selector = selector_of(candidates), flags;
+	const volatile struct selector_actions *actions = &config.actions[selector];
+	struct hook_counters *counted = own_counters();
+
+	if (!counted)
 		return false;
-	if (!*(volatile u64 *)&counted->enforces) {
-		flags = EVENT_MONITORED;
-	} else if (is_protected(record->event.key.tgid)) {
-		flags = EVENT_PROTECTED;
-	} else {
-		if (actions->signal)
-			flags |= bpf_send_signal(actions->signal) ? EVENT_SIGNAL_FAILED : EVENT_SIGNALLED;
-		if (actions->overrides) {
-			flags |= EVENT_OVERRIDDEN;
-			overrides = true;
-		}
-		if (config.has_actions & ACTIONS_NOTIFY && actions->notify & NOTIFY_ENFORCER)
-			flags |= notify_enforcer(actions);
-		if (actions->signal || actions->overrides)
-			__sync_fetch_and_add(&counted->enforced, 1);
-	}
+	if (config.has_actions & ACTIONS_RETURN)
+		record->event.entry_selector = selector;
+	else
+		__sync_fetch_and_add(&counted->matched, 1);
+	flags = enforce_on(record, counted, actions);
+	if (!flags)
+		return false;
 	record->event.header.flags |= flags;
-	return overrides;
+	return flags & EVENT_OVERRIDDEN;
+}
+
+/* The same at the return, where that has actions of its own: too late to override. */
+static __noinline int enforce_at_return(struct hook_record *record, u64 candidates)
+{
+	const volatile struct selector_actions *actions = &config.return_actions[selector_of(candidates)];
+	struct hook_counters *counted = own_counters();
+
+	if (!counted)
+		return 0;
+	__sync_fetch_and_add(&counted->matched, 1);
+	record->event.header.flags |= enforce_on(record, counted, actions) << EVENT_RETURN_SHIFT;
+	return 0;
 }
 
 /* Whether there is an event, and what it has beside the values. */
 static __noinline bool wants_event(void *ctx, struct hook_record *record, u64 candidates)
 {
 	u32 selector = selector_of(candidates), stacks;
-	const volatile struct selector_actions *actions = &config.actions[selector];
+	const volatile struct selector_actions *actions = posting_of(selector);
 
 	if (actions->no_post)
 		return false;

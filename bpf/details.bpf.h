@@ -4,6 +4,7 @@
 #define POLYTRACE_DETAILS_BPF_H
 
 #include "texts.bpf.h"
+#include "sockets.bpf.h"
 
 enum { DETAIL_ROOM = 128, FAMILY_INET = 2, FAMILY_INET6 = 10 };
 
@@ -45,6 +46,46 @@ static __always_inline void fill_socket(struct net_detail *net, u64 raw)
 
 	if (sk)
 		fill_sock(net, (u64)sk);
+}
+
+/* The struct sock that a value leads to; 0: none. */
+static __always_inline u64 sock_of(u64 raw, u32 read)
+{
+	if (!raw || read == READ_SOCK)
+		return raw;
+	if (read == READ_SOCKET)
+		return (u64)READ(KERNEL(socket, raw), sk);
+	return (u64)READ(KERNEL(sk_buff, raw), sk);
+}
+
+static __noinline u64 sock_of_slot(void *ctx, u32 slot, u64 returned)
+{
+	if (slot >= HOOK_VALUES_MAX)
+		return 0;
+	return sock_of(raw_value_inline(ctx, slot, returned), config.values[slot].read);
+}
+
+/* The first of the arguments that is a tracked socket, or has to do with one, says whose the event is. */
+static __noinline int find_owner(void *ctx, struct event_hook *event)
+{
+	for (u32 i = 0; i < HOOK_VALUES_MAX; i++) {
+		const volatile struct value_config *value = &config.values[i];
+		struct process_key *owner;
+		u64 sock;
+
+		if (i >= config.values_count)
+			break;
+		if (value->read < READ_SOCK || value->read > READ_SKB || value->source == SOURCE_RETURN)
+			continue;
+		sock = sock_of_slot(ctx, i, 0);
+		owner = bpf_map_lookup_elem(&socket_owners, &sock);
+		if (!owner)
+			continue;
+		event->key = *owner;
+		event->header.flags |= EVENT_OF_OWNER;
+		break;
+	}
+	return 0;
 }
 
 static __always_inline bool has_ports(u32 protocol)

@@ -175,7 +175,7 @@ static __always_inline void post(struct hook_record *record, u64 candidates)
 	record->event.header.size = sizeof(struct event_hook) + used;
 	emit(&record->event, sizeof(struct event_hook) + used, config.hook);
 	if (config.change_tests)
-		remember_state(record->event.key.tgid);
+		remember_state(current_tgid(record));
 }
 
 /*
@@ -213,8 +213,11 @@ static __always_inline u64 evaluate(void *ctx, u32 which, enum phase phase, u64 
 	if (!candidates)
 		return 0;
 	take_scalars(ctx, *record, phase, returned);
-	if (phase != PHASE_RETURN)
+	if (phase != PHASE_RETURN) {
 		fill_event(ctx, &(*record)->event, task);
+		if (config.finds_owner)
+			find_owner(ctx, &(*record)->event);
+	}
 	return candidates;
 }
 
@@ -226,9 +229,55 @@ static __always_inline u64 frame_of_place(void *ctx, u64 frame)
 	return frame ^ bpf_get_attach_cookie(ctx) * 0x9e3779b97f4a7c15ULL;
 }
 
+/*
+ * TrackSock and UntrackSock of the selector that has matched. The return of a pair no longer knows the argument: the entry keeps
+ * its address in the value, which has no use for a number, and takes it out again before the event is written.
+ */
+static __noinline int track_argument(void *ctx, struct hook_record *record, u64 candidates, bool kept)
+{
+	u32 slot = config.socket_slot, selector = selector_of(candidates);
+	struct value *value = value_slot(record, slot);
+	u64 sock = kept ? value->value : sock_of_slot(ctx, slot, 0);
+
+	if (kept)
+		value->value = 0;
+	if (config.actions[selector].socket)
+		act_on_socket(sock, config.actions[selector].socket);
+	return 0;
+}
+
+/* The same of matchReturnActions. */
+static __noinline int track_at_return(struct hook_record *record, u64 candidates)
+{
+	struct value *value = value_slot(record, config.socket_slot);
+	u32 action = config.return_actions[selector_of(candidates)].socket;
+
+	if (action)
+		act_on_socket(value->value, action);
+	value->value = 0;
+	return 0;
+}
+
+/* returnArgAction. */
+static __noinline int track_returned(void *ctx, struct hook_record *record, u64 returned)
+{
+	struct process_key owner = record->event.key;
+	u64 sock = sock_of_slot(ctx, config.values_count - 1, returned);
+
+	if (!sock)
+		return 0;
+	if (config.returned_socket == SOCKET_UNTRACK)
+		forget_owner(sock);
+	else
+		note_owner(sock, &owner);
+	return 0;
+}
+
 static __always_inline void keep_for_return(void *ctx, u64 frame, struct hook_record *record, u64 candidates)
 {
 	keep_places(ctx, record);
+	if (config.has_actions & ACTIONS_SOCKET)
+		value_slot(record, config.socket_slot)->value = sock_of_slot(ctx, config.socket_slot, 0);
 	record->candidates = candidates;
 	if (!bpf_map_update_elem(&pending, &frame, record, BPF_NOEXIST))
 		return;
@@ -256,6 +305,11 @@ static __always_inline void count_hit(void)
 		__sync_fetch_and_add(&counted->hits, 1);
 }
 
+static __always_inline bool acts_at_entry(void)
+{
+	return !config.pair || !config.acts_late;
+}
+
 static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 {
 	enum phase phase = config.pair ? PHASE_ENTRY : PHASE_WHOLE;
@@ -270,8 +324,11 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 	if (!candidates)
 		return false;
 	if (config.has_actions) {
-		if (!config.pair || !config.acts_late)
+		if (acts_at_entry()) {
 			overrides = overriding(record, candidates, value);
+			if (config.has_actions & ACTIONS_SOCKET)
+				track_argument(ctx, record, candidates, false);
+		}
 		if (!config.pair && !wants_event(ctx, record, candidates))
 			return overrides;
 	}
@@ -285,6 +342,27 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 	return overrides;
 }
 
+/* What is done at the return, and whether there is an event. */
+static __always_inline bool act_on_return(void *ctx, struct hook_record *record, u64 candidates)
+{
+	s32 value;
+
+	if (config.has_actions & ACTIONS_RETURN) {
+		enforce_at_return(record, candidates);
+		if (config.has_actions & ACTIONS_SOCKET)
+			track_at_return(record, candidates);
+	} else if (!config.pair || config.acts_late) {
+		/* too late to override: that is refused at load */
+		overriding(record, candidates, &value);
+		if (config.has_actions & ACTIONS_SOCKET)
+			track_argument(ctx, record, candidates, config.pair);
+	} else if (config.has_actions & ACTIONS_SOCKET) {
+		/* done at the entry */
+		value_slot(record, config.socket_slot)->value = 0;
+	}
+	return wants_event(ctx, record, candidates);
+}
+
 /* Without a pair, entry and return are this one program: only for functions that leave what they are given as it is. */
 static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 {
@@ -292,7 +370,6 @@ static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 	u64 candidates = config.selectors;
 	struct hook_record *record = 0;
 	u32 pair = config.pair;
-	s32 value;
 
 	if (config.counts_hits && !pair)
 		count_hit();
@@ -303,15 +380,13 @@ static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 		if (!record)
 			return 0;
 		candidates = record->candidates;
+		/* the new socket is that of whoever the event is of, whatever the return's filters say */
+		if (config.returned_socket)
+			track_returned(ctx, record, returned);
 	}
 	candidates = evaluate(ctx, SCRATCH_RETURN, phase, candidates, returned, &record);
-	if (candidates && config.has_actions) {
-		/* too late to override: that is refused at load */
-		if (!config.pair || config.acts_late)
-			overriding(record, candidates, &value);
-		if (!wants_event(ctx, record, candidates))
-			candidates = 0;
-	}
+	if (candidates && config.has_actions && !act_on_return(ctx, record, candidates))
+		candidates = 0;
 	if (candidates)
 		post(record, candidates);
 	if (config.pair)

@@ -25,6 +25,7 @@ KEEP(enum, int_op);
 KEEP(enum, process_field);
 KEEP(enum, rate_scope);
 KEEP(enum, stack_kind);
+KEEP(enum, socket_action);
 KEEP(enum, address_side);
 KEEP(enum, sensor_hook);
 

@@ -3,7 +3,9 @@
  * The base sensor: exec, exit and fork, from tracepoints that every kernel with BTF has. Also keeps, for the hooks, which
  * sets each process is in, and what it was at its exec.
  */
+#include "registers.bpf.h"
 #include "sets.bpf.h"
+#include "sockets.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -351,6 +353,14 @@ int handle_prepare(void *ctx __attribute__((unused)))
 {
 	if (is_scanning())
 		bits_before_exec(current_task());
+	return 0;
+}
+
+/* Only while a policy tracks sockets: another socket may be given the address of this one. */
+SEC("kprobe/sk_destruct")
+int handle_socket_freed(struct pt_regs *ctx)
+{
+	forget_owner(function_param(ctx, 0));
 	return 0;
 }
 

@@ -149,6 +149,7 @@ class KernelTracer implements Tracer {
     this.#closed = true;
     this.#session.detach();
     this.#hub.end();
+    this.#policies.close();
     this.#session.close();
   }
 

@@ -105,6 +105,10 @@ void check(Napi::Env env, int err, const char* what) {
 constexpr uint32_t SET_VALUES = 8192;
 constexpr uint32_t SET_VALUES_ON_DEMAND = 1 << 20;
 
+// Sockets whose owner is known at once, the same way.
+constexpr uint32_t SOCKETS = 4096;
+constexpr uint32_t SOCKETS_ON_DEMAND = 1 << 18;
+
 void size_process_maps(Napi::Env env, bpf_object* object, uint32_t processes, bool on_demand) {
   for (const char* name : {"process_bits", "process_states"}) {
     check(env, bpf_map__set_max_entries(map_named(env, object, name), processes), "cannot size the table of processes");
@@ -113,7 +117,9 @@ void size_process_maps(Napi::Env env, bpf_object* object, uint32_t processes, bo
     check(env, bpf_map__set_max_entries(map_named(env, object, name), on_demand ? SET_VALUES_ON_DEMAND : SET_VALUES),
           "cannot size the tables of process sets");
   }
-  for (const char* name : {"process_states", "binary_equal", "pid_sets"}) {
+  check(env, bpf_map__set_max_entries(map_named(env, object, "socket_owners"), on_demand ? SOCKETS_ON_DEMAND : SOCKETS),
+        "cannot size the table of sockets");
+  for (const char* name : {"process_states", "binary_equal", "pid_sets", "socket_owners"}) {
     if (!on_demand) break;
     check(env, bpf_map__set_map_flags(map_named(env, object, name), BPF_F_NO_PREALLOC), "cannot allocate on demand");
   }
@@ -154,6 +160,7 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::hook_memory>("hookMemory"),
                          InstanceMethod<&Session::set_enforces>("setEnforces"),
                          InstanceMethod<&Session::protect_ancestors>("protectAncestors"),
+                         InstanceMethod<&Session::set_tracks_sockets>("setTracksSockets"),
                          InstanceMethod<&Session::self_tgid>("selfTgid"),
                          InstanceMethod<&Session::detach>("detach"),
                          InstanceMethod<&Session::close>("close"),
@@ -178,6 +185,7 @@ void Session::close_all() {
   ring_.close();
   hooks_.clear();
   prepare_link_.reset();
+  sockets_link_.reset();
   sensor_links_.clear();
   control_.close();
   counters_.close();
@@ -444,6 +452,7 @@ Napi::Value Session::detach(const Napi::CallbackInfo& info) {
     hook.counted.clear();
     hook.links.clear();
   }
+  sockets_link_.reset();
   sensor_links_.clear();
   return info.Env().Undefined();
 }

@@ -18,7 +18,7 @@ namespace polytrace {
 
 // Maps of the base sensor that every hook uses.
 constexpr const char* SHARED_MAPS[] = {"events",       "control",        "counters", "protected_processes",
-                                       "process_bits", "process_states"};
+                                       "process_bits", "process_states", "socket_owners"};
 
 class Session : public Napi::ObjectWrap<Session> {
  public:
@@ -74,6 +74,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value hook_memory(const Napi::CallbackInfo& info);
   Napi::Value set_enforces(const Napi::CallbackInfo& info);
   Napi::Value protect_ancestors(const Napi::CallbackInfo& info);
+  Napi::Value set_tracks_sockets(const Napi::CallbackInfo& info);
   Napi::Value self_tgid(const Napi::CallbackInfo& info);
   Napi::Value detach(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
@@ -84,6 +85,7 @@ class Session : public Napi::ObjectWrap<Session> {
   std::vector<LinkPtr> sensor_links_;
   bool frees_attached_ = false;
   LinkPtr prepare_link_;  // while processes are scanned
+  LinkPtr sockets_link_;  // while policies track sockets
   MappedMap control_;
   MappedMap counters_;
   RingReader ring_;

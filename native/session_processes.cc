@@ -197,6 +197,23 @@ Napi::Value Session::protect_ancestors(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+// (whether policies want to know whose sockets are): from then on until they do not, sockets that the kernel frees are forgotten.
+Napi::Value Session::set_tracks_sockets(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const int map = bpf_map__fd(sensor_map(env, "socket_owners"));
+  sockets_link_.reset();
+  // what was noted when nobody watched says nothing of what has the address now
+  uint64_t socket = 0;
+  while (bpf_map_get_next_key(map, nullptr, &socket) == 0) bpf_map_delete_elem(map, &socket);
+  if (!info[0].ToBoolean()) return env.Undefined();
+  bpf_program* program = bpf_object__find_program_by_name(sensor_.get(), "handle_socket_freed");
+  if (program == nullptr) throw make_error(env, "NO_SUCH_PROGRAM", "no program is called handle_socket_freed");
+  LogScope log;
+  sockets_link_.reset(bpf_program__attach(program));
+  if (!sockets_link_) throw make_error(env, "SOCKETS", "cannot see which sockets the kernel frees", errno, log.text());
+  return env.Undefined();
+}
+
 // (descriptor of this process) -> { device, inode } as the kernel numbers them, or undefined
 Napi::Value Session::inode_of(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();

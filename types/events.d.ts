@@ -132,6 +132,11 @@ interface HookEvent extends ProcessEvent {
   readonly actions: readonly PerformedAction[];
   /** Of a selector that signals processes, overrides functions or notifies enforcers: the mode that its policy was in. */
   readonly policyMode?: 'enforce' | 'monitor';
+  /**
+   * `process` and `tid` are not who ran when the hook was called, but the owner of a socket among the arguments, which the policy tracks
+   * (TrackSock).
+   */
+  readonly ofSocketOwner: boolean;
   /** Events like this one that its rate limit has held back since the last one. */
   readonly suppressed: number;
   /** Innermost first, where the policy asks for it. */
@@ -144,18 +149,43 @@ interface HookEvent extends ProcessEvent {
 }
 
 export type PerformedAction =
-  | { readonly action: 'post' }
-  | { readonly action: 'signal' | 'sigkill'; readonly signal: number; readonly outcome: ActionOutcome }
+  | { readonly action: 'post'; readonly onReturn?: true }
+  /** `onReturn`: of matchReturnActions, done when the function returned. */
+  | {
+      readonly action: 'signal' | 'sigkill';
+      readonly signal: number;
+      readonly outcome: ActionOutcome;
+      readonly onReturn?: true;
+    }
   /** `value`: what the function returned instead of running. */
-  | { readonly action: 'override'; readonly value: number; readonly outcome: ActionOutcome }
+  | { readonly action: 'override'; readonly value: number; readonly outcome: ActionOutcome; readonly onReturn?: true }
   /** `signal`, `value`: what an enforcer sends, and the function returns, when the thread comes to one of the policy's enforcers. */
   | {
       readonly action: 'notifyEnforcer';
       readonly signal?: number;
       readonly value?: number;
       readonly outcome: ActionOutcome;
+      readonly onReturn?: true;
     }
-  | { readonly action: 'cleanupEnforcerNotification' };
+  | { readonly action: 'cleanupEnforcerNotification'; readonly onReturn?: true }
+  /** The tracer keeps in mind, or no longer does, whose the socket is. */
+  | { readonly action: 'trackSock' | 'untrackSock'; readonly onReturn?: true }
+  /** Asked for by the tracer when it read the event; what came of it is in `PolicyStatus.requests`. */
+  | {
+      readonly action: 'getUrl';
+      readonly url: string;
+      readonly outcome: RequestOutcome;
+      readonly onReturn?: true;
+    }
+  | {
+      readonly action: 'dnsLookup';
+      readonly name: string;
+      readonly outcome: RequestOutcome;
+      readonly onReturn?: true;
+    };
+
+/** `dropped`: too many were under way. `monitored`: the policy is in monitor mode. */
+export type RequestOutcome = 'started' | 'dropped' | 'monitored';
 
 /**
  * `monitored`: the policy is in monitor mode. `protected`: the process is the tracer, one that it descends from, or pid 1.
@@ -180,7 +210,8 @@ interface FunctionEvent extends HookEvent {
   /** In the order of the policy's `data`; empty when it has none. */
   readonly data: readonly HookArgument[];
   readonly return?: HookArgument;
-  readonly returnAction?: 'post';
+  /** Of hooks that read the return value: the last of matchReturnActions, or returnArgAction, that changed something, else `post`. */
+  readonly returnAction?: PerformedAction['action'];
 }
 
 export interface ProcessKprobeEvent extends FunctionEvent {
@@ -238,14 +269,15 @@ export interface LostEvent extends EventBase {
    * `ring_full`: the kernel's ring buffer had no room. `pending_full`: an entry could not be kept until its return.
    * `missed`: the kernel skipped the program, or had no
    * place for one more call of the function between entry and return (kretprobe). `slow_consumer`: this iterator fell behind another.
-   * `process_table_full`: what filters must know of a process could not be kept.
+   * `process_table_full`: what filters must know of a process could not be kept. `socket_table_full`: whose a socket is could not be kept.
    */
   readonly reason: LossReason;
   /** Since the last `lost` event of this hook and reason. */
   readonly count: number;
 }
 
-export type LossReason = 'ring_full' | 'pending_full' | 'missed' | 'slow_consumer' | 'process_table_full';
+export type LossReason =
+  'ring_full' | 'pending_full' | 'missed' | 'slow_consumer' | 'process_table_full' | 'socket_table_full';
 
 /** One value of a hook, by the type that the policy gives it. `nop` is not told, `auto` cannot be loaded. */
 export type HookArgument =

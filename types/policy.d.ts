@@ -164,7 +164,17 @@ export type PolicyMode = 'enforce' | 'monitor';
 export interface SelectorActions {
   /** As the policy lists them; never empty. */
   readonly order: readonly (
-    'post' | 'noPost' | 'signal' | 'sigkill' | 'override' | 'notifyEnforcer' | 'cleanupEnforcerNotification'
+    | 'post'
+    | 'noPost'
+    | 'signal'
+    | 'sigkill'
+    | 'override'
+    | 'notifyEnforcer'
+    | 'cleanupEnforcerNotification'
+    | 'trackSock'
+    | 'untrackSock'
+    | 'getUrl'
+    | 'dnsLookup'
   )[];
   /** Number of the signal. */
   readonly signal?: number;
@@ -175,6 +185,8 @@ export interface SelectorActions {
   readonly rateLimit?: { readonly scope: 'thread' | 'process' | 'global'; readonly seconds: number };
   readonly kernelStack?: true;
   readonly userStack?: true;
+  /** Of `getUrl` the address, of `dnsLookup` the name, in their order. */
+  readonly requests?: readonly string[];
 }
 
 export interface HookImage {
@@ -226,6 +238,14 @@ export interface HookImage {
   readonly cel: { readonly entry: readonly CelStep[]; readonly returned: readonly CelStep[] };
   /** Of each selector; absent when all of them only post. */
   readonly actions?: readonly SelectorActions[];
+  /** The same of matchReturnActions; absent when no selector has them. */
+  readonly returnActions?: readonly SelectorActions[];
+  /** Slot of the argument that `trackSock` and `untrackSock` are about. */
+  readonly trackedSlot?: number;
+  /** What is done with the socket that the function returns (returnArgAction). */
+  readonly returnedSocket?: 'trackSock' | 'untrackSock';
+  /** The policy tracks sockets, and this hook has some: its events are of their owners. */
+  readonly findsOwner?: true;
 }
 
 /** Functions as the policy names them, or how they are found in the kernel. */

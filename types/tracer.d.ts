@@ -33,6 +33,23 @@ export interface TracerOptions {
   readonly countHits?: boolean;
   /** Stack traces have the addresses themselves as well, which tell where the kernel is in memory. Default false. */
   readonly stackAddresses?: boolean;
+  /** Whether GetUrl and DnsLookup may ask the network. Without it a policy with them is refused, unless it is in monitor mode. Default false. */
+  readonly allowRequests?: boolean | RequestOptions;
+}
+
+export interface RequestOptions {
+  /** Whom DnsLookup asks, as `127.0.0.1` or `127.0.0.1:5353`. Default: as the machine is set up. */
+  readonly nameServers?: readonly string[];
+}
+
+/** Of GetUrl and DnsLookup, since the policy was attached. */
+export interface RequestCounts {
+  readonly started: number;
+  /** Of GetUrl: there were headers, with whatever status; of DnsLookup: there was an address. */
+  readonly answered: number;
+  readonly failed: number;
+  /** Not started, because too many were under way. */
+  readonly dropped: number;
 }
 
 export interface LoadOptions {
@@ -103,6 +120,7 @@ export interface PolicyStatus extends HookCounts {
   readonly hooks: readonly HookStatus[];
   /** Hooks that were left out, as the policy allows, because the kernel has no such function. */
   readonly skipped: readonly string[];
+  readonly requests: RequestCounts;
 }
 
 export interface HookStatus extends HookCounts {

@@ -23,6 +23,7 @@ export interface GetEventsOptions {
   readonly timestamps?: boolean;
   readonly duration?: number;
   readonly enforcement?: boolean;
+  readonly allowRequests?: boolean;
   readonly mode?: PolicyMode;
 }
 
@@ -35,7 +36,7 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
   const stop = new Stop(context);
   try {
     const output = new EventOutput(context.stdout, () => stop.request());
-    const tracer = await context.api.openTracer({ policies, ...enforcement(options) });
+    const tracer = await context.api.openTracer({ policies, ...permissions(options) });
     stop.whenRequested(tracer);
     await printEvents(tracer, options, context, output, stop);
     output.end();
@@ -45,8 +46,12 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
   }
 }
 
-function enforcement({ enforcement, mode }: GetEventsOptions): TracerOptions {
-  return { ...(enforcement === true ? { enforcement } : {}), ...(mode === undefined ? {} : { mode }) };
+function permissions({ enforcement, allowRequests, mode }: GetEventsOptions): TracerOptions {
+  return {
+    ...(enforcement === true ? { enforcement } : {}),
+    ...(allowRequests === true ? { allowRequests } : {}),
+    ...(mode === undefined ? {} : { mode }),
+  };
 }
 
 async function printEvents(

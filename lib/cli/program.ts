@@ -90,6 +90,7 @@ function geteventsCommand(program: Command): Command {
     )
     .option('--timestamps', 'time first in compact form')
     .option('--enforcement', 'let policies signal processes and override functions')
+    .option('--allow-requests', 'let policies ask the network (GetUrl, DnsLookup)')
     .addOption(
       new Option('--mode <mode>', 'mode of all policies, whatever they say; monitor: tell what would be done').choices([
         'enforce',

@@ -47,6 +47,8 @@ export interface NativeSession extends NativeSource {
   setEnforces(id: number, enforces: boolean): void;
   /** From here on no policy acts on this process and those that it descends from. */
   protectAncestors(): void;
+  /** Whether it is kept in mind whose sockets are, until the kernel frees them. What was is forgotten. */
+  setTracksSockets(tracks: boolean): void;
   selfTgid(): number;
   detach(): void;
   close(): void;

@@ -66,7 +66,8 @@ function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
 function actedWords({ actions, suppressed }: Extract<TracerEvent, { readonly actions: unknown }>): string {
   const words = actions.flatMap((each) => {
     if (!('outcome' in each)) return [];
-    return [each.outcome === 'done' ? `[${each.action}]` : `[${each.action}: ${each.outcome}]`];
+    const isDone = each.outcome === 'done' || each.outcome === 'started';
+    return [isDone ? `[${each.action}]` : `[${each.action}: ${each.outcome}]`];
   });
   if (suppressed > 0) words.push(`[${suppressed} suppressed]`);
   return words.join(' ');

@@ -65,6 +65,10 @@ const ACTIONS: Readonly<Record<ProcessKprobeEvent['action'], string>> = {
   override: 'KPROBE_ACTION_OVERRIDE',
   notifyEnforcer: 'KPROBE_ACTION_NOTIFYENFORCER',
   cleanupEnforcerNotification: 'KPROBE_ACTION_CLEANUPENFORCERNOTIFICATION',
+  trackSock: 'KPROBE_ACTION_TRACKSOCK',
+  untrackSock: 'KPROBE_ACTION_UNTRACKSOCK',
+  getUrl: 'KPROBE_ACTION_GETURL',
+  dnsLookup: 'KPROBE_ACTION_DNSLOOKUP',
 };
 
 function kprobePart(event: ProcessKprobeEvent): string {
@@ -118,9 +122,10 @@ function notesPart({ message, tags }: HookEvent): string {
 
 /** What only some events have, of which the protocol knows the stack traces. */
 function actedPart(event: HookEvent): string {
-  const { actions, policyMode, suppressed, kernelStack, userStack } = event;
+  const { actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack } = event;
   let text = '';
   if (policyMode !== undefined) text += `,"policy_mode":"${policyMode}","actions":${JSON.stringify(actions)}`;
+  if (ofSocketOwner) text += ',"of_socket_owner":true';
   text += numberField('suppressed', suppressed);
   if (kernelStack !== undefined) text += `,"kernel_stack_trace":[${kernelStack.map(frameJson).join(',')}]`;
   if (userStack !== undefined) text += `,"user_stack_trace":[${userStack.map(frameJson).join(',')}]`;

@@ -99,6 +99,8 @@ export const DIAGNOSTIC_CODES = {
   ACTION_ARGUMENT_MISSING: 'error',
   ACTION_ARGUMENT_UNUSED: 'warning',
   ACTION_CONTRADICTS: 'warning',
+  SOCKET_INVALID: 'error',
+  REQUEST_INVALID: 'error',
   SIGNAL_INVALID: 'error',
   RATE_LIMIT_INVALID: 'error',
   ENFORCER_MISSING: 'error',

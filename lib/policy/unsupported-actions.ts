@@ -1,6 +1,7 @@
 /** Actions that the kernel side of this version cannot do yet. */
 import { isDeepStrictEqual } from 'node:util';
-import type { ActionData } from './model.js';
+import { trackedSlots } from './compile/actions.js';
+import type { ActionData, Hook } from './model.js';
 import type { Add } from './unsupported.js';
 import type { ActionName, HookKind } from './vocabulary.js';
 
@@ -12,6 +13,10 @@ const LOADABLE: readonly ActionName[] = [
   'Override',
   'NotifyEnforcer',
   'CleanupEnforcerNotification',
+  'TrackSock',
+  'UntrackSock',
+  'GetUrl',
+  'DnsLookup',
 ];
 /** The kernel side keeps one signal, one value and one way to post for each selector. */
 const ONCE: Partial<Record<ActionName, string>> = {
@@ -20,7 +25,22 @@ const ONCE: Partial<Record<ActionName, string>> = {
   Override: 'Override',
   NotifyEnforcer: 'NotifyEnforcer',
   Post: 'Post',
+  TrackSock: 'TrackSock or UntrackSock',
+  UntrackSock: 'TrackSock or UntrackSock',
 };
+
+/** The kernel side knows one argument that is tracked. */
+export function findInTracked({ selectors }: Hook, add: Add): void {
+  const first = selectors.flatMap(trackedSlots)[0];
+  for (const { matchActions = [], matchReturnActions = [] } of selectors) {
+    for (const action of [...matchActions, ...matchReturnActions]) {
+      const { action: name, argSock = 0 } = action;
+      if ((name !== 'TrackSock' && name !== 'UntrackSock') || argSock === first) continue;
+      const message = `${name} of another argument than the first action of this hook that tracks cannot be done`;
+      add('UNSUPPORTED_ACTION', action, 'argSock', message, 'make a second hook on the same function');
+    }
+  }
+}
 
 export function findInActions(actions: readonly ActionData[], hook: HookKind, add: Add): void {
   const seen = new Map<string, ActionData>();

@@ -5,7 +5,7 @@
 import type { DiagnosticCode } from './codes.js';
 import type { ArgData, Hook, HookData, PolicyData, SelectorData } from './model.js';
 import type { Report } from './report.js';
-import { findInActions } from './unsupported-actions.js';
+import { findInActions, findInTracked } from './unsupported-actions.js';
 import { ARG_TYPES, type ArgTypeName, type HookKind, type ValueClass } from './vocabulary.js';
 
 export type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
@@ -17,6 +17,7 @@ export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], repo
   findInPolicy(policy, add, report);
   for (const hook of hooks) {
     findInHook(hook, add);
+    findInTracked(hook, add);
     for (const selector of hook.selectors) findInSelector(selector, hook.kind, add);
   }
 }
@@ -67,8 +68,6 @@ function findInHook({ kind, data }: Hook, add: Add): void {
     else if (kind !== 'kprobes') findRegister(arg, kind, add);
   }
   if (isOfProgram(kind)) findInProgram(data, add);
-  if (data.returnArgAction !== undefined)
-    add('UNSUPPORTED_ACTION', data, 'returnArgAction', 'sockets are not tracked yet', 'remove it');
 }
 
 /** Of a field only its place is known, not how much is there. */
@@ -125,15 +124,10 @@ function findRegister(arg: ArgData, kind: HookKind, add: Add): void {
 }
 
 function findInSelector(selector: SelectorData, kind: HookKind, add: Add): void {
-  for (const field of ['matchWorkloads', 'matchReturnActions'] as const) {
-    const value = selector[field];
-    if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
-    add('UNSUPPORTED_FILTER', selector, field, `${field} cannot be honoured yet`, FIELD_HINTS[field]);
+  if (selector.matchWorkloads !== undefined) {
+    const hint = 'narrow the selector by matchBinaries, matchPIDs or matchNamespaces';
+    add('UNSUPPORTED_FILTER', selector, 'matchWorkloads', 'matchWorkloads cannot be honoured yet', hint);
   }
   findInActions(selector.matchActions ?? [], kind, add);
+  findInActions(selector.matchReturnActions ?? [], kind, add);
 }
-
-const FIELD_HINTS = {
-  matchWorkloads: 'narrow the selector by matchBinaries, matchPIDs or matchNamespaces',
-  matchReturnActions: 'filter by matchReturnArgs, and act on the events',
-} as const;

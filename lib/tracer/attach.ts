@@ -100,7 +100,8 @@ function attachBy(
   const returns = valuesOf(hook).some(isLate) || hook.returnArg !== undefined;
   checkOverride(hook, mechanism, returns);
   const override = overrides(hook);
-  const pair = returns && (mechanism === 'kprobe' || override || !leavesArgumentsAlone(hook));
+  const atBoth = override || hook.returnActions !== undefined || hook.returnedSocket !== undefined;
+  const pair = returns && (mechanism === 'kprobe' || atBoth || !leavesArgumentsAlone(hook));
   const attachment = {
     mechanism,
     target: functionName,

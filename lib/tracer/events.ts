@@ -5,6 +5,7 @@ import type {
   LossReason,
   LostEvent,
   PerformedAction,
+  RequestOutcome,
   Process,
   ProcessExecEvent,
   ProcessExitEvent,
@@ -16,14 +17,23 @@ import type {
   ProcessUsdtEvent,
   TracerEvent,
 } from '../../types/events.js';
-import type { HookImage, SelectorActions, ProgramPlace, ValueImage } from '../policy/image.js';
+import type { HookImage, ProgramPlace, ValueImage } from '../policy/image.js';
 import { signalName } from '../output/signals.js';
 import { formatTime } from '../process/clock.js';
 import type { ProcessImage } from '../process/process.js';
 import { decodeArgument } from '../wire/arguments.js';
-import { EventExit, EventHeader, EventHook } from '../wire/layout.gen.js';
+import { EventExit, EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
-import { mainAction, performedActions, policyModeOf } from './performed.js';
+import {
+  actionsOf,
+  isSilent,
+  mainAction,
+  performedActions,
+  policyModeOf,
+  requestsOf,
+  type EventActions,
+} from './performed.js';
+import type { PolicyRequests } from './requests.js';
 import { addressesOf, kernelFrames, userFrames } from './stacks.js';
 
 /** A hook that is loaded, as its events need it. */
@@ -36,6 +46,7 @@ export interface LoadedHook {
   readonly image: HookImage;
   /** Stack traces have addresses. */
   readonly stackAddresses?: boolean;
+  readonly requests?: PolicyRequests;
   readonly tally: HookTally;
 }
 
@@ -139,6 +150,7 @@ export class ExitEvent extends RecordEvent {
 /** Of a hook of a policy: what all kinds have. */
 abstract class HookEvent extends RecordEvent {
   #args: readonly HookArgument[] | undefined;
+  #outcomes: readonly RequestOutcome[] = [];
   #userStack: readonly StackFrame[] | undefined;
 
   constructor(
@@ -171,23 +183,36 @@ abstract class HookEvent extends RecordEvent {
   }
 
   get action(): PerformedAction['action'] {
-    return mainAction(this.actions);
+    return mainAction(this.actions.filter(({ onReturn }) => onReturn !== true));
   }
 
   get actions(): readonly PerformedAction[] {
-    return performedActions(this.slab, this.at, this.#selectorActions);
+    return performedActions(this.slab, this.at, this.#selectorActions, this.#outcomes);
   }
 
   get policyMode(): 'enforce' | 'monitor' | undefined {
-    return policyModeOf(this.slab, this.at, this.#selectorActions);
+    return policyModeOf(this.slab, this.at, this.#selectorActions, this.#outcomes);
   }
 
-  get #selectorActions(): SelectorActions | undefined {
-    return this.hook.image.actions?.[this.selector];
+  get #selectorActions(): EventActions | undefined {
+    return actionsOf(this.slab, this.at, this.hook.image, this.selector);
+  }
+
+  /** Makes the requests of the selector; false when the event is for that only (NoPost). */
+  request(): boolean {
+    const actions = this.#selectorActions;
+    const { requests } = this.hook;
+    if (requests === undefined || actions === undefined) return true;
+    this.#outcomes = requestsOf(actions).map((request) => requests.start(request));
+    return !isSilent(actions);
+  }
+
+  get ofSocketOwner(): boolean {
+    return (this.slab.u16(this.at + EventHeader.flags) & EventFlag.EVENT_OF_OWNER) !== 0;
   }
 
   get suppressed(): number {
-    return Number(this.slab.u64(this.at + EventHook.suppressed));
+    return this.slab.u32(this.at + EventHook.suppressed);
   }
 
   get kernelStack(): readonly StackFrame[] | undefined {
@@ -216,9 +241,9 @@ abstract class HookEvent extends RecordEvent {
   }
 
   protected override plain(): Record<string, unknown> {
-    const { policyName, args, action, actions, policyMode, suppressed, kernelStack, userStack } = this;
+    const { policyName, args, action, actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack } = this;
     const { message, tags, selector } = this;
-    const done = { action, actions, policyMode, suppressed, kernelStack, userStack };
+    const done = { action, actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack };
     return { ...super.plain(), policyName, args, ...done, message, tags, selector };
   }
 }
@@ -238,8 +263,11 @@ abstract class FunctionEvent extends HookEvent {
     return returnArg === undefined ? undefined : this.decode([returnArg], args.length + data.length)[0];
   }
 
-  get returnAction(): 'post' | undefined {
-    return this.hook.image.returnArg === undefined ? undefined : 'post';
+  get returnAction(): PerformedAction['action'] | undefined {
+    const { returnArg, returnedSocket } = this.hook.image;
+    if (returnArg === undefined) return undefined;
+    const main = mainAction(this.actions.filter(({ onReturn }) => onReturn === true));
+    return main === 'post' ? (returnedSocket ?? main) : main;
   }
 
   protected override plain(): Record<string, unknown> {
@@ -357,20 +385,25 @@ export class UsdtEvent extends HookEvent {
   }
 }
 
-/** The event of a record of this hook. */
-export function hookEvent(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): TracerEvent {
+/** The event of a record of this hook; undefined where nobody is to be told. */
+export function hookEvent(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): TracerEvent | undefined {
+  const event = eventOf(slab, at, process, hook);
+  return event.request() ? (event as HookEvent & TracerEvent) : undefined;
+}
+
+function eventOf(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): HookEvent {
   switch (hook.image.kind) {
     case 'tracepoint':
     case 'raw_tracepoint':
-      return new TracepointEvent(slab, at, process, hook) as TracerEvent;
+      return new TracepointEvent(slab, at, process, hook);
     case 'lsm':
-      return new LsmEvent(slab, at, process, hook) as TracerEvent;
+      return new LsmEvent(slab, at, process, hook);
     case 'uprobe':
-      return new UprobeEvent(slab, at, process, hook) as TracerEvent;
+      return new UprobeEvent(slab, at, process, hook);
     case 'usdt':
-      return new UsdtEvent(slab, at, process, hook) as TracerEvent;
+      return new UsdtEvent(slab, at, process, hook);
     default:
-      return new KprobeEvent(slab, at, process, hook) as TracerEvent;
+      return new KprobeEvent(slab, at, process, hook);
   }
 }
 

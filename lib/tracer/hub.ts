@@ -35,6 +35,12 @@ const SENSOR_NAMES: Readonly<Record<number, string>> = {
   [SensorHook.HOOK_EXIT]: 'process_exit',
   [SensorHook.HOOK_FORK]: 'process_fork',
   [SensorHook.HOOK_PROCESS_BITS]: 'binary_sets',
+  [SensorHook.HOOK_SOCKETS]: 'socket_owners',
+};
+
+const FULL: Readonly<Record<number, Loss['reason']>> = {
+  [SensorHook.HOOK_PROCESS_BITS]: 'process_table_full',
+  [SensorHook.HOOK_SOCKETS]: 'socket_table_full',
 };
 
 export class Hub implements EventFeed {
@@ -196,8 +202,7 @@ export class Hub implements EventFeed {
       const [id, ring, pending, unreturned] = losses.slice(i, i + 4) as [number, number, number, number];
       if (ring > 0) result.push(this.#lossOf(id, 'ring_full', ring));
       if (pending > 0) {
-        const full = id === SensorHook.HOOK_PROCESS_BITS ? 'process_table_full' : 'pending_full';
-        result.push(this.#lossOf(id, full, pending));
+        result.push(this.#lossOf(id, FULL[id] ?? 'pending_full', pending));
       }
       if (unreturned > 0) result.push(this.#lossOf(id, 'missed', unreturned));
       if (id === SensorHook.HOOK_EXEC && ring > 0) execsLost = true;

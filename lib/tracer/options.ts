@@ -1,7 +1,9 @@
 /** Checks and completes TracerOptions. */
+import { Resolver } from 'node:dns';
 import { hostname } from 'node:os';
+import { inspect } from 'node:util';
 import type { PolicyMode } from '../../types/policy.js';
-import type { EventsOptions, TracerOptions } from '../../types/tracer.js';
+import type { EventsOptions, RequestOptions, TracerOptions } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
 
 export interface ResolvedOptions {
@@ -15,6 +17,8 @@ export interface ResolvedOptions {
   readonly mode: PolicyMode | undefined;
   readonly stackAddresses: boolean;
   readonly countHits: boolean;
+  /** Undefined: none are allowed. */
+  readonly allowRequests: RequestOptions | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -30,6 +34,7 @@ const KNOWN = new Set([
   'mode',
   'stackAddresses',
   'countHits',
+  'allowRequests',
 ]);
 
 /** Throws PolytraceError BAD_OPTION. */
@@ -75,7 +80,23 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     mode,
     stackAddresses,
     countHits,
+    allowRequests: requestOptions(options.allowRequests),
   };
+}
+
+function requestOptions(value: TracerOptions['allowRequests'] = false): RequestOptions | undefined {
+  if (typeof value === 'boolean') return value ? {} : undefined;
+  const allowed = 'true, false or { nameServers: [ADDRESS] }';
+  if (typeof value !== 'object' || value === null || Object.keys(value).some((name) => name !== 'nameServers')) {
+    throw badOption('allowRequests', `is ${inspect(value)}`, allowed);
+  }
+  const { nameServers } = value;
+  try {
+    if (nameServers !== undefined) new Resolver().setServers(nameServers);
+  } catch (error) {
+    throw badOption('allowRequests', `has nameServers ${inspect(nameServers)}: ${(error as Error).message}`, allowed);
+  }
+  return value;
 }
 
 /** Throws PolytraceError BAD_OPTION. */

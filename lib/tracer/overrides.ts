@@ -13,7 +13,8 @@ const POSSIBLE =
 /** Throws KernelError OVERRIDE_NOT_POSSIBLE or OVERRIDE_ZERO. `returns`: the hook reads what the function returns. */
 export function checkOverride(hook: HookImage, mechanism: 'fentry' | 'kprobe', returns: boolean): void {
   if (!overrides(hook)) return;
-  if (matchesLate(hook)) {
+  // with matchReturnActions, those of the entry do not wait for the return
+  if (matchesLate(hook) && hook.returnActions === undefined) {
     throw refusal(
       hook,
       'OVERRIDE_NOT_POSSIBLE',

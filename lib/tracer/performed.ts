@@ -1,24 +1,73 @@
 /** What a hook's event says of what its selector did, beside posting it. */
-import type { PerformedAction } from '../../types/events.js';
-import type { SelectorActions } from '../policy/image.js';
+import type { PerformedAction, RequestOutcome } from '../../types/events.js';
+import type { HookImage, SelectorActions } from '../policy/image.js';
 import { acts } from '../wire/actions.js';
-import { EventFlag, EventHeader } from '../wire/layout.gen.js';
+import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
+import type { Request } from './requests.js';
 
 const POST: readonly PerformedAction[] = [{ action: 'post' }];
+const ONLY_POSTS: SelectorActions = { order: ['post'] };
+
+/** The two halves of what an event's selectors say: those of the entry, and where the hook has such, those of the return. */
+export interface EventActions {
+  readonly entry: SelectorActions;
+  readonly returned: SelectorActions | undefined;
+}
+
+/** Undefined where every selector of the hook only posts. `selector`: the event's. */
+export function actionsOf(slab: Slab, at: number, image: HookImage, selector: number): EventActions | undefined {
+  const { actions, returnActions } = image;
+  if (actions === undefined) return undefined;
+  // which selector it was that decided at the entry, the return may have found out otherwise
+  const atEntry = returnActions === undefined ? selector : slab.u32(at + EventHook.entrySelector);
+  return { entry: actions[atEntry] ?? ONLY_POSTS, returned: returnActions?.[selector] };
+}
+
+/** What the tracer is asked to do when it reads the event. */
+export function requestsOf(actions: EventActions): Request[] {
+  return halves(actions).flatMap(({ order, requests = [] }) =>
+    order
+      .filter((name) => name === 'getUrl' || name === 'dnsLookup')
+      .map((action, i) => ({ action, target: requests[i] ?? '' })),
+  );
+}
+
+/** NoPost, of an event that the kernel told nevertheless, for the sake of its requests. */
+export function isSilent(actions: EventActions): boolean {
+  return halves(actions).some(({ order }) => order.includes('noPost'));
+}
+
+function halves({ entry, returned }: EventActions): SelectorActions[] {
+  return returned === undefined ? [entry] : [entry, returned];
+}
 
 /** In the order of the policy. An event has always been posted; where the policy does not list that, it is the last. */
 export function performedActions(
   slab: Slab,
   at: number,
-  actions: SelectorActions | undefined,
+  actions: EventActions | undefined,
+  outcomes: readonly RequestOutcome[],
 ): readonly PerformedAction[] {
   if (actions === undefined) return POST;
   const flags = slab.u16(at + EventHeader.flags);
-  const performed = actions.order.flatMap((name): PerformedAction[] => {
+  const left = [...outcomes];
+  const atEntry = performed(actions.entry, flags, left);
+  const all =
+    actions.returned === undefined ? atEntry : [...atEntry, ...performedAtReturn(actions.returned, flags, left)];
+  return all.some(({ action }) => action === 'post') ? all : [...all, ...POST];
+}
+
+function performedAtReturn(actions: SelectorActions, flags: number, outcomes: RequestOutcome[]): PerformedAction[] {
+  const own = performed(actions, flags >> EventFlag.EVENT_RETURN_SHIFT, outcomes);
+  return own.map((each) => ({ ...each, onReturn: true as const }));
+}
+
+/** Takes the outcomes of its requests from the front of `outcomes`. */
+function performed(actions: SelectorActions, flags: number, outcomes: RequestOutcome[]): PerformedAction[] {
+  const targets = [...(actions.requests ?? [])];
+  return actions.order.flatMap((name): PerformedAction[] => {
     switch (name) {
-      case 'post':
-        return [{ action: 'post' }];
       case 'noPost':
         return [];
       case 'signal':
@@ -28,11 +77,14 @@ export function performedActions(
         return [{ action: name, value: actions.override ?? 0, outcome: outcomeOf(flags, EventFlag.EVENT_OVERRIDDEN) }];
       case 'notifyEnforcer':
         return [{ action: name, ...notified(actions), outcome: outcomeOf(flags, EventFlag.EVENT_NOTIFIED) }];
-      case 'cleanupEnforcerNotification':
+      case 'getUrl':
+        return [{ action: name, url: targets.shift() ?? '', outcome: outcomes.shift() ?? 'dropped' }];
+      case 'dnsLookup':
+        return [{ action: name, name: targets.shift() ?? '', outcome: outcomes.shift() ?? 'dropped' }];
+      default:
         return [{ action: name }];
     }
   });
-  return performed.some(({ action }) => action === 'post') ? performed : [...performed, ...POST];
 }
 
 function notified({ notify }: SelectorActions): { readonly signal?: number; readonly value?: number } {
@@ -46,17 +98,26 @@ function outcomeOf(flags: number, done: number): 'done' | 'monitored' | 'protect
   return (flags & done) !== 0 ? 'done' : 'failed';
 }
 
-/** The last that changed something, else the post. */
+/** The last that changed something, or asked for something, else the post. */
 export function mainAction(actions: readonly PerformedAction[]): PerformedAction['action'] {
-  return actions.findLast((each) => 'outcome' in each && each.outcome === 'done')?.action ?? 'post';
+  return actions.findLast(isDone)?.action ?? 'post';
 }
 
-/** Of a selector that acts on processes or functions, itself or by enforcers. */
+function isDone(action: PerformedAction): boolean {
+  if (!('outcome' in action)) return action.action === 'trackSock' || action.action === 'untrackSock';
+  return action.outcome === 'done' || action.outcome === 'started';
+}
+
+/** Of a selector that acts on processes or functions, itself or by enforcers, or on the network. */
 export function policyModeOf(
   slab: Slab,
   at: number,
-  actions: SelectorActions | undefined,
+  actions: EventActions | undefined,
+  outcomes: readonly RequestOutcome[],
 ): 'enforce' | 'monitor' | undefined {
-  if (actions === undefined || !acts(actions)) return undefined;
-  return (slab.u16(at + EventHeader.flags) & EventFlag.EVENT_MONITORED) !== 0 ? 'monitor' : 'enforce';
+  const isActing = actions !== undefined && halves(actions).some(acts);
+  if (!isActing && outcomes.length === 0) return undefined;
+  const flags = slab.u16(at + EventHeader.flags);
+  const monitored = EventFlag.EVENT_MONITORED | (EventFlag.EVENT_MONITORED << EventFlag.EVENT_RETURN_SHIFT);
+  return (flags & monitored) !== 0 || outcomes.includes('monitored') ? 'monitor' : 'enforce';
 }

@@ -1,16 +1,19 @@
 /** The policies of a tracer: loaded whole or not at all, listed, switched, replaced, removed. */
 import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
-import type { LoadOptions, PolicySource, PolicyStatus } from '../../types/tracer.js';
+import type { LoadOptions, PolicySource, PolicyStatus, RequestOptions } from '../../types/tracer.js';
 import { KernelError, PolytraceError } from '../errors.js';
+import { kernelDetail, withReason, type NativeError } from '../native/binding.js';
 import { loadKernelInfo } from '../native/btf.js';
-import type { PolicyImage } from '../policy/image.js';
+import type { HookImage, PolicyImage } from '../policy/image.js';
+import { tracks } from '../wire/actions.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from './attach.js';
 import { newTally, type LoadedHook } from './events.js';
 import type { AttachContext } from './load.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
+import { PolicyRequests, Requests } from './requests.js';
 import { compileAll } from './sources.js';
 import { targetsOf, type Target } from './targets.js';
 
@@ -21,6 +24,8 @@ const LINGER_MS = 100;
 export interface PolicySetOptions {
   readonly enforcement: boolean;
   readonly stackAddresses: boolean;
+  /** Undefined: none are allowed. */
+  readonly allowRequests: RequestOptions | undefined;
 }
 
 export class PolicySet {
@@ -33,11 +38,16 @@ export class PolicySet {
   #retired: { readonly id: number; readonly since: number }[] = [];
   /** Of those that are protected; undefined as long as nothing acts on processes. */
   #parent: number | undefined;
+  readonly #requests: Requests | undefined;
+  /** Attached policies that track sockets. */
+  #tracking = 0;
 
   constructor(context: AttachContext, options: PolicySetOptions) {
     this.#context = context;
     this.#options = options;
     this.#processes = new ProcessSets(context.session);
+    const { allowRequests } = options;
+    this.#requests = allowRequests === undefined ? undefined : new Requests(allowRequests.nameServers);
   }
 
   get hooks(): ReadonlyMap<number, LoadedHook> {
@@ -134,6 +144,7 @@ export class PolicySet {
     this.#mayRun(policy.image, mode);
     this.#policies.set(name, { ...policy, mode });
     if (mode === 'enforce' && isEnforcing(policy.image)) this.#protect();
+    if (policy.attached !== undefined) policy.attached.requests.monitors = mode === 'monitor';
     for (const { id } of policy.attached?.hooks ?? []) this.#context.session.setEnforces(id, mode === 'enforce');
   }
 
@@ -153,7 +164,15 @@ export class PolicySet {
   }
 
   #mayRun(image: PolicyImage, mode: PolicyMode): void {
-    if (this.#options.enforcement || mode === 'monitor' || !isEnforcing(image)) return;
+    if (mode === 'monitor') return;
+    if (this.#requests === undefined && image.hooks.some(makesRequests)) {
+      throw new PolytraceError(
+        'REQUESTS_NOT_ALLOWED',
+        `the policy ${keyOf(image)} makes requests to the network (GetUrl, DnsLookup), which this tracer was not opened for`,
+        'open it with `allowRequests: true` (`--allow-requests`), or load the policy in monitor mode (`mode: "monitor"`, `--mode monitor`)',
+      );
+    }
+    if (this.#options.enforcement || !isEnforcing(image)) return;
     throw new PolytraceError(
       'ENFORCEMENT_NOT_ALLOWED',
       `the policy ${keyOf(image)} signals processes or overrides functions, which this tracer was not opened for`,
@@ -171,7 +190,10 @@ export class PolicySet {
     const processBits = this.#processes.acquire(image.processSets);
     const hooks: AttachedPolicy['hooks'][number][] = [];
     const skipped: string[] = [];
+    const requests = new PolicyRequests(this.#requests, mode === 'monitor');
+    const attachedPolicy = { hooks, skipped, processBits, requests, tracks: image.hooks.some(tracks) };
     try {
+      if (attachedPolicy.tracks) this.#trackSockets(image);
       if (image.hooks.some((hook) => hook.changes.length > 0)) this.#context.session.keepState();
       if (isEnforcing(image)) this.#protect();
       let enforcer: number | undefined;
@@ -194,6 +216,7 @@ export class PolicySet {
           stackAddresses,
           tally,
           ...(functions === undefined ? {} : { functions }),
+          ...(makesRequests(hook) ? { requests } : {}),
         };
         this.#hooks.set(id, loaded);
         const attached = this.#attach(target, id, processBits, kernel, enforcer);
@@ -208,16 +231,37 @@ export class PolicySet {
         hooks.push({ id, call: hook.call, image: own, tally, countedBefore, ...status });
       }
     } catch (error) {
-      this.#detachAll({ hooks, skipped, processBits });
+      this.#detachAll(attachedPolicy);
       throw error;
     }
-    return { hooks, skipped, processBits };
+    return attachedPolicy;
   }
 
   #detachAll(attached: AttachedPolicy | undefined): void {
     if (attached === undefined) return;
     for (const hook of attached.hooks) this.#unload(hook.id);
     this.#processes.release(attached.processBits);
+    if (attached.tracks && --this.#tracking === 0) this.#context.session.setTracksSockets(false);
+  }
+
+  /** Before its hooks are attached, sockets that are freed must be forgotten. */
+  #trackSockets(image: PolicyImage): void {
+    if (this.#tracking++ > 0) return;
+    try {
+      this.#context.session.setTracksSockets(true);
+    } catch (error) {
+      throw new KernelError(
+        'SOCKETS_NOT_TRACKED',
+        `the policy ${keyOf(image)} tracks sockets, which needs a kprobe on sk_destruct: ${withReason(error as NativeError)}`,
+        '`polytrace preflight` tells whether the kernel has kprobes',
+        kernelDetail(error as NativeError),
+      );
+    }
+  }
+
+  /** What was asked for and not answered is not waited for. */
+  close(): void {
+    this.#requests?.close();
   }
 
   /** Where that fails, the id is free again: but the first of its two programs may have run. */
@@ -265,6 +309,10 @@ export class PolicySet {
 /** What is asked for at load counts more than what the policy says. */
 function modeOf(image: PolicyImage, { mode }: LoadOptions): PolicyMode {
   return mode ?? image.mode ?? 'enforce';
+}
+
+function makesRequests({ actions = [], returnActions = [] }: HookImage): boolean {
+  return [...actions, ...returnActions].some(({ requests }) => requests !== undefined);
 }
 
 function keyOf(image: PolicyImage): string {

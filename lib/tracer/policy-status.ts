@@ -6,6 +6,7 @@ import type { HookImage, PolicyImage } from '../policy/image.js';
 import { enforces } from '../wire/actions.js';
 import type { HookTally } from './events.js';
 import type { Attached } from './load.js';
+import type { PolicyRequests } from './requests.js';
 
 export interface LoadedPolicy {
   readonly image: PolicyImage;
@@ -19,6 +20,9 @@ export interface AttachedPolicy {
   readonly hooks: readonly AttachedHook[];
   readonly skipped: readonly string[];
   readonly processBits: readonly number[];
+  readonly requests: PolicyRequests;
+  /** It tracks sockets. */
+  readonly tracks: boolean;
 }
 
 export interface AttachedHook extends Attached {
@@ -36,6 +40,8 @@ export function isEnforcing(image: PolicyImage): boolean {
   return image.hooks.some(enforces);
 }
 
+const NO_REQUESTS = { started: 0, answered: 0, failed: 0, dropped: 0 };
+
 type Counters = Pick<NativeSession, 'hookCounts' | 'hookMemory'>;
 
 export function policyStatus(name: string, policy: LoadedPolicy, session: Counters, countHits: boolean): PolicyStatus {
@@ -50,6 +56,7 @@ export function policyStatus(name: string, policy: LoadedPolicy, session: Counte
     hooks,
     skipped: attached?.skipped ?? [],
     ...sumOf(hooks, countHits),
+    requests: attached?.requests.counts ?? NO_REQUESTS,
   };
 }
 

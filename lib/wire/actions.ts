@@ -8,6 +8,7 @@ import {
   NotifyKind,
   RateScope,
   SelectorActions as Layout,
+  SocketAction,
   StackKind,
 } from './layout.gen.js';
 import { isFiltered } from './objects.js';
@@ -24,9 +25,18 @@ const SCOPES = {
   global: RateScope.RATE_GLOBAL,
 } as const;
 
+function allActions({ actions = [], returnActions = [] }: HookImage): readonly SelectorActions[] {
+  return [...actions, ...returnActions];
+}
+
+/** Whether a selector keeps in mind whose sockets are. */
+export function tracks(hook: HookImage): boolean {
+  return hook.trackedSlot !== undefined || hook.returnedSocket !== undefined;
+}
+
 /** Whether a selector does more to the process than telling about it. */
 export function enforces(hook: HookImage): boolean {
-  return (hook.actions ?? []).some(acts);
+  return allActions(hook).some(acts);
 }
 
 export function acts({ signal, override, notify }: SelectorActions): boolean {
@@ -39,7 +49,7 @@ export function overrides(hook: HookImage): boolean {
 
 /** Whether it has to do with enforcers. */
 export function hasNotifications(hook: HookImage): boolean {
-  return (hook.actions ?? []).some((actions) => notifyBits(actions) !== 0);
+  return allActions(hook).some((actions) => notifyBits(actions) !== 0);
 }
 
 function notifyBits({ notify, order }: SelectorActions): number {
@@ -50,7 +60,7 @@ function notifyBits({ notify, order }: SelectorActions): number {
 }
 
 export function limitsRate(hook: HookImage): boolean {
-  return (hook.actions ?? []).some(({ rateLimit }) => rateLimit !== undefined);
+  return allActions(hook).some(({ rateLimit }) => rateLimit !== undefined);
 }
 
 /** Whether it is known only at the return which selector matches. */
@@ -63,18 +73,42 @@ export function matchesLate(hook: HookImage): boolean {
 
 export function stacksRoom(hook: HookImage): number {
   const wants = (kind: 'kernelStack' | 'userStack'): boolean =>
-    (hook.actions ?? []).some((actions) => actions[kind] === true);
+    allActions(hook).some((actions) => actions[kind] === true);
   return STACK_ROOM * (Number(wants('kernelStack')) + Number(wants('userStack')));
 }
 
 export function encodeActions(view: DataView, hook: HookImage, pair: boolean): void {
-  const { actions } = hook;
+  const { actions, returnActions, trackedSlot, returnedSocket, findsOwner } = hook;
+  view.setUint8(HookConfig.findsOwner, Number(findsOwner === true));
+  view.setUint8(HookConfig.returnedSocket, SOCKETS[returnedSocket ?? 'leave']);
   if (actions === undefined) return;
   const override = overrides(hook) ? HasActions.ACTIONS_OVERRIDE : 0;
   const notify = hasNotifications(hook) ? HasActions.ACTIONS_NOTIFY : 0;
-  view.setUint8(HookConfig.hasActions, HasActions.ACTIONS_ANY | override | notify);
-  view.setUint8(HookConfig.actsLate, Number(pair && matchesLate(hook)));
+  const socket = trackedSlot === undefined ? 0 : HasActions.ACTIONS_SOCKET;
+  const both = returnActions === undefined ? 0 : HasActions.ACTIONS_RETURN;
+  view.setUint8(HookConfig.hasActions, HasActions.ACTIONS_ANY | override | notify | socket | both);
+  // with actions of the return's own, those of the entry are done at the entry
+  view.setUint8(HookConfig.actsLate, Number(pair && returnActions === undefined && matchesLate(hook)));
+  view.setUint8(HookConfig.socketSlot, trackedSlot ?? 0);
   actions.forEach((selector, i) => encodeSelector(view, HookConfig.actions + i * HookConfig.actionsStride, selector));
+  returnActions?.forEach((selector, i) => {
+    const at = HookConfig.returnActions + i * HookConfig.returnActionsStride;
+    encodeSelector(view, at, selector);
+    // one event tells of both
+    view.setUint8(at + Layout.noPost, Number(isSilent(selector, actions[i])));
+  });
+}
+
+const SOCKETS = {
+  leave: SocketAction.SOCKET_LEAVE,
+  trackSock: SocketAction.SOCKET_TRACK,
+  untrackSock: SocketAction.SOCKET_UNTRACK,
+} as const;
+
+/** The kernel writes no event. Where a request is to be made, the tracer must be told, and keeps the event to itself. */
+function isSilent(...halves: readonly (SelectorActions | undefined)[]): boolean {
+  const isAny = (what: (half: SelectorActions) => boolean): boolean => halves.some((half) => half && what(half));
+  return isAny(({ order }) => order.includes('noPost')) && !isAny(({ requests }) => requests !== undefined);
 }
 
 /** The bytes of struct enforcer_config. */
@@ -90,7 +124,7 @@ export function encodeEnforcer(id: number, overrides: boolean, countHits: boolea
 function encodeSelector(view: DataView, at: number, selector: SelectorActions): void {
   const { order, signal, override, notify, rateLimit, kernelStack, userStack } = selector;
   const stacks = (kernelStack ? StackKind.STACK_KERNEL : 0) | (userStack ? StackKind.STACK_USER : 0);
-  view.setUint8(at + Layout.noPost, Number(order.includes('noPost')));
+  view.setUint8(at + Layout.noPost, Number(isSilent(selector)));
   view.setUint8(at + Layout.signal, signal ?? 0);
   view.setUint8(at + Layout.overrides, Number(override !== undefined));
   view.setUint8(at + Layout.stacks, stacks);
@@ -98,6 +132,8 @@ function encodeSelector(view: DataView, at: number, selector: SelectorActions): 
   view.setUint8(at + Layout.notify, notifyBits(selector));
   view.setUint8(at + Layout.notifySignal, notify?.signal ?? 0);
   view.setInt32(at + Layout.notifyError, notify?.override ?? 0, true);
+  const socket = order.find((name) => name === 'trackSock' || name === 'untrackSock') ?? 'leave';
+  view.setUint32(at + Layout.socket, SOCKETS[socket], true);
   if (rateLimit === undefined) return;
   view.setUint32(at + Layout.rateScope, SCOPES[rateLimit.scope], true);
   view.setBigUint64(at + Layout.rateInterval, BigInt(rateLimit.seconds) * 1_000_000_000n, true);

@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '980dbee3a7affa89';
+export const LAYOUT_HASH = 'f5b2770e77fda5cc';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -62,6 +62,8 @@ export const EventFlag = {
   EVENT_OVERRIDDEN: 32,
   EVENT_PROTECTED: 64,
   EVENT_NOTIFIED: 128,
+  EVENT_RETURN_SHIFT: 6,
+  EVENT_OF_OWNER: 16384,
 } as const;
 
 /** struct process_key */
@@ -244,6 +246,7 @@ export const EventHook = {
   place: 46,
   matched: 48,
   suppressed: 56,
+  entrySelector: 60,
   kernelStack: 64,
   kernelStackOffset: 64,
   kernelStackLength: 68,
@@ -584,6 +587,13 @@ export const NotifyKind = {
   NOTIFY_CLEANUP: 4,
 } as const;
 
+/** enum socket_action */
+export const SocketAction = {
+  SOCKET_LEAVE: 0,
+  SOCKET_TRACK: 1,
+  SOCKET_UNTRACK: 2,
+} as const;
+
 /** struct selector_actions */
 export const SelectorActions = {
   sizeof: 32,
@@ -593,6 +603,7 @@ export const SelectorActions = {
   stacks: 3,
   overrideValue: 4,
   rateScope: 8,
+  socket: 12,
   rateInterval: 16,
   notify: 24,
   notifySignal: 25,
@@ -626,6 +637,8 @@ export const HasActions = {
   ACTIONS_ANY: 1,
   ACTIONS_OVERRIDE: 2,
   ACTIONS_NOTIFY: 4,
+  ACTIONS_SOCKET: 8,
+  ACTIONS_RETURN: 16,
 } as const;
 
 /** enum syscall_registers */
@@ -649,7 +662,7 @@ export const HookShape = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 14696,
+  sizeof: 16744,
   hook: 0,
   selfTgid: 4,
   selectors: 8,
@@ -668,6 +681,9 @@ export const HookConfig = {
   bodySize: 28,
   shape: 32,
   countsHits: 36,
+  findsOwner: 37,
+  socketSlot: 38,
+  returnedSocket: 39,
   values: 40,
   valuesStride: 136,
   valuesLength: 9,
@@ -689,6 +705,9 @@ export const HookConfig = {
   actions: 12648,
   actionsStride: 32,
   actionsLength: 64,
+  returnActions: 14696,
+  returnActionsStride: 32,
+  returnActionsLength: 64,
 } as const;
 
 /** struct enforcer_config */
@@ -787,6 +806,7 @@ export const SensorHook = {
   HOOK_EXIT: 1,
   HOOK_FORK: 2,
   HOOK_PROCESS_BITS: 3,
+  HOOK_SOCKETS: 4,
   HOOK_FIRST_POLICY: 8,
 } as const;
 

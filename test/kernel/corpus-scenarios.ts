@@ -188,21 +188,10 @@ const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[
     'HOOK_NOT_FOUND',
     ['tracingpolicy__uprobe-binaries.yaml', 'tracingpolicy__uprobe-host.yaml', 'tracingpolicy__usdt.yaml'],
   ],
-  // sockets that are tracked, digests of IMA, requests to the network
-  [
-    'UNSUPPORTED_ACTION',
-    [
-      'policylibrary__sshd.yaml',
-      'tracingpolicy__datagram-with-sock-tracking.yaml',
-      'tracingpolicy__datagram_518.yaml',
-      'tracingpolicy__lsm_bprm_check.yaml',
-      'tracingpolicy__open_dnsrequest.yaml',
-      'tracingpolicy__open_geturl.yaml',
-      'tracingpolicy__tcp-accept.yaml',
-      'tracingpolicy__tcp-listen.yaml',
-      'tracingpolicy__usdt-set.yaml',
-    ],
-  ],
+  // digests of IMA
+  ['UNSUPPORTED_ACTION', ['tracingpolicy__lsm_bprm_check.yaml', 'tracingpolicy__usdt-set.yaml']],
+  // this tracer is opened without `allowRequests: true`
+  ['REQUESTS_NOT_ALLOWED', ['tracingpolicy__open_dnsrequest.yaml', 'tracingpolicy__open_geturl.yaml']],
   // system calls, which a kernel without CONFIG_FUNCTION_ERROR_INJECTION does not let anybody override
   [
     'OVERRIDE_NOT_POSSIBLE',

@@ -9,6 +9,8 @@ export function checkActions(policy: PolicyData, hook: Hook, selector: SelectorD
   for (const action of [...actions, ...onReturn]) {
     checkOne(hook, action, report);
     checkEnforcer(policy, action, report);
+    checkSocket(hook, action, report);
+    checkTarget(action, report);
   }
   for (const action of actions) checkOverride(hook, action, report);
   for (const action of onReturn) checkReturnAction(hook, action, report);
@@ -128,6 +130,56 @@ function checkNotification(action: ActionData, report: Report): void {
   }
 }
 
+function isRequest(name: ActionData['action']): boolean {
+  return name === 'GetUrl' || name === 'DnsLookup';
+}
+
+const SOCKETS: readonly (string | undefined)[] = ['sock', 'socket', 'skb'];
+const NO_SOCKET = 'name one of type sock, socket or skb; positions count from 0';
+
+function checkSocket(hook: Hook, action: ActionData, report: Report): void {
+  const { action: name, argSock = 0 } = action;
+  if ((name !== 'TrackSock' && name !== 'UntrackSock') || !ACTION_TABLE[name].hooks.includes(hook.kind)) return;
+  const arg = hook.data.args?.[argSock];
+  if (arg !== undefined && arg.source === undefined && SOCKETS.includes(arg.type)) return;
+  const what = arg === undefined ? 'not there' : `of type ${arg.type ?? ''}`;
+  const span = report.places.value(action, report.places.has(action, 'argSock') ? 'argSock' : 'action');
+  report.add('SOCKET_INVALID', span, `${name} needs a socket, and number ${argSock} of args is ${what}`, NO_SOCKET);
+}
+
+export function checkReturnedSocket({ data }: Hook, report: Report): void {
+  const { returnArgAction: name, return: returns, returnArg } = data;
+  if (name === undefined || (returns === true && returnArg !== undefined && SOCKETS.includes(returnArg.type))) return;
+  const what = returns === true && returnArg !== undefined ? `is of type ${returnArg.type ?? ''}` : 'is not read';
+  const span = report.places.value(data, 'returnArgAction');
+  const hint = 'add `return: true` and a returnArg of type sock';
+  report.add('SOCKET_INVALID', span, `${name} needs a socket, and the return value ${what}`, hint);
+}
+
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
+
+/** Of a request. */
+function checkTarget(action: ActionData, report: Report): void {
+  const { action: name, argUrl, argFqdn } = action;
+  if (name === 'GetUrl' && argUrl !== undefined && !isUrl(argUrl)) {
+    const hint = 'such as http://127.0.0.1:8080/path or https://example.com/';
+    report.add('REQUEST_INVALID', report.places.value(action, 'argUrl'), `${quote(argUrl)} is no address of http or https`, hint); // prettier-ignore
+  }
+  if (name === 'DnsLookup' && argFqdn !== undefined && !HOST_NAME.test(argFqdn)) {
+    const hint = 'such as example.com, without http:// and a port';
+    report.add('REQUEST_INVALID', report.places.value(action, 'argFqdn'), `${quote(argFqdn)} is no host name`, hint);
+  }
+}
+
+function isUrl(text: string): boolean {
+  if (!/^https?:\/\//i.test(text)) return false;
+  try {
+    return new URL(text).hostname !== '';
+  } catch {
+    return false;
+  }
+}
+
 function checkEnforcer(policy: PolicyData, action: ActionData, report: Report): void {
   if (action.action !== 'NotifyEnforcer' && action.action !== 'CleanupEnforcerNotification') return;
   const { spec } = policy;
@@ -181,7 +233,7 @@ function warnContradiction(actions: readonly ActionData[], report: Report): void
         `${name} together with ${opposite}: no event is reported`,
         'keep one of the two',
       );
-    } else if (seen.has(name)) {
+    } else if (seen.has(name) && !isRequest(name)) {
       report.add('ACTION_CONTRADICTS', span, `${name} stands here twice`, 'keep one of the two');
     }
     seen.set(name, action);

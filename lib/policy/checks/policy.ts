@@ -3,7 +3,7 @@ import { HOOK_SELECTORS_MAX, POLICY_HOOKS_MAX } from '../limits.js';
 import type { Hook, PolicyData, SelectorData } from '../model.js';
 import { quote, type Report } from '../report.js';
 import { HOOK_KINDS } from '../vocabulary.js';
-import { checkActions } from './actions.js';
+import { checkActions, checkReturnedSocket } from './actions.js';
 import { checkArgs } from './args.js';
 import { checkExpressions } from './expressions.js';
 import { checkValueFilters } from './filters.js';
@@ -23,6 +23,7 @@ export function checkPolicy(policy: PolicyData, hooks: readonly Hook[], report: 
   for (const hook of hooks) {
     checkArgs(hook, report);
     checkProgram(hook, report);
+    checkReturnedSocket(hook, report);
     if (hook.selectors.length > HOOK_SELECTORS_MAX) {
       const extra = hook.data.selectors?.[HOOK_SELECTORS_MAX] as SelectorData;
       const message = `${hook.selectors.length} selectors; a hook has at most ${HOOK_SELECTORS_MAX}`;

@@ -1,6 +1,6 @@
 /** What selectors do when they have matched. */
-import type { PolicyImage, SelectorActions } from '../image.js';
-import type { ActionData, Hook, PolicyData, SelectorData } from '../model.js';
+import type { HookImage, PolicyImage, SelectorActions } from '../image.js';
+import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model.js';
 
 const NAMES = {
   Post: 'post',
@@ -10,15 +10,70 @@ const NAMES = {
   Override: 'override',
   NotifyEnforcer: 'notifyEnforcer',
   CleanupEnforcerNotification: 'cleanupEnforcerNotification',
+  TrackSock: 'trackSock',
+  UntrackSock: 'untrackSock',
+  GetUrl: 'getUrl',
+  DnsLookup: 'dnsLookup',
 } as const;
 
 const SIGKILL = 9;
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 
-/** Undefined when every selector only posts. */
-export function selectorActions(selectors: readonly SelectorData[]): readonly SelectorActions[] | undefined {
+/** What the hook's selectors do, and with which sockets. */
+export type HookActions = Pick<
+  HookImage,
+  'actions' | 'returnActions' | 'trackedSlot' | 'returnedSocket' | 'findsOwner'
+>;
+
+export function hookActions({ data, selectors }: Hook, tracks: boolean): HookActions {
+  const returned = selectors.some(({ matchReturnActions = [] }) => matchReturnActions.length > 0);
   const all = selectors.map(({ matchActions = [] }) => actionsOf(matchActions));
-  return all.every(onlyPosts) ? undefined : all;
+  const slot = selectors.flatMap(trackedSlots)[0];
+  const { returnArgAction } = data;
+  return {
+    ...(all.every(onlyPosts) && !returned ? {} : { actions: all }),
+    ...(returned ? { returnActions: selectors.map(returnActionsOf) } : {}),
+    ...(slot === undefined ? {} : { trackedSlot: slot }),
+    ...(data.return === true && returnArgAction !== undefined
+      ? { returnedSocket: returnArgAction === 'TrackSock' ? ('trackSock' as const) : ('untrackSock' as const) }
+      : {}),
+    ...(tracks && (data.args ?? []).some(isSocket) ? { findsOwner: true as const } : {}),
+  };
+}
+
+/** Whether any hook of the policy keeps in mind whose sockets are. */
+export function tracksSockets(hooks: readonly Hook[]): boolean {
+  return hooks.some(
+    ({ data, selectors }) =>
+      (data.return === true && data.returnArgAction !== undefined) ||
+      selectors.some((each) => trackedSlots(each).length > 0),
+  );
+}
+
+/** Positions in `args`. */
+export function trackedSlots({ matchActions = [], matchReturnActions = [] }: SelectorData): number[] {
+  return [...matchActions, ...matchReturnActions].flatMap(({ action, argSock = 0 }) =>
+    action === 'TrackSock' || action === 'UntrackSock' ? [argSock] : [],
+  );
+}
+
+const SOCKETS: readonly (string | undefined)[] = ['sock', 'socket', 'skb'];
+
+function isSocket({ type, source }: ArgData): boolean {
+  return source === undefined && SOCKETS.includes(type);
+}
+
+/** One event tells both halves: without a Post of the return's own, it is posted as the entry says. */
+function returnActionsOf({ matchActions = [], matchReturnActions = [] }: SelectorData): SelectorActions {
+  const own = actionsOf(matchReturnActions);
+  if (matchReturnActions.some(({ action }) => action === 'Post')) return own;
+  const { rateLimit, kernelStack, userStack } = actionsOf(matchActions);
+  return {
+    ...own,
+    ...(rateLimit === undefined ? {} : { rateLimit }),
+    ...(kernelStack === undefined ? {} : { kernelStack }),
+    ...(userStack === undefined ? {} : { userStack }),
+  };
 }
 
 function actionsOf(actions: readonly ActionData[]): SelectorActions {
@@ -28,6 +83,7 @@ function actionsOf(actions: readonly ActionData[]): SelectorActions {
   const override = actions.find(({ action }) => action === 'Override')?.argError;
   const notify = notificationOf(actions);
   const rateLimit = post === undefined ? undefined : rateLimitOf(post);
+  const requests = actions.flatMap(({ argUrl, argFqdn }) => argUrl ?? argFqdn ?? []);
   return {
     order: named.length === 0 ? ['post'] : named.map((name) => NAMES[name as keyof typeof NAMES]),
     ...(signal === undefined ? {} : { signal }),
@@ -36,6 +92,7 @@ function actionsOf(actions: readonly ActionData[]): SelectorActions {
     ...(rateLimit === undefined ? {} : { rateLimit }),
     ...(post?.kernelStackTrace === true ? { kernelStack: true as const } : {}),
     ...(post?.userStackTrace === true ? { userStack: true as const } : {}),
+    ...(requests.length === 0 ? {} : { requests }),
   };
 }
 

@@ -6,7 +6,7 @@ import type { Hook } from '../model.js';
 import type { Architecture } from '../names/syscalls.js';
 import type { Analysis } from '../policy.js';
 import type { Report } from '../report.js';
-import { modeOf, selectorActions, singleLinks } from './actions.js';
+import { hookActions, modeOf, singleLinks, tracksSockets } from './actions.js';
 import { celSteps } from './cel.js';
 import { enforcersOf } from './enforcers.js';
 import { clauseOf, type Clause, type Context } from './filters.js';
@@ -21,8 +21,12 @@ export function compile(analysis: Analysis, report: Report, architecture: Archit
   const { data, hooks } = analysis;
   const sets = new ProcessSets();
   const context: Context = { policy: data, architecture, report };
+  const tracks = tracksSockets(hooks);
   // enforcers first: nothing is decided before there is somebody to carry it out
-  const images = [...enforcersOf(analysis), ...hooks.flatMap((hook) => compileHook(analysis, hook, sets, context))];
+  const images = [
+    ...enforcersOf(analysis),
+    ...hooks.flatMap((hook) => compileHook(analysis, hook, sets, tracks, context)),
+  ];
   const { metadata } = data;
   const mode = modeOf(data);
   const whole = report.places.value(data, 'spec');
@@ -43,14 +47,19 @@ export function compile(analysis: Analysis, report: Report, architecture: Archit
   };
 }
 
-function compileHook(analysis: Analysis, hook: Hook, sets: ProcessSets, context: Context): HookImage[] {
+function compileHook(
+  analysis: Analysis,
+  hook: Hook,
+  sets: ProcessSets,
+  tracks: boolean,
+  context: Context,
+): HookImage[] {
   const { data, selectors } = hook;
   const { report } = context;
   const { args = [], data: others = [], returnArg } = data;
   const clauses = clausesBySlot(hook);
   const values = [...args, ...others].map((arg, slot) => valueImage(arg, data, clauses.get(slot) ?? [], context));
   const returned = clauses.get(values.length) ?? [];
-  const actions = selectorActions(selectors);
   const links = singleLinks(analysis.data, hook);
   const common = {
     position: { file: analysis.file, ...report.places.position(report.places.value(data, targetField(hook))) },
@@ -68,7 +77,7 @@ function compileHook(analysis: Analysis, hook: Hook, sets: ProcessSets, context:
     sets: sets.tests(selectors),
     changes: changeTests(selectors),
     cel: celSteps(hook, report),
-    ...(actions === undefined ? {} : { actions }),
+    ...hookActions(hook, tracks),
   };
   checkHookSize(hook, common, report);
   return targetsOf(analysis.data, hook).map((target) => ({ ...target, ...common }));

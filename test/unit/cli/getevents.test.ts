@@ -17,6 +17,7 @@ const NONE: PolicyStatus = {
   hooks: [],
   skipped: [],
   ...COUNTS,
+  requests: { started: 0, answered: 0, failed: 0, dropped: 0 },
 };
 
 const FILES: PolicyStatus = {
@@ -85,11 +86,11 @@ describe('polytrace getevents', () => {
       { ...FILES, enforcing: true, skipped: ['gone'] },
       { ...NONE, enforcing: true, mode: 'monitor' },
     ];
-    const status = command.run('getevents', '--enforcement', '--mode', 'monitor');
+    const status = command.run('getevents', '--enforcement', '--allow-requests', '--mode', 'monitor');
     await command.stderr.waitFor('ready');
     command.signals.emit('SIGTERM');
     assert.equal(await status, 0);
-    assert.deepEqual(command.opened, { policies: [], enforcement: true, mode: 'monitor' });
+    assert.deepEqual(command.opened, { policies: [], enforcement: true, allowRequests: true, mode: 'monitor' });
     assert.match(command.stderr.text, /files \[enforce\]: .*; none \[monitor\]: /);
     assert.match(command.stderr.text, /^warning: files: gone is left out: this kernel does not have it$/m);
   });

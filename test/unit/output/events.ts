@@ -77,6 +77,7 @@ export function hookOf(
     data: [],
     action: 'post',
     actions: [{ action: 'post' }],
+    ofSocketOwner: false,
     suppressed: 0,
     tags: [],
     selector: 0,

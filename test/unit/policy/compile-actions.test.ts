@@ -72,6 +72,49 @@ describe('policy: actions of an image', () => {
     });
   });
 
+  it('requests, in their order, and sockets', () => {
+    assert.deepEqual(compiled('{action: DnsLookup, argFqdn: a.test}, {action: GetUrl, argUrl: "http://b.test"}')?.[0], {
+      order: ['dnsLookup', 'getUrl'],
+      requests: ['a.test', 'http://b.test'],
+    });
+    const [made, freed, seen, other] = compilePolicy(
+      policy(`kprobes:
+- call: sk_alloc
+  syscall: false
+  return: true
+  returnArg: {index: 0, type: sock}
+  returnArgAction: TrackSock
+- call: __sk_free
+  syscall: false
+  args: [{index: 1, type: int}, {index: 0, type: sock}]
+  selectors: [{matchActions: [{action: UntrackSock, argSock: 1}]}]
+- call: ip_output
+  syscall: false
+  args: [{index: 2, type: skb}]
+- call: f
+  syscall: false`),
+    ).hooks;
+    assert.deepEqual([made?.returnedSocket, made?.findsOwner, made?.actions], ['trackSock', undefined, undefined]);
+    assert.deepEqual([freed?.trackedSlot, freed?.findsOwner, freed?.actions?.[0]?.order], [1, true, ['untrackSock']]);
+    assert.deepEqual([seen?.findsOwner, other?.findsOwner], [true, undefined]);
+    const alone = compilePolicy(kprobe('call: ip_output\nsyscall: false\nargs: [{index: 2, type: skb}]')).hooks[0];
+    assert.equal(alone?.findsOwner, undefined);
+  });
+
+  it('of the return: posted as the entry says, unless it says that itself', () => {
+    const of = (returned: string): readonly SelectorActions[] | undefined =>
+      compilePolicy(
+        kprobe(
+          `call: f\nsyscall: false\nreturn: true\nreturnArg: {index: 0, type: int}\nselectors: [{matchActions: [{action: Post, rateLimit: 1s, userStackTrace: true}], matchReturnActions: [${returned}]}]`,
+        ),
+      ).hooks[0]?.returnActions;
+    const rateLimit = { scope: 'thread', seconds: 1 };
+    assert.deepEqual(of('{action: Signal, argSig: 10}'), [
+      { order: ['signal'], signal: 10, rateLimit, userStack: true },
+    ]);
+    assert.deepEqual(of('{action: Post, kernelStackTrace: true}'), [{ order: ['post'], kernelStack: true }]);
+  });
+
   it('the mode', () => {
     const of = (options: string): string | undefined => compilePolicy(policy(`${options}kprobes: [{call: f}]`)).mode;
     assert.equal(of(''), undefined);

@@ -238,12 +238,30 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'TrackSock of a uprobe',
-    under('uprobes', 'path: /bin/a\n  symbols: [main]', '⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_NOT_FOR_HOOK⟧TrackSock'),
+    under('uprobes', 'path: /bin/a\n  symbols: [main]', 'action: ⟦ACTION_NOT_FOR_HOOK⟧TrackSock'),
   ],
   ['Signal without a signal', act('action: ⟦ACTION_ARGUMENT_MISSING⟧Signal')],
   ['a signal that is none', act('action: Signal\n  argSig: ⟦SIGNAL_INVALID⟧65')],
-  ['GetUrl without an address', act('⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_ARGUMENT_MISSING⟧GetUrl')],
-  ['DnsLookup without a name', act('⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_ARGUMENT_MISSING⟧DnsLookup')],
+  ['GetUrl without an address', act('action: ⟦ACTION_ARGUMENT_MISSING⟧GetUrl')],
+  ['DnsLookup without a name', act('action: ⟦ACTION_ARGUMENT_MISSING⟧DnsLookup')],
+  ['GetUrl of another protocol', act('action: GetUrl\n  argUrl: ⟦REQUEST_INVALID⟧file:///etc/shadow')],
+  ['GetUrl of no address', act('action: GetUrl\n  argUrl: ⟦REQUEST_INVALID⟧"http://"')],
+  ['DnsLookup of an address', act('action: DnsLookup\n  argFqdn: ⟦REQUEST_INVALID⟧"https://example.com"')],
+  [
+    'TrackSock of what is no socket',
+    kprobe(
+      'call: f\nsyscall: false\nargs: [{index: 0, type: int}]\nselectors:\n- matchActions:\n  - action: TrackSock\n    argSock: ⟦SOCKET_INVALID⟧0',
+    ),
+  ],
+  [
+    'UntrackSock of what is not there',
+    kprobe('call: f\nsyscall: false\nselectors:\n- matchActions:\n  - action: ⟦SOCKET_INVALID⟧UntrackSock'),
+  ],
+  [
+    'a returned socket that is none',
+    kprobe('call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nreturnArgAction: ⟦SOCKET_INVALID⟧TrackSock'),
+  ],
+  ['a returned socket that is not read', kprobe('call: f\nreturnArgAction: ⟦SOCKET_INVALID⟧UntrackSock')],
   [
     'Override without a value',
     kprobe('call: sys_mount\nselectors:\n- matchActions:\n  - action: ⟦ACTION_ARGUMENT_MISSING⟧Override'),
@@ -252,13 +270,10 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'Override on return',
     kprobe(
-      'call: sys_mount\nreturn: true\nreturnArg: {index: 0, type: int}\nselectors:\n- ⟦UNSUPPORTED_FILTER⟧matchReturnActions:\n  - action: ⟦OVERRIDE_NOT_POSSIBLE⟧Override\n    argError: -1',
+      'call: sys_mount\nreturn: true\nreturnArg: {index: 0, type: int}\nselectors:\n- matchReturnActions:\n  - action: ⟦OVERRIDE_NOT_POSSIBLE⟧Override\n    argError: -1',
     ),
   ],
-  [
-    'actions on a return that is not read',
-    select('⟦RETURN_FILTER_WITHOUT_RETURN⟧⟦UNSUPPORTED_FILTER⟧matchReturnActions:\n- action: Post'),
-  ],
+  ['actions on a return that is not read', select('⟦RETURN_FILTER_WITHOUT_RETURN⟧matchReturnActions:\n- action: Post')],
   [
     'registers of a kprobe',
     kprobe(

@@ -52,12 +52,12 @@ const cases: readonly (readonly [string, string])[] = [
     kprobe('call: f\nreturn: true\nreturnArg: {index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: data_loc}'),
   ],
   [
-    'tracked sockets',
-    kprobe('call: f\nreturn: true\nreturnArg: {index: 0, type: int}\n⟦UNSUPPORTED_ACTION⟧returnArgAction: TrackSock'),
+    'two arguments that are tracked',
+    kprobe(
+      'call: f\nsyscall: false\nargs: [{index: 0, type: sock}, {index: 1, type: sock}]\nselectors:\n- matchActions: [{action: TrackSock}]\n- matchPIDs: [{operator: In, values: [1]}]\n  matchActions: [{action: UntrackSock, ⟦UNSUPPORTED_ACTION⟧argSock: 1}]',
+    ),
   ],
   ['matchWorkloads', selectors('⟦UNSUPPORTED_FILTER⟧matchWorkloads: {podSelector: {matchLabels: {a: b}}}')],
-  ['matchReturnActions', selectors('⟦UNSUPPORTED_FILTER⟧matchReturnActions: [{action: Post}]')],
-  ['an action of the network', selectors('matchActions: [{⟦UNSUPPORTED_ACTION⟧action: GetUrl, argUrl: "http://a"}]')],
   [
     'two signals of one selector',
     selectors(

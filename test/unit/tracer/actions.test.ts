@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { SelectorActions } from '../../../lib/policy/image.js';
-import { mainAction, performedActions, policyModeOf } from '../../../lib/tracer/performed.js';
+import { mainAction, performedActions, policyModeOf, type EventActions } from '../../../lib/tracer/performed.js';
 import { addressesOf, parseKallsyms, parseMaps, userFrames } from '../../../lib/tracer/stacks.js';
 import { EventFlag, EventHeader, EventHook, TextRef } from '../../../lib/wire/layout.gen.js';
 import { Slab } from '../../../lib/wire/slab.js';
@@ -10,6 +10,7 @@ import { hook } from '../wire/records.js';
 
 const WHO = { pid: 7, start: 1n };
 const BOTH: SelectorActions = { order: ['override', 'sigkill', 'post'], signal: 9, override: -13 };
+const atEntry = (entry: SelectorActions): EventActions => ({ entry, returned: undefined });
 
 function slab(flags: number): Slab {
   const bytes = hook(WHO, 8);
@@ -19,34 +20,37 @@ function slab(flags: number): Slab {
 
 describe('what was done', () => {
   it('a hook without actions posts', () => {
-    assert.deepEqual(performedActions(slab(0), 0, undefined), [{ action: 'post' }]);
-    assert.equal(policyModeOf(slab(0), 0, undefined), undefined);
+    assert.deepEqual(performedActions(slab(0), 0, undefined, []), [{ action: 'post' }]);
+    assert.equal(policyModeOf(slab(0), 0, undefined, []), undefined);
   });
 
   it('each in the order of the policy, with what came of it', () => {
     const flags = EventFlag.EVENT_OVERRIDDEN | EventFlag.EVENT_SIGNAL_FAILED;
-    const done = performedActions(slab(flags), 0, BOTH);
+    const done = performedActions(slab(flags), 0, atEntry(BOTH), []);
     assert.deepEqual(done, [
       { action: 'override', value: -13, outcome: 'done' },
       { action: 'sigkill', signal: 9, outcome: 'failed' },
       { action: 'post' },
     ]);
     assert.equal(mainAction(done), 'override');
-    assert.equal(policyModeOf(slab(flags), 0, BOTH), 'enforce');
+    assert.equal(policyModeOf(slab(flags), 0, atEntry(BOTH), []), 'enforce');
   });
 
   it('what enforcers are told', () => {
     const notify: SelectorActions = { order: ['notifyEnforcer'], notify: { signal: 9, override: -1 } };
-    const told = performedActions(slab(EventFlag.EVENT_NOTIFIED), 0, notify);
+    const told = performedActions(slab(EventFlag.EVENT_NOTIFIED), 0, atEntry(notify), []);
     assert.deepEqual(told, [{ action: 'notifyEnforcer', signal: 9, value: -1, outcome: 'done' }, { action: 'post' }]);
     assert.equal(mainAction(told), 'notifyEnforcer');
-    assert.equal(policyModeOf(slab(0), 0, notify), 'enforce');
-    assert.deepEqual(performedActions(slab(0), 0, { order: ['notifyEnforcer'], notify: { signal: 9 } })[0], {
-      action: 'notifyEnforcer',
-      signal: 9,
-      outcome: 'failed',
-    });
-    const cleanup = performedActions(slab(0), 0, { order: ['cleanupEnforcerNotification'] });
+    assert.equal(policyModeOf(slab(0), 0, atEntry(notify), []), 'enforce');
+    assert.deepEqual(
+      performedActions(slab(0), 0, atEntry({ order: ['notifyEnforcer'], notify: { signal: 9 } }), [])[0],
+      {
+        action: 'notifyEnforcer',
+        signal: 9,
+        outcome: 'failed',
+      },
+    );
+    const cleanup = performedActions(slab(0), 0, atEntry({ order: ['cleanupEnforcerNotification'] }), []);
     assert.deepEqual(cleanup, [{ action: 'cleanupEnforcerNotification' }, { action: 'post' }]);
     assert.equal(mainAction(cleanup), 'post');
   });
@@ -56,12 +60,43 @@ describe('what was done', () => {
     [EventFlag.EVENT_PROTECTED, 'protected', 'enforce'],
   ] as const) {
     it(outcome, () => {
-      const told = performedActions(slab(flag), 0, { order: ['signal'], signal: 15 });
+      const told = performedActions(slab(flag), 0, atEntry({ order: ['signal'], signal: 15 }), []);
       assert.deepEqual(told, [{ action: 'signal', signal: 15, outcome }, { action: 'post' }]);
       assert.equal(mainAction(told), 'post');
-      assert.equal(policyModeOf(slab(flag), 0, BOTH), mode);
+      assert.equal(policyModeOf(slab(flag), 0, atEntry(BOTH), []), mode);
     });
   }
+
+  it('of the return: its own flags, after those of the entry', () => {
+    const both: EventActions = {
+      entry: { order: ['signal'], signal: 10 },
+      returned: { order: ['sigkill'], signal: 9 },
+    };
+    const flags = EventFlag.EVENT_SIGNALLED | (EventFlag.EVENT_SIGNAL_FAILED << EventFlag.EVENT_RETURN_SHIFT);
+    assert.deepEqual(performedActions(slab(flags), 0, both, []), [
+      { action: 'signal', signal: 10, outcome: 'done' },
+      { action: 'sigkill', signal: 9, outcome: 'failed', onReturn: true },
+      { action: 'post' },
+    ]);
+    const monitored = EventFlag.EVENT_MONITORED << EventFlag.EVENT_RETURN_SHIFT;
+    assert.equal(policyModeOf(slab(monitored), 0, { entry: { order: ['post'] }, returned: BOTH }, []), 'monitor');
+  });
+
+  it('requests, each with what came of starting it', () => {
+    const actions: SelectorActions = {
+      order: ['dnsLookup', 'trackSock', 'getUrl', 'getUrl'],
+      requests: ['a.test', 'http://b.test', 'http://c.test'],
+    };
+    const done = performedActions(slab(0), 0, atEntry(actions), ['started', 'dropped', 'monitored']);
+    assert.deepEqual(done, [
+      { action: 'dnsLookup', name: 'a.test', outcome: 'started' },
+      { action: 'trackSock' },
+      { action: 'getUrl', url: 'http://b.test', outcome: 'dropped' },
+      { action: 'getUrl', url: 'http://c.test', outcome: 'monitored' },
+      { action: 'post' },
+    ]);
+    assert.equal(mainAction(done), 'trackSock');
+  });
 });
 
 describe('stack traces', () => {

@@ -405,7 +405,7 @@ describe('decoding of records that are not right', () => {
     fc.assert(
       fc.property(record, small, fc.nat(9), fc.constantFrom(...TYPES), (bytes, shape, slot, type) => {
         const buffer = Buffer.from(bytes.map((byte) => (byte === 0x21 ? 0 : byte)));
-        buffer.writeUInt32LE(shape.count, EventHook.valuesCount);
+        buffer.writeUInt16LE(shape.count, EventHook.valuesCount);
         const at = EventHook.sizeof + slot * Value.sizeof;
         if (at + Value.sizeof <= buffer.length) {
           buffer.writeUInt32LE(shape.offset, at + Value.textOffset);

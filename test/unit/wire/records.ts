@@ -60,6 +60,6 @@ export function hook(who: Who, id: number, values = 0, text = ''): Buffer {
   const bytes = record(EventType.EVENT_HOOK, EventHook.sizeof + values * Value.sizeof, who, EventHook.key, text);
   bytes.writeUInt32LE(id, EventHook.hook);
   bytes.writeBigUInt64LE(1n, EventHook.matched);
-  bytes.writeUInt32LE(values, EventHook.valuesCount);
+  bytes.writeUInt16LE(values, EventHook.valuesCount);
   return bytes;
 }

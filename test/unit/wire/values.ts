@@ -27,7 +27,7 @@ export function recordOf(values: readonly MadeValue[], count = values.length): B
   let textAt = EventHook.sizeof + values.length * Value.sizeof;
   const bytes = Buffer.alloc(texts.reduce((sum, text) => sum + text.length, textAt));
   bytes.writeUInt32LE(bytes.length, EventHeader.size);
-  bytes.writeUInt32LE(count, EventHook.valuesCount);
+  bytes.writeUInt16LE(count, EventHook.valuesCount);
   values.forEach((value, slot) => {
     const text = texts[slot] as Buffer;
     writeValue(bytes, EventHook.sizeof + slot * Value.sizeof, value, textAt, text.length);

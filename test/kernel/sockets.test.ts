@@ -1,0 +1,224 @@
+/** Whose a socket is (TrackSock): told of packets too, which are handled by whoever runs just then. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync } from 'node:fs';
+import type { ProcessKprobeEvent, SocketArgument } from '../../types/index.js';
+import { batch } from './matrix-policy.js';
+import { compileWorkload, MECHANISMS, policy, Recording, WORKLOAD, type Mechanism } from './support.js';
+
+const OWNER = '/tmp/socket-owner';
+const OTHER = '/tmp/socket-other';
+const UDP = 5100;
+const TCP = 5101;
+const OWN = 5102;
+
+/** Received by a socket: in a softirq on the loopback device's way. */
+function received(...ports: readonly number[]): string {
+  return `call: sk_filter_trim_cap
+syscall: false
+args:
+- {index: 0, type: sock}
+- {index: 1, type: skb}
+selectors:
+- matchArgs:
+  - {index: 1, operator: DAddr, values: [127.0.0.1]}
+  - {index: 1, operator: DPort, values: [${ports.map((port) => `"${port}"`).join(', ')}]}`;
+}
+
+/** As published policies have it; the tracer itself forgets sockets that are freed. */
+const MADE = `call: sk_alloc
+syscall: false
+return: true
+args:
+- {index: 1, type: int}
+returnArg: {index: 0, type: sock}
+returnArgAction: TrackSock
+selectors:
+- matchArgs:
+  - {index: 1, operator: Equal, values: ["2"]}
+  matchActions:
+  - {action: NoPost}`;
+
+/** The socket of a connection, made when its last packet comes: it is that of whoever listens. */
+const ACCEPTED = `call: tcp_create_openreq_child
+syscall: false
+return: true
+args:
+- {index: 0, type: sock}
+returnArg: {index: 0, type: sock}
+returnArgAction: TrackSock`;
+
+function bySocket(call: string, action: string, binary: string): string {
+  return `call: ${call}
+syscall: false
+args:
+- {index: 2, type: int}
+- {index: 0, type: socket}
+selectors:
+- matchBinaries:
+  - {operator: In, values: [${binary}]}
+  matchActions:
+  - {action: ${action}, argSock: 1}`;
+}
+
+const SENT = `call: ip_output
+syscall: false
+args:
+- {index: 1, type: sock}
+- {index: 2, type: skb}
+selectors:
+- matchArgs:
+  - {index: 2, operator: DPort, values: ["${OWN}"]}`;
+
+const SERVER = `
+const udp = require('node:dgram').createSocket('udp4').bind(${UDP}, '127.0.0.1');
+const tcp = require('node:net').createServer((connection) => connection.resume()).listen(${TCP}, '127.0.0.1');
+tcp.on('listening', () => console.log('there'));
+process.stdin.on('end', () => process.exit()).resume();`;
+
+async function startServer(): Promise<ChildProcess> {
+  const server = spawn(process.execPath, ['-e', SERVER], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(server.stdout, 'data');
+  return server;
+}
+
+const clientScript = `echo datagram > /dev/udp/127.0.0.1/${UDP}; echo stream > /dev/tcp/127.0.0.1/${TCP}`;
+
+/** To a socket of its own. */
+function send(program: string): void {
+  execFileSync(program, ['batch'], {
+    input: batch([{ name: 'sends', action: ['send', '127.0.0.5', 0, '127.0.0.1', OWN] }]),
+  });
+}
+
+interface Told {
+  readonly policy: string;
+  readonly call: string;
+  readonly binary: string;
+  readonly owner: boolean;
+}
+
+function told(events: readonly ProcessKprobeEvent[]): Told[] {
+  return events.map(({ policyName, functionName, process, ofSocketOwner }) => ({
+    policy: policyName,
+    call: functionName,
+    binary: process.binary,
+    owner: ofSocketOwner,
+  }));
+}
+
+for (const attach of MECHANISMS) describe(`sockets that are tracked, by ${attach}`, () => tests(attach));
+
+function tests(attach: Mechanism): void {
+  let recording: Recording;
+  before(async () => {
+    compileWorkload();
+    for (const program of [OWNER, OTHER]) copyFileSync(WORKLOAD, program);
+    recording = await Recording.open(undefined, { attach });
+  });
+  after(() => recording.close());
+
+  const during = async (hooks: readonly string[], run: () => void | Promise<void>): Promise<ProcessKprobeEvent[]> => {
+    await recording.tracer.addPolicy({ yaml: policy('tracks', ...hooks) });
+    try {
+      return await recording.hooksDuring(run);
+    } finally {
+      await recording.tracer.removePolicy('tracks');
+    }
+  };
+
+  it('a packet that a softirq handles is told of the process that made the socket, or listens for the connection', async () => {
+    // another policy, which tracks nothing, says who ran
+    await recording.tracer.addPolicy({ yaml: policy('plain', received(UDP, TCP)) });
+    let server: ChildProcess | undefined;
+    const events = await during([MADE, ACCEPTED, received(UDP, TCP)], async () => {
+      server = await startServer();
+      execFileSync('/bin/bash', ['-c', clientScript]);
+    });
+    const ended = once(server as ChildProcess, 'exit');
+    server?.stdin?.end();
+    await ended;
+    await recording.tracer.removePolicy('plain');
+    const packets = events.filter(({ functionName }) => functionName === 'sk_filter_trim_cap');
+    for (const port of [UDP, TCP]) {
+      const those = packets.filter(({ args }) => (args[1] as SocketArgument | undefined)?.destinationPort === port);
+      const plain = those.filter(({ policyName }) => policyName === 'plain');
+      const tracked = those.filter(({ policyName }) => policyName === 'tracks');
+      assert.ok(tracked.length > 0, `port ${port}`);
+      assert.equal(plain.length, tracked.length, `port ${port}`);
+      for (const { process, ofSocketOwner, tid } of tracked) {
+        assert.deepEqual([process.pid, tid, ofSocketOwner], [server?.pid, server?.pid, true], `port ${port}`);
+      }
+      // the last may answer what the server itself has sent, and be handled at once
+      assert.notEqual(plain[0]?.process.pid, server?.pid, `port ${port}`);
+      assert.ok(plain.every(({ ofSocketOwner }) => !ofSocketOwner));
+    }
+    const accepted = events.filter(({ functionName }) => functionName === 'tcp_create_openreq_child');
+    assert.deepEqual(
+      accepted.map(({ process, ofSocketOwner, returnAction }) => [process.pid, ofSocketOwner, returnAction]),
+      [[server?.pid, true, 'trackSock']],
+    );
+  });
+
+  it('TrackSock and UntrackSock of an argument', async () => {
+    const track = bySocket('security_socket_bind', 'TrackSock', OWNER);
+    const untrack = bySocket('security_socket_sendmsg', 'UntrackSock', OWNER);
+    const owners = (events: readonly ProcessKprobeEvent[]): unknown =>
+      events.map(({ functionName, action, ofSocketOwner }) => [functionName, action, ofSocketOwner]);
+    const bound = ['security_socket_bind', 'trackSock', false];
+    assert.deepEqual(owners(await during([track, SENT, received(OWN)], () => send(OWNER))), [
+      bound,
+      bound,
+      ['ip_output', 'post', true],
+      ['sk_filter_trim_cap', 'post', true],
+    ]);
+    assert.deepEqual(owners(await during([track, untrack, SENT, received(OWN)], () => send(OWNER))), [
+      bound,
+      bound,
+      ['security_socket_sendmsg', 'untrackSock', true],
+      ['ip_output', 'post', false],
+      ['sk_filter_trim_cap', 'post', true],
+    ]);
+  });
+
+  if (attach === 'kprobe') return;
+
+  it('a socket that has the address of one that was freed is nobody else’s', async () => {
+    const made = MADE.replace(
+      '  matchActions:',
+      `  matchBinaries:\n  - {operator: In, values: [${OWNER}]}\n  matchActions:`,
+    );
+    const events = await during([made, received(OWN)], () => {
+      for (let i = 0; i < 10; i++) {
+        for (const program of [OWNER, OTHER]) {
+          send(program);
+        }
+      }
+    });
+    const both = [OWNER, OTHER].map((binary) => ({
+      policy: 'tracks',
+      call: 'sk_filter_trim_cap',
+      binary,
+      owner: binary === OWNER,
+    }));
+    assert.deepEqual(told(events), Array.from({ length: 10 }, () => both).flat());
+  });
+
+  it('filters on the process are about the one that runs', async () => {
+    const hook = received(UDP).replace(
+      '- matchArgs:',
+      '- matchBinaries:\n  - {operator: In, values: [/usr/bin/bash]}\n  matchArgs:',
+    );
+    let server: ChildProcess | undefined;
+    const events = await during([MADE, hook], async () => {
+      server = await startServer();
+      execFileSync('/bin/bash', ['-c', `echo datagram > /dev/udp/127.0.0.1/${UDP}`]);
+    });
+    server?.stdin?.end();
+    assert.deepEqual(
+      events.map(({ process }) => process.pid),
+      [server?.pid],
+    );
+  });
+}

@@ -1,0 +1,215 @@
+/** GetUrl and DnsLookup, asked of servers of the test's own on the loopback device: nothing else is contacted. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { ProcessTracepointEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
+import { duringOf, needsRoot, openTracer, runScript } from './support.js';
+
+const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
+
+/** Whenever somebody executes a program with that in its path. */
+function policy(...actions: readonly string[]): { yaml: string } {
+  const yaml = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: asks }
+spec:
+  tracepoints:
+    - subsystem: raw_syscalls
+      event: sys_enter
+      raw: true
+      args: [{ index: 1, type: int64 }]
+      selectors:
+        - matchArgs: [{ args: [0], operator: Equal, values: ["112"] }]
+          matchBinaries: [{ operator: In, values: [/usr/bin/setsid] }]
+          matchActions: [${actions.map((action) => `{ ${action} }`).join(', ')}]`;
+  return { yaml };
+}
+
+/** One call of setsid(2), which is number 112. */
+const trigger = (): unknown => spawnSync('/usr/bin/setsid', ['/bin/true']);
+
+/** Answers every question for an address. */
+async function nameServer(asked: string[]): Promise<Socket> {
+  const server = createSocket('udp4');
+  server.on('message', (query, { port, address }) => {
+    const name: string[] = [];
+    let at = 12;
+    for (let length = query[at] ?? 0; length > 0; at += length + 1, length = query[at] ?? 0) {
+      name.push(query.toString('latin1', at + 1, at + 1 + length));
+    }
+    const type = query.readUInt16BE(at + 1);
+    asked.push(`${name.join('.')} ${type}`);
+    const header = Buffer.from(query.subarray(0, 12));
+    header.writeUInt16BE(0x8180, 2);
+    header.writeUInt16BE(1, 6);
+    header.writeUInt32BE(0, 8);
+    const data = type === 1 ? Buffer.from([127, 0, 0, 1]) : Buffer.concat([Buffer.alloc(15), Buffer.from([1])]);
+    const answer = Buffer.concat([Buffer.from([0xc0, 12]), query.subarray(at + 1, at + 5), Buffer.alloc(6), data]);
+    answer.writeUInt16BE(data.length, 10);
+    server.send(Buffer.concat([header, query.subarray(12, at + 5), answer]), port, address);
+  });
+  server.bind(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+/** `/body` never ends, `/round` redirects to itself, `/away` to what is no http, `/there` to `/found`; `/silent` never answers. */
+async function webServer(asked: string[], onRequest: () => void): Promise<Server> {
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    const to: Record<string, string> = { '/round': '/round', '/away': 'file:///etc/shadow', '/there': '/found' };
+    const location = to[request.url ?? ''];
+    if (location !== undefined) response.writeHead(302, { location }).end();
+    else if (request.url === '/body') response.writeHead(200).write('more and more');
+    else if (request.url !== '/silent') response.writeHead(404).end();
+    onRequest();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+describe('requests of policies', function () {
+  this.timeout(60_000);
+  before(needsRoot);
+  let web: Server;
+  let names: Socket;
+  let base: string;
+  let nameServers: string[];
+  const asked: string[] = [];
+  let onRequest = (): void => undefined;
+
+  before(async () => {
+    web = await webServer(asked, () => onRequest());
+    names = await nameServer(asked);
+    base = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
+    nameServers = [`127.0.0.1:${names.address().port}`];
+  });
+  after(() => {
+    web?.closeAllConnections();
+    web?.close();
+    names?.close();
+  });
+  beforeEach(() => asked.splice(0));
+
+  async function traced(
+    actions: readonly string[],
+    options: TracerOptions,
+    check: (events: ProcessTracepointEvent[], tracer: Tracer) => void | Promise<void>,
+  ): Promise<void> {
+    const tracer = await openTracer({ policies: [policy(...actions)], ...options });
+    try {
+      await check((await duringOf(tracer, trigger)).filter(isTracepoint), tracer);
+    } finally {
+      await tracer.close();
+    }
+  }
+
+  /** Until every request has come to an end. */
+  async function ended(tracer: Tracer): Promise<Record<string, number>> {
+    for (;;) {
+      const { started = 0, answered = 0, failed = 0, dropped = 0 } = tracer.policies()[0]?.requests ?? {};
+      if (answered + failed === started) return { started, answered, failed, dropped };
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  it('are made, told in the event, and counted', async () => {
+    const actions = [`action: GetUrl, argUrl: "${base}/body"`, 'action: DnsLookup, argFqdn: canary.test'];
+    await traced(actions, { allowRequests: { nameServers } }, async ([event, ...more], tracer) => {
+      assert.deepEqual(more, []);
+      assert.deepEqual(event?.actions, [
+        { action: 'getUrl', url: `${base}/body`, outcome: 'started' },
+        { action: 'dnsLookup', name: 'canary.test', outcome: 'started' },
+        { action: 'post' },
+      ]);
+      assert.equal(event?.action, 'dnsLookup');
+      assert.equal(event?.policyMode, 'enforce');
+      assert.deepEqual(await ended(tracer), { started: 2, answered: 2, failed: 0, dropped: 0 });
+    });
+    assert.deepEqual(asked.sort(), ['GET /body', 'canary.test 1', 'canary.test 28']);
+  });
+
+  it('redirects are followed a little, and to no other protocol', async () => {
+    const actions = ['round', 'away', 'there'].map((path) => `action: GetUrl, argUrl: "${base}/${path}"`);
+    await traced(actions, { allowRequests: true }, async (_, tracer) => {
+      assert.deepEqual(await ended(tracer), { started: 3, answered: 2, failed: 1, dropped: 0 });
+    });
+    assert.deepEqual(asked.sort(), [
+      ...['GET /away', 'GET /found'],
+      ...Array.from({ length: 4 }, () => 'GET /round'),
+      'GET /there',
+    ]);
+  });
+
+  it('with NoPost: made, and no event', async () => {
+    const actions = [`action: GetUrl, argUrl: "${base}/quiet"`, 'action: NoPost'];
+    await traced(actions, { allowRequests: true }, async (events, tracer) => {
+      assert.deepEqual(events, []);
+      assert.equal((await ended(tracer))['answered'], 1);
+    });
+    assert.deepEqual(asked, ['GET /quiet']);
+  });
+
+  it('without being allowed: refused by name, or told in monitor mode', async () => {
+    const action = `action: GetUrl, argUrl: "${base}/never"`;
+    const refused = (error: Error & { code?: string }): boolean => error.code === 'REQUESTS_NOT_ALLOWED';
+    await assert.rejects(openTracer({ policies: [policy(action)] }), refused);
+    await traced([action], { mode: 'monitor' }, async ([event], tracer) => {
+      assert.deepEqual(event?.actions[0], { action: 'getUrl', url: `${base}/never`, outcome: 'monitored' });
+      assert.equal(event?.policyMode, 'monitor');
+      assert.equal(event?.action, 'post');
+      assert.deepEqual(await ended(tracer), { started: 0, answered: 0, failed: 0, dropped: 0 });
+      await assert.rejects(tracer.setPolicyMode('asks', 'enforce'), refused);
+    });
+    assert.deepEqual(asked, []);
+  });
+
+  it('beyond what can wait they are dropped, and counted; closing ends those under way', async () => {
+    const action = `action: GetUrl, argUrl: "${base}/silent"`;
+    const tracer = await openTracer({ policies: [policy(action)], allowRequests: true });
+    const all = (await duringOf(tracer, () => {
+      // 16 at once, 256 that wait
+      spawnSync('/bin/bash', ['-c', 'for i in {1..280}; do /usr/bin/setsid /bin/true; done']);
+    })) as ProcessTracepointEvent[];
+    const outcomes = all.filter(isTracepoint).map(({ actions }) => 'outcome' in (actions[0] ?? {}) && actions[0]);
+    const count = (outcome: string): number => outcomes.filter((each) => each && 'outcome' in each && each.outcome === outcome).length; // prettier-ignore
+    const { requests } = tracer.policies()[0] ?? {};
+    assert.deepEqual([count('started'), count('dropped')], [272, 8]);
+    assert.deepEqual([requests?.started, requests?.dropped], [272, 8]);
+    await tracer.close();
+    assert.equal(asked.length <= 16, true);
+  });
+
+  it('a request that is not answered keeps no process from exiting', async () => {
+    const { yaml } = policy(`action: GetUrl, argUrl: "${base}/silent"`);
+    const arrived = new Promise<void>((resolve) => (onRequest = resolve));
+    const body = `
+      const tracer = await polytrace.openTracer({ policies: [{ yaml: ${JSON.stringify(yaml)} }], allowRequests: true });
+      const events = tracer.events({ types: ['process_tracepoint'] });
+      const next = events.next();
+      require('node:child_process').spawnSync('/usr/bin/setsid', ['/bin/true']);
+      out((await next).value.actions[0].outcome);
+      await events.return();`;
+    const { status, stdout, stderr } = await runScript(body, { timeout: 20_000 });
+    await arrived;
+    onRequest = () => undefined;
+    assert.deepEqual({ status, stdout: stdout.trim(), stderr }, { status: 0, stdout: '"started"', stderr: '' });
+  });
+
+  for (const [what, value] of [
+    ['another name', { servers: [] }],
+    ['no address', { nameServers: ['localhost'] }],
+    ['a text', 'yes'],
+  ] as const) {
+    it(`allowRequests with ${what}`, async () => {
+      await assert.rejects(
+        openTracer({ allowRequests: value as never }),
+        (error: Error & { code?: string }) => error.code === 'BAD_OPTION' && /allowRequests/.test(error.message),
+      );
+    });
+  }
+});
