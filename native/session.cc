@@ -107,7 +107,7 @@ constexpr uint32_t SET_VALUES_ON_DEMAND = 1 << 20;
 
 // Sockets whose owner is known at once, the same way.
 constexpr uint32_t SOCKETS = 4096;
-constexpr uint32_t SOCKETS_ON_DEMAND = 1 << 18;
+constexpr uint32_t SOCKETS_ON_DEMAND = 1 << 16;
 
 void size_process_maps(Napi::Env env, bpf_object* object, uint32_t processes, bool on_demand) {
   for (const char* name : {"process_bits", "process_states"}) {
