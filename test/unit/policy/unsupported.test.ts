@@ -54,7 +54,7 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'two arguments that are tracked',
     kprobe(
-      'call: f\nsyscall: false\nargs: [{index: 0, type: sock}, {index: 1, type: sock}]\nselectors:\n- matchActions: [{action: TrackSock}]\n- matchPIDs: [{operator: In, values: [1]}]\n  matchActions: [{action: UntrackSock, ⟦UNSUPPORTED_ACTION⟧argSock: 1}]',
+      'call: f\nsyscall: false\nargs: [{index: 0, type: sock}, {index: 1, type: sock}]\nselectors:\n- matchPIDs: [{operator: In, values: [1]}]\n  matchActions: [{action: TrackSock}]\n- matchActions: [{action: UntrackSock, ⟦UNSUPPORTED_ACTION⟧argSock: 1}]',
     ),
   ],
   ['matchWorkloads', selectors('⟦UNSUPPORTED_FILTER⟧matchWorkloads: {podSelector: {matchLabels: {a: b}}}')],
