@@ -80,6 +80,7 @@ enum event_flag {
 	/* EVENT_MONITORED to EVENT_NOTIFIED of what was done at the return, where the entry does something of its own: */
 	EVENT_RETURN_SHIFT = 6, /* bits further left */
 	EVENT_OF_OWNER = 16384, /* the process is not the one that ran, but the owner of a socket among the values */
+	EVENT_IMA_HASH = 32768, /* struct ima_hash is at the end of the record */
 };
 
 /* Which process image a record is about: unique since boot. exec_count is the kernel's self_exec_id. */
@@ -167,6 +168,14 @@ struct event_hook {
 	u32 entry_selector; /* where entry and return each do something: the selector that decided on the entry's part */
 	struct text_ref kernel_stack, user_stack; /* u64 addresses, innermost first; of length 0 when not asked for */
 	/* struct value values[values_count], then texts and details */
+};
+
+enum { IMA_DIGEST_BYTES = 64 };
+
+struct ima_hash {
+	u32 algorithm; /* enum hash_algo of linux/hash_info.h */
+	u32 pad;
+	u8 digest[IMA_DIGEST_BYTES];
 };
 
 /* sock, socket, skb, sockaddr. Filters compare its 32-bit fields by their offset. */
@@ -424,7 +433,8 @@ struct selector_actions {
 	u64 rate_interval; /* nanoseconds between events that are alike */
 	u8 notify; /* enum notify_kind, ORed */
 	u8 notify_signal; /* 0: none */
-	u8 pad2[2];
+	u8 ima_hash; /* the event has the hash of the file */
+	u8 pad2;
 	s32 notify_error;
 };
 
@@ -448,6 +458,7 @@ enum has_actions {
 	ACTIONS_NOTIFY = 4, /* one has to do with enforcers */
 	ACTIONS_SOCKET = 8, /* one tracks sockets, or no longer does */
 	ACTIONS_RETURN = 16, /* entry and return have actions of their own */
+	ACTIONS_IMA_HASH = 32, /* one posts with a hash */
 };
 
 /* Of a system call, whose parameters are in the struct pt_regs that parameter 0 points to. */
@@ -617,6 +628,7 @@ ABI_SIZE(selector_actions, 32);
 ABI_SIZE(enforcer_config, 8);
 ABI_SIZE(rate_key, 32);
 ABI_SIZE(rate, 16);
+ABI_SIZE(ima_hash, 72);
 ABI_SIZE(net_detail, 88);
 ABI_SIZE(cred_detail, 80);
 ABI_SIZE(user_namespace_detail, 16);

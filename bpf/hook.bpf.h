@@ -273,19 +273,36 @@ static __noinline int track_returned(void *ctx, struct hook_record *record, u64 
 	return 0;
 }
 
+static __always_inline bool keep(u64 frame, struct hook_record *record, u64 candidates)
+{
+	record->candidates = candidates;
+	if (!bpf_map_update_elem(&pending, &frame, record, BPF_NOEXIST))
+		return true;
+	/* full, or a call that was in this very frame before has not been seen to return */
+	if (bpf_map_update_elem(&pending, &frame, record, BPF_EXIST))
+		return false;
+	count_lost_return(config.hook);
+	return true;
+}
+
 static __always_inline void keep_for_return(void *ctx, u64 frame, struct hook_record *record, u64 candidates)
 {
 	keep_places(ctx, record);
 	if (config.has_actions & ACTIONS_SOCKET)
 		value_slot(record, config.socket_slot)->value = sock_of_slot(ctx, config.socket_slot, 0);
-	record->candidates = candidates;
-	if (!bpf_map_update_elem(&pending, &frame, record, BPF_NOEXIST))
-		return;
-	/* full, or a call that was in this very frame before has not been seen to return */
-	if (bpf_map_update_elem(&pending, &frame, record, BPF_EXIST))
+	if (!keep(frame, record, candidates))
 		count_lost_pending(config.hook);
-	else
-		count_lost_return(config.hook);
+}
+
+/*
+ * Whether the hook's second program goes on from here: it may sleep, which asking for a hash needs. What this one returned
+ * but 0 would keep that from running, so that it does the overriding as well.
+ */
+static __always_inline bool leave_to_second(u64 frame, struct hook_record *record, u64 candidates)
+{
+	if (!(config.has_actions & ACTIONS_IMA_HASH) || !config.actions[selector_of(candidates)].ima_hash)
+		return false;
+	return keep(frame, record, candidates);
 }
 
 /* Returns whether the function is to be overridden, and by what. */
@@ -331,6 +348,8 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 		}
 		if (!config.pair && !wants_event(ctx, record, candidates))
 			return overrides;
+		if (leave_to_second(frame, record, candidates))
+			return false;
 	}
 	pair = config.pair;
 	if (pair == PAIR_BY_PLACE)

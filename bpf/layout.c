@@ -39,6 +39,7 @@ KEEP(struct, event_fork);
 KEEP(struct, event_exit);
 KEEP(struct, value);
 KEEP(struct, event_hook);
+KEEP(struct, ima_hash);
 KEEP(struct, net_detail);
 KEEP(struct, cred_detail);
 KEEP(struct, user_namespace_detail);

@@ -10,10 +10,67 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	return context_word(ctx, n);
 }
 
+enum { ERROR_MAX = 4095 };
+
+/* User space puts nothing else there; the verifier wants to see it. */
+static __always_inline s32 error_or_zero(s32 value)
+{
+	opaque(value);
+	return value >= -ERROR_MAX && value <= 0 ? value : 0;
+}
+
 SEC("lsm")
 int hook_entry(void *ctx)
 {
 	s32 value = 0;
 
-	return on_entry(ctx, (u64)ctx, &value) ? value : 0;
+	return on_entry(ctx, (u64)ctx, &value) ? error_or_zero(value) : 0;
+}
+
+/* The first that the hook is given. The types must be seen: a helper takes no pointer that was only read. */
+static __always_inline struct file *given_file(void *ctx)
+{
+#pragma unroll
+	for (u32 i = 0; i < HOOK_VALUES_MAX; i++) {
+		const volatile struct value_config *value = &config.values[i];
+
+		if (i >= config.values_count)
+			break;
+		if (value->source != SOURCE_PARAM || value->steps_count)
+			continue;
+		if (value->read == READ_FILE)
+			return (struct file *)context_word(ctx, value->param);
+		if (value->read == READ_BINPRM)
+			return ((struct linux_binprm *)context_word(ctx, value->param))->file;
+	}
+	return 0;
+}
+
+/* Goes on where hook_entry has left an event to it. */
+SEC("lsm.s")
+int hook_return(void *ctx)
+{
+	u64 frame = (u64)ctx;
+	struct hook_record *record = bpf_map_lookup_elem(&pending, &frame);
+	struct file *file;
+	s32 value = 0;
+
+	if (!record)
+		return 0;
+	file = given_file(ctx);
+	if (file) {
+		struct ima_hash *hash = (void *)next_place(record, sizeof(*hash));
+		long algorithm = bpf_ima_file_hash(file, hash->digest, IMA_DIGEST_BYTES);
+
+		if (algorithm >= 0) {
+			hash->algorithm = algorithm;
+			record->event.header.flags |= EVENT_IMA_HASH;
+			record->used += sizeof(*hash);
+		}
+	}
+	post(record, record->candidates);
+	if (record->event.header.flags & EVENT_OVERRIDDEN)
+		value = config.actions[selector_of(record->candidates)].override_value;
+	bpf_map_delete_elem(&pending, &frame);
+	return error_or_zero(value);
 }

@@ -7,7 +7,8 @@
 
 enum {
 	TEXT_ROOM = 4096, /* a text and one byte more */
-	BODY_MAX = HOOK_VALUES_MAX * sizeof(struct value) + HOOK_ARGS_MAX * TEXT_ROOM + 2 * (BUFFER_BYTES_MAX + 1) + 2048,
+	BODY_MAX = HOOK_VALUES_MAX * sizeof(struct value) + HOOK_ARGS_MAX * TEXT_ROOM + 2 * (BUFFER_BYTES_MAX + 1) +
+		   2048 + sizeof(struct ima_hash),
 };
 
 /* What is kept of an entry until its return, and the record that is written out. */

@@ -232,6 +232,8 @@ export interface ProcessLsmEvent extends HookEvent {
   readonly type: 'process_lsm';
   /** The hook, such as `file_open`. */
   readonly functionName: string;
+  /** Of the hook's first file, where the policy asks for it and the kernel could read it: ALGORITHM:HEX, such as `sha256:e3b0…`. */
+  readonly imaHash?: string;
 }
 
 /** Of a place in a program or library. */

@@ -187,6 +187,8 @@ export interface SelectorActions {
   readonly userStack?: true;
   /** Of `getUrl` the address, of `dnsLookup` the name, in their order. */
   readonly requests?: readonly string[];
+  /** The event has the hash that IMA works out of the hook's first file. */
+  readonly imaHash?: true;
 }
 
 export interface HookImage {

@@ -1,4 +1,4 @@
-/** One line an event, for people: `EMOJI LABEL SOURCE BINARY DETAIL`. */
+/** One line an event, for people: `EMOJI LABEL SOURCE BINARY DETAIL`. The hash of a file follows on a line of its own. */
 import type { LostEvent, Process, TracerEvent } from '../../types/events.js';
 import type { CompactOptions } from '../../types/output.js';
 import { CAP_SYS_ADMIN } from './capabilities.js';
@@ -8,6 +8,8 @@ import { placeName } from './places.js';
 
 const LABEL_COLUMNS = 7;
 const LINE_COLUMNS = 120;
+/** Of the lines after the first. */
+const INDENT = '   ';
 const CAPABILITY = '🛑 CAP_SYS_ADMIN';
 
 type Color = 'red' | 'green' | 'yellow' | 'blue' | 'dim';
@@ -24,6 +26,11 @@ interface Parts {
 }
 
 export function formatCompact(event: TracerEvent, options: CompactOptions = {}): string {
+  const line = formatLine(event, options);
+  return event.type === 'process_lsm' && event.imaHash !== undefined ? `${line}\n${INDENT}${event.imaHash}` : line;
+}
+
+function formatLine(event: TracerEvent, options: CompactOptions): string {
   const paint = options.color === true ? colored : plain;
   const time = options.timestamps === true ? `${paint(event.time, 'dim')} ` : '';
   if (event.type === 'lost') return time + formatLost(event, paint);

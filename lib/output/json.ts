@@ -87,7 +87,9 @@ function tracepointPart(event: ProcessTracepointEvent): string {
 }
 
 function lsmPart(event: ProcessLsmEvent): string {
-  return `,"function_name":${quoteJson(event.functionName)}${argsPart(event)}${actionPart(event)}${notesPart(event)}`;
+  const names = `,"function_name":${quoteJson(event.functionName)}`;
+  const hash = stringField('ima_hash', event.imaHash ?? '');
+  return `${names}${argsPart(event)}${actionPart(event)}${notesPart(event)}${hash}`;
 }
 
 function uprobePart(event: ProcessUprobeEvent): string {

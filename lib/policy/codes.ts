@@ -104,6 +104,7 @@ export const DIAGNOSTIC_CODES = {
   SIGNAL_INVALID: 'error',
   RATE_LIMIT_INVALID: 'error',
   ENFORCER_MISSING: 'error',
+  IMA_HASH_NOT_POSSIBLE: 'error',
   OVERRIDE_NOT_POSSIBLE: 'error',
   OVERRIDE_UNCERTAIN: 'warning',
   SIGKILL_TOO_LATE: 'warning',

@@ -51,9 +51,6 @@ export function findInActions(actions: readonly ActionData[], hook: HookKind, ad
       const message = `${name} of ${hook} cannot be done yet`;
       add('UNSUPPORTED_ACTION', action, 'action', message, 'use Post, which reports the event');
     }
-    if (action.imaHash === true) {
-      add('UNSUPPORTED_ACTION', action, 'imaHash', 'imaHash of Post is not honoured yet', 'remove it');
-    }
     const kind = ONCE[name];
     const before = seen.get(kind ?? '');
     if (kind === undefined) continue;

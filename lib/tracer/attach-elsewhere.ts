@@ -10,7 +10,9 @@ import { hostFiles } from '../policy/kernel/elf.js';
 import { valuesOf } from '../wire/context.js';
 import { attachPlaces } from './attach-places.js';
 import { withVerified } from './digests.js';
+import { checkHash, hashRefused } from './ima.js';
 import { encodingUnknown, probePlaces } from './static-probes.js';
+import { hashesFiles } from '../wire/actions.js';
 import { isLate } from '../wire/reads.js';
 import {
   hookPlace,
@@ -66,6 +68,7 @@ function attach(
       '`polytrace preflight` tells what is missing',
     );
   }
+  checkHash(hook, kernel);
   const places = placesOf(hook, prototype, context, kernel);
   const loadOwn = { params: prototype?.params.length ?? 0, processBits, probePlaces };
   try {
@@ -75,7 +78,8 @@ function attach(
       return { functionName: name, functions: [name], attach: way };
     });
   } catch (error) {
-    throw encodingUnknown(error as NativeError, hook) ?? toKernelError(error as NativeError, hook, name);
+    const refused = encodingUnknown(error as NativeError, hook) ?? hashRefused(error as NativeError, hook);
+    throw refused ?? toKernelError(error as NativeError, hook, name);
   }
 }
 
@@ -124,7 +128,7 @@ function elsewhere(hook: HookImage, kernel: KernelInfo): Elsewhere {
       };
     case 'lsm':
       return {
-        attachment: { mechanism: 'lsm', target: hook.call, ...ENTRY_ONLY },
+        attachment: { mechanism: 'lsm', target: hook.call, entry: true, return: hashesFiles(hook) },
         attach: 'lsm',
         name: hook.call,
         feature: 'lsm',

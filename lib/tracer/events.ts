@@ -24,6 +24,7 @@ import type { ProcessImage } from '../process/process.js';
 import { decodeArgument } from '../wire/arguments.js';
 import { EventExit, EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
+import { imaHashOf } from './ima.js';
 import {
   actionsOf,
   isSilent,
@@ -318,8 +319,13 @@ export class LsmEvent extends HookEvent {
     return this.hook.functionName;
   }
 
+  get imaHash(): string | undefined {
+    return imaHashOf(this.slab, this.at);
+  }
+
   protected override plain(): Record<string, unknown> {
-    return { type: this.type, functionName: this.functionName, ...super.plain() };
+    const { type, functionName, imaHash } = this;
+    return { type, functionName, ...super.plain(), imaHash };
   }
 }
 

@@ -108,7 +108,8 @@ export function loadHook(
     id,
     selfTgid: context.selfTgid,
     countHits: context.countHits,
-    pair: attachment.entry && attachment.return,
+    // of an LSM hook, the second program is no return
+    pair: attachment.entry && attachment.return && hook.kind !== 'lsm',
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
     enforcer: context.enforcer,
     several: false,

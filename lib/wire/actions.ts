@@ -5,6 +5,7 @@ import {
   EnforcerConfig,
   HasActions,
   HookConfig,
+  ImaHash,
   NotifyKind,
   RateScope,
   SelectorActions as Layout,
@@ -16,8 +17,8 @@ import { isLate } from './reads.js';
 
 /** Of each stack trace in the event: STACK_ROOM of bpf/actions.bpf.h. */
 const STACK_ROOM = 1024;
-/** What the program has room for. */
-export const STACKS_ROOM_MAX = 2 * STACK_ROOM;
+/** What the program has room for, beside the values. */
+export const ADDED_ROOM_MAX = 2 * STACK_ROOM + ImaHash.sizeof;
 
 const SCOPES = {
   thread: RateScope.RATE_THREAD,
@@ -71,10 +72,17 @@ export function matchesLate(hook: HookImage): boolean {
   );
 }
 
-export function stacksRoom(hook: HookImage): number {
+/** Whether a second program asks for the hash of a file. */
+export function hashesFiles(hook: HookImage): boolean {
+  return (hook.actions ?? []).some(({ imaHash }) => imaHash === true);
+}
+
+/** Of what selectors add to the event. */
+export function addedRoom(hook: HookImage): number {
   const wants = (kind: 'kernelStack' | 'userStack'): boolean =>
     allActions(hook).some((actions) => actions[kind] === true);
-  return STACK_ROOM * (Number(wants('kernelStack')) + Number(wants('userStack')));
+  const stacks = STACK_ROOM * (Number(wants('kernelStack')) + Number(wants('userStack')));
+  return stacks + (hashesFiles(hook) ? ImaHash.sizeof : 0);
 }
 
 export function encodeActions(view: DataView, hook: HookImage, pair: boolean): void {
@@ -84,9 +92,10 @@ export function encodeActions(view: DataView, hook: HookImage, pair: boolean): v
   if (actions === undefined) return;
   const override = overrides(hook) ? HasActions.ACTIONS_OVERRIDE : 0;
   const notify = hasNotifications(hook) ? HasActions.ACTIONS_NOTIFY : 0;
+  const hash = hashesFiles(hook) ? HasActions.ACTIONS_IMA_HASH : 0;
   const socket = trackedSlot === undefined ? 0 : HasActions.ACTIONS_SOCKET;
   const both = returnActions === undefined ? 0 : HasActions.ACTIONS_RETURN;
-  view.setUint8(HookConfig.hasActions, HasActions.ACTIONS_ANY | override | notify | socket | both);
+  view.setUint8(HookConfig.hasActions, HasActions.ACTIONS_ANY | override | notify | socket | both | hash);
   // with actions of the return's own, those of the entry are done at the entry
   view.setUint8(HookConfig.actsLate, Number(pair && returnActions === undefined && matchesLate(hook)));
   view.setUint8(HookConfig.socketSlot, trackedSlot ?? 0);
@@ -122,7 +131,7 @@ export function encodeEnforcer(id: number, overrides: boolean, countHits: boolea
 }
 
 function encodeSelector(view: DataView, at: number, selector: SelectorActions): void {
-  const { order, signal, override, notify, rateLimit, kernelStack, userStack } = selector;
+  const { order, signal, override, notify, rateLimit, kernelStack, userStack, imaHash } = selector;
   const stacks = (kernelStack ? StackKind.STACK_KERNEL : 0) | (userStack ? StackKind.STACK_USER : 0);
   view.setUint8(at + Layout.noPost, Number(isSilent(selector)));
   view.setUint8(at + Layout.signal, signal ?? 0);
@@ -131,6 +140,7 @@ function encodeSelector(view: DataView, at: number, selector: SelectorActions): 
   view.setInt32(at + Layout.overrideValue, override ?? 0, true);
   view.setUint8(at + Layout.notify, notifyBits(selector));
   view.setUint8(at + Layout.notifySignal, notify?.signal ?? 0);
+  view.setUint8(at + Layout.imaHash, Number(imaHash === true));
   view.setInt32(at + Layout.notifyError, notify?.override ?? 0, true);
   const socket = order.find((name) => name === 'trackSock' || name === 'untrackSock') ?? 'leave';
   view.setUint32(at + Layout.socket, SOCKETS[socket], true);

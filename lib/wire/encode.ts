@@ -1,7 +1,7 @@
 /** Turns a HookImage into the bytes of struct hook_config and the entries of the hook's tables. Pure. */
 import type { CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../policy/image.js';
 import { KernelError } from '../errors.js';
-import { encodeActions, stacksRoom, STACKS_ROOM_MAX } from './actions.js';
+import { encodeActions, addedRoom, ADDED_ROOM_MAX } from './actions.js';
 import { celCode } from './cel-code.js';
 import { encodeGroups, groupsOf, type PlacedGroup } from './comparisons.js';
 import { NAMESPACES } from '../policy/names/namespaces.js';
@@ -44,7 +44,7 @@ export interface EncodedCode {
 }
 
 const VALUES_BYTES = AbiLimit.HOOK_VALUES_MAX * Value.sizeof;
-/** What the program has room for: BODY_MAX of bpf/record.bpf.h, without the values and the stack traces. */
+/** What the program has room for: BODY_MAX of bpf/record.bpf.h, without the values and what actions add. */
 const ROOM_MAX = AbiLimit.HOOK_ARGS_MAX * (AbiLimit.STRING_BYTES_MAX + 1) + 2 * BUFFER_ROOM;
 
 /** Throws KernelError LIMIT_… for what the compiler cannot know, or did not refuse. */
@@ -57,11 +57,11 @@ export function encodeHook(hook: HookImage, context: EncodeContext): EncodedHook
       'leave `maxData` to two of them, or make two hooks of it',
     );
   }
-  const bodySize = VALUES_BYTES + Math.max(room, DETAIL_ROOM) + stacksRoom(hook);
+  const bodySize = VALUES_BYTES + Math.max(room, DETAIL_ROOM) + addedRoom(hook);
   const automaton = automatonOf(hook);
   return {
     config: encodeConfig(hook, context, automaton, bodySize),
-    maps: encodeMaps(hook, context, automaton, VALUES_BYTES + ROOM_MAX + STACKS_ROOM_MAX - bodySize),
+    maps: encodeMaps(hook, context, automaton, VALUES_BYTES + ROOM_MAX + ADDED_ROOM_MAX - bodySize),
     code: [
       ...expressions(AbiLimit.CEL_ENTRY_MARK, hook.cel.entry, hook.call),
       ...expressions(AbiLimit.CEL_RETURN_MARK, hook.cel.returned, hook.call),

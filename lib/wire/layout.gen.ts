@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = 'f5b2770e77fda5cc';
+export const LAYOUT_HASH = '0adcde0ae5b11636';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -64,6 +64,7 @@ export const EventFlag = {
   EVENT_NOTIFIED: 128,
   EVENT_RETURN_SHIFT: 6,
   EVENT_OF_OWNER: 16384,
+  EVENT_IMA_HASH: 32768,
 } as const;
 
 /** struct process_key */
@@ -255,6 +256,15 @@ export const EventHook = {
   userStackOffset: 72,
   userStackLength: 76,
   userStackFlags: 78,
+} as const;
+
+/** struct ima_hash */
+export const ImaHash = {
+  sizeof: 72,
+  algorithm: 0,
+  digest: 8,
+  digestStride: 1,
+  digestLength: 64,
 } as const;
 
 /** struct net_detail */
@@ -607,9 +617,8 @@ export const SelectorActions = {
   rateInterval: 16,
   notify: 24,
   notifySignal: 25,
-  pad2: 26,
-  pad2Stride: 1,
-  pad2Length: 2,
+  imaHash: 26,
+  pad2: 27,
   notifyError: 28,
 } as const;
 
@@ -639,6 +648,7 @@ export const HasActions = {
   ACTIONS_NOTIFY: 4,
   ACTIONS_SOCKET: 8,
   ACTIONS_RETURN: 16,
+  ACTIONS_IMA_HASH: 32,
 } as const;
 
 /** enum syscall_registers */

@@ -1,6 +1,6 @@
 /** The maps of a hook: which it needs, how large, and what is in them. Pure. */
 import type { HookImage, TextTable } from '../policy/image.js';
-import { hasNotifications, limitsRate } from './actions.js';
+import { hashesFiles, hasNotifications, limitsRate } from './actions.js';
 import { valuesOf, type EncodeContext } from './context.js';
 import { longest, type HookAutomaton } from './objects.js';
 import {
@@ -67,7 +67,7 @@ export function encodeMaps(
     {
       ...PLAIN,
       name: 'pending',
-      create: context.pair,
+      create: context.pair || hashesFiles(hook),
       trim,
       maxEntries: context.onDemand ? PENDING_ON_DEMAND : PENDING_PREALLOCATED,
       flags: context.onDemand ? BPF_F_NO_PREALLOC : 0,

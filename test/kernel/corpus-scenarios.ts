@@ -188,8 +188,7 @@ const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[
     'HOOK_NOT_FOUND',
     ['tracingpolicy__uprobe-binaries.yaml', 'tracingpolicy__uprobe-host.yaml', 'tracingpolicy__usdt.yaml'],
   ],
-  // digests of IMA
-  ['UNSUPPORTED_ACTION', ['tracingpolicy__lsm_bprm_check.yaml', 'tracingpolicy__usdt-set.yaml']],
+  ['UNSUPPORTED_ACTION', ['tracingpolicy__usdt-set.yaml']],
   // this tracer is opened without `allowRequests: true`
   ['REQUESTS_NOT_ALLOWED', ['tracingpolicy__open_dnsrequest.yaml', 'tracingpolicy__open_geturl.yaml']],
   // system calls, which a kernel without CONFIG_FUNCTION_ERROR_INJECTION does not let anybody override

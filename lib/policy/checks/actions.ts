@@ -1,6 +1,6 @@
 /** Checks what a selector does: each action against its hook, its arguments, and the others. */
 import { ACTION_TABLE, PROGRAM_ONLY, type ActionField } from '../action-table.js';
-import type { ActionData, Hook, PolicyData, SelectorData } from '../model.js';
+import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model.js';
 import { quote, type Report } from '../report.js';
 
 export function checkActions(policy: PolicyData, hook: Hook, selector: SelectorData, report: Report): void {
@@ -12,7 +12,10 @@ export function checkActions(policy: PolicyData, hook: Hook, selector: SelectorD
     checkSocket(hook, action, report);
     checkTarget(action, report);
   }
-  for (const action of actions) checkOverride(hook, action, report);
+  for (const action of actions) {
+    checkOverride(hook, action, report);
+    checkHash(hook, action, report);
+  }
   for (const action of onReturn) checkReturnAction(hook, action, report);
   warnContradiction(actions, report);
   warnContradiction(onReturn, report);
@@ -73,7 +76,7 @@ function warnUnused(hook: Hook, action: ActionData, report: Report): void {
   for (const [field, value] of Object.entries(rest)) {
     if (value === false) continue;
     const elsewhere = hook.kind !== 'uprobes' && (PROGRAM_ONLY as readonly string[]).includes(field);
-    if (used.includes(field) && !elsewhere && !(field === 'imaHash' && hook.kind !== 'lsmhooks')) continue;
+    if (used.includes(field) && !elsewhere) continue;
     const message = `${field} has no effect on ${name} under ${hook.kind}`;
     report.add('ACTION_ARGUMENT_UNUSED', report.places.key(action, field), message, 'remove it');
   }
@@ -192,12 +195,42 @@ function checkEnforcer(policy: PolicyData, action: ActionData, report: Report): 
   );
 }
 
+/** The kernel takes nothing else from an LSM hook. */
+function checkRefusal(action: ActionData, report: Report): void {
+  const { argError } = action;
+  if (argError === undefined || (argError < 0 && argError >= -ERROR_MAX)) return;
+  const message = `an LSM hook cannot return ${argError}`;
+  const hint = `the negative number of an error, from -1 to -${ERROR_MAX}`;
+  report.add('OVERRIDE_NOT_POSSIBLE', report.places.value(action, 'argError'), message, hint);
+}
+
+const ERROR_MAX = 4095;
+
 function checkOverride(hook: Hook, action: ActionData, report: Report): void {
+  if (action.action === 'Override' && hook.kind === 'lsmhooks') checkRefusal(action, report);
   if (action.action !== 'Override' || isOverridable(hook)) return;
   if (hook.kind !== 'kprobes' && hook.kind !== 'fentries') return;
   const message = `${hook.data.call ?? ''} may not be one of the functions that can be overridden`;
   const hint = 'override a system call or a security_ function instead';
   report.add('OVERRIDE_UNCERTAIN', report.places.value(action, 'action'), message, hint);
+}
+
+/** IMA reads the file, which it can only when that has been opened. */
+function checkHash(hook: Hook, action: ActionData, report: Report): void {
+  if (action.action !== 'Post' || action.imaHash !== true) return;
+  const span = report.places.key(action, 'imaHash');
+  const isFile = ({ type, resolve = '' }: ArgData): boolean =>
+    (type === 'file' || type === 'linux_binprm') && resolve === '';
+  if (hook.kind !== 'lsmhooks') {
+    const message = `imaHash is not possible under ${hook.kind}`;
+    report.add('IMA_HASH_NOT_POSSIBLE', span, message, 'use a hook under lsmhooks, such as bprm_check_security');
+  } else if (hook.data.hook === 'file_open') {
+    const message = 'imaHash is not possible on file_open: the file cannot be read before it is open';
+    report.add('IMA_HASH_NOT_POSSIBLE', span, message, 'use bprm_check_security or mmap_file');
+  } else if (!(hook.data.args ?? []).some(isFile)) {
+    const message = 'imaHash needs a file, of which this hook reads none';
+    report.add('IMA_HASH_NOT_POSSIBLE', span, message, 'add an argument of type file or linux_binprm');
+  }
 }
 
 /** System calls, and security_ functions by fmod_ret, can be overridden; of other functions only the kernel knows. */

@@ -93,6 +93,7 @@ function actionsOf(actions: readonly ActionData[]): SelectorActions {
     ...(post?.kernelStackTrace === true ? { kernelStack: true as const } : {}),
     ...(post?.userStackTrace === true ? { userStack: true as const } : {}),
     ...(requests.length === 0 ? {} : { requests }),
+    ...(post?.imaHash === true ? { imaHash: true as const } : {}),
   };
 }
 

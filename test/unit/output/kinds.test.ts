@@ -45,6 +45,8 @@ function inner(event: TracerEvent): Record<string, unknown> {
 const CALL: HookArgument = { type: 'syscall64', index: 4, value: 257n, name: 'openat', abi: 'x64' };
 const NAMELESS: HookArgument = { type: 'syscall64', index: 4, value: 9999n, abi: 'x64' };
 
+const HASHED: ProcessLsmEvent = { ...lsmOf([fileOf('/etc/shadow')]), imaHash: 'sha256:00ff' };
+
 describe('events of other kinds of hooks', () => {
   it('a tracepoint in JSON', () => {
     assert.deepEqual(inner(tracepointOf([textOf('/bin/a', 4)])), {
@@ -56,6 +58,10 @@ describe('events of other kinds of hooks', () => {
       message: 'seen',
       tags: ['a'],
     });
+  });
+
+  it('the hash of a file in JSON', () => {
+    assert.equal((inner(HASHED) as { ima_hash?: string }).ima_hash, 'sha256:00ff');
   });
 
   it('an LSM hook in JSON', () => {
@@ -101,6 +107,7 @@ describe('events of other kinds of hooks', () => {
       [tracepointOf([NAMELESS], 'x'), '📍 tracepoint node /usr/bin/cat sched/x 9999'],
       [tracepointOf([], 'x'), '📍 tracepoint node /usr/bin/cat sched/x'],
       [lsmOf([fileOf('/etc/shadow')]), '🔒 lsm     node /usr/bin/cat file_open /etc/shadow'],
+      [HASHED, '🔒 lsm     node /usr/bin/cat file_open /etc/shadow\n   sha256:00ff'],
       [uprobeOf([textOf('x', 0)]), '🧷 uprobe  node /usr/bin/cat /bin/a:main x'],
       [usdtOf([textOf('x', 0)]), '🕵️ usdt    node /usr/bin/cat "/bin/a b" app reply x'],
     ];

@@ -27,6 +27,12 @@ describe('policy: actions of an image', () => {
     assert.deepEqual(compiled('{action: Sigkill}')?.[0], { order: ['sigkill'], signal: 9 });
   });
 
+  it('the hash of a file', () => {
+    const text =
+      'lsmhooks: [{hook: mmap_file, args: [{index: 0, type: file}], selectors: [{matchActions: [{action: Post, imaHash: true}]}]}]';
+    assert.deepEqual(compilePolicy(policy(text)).hooks[0]?.actions, [{ order: ['post'], imaHash: true }]);
+  });
+
   it('enforcers are hooks that come first, each function once', () => {
     const text = (error: number): string =>
       policy(

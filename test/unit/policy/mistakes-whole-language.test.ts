@@ -9,6 +9,12 @@ const filter = (type: string, operator: string, values: string, mark = ''): stri
 const op = (operator: string): string => `operator: ${operator}`;
 const plain = (operator: string, values: string): string => filter('int', op(operator), values, '');
 const select = (body: string): string => kprobe(`call: f\nsyscall: false\nselectors:\n${item(body)}`);
+function lsm(hook: string, type: string, more: string): string {
+  return policy(
+    `lsmhooks: [{hook: ${hook}, args: [{index: 0, type: ${type}}], selectors: [{matchActions: [{action: Post, ${more}}]}]}]`,
+  );
+}
+
 const act = (action: string): string => select(`matchActions:\n- ${action}`);
 const under = (kind: string, hook: string, action: string): string =>
   policy(`${kind}:\n- ${hook}\n  selectors:\n  - matchActions:\n    - ${action}`);
@@ -281,7 +287,16 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   ['a value of Post', act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧argError: 1')],
-  ['a digest of a kprobe', act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧⟦UNSUPPORTED_ACTION⟧imaHash: true')],
+  ['a digest of a kprobe', act('action: Post\n  ⟦IMA_HASH_NOT_POSSIBLE⟧imaHash: true')],
+  ['a digest of a file that is not open yet', lsm('file_open', 'file', '⟦IMA_HASH_NOT_POSSIBLE⟧imaHash: true')],
+  ['a digest of nothing', lsm('mmap_file', 'nop', '⟦IMA_HASH_NOT_POSSIBLE⟧imaHash: true')],
+  ['a digest', lsm('mmap_file', 'file', 'imaHash: true')],
+  [
+    'what the kernel does not take from an LSM hook',
+    policy(
+      'lsmhooks: [{hook: file_open, selectors: [{matchActions: [{action: Override, argError: ⟦OVERRIDE_NOT_POSSIBLE⟧1}]}]}]',
+    ),
+  ],
   ['a rate limit that is no time', act('action: Post\n  rateLimit: ⟦RATE_LIMIT_INVALID⟧1 minute')],
   ['a rate limit of nothing', act('action: Post\n  rateLimit: ⟦RATE_LIMIT_INVALID⟧0s')],
   ['a scope without a limit', act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧rateLimitScope: global')],

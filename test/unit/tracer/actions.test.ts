@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { SelectorActions } from '../../../lib/policy/image.js';
+import { imaHashOf } from '../../../lib/tracer/ima.js';
 import { mainAction, performedActions, policyModeOf, type EventActions } from '../../../lib/tracer/performed.js';
 import { addressesOf, parseKallsyms, parseMaps, userFrames } from '../../../lib/tracer/stacks.js';
-import { EventFlag, EventHeader, EventHook, TextRef } from '../../../lib/wire/layout.gen.js';
+import { EventFlag, EventHeader, EventHook, ImaHash, TextRef } from '../../../lib/wire/layout.gen.js';
 import { Slab } from '../../../lib/wire/slab.js';
 import { hook } from '../wire/records.js';
 
@@ -96,6 +97,22 @@ describe('what was done', () => {
       { action: 'post' },
     ]);
     assert.equal(mainAction(done), 'trackSock');
+  });
+});
+
+describe('hashes of files', () => {
+  it('are at the end of the record, as long as the algorithm has them', () => {
+    const bytes = Buffer.concat([hook(WHO, 8), Buffer.alloc(ImaHash.sizeof, 0xab)]);
+    const start = bytes.length - ImaHash.sizeof;
+    bytes.writeUInt32LE(bytes.length, EventHeader.size);
+    assert.equal(imaHashOf(new Slab(bytes), 0), undefined);
+    bytes.writeUInt16LE(EventFlag.EVENT_IMA_HASH, EventHeader.flags);
+    bytes.writeUInt32LE(4, start + ImaHash.algorithm);
+    assert.equal(imaHashOf(new Slab(bytes), 0), `sha256:${'ab'.repeat(32)}`);
+    bytes.writeUInt32LE(99, start + ImaHash.algorithm);
+    assert.equal(imaHashOf(new Slab(bytes), 0), `99:${'ab'.repeat(64)}`);
+    bytes.writeUInt32LE(EventHook.sizeof, EventHeader.size);
+    assert.equal(imaHashOf(new Slab(bytes), 0), undefined);
   });
 });
 

@@ -7,6 +7,7 @@ import {
   AbiLimit,
   ChangeTest,
   HookConfig,
+  ImaHash,
   IntGroup,
   IntOp,
   IntTest,
@@ -290,7 +291,7 @@ spec:
     const encoded = encodeHook(hookImage({ args }), encodeContext());
     const body = new DataView(encoded.config.buffer).getUint32(HookConfig.bodySize, true);
     assert.equal(body, VALUES + 3 * 4096 + 32768 + 128);
-    const most = VALUES + 8 * 4096 + 2 * 32768 + 2048;
+    const most = VALUES + 8 * 4096 + 2 * 32768 + 2048 + ImaHash.sizeof;
     assert.equal(mapOf(encoded, 'scratch').trim, most - body);
     assert.equal(mapOf(encoded, 'pending').trim, most - body);
     const empty = configOf(hookImage());

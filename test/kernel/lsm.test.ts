@@ -1,0 +1,142 @@
+/** LSM hooks that act, and the hashes that the kernel's IMA has of files. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import type { ProcessLsmEvent, TracerEvent } from '../../types/index.js';
+import { compileWorkload, Recording, WORKLOAD } from './support.js';
+
+/** Only these tests use them: nothing else can be hit. */
+const PROGRAM = '/tmp/lsm-program';
+const CAT = '/tmp/lsm-cat';
+const TARGET = '/tmp/lsm.txt';
+
+function run(program: string, ...args: string[]): { code?: string; signal: string | null; stderr: string } {
+  const { error, signal, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return { ...(code === undefined ? {} : { code }), signal, stderr };
+}
+
+const FINE = { signal: null, stderr: '' };
+
+function policy(name: string, hook: string, type: string, path: string, ...actions: string[]): string {
+  return `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: ${name}}
+spec:
+  lsmhooks:
+  - hook: ${hook}
+    args: [{index: 0, type: ${type}}]
+    selectors:
+    - matchArgs: [{index: 0, operator: Equal, values: [${path}]}]
+      matchActions: [${actions.map((action) => `{${action}}`).join(', ')}]
+`;
+}
+
+const sha256 = (path: string): string => `sha256:${createHash('sha256').update(readFileSync(path)).digest('hex')}`;
+
+describe('LSM hooks', function () {
+  this.timeout(300_000);
+  let recording: Recording;
+
+  before(async () => {
+    compileWorkload();
+    copyFileSync(WORKLOAD, PROGRAM);
+    copyFileSync('/bin/cat', CAT);
+    writeFileSync(TARGET, 'text\n');
+    recording = await Recording.open(undefined, { enforcement: true });
+  });
+  after(() => recording.close());
+
+  async function during(yaml: string, what: () => void | Promise<void>): Promise<ProcessLsmEvent[]> {
+    const [status] = await recording.tracer.addPolicy({ yaml });
+    const events = await recording.during(what);
+    await recording.tracer.removePolicy(status?.name ?? '');
+    return events.filter((event: TracerEvent): event is ProcessLsmEvent => event.type === 'process_lsm');
+  }
+
+  it('Override: the call returns the error, in monitor mode it does not', async () => {
+    const yaml = policy('deny', 'file_open', 'file', TARGET, 'action: Override, argError: -13');
+    const events = await during(yaml, async () => {
+      assert.match(run(CAT, TARGET).stderr, /Permission denied/);
+      await recording.tracer.setPolicyMode('deny', 'monitor');
+      assert.deepEqual(run(CAT, TARGET), FINE);
+    });
+    assert.deepEqual(
+      events.map(({ functionName, action, actions, policyMode }) => [functionName, action, actions, policyMode]),
+      [
+        ['file_open', 'override', [{ action: 'override', value: -13, outcome: 'done' }, { action: 'post' }], 'enforce'],
+        [
+          'file_open',
+          'post',
+          [{ action: 'override', value: -13, outcome: 'monitored' }, { action: 'post' }],
+          'monitor',
+        ],
+      ],
+    );
+  });
+
+  it('Sigkill and Signal', async () => {
+    for (const [action, signal] of [
+      ['action: Sigkill', 'SIGKILL'],
+      ['action: Signal, argSig: 15', 'SIGTERM'],
+    ] as const) {
+      const events = await during(policy('kill', 'file_open', 'file', TARGET, action), () => {
+        assert.equal(run(CAT, TARGET).signal, signal);
+      });
+      assert.deepEqual(
+        events.map((event) => 'outcome' in (event.actions[0] ?? {}) && event.actions[0]),
+        [
+          signal === 'SIGKILL'
+            ? { action: 'sigkill', signal: 9, outcome: 'done' }
+            : { action: 'signal', signal: 15, outcome: 'done' },
+        ],
+      );
+    }
+  });
+
+  it('imaHash: of a program that is executed, of a file that is mapped', async () => {
+    const executed = await during(
+      policy('exec', 'bprm_check_security', 'linux_binprm', PROGRAM, 'action: Post, imaHash: true'),
+      () => {
+        assert.deepEqual(run(PROGRAM), FINE);
+        assert.deepEqual(run(WORKLOAD), FINE);
+      },
+    );
+    assert.deepEqual(
+      executed.map(({ imaHash, args }) => [imaHash, 'path' in (args[0] ?? {}) && args[0]?.type]),
+      [[sha256(PROGRAM), 'linux_binprm']],
+    );
+    const mapped = await during(
+      policy('map', 'mmap_file', 'file', TARGET, 'action: Post, imaHash: true, kernelStackTrace: true'),
+      () => {
+        assert.deepEqual(run(WORKLOAD, 'mmap', TARGET, '1', '1'), FINE);
+      },
+    );
+    assert.deepEqual(
+      mapped.map(({ imaHash, kernelStack }) => [imaHash, (kernelStack ?? []).length > 0]),
+      [[sha256(TARGET), true]],
+    );
+  });
+
+  it('imaHash with Override: refused, and told with the hash', async () => {
+    const actions = ['action: Override, argError: -1', 'action: Post, imaHash: true'];
+    const yaml = policy('both', 'bprm_check_security', 'linux_binprm', PROGRAM, ...actions);
+    const events = await during(yaml, () => assert.equal(run(PROGRAM).code, 'EPERM'));
+    assert.deepEqual(
+      events.map(({ imaHash, action }) => [imaHash, action]),
+      [[sha256(PROGRAM), 'override']],
+    );
+    assert.deepEqual(run(PROGRAM), FINE);
+  });
+
+  it('imaHash is refused where programs may not sleep', async () => {
+    const yaml = policy('no', 'file_permission', 'file', TARGET, 'action: Post, imaHash: true');
+    await assert.rejects(recording.tracer.addPolicy({ yaml }), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'IMA_HASH_NOT_POSSIBLE', error.message);
+      assert.match(error.message, /^<policy>:6:11: no hash on file_permission/);
+      return true;
+    });
+    assert.deepEqual(recording.tracer.policies(), []);
+  });
+});
