@@ -50,6 +50,7 @@ enum abi_limit {
 	HOOK_LINKS_MAX = 1024,     /* and where each of them is attached by itself */
 	STACK_FRAMES_MAX = 127,    /* addresses of a stack trace */
 	IOVECS_MAX = 16,           /* pieces of a scattered buffer that are read */
+	ASSIGNMENTS_MAX = 32,      /* registers that all selectors of one hook set */
 };
 
 /* ---- records: what the kernel tells -------------------------------------------------------------------- */
@@ -74,7 +75,7 @@ enum event_flag {
 	EVENT_MONITORED = 4, /* the hook was in monitor mode: what the selector says was not done */
 	EVENT_SIGNALLED = 8,
 	EVENT_SIGNAL_FAILED = 16,
-	EVENT_OVERRIDDEN = 32,
+	EVENT_OVERRIDDEN = 32, /* the function, or what a selector changes in the program */
 	EVENT_PROTECTED = 64, /* the process is one that is never acted on */
 	EVENT_NOTIFIED = 128, /* an enforcer was told what to do */
 	/* EVENT_MONITORED to EVENT_NOTIFIED of what was done at the return, where the entry does something of its own: */
@@ -425,11 +426,13 @@ enum socket_action { SOCKET_LEAVE = 0, SOCKET_TRACK = 1, SOCKET_UNTRACK = 2 };
 struct selector_actions {
 	u8 no_post; /* no event */
 	u8 signal; /* number of the signal that the process is sent; 0: none */
-	u8 overrides; /* the function does not run, and returns override_value */
+	u8 overrides; /* the function does not run, and returns override_value; of programs: they are changed */
 	u8 stacks; /* enum stack_kind, ORed */
-	s32 override_value;
+	s32 override_value; /* of a static probe: what its argument is set to */
 	u32 rate_scope; /* enum rate_scope */
-	u32 socket; /* enum socket_action: with the argument that config names */
+	u8 socket; /* enum socket_action: with the argument that config names */
+	u8 argument; /* of a static probe: this one is set */
+	u8 first_assignment, assignments_count; /* of a function of a program: registers that are set */
 	u64 rate_interval; /* nanoseconds between events that are alike */
 	u8 notify; /* enum notify_kind, ORed */
 	u8 notify_signal; /* 0: none */
@@ -459,6 +462,17 @@ enum has_actions {
 	ACTIONS_SOCKET = 8, /* one tracks sockets, or no longer does */
 	ACTIONS_RETURN = 16, /* entry and return have actions of their own */
 	ACTIONS_IMA_HASH = 32, /* one posts with a hash */
+	ACTIONS_REGISTERS = 64, /* by setting registers of a traced program, which few kernels allow at all */
+};
+
+enum assigned { ASSIGN_CONSTANT = 0, ASSIGN_REGISTER = 1, ASSIGN_MEMORY = 2 };
+
+/* A register of a traced program: to = offset; + from; and what is there. Places of registers are words of struct pt_regs. */
+struct assignment {
+	u64 offset;
+	u8 kind; /* enum assigned */
+	u8 to, from;
+	u8 pad[5];
 };
 
 /* Of a system call, whose parameters are in the struct pt_regs that parameter 0 points to. */
@@ -500,6 +514,7 @@ struct hook_config {
 	struct change_test changes[CHANGE_TESTS_MAX];
 	struct selector_actions actions[HOOK_SELECTORS_MAX];
 	struct selector_actions return_actions[HOOK_SELECTORS_MAX]; /* with ACTIONS_RETURN; of which the ways to post are those that count */
+	struct assignment assignments[ASSIGNMENTS_MAX];
 };
 
 /* The same of an enforcer. */
@@ -626,6 +641,7 @@ ABI_SIZE(value, 40);
 ABI_SIZE(event_hook, 80);
 ABI_SIZE(selector_actions, 32);
 ABI_SIZE(enforcer_config, 8);
+ABI_SIZE(assignment, 16);
 ABI_SIZE(rate_key, 32);
 ABI_SIZE(rate, 16);
 ABI_SIZE(ima_hash, 72);

@@ -154,6 +154,18 @@ static __always_inline bool acts(const volatile struct selector_actions *actions
 	return config.has_actions & ACTIONS_NOTIFY && actions->notify & NOTIFY_ENFORCER;
 }
 
+#ifdef CHANGES_PROGRAM
+/* Changes the traced program as the selector says; false: nothing was changed. */
+static bool change_program(void *ctx, const volatile struct selector_actions *actions);
+#else
+/* Functions of the kernel are overridden by the caller. */
+static __always_inline bool change_program(void *ctx __attribute__((unused)),
+					   const volatile struct selector_actions *actions __attribute__((unused)))
+{
+	return true;
+}
+#endif
+
 /* Keeps in mind whose the socket is, or no longer does. */
 static __always_inline void act_on_socket(u64 sock, const u32 action)
 {
@@ -173,7 +185,7 @@ static __always_inline bool is_monitored(struct hook_counters *counted)
 }
 
 /* Of the process that runs. Returns what was done, as enum event_flag. */
-static __always_inline u32 enforce_on(struct hook_record *record, struct hook_counters *counted,
+static __always_inline u32 enforce_on(void *ctx, struct hook_record *record, struct hook_counters *counted,
 				      const volatile struct selector_actions *actions)
 {
 	u32 flags = 0;
@@ -188,17 +200,17 @@ static __always_inline u32 enforce_on(struct hook_record *record, struct hook_co
 		return EVENT_PROTECTED;
 	if (actions->signal)
 		flags |= bpf_send_signal(actions->signal) ? EVENT_SIGNAL_FAILED : EVENT_SIGNALLED;
-	if (actions->overrides)
+	if (actions->overrides && change_program(ctx, actions))
 		flags |= EVENT_OVERRIDDEN;
 	if (config.has_actions & ACTIONS_NOTIFY && actions->notify & NOTIFY_ENFORCER)
 		flags |= notify_enforcer(actions);
-	if (actions->signal || actions->overrides)
+	if (flags & (EVENT_SIGNALLED | EVENT_OVERRIDDEN))
 		__sync_fetch_and_add(&counted->enforced, 1);
 	return flags;
 }
 
 /* Signals the process, and says whether the function is to be overridden; in monitor mode the event says what would be. */
-static __noinline bool enforce(struct hook_record *record, u64 candidates)
+static __noinline bool enforce(void *ctx, struct hook_record *record, u64 candidates)
 {
 	u32 selector = selector_of(candidates), flags;
 	const volatile struct selector_actions *actions = &config.actions[selector];
@@ -210,7 +222,7 @@ static __noinline bool enforce(struct hook_record *record, u64 candidates)
 		record->event.entry_selector = selector;
 	else
 		__sync_fetch_and_add(&counted->matched, 1);
-	flags = enforce_on(record, counted, actions);
+	flags = enforce_on(ctx, record, counted, actions);
 	if (!flags)
 		return false;
 	record->event.header.flags |= flags;
@@ -218,7 +230,7 @@ static __noinline bool enforce(struct hook_record *record, u64 candidates)
 }
 
 /* The same at the return, where that has actions of its own: too late to override. */
-static __noinline int enforce_at_return(struct hook_record *record, u64 candidates)
+static __noinline int enforce_at_return(void *ctx, struct hook_record *record, u64 candidates)
 {
 	const volatile struct selector_actions *actions = &config.return_actions[selector_of(candidates)];
 	struct hook_counters *counted = own_counters();
@@ -226,7 +238,7 @@ static __noinline int enforce_at_return(struct hook_record *record, u64 candidat
 	if (!counted)
 		return 0;
 	__sync_fetch_and_add(&counted->matched, 1);
-	record->event.header.flags |= enforce_on(record, counted, actions) << EVENT_RETURN_SHIFT;
+	record->event.header.flags |= enforce_on(ctx, record, counted, actions) << EVENT_RETURN_SHIFT;
 	return 0;
 }
 

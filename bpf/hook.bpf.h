@@ -306,9 +306,9 @@ static __always_inline bool leave_to_second(u64 frame, struct hook_record *recor
 }
 
 /* Returns whether the function is to be overridden, and by what. */
-static __always_inline bool overriding(struct hook_record *record, u64 candidates, s32 *value)
+static __always_inline bool overriding(void *ctx, struct hook_record *record, u64 candidates, s32 *value)
 {
-	if (!enforce(record, candidates) || !(config.has_actions & ACTIONS_OVERRIDE))
+	if (!enforce(ctx, record, candidates) || !(config.has_actions & ACTIONS_OVERRIDE))
 		return false;
 	*value = config.actions[selector_of(candidates)].override_value;
 	return true;
@@ -342,7 +342,7 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 		return false;
 	if (config.has_actions) {
 		if (acts_at_entry()) {
-			overrides = overriding(record, candidates, value);
+			overrides = overriding(ctx, record, candidates, value);
 			if (config.has_actions & ACTIONS_SOCKET)
 				track_argument(ctx, record, candidates, false);
 		}
@@ -367,12 +367,12 @@ static __always_inline bool act_on_return(void *ctx, struct hook_record *record,
 	s32 value;
 
 	if (config.has_actions & ACTIONS_RETURN) {
-		enforce_at_return(record, candidates);
+		enforce_at_return(ctx, record, candidates);
 		if (config.has_actions & ACTIONS_SOCKET)
 			track_at_return(record, candidates);
 	} else if (!config.pair || config.acts_late) {
 		/* too late to override: that is refused at load */
-		overriding(record, candidates, &value);
+		overriding(ctx, record, candidates, &value);
 		if (config.has_actions & ACTIONS_SOCKET)
 			track_argument(ctx, record, candidates, config.pair);
 	} else if (config.has_actions & ACTIONS_SOCKET) {

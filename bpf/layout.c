@@ -9,6 +9,7 @@
 
 KEEP(enum, has_actions);
 KEEP(enum, notify_kind);
+KEEP(enum, assigned);
 KEEP(enum, abi_limit);
 KEEP(enum, event_type);
 KEEP(enum, event_flag);
@@ -59,6 +60,7 @@ KEEP(struct, object_config);
 KEEP(struct, process_test);
 KEEP(struct, change_test);
 KEEP(struct, selector_actions);
+KEEP(struct, assignment);
 KEEP(struct, rate_key);
 KEEP(struct, rate);
 KEEP(struct, hook_config);

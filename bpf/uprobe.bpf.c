@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A function of a program or library. */
-#include "probes.bpf.h"
+/* A function of a program. */
+#define CHANGES_PROGRAM
+#include "change.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -13,6 +14,35 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 static __always_inline u64 frame_of(u64 stack)
 {
 	return bpf_get_current_pid_tgid() << 32 ^ stack;
+}
+
+/* One after the other, each with what those before it have set; all of them or, where memory cannot be read, none. */
+static __noinline bool change_program(void *ctx, const volatile struct selector_actions *actions)
+{
+	u64 registers[REGISTER_WORDS];
+	u32 first, count;
+
+	if (!(config.has_actions & ACTIONS_REGISTERS))
+		return false;
+	first = actions->first_assignment;
+	count = actions->assignments_count;
+#pragma unroll
+	for (u32 place = 0; place < REGISTER_WORDS; place++)
+		registers[place] = program_register(ctx, place);
+	for (u32 i = 0; i < ASSIGNMENTS_MAX && i < count; i++) {
+		const volatile struct assignment *each = &config.assignments[at_most(first + i, ASSIGNMENTS_MAX - 1)];
+		u64 value = each->offset;
+
+		if (each->kind != ASSIGN_CONSTANT)
+			value += registers[at_most(each->from, REGISTER_WORDS - 1)];
+		if (each->kind == ASSIGN_MEMORY && bpf_probe_read_user(&value, sizeof(value), (void *)value))
+			return false;
+		registers[at_most(each->to, REGISTER_WORDS - 1)] = value;
+	}
+#pragma unroll
+	for (u32 place = 0; place < REGISTER_WORDS; place++)
+		set_register(ctx, place, registers[place]);
+	return true;
 }
 
 SEC("uprobe")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A static probe of a program: a uprobe whose parameters are where a note in the file says. libbpf reads the notes. */
-#include "probes.bpf.h"
+#define CHANGES_PROGRAM
+#include "change.bpf.h"
 
 /* of libbpf's maps: room for the places of the probe is made at load, the other is for kernels before 5.15 */
 #define BPF_USDT_MAX_SPEC_CNT 1
@@ -16,6 +17,39 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	/* 0 where it cannot be read */
 	bpf_usdt_arg(ctx, n, &word);
 	return word;
+}
+
+/* Where an argument is: a register, or memory at one. The rest of a wider register stays as it is. */
+static __always_inline bool set_argument(void *ctx, const struct __bpf_usdt_arg_spec *argument, u64 value)
+{
+	u32 unused = argument->arg_bitshift & 63, width = at_most(8 - unused / 8, 8);
+	u32 place = (u16)argument->reg_off / sizeof(u64);
+	u64 mask = ~0ULL >> unused, address = 0;
+
+	if (argument->arg_type == BPF_USDT_ARG_REG_DEREF) {
+		bpf_probe_read_kernel(&address, sizeof(address), ctx + argument->reg_off);
+		return width && !bpf_probe_write_user((void *)(address + argument->val_off), &value, width);
+	}
+	if (argument->arg_type != BPF_USDT_ARG_REG || !(config.has_actions & ACTIONS_REGISTERS))
+		return false;
+	set_register(ctx, place, (program_register(ctx, place) & ~mask) | (value & mask));
+	return true;
+}
+
+/* What cannot be written anywhere is refused at load. */
+static __noinline bool change_program(void *ctx, const volatile struct selector_actions *actions)
+{
+	struct __bpf_usdt_spec *spec;
+	int id;
+
+	if (!(config.has_actions & ACTIONS_OVERRIDE))
+		return false;
+	id = __bpf_usdt_spec_id(ctx);
+	spec = bpf_map_lookup_elem(&__bpf_usdt_specs, &id);
+	if (!spec)
+		return false;
+	return set_argument(ctx, &spec->args[at_most(actions->argument, BPF_USDT_MAX_ARG_CNT - 1)],
+			    actions->override_value);
 }
 
 SEC("usdt")

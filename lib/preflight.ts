@@ -84,6 +84,13 @@ const FEATURES: readonly Description[] = [
     without: 'functions of programs cannot be traced',
   },
   {
+    name: 'uprobe_registers',
+    key: 'uprobeRegisters',
+    option: 'a Linux newer than 6.18, x86-64',
+    with: 'functions of programs can be overridden',
+    without: 'functions of programs cannot be overridden',
+  },
+  {
     name: 'tracepoint',
     key: 'tracepoint',
     option: 'tracefs mounted on /sys/kernel/tracing',

@@ -5,10 +5,12 @@
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
+#include <linux/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -119,6 +121,21 @@ int try_uprobe_multi() {
   return link.value == -EBADF || link.value >= 0 ? 0 : link.value;
 }
 
+int try_uprobe_registers() {
+#ifdef __x86_64__
+  // sets the register that values are returned in
+  const bpf_insn sets_register[] = {
+      kNothing[0],
+      {.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_0, .off = offsetof(pt_regs, rax), .imm = 0},
+      kNothing[1],
+  };
+  const Fd program(bpf_prog_load(BPF_PROG_TYPE_KPROBE, "polytrace_probe", "GPL", sets_register, 3, nullptr));
+  return program.value < 0 ? program.value : 0;
+#else
+  return -EOPNOTSUPP;
+#endif
+}
+
 int try_tracepoint() {
   const Fd program(load(BPF_PROG_TYPE_TRACEPOINT, bpf_attach_type{}, nullptr));
   if (program.value < 0) return program.value;
@@ -154,6 +171,7 @@ Napi::Value probe_features(const Napi::CallbackInfo& info) {
   tell("fmodRet", try_traced(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, kModifyFunction));
   tell("uprobe", try_uprobe());
   tell("uprobeMulti", try_uprobe_multi());
+  tell("uprobeRegisters", try_uprobe_registers());
   tell("tracepoint", try_tracepoint());
   return result;
 }

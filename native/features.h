@@ -5,7 +5,8 @@
 
 namespace polytrace {
 
-// { btf, ringBuffer, tpBtf, directRead, fentry, kprobe, kprobeMulti, lsm, fmodRet, uprobe, uprobeMulti, tracepoint: errno name or '' }
+// { btf, ringBuffer, tpBtf, directRead, fentry, kprobe, kprobeMulti, lsm, fmodRet, uprobe, uprobeMulti, uprobeRegisters,
+//   tracepoint: errno name or '' }
 Napi::Value probe_features(const Napi::CallbackInfo& info);
 
 // Whether BTF has the struct.

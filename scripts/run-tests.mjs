@@ -36,13 +36,19 @@ const runs = [
     args: [...c8, '--include', 'lib', ...mocha, '--ignore', 'test/unit/policy/**', 'test/unit/**/*.test.ts'],
   },
   { tier: 'native', title: 'native', args: [...mocha, 'test/native/**/*.test.ts'], obstacle: nativeObstacle },
-  ...['6.12', '6.1'].map((kernel) => ({
+  ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
+  // what only this kernel can do
+  kernelRun('newest', ['test/kernel/changes.test.ts']),
+];
+
+function kernelRun(kernel, files = []) {
+  return {
     tier: 'kernel',
     title: `kernel ${kernel}`,
-    args: (counts) => ['test/vm/run-suite.mjs', '--kernel', kernel, '--counts', counts],
+    args: (counts) => ['test/vm/run-suite.mjs', '--kernel', kernel, '--counts', counts, ...files],
     obstacle: vmObstacle,
-  })),
-];
+  };
+}
 
 function nativeObstacle() {
   if (process.platform !== 'linux') return 'it needs Linux';

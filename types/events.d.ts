@@ -130,7 +130,7 @@ interface HookEvent extends ProcessEvent {
   readonly action: PerformedAction['action'];
   /** What the selector did, or would have done, in the order of the policy. */
   readonly actions: readonly PerformedAction[];
-  /** Of a selector that signals processes, overrides functions or notifies enforcers: the mode that its policy was in. */
+  /** Of a selector that signals processes, overrides functions, changes programs or notifies enforcers: its policy's mode. */
   readonly policyMode?: 'enforce' | 'monitor';
   /**
    * `process` and `tid` are not who ran when the hook was called, but the owner of a socket among the arguments, which the policy tracks
@@ -157,8 +157,15 @@ export type PerformedAction =
       readonly outcome: ActionOutcome;
       readonly onReturn?: true;
     }
-  /** `value`: what the function returned instead of running. */
-  | { readonly action: 'override'; readonly value: number; readonly outcome: ActionOutcome; readonly onReturn?: true }
+  | PerformedOverride
+  /** The argument `index` of a static probe was given `value`. */
+  | {
+      readonly action: 'set';
+      readonly index: number;
+      readonly value: number;
+      readonly outcome: ActionOutcome;
+      readonly onReturn?: true;
+    }
   /** `signal`, `value`: what an enforcer sends, and the function returns, when the thread comes to one of the policy's enforcers. */
   | {
       readonly action: 'notifyEnforcer';
@@ -187,9 +194,21 @@ export type PerformedAction =
 /** `dropped`: too many were under way. `monitored`: the policy is in monitor mode. */
 export type RequestOutcome = 'started' | 'dropped' | 'monitored';
 
+export interface PerformedOverride {
+  readonly action: 'override';
+  /** What the function returned instead of running. */
+  readonly value?: number;
+  /** Of a function of a program: the registers that were set, as the policy has them. */
+  readonly registers?: readonly string[];
+  /** Of a function of a program: where the call went on, as the policy has it. */
+  readonly target?: string;
+  readonly outcome: ActionOutcome;
+  readonly onReturn?: true;
+}
+
 /**
  * `monitored`: the policy is in monitor mode. `protected`: the process is the tracer, one that it descends from, or pid 1.
- * `failed`: the kernel did not send the signal, or had no room for the notification.
+ * `failed`: the kernel did not send the signal, had no room for the notification, or memory of the program could not be read or written.
  */
 export type ActionOutcome = 'done' | 'monitored' | 'protected' | 'failed';
 

@@ -169,6 +169,7 @@ export interface SelectorActions {
     | 'signal'
     | 'sigkill'
     | 'override'
+    | 'set'
     | 'notifyEnforcer'
     | 'cleanupEnforcerNotification'
     | 'trackSock'
@@ -180,6 +181,12 @@ export interface SelectorActions {
   readonly signal?: number;
   /** What the function returns instead of running. */
   readonly override?: number;
+  /** Of a function of a program: registers that are set, one after the other. */
+  readonly registers?: readonly RegisterAssignment[];
+  /** Of a function of a program: where in the file the call goes on; one of these says it. */
+  readonly goOn?: { readonly symbol?: string; readonly fileOffset?: bigint; readonly address?: bigint };
+  /** Of a static probe: an argument that is given a value. */
+  readonly set?: { readonly argument: number; readonly value: number };
   /** What the policy's enforcers are told to do. */
   readonly notify?: { readonly signal?: number; readonly override?: number };
   readonly rateLimit?: { readonly scope: 'thread' | 'process' | 'global'; readonly seconds: number };
@@ -189,6 +196,16 @@ export interface SelectorActions {
   readonly requests?: readonly string[];
   /** The event has the hash that IMA works out of the hook's first file. */
   readonly imaHash?: true;
+}
+
+/** to = offset; + from, where there is one; with `memory`, what is there. */
+export interface RegisterAssignment {
+  /** As the policy has it. */
+  readonly text: string;
+  readonly to: string;
+  readonly from?: string;
+  readonly memory?: true;
+  readonly offset: bigint;
 }
 
 export interface HookImage {

@@ -194,6 +194,7 @@ export interface PreflightFeature {
     | 'lsm'
     | 'fmod_ret'
     | 'uprobe'
+    | 'uprobe_registers'
     | 'tracepoint'
     | 'privileges';
   readonly available: boolean;

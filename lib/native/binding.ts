@@ -114,6 +114,8 @@ export interface NativeFeatures {
   readonly fmodRet: string;
   readonly uprobe: string;
   readonly uprobeMulti: string;
+  /** Programs on uprobes may set registers. */
+  readonly uprobeRegisters: string;
   readonly tracepoint: string;
 }
 

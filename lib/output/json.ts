@@ -69,6 +69,7 @@ const ACTIONS: Readonly<Record<ProcessKprobeEvent['action'], string>> = {
   untrackSock: 'KPROBE_ACTION_UNTRACKSOCK',
   getUrl: 'KPROBE_ACTION_GETURL',
   dnsLookup: 'KPROBE_ACTION_DNSLOOKUP',
+  set: 'KPROBE_ACTION_SET',
 };
 
 function kprobePart(event: ProcessKprobeEvent): string {

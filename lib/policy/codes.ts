@@ -107,6 +107,8 @@ export const DIAGNOSTIC_CODES = {
   IMA_HASH_NOT_POSSIBLE: 'error',
   OVERRIDE_NOT_POSSIBLE: 'error',
   OVERRIDE_UNCERTAIN: 'warning',
+  OVERRIDE_AMBIGUOUS: 'error',
+  REGISTER_ASSIGNMENT: 'error',
   SIGKILL_TOO_LATE: 'warning',
   // Hooks of programs, options.
   UPROBE_WITHOUT_PLACE: 'error',

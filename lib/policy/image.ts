@@ -24,6 +24,7 @@ export type {
   ProcessSet,
   ProcessTest,
   ProgramPlace,
+  RegisterAssignment,
   SelectorActions,
   SubstringScan,
   TableEntry,

@@ -30,6 +30,12 @@ export function fileOffset({ segments }: Pick<ElfInfo, 'segments'>, address: big
   return segment === undefined ? undefined : segment.offset + (address - segment.address);
 }
 
+/** The other way round. */
+export function virtualAddress({ segments }: Pick<ElfInfo, 'segments'>, offset: bigint): bigint | undefined {
+  const segment = segments.find((each) => offset >= each.offset && offset < each.offset + each.size);
+  return segment === undefined ? undefined : segment.address + (offset - segment.offset);
+}
+
 /** Files of the machine that the checks run on. */
 export interface HostFiles {
   /** What a path leads to in the end; undefined where there is nothing. */

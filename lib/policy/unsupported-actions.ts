@@ -11,6 +11,7 @@ const LOADABLE: readonly ActionName[] = [
   'Signal',
   'Sigkill',
   'Override',
+  'Set',
   'NotifyEnforcer',
   'CleanupEnforcerNotification',
   'TrackSock',
@@ -24,6 +25,7 @@ const ONCE: Partial<Record<ActionName, string>> = {
   Sigkill: 'signal',
   Override: 'Override',
   NotifyEnforcer: 'NotifyEnforcer',
+  Set: 'Set',
   Post: 'Post',
   TrackSock: 'TrackSock or UntrackSock',
   UntrackSock: 'TrackSock or UntrackSock',
@@ -47,7 +49,7 @@ export function findInActions(actions: readonly ActionData[], hook: HookKind, ad
   for (const action of actions) {
     const { action: name } = action;
     if (name === undefined) continue;
-    if (!LOADABLE.includes(name) || (name === 'Override' && hook === 'uprobes')) {
+    if (!LOADABLE.includes(name)) {
       const message = `${name} of ${hook} cannot be done yet`;
       add('UNSUPPORTED_ACTION', action, 'action', message, 'use Post, which reports the event');
     }

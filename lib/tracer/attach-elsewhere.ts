@@ -7,10 +7,11 @@ import type { HookImage } from '../policy/image.js';
 import { missingReason } from '../preflight.js';
 import { fileOffset } from '../policy/kernel-info.js';
 import { hostFiles } from '../policy/kernel/elf.js';
-import { valuesOf } from '../wire/context.js';
+import { valuesOf, type ProgramChanges } from '../wire/context.js';
 import { attachPlaces } from './attach-places.js';
 import { withVerified } from './digests.js';
 import { checkHash, hashRefused } from './ima.js';
+import { argumentChanges, overrideChanges } from './program-changes.js';
 import { encodingUnknown, probePlaces } from './static-probes.js';
 import { hashesFiles } from '../wire/actions.js';
 import { isLate } from '../wire/reads.js';
@@ -33,6 +34,7 @@ interface Elsewhere {
   readonly prototype?: FunctionInfo | undefined;
   /** Of a static probe. */
   readonly probePlaces?: number;
+  readonly programChanges?: ProgramChanges | undefined;
 }
 
 /** Returns undefined when what it is on is not there, or the file is another one, and the policy allows that. */
@@ -59,7 +61,7 @@ function attach(
   context: AttachContext,
   kernel: KernelInfo,
 ): Attached | undefined {
-  const { attachment, attach: way, name, feature, prototype, probePlaces = 0 } = elsewhere(hook, kernel);
+  const { attachment, attach: way, name, feature, prototype, ...own } = elsewhere(hook, context, kernel);
   const missing = context.features[feature];
   if (missing !== '') {
     throw new KernelError(
@@ -70,10 +72,11 @@ function attach(
   }
   checkHash(hook, kernel);
   const places = placesOf(hook, prototype, context, kernel);
-  const loadOwn = { params: prototype?.params.length ?? 0, processBits, probePlaces };
+  const loadOwn = { params: prototype?.params.length ?? 0, processBits, ...own };
   try {
     return withFile(hook, name, (path) => {
-      if (hook.places !== undefined) return attachPlaces(hook, path, id, processBits, context, kernel);
+      if (hook.places !== undefined)
+        return attachPlaces(hook, path, id, processBits, context, kernel, own.programChanges);
       loadHook(hook, id, hook.program === undefined ? attachment : { ...attachment, path }, loadOwn, places, context);
       return { functionName: name, functions: [name], attach: way };
     });
@@ -108,7 +111,7 @@ function noDigest(hook: HookImage, name: string): KernelError {
 
 const ENTRY_ONLY = { entry: true, return: false };
 
-function elsewhere(hook: HookImage, kernel: KernelInfo): Elsewhere {
+function elsewhere(hook: HookImage, { features }: AttachContext, kernel: KernelInfo): Elsewhere {
   const { subsystem = '', event = '' } = hook.tracepoint ?? {};
   switch (hook.kind) {
     case 'tracepoint':
@@ -135,15 +138,15 @@ function elsewhere(hook: HookImage, kernel: KernelInfo): Elsewhere {
         prototype: kernel.function(`bpf_lsm_${hook.call}`),
       };
     case 'uprobe':
-      return uprobe(hook);
+      return uprobe(hook, features);
     case 'usdt':
-      return usdt(hook);
+      return usdt(hook, features);
     default:
       throw new Error(`a hook of kind ${hook.kind} is attached elsewhere`);
   }
 }
 
-function uprobe(hook: HookImage): Elsewhere {
+function uprobe(hook: HookImage, features: NativeFeatures): Elsewhere {
   const { path = '', symbol = '', refCtrOffset } = hook.program ?? {};
   const returns = valuesOf(hook).some(isLate) || hook.returnArg !== undefined;
   return {
@@ -159,17 +162,20 @@ function uprobe(hook: HookImage): Elsewhere {
     attach: returns ? 'uprobe+uretprobe' : 'uprobe',
     name: `${path}:${hook.call}`,
     feature: 'uprobe',
+    programChanges: overrideChanges(hook, features, returns),
   };
 }
 
-function usdt(hook: HookImage): Elsewhere {
+function usdt(hook: HookImage, features: NativeFeatures): Elsewhere {
   const { path = '', provider = '', name = '' } = hook.usdt ?? {};
+  const places = probePlaces(hook);
   return {
     attachment: { mechanism: 'usdt', target: name, group: provider, path, ...ENTRY_ONLY },
     attach: 'usdt',
     name: `${path}:${hook.call}`,
     feature: 'uprobe',
-    probePlaces: probePlaces(hook).length,
+    probePlaces: places.length,
+    programChanges: argumentChanges(hook, places, features),
   };
 }
 

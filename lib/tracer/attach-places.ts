@@ -6,7 +6,7 @@ import { placeName } from '../policy/compile/targets.js';
 import type { HookImage, ProgramPlace } from '../policy/image.js';
 import { fileOffset, type ElfInfo } from '../policy/kernel-info.js';
 import { hostFiles } from '../policy/kernel/elf.js';
-import { valuesOf } from '../wire/context.js';
+import { valuesOf, type ProgramChanges } from '../wire/context.js';
 import { isLate } from '../wire/reads.js';
 import { checkLinks } from './attach-several.js';
 import { hookPlace, loadHook, placesOf, toKernelError, type AttachContext, type Attached } from './load.js';
@@ -21,6 +21,7 @@ export function attachPlaces(
   processBits: readonly number[],
   context: AttachContext,
   kernel: KernelInfo,
+  programChanges: ProgramChanges | undefined,
 ): Attached | undefined {
   const { places: wanted = [] } = hook;
   const mechanism = context.features.uprobeMulti === '' && hook.singleLinks !== true ? 'uprobe.multi' : 'uprobe';
@@ -40,7 +41,7 @@ export function attachPlaces(
     entry: true,
     return: returns,
   } as const;
-  const own = { params: 0, processBits, several: true };
+  const own = { params: 0, processBits, several: true, programChanges };
   try {
     loadHook(hook, id, attachment, own, placesOf(hook, undefined, context, kernel), context);
   } catch (error) {

@@ -100,7 +100,8 @@ export function loadHook(
   hook: HookImage,
   id: number,
   attachment: Attachment,
-  own: Pick<EncodeContext, 'params' | 'processBits' | 'probePlaces'> & Partial<Pick<EncodeContext, 'several' | 'ia32'>>,
+  own: Pick<EncodeContext, 'params' | 'processBits' | 'probePlaces' | 'programChanges'> &
+    Partial<Pick<EncodeContext, 'several' | 'ia32'>>,
   places: HookPlaces,
   context: AttachContext,
 ): number[] {

@@ -1,5 +1,5 @@
 /** What a hook's event says of what its selector did, beside posting it. */
-import type { PerformedAction, RequestOutcome } from '../../types/events.js';
+import type { PerformedAction, PerformedOverride, RequestOutcome } from '../../types/events.js';
 import type { HookImage, SelectorActions } from '../policy/image.js';
 import { acts } from '../wire/actions.js';
 import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
@@ -74,7 +74,11 @@ function performed(actions: SelectorActions, flags: number, outcomes: RequestOut
       case 'sigkill':
         return [{ action: name, signal: actions.signal ?? 0, outcome: outcomeOf(flags, EventFlag.EVENT_SIGNALLED) }];
       case 'override':
-        return [{ action: name, value: actions.override ?? 0, outcome: outcomeOf(flags, EventFlag.EVENT_OVERRIDDEN) }];
+        return [{ action: name, ...overrideOf(actions), outcome: outcomeOf(flags, EventFlag.EVENT_OVERRIDDEN) }];
+      case 'set': {
+        const { argument = 0, value = 0 } = actions.set ?? {};
+        return [{ action: name, index: argument, value, outcome: outcomeOf(flags, EventFlag.EVENT_OVERRIDDEN) }];
+      }
       case 'notifyEnforcer':
         return [{ action: name, ...notified(actions), outcome: outcomeOf(flags, EventFlag.EVENT_NOTIFIED) }];
       case 'getUrl':
@@ -90,6 +94,12 @@ function performed(actions: SelectorActions, flags: number, outcomes: RequestOut
 function notified({ notify }: SelectorActions): { readonly signal?: number; readonly value?: number } {
   const { signal, override } = notify ?? {};
   return { ...(signal === undefined ? {} : { signal }), ...(override === undefined ? {} : { value: override }) };
+}
+
+function overrideOf({ override, registers, goOn }: SelectorActions): Omit<PerformedOverride, 'action' | 'outcome'> {
+  if (registers !== undefined) return { registers: registers.map(({ text }) => text) };
+  if (goOn === undefined) return { value: override ?? 0 };
+  return { target: goOn.symbol ?? `0x${(goOn.fileOffset ?? goOn.address ?? 0n).toString(16)}` };
 }
 
 function outcomeOf(flags: number, done: number): 'done' | 'monitored' | 'protected' | 'failed' {
@@ -108,7 +118,7 @@ function isDone(action: PerformedAction): boolean {
   return action.outcome === 'done' || action.outcome === 'started';
 }
 
-/** Of a selector that acts on processes or functions, itself or by enforcers, or on the network. */
+/** Of a selector that acts on processes, functions or programs, itself or by enforcers, or on the network. */
 export function policyModeOf(
   slab: Slab,
   at: number,

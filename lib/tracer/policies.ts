@@ -175,7 +175,7 @@ export class PolicySet {
     if (this.#options.enforcement || !isEnforcing(image)) return;
     throw new PolytraceError(
       'ENFORCEMENT_NOT_ALLOWED',
-      `the policy ${keyOf(image)} signals processes or overrides functions, which this tracer was not opened for`,
+      `the policy ${keyOf(image)} signals processes, overrides functions or changes programs, which this tracer was not opened for`,
       'open it with `enforcement: true` (`--enforcement`), or load the policy in monitor mode (`mode: "monitor"`, `--mode monitor`)',
     );
   }

@@ -1,7 +1,9 @@
 /** What selectors do when they have matched, as the kernel side has it. Pure. */
 import type { HookImage, SelectorActions } from '../policy/image.js';
-import { isReturnSlot, valuesOf } from './context.js';
+import { isReturnSlot, valuesOf, type Assignment, type EncodeContext, type ProgramChanges } from './context.js';
 import {
+  Assigned,
+  Assignment as AssignmentLayout,
   EnforcerConfig,
   HasActions,
   HookConfig,
@@ -40,12 +42,17 @@ export function enforces(hook: HookImage): boolean {
   return allActions(hook).some(acts);
 }
 
-export function acts({ signal, override, notify }: SelectorActions): boolean {
-  return signal !== undefined || override !== undefined || notify !== undefined;
+export function acts(actions: SelectorActions): boolean {
+  return actions.signal !== undefined || actions.notify !== undefined || changes(actions);
 }
 
 export function overrides(hook: HookImage): boolean {
-  return (hook.actions ?? []).some(({ override }) => override !== undefined);
+  return (hook.actions ?? []).some(changes);
+}
+
+/** Whether a function does not run as it would, or a program is changed. */
+function changes({ override, registers, goOn, set }: SelectorActions): boolean {
+  return [override, registers, goOn, set].some((each) => each !== undefined);
 }
 
 /** Whether it has to do with enforcers. */
@@ -85,7 +92,7 @@ export function addedRoom(hook: HookImage): number {
   return stacks + (hashesFiles(hook) ? ImaHash.sizeof : 0);
 }
 
-export function encodeActions(view: DataView, hook: HookImage, pair: boolean): void {
+export function encodeActions(view: DataView, hook: HookImage, context: EncodeContext): void {
   const { actions, returnActions, trackedSlot, returnedSocket, findsOwner } = hook;
   view.setUint8(HookConfig.findsOwner, Number(findsOwner === true));
   view.setUint8(HookConfig.returnedSocket, SOCKETS[returnedSocket ?? 'leave']);
@@ -94,12 +101,15 @@ export function encodeActions(view: DataView, hook: HookImage, pair: boolean): v
   const notify = hasNotifications(hook) ? HasActions.ACTIONS_NOTIFY : 0;
   const hash = hashesFiles(hook) ? HasActions.ACTIONS_IMA_HASH : 0;
   const socket = trackedSlot === undefined ? 0 : HasActions.ACTIONS_SOCKET;
+  const { assignments, setsRegisters } = context.programChanges ?? NO_CHANGES;
+  const registers = setsRegisters ? HasActions.ACTIONS_REGISTERS : 0;
   const both = returnActions === undefined ? 0 : HasActions.ACTIONS_RETURN;
-  view.setUint8(HookConfig.hasActions, HasActions.ACTIONS_ANY | override | notify | socket | both | hash);
+  view.setUint8(HookConfig.hasActions, HasActions.ACTIONS_ANY | override | notify | socket | both | hash | registers);
   // with actions of the return's own, those of the entry are done at the entry
-  view.setUint8(HookConfig.actsLate, Number(pair && returnActions === undefined && matchesLate(hook)));
+  view.setUint8(HookConfig.actsLate, Number(context.pair && returnActions === undefined && matchesLate(hook)));
   view.setUint8(HookConfig.socketSlot, trackedSlot ?? 0);
   actions.forEach((selector, i) => encodeSelector(view, HookConfig.actions + i * HookConfig.actionsStride, selector));
+  encodeAssignments(view, assignments);
   returnActions?.forEach((selector, i) => {
     const at = HookConfig.returnActions + i * HookConfig.returnActionsStride;
     encodeSelector(view, at, selector);
@@ -120,6 +130,30 @@ function isSilent(...halves: readonly (SelectorActions | undefined)[]): boolean 
   return isAny(({ order }) => order.includes('noPost')) && !isAny(({ requests }) => requests !== undefined);
 }
 
+const NO_CHANGES: ProgramChanges = { assignments: [], setsRegisters: false };
+
+/** Those of all selectors, one after the other. */
+function encodeAssignments(view: DataView, assignments: ProgramChanges['assignments']): void {
+  let first = 0;
+  assignments.forEach((own, i) => {
+    const at = HookConfig.actions + i * HookConfig.actionsStride;
+    view.setUint8(at + Layout.firstAssignment, first);
+    view.setUint8(at + Layout.assignmentsCount, own.length);
+    own.forEach((each, k) => {
+      encodeAssignment(view, HookConfig.assignments + (first + k) * HookConfig.assignmentsStride, each);
+    });
+    first += own.length;
+  });
+}
+
+function encodeAssignment(view: DataView, at: number, { to, from, memory, offset }: Assignment): void {
+  const kind = memory ? Assigned.ASSIGN_MEMORY : Assigned.ASSIGN_REGISTER;
+  view.setBigUint64(at + AssignmentLayout.offset, BigInt.asUintN(64, offset), true);
+  view.setUint8(at + AssignmentLayout.kind, from === undefined ? Assigned.ASSIGN_CONSTANT : kind);
+  view.setUint8(at + AssignmentLayout.to, to);
+  view.setUint8(at + AssignmentLayout.from, from ?? 0);
+}
+
 /** The bytes of struct enforcer_config. */
 export function encodeEnforcer(id: number, overrides: boolean, countHits: boolean): Uint8Array {
   const bytes = new Uint8Array(EnforcerConfig.sizeof);
@@ -131,19 +165,20 @@ export function encodeEnforcer(id: number, overrides: boolean, countHits: boolea
 }
 
 function encodeSelector(view: DataView, at: number, selector: SelectorActions): void {
-  const { order, signal, override, notify, rateLimit, kernelStack, userStack, imaHash } = selector;
+  const { order, signal, override, set, notify, rateLimit, kernelStack, userStack, imaHash } = selector;
   const stacks = (kernelStack ? StackKind.STACK_KERNEL : 0) | (userStack ? StackKind.STACK_USER : 0);
   view.setUint8(at + Layout.noPost, Number(isSilent(selector)));
   view.setUint8(at + Layout.signal, signal ?? 0);
-  view.setUint8(at + Layout.overrides, Number(override !== undefined));
+  view.setUint8(at + Layout.overrides, Number(changes(selector)));
   view.setUint8(at + Layout.stacks, stacks);
-  view.setInt32(at + Layout.overrideValue, override ?? 0, true);
+  view.setInt32(at + Layout.overrideValue, override ?? set?.value ?? 0, true);
+  view.setUint8(at + Layout.argument, set?.argument ?? 0);
   view.setUint8(at + Layout.notify, notifyBits(selector));
   view.setUint8(at + Layout.notifySignal, notify?.signal ?? 0);
   view.setUint8(at + Layout.imaHash, Number(imaHash === true));
   view.setInt32(at + Layout.notifyError, notify?.override ?? 0, true);
   const socket = order.find((name) => name === 'trackSock' || name === 'untrackSock') ?? 'leave';
-  view.setUint32(at + Layout.socket, SOCKETS[socket], true);
+  view.setUint8(at + Layout.socket, SOCKETS[socket]);
   if (rateLimit === undefined) return;
   view.setUint32(at + Layout.rateScope, SCOPES[rateLimit.scope], true);
   view.setBigUint64(at + Layout.rateInterval, BigInt(rateLimit.seconds) * 1_000_000_000n, true);

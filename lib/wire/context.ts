@@ -16,6 +16,8 @@ export interface EncodeContext {
   readonly params: number;
   /** Of a static probe. */
   readonly probePlaces?: number;
+  /** Of a hook that changes the programs that it is in. */
+  readonly programChanges?: ProgramChanges | undefined;
   /** Bit of each of the policy's process sets. */
   readonly processBits: readonly number[];
   /** Of a policy with enforcers: the id of the first of them. */
@@ -36,6 +38,21 @@ export interface EncodeContext {
   readonly inodes: ReadonlyMap<number, readonly TableEntry<Inode>[]>;
   /** Inode numbers of the initial namespaces; several where it is one of them. */
   readonly hostNamespaces: Readonly<Record<NamespaceName, readonly number[]>>;
+}
+
+export interface ProgramChanges {
+  /** Of each selector. */
+  readonly assignments: readonly (readonly Assignment[])[];
+  /** Only then the program has what few kernels allow. */
+  readonly setsRegisters: boolean;
+}
+
+/** Of a register: its place in struct pt_regs, in words. to = offset; + from; what is there. */
+export interface Assignment {
+  readonly to: number;
+  readonly from?: number | undefined;
+  readonly memory?: true | undefined;
+  readonly offset: bigint;
 }
 
 /** The way from a parameter to a value: address += offset, and when `follow`, address = *address. */

@@ -117,7 +117,7 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   forEachWithin(hook, 'LIMIT_CHANGES', hook.changes, HookConfig.changesLength, (test, i) =>
     encodeChangeTest(view, HookConfig.changes + i * HookConfig.changesStride, test, context),
   );
-  encodeActions(view, hook, context.pair);
+  encodeActions(view, hook, context);
   return bytes;
 }
 

@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '0adcde0ae5b11636';
+export const LAYOUT_HASH = '22c709547f28f999';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -33,6 +33,7 @@ export const AbiLimit = {
   HOOK_LINKS_MAX: 1024,
   STACK_FRAMES_MAX: 127,
   IOVECS_MAX: 16,
+  ASSIGNMENTS_MAX: 32,
 } as const;
 
 /** enum event_type */
@@ -614,6 +615,9 @@ export const SelectorActions = {
   overrideValue: 4,
   rateScope: 8,
   socket: 12,
+  argument: 13,
+  firstAssignment: 14,
+  assignmentsCount: 15,
   rateInterval: 16,
   notify: 24,
   notifySignal: 25,
@@ -649,6 +653,23 @@ export const HasActions = {
   ACTIONS_SOCKET: 8,
   ACTIONS_RETURN: 16,
   ACTIONS_IMA_HASH: 32,
+  ACTIONS_REGISTERS: 64,
+} as const;
+
+/** enum assigned */
+export const Assigned = {
+  ASSIGN_CONSTANT: 0,
+  ASSIGN_REGISTER: 1,
+  ASSIGN_MEMORY: 2,
+} as const;
+
+/** struct assignment */
+export const Assignment = {
+  sizeof: 16,
+  offset: 0,
+  kind: 8,
+  to: 9,
+  from: 10,
 } as const;
 
 /** enum syscall_registers */
@@ -672,7 +693,7 @@ export const HookShape = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 16744,
+  sizeof: 17256,
   hook: 0,
   selfTgid: 4,
   selectors: 8,
@@ -718,6 +739,9 @@ export const HookConfig = {
   returnActions: 14696,
   returnActionsStride: 32,
   returnActionsLength: 64,
+  assignments: 16744,
+  assignmentsStride: 16,
+  assignmentsLength: 32,
 } as const;
 
 /** struct enforcer_config */

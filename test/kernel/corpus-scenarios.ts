@@ -186,9 +186,13 @@ const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[
   // libraries and programs that are elsewhere on this machine
   [
     'HOOK_NOT_FOUND',
-    ['tracingpolicy__uprobe-binaries.yaml', 'tracingpolicy__uprobe-host.yaml', 'tracingpolicy__usdt.yaml'],
+    [
+      'tracingpolicy__uprobe-binaries.yaml',
+      'tracingpolicy__uprobe-host.yaml',
+      'tracingpolicy__usdt.yaml',
+      'tracingpolicy__usdt-set.yaml',
+    ],
   ],
-  ['UNSUPPORTED_ACTION', ['tracingpolicy__usdt-set.yaml']],
   // this tracer is opened without `allowRequests: true`
   ['REQUESTS_NOT_ALLOWED', ['tracingpolicy__open_dnsrequest.yaml', 'tracingpolicy__open_geturl.yaml']],
   // system calls, which a kernel without CONFIG_FUNCTION_ERROR_INJECTION does not let anybody override

@@ -204,8 +204,9 @@ selectors:
       [['app:none', `${program}:app:none`, 'usdt']],
     );
     assert.deepEqual(status?.skipped, ['app:nothing']);
+    const empty = await openTracer();
     const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
-      await assert.rejects(openTracer({ policies: [policy(hook)] }), { code, message });
+      await assert.rejects(empty.addPolicy(policy(hook)), { code, message });
     };
     await refused(probe('nothing'), 'HOOK_NOT_FOUND', /:8:13: .* has no static probe app:nothing/);
     await refused(probe('none').replace('app', 'other'), 'HOOK_NOT_FOUND', /other:none/);
@@ -218,5 +219,6 @@ selectors:
     await refused(probe('text', '\nargs: [{ index: 0, type: char_buf }]'), 'BUFFER_WITHOUT_SIZE', /char_buf/);
     await refused(probe('text', '\nargs: [{ index: 12, type: int }]'), 'LIMIT_PARAMETER', /at most 12/);
     await refused(probe('text', '\nargs: [{ index: 0, type: file }]'), 'UNSUPPORTED_ARG_TYPE', /file/);
+    await empty.close();
   });
 });

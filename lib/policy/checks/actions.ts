@@ -1,5 +1,6 @@
 /** Checks what a selector does: each action against its hook, its arguments, and the others. */
 import { ACTION_TABLE, PROGRAM_ONLY, type ActionField } from '../action-table.js';
+import { parseAssignment } from '../assignments.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model.js';
 import { quote, type Report } from '../report.js';
 
@@ -14,6 +15,7 @@ export function checkActions(policy: PolicyData, hook: Hook, selector: SelectorD
   }
   for (const action of actions) {
     checkOverride(hook, action, report);
+    if (hook.kind === 'uprobes') checkProgramOverride(hook, action, report);
     checkHash(hook, action, report);
   }
   for (const action of onReturn) checkReturnAction(hook, action, report);
@@ -230,6 +232,35 @@ function checkHash(hook: Hook, action: ActionData, report: Report): void {
   } else if (!(hook.data.args ?? []).some(isFile)) {
     const message = 'imaHash needs a file, of which this hook reads none';
     report.add('IMA_HASH_NOT_POSSIBLE', span, message, 'add an argument of type file or linux_binprm');
+  }
+}
+
+const WAYS: readonly ActionField[] = ['argError', ...PROGRAM_ONLY];
+
+function checkProgramOverride(hook: Hook, action: ActionData, report: Report): void {
+  if (action.action !== 'Override') return;
+  const { places } = report;
+  const [first, second] = WAYS.filter((field) => places.has(action, field));
+  if (second !== undefined) {
+    const message = `${first} and ${second} say in two ways how the call is overridden`;
+    report.add('OVERRIDE_AMBIGUOUS', places.key(action, second), message, 'keep one of the two');
+  }
+  const { argRegs = [] } = action;
+  argRegs.forEach((text, i) => {
+    if (parseAssignment(text) !== undefined) return;
+    const message = `${quote(text)} sets no register`;
+    const hint = 'rax=11, rbp=%rsp, rsp=8%rsp, rip=(%rsp) or rdi=-8(%rbp), of the registers rax to r15, rsp and rip';
+    report.add('REGISTER_ASSIGNMENT', places.value(argRegs, i), message, hint);
+  });
+  const within = (hook.data.symbols ?? []).find((symbol) => /\+[0-9]/.test(symbol));
+  if (places.has(action, 'argError') && within !== undefined) {
+    const message = `${within} may not be the start of a function: only there its caller's address is on top of the stack`;
+    report.add(
+      'OVERRIDE_UNCERTAIN',
+      places.value(action, 'action'),
+      message,
+      'override at the function itself, or use argRegs',
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 /** What selectors do when they have matched. */
+import { parseAssignment } from '../assignments.js';
 import type { HookImage, PolicyImage, SelectorActions } from '../image.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model.js';
 
@@ -14,6 +15,7 @@ const NAMES = {
   UntrackSock: 'untrackSock',
   GetUrl: 'getUrl',
   DnsLookup: 'dnsLookup',
+  Set: 'set',
 } as const;
 
 const SIGKILL = 9;
@@ -80,14 +82,16 @@ function actionsOf(actions: readonly ActionData[]): SelectorActions {
   const named = actions.flatMap(({ action }) => (action !== undefined && action in NAMES ? [action] : []));
   const post = actions.find(({ action }) => action === 'Post');
   const signal = signalOf(actions);
-  const override = actions.find(({ action }) => action === 'Override')?.argError;
+  const override = actions.find(({ action }) => action === 'Override');
+  const set = actions.find(({ action }) => action === 'Set');
   const notify = notificationOf(actions);
   const rateLimit = post === undefined ? undefined : rateLimitOf(post);
   const requests = actions.flatMap(({ argUrl, argFqdn }) => argUrl ?? argFqdn ?? []);
   return {
     order: named.length === 0 ? ['post'] : named.map((name) => NAMES[name as keyof typeof NAMES]),
     ...(signal === undefined ? {} : { signal }),
-    ...(override === undefined ? {} : { override }),
+    ...(override === undefined ? {} : overrideOf(override)),
+    ...(set === undefined ? {} : { set: { argument: set.argIndex ?? 0, value: set.argValue ?? 0 } }),
     ...(notify === undefined ? {} : { notify }),
     ...(rateLimit === undefined ? {} : { rateLimit }),
     ...(post?.kernelStackTrace === true ? { kernelStack: true as const } : {}),
@@ -103,6 +107,16 @@ function notificationOf(actions: readonly ActionData[]): SelectorActions['notify
   if (told === undefined) return undefined;
   const { argSig, argError = 0 } = told;
   return { ...(argSig === undefined ? {} : { signal: argSig }), ...(argError === 0 ? {} : { override: argError }) };
+}
+
+/** One of the four ways; the checks have seen to it. */
+function overrideOf(action: ActionData): Pick<SelectorActions, 'override' | 'registers' | 'goOn'> {
+  const { argError, argRegs, argNewSymbol, argNewOffset, argNewAddr } = action;
+  if (argRegs !== undefined) return { registers: argRegs.flatMap((text) => parseAssignment(text) ?? []) };
+  if (argNewSymbol !== undefined) return { goOn: { symbol: argNewSymbol } };
+  if (argNewOffset !== undefined) return { goOn: { fileOffset: argNewOffset } };
+  if (argNewAddr !== undefined) return { goOn: { address: argNewAddr } };
+  return { override: argError ?? 0 };
 }
 
 function signalOf(actions: readonly ActionData[]): number | undefined {

@@ -8,7 +8,8 @@ export type Target = Pick<
   'kind' | 'call' | 'syscall' | 'tracepoint' | 'program' | 'usdt' | 'list' | 'places'
 >;
 
-export function targetsOf(policy: PolicyData, { kind, data }: Hook): Target[] {
+export function targetsOf(policy: PolicyData, hook: Hook): Target[] {
+  const { kind, data } = hook;
   switch (kind) {
     case 'kprobes':
     case 'fentries': {
@@ -26,8 +27,10 @@ export function targetsOf(policy: PolicyData, { kind, data }: Hook): Target[] {
     }
     case 'lsmhooks':
       return [{ kind: 'lsm', call: data.hook ?? '', syscall: false }];
-    case 'uprobes':
-      return [uprobeTarget(placesOf(data))];
+    case 'uprobes': {
+      const places = placesOf(data);
+      return goesOnElsewhere(hook) ? places.map((place) => uprobeTarget([place])) : [uprobeTarget(places)];
+    }
     case 'usdts':
       return [usdtOf(data)];
   }
@@ -49,6 +52,14 @@ function uprobeTarget(places: readonly ProgramPlace[]): Target {
   const [program = { path: '' }] = places;
   const call = placeName(program) + (places.length > 1 ? ` and ${places.length - 1} more` : '');
   return { kind: 'uprobe', call, syscall: false, program, ...(places.length > 1 ? { places } : {}) };
+}
+
+/** How far away the call goes on is another number for each place. */
+function goesOnElsewhere({ selectors }: Hook): boolean {
+  const actions = selectors.flatMap(({ matchActions = [] }) => matchActions);
+  return actions.some(({ argNewSymbol, argNewOffset, argNewAddr }) =>
+    [argNewSymbol, argNewOffset, argNewAddr].some((each) => each !== undefined),
+  );
 }
 
 /** As the policy has it. */

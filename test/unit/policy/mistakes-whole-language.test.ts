@@ -231,12 +231,7 @@ const cases: readonly (readonly [string, string])[] = [
   // Actions
   [
     'Set of a kprobe',
-    act(
-      '⟦UNSUPPORTED_ACTION⟧action: ⟦ACTION_NOT_FOR_HOOK⟧Set\n    argIndex: 0\n    argValue: 1'.replaceAll(
-        '\n    ',
-        '\n  ',
-      ),
-    ),
+    act('action: ⟦ACTION_NOT_FOR_HOOK⟧Set\n    argIndex: 0\n    argValue: 1'.replaceAll('\n    ', '\n  ')),
   ],
   [
     'Override of a tracepoint',
@@ -245,6 +240,26 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'TrackSock of a uprobe',
     under('uprobes', 'path: /bin/a\n  symbols: [main]', 'action: ⟦ACTION_NOT_FOR_HOOK⟧TrackSock'),
+  ],
+  [
+    'registers that are none',
+    under(
+      'uprobes',
+      'path: /bin/a\n  symbols: [main]',
+      'action: Override\n      argRegs: [rax=1, ⟦REGISTER_ASSIGNMENT⟧eax=1, ⟦REGISTER_ASSIGNMENT⟧"rip=(rsp)", "rip=-8(%rsp)"]',
+    ),
+  ],
+  [
+    'two ways to override',
+    under(
+      'uprobes',
+      'path: /bin/a\n  symbols: [main]',
+      'action: Override\n      argError: 1\n      ⟦OVERRIDE_AMBIGUOUS⟧argNewSymbol: other',
+    ),
+  ],
+  [
+    'Override in the middle of a function',
+    under('uprobes', 'path: /bin/a\n  symbols: [main+4]', 'action: ⟦OVERRIDE_UNCERTAIN⟧Override\n      argError: 1'),
   ],
   ['Signal without a signal', act('action: ⟦ACTION_ARGUMENT_MISSING⟧Signal')],
   ['a signal that is none', act('action: Signal\n  argSig: ⟦SIGNAL_INVALID⟧65')],

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Registers of a traced program: read, and written where the kernel lets programs do that. The verifier of other kernels
+ * must not see a write: whoever calls set_register has asked for ACTIONS_REGISTERS before.
+ */
+#ifndef POLYTRACE_CHANGE_BPF_H
+#define POLYTRACE_CHANGE_BPF_H
+
+#include "probes.bpf.h"
+
+#if defined(__TARGET_ARCH_x86)
+/* words of struct pt_regs; not the segments, the flags and the number of a system call */
+#define PROGRAM_REGISTERS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(16) X(19)
+enum { REGISTER_WORDS = 20 };
+#else
+/* none: nothing is assigned elsewhere */
+#define PROGRAM_REGISTERS(X)
+enum { REGISTER_WORDS = 1 };
+#endif
+
+static __always_inline u64 program_register(void *ctx, u32 place)
+{
+	u64 word = 0;
+
+	switch (place) {
+#define GET(number) CONTEXT_CASE(number, number * sizeof(u64))
+		PROGRAM_REGISTERS(GET)
+#undef GET
+	}
+	return word;
+}
+
+/* As for reading: at constant offsets only. */
+static __always_inline void set_register(void *ctx, u32 place, u64 word)
+{
+	switch (place) {
+#define SET(number)                                                                                              \
+	case number:                                                                                             \
+		asm volatile("*(u64 *)(%0 + %1) = %2" ::"r"(ctx), "i"(number * sizeof(u64)), "r"(word) : "memory"); \
+		break;
+		PROGRAM_REGISTERS(SET)
+#undef SET
+	}
+}
+
+#endif

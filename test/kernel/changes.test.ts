@@ -1,0 +1,221 @@
+/**
+ * Programs that a policy changes: arguments of static probes (Set), calls of functions (Override of uprobes). Registers can
+ * be set on few kernels; on the others that is refused by name.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { openTracer, preflight } from '../../lib/index.js';
+import type { PerformedAction, ProcessUprobeEvent, ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
+import { checkout, kernel, policy, Recording } from './support.js';
+
+type ProgramEvent = ProcessUprobeEvent | ProcessUsdtEvent;
+const isProgram = (event: TracerEvent): event is ProgramEvent =>
+  event.type === 'process_uprobe' || event.type === 'process_usdt';
+
+/** Programs that only these tests start; the second has the same functions, and no hooks. */
+const PROGRAM = '/tmp/changed';
+const BYSTANDER = '/tmp/unchanged';
+const UNTOUCHED = ['answer 2', 'memory 1 2 3 4', 'register 5 6 fixed 9'];
+
+const canSetRegisters = preflight().features.some((each) => each.name === 'uprobe_registers' && each.available);
+
+function run(program = PROGRAM): string[] {
+  return execFileSync(program, { encoding: 'utf8' }).trim().split('\n');
+}
+
+const SELECTOR = 'selectors:\n- matchActions:\n  - ';
+
+function set(name: string, index: number, value: number): string {
+  const args = name === 'constant' ? '' : `args:\n- {index: ${index}, type: int64}\n`;
+  return `path: ${PROGRAM}\nprovider: changed\nname: ${name}\n${args}${SELECTOR}{action: Set, argIndex: ${index}, argValue: ${value}}`;
+}
+
+function override(how: string, place = 'symbols: [answer]'): string {
+  return `path: ${PROGRAM}\n${place}\n${SELECTOR}{action: Override, ${how}}`;
+}
+
+function usdts(...hooks: readonly string[]): string {
+  return policy('changes', ...hooks).replace('kprobes:', 'usdts:');
+}
+
+function uprobes(...hooks: readonly string[]): string {
+  return policy('changes', ...hooks).replace('kprobes:', 'uprobes:');
+}
+
+interface Seen {
+  readonly output: readonly string[];
+  readonly events: readonly ProgramEvent[];
+  readonly actions: readonly (readonly PerformedAction[])[];
+}
+
+/** One tracer for all: opening it takes longest. */
+let recording: Recording;
+
+async function seen(): Promise<Seen> {
+  let output: string[] = [];
+  const events = (await recording.during(() => void (output = run()))).filter(isProgram);
+  return { output, events, actions: events.map((e) => e.actions.filter(({ action }) => action !== 'post')) };
+}
+
+async function whileLoaded(yaml: string, body: () => Promise<void>): Promise<void> {
+  await recording.tracer.addPolicy({ yaml });
+  try {
+    await body();
+  } finally {
+    await recording.tracer.removePolicy('changes');
+  }
+}
+
+async function refused(yaml: string, code: string, message: RegExp): Promise<void> {
+  await assert.rejects(recording.tracer.addPolicy({ yaml }), { code, message });
+}
+
+describe('changes of programs', function () {
+  this.timeout(300_000);
+
+  before(async () => {
+    const source = join(checkout, 'test/native/programs/changed.c');
+    for (const program of [PROGRAM, BYSTANDER]) execFileSync('cc', ['-O1', '-o', program, source]);
+    recording = await Recording.open(undefined, { enforcement: true });
+  });
+  after(() => recording?.close());
+
+  it('the newest kernel lets programs set registers, and the others say why not', () => {
+    if (kernel === 'newest') assert.equal(canSetRegisters, true);
+    if (kernel === '6.12' || kernel === '6.1') assert.equal(canSetRegisters, false);
+  });
+
+  it('Set: arguments in memory, each as wide as it is; monitor mode tells what would have been done', async () => {
+    const values = [-7, 60000, -100000, -5];
+    const told = (outcome: string): unknown[] =>
+      values.map((value, index) => [{ action: 'set', index, value, outcome }]).sort(byIndex);
+    const hooks = values.map((value, i) => set('memory', i, value));
+    await whileLoaded(usdts(...hooks, set('fixed', 0, 1)), async () => {
+      const { output, events, actions } = await seen();
+      assert.deepEqual(output, ['answer 2', 'memory -7 60000 -100000 -5', 'register 5 6 fixed 9']);
+      assert.deepEqual([...actions.slice(0, 4)].sort(byIndex), told('done'));
+      // what the program had given
+      const given = events.slice(0, 4).map((e) => e.args.map((arg) => 'value' in arg && arg.value)[0]);
+      assert.deepEqual(given.sort(), [1n, 2n, 3n, 4n]);
+      assert.deepEqual([events[0]?.action, events[0]?.policyMode], ['set', 'enforce']);
+      // memory that the program cannot write either
+      assert.deepEqual(actions[4], [{ action: 'set', index: 0, value: 1, outcome: 'failed' }]);
+      assert.equal(recording.tracer.policies()[0]?.enforced, 4);
+      assert.deepEqual(run(BYSTANDER), UNTOUCHED);
+
+      await recording.tracer.setPolicyMode('changes', 'monitor');
+      const monitored = await seen();
+      assert.deepEqual(monitored.output, UNTOUCHED);
+      assert.deepEqual([...monitored.actions.slice(0, 4)].sort(byIndex), told('monitored'));
+    });
+  });
+
+  it('Set: what cannot be set is refused by name, and so is everything without enforcement', async () => {
+    await refused(usdts(set('constant', 0, 1)), 'SET_NOT_POSSIBLE', /argument 0 of changed:constant .* a constant/);
+    await refused(
+      usdts(set('memory', 4, 1).replace('index: 4', 'index: 3')),
+      'SET_NOT_POSSIBLE',
+      /argument 4 .*no such/,
+    );
+    await assert.rejects(openTracer({ policies: [{ yaml: usdts(set('memory', 0, 1)) }] }), {
+      code: 'ENFORCEMENT_NOT_ALLOWED',
+    });
+  });
+
+  if (canSetRegisters) describe('by registers', registers);
+  else refusals();
+});
+
+function byIndex([a]: readonly unknown[], [b]: readonly unknown[]): number {
+  return (a as { index: number }).index - (b as { index: number }).index;
+}
+
+function refusals(): void {
+  it('what needs registers to be set is refused by name', async () => {
+    await refused(
+      uprobes(override('argError: 7')),
+      'OVERRIDE_NOT_POSSIBLE',
+      /answer cannot be overridden: this kernel/,
+    );
+    await refused(usdts(set('narrow', 0, 1)), 'SET_NOT_POSSIBLE', /changed:narrow .* in a register/);
+  });
+}
+
+function registers(): void {
+  const hooks: readonly (readonly [name: string, hook: () => string, answer: number, told: () => object])[] = [
+    ['argError: the function returns at once', () => override('argError: -3'), -3, () => ({ value: -3 })],
+    [
+      'argRegs: assignments, each with what those before it have set',
+      () => override('argRegs: ["rax=0x10", "rcx=5%rax", "rax=%rcx", "rip=(%rsp)", "rsp=8%rsp"]'),
+      21,
+      () => ({ registers: ['rax=0x10', 'rcx=5%rax', 'rax=%rcx', 'rip=(%rsp)', 'rsp=8%rsp'] }),
+    ],
+    ['argRegs: a parameter', () => override('argRegs: ["rdi=40"]'), 41, () => ({ registers: ['rdi=40'] })],
+    [
+      'argNewSymbol: the call goes on elsewhere',
+      () => override('argNewSymbol: other'),
+      101,
+      () => ({ target: 'other' }),
+    ],
+    [
+      'argNewOffset',
+      () => override(`argNewOffset: ${addressOf('other')}`),
+      101,
+      () => ({ target: `0x${addressOf('other').toString(16)}` }),
+    ],
+    [
+      'argNewAddr, from a hook at an address',
+      () => override(`argNewAddr: ${addressOf('other')}`, `addrs: [${addressOf('answer')}]`),
+      101,
+      () => ({ target: `0x${addressOf('other').toString(16)}` }),
+    ],
+  ];
+  for (const [name, hook, answer, told] of hooks) {
+    it(name, async () => {
+      await whileLoaded(uprobes(hook()), async () => {
+        const { output, actions } = await seen();
+        assert.deepEqual(output, [`answer ${answer}`, ...UNTOUCHED.slice(1)]);
+        assert.deepEqual(actions, [[{ action: 'override', ...told(), outcome: 'done' }]]);
+      });
+    });
+  }
+
+  it('memory that cannot be read: nothing is set, and the event says so; monitor mode', async () => {
+    await whileLoaded(uprobes(override('argRegs: ["rdi=40", "rax=8(%rdi)"]')), async () => {
+      for (const [mode, outcome] of [
+        ['enforce', 'failed'],
+        ['monitor', 'monitored'],
+      ] as const) {
+        await recording.tracer.setPolicyMode('changes', mode);
+        const { output, actions } = await seen();
+        assert.deepEqual(output, UNTOUCHED);
+        assert.deepEqual(actions, [[{ action: 'override', registers: ['rdi=40', 'rax=8(%rdi)'], outcome }]]);
+      }
+    });
+  });
+
+  it('Set of arguments in registers', async () => {
+    await whileLoaded(usdts(set('narrow', 0, -50), set('wide', 0, -60)), async () => {
+      assert.equal((await seen()).output[2], 'register -50 -60 fixed 9');
+    });
+  });
+
+  it('what cannot be overridden is refused by name', async () => {
+    const returns = override('argError: 1').replace(
+      'selectors:',
+      'return: true\nreturnArg: {index: 0, type: int}\nselectors:',
+    );
+    await refused(uprobes(returns), 'OVERRIDE_NOT_POSSIBLE', /is not seen to return/);
+    await refused(uprobes(override('argNewSymbol: nothing')), 'HOOK_NOT_FOUND', /has no function nothing/);
+    await refused(uprobes(override('argNewAddr: 0x7fffffff')), 'HOOK_NOT_FOUND', /has no address 0x7fffffff/);
+  });
+}
+
+let symbols: string | undefined;
+
+/** As nm shows it; in the first segments of these programs it is the place in the file as well. */
+function addressOf(symbol: string): bigint {
+  symbols ??= execFileSync('nm', [PROGRAM], { encoding: 'utf8' });
+  return BigInt(`0x${new RegExp(`^([0-9a-f]+) [Tt] ${symbol}$`, 'm').exec(symbols)?.[1] ?? 'none'}`);
+}
