@@ -49,6 +49,24 @@ export const isExec = (event: TracerEvent): event is ProcessExecEvent => event.t
 export const isExit = (event: TracerEvent): event is ProcessExitEvent => event.type === 'process_exit';
 export const isLost = (event: TracerEvent): event is LostEvent => event.type === 'lost';
 
+/** A program in a mount namespace of its own, where others do not see its file; `path` is the way to it from here. */
+export async function startHidden(
+  program: string,
+): Promise<{ readonly path: string; readonly inside: string; readonly go: () => Promise<void> }> {
+  const inside = '/mnt/hidden';
+  const script = `mount -t tmpfs none /mnt && cp "$0" ${inside} && echo ready && read -r _ && exec ${inside} hidden`;
+  const child = spawn('unshare', ['--mount', 'sh', '-c', script, program], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  return {
+    path: `/proc/${child.pid ?? 0}/root${inside}`,
+    inside,
+    go: async () => {
+      child.stdin.end('go\n');
+      await once(child, 'exit');
+    },
+  };
+}
+
 let marks = 0;
 
 /** Something that every iterator recognises as the end: a process with an argument that no other has. */

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HookArgument, ProcessUprobeEvent, TracerEvent } from '../../types/index.js';
-import { duringOf, needsRoot, openTracer, polytrace, Workshop } from './support.js';
+import { duringOf, needsRoot, openTracer, polytrace, startHidden, Workshop } from './support.js';
 
 const isUprobe = (event: TracerEvent): event is ProcessUprobeEvent => event.type === 'process_uprobe';
 
@@ -212,6 +212,16 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     assert.deepEqual(
       events.map((e) => [e.path, e.symbol, e.process.binary, ...e.args.map(shown)]),
       [[libc, 'setenv', program, 'PLACES_NAME', 'libc', 1]],
+    );
+  });
+
+  it('in a file of another mount namespace, by the way through its process', async () => {
+    const hidden = await startHidden(program);
+    const hook = `path: ${hidden.path}\nsymbols: [greet]\nargs: [{ index: 0, type: string }]`;
+    const events = await traced(hook, hidden.go);
+    assert.deepEqual(
+      events.map((e) => [e.path, e.process.binary, ...e.args.map(shown)]),
+      [[hidden.path, hidden.inside, 'hidden']],
     );
   });
 

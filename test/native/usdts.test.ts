@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { HookArgument, ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
-import { duringOf, needsRoot, openTracer, polytrace, Workshop } from './support.js';
+import { duringOf, needsRoot, openTracer, polytrace, startHidden, Workshop } from './support.js';
 
 const isUsdt = (event: TracerEvent): event is ProcessUsdtEvent => event.type === 'process_usdt';
 const SOURCE = join(__dirname, 'programs', 'probes.c');
@@ -182,6 +182,16 @@ selectors:
     // places stand behind each other
     const [first, second] = events.map((e) => shown(e.args[2]) as bigint);
     assert.equal((second ?? 0n) - (first ?? 0n), 1n);
+  });
+
+  it('in a file of another mount namespace, by the way through its process', async () => {
+    const hidden = await startHidden(program);
+    const hook = probe('text', '\nargs: [{ index: 0, type: string }]').replace(program, hidden.path);
+    const events = await traced(hidden.go, hook);
+    assert.deepEqual(
+      events.map((e) => [e.path, e.process.binary, ...e.args.map(shown)]),
+      [[hidden.path, hidden.inside, 'hidden']],
+    );
   });
 
   it('fewer events of a rate, and where the program was', async () => {
