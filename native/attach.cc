@@ -23,15 +23,10 @@ Place read_place(const Napi::Object& object) {
   return {optional_text(object, "target"), optional_number(object, "offset"), optional_number(object, "counter")};
 }
 
-LinkPtr attach_uprobe(bpf_program* program, const std::string& path, const Place& place, uint64_t cookie, bool at_return) {
-  LIBBPF_OPTS(bpf_uprobe_opts, opts, .ref_ctr_offset = place.counter, .bpf_cookie = cookie, .retprobe = at_return,
-              .func_name = place.name.empty() ? nullptr : place.name.c_str());
-  return LinkPtr(bpf_program__attach_uprobe_opts(program, EVERY_PROCESS, path.c_str(), place.offset, &opts));
-}
-
-LinkPtr attach_kprobe(bpf_program* program, const std::string& function, uint64_t cookie, bool at_return) {
-  LIBBPF_OPTS(bpf_kprobe_opts, opts, .bpf_cookie = cookie, .retprobe = at_return);
-  return LinkPtr(bpf_program__attach_kprobe_opts(program, function.c_str(), &opts));
+LinkPtr attach_uprobe(bpf_program* program, const Target& target, bool at_return) {
+  LIBBPF_OPTS(bpf_uprobe_opts, opts, .ref_ctr_offset = target.counter, .retprobe = at_return,
+              .func_name = target.name.empty() ? nullptr : target.name.c_str());
+  return LinkPtr(bpf_program__attach_uprobe_opts(program, EVERY_PROCESS, target.path.c_str(), target.offset, &opts));
 }
 
 std::vector<__u64> cookies_of(const Target& target) {
@@ -104,20 +99,19 @@ LinkPtr attach_program(bpf_program* program, const Target& target, bool at_retur
   }
   if (target.mechanism == "kprobe.multi") return attach_kprobe_multi(program, target, at_return);
   if (target.mechanism == "uprobe.multi") return attach_uprobe_multi(program, target, at_return);
-  if (target.mechanism == "uprobe") {
-    return attach_uprobe(program, target.path, {target.name, target.offset, target.counter}, 0, at_return);
-  }
+  if (target.mechanism == "uprobe") return attach_uprobe(program, target, at_return);
   if (target.mechanism == "usdt") {
     return LinkPtr(bpf_program__attach_usdt(program, EVERY_PROCESS, target.path.c_str(), target.group.c_str(),
                                             target.name.c_str(), nullptr));
   }
-  return attach_kprobe(program, target.name, 0, at_return);
+  LIBBPF_OPTS(bpf_kprobe_opts, opts, .retprobe = at_return);
+  return LinkPtr(bpf_program__attach_kprobe_opts(program, target.name.c_str(), &opts));
 }
 
-LinkPtr attach_place(bpf_program* program, const Target& target, size_t place, bool at_return) {
+Probe probe_at(const Target& target, size_t place, bool at_return) {
   const Place& own = target.places[place];
-  if (target.mechanism == "uprobe") return attach_uprobe(program, target.path, own, place, at_return);
-  return attach_kprobe(program, own.name, place, at_return);
+  const bool is_user = target.mechanism == "uprobe";
+  return {is_user, is_user ? target.path : own.name, own.offset, own.counter, at_return};
 }
 
 bool has_link_per_place(const Target& target) {
@@ -126,7 +120,7 @@ bool has_link_per_place(const Target& target) {
 
 // EBUSY: ftrace has no place there; EINVAL: among those that the kernel keeps probes from; EADDRNOTAVAIL: several of that name.
 bool is_no_place(int error) {
-  return error == ENOENT || error == EBUSY || error == EINVAL || error == EADDRNOTAVAIL || error == EILSEQ;
+  return error == -ENOENT || error == -EBUSY || error == -EINVAL || error == -EADDRNOTAVAIL || error == -EILSEQ;
 }
 
 }  // namespace polytrace

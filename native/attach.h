@@ -9,10 +9,11 @@
 #include <vector>
 
 #include "handles.h"
+#include "probe_links.h"
 
 namespace polytrace {
 
-// Of a uprobe the symbol, or empty, the bytes from there or from the start of the file, and the counter.
+// The function; of a uprobe the bytes from the start of the file, and the counter.
 struct Place {
   std::string name;
   uint64_t offset = 0;
@@ -49,13 +50,13 @@ int set_target(bpf_program* program, const Target& target);
 // Null, with errno, where it fails. By the .multi mechanisms, to all places at once.
 LinkPtr attach_program(bpf_program* program, const Target& target, bool at_return);
 
-// To one of the places.
-LinkPtr attach_place(bpf_program* program, const Target& target, size_t place, bool at_return);
+// One of the places, for a link of its own.
+Probe probe_at(const Target& target, size_t place, bool at_return);
 
 // Whether each place has a link of its own.
 bool has_link_per_place(const Target& target);
 
-// Whether errno says that nothing can be attached there, now or ever.
+// Whether a negative errno says that nothing can be attached there, now or ever.
 bool is_no_place(int error);
 
 }  // namespace polytrace

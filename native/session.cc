@@ -373,26 +373,25 @@ void Session::attach(Napi::Env env, Hook& hook, const Target& target, const std:
 std::vector<uint32_t> Session::attach_places(Napi::Env env, Hook& hook, const Target& target,
                                              const std::array<bpf_program*, 2>& programs) {
   std::vector<uint32_t> left_out;
-  for (size_t place = 0; place < target.places.size(); place++) {
-    LogScope log;
-    std::vector<LinkPtr> own;
-    for (int i = 0; i < 2; i++) {
+  for (uint32_t place = 0; place < target.places.size(); place++) {
+    int err = 0;
+    int attached = 0;
+    for (int i = 0; i < 2 && err >= 0; i++) {
       if (programs[i] == nullptr) continue;
-      LinkPtr link = attach_place(programs[i], target, place, i == 0);
-      if (!link && target.optional_places && is_no_place(errno)) {
-        left_out.push_back(static_cast<uint32_t>(place));
-        own.clear();
-        break;
-      }
-      if (!link) {
-        Napi::Error error = make_error(env, "HOOK_ATTACH", "cannot attach to " + target.words(), errno, log.text());
-        error.Set("place", Napi::Number::New(env, static_cast<double>(place)));
-        throw error;
-      }
-      if (i == 1 || programs[1] == nullptr) hook.counted.push_back(bpf_link__fd(link.get()));
-      own.push_back(std::move(link));
+      err = hook.probes.add(bpf_program__fd(programs[i]), probe_at(target, place, i == 0), place);
+      if (err < 0) break;
+      attached++;
+      if (i == 1 || programs[1] == nullptr) hook.counted.push_back(err);
     }
-    for (LinkPtr& link : own) hook.links.push_back(std::move(link));
+    if (err >= 0) continue;
+    if (!target.optional_places || !is_no_place(err)) {
+      hook.probes.close_later(env);
+      Napi::Error error = make_error(env, "HOOK_ATTACH", "cannot attach to " + target.words(), err);
+      error.Set("place", Napi::Number::New(env, place));
+      throw error;
+    }
+    for (; attached > 0; attached--) hook.probes.drop_last();
+    left_out.push_back(place);
   }
   return left_out;
 }
@@ -405,7 +404,10 @@ void Session::share_map(Napi::Env env, bpf_map* map, uint32_t id) {
 }
 
 Napi::Value Session::remove_hook(const Napi::CallbackInfo& info) {
-  hooks_.erase(info[0].As<Napi::Number>().Uint32Value());
+  const auto found = hooks_.find(info[0].As<Napi::Number>().Uint32Value());
+  if (found == hooks_.end()) return info.Env().Undefined();
+  found->second.probes.close_later(info.Env());
+  hooks_.erase(found);
   return info.Env().Undefined();
 }
 
@@ -451,6 +453,7 @@ Napi::Value Session::detach(const Napi::CallbackInfo& info) {
     hook.missed_before_detach = missed_by_links(hook);
     hook.counted.clear();
     hook.links.clear();
+    hook.probes.close_later(info.Env());
   }
   sockets_link_.reset();
   sensor_links_.clear();
@@ -458,6 +461,7 @@ Napi::Value Session::detach(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Session::close(const Napi::CallbackInfo& info) {
+  for (auto& [id, hook] : hooks_) hook.probes.close_later(info.Env());
   close_all();
   return info.Env().Undefined();
 }

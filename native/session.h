@@ -12,6 +12,7 @@
 #include "abi_types.h"
 #include "attach.h"
 #include "handles.h"
+#include "probe_links.h"
 #include "ring.h"
 
 namespace polytrace {
@@ -30,6 +31,7 @@ class Session : public Napi::ObjectWrap<Session> {
   struct Hook {
     ObjectPtr object;            // destroyed last
     std::vector<LinkPtr> links;
+    ProbeLinks probes;
     std::vector<int> programs;   // descriptors, owned by the object
     std::vector<int> counted;    // descriptors of the links whose own misses count
     uint64_t missed_before_detach = 0;  // by links

@@ -12,6 +12,8 @@ const ARM64 = ['RENAMEAT', 'NEW_STAT', 'SET_GET_RLIMIT', 'TIME32_SYSCALLS', 'SYS
 
 const HEADERS = {
   x64: ['/usr/include/x86_64-linux-gnu/asm/unistd_64.h'],
+  // of 32-bit programs on x64
+  i386: ['/usr/include/x86_64-linux-gnu/asm/unistd_32.h'],
   arm64: ['/usr/include/asm-generic/unistd.h', ...ARM64.map((name) => `-D__ARCH_WANT_${name}`)],
 };
 

@@ -460,8 +460,8 @@ export interface SystemCallArgument extends ArgumentBase {
   readonly value: bigint;
   /** As `openat`; absent when the number has none. */
   readonly name?: string;
-  /** Whose numbers these are: those of the machine. */
-  readonly abi: 'x64' | 'arm64';
+  /** Whose numbers these are: those of the machine, or of 32-bit programs on it. */
+  readonly abi: 'x64' | 'i386' | 'arm64' | 'arm32';
 }
 
 /** Of a `struct cred`. */

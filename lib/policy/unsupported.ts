@@ -3,6 +3,7 @@
  * Nothing that is written in a policy is passed over. Each entry goes away when the kernel side learns it.
  */
 import type { DiagnosticCode } from './codes.js';
+import { callsOf } from './lists.js';
 import type { ArgData, Hook, HookData, PolicyData, SelectorData } from './model.js';
 import type { Report } from './report.js';
 import { findInActions, findInTracked } from './unsupported-actions.js';
@@ -16,7 +17,7 @@ export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], repo
   };
   findInPolicy(policy, add, report);
   for (const hook of hooks) {
-    findInHook(hook, add);
+    findInHook(hook, policy, add);
     findInTracked(hook, add);
     for (const selector of hook.selectors) findInSelector(selector, hook.kind, add);
   }
@@ -59,11 +60,16 @@ function findInOption(option: { name?: string; value?: string }, add: Add, repor
   add('UNSUPPORTED_OPTION', option, 'name', `the option ${option.name} has no meaning here`, 'remove it');
 }
 
-function findInHook({ kind, data }: Hook, add: Add): void {
+function findInHook({ kind, data }: Hook, policy: PolicyData, add: Add): void {
   const hasFields = kind === 'tracepoints' && data.raw !== true;
   const returned = data.return === true && data.returnArg !== undefined ? [data.returnArg] : [];
+  const isIa32 = callsOf(policy, data.call ?? '', true).some(({ name }) => /^(i386\/|__ia32_)/.test(name));
   for (const arg of [...(data.args ?? []), ...(data.data ?? []), ...returned]) {
     findInArg(arg, hasFields, add);
+    if (isIa32 && arg.type === 'char_iovec') {
+      const message = 'the pieces of a 32-bit program, which are laid out otherwise, cannot be read yet';
+      add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the number of pieces as int');
+    }
     if (isOfProgram(kind)) findKernelObject(arg, add);
     else if (kind !== 'kprobes') findRegister(arg, kind, add);
   }

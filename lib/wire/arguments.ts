@@ -1,7 +1,7 @@
 /** Decodes the values of a hook's record into typed arguments. What a record says of itself is not trusted. */
-import type { BufferArgument, HookArgument, TextArgument } from '../../types/events.js';
+import type { BufferArgument, HookArgument, SystemCallArgument, TextArgument } from '../../types/events.js';
 import type { ValueImage } from '../policy/image.js';
-import { hostArchitecture } from '../policy/names/syscalls.js';
+import { hostArchitecture, SYSCALL_COMPAT } from '../policy/names/syscalls.js';
 import {
   decodeBpfMap,
   decodeBpfProgram,
@@ -117,8 +117,7 @@ class Decoder {
         return { type, ...common, value, ...named(capabilityName(value)) };
       }
       case 'syscall64': {
-        const value = slab.u64(number);
-        return { type, ...common, value, ...named(systemCallName(value)), abi: hostArchitecture() };
+        return { type, ...common, ...systemCall(slab.u64(number)) };
       }
       case 'kernel_cap_t':
       case 'cap_inheritable':
@@ -220,4 +219,13 @@ class Decoder {
 
 function named(name: string | undefined): { readonly name?: string } {
   return name === undefined ? {} : { name };
+}
+
+/** A number that 32-bit programs use has that bit, and none above it. */
+function systemCall(value: bigint): Pick<SystemCallArgument, 'value' | 'name' | 'abi'> {
+  const host = hostArchitecture();
+  if (value >> 31n !== 1n) return { value, ...named(systemCallName(value, host)), abi: host };
+  const own = value & ~SYSCALL_COMPAT;
+  if (host === 'arm64') return { value: own, abi: 'arm32' };
+  return { value: own, ...named(systemCallName(own, 'i386')), abi: 'i386' };
 }

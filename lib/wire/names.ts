@@ -1,7 +1,7 @@
 /** Names that the kernel's headers have for numbers. Sources: linux/net.h, linux/bpf.h, linux/perf_event.h. */
 import { CAPABILITIES } from '../policy/names/kernel.js';
 import { FAMILIES, PROTOCOLS, TCP_STATES } from '../policy/names/network.js';
-import { hostArchitecture, type Architecture } from '../policy/names/syscalls.js';
+import type { Abi } from '../policy/names/syscalls.js';
 import { SYSCALL_NUMBERS } from '../policy/names/syscalls.gen.js';
 
 type ByNumber = ReadonlyMap<number, string>;
@@ -93,19 +93,16 @@ export function capabilitySetNames(mask: bigint): string[] {
   return CAPABILITIES.filter((_, bit) => ((mask >> BigInt(bit)) & 1n) === 1n);
 }
 
-let systemCalls: ReadonlyMap<bigint, string> | undefined;
+const systemCalls = new Map<Abi, ReadonlyMap<bigint, string>>();
 
-/** Of this machine's architecture. */
-export function systemCallName(number: bigint): string | undefined {
-  systemCalls ??= systemCallsOf(hostArchitecture());
-  return systemCalls.get(number);
+export function systemCallName(number: bigint, abi: Abi): string | undefined {
+  let names = systemCalls.get(abi);
+  if (names === undefined) systemCalls.set(abi, (names = systemCallsOf(abi)));
+  return names.get(number);
 }
 
-function systemCallsOf(architecture: Architecture): ReadonlyMap<bigint, string> {
+function systemCallsOf(abi: Abi): ReadonlyMap<bigint, string> {
   return new Map(
-    [...SYSCALL_NUMBERS[architecture].matchAll(/(\w+)=(\d+)/g)].map(([, name = '', number = '']) => [
-      BigInt(number),
-      name,
-    ]),
+    [...SYSCALL_NUMBERS[abi].matchAll(/(\w+)=(\d+)/g)].map(([, name = '', number = '']) => [BigInt(number), name]),
   );
 }

@@ -103,7 +103,7 @@ export function isSyscallName(value: string): boolean {
 
 function checkSyscallName(value: string, span: Span, report: Report): void {
   if (isSyscallName(value)) return;
-  const close = nearest(value.replace(/^(__[a-z0-9]+_)?sys_/, ''), syscallNames());
+  const close = nearest(value.replace(/^(\w+\/|__[a-z0-9]+_)?(sys_)?/, ''), syscallNames());
   const hint = close === undefined ? 'such as sys_dup, or a number' : `did you mean ${quote(close)}?`;
   report.add('SYSCALL_UNKNOWN', span, `${quote(value)} is no system call`, hint);
 }

@@ -1,7 +1,9 @@
 /** Filters on numbers: few values are compared one by one, many are looked up in a table. */
 import type { IntGroup, ValueTable } from '../image.js';
 import { INT_TABLE_FROM } from '../limits.js';
+import { listName } from '../lists.js';
 import { capabilityNumber } from '../names/kernel.js';
+import { SYSCALL_COMPAT } from '../names/syscalls.js';
 import { rangesOf } from '../numbers.js';
 import { quote } from '../report.js';
 import { parseInteger, toUnsigned64, type Range } from '../values.js';
@@ -70,12 +72,22 @@ function wantedRanges(clause: Clause, type: ArgTypeName, context: Context): Rang
   if (kind === 'capabilities') return capabilitySets(clause.values).map((set) => ({ minimum: set, maximum: set }));
   return clause.values.flatMap((value, i) => {
     const ranges = rangesOf(value, clause.operator, kind, policy, architecture);
-    if (ranges !== undefined) return ranges;
-    const message = `${quote(value)} is no system call of ${architecture}, or has one in it that is none`;
     const span = report.places.value(clause.filter.values ?? clause.filter, i);
+    if (ranges !== undefined) {
+      if (kind !== 'syscall' && listName(value) !== undefined && ranges.some(isCompat)) {
+        const message = `the list ${quote(value)} has system calls of 32-bit programs, which a value of type ${type} is not told apart by`;
+        report.add('SYSCALL_UNKNOWN', span, message, 'read the value as syscall64');
+      }
+      return ranges;
+    }
+    const message = `${quote(value)} is no system call of ${architecture}, or has one in it that is none`;
     report.add('SYSCALL_UNKNOWN', span, message, 'leave it out on this architecture');
     return [];
   });
+}
+
+function isCompat({ minimum }: Range): boolean {
+  return (minimum & SYSCALL_COMPAT) !== 0n;
 }
 
 /** Names together are one set; each number is one. */

@@ -1,8 +1,12 @@
 /** Numbers of system calls by name. */
 import { SYSCALL_NUMBERS } from './syscalls.gen.js';
 
-export type Architecture = keyof typeof SYSCALL_NUMBERS;
-export const ARCHITECTURES = Object.keys(SYSCALL_NUMBERS) as Architecture[];
+/** Whose system calls: i386, those of 32-bit programs on x64. */
+export type Abi = keyof typeof SYSCALL_NUMBERS;
+export type Architecture = Exclude<Abi, 'i386'>;
+export const ARCHITECTURES: readonly Architecture[] = ['x64', 'arm64'];
+/** Set in the numbers of 32-bit programs: abi.h SYSCALL_COMPAT. */
+export const SYSCALL_COMPAT = 0x8000_0000n;
 
 /** Functions of the kernel that are not named like the call. */
 const FUNCTIONS: Readonly<Record<string, string>> = {
@@ -14,9 +18,9 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   umount: 'umount2',
 };
 
-const tables = new Map<Architecture, ReadonlyMap<string, bigint>>();
+const tables = new Map<Abi, ReadonlyMap<string, bigint>>();
 
-function tableOf(architecture: Architecture): ReadonlyMap<string, bigint> {
+function tableOf(architecture: Abi): ReadonlyMap<string, bigint> {
   const known = tables.get(architecture);
   if (known !== undefined) return known;
   const words = SYSCALL_NUMBERS[architecture].trim().split(/\s+/);
@@ -30,11 +34,22 @@ function tableOf(architecture: Architecture): ReadonlyMap<string, bigint> {
   return table;
 }
 
-/** `dup`, `sys_dup` and `__x64_sys_dup` are the same. Undefined where the architecture has no such call. */
+const ABIS: Readonly<Record<string, Abi>> = { x64: 'x64', i386: 'i386', ia32: 'i386', arm64: 'arm64' };
+
+/**
+ * `dup`, `sys_dup`, `x64/sys_dup` and `__x64_sys_dup` are the same; `i386/sys_dup` and `__ia32_sys_dup` the call of 32-bit programs.
+ * Undefined where the architecture has no such call.
+ */
 export function syscallNumber(text: string, architecture: Architecture): bigint | undefined {
-  const name = text.replace(/^(__[a-z0-9]+_)?sys_/, '');
-  const table = tableOf(architecture);
-  return table.get(name) ?? table.get(FUNCTIONS[name] ?? '');
+  const match = /^(?:(\w+)\/(?:sys_)?|__([a-z0-9]+)_(?:compat_)?sys_|sys_)?(\w+)$/.exec(text);
+  if (match === null) return undefined;
+  const [, written, prefix, name = ''] = match;
+  const own = written ?? prefix;
+  const abi = own === undefined ? architecture : ABIS[own];
+  if (abi === undefined || (abi !== architecture && !(abi === 'i386' && architecture === 'x64'))) return undefined;
+  const table = tableOf(abi);
+  const number = table.get(name) ?? table.get(FUNCTIONS[name] ?? '');
+  return number === undefined || abi !== 'i386' ? number : number | SYSCALL_COMPAT;
 }
 
 /** Of every architecture, for advice on a name that is none. */

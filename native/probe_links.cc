@@ -1,0 +1,117 @@
+#include "probe_links.h"
+
+#include <bpf/bpf.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+namespace polytrace {
+
+namespace {
+
+constexpr size_t THREADS = 16;
+constexpr int COUNTER_SHIFT = 32;  // in the event's config: format/ref_ctr_offset of the PMU
+
+std::string pmu_file(bool is_user, const char* name) {
+  return std::string("/sys/bus/event_source/devices/") + (is_user ? "uprobe" : "kprobe") + "/" + name;
+}
+
+// The number in a file such as `type`, or after the colon of `format/retprobe`; negative where there is none.
+int pmu_number(bool is_user, const char* name) {
+  std::ifstream file(pmu_file(is_user, name));
+  std::string text;
+  if (!std::getline(file, text)) return -1;
+  const size_t digits = text.find_first_of("0123456789");
+  return digits == std::string::npos ? -1 : std::stoi(text.substr(digits));
+}
+
+// Descriptor or negative errno.
+int open_event(const Probe& probe) {
+  static const int types[2] = {pmu_number(false, "type"), pmu_number(true, "type")};
+  static const int return_bits[2] = {pmu_number(false, "format/retprobe"), pmu_number(true, "format/retprobe")};
+  const int type = types[probe.is_user];
+  const int return_bit = return_bits[probe.is_user];
+  if (type < 0 || (probe.at_return && return_bit < 0)) return -EOPNOTSUPP;
+  perf_event_attr attr = {};
+  attr.size = sizeof(attr);
+  attr.type = static_cast<uint32_t>(type);
+  attr.config = (probe.at_return ? uint64_t{1} << return_bit : 0) | probe.counter << COUNTER_SHIFT;
+  attr.config1 = reinterpret_cast<uint64_t>(probe.name.c_str());
+  attr.config2 = probe.offset;
+  const int fd = static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC));
+  return fd < 0 ? -errno : fd;
+}
+
+void close_all(const std::vector<int>& descriptors) {
+  for (const int fd : descriptors) close(fd);
+}
+
+class CloseLater : public Napi::AsyncWorker {
+ public:
+  CloseLater(Napi::Env env, std::vector<int> descriptors) : AsyncWorker(env), descriptors_(std::move(descriptors)) {}
+  void Execute() override { close_all(descriptors_); }
+
+ private:
+  const std::vector<int> descriptors_;
+};
+
+}  // namespace
+
+ProbeLinks& ProbeLinks::operator=(ProbeLinks&& other) noexcept {
+  std::swap(links_, other.links_);
+  std::swap(events_, other.events_);
+  return *this;
+}
+
+int ProbeLinks::add(int program, const Probe& probe, uint64_t cookie) {
+  const int event = open_event(probe);
+  if (event < 0) return event;
+  LIBBPF_OPTS(bpf_link_create_opts, opts);
+  opts.perf_event.bpf_cookie = cookie;
+  const int link = bpf_link_create(program, event, BPF_PERF_EVENT, &opts);
+  if (link < 0) {
+    close(event);
+    return link;
+  }
+  events_.push_back(event);
+  links_.push_back(link);
+  return link;
+}
+
+void ProbeLinks::drop_last() {
+  close(links_.back());
+  close(events_.back());
+  links_.pop_back();
+  events_.pop_back();
+}
+
+// Each waits for what runs on the CPUs: together they wait no longer than one.
+void ProbeLinks::silence() {
+  std::vector<std::thread> threads;
+  for (size_t first = 0; first < std::min(THREADS, links_.size()); first++) {
+    threads.emplace_back([this, first] {
+      for (size_t i = first; i < links_.size(); i += THREADS) close(links_[i]);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  links_.clear();
+}
+
+void ProbeLinks::close_later(Napi::Env env) {
+  if (events_.empty()) return;
+  silence();
+  (new CloseLater(env, std::exchange(events_, {})))->Queue();
+}
+
+void ProbeLinks::close_now() {
+  silence();
+  close_all(std::exchange(events_, {}));
+}
+
+}  // namespace polytrace

@@ -1,0 +1,179 @@
+/** Lists of functions: one program on many, by kprobe.multi where the kernel has it, else by a kprobe for each. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HookStatus, ProcessKprobeEvent, ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
+import { hooksOf, kernel, Recording } from './support.js';
+
+const hasMulti = kernel !== '6.1';
+const IA32 = '/tmp/ia32';
+const BY_IA32 = `selectors: [{ matchBinaries: [{ operator: In, values: [${IA32}] }] }]`;
+const BY_CAT = `selectors: [{ matchBinaries: [{ operator: In, values: [/usr/bin/cat] }] }]`;
+/** How long it may take to attach 400 functions at once. */
+const ATTACH_MS = 5000;
+
+function listPolicy(list: string, hook: string, options = ''): { yaml: string } {
+  const yaml = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: lists }
+spec:
+  options: [${options}]
+  lists: [{ name: all, ${list} }]
+  ${hook}`;
+  return { yaml };
+}
+
+const kprobe = (...fields: readonly string[]): string => `kprobes: [{ call: "list:all", ${fields.join(', ')} }]`;
+
+describe('lists of functions', () => {
+  let recording: Recording;
+  before(async () => {
+    writeFileSync('/tmp/list', 'text');
+    execFileSync('cc', ['-O1', '-mno-red-zone', '-o', IA32, join(__dirname, 'ia32.c')]);
+    recording = await Recording.open(undefined);
+  });
+  after(() => recording?.close());
+
+  /** What `run` causes while the policy is loaded, and where its hooks were. */
+  async function during(source: { yaml: string }, run: () => void): Promise<[TracerEvent[], readonly HookStatus[]]> {
+    const [status] = await recording.tracer.addPolicy(source);
+    try {
+      const events = await recording.during(run);
+      assert.deepEqual(events.filter(({ type }) => type === 'lost'), []); // prettier-ignore
+      return [events, status?.hooks ?? []];
+    } finally {
+      await recording.tracer.removePolicy('lists');
+    }
+  }
+
+  const refused = async (source: { yaml: string }, code: string, message: RegExp): Promise<void> => {
+    await assert.rejects(recording.tracer.addPolicy(source), (error: Error & { code?: string; diagnostics?: { code: string }[] }) => {
+      assert.equal(error.diagnostics?.[0]?.code ?? error.code, code, error.message);
+      assert.match(error.message, message);
+      return true;
+    }); // prettier-ignore
+  };
+  const cat = (): void => void spawnSync('cat', ['/tmp/list']);
+  const names = (events: readonly TracerEvent[]): string[] => hooksOf(events).map(({ functionName }) => functionName);
+
+  it('every system call, by its name, attached and detached in a short time', async function () {
+    // without kprobe.multi the published policy does this: once is enough there
+    if (!hasMulti) this.skip();
+    const from = performance.now();
+    const [events, hooks] = await during(listPolicy('type: generated_syscalls', kprobe(BY_CAT)), cat);
+    const whole = performance.now() - from;
+    assert.deepEqual(
+      hooks.map(({ call, functionName, attach }) => [call, functionName, attach]),
+      [['list:all', 'list:all', 'kprobe.multi']],
+    );
+    const count = hooks[0]?.functions.length ?? 0;
+    assert.ok(count >= 400, `${count} functions`);
+    console.log(`      ${count} functions attached, used and detached in ${Math.round(whole)} ms`);
+    assert.ok(whole < ATTACH_MS, `${whole} ms`);
+    const seen = new Set(names(events));
+    for (const call of ['openat', 'read', 'write', 'close', 'exit_group'])
+      assert.ok(seen.has(`__x64_sys_${call}`), call);
+    assert.ok(![...seen].some((name) => name === 'list:all'));
+  });
+
+  for (const single of [false, true]) {
+    it(`functions that call each other, each with its own return (${single ? 'disable-kprobe-multi' : 'at once where possible'})`, async () => {
+      const functions = ['__x64_sys_read', 'ksys_read', 'vfs_read'];
+      const option = single ? '{ name: disable-kprobe-multi, value: "1" }' : '';
+      const returns = 'return: true, returnArg: { index: 0, type: int64 }';
+      const hook = kprobe('syscall: false', returns, BY_CAT);
+      const [events, hooks] = await during(listPolicy(`values: [${functions.join(', ')}]`, hook, option), cat);
+      const attach = hasMulti && !single ? 'kprobe.multi+kretprobe.multi' : 'kprobe+kretprobe';
+      assert.deepEqual(hooks.map((each) => [each.functions, each.attach]), [[functions, attach]]); // prettier-ignore
+      const reads = hooksOf(events).filter((event) => returned(event) === 4n);
+      assert.deepEqual(reads.map(({ functionName }) => functionName), ['vfs_read', 'ksys_read', '__x64_sys_read']); // prettier-ignore
+    });
+  }
+
+  it('what a pattern finds, with a value of each', async () => {
+    const hook = kprobe('args: [{ index: 2, type: size_t }]', BY_CAT);
+    const [events, hooks] = await during(
+      listPolicy('type: generated_ftrace, pattern: "^vfs_(read|write)$"', hook),
+      cat,
+    );
+    assert.deepEqual(hooks[0]?.functions.toSorted(), ['vfs_read', 'vfs_write']);
+    const write = hooksOf(events).findLast(({ functionName }) => functionName === 'vfs_write');
+    assert.deepEqual(write?.args, [{ type: 'size_t', index: 2, value: 4n }]);
+  });
+
+  it('a program for each where they do not share one: fentries, members of a parameter', async () => {
+    const values = 'values: [vfs_read, vfs_write]';
+    const fentries = 'fentries: [{ call: "list:all", syscall: false }]';
+    const member = kprobe('syscall: false', 'args: [{ index: 0, type: uint64, resolve: f_inode.i_ino }]', BY_CAT);
+    const [, trampolines] = await during(listPolicy(values, fentries), () => undefined);
+    assert.deepEqual(trampolines.map(({ call, attach }) => [call, attach]), [['vfs_read', 'fentry'], ['vfs_write', 'fentry']]); // prettier-ignore
+    const [, members] = await during(listPolicy(values, member), () => undefined);
+    assert.deepEqual(members.map(({ functions }) => functions), [['vfs_read'], ['vfs_write']]); // prettier-ignore
+    await refused(
+      listPolicy('type: generated_ftrace, pattern: "^vfs_"', fentries),
+      'LIMIT_PROGRAMS',
+      /list:all: \d+ functions.*trampolines.* 64/,
+    );
+  });
+
+  it('what is not there: refused by name, or left out', async () => {
+    const values = 'values: [vfs_read, no_such_function, vfs_write]';
+    await refused(
+      listPolicy(values, kprobe('syscall: false')),
+      'HOOK_NOT_FOUND',
+      /:\d+:\d+: list:all: .*no_such_function/,
+    );
+    await refused(
+      listPolicy(values, kprobe('syscall: false', 'args: [{ index: 5, type: int }]')),
+      'ARG_BEYOND_PROTOTYPE',
+      /vfs_read has no parameter 5/,
+    );
+    await refused(
+      listPolicy('type: generated_ftrace, pattern: "^no_such_"', kprobe()),
+      'LIST_NOT_FILLED',
+      /list .*all/,
+    );
+    const [status] = await recording.tracer.addPolicy(listPolicy(values, kprobe('syscall: false', 'optional: true')));
+    assert.deepEqual([status?.hooks[0]?.functions, status?.skipped], [['vfs_read', 'vfs_write'], ['no_such_function']]);
+    await recording.tracer.removePolicy('lists');
+  });
+
+  it('system calls of 32-bit programs: their own functions, registers and numbers', async () => {
+    const args = 'args: [{ index: 0, type: int }]';
+    const dups = listPolicy('type: syscalls, values: [sys_dup, i386/sys_dup]', kprobe(args, BY_IA32));
+    const [events] = await during(dups, () => execFileSync(IA32));
+    assert.deepEqual(told(hooksOf(events)), [['__x64_sys_dup', 998], ['__ia32_sys_dup', 999]]); // prettier-ignore
+
+    const six = [0, 1, 2, 3, 4, 5].map((index) => `{ index: ${index}, type: int }`).join(', ');
+    const splice = `kprobes: [{ call: __ia32_sys_splice, args: [${six}], ${BY_IA32} }]`;
+    const [spliced] = await during(listPolicy('values: [f]', splice), () => execFileSync(IA32));
+    assert.deepEqual(told(hooksOf(spliced)), [['__ia32_sys_splice', 991, 992, 993, 994, 995, 996]]);
+
+    const entered = `tracepoints: [{ subsystem: raw_syscalls, event: sys_enter, args: [{ index: 4, type: syscall64 }],
+    selectors: [{ matchBinaries: [{ operator: In, values: [${IA32}] }], matchArgs: [{ index: 0, operator: InMap, values: ["list:all"] }] }] }]`;
+    const [calls] = await during(listPolicy('type: syscalls, values: [__ia32_sys_dup, sys_dup]', entered), () =>
+      execFileSync(IA32),
+    );
+    assert.deepEqual(
+      calls
+        .filter((event): event is ProcessTracepointEvent => event.type === 'process_tracepoint')
+        .map((event) => event.args[0]),
+      [
+        { type: 'syscall64', index: 4, value: 32n, name: 'dup', abi: 'x64' },
+        { type: 'syscall64', index: 4, value: 41n, name: 'dup', abi: 'i386' },
+      ],
+    );
+  });
+});
+
+function returned(event: ProcessKprobeEvent): unknown {
+  return event.return !== undefined && 'value' in event.return ? event.return.value : undefined;
+}
+
+function told(events: readonly ProcessKprobeEvent[]): unknown[] {
+  return events.map(({ functionName, args }) => [
+    functionName,
+    ...args.map((arg) => ('value' in arg ? arg.value : undefined)),
+  ]);
+}
