@@ -57,9 +57,8 @@ describe('lists of functions', () => {
   const cat = (): void => void spawnSync('cat', ['/tmp/list']);
   const names = (events: readonly TracerEvent[]): string[] => hooksOf(events).map(({ functionName }) => functionName);
 
-  it('every system call, by its name, attached and detached in a short time', async function () {
-    // without kprobe.multi the published policy does this: once is enough there
-    if (!hasMulti) this.skip();
+  // without kprobe.multi the published policy does this: once is enough there
+  const everyCall = async (): Promise<void> => {
     const from = performance.now();
     const [events, hooks] = await during(listPolicy('type: generated_syscalls', kprobe(BY_CAT)), cat);
     const whole = performance.now() - from;
@@ -74,8 +73,9 @@ describe('lists of functions', () => {
     const seen = new Set(names(events));
     for (const call of ['openat', 'read', 'write', 'close', 'exit_group'])
       assert.ok(seen.has(`__x64_sys_${call}`), call);
-    assert.ok(![...seen].some((name) => name === 'list:all'));
-  });
+    assert.ok(!seen.has('list:all'));
+  };
+  if (hasMulti) it('every system call, by its name, attached and detached in a short time', everyCall);
 
   for (const single of [false, true]) {
     it(`functions that call each other, each with its own return (${single ? 'disable-kprobe-multi' : 'at once where possible'})`, async () => {

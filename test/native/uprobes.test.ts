@@ -265,6 +265,48 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     assert.deepEqual([status?.hooks, status?.skipped], [[], ['add']]);
   });
 
+  for (const single of [false, true]) {
+    it(`several places have one program: ${single ? 'a link for each' : 'attached at once'}`, async () => {
+      const counter = fileOffset(program, addressOf(program, 'traced'));
+      const hook = `path: ${program}
+symbols: [add, down, absent]
+offsets: [${fileOffset(program, addressOf(program, 'greet'))}]
+refCtrOffsets: [${counter}, 0, 0, 0]
+optional: true
+return: true
+args: [{ index: 0, type: int32 }]
+returnArg: { index: 0, type: int64 }`;
+      const { yaml } = policy(hook);
+      const options = `spec:\n  options: [{ name: disable-uprobe-multi, value: "${Number(single)}" }]`;
+      const tracer = await openTracer({ policies: [{ yaml: yaml.replace('spec:', options) }] });
+      try {
+        const [status] = tracer.policies();
+        const way = single ? 'uprobe+uretprobe' : 'uprobe.multi+uretprobe.multi';
+        const offset = fileOffset(program, addressOf(program, 'greet'));
+        const places = ['add', 'down', `0x${offset.toString(16)}`].map((place) => `${program}:${place}`);
+        assert.deepEqual(
+          [status?.hooks.map(({ call, functions, attach }) => [call, functions, attach]), status?.skipped],
+          [[['add and 3 more', places, way]], ['absent']],
+        );
+        let output = '';
+        const events = await duringOf(tracer, () => (output = execFileSync(program, { encoding: 'utf8' })));
+        assert.equal(output, '1\n');
+        assert.deepEqual(
+          events.filter(isUprobe).map((e) => [e.symbol, e.offset, e.refCtrOffset, shown(e.return)]),
+          [
+            ['add', 0n, counter, 4999999993n],
+            ['', offset, 0n, 12n],
+            ['down', 0n, 0n, 100n],
+            ['down', 0n, 0n, 101n],
+            ['down', 0n, 0n, 102n],
+          ],
+        );
+      } finally {
+        await tracer.close();
+      }
+    });
+  }
+
   it('the status tells the mechanism; what is not there is refused with its place', async () => {
     const tracer = await openTracer({ policies: [policy(`path: ${program}\nsymbols: [add]`)] });
     const [status] = tracer.policies();

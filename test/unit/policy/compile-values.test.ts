@@ -115,6 +115,22 @@ describe('policy: numbers in tables and ranges', () => {
     assert.deepEqual(arg && tests(arg), [['equal', 32n], ['equal', 33n], ['equal', 999n]]); // prettier-ignore
   });
 
+  it('takes the numbers of 32-bit programs, which only a syscall64 tells apart', () => {
+    const of = (type: string): string => lists(type).replace('dup2', 'i386/sys_dup, __ia32_sys_open, x64/sys_close');
+    const [arg] = hookOf(of('syscall64')).args;
+    assert.deepEqual(arg && (tests(arg) as [string, bigint][]).map(([, number]) => number), [
+      32n,
+      0x8000_0000n + 41n,
+      0x8000_0000n + 5n,
+      3n,
+      999n,
+    ]);
+    const refused = (error: unknown): boolean => error instanceof PolicyError && error.code === 'SYSCALL_UNKNOWN';
+    assert.throws(() => hookOf(of('uint64')), refused);
+    assert.throws(() => hookOf(of('syscall64'), 'arm64'), refused);
+    assert.throws(() => hookOf(lists('syscall64').replace('dup2', 'mips/sys_dup')), refused);
+  });
+
   it('refuses a system call that the architecture has not', () => {
     assert.throws(
       () => hookOf(lists('syscall64'), 'arm64'),

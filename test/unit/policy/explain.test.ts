@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explainPolicy, formatExplanation } from '../../../lib/policy/index.js';
+import type { KernelInfo } from '../../../types/kernel.js';
 import { fakeKernel } from './fake-kernel.js';
 import { kprobe, policy, selectors } from './marked.js';
 
@@ -51,6 +52,17 @@ describe('policy: explanations', () => {
       attach(policy('lists: [{name: a, values: [b, c]}]\nkprobes: [{call: "list:a"}]')) ?? '',
       /Linux test/,
     );
+  });
+
+  it('says how many functions a generated list has there', () => {
+    const target = (list: string, kernel?: KernelInfo): string | undefined =>
+      explainPolicy(policy(`lists: [{name: a, ${list}}]\nkprobes: [{call: "list:a"}]`), kernel && { kernel }).hooks[0]
+        ?.target;
+    const pattern = 'type: generated_ftrace, pattern: "^security_"';
+    assert.equal(target(pattern), 'functions like ^security_ (list:a)');
+    assert.equal(target(pattern, fakeKernel), 'functions like ^security_ (list:a: 4 of Linux test)');
+    if (process.arch === 'arm64') return; // the kernel of the tests is one of x64
+    assert.equal(target('type: generated_syscalls', fakeKernel), 'every system call (list:a: 2 of Linux test)');
   });
 
   it('puts what is cheap first, and counts', () => {

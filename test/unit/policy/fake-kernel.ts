@@ -110,7 +110,7 @@ export const fakeKernel: KernelInfo = {
   name: 'Linux test',
   function: (name) => (FUNCTIONS[name] === undefined ? undefined : prototype(FUNCTIONS[name])),
   functionNames: () => Object.keys(FUNCTIONS),
-  attachableNames: () => undefined,
+  attachableNames: () => Object.keys(FUNCTIONS).filter((name) => name !== 'not_probed'),
   attachable: (name) => (name === 'not_probed' ? false : undefined),
   overridable: (name) => (name === 'vfs_void' ? false : name.startsWith('security_') ? true : undefined),
   struct: (name) => (STRUCTS[name] === undefined ? undefined : type(`struct ${name}`)),

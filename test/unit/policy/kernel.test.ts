@@ -112,6 +112,18 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
+    'a list that no function fits',
+    policy(
+      'lists: [{name: a, type: generated_ftrace, pattern: ⟦LIST_NOT_FILLED⟧"^none_"}]\nkprobes:\n- {call: "list:a"}',
+    ),
+  ],
+  [
+    'a generated list with a function whose parameters are others: said of the first',
+    policy(
+      'lists: [{name: a, type: generated_ftrace, pattern: "^(security|vfs)_"}]\nkprobes:\n- {call: "list:a", args: [{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧sock}]}',
+    ).replace('call: "list', 'call: ⟦FUNCTION_SEES_LESS⟧"list'),
+  ],
+  [
     'an override that is not possible',
     kprobe(
       'call: vfs_void\nsyscall: false\nselectors: [{matchActions: [{action: ⟦OVERRIDE_NOT_POSSIBLE⟧Override, argError: -1}, {action: Post}]}]',

@@ -187,6 +187,12 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
+    'an enforcer of a generated list',
+    policy(
+      'lists: [{name: a, type: generated_syscalls}]\nenforcers: [{calls: [⟦UNSUPPORTED_LIST⟧"list:a"]}]\nkprobes: [{call: f}]',
+    ),
+  ],
+  [
     'a generated list as numbers',
     policy(
       'lists: [{name: a, type: generated_syscalls}]\nkprobes:\n- call: sys_dup\n  args: [{index: 0, type: int}]\n  selectors: [{matchArgs: [{index: 0, operator: InMap, values: [⟦UNSUPPORTED_LIST⟧"list:a"]}]}]',

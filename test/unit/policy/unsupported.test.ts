@@ -44,6 +44,12 @@ const cases: readonly (readonly [string, string])[] = [
   ['types of static probes', policy('usdts: [{path: /bin/bash, provider: a, name: b, ⟦UNSUPPORTED_HOOK⟧btfPath: /a}]')],
   ['loader', policy('⟦UNSUPPORTED_LOADER⟧loader: true')],
   [
+    'pieces of a buffer of a 32-bit program',
+    kprobe(
+      'call: __ia32_sys_writev\nargs: [{index: 1, ⟦UNSUPPORTED_ARG_TYPE⟧type: char_iovec, sizeArgIndex: 3}, {index: 2, type: int}]',
+    ),
+  ],
+  [
     'a type found out by itself',
     kprobe('call: f\nsyscall: false\nargs: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: auto}]'),
   ],

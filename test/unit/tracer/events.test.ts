@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { HookImage, ValueImage } from '../../../lib/policy/image.js';
 import type { ProcessImage } from '../../../lib/process/process.js';
-import { hookEvent, KprobeEvent, newTally } from '../../../lib/tracer/events.js';
+import { hookEvent, KprobeEvent, newTally, type LoadedHook } from '../../../lib/tracer/events.js';
+import { EventHook } from '../../../lib/wire/layout.gen.js';
 import type { ArgumentType } from '../../../types/policy-language.js';
 import { recordOf, slabOf, type MadeValue } from '../wire/values.js';
 
@@ -96,5 +97,22 @@ describe('the kind of an event', () => {
       const { path, symbol, offset, address, refCtrOffset } = made({ kind: 'uprobe', program });
       assert.deepEqual([path, symbol, offset, address, refCtrOffset], told);
     }
+  });
+
+  it('of several functions or places with one program tells which', () => {
+    const at = (place: number, more: Partial<LoadedHook>): Record<string, unknown> => {
+      const record = recordOf([]);
+      record.writeUInt16LE(place, EventHook.place);
+      const { slab, at: start } = slabOf(record);
+      const loaded = { id: 8, policyName: 'p', functionName: 'list:a', tally: newTally(), ...more } as LoadedHook;
+      return hookEvent(slab, start, {} as ProcessImage, loaded) as unknown as Record<string, unknown>;
+    };
+    const kprobe = { functions: ['f', 'g'], image: { kind: 'kprobe', args: [], data: [] } as unknown as HookImage };
+    // the last is none that there is
+    assert.deepEqual([0, 1, 2].map((place) => at(place, kprobe)['functionName']), ['f', 'g', 'list:a']); // prettier-ignore
+    const places = [{ path: '/a', symbol: 's' }, { path: '/a', fileOffset: 16n }]; // prettier-ignore
+    const image = { kind: 'uprobe', args: [], data: [], program: places[0], places } as unknown as HookImage;
+    assert.deepEqual([0, 1].map((place) => at(place, { image })['symbol']), ['s', '']); // prettier-ignore
+    assert.equal(at(1, { image })['offset'], 16n);
   });
 });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { argumentJson } from '../../../lib/output/arguments-json.js';
 import { lookOf } from '../../../lib/output/functions.js';
 import { ARG_TYPES } from '../../../lib/policy/vocabulary.js';
-import { hostArchitecture, syscallNumber } from '../../../lib/policy/names/syscalls.js';
+import { hostArchitecture, SYSCALL_COMPAT, syscallNumber } from '../../../lib/policy/names/syscalls.js';
 import { decodeArgument } from '../../../lib/wire/arguments.js';
 import { formatMode } from '../../../lib/wire/files.js';
 import {
@@ -217,6 +217,10 @@ const TABLE: Readonly<Record<Told, Rows>> = {
   syscall64: [
     [{ value: OPENAT }, { value: OPENAT, name: 'openat', abi: hostArchitecture() }],
     [{ value: 2n ** 64n - 1n }, { value: 2n ** 64n - 1n, abi: hostArchitecture() }],
+    [
+      { value: 41n | SYSCALL_COMPAT },
+      hostArchitecture() === 'x64' ? { value: 41n, name: 'dup', abi: 'i386' } : { value: 41n, abi: 'arm32' },
+    ],
   ],
   kernel_cap_t: set,
   cap_inheritable: set,

@@ -118,6 +118,7 @@ spec:
     ];
     for (const [name, expected] of u8) assert.equal(view.getUint8(HookConfig[name]), expected, name);
     assert.equal(view.getUint32(HookConfig.bodySize, true), VALUES + 2 * 4096);
+    assert.equal(view.getUint32(HookConfig.shape, true), 4);
     const read = [0, 1, 2, 3].map((slot) => [
       view.getUint8(slotAt(slot) + ValueConfig.read),
       view.getUint8(slotAt(slot) + ValueConfig.source),
@@ -141,6 +142,23 @@ spec:
     assert.equal(view.getBigUint64(objectAt(0) + ObjectConfig.equalTablePositive, true), 0b01n);
     assert.equal(view.getUint32(objectAt(0) + ObjectConfig.equalLongest, true), '/etc/shadow'.length);
     assert.equal(view.getBigUint64(objectAt(0) + ObjectConfig.prefixTableUsed, true), 0b10n);
+  });
+
+  it('several places, and system calls of both kinds', () => {
+    const image = hookImage({ syscall: true, args: [value('syscall64'), value('int')] });
+    const config = (more: Partial<EncodeContext>): number[] => {
+      const view = configOf(image, more);
+      const width = view.getUint8(slotAt(0) + ValueConfig.width);
+      return [
+        view.getUint8(HookConfig.syscall),
+        view.getUint8(HookConfig.pair),
+        view.getUint32(HookConfig.shape, true),
+        width,
+      ];
+    };
+    assert.deepEqual(config({}), [1, 0, 2, 24]);
+    assert.deepEqual(config({ ia32: true, pair: true }), [2, 1, 2, 24]);
+    assert.deepEqual(config({ several: true, pair: true }), [1, 2, 0x10002, 24]);
   });
 
   it('numbers: as wide as their type, and no wider than the member that they are', () => {
