@@ -50,6 +50,15 @@ export function functionsOf(list: FunctionList, kernel?: KernelInfo): readonly s
   if ('functions' in list) return list.functions;
   const all = kernel?.attachableNames() ?? kernel?.functionNames() ?? [];
   if (list.generated === 'syscalls') return all.filter(isSyscallFunction);
-  const pattern = new RegExp(list.pattern);
-  return all.filter((name) => pattern.test(name));
+  const pattern = patternOf(list.pattern);
+  return pattern instanceof RegExp ? all.filter((name) => pattern.test(name)) : [];
+}
+
+/** The error says why it is no regular expression. */
+export function patternOf(text: string): RegExp | SyntaxError {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    return error as SyntaxError;
+  }
 }

@@ -4,7 +4,7 @@
  */
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
-import type { HookImage } from '../policy/image.js';
+import type { FunctionList, HookImage } from '../policy/image.js';
 import { functionsOf } from '../policy/lists.js';
 import { isIa32, syscallFunctions } from '../policy/names/calls.js';
 import { overrides } from '../wire/actions.js';
@@ -38,7 +38,7 @@ export function targetsOf(hook: HookImage, context: AttachContext, kernel: Kerne
       'mount it: `mount -t tracefs tracefs /sys/kernel/tracing`; or name the functions under `values`',
     );
   }
-  const found = functionsOf(list, kernel).map((call) => ({ call, name: kernelName(call, hook.syscall, kernel) }));
+  const found = named(hook, list, kernel).map((call) => ({ call, name: kernelName(call, hook.syscall, kernel) }));
   const missing = found.filter(({ name }) => !isThere(name, kernel)).map(({ call }) => call);
   if (missing[0] !== undefined && hook.ignoreCallNotFound !== true) throw notFound(hook, missing[0]);
   const there = found.filter(({ call }) => !missing.includes(call));
@@ -57,6 +57,13 @@ export function targetsOf(hook: HookImage, context: AttachContext, kernel: Kerne
     return [{ image: hook, functions: group.map(({ name }) => name) }];
   });
   return { targets, skipped: missing };
+}
+
+/** Calls that end the thread never return: what was read at their entry would be kept for ever. */
+function named(hook: HookImage, list: FunctionList, kernel: KernelInfo): readonly string[] {
+  const all = functionsOf(list, kernel);
+  const isLeftOut = 'generated' in list && list.generated === 'syscalls' && hook.returnArg !== undefined;
+  return isLeftOut ? all.filter((name) => !/_sys_exit(_group)?$/.test(name)) : all;
 }
 
 /** The function behind a system call; of several that the notation may mean, the first that the kernel has. */

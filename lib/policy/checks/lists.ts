@@ -1,5 +1,5 @@
 /** Checks lists and the references to them. */
-import { findList, isGenerated, listName } from '../lists.js';
+import { findList, isGenerated, listName, patternOf } from '../lists.js';
 import type { Hook, ListData, PolicyData } from '../model.js';
 import { nearest } from '../nearest.js';
 import type { Span } from '../places.js';
@@ -89,17 +89,15 @@ function checkList(list: ListData, report: Report): void {
   }
 }
 
-function checkPattern(list: ListData, pattern: string, report: Report): void {
-  try {
-    new RegExp(pattern);
-  } catch (error) {
-    report.add(
-      'LIST_PATTERN_INVALID',
-      report.places.value(list, 'pattern'),
-      `${quote(pattern)} is no regular expression: ${(error as Error).message.replace(/^.*: /, '')}`,
-      'it is matched against names of functions, such as "^ksys_"',
-    );
-  }
+function checkPattern(list: ListData, text: string, report: Report): void {
+  const pattern = patternOf(text);
+  if (pattern instanceof RegExp) return;
+  report.add(
+    'LIST_PATTERN_INVALID',
+    report.places.value(list, 'pattern'),
+    `${quote(text)} is no regular expression: ${pattern.message.replace(/^.*: /, '')}`,
+    'it is matched against names of functions, such as "^ksys_"',
+  );
 }
 
 function checkReference(policy: PolicyData, text: string, span: Span, report: Report): void {

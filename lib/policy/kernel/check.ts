@@ -1,6 +1,6 @@
 /** Checks a policy against a kernel: what it hooks exists there, and what it reads is what it says. */
 import { overridesByEnforcers } from '../compile/enforcers.js';
-import { callsOf, findList, isGenerated, listName, type Call } from '../lists.js';
+import { callsOf, findList, isGenerated, listName, type Call, patternOf } from '../lists.js';
 import type { ArgData, HookData, PolicyData, Hook } from '../model.js';
 import type { FunctionInfo, KernelInfo, TracepointInfo } from '../kernel-info.js';
 import { syscallFunctions } from '../names/calls.js';
@@ -65,7 +65,7 @@ function checkFunctionHook(policy: PolicyData, hook: Hook, kernel: KernelInfo, r
     for (const each of calls) checkFunction(policy, hook, each, kernel, report);
     return;
   }
-  if (calls.length === 0) {
+  if (calls.length === 0 && patternOf(list.pattern ?? '') instanceof RegExp) {
     const message = `no function of ${kernel.name} fits the list ${quote(list.name)}`;
     const hint = 'functions that probes can be put on are in /sys/kernel/tracing/available_filter_functions';
     report.add(
