@@ -154,7 +154,8 @@ function uprobe(hook: HookImage, features: NativeFeatures): Elsewhere {
       mechanism: 'uprobe',
       target: symbol,
       path,
-      offset: offsetOf(hook),
+      // several are looked for one by one: attach-places.ts
+      offset: hook.places === undefined ? offsetOf(hook) : 0n,
       ...(refCtrOffset === undefined ? {} : { counter: refCtrOffset }),
       entry: true,
       return: returns,
