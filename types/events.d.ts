@@ -214,12 +214,16 @@ export type ActionOutcome = 'done' | 'monitored' | 'protected' | 'failed';
 
 /** What is not known is absent. */
 export interface StackFrame {
-  /** Function of the kernel. */
+  /** Function of the kernel, of the program or of a library. */
   readonly symbol?: string;
   /** Module of the kernel; of a process the path of the file that is mapped there. */
   readonly module?: string;
-  /** Bytes from the start of the function; of a process, of the file. */
+  /** Bytes from the start of the function; of a process, where the function is not known, from the start of the file. */
   readonly offset?: bigint;
+  /** Of a process: bytes from the start of the file. */
+  readonly fileOffset?: bigint;
+  /** Of the file, as the linker noted it: hexadecimal digits. */
+  readonly buildId?: string;
   /** With the tracer's option `stackAddresses`. */
   readonly address?: bigint;
 }

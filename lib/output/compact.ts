@@ -1,5 +1,5 @@
-/** One line an event, for people: `EMOJI LABEL SOURCE BINARY DETAIL`. The hash of a file follows on a line of its own. */
-import type { LostEvent, Process, TracerEvent } from '../../types/events.js';
+/** One line an event, for people: `EMOJI LABEL SOURCE BINARY DETAIL`. The hash of a file and stack traces follow on indented lines. */
+import type { LostEvent, Process, StackFrame, TracerEvent } from '../../types/events.js';
 import type { CompactOptions } from '../../types/output.js';
 import { CAP_SYS_ADMIN } from './capabilities.js';
 import { columns, quoteUnsafe } from './escape.js';
@@ -27,7 +27,8 @@ interface Parts {
 
 export function formatCompact(event: TracerEvent, options: CompactOptions = {}): string {
   const line = formatLine(event, options);
-  return event.type === 'process_lsm' && event.imaHash !== undefined ? `${line}\n${INDENT}${event.imaHash}` : line;
+  const hash = event.type === 'process_lsm' && event.imaHash !== undefined ? `\n${INDENT}${event.imaHash}` : '';
+  return line + hash + ('actions' in event ? stackLines(event) : '');
 }
 
 function formatLine(event: TracerEvent, options: CompactOptions): string {
@@ -42,6 +43,26 @@ function formatLine(event: TracerEvent, options: CompactOptions): string {
   if (options.capabilities !== true || (event.process.capabilities.permitted & CAP_SYS_ADMIN) === 0n) return line;
   const width = columns(line.replace(ANSI, ''));
   return line + ' '.repeat(Math.max(1, LINE_COLUMNS - width - columns(CAPABILITY))) + paint(CAPABILITY, 'red');
+}
+
+function stackLines({ kernelStack, userStack }: Extract<TracerEvent, { readonly actions: unknown }>): string {
+  return linesOf('Kernel', kernelStack) + linesOf('User space', userStack);
+}
+
+function linesOf(title: string, frames: readonly StackFrame[] | undefined): string {
+  return frames === undefined
+    ? ''
+    : `\n${INDENT}${title}:${frames.map((frame) => `\n${INDENT}  ${frameWords(frame)}`).join('')}`;
+}
+
+/** `0xffff81234567: symbol+0x12 (module+0x3456)`; files may be called anything, and so may their functions. */
+function frameWords({ address, symbol, offset, module, fileOffset }: StackFrame): string {
+  const hex = (value: bigint): string => `0x${value.toString(16)}`;
+  const place = symbol === undefined ? [] : [`${quoteUnsafe(symbol)}+${hex(offset ?? 0n)}`];
+  const file =
+    module === undefined ? [] : [`(${quoteUnsafe(module)}${fileOffset === undefined ? '' : `+${hex(fileOffset)}`})`];
+  const words = [...(address === undefined ? [] : [`${hex(address)}:`]), ...place, ...file];
+  return words.length === 0 ? '(unknown)' : words.join(' ');
 }
 
 function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {

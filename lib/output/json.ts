@@ -135,12 +135,15 @@ function actedPart(event: HookEvent): string {
   return text;
 }
 
-function frameJson({ address, offset, symbol, module }: StackFrame): string {
+/** The last two are our own. */
+function frameJson({ address, offset, symbol, module, fileOffset, buildId }: StackFrame): string {
   return message(
     longField('address', address ?? 0n),
     longField('offset', offset ?? 0n),
     stringField('symbol', symbol ?? ''),
     stringField('module', module ?? ''),
+    longField('file_offset', fileOffset ?? 0n),
+    stringField('build_id', buildId ?? ''),
   );
 }
 

@@ -221,10 +221,15 @@ abstract class HookEvent extends RecordEvent {
     return addresses && kernelFrames(addresses, this.hook.stackAddresses === true);
   }
 
-  /** Modules are looked up at the first time that somebody asks: a process that has ended by then has none. */
+  /**
+   * Files are looked at when somebody first asks: a process that has ended by then has none. An owner's event has the addresses of
+   * whoever ran.
+   */
   get userStack(): readonly StackFrame[] | undefined {
     const addresses = addressesOf(this.slab, this.at, EventHook.userStack);
-    this.#userStack ??= addresses && userFrames(addresses, this.process.pid, this.hook.stackAddresses === true);
+    this.#userStack ??=
+      addresses &&
+      userFrames(addresses, this.ofSocketOwner ? undefined : this.process.pid, this.hook.stackAddresses === true);
     return this.#userStack;
   }
 

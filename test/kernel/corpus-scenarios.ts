@@ -193,8 +193,6 @@ const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[
       'tracingpolicy__usdt-set.yaml',
     ],
   ],
-  // this tracer is opened without `allowRequests: true`
-  ['REQUESTS_NOT_ALLOWED', ['tracingpolicy__open_dnsrequest.yaml', 'tracingpolicy__open_geturl.yaml']],
   // system calls, which a kernel without CONFIG_FUNCTION_ERROR_INJECTION does not let anybody override
   [
     'OVERRIDE_NOT_POSSIBLE',

@@ -3,14 +3,16 @@ import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs'
 import type { ElfInfo, HostFiles, ProbePlace, Segment } from '../kernel-info.js';
 
 const PT_LOAD = 1;
-const SHT_SYMTAB = 2;
-const SHT_NOTE = 7;
-const SHT_DYNSYM = 11;
-const STT_FUNC = 2;
+export const SHT_SYMTAB = 2;
+export const SHT_NOTE = 7;
+export const SHT_DYNSYM = 11;
+export const STT_FUNC = 2;
 const STB_WEAK = 2;
 const STT_GNU_IFUNC = 10;
 /** Of one section; larger ones are damage. */
 const SECTION_BYTES_MAX = 256 * 1024 * 1024;
+/** Of an entry of the tables of sections and segments. */
+const ENTRY_BYTES_MAX = 256;
 
 export const hostFiles: HostFiles = {
   realpath(path) {
@@ -41,7 +43,7 @@ function read(fd: number, offset: number, length: number): Buffer {
   return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
 }
 
-interface Section {
+export interface Section {
   readonly type: number;
   readonly offset: number;
   readonly size: number;
@@ -49,21 +51,38 @@ interface Section {
   readonly entry: number;
 }
 
+export type ReadAt = (offset: number, length: number) => Buffer;
+
 /** null where it is no ELF file of 64 bits, or damaged. */
-export function readElf(at: (offset: number, length: number) => Buffer): ElfInfo | null {
+export function readElf(at: ReadAt): ElfInfo | null {
+  return whole(() => parseElf(at));
+}
+
+/** null where what `parse` looks for is not there. */
+export function whole<T>(parse: () => T): T | null {
   try {
-    return parseElf(at);
+    return parse();
   } catch (error) {
     if (error instanceof RangeError) return null;
     throw error;
   }
 }
 
-function parseElf(at: (offset: number, length: number) => Buffer): ElfInfo | null {
+/** The parts of an ELF file. */
+export interface ElfParts {
+  readonly view: View;
+  readonly sections: readonly Section[];
+  readonly segments: readonly Segment[];
+  content(section: Section | undefined): Buffer;
+}
+
+/** Of sections up to `sectionMax` bytes. Throws RangeError where the file is damaged; null where it is no ELF file. */
+export function partsOf(at: ReadAt, sectionMax: number): ElfParts | null {
   const header = at(0, 64);
   if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return null;
   const view = header[5] === 2 ? BIG : LITTLE;
   const [start, size, count] = [view.u64(header, 40), view.u16(header, 58), view.u16(header, 60)];
+  if (size > ENTRY_BYTES_MAX) throw new RangeError('sections of another size');
   const table = at(start, size * count);
   const sections = Array.from({ length: count }, (_, i): Section => {
     const from = i * size;
@@ -76,9 +95,16 @@ function parseElf(at: (offset: number, length: number) => Buffer): ElfInfo | nul
     };
   });
   const content = (section: Section | undefined): Buffer => {
-    if (section === undefined || section.size > SECTION_BYTES_MAX) throw new RangeError('no such section');
+    if (section === undefined || section.size > sectionMax) throw new RangeError('no such section');
     return at(section.offset, section.size);
   };
+  return { view, sections, segments: segmentsOf(header, at, view), content };
+}
+
+function parseElf(at: ReadAt): ElfInfo | null {
+  const parts = partsOf(at, SECTION_BYTES_MAX);
+  if (parts === null) return null;
+  const { view, sections, segments, content } = parts;
   const symbols = new Map<string, bigint | null>();
   const probes = new Map<string, ProbePlace[]>();
   let buildId: string | undefined;
@@ -88,19 +114,21 @@ function parseElf(at: (offset: number, length: number) => Buffer): ElfInfo | nul
       // those that the loader sees count more
       for (const [name, at] of own) if (section.type === SHT_DYNSYM || !symbols.has(name)) symbols.set(name, at);
     } else if (section.type === SHT_NOTE) {
-      for (const note of notesOf(content(section), view)) {
-        if (note.owner === 'stapsdt' && note.type === NOTE_STAPSDT) addProbe(probes, note.content);
-        else if (note.owner === 'GNU' && note.type === NOTE_BUILD_ID) buildId = note.content.toString('hex');
+      const notes = notesOf(content(section), view);
+      for (const { owner, type, content: probe } of notes) {
+        if (owner === 'stapsdt' && type === NOTE_STAPSDT) addProbe(probes, probe);
       }
+      buildId = buildIdOf(notes) ?? buildId;
     }
   }
   const id = buildId === undefined ? {} : { buildId };
-  return { symbols, probes, ...id, segments: segmentsOf(header, at, view) };
+  return { symbols, probes, ...id, segments };
 }
 
 /** Of the program headers. */
-function segmentsOf(header: Buffer, at: (offset: number, length: number) => Buffer, view: View): Segment[] {
+function segmentsOf(header: Buffer, at: ReadAt, view: View): Segment[] {
   const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
+  if (size > ENTRY_BYTES_MAX) throw new RangeError('segments of another size');
   const table = at(start, size * count);
   return Array.from({ length: count }, (_, i) => i * size)
     .filter((from) => view.u32(table, from) === PT_LOAD)
@@ -136,13 +164,18 @@ function symbolsOf(table: Buffer, strings: Buffer, entry: number, view: View): M
 const NOTE_STAPSDT = 3;
 const NOTE_BUILD_ID = 3;
 
-interface Note {
+export interface Note {
   readonly owner: string;
   readonly type: number;
   readonly content: Buffer;
 }
 
-function notesOf(notes: Buffer, view: View): Note[] {
+/** Of the linker's note, in hexadecimal digits. */
+export function buildIdOf(notes: readonly Note[]): string | undefined {
+  return notes.findLast(({ owner, type }) => owner === 'GNU' && type === NOTE_BUILD_ID)?.content.toString('hex');
+}
+
+export function notesOf(notes: Buffer, view: View): Note[] {
   const result: Note[] = [];
   for (let at = 0; at + 12 <= notes.length;) {
     const [nameSize, size, type] = [view.u32(notes, at), view.u32(notes, at + 4), view.u32(notes, at + 8)];
@@ -173,12 +206,12 @@ function align4(size: number): number {
 }
 
 /** A text that a NUL ends. */
-function text(buffer: Buffer, from: number): string {
+export function text(buffer: Buffer, from: number): string {
   const end = buffer.indexOf(0, from);
   return buffer.toString('utf8', from, end < 0 ? buffer.length : end);
 }
 
-interface View {
+export interface View {
   u16(buffer: Buffer, at: number): number;
   u32(buffer: Buffer, at: number): number;
   u64(buffer: Buffer, at: number): number;

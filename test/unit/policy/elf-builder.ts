@@ -2,6 +2,9 @@
 
 export interface ElfContents {
   readonly symbols: readonly string[];
+  /** Of the symbols: one after the other from 0x1000 on, without a size, where they are left out. */
+  readonly addresses?: readonly number[];
+  readonly sizes?: readonly number[];
   /** `PROVIDER:NAME` */
   readonly probes: readonly string[];
   readonly bigEndian?: boolean;
@@ -11,7 +14,8 @@ export interface ElfContents {
   readonly segments?: readonly (readonly [number, number, number])[];
 }
 
-export function buildElf({ symbols, probes, bigEndian = false, buildId, segments = [] }: ElfContents): Buffer {
+export function buildElf(wanted: ElfContents): Buffer {
+  const { symbols, probes, bigEndian = false, buildId, segments = [], addresses, sizes } = wanted;
   const u16 = (buffer: Buffer, at: number, value: number): void =>
     void (bigEndian ? buffer.writeUInt16BE(value, at) : buffer.writeUInt16LE(value, at));
   const u32 = (buffer: Buffer, at: number, value: number): void =>
@@ -26,7 +30,8 @@ export function buildElf({ symbols, probes, bigEndian = false, buildId, segments
     u32(table, 24 * i, name === '' ? 0 : strings.indexOf(`${name}\0`));
     table[24 * i + 4] = name === '' ? 0 : name === 'variable' ? 1 : 2;
     u16(table, 24 * i + 6, name === '' || name === 'imported' ? 0 : 1);
-    u64(table, 24 * i + 8, 0x1000 + i - 1);
+    u64(table, 24 * i + 8, addresses?.[i - 1] ?? 0x1000 + i - 1);
+    u64(table, 24 * i + 16, sizes?.[i - 1] ?? 0);
   });
   const notes = Buffer.concat([
     note('GNU', 1, Buffer.alloc(20), u32),

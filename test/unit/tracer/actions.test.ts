@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import type { SelectorActions } from '../../../lib/policy/image.js';
 import { imaHashOf } from '../../../lib/tracer/ima.js';
 import { mainAction, performedActions, policyModeOf, type EventActions } from '../../../lib/tracer/performed.js';
-import { addressesOf, parseKallsyms, parseMaps, userFrames } from '../../../lib/tracer/stacks.js';
+import { localDevices, parseMaps } from '../../../lib/tracer/mapped-files.js';
+import { addressesOf, parseKallsyms, userFrames } from '../../../lib/tracer/stacks.js';
 import { EventFlag, EventHeader, EventHook, ImaHash, TextRef } from '../../../lib/wire/layout.gen.js';
 import { Slab } from '../../../lib/wire/slab.js';
 import { hook } from '../wire/records.js';
@@ -130,14 +131,11 @@ describe('stack traces', () => {
 
   it('functions of the kernel, in order, where it tells their addresses', () => {
     const text = 'ffff0020 T b\nffff0010 t a\nffff0030 t c\t[mod]\nffff0015 d data\n';
-    assert.deepEqual(
-      parseKallsyms(text).map(({ start, frame }) => [start, frame]),
-      [
-        [0xffff0010n, { symbol: 'a' }],
-        [0xffff0020n, { symbol: 'b' }],
-        [0xffff0030n, { symbol: 'c', module: 'mod' }],
-      ],
-    );
+    assert.deepEqual(parseKallsyms(text), [
+      { start: 0xffff0010n, symbol: 'a' },
+      { start: 0xffff0020n, symbol: 'b' },
+      { start: 0xffff0030n, symbol: 'c', module: 'mod' },
+    ]);
     assert.deepEqual(parseKallsyms('0000000000000000 T a\n'), []);
   });
 
@@ -149,17 +147,32 @@ describe('stack traces', () => {
       start: 0x7f00001000n,
       end: 0x7f00003000n,
       base: 0x7efffff000n,
-      frame: { module: '/usr/lib/a b.so' },
+      device: '8:1',
+      module: '/usr/lib/a b.so',
     });
+  });
+
+  it('only of file systems that answer by themselves', () => {
+    const mounts = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw
+23 22 0:50 / /mnt rw - fuse.sshfs there rw
+24 22 0:51 / /net rw master:2 - nfs4 there:/ rw
+25 22 0:52 / /over rw - overlay overlay rw
+26 22 0:53 / /host rw - virtiofs rootfs rw
+`;
+    assert.deepEqual([...localDevices(mounts)], ['8:1', '0:52', '0:53']);
   });
 
   it('of this very process: its file and offset, and the address only when asked for', () => {
     const inside = parseMaps(readFileSync('/proc/self/maps', 'utf8'))[0];
     assert.ok(inside);
     const [frame] = userFrames([inside.start + 5n], process.pid, false);
-    assert.deepEqual(frame, { module: inside.frame.module, offset: inside.start + 5n - inside.base });
+    const fileOffset = inside.start + 5n - inside.base;
+    assert.equal(frame?.module, inside.module);
+    assert.equal(frame?.fileOffset, fileOffset);
+    assert.equal(frame?.offset, fileOffset, 'the header of the file is in no function');
     assert.equal(userFrames([inside.start], process.pid, true)[0]?.address, inside.start);
     assert.deepEqual(userFrames([1n], process.pid, false), [{}]);
     assert.deepEqual(userFrames([inside.start], 0x7fffffff, false), [{}]);
+    assert.deepEqual(userFrames([inside.start], undefined, true), [{ address: inside.start }]);
   });
 });
