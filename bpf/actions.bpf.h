@@ -154,7 +154,7 @@ static __always_inline bool acts(const volatile struct selector_actions *actions
 	return config.has_actions & ACTIONS_NOTIFY && actions->notify & NOTIFY_ENFORCER;
 }
 
-#ifdef CHANGES_PROGRAM
+#ifdef OF_PROGRAMS
 /* Changes the traced program as the selector says; false: nothing was changed. */
 static bool change_program(void *ctx, const volatile struct selector_actions *actions);
 #else

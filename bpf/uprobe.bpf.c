@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A function of a program. */
-#define CHANGES_PROGRAM
+#define OF_PROGRAMS
 #include "change.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A static probe of a program: a uprobe whose parameters are where a note in the file says. libbpf reads the notes. */
-#define CHANGES_PROGRAM
+#define OF_PROGRAMS
 #include "change.bpf.h"
 
 /* of libbpf's maps: room for the places of the probe is made at load, the other is for kernels before 5.15 */

@@ -24,6 +24,19 @@ static __always_inline bool in_phase(const volatile struct value_config *value, 
 	return phase == PHASE_WHOLE || value->late == (phase == PHASE_RETURN);
 }
 
+/* What members are in: with OF_PROGRAMS it may be memory of the program. */
+static __always_inline void read_member(const volatile struct value_config *value __attribute__((unused)), void *to, u32 size,
+					u64 from)
+{
+#ifdef OF_PROGRAMS
+	if (value->memory == MEMORY_USER) {
+		bpf_probe_read_user(to, size, (void *)from);
+		return;
+	}
+#endif
+	bpf_probe_read_kernel(to, size, (void *)from);
+}
+
 /* Goes the way of `resolve`; 0 where it ends at a null pointer or at memory that cannot be read. */
 static __noinline u64 follow_steps(u64 address, u32 slot)
 {
@@ -39,7 +52,7 @@ static __noinline u64 follow_steps(u64 address, u32 slot)
 		if (value->steps[i].follow) {
 			u64 next = 0;
 
-			bpf_probe_read_kernel(&next, sizeof(next), (void *)address);
+			read_member(value, &next, sizeof(next), address);
 			address = next;
 		}
 	}
@@ -110,7 +123,7 @@ static __always_inline u64 scalar_inline(void *ctx, u32 slot, u64 returned)
 
 		if (width > sizeof(word))
 			return 0;
-		bpf_probe_read_kernel(&word, width, (void *)raw);
+		read_member(value, &word, width, raw);
 		raw = word;
 	}
 	return as_integer(raw, width, value->is_signed);

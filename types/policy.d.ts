@@ -234,6 +234,8 @@ export interface HookImage {
   readonly program?: ProgramPlace;
   /** Of a static probe. */
   readonly usdt?: { readonly path: string; readonly provider: string; readonly name: string };
+  /** File with the types of the program. */
+  readonly btfPath?: string;
   /** The policy's own place of the hook, for errors at load. */
   readonly position: { readonly file: string; readonly line: number; readonly column: number };
   /** The policy says `ignore.callNotFound`: where the kernel has no such function, the hook is left out. */

@@ -154,7 +154,6 @@ export const DIAGNOSTIC_CODES = {
   LIMIT_CHANGES: 'error',
   LIMIT_HOOKS: 'error',
   // Understood, but this version cannot do it in the kernel.
-  UNSUPPORTED_HOOK: 'error',
   UNSUPPORTED_SCOPE: 'error',
   UNSUPPORTED_LOADER: 'error',
   UNSUPPORTED_LIST: 'error',

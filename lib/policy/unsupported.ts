@@ -4,7 +4,7 @@
  */
 import type { DiagnosticCode } from './codes.js';
 import { callsOf } from './lists.js';
-import type { ArgData, Hook, HookData, PolicyData, SelectorData } from './model.js';
+import type { ArgData, Hook, PolicyData, SelectorData } from './model.js';
 import type { Report } from './report.js';
 import { findInActions, findInTracked } from './unsupported-actions.js';
 import { ARG_TYPES, type ArgTypeName, type HookKind, type ValueClass } from './vocabulary.js';
@@ -73,7 +73,6 @@ function findInHook({ kind, data }: Hook, policy: PolicyData, add: Add): void {
     if (isOfProgram(kind)) findKernelObject(arg, add);
     else if (kind !== 'kprobes') findRegister(arg, kind, add);
   }
-  if (isOfProgram(kind)) findInProgram(data, add);
 }
 
 /** Of a field only its place is known, not how much is there. */
@@ -117,11 +116,6 @@ function findKernelObject(arg: ArgData, add: Add): void {
   if (OF_PROGRAMS.has(ARG_TYPES[type].class) || TEXTS_OF_PROGRAMS.has(type)) return;
   const message = `${type} is an object of the kernel, which functions of programs are not given`;
   add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'use string, char_buf or a number');
-}
-
-function findInProgram(data: HookData, add: Add): void {
-  if (data.btfPath !== undefined)
-    add('UNSUPPORTED_HOOK', data, 'btfPath', 'btfPath cannot be honoured yet', 'remove it');
 }
 
 function findRegister(arg: ArgData, kind: HookKind, add: Add): void {

@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { NativeSession } from '../native/binding.js';
+import { loadKernelInfo } from '../native/btf.js';
 import type { HookImage, TableEntry, ValueImage } from '../policy/image.js';
 import { isFailure, resolveSteps, startType, type ResolveFailure } from '../policy/kernel/resolve.js';
 import { isReturnSlot, valuesOf, type ResolvedValue } from '../wire/context.js';
@@ -29,13 +30,31 @@ export function resolveValues(
   kernel: KernelInfo,
 ): Map<number, ResolvedValue> {
   const result = new Map<number, ResolvedValue>();
+  const ofProgram = programTypes(hook);
   valuesOf(hook).forEach((value, slot) => {
     if (value.resolve === undefined || value.resolve === '' || isRegister(value)) return;
     // of a field: see fields.ts
     if (hook.kind === 'tracepoint' && value.source === undefined) return;
-    result.set(slot, resolveValue(hook, value, isReturnSlot(hook, slot), prototype, kernel));
+    const types = value.source === undefined ? (ofProgram ?? kernel) : kernel;
+    result.set(slot, resolveValue(hook, value, isReturnSlot(hook, slot), prototype, types));
   });
   return result;
+}
+
+/** Throws KernelError BTF_UNREADABLE. */
+function programTypes(hook: HookImage): KernelInfo | undefined {
+  const { btfPath } = hook;
+  if (btfPath === undefined) return undefined;
+  try {
+    return loadKernelInfo(btfPath);
+  } catch (error) {
+    const { code, message, hint } = error as KernelError;
+    throw new KernelError(
+      code,
+      `${hook.position.file}:${hook.position.line}:${hook.position.column}: ${message}`,
+      hint,
+    );
+  }
 }
 
 function resolveValue(

@@ -328,6 +328,5 @@ returnArg: { index: 0, type: int64 }`;
     await refused(`path: ${program}\naddrs: [0x7fffffffffff, 0x1]`, 'HOOK_NOT_FOUND', /places:0x7fffffffffff is not there/);
     await refused(`path: ${program}\naddrs: [0x7fffffffffff]`, 'HOOK_NOT_FOUND', /0x7fffffffffff/);
     await refused(`path: ${program}\nsymbols: [add]\nargs: [{ index: 0, type: file }]`, 'UNSUPPORTED_ARG_TYPE', /file/);
-    await refused(`path: ${program}\nsymbols: [add]\nbtfPath: /x`, 'UNSUPPORTED_HOOK', /btfPath/);
   });
 });

@@ -1,6 +1,7 @@
 /** Static probes of programs and libraries on this machine's own kernel: arguments in each encoding, filters, counters. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HookArgument, ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
 import { duringOf, needsRoot, openTracer, polytrace, startHidden, Workshop } from './support.js';
@@ -146,6 +147,20 @@ selectors:
   });
 }
 
+/** Any of those that the project can be built with: an object for BPF has the types of the C file in BTF. */
+function makeTypes(folder: string): string {
+  const path = join(folder, 'types.o');
+  const names = readdirSync('/usr/bin').filter((name) => /^clang-\d+$/.test(name));
+  const clang = names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).pop() ?? 'clang';
+  const header = join(folder, 'types.c');
+  const source = readFileSync(SOURCE, 'utf8');
+  const structs = source.slice(source.indexOf('struct inner {'), source.indexOf('__attribute__((noinline)) int described'));
+  const names16 = 'typedef short int16_t; typedef unsigned short uint16_t; typedef int int32_t; typedef long long int64_t;';
+  writeFileSync(header, `${names16}\n${structs}\nstruct outer kept;\nstruct inner pointed;\n`);
+  execFileSync(clang, ['-target', 'bpf', '-g', '-c', header, '-o', path]);
+  return path;
+}
+
 describe('static probes', function () {
   this.timeout(60_000);
   before(needsRoot);
@@ -182,6 +197,44 @@ selectors:
     // places stand behind each other
     const [first, second] = events.map((e) => shown(e.args[2]) as bigint);
     assert.equal((second ?? 0n) - (first ?? 0n), 1n);
+  });
+
+  it('members of structs of the program, by types from a file; of a function and of a probe', async () => {
+    const types = makeTypes(shop.folder);
+    const args = `
+btfPath: ${types}
+args:
+  - { index: 0, type: int64, btfType: outer, resolve: first }
+  - { index: 0, type: string, btfType: outer, resolve: label }
+  - { index: 0, type: string, btfType: outer, resolve: inner.name }
+  - { index: 0, type: int32, btfType: outer, resolve: "inner.numbers[2]" }
+  - { index: 0, type: uint16, btfType: outer, resolve: high }
+  - { index: 1, type: int32, btfType: outer, resolve: "inner.numbers[0]" }
+selectors:
+  - matchArgs: [{ args: [3], operator: Equal, values: ["30"] }, { args: [2], operator: Equal, values: [nobody] }]`;
+    const probed = await traced(run, probe('described', args));
+    const told = [[-1n, 'outer', 'nobody', 30, 60000, 0]];
+    assert.deepEqual(
+      probed.map((e) => e.args.map(shown)),
+      told,
+    );
+    const yaml = policy(`path: ${program}\nsymbols: [described]${args}`).yaml.replace('usdts:', 'uprobes:');
+    const tracer = await openTracer({ policies: [{ yaml }] });
+    const events = await duringOf(tracer, run);
+    const refused = async (from: string, to: string, code: string, message: RegExp): Promise<void> => {
+      const other = yaml.replace('name: probes', 'name: other').replaceAll(from, to);
+      await assert.rejects(tracer.addPolicy({ yaml: other }), { code, message });
+    };
+    await refused('btfType: outer', 'btfType: outr', 'BTF_TYPE_UNKNOWN', /types\.o has no struct "outr"/);
+    await refused('resolve: label', 'resolve: labl', 'RESOLVE_NO_MEMBER', /"labl"/);
+    await refused(types, program, 'BTF_UNREADABLE', /:6:13: cannot read BTF/);
+    await refused(`btfPath: ${types}`, 'tags: []', 'RESOLVE_USER_MEMORY', /btfPath/);
+    await refused('btfType: outer, ', '', 'RESOLVE_USER_MEMORY', /btfType/);
+    await tracer.close();
+    assert.deepEqual(
+      events.flatMap((e) => (e.type === 'process_uprobe' ? [e.args.map(shown)] : [])),
+      told,
+    );
   });
 
   it('in a file of another mount namespace, by the way through its process', async () => {

@@ -71,7 +71,7 @@ function checkParameter(hook: Hook, arg: ArgData, report: Report): void {
   }
   checkBuffer(hook, arg, report);
   if (isSystemCall(hook)) checkSystemCallArg(arg, report);
-  if (hook.kind === 'uprobes') checkProgramArg(arg, report);
+  if (hook.kind === 'uprobes') checkProgramArg(hook, arg, report);
 }
 
 /** A note has room for as many as libbpf knows. */
@@ -85,7 +85,7 @@ function checkProbeArg(hook: Hook, arg: ArgData, report: Report): void {
     report.add('LIMIT_PARAMETER', report.places.value(arg, 'sizeArgIndex'), message, 'remove the argument');
   }
   checkBuffer(hook, arg, report);
-  checkProgramArg(arg, report);
+  checkProgramArg(hook, arg, report);
 }
 
 /** Of a list it is not told here. */
@@ -94,10 +94,20 @@ function isSystemCall({ kind, data }: Hook): boolean {
   return data.syscall !== false && data.call?.startsWith('list:') !== true;
 }
 
-function checkProgramArg(arg: ArgData, report: Report): void {
+/** The kernel knows no types of programs: a file has them. */
+function checkProgramArg({ data }: Hook, arg: ArgData, report: Report): void {
   if (arg.source !== undefined || !arg.resolve) return;
-  const message = 'what a parameter of a program points to is in user space, where no members are followed';
-  report.add('RESOLVE_USER_MEMORY', report.places.value(arg, 'resolve'), message, 'read it as string or char_buf');
+  const missing = (['btfPath', 'btfType'] as const).find((field) => {
+    const container = field === 'btfPath' ? data : arg;
+    return container[field as never] === undefined && !report.places.has(container, field);
+  });
+  if (missing === undefined) return;
+  const message = `members of a program's structs need ${missing}`;
+  const hint =
+    missing === 'btfPath'
+      ? 'add btfPath, a file with BTF of the program, to the hook; or read the parameter as string or char_buf'
+      : 'add btfType, the name of the struct that the parameter points to';
+  report.add('RESOLVE_USER_MEMORY', report.places.value(arg, 'resolve'), message, hint);
 }
 
 function checkSystemCallArg(arg: ArgData, report: Report): void {

@@ -66,6 +66,7 @@ function compileHook(
     ...(data.message === undefined ? {} : { message: data.message }),
     ...(data.ignore?.callNotFound === true || data.optional === true ? { ignoreCallNotFound: true as const } : {}),
     ...(links ? { singleLinks: true as const } : {}),
+    ...(data.btfPath === undefined ? {} : { btfPath: data.btfPath }),
     tags: data.tags ?? [],
     selectors: Math.max(selectors.length, 1),
     args: values.slice(0, args.length),

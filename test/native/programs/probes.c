@@ -34,6 +34,26 @@ __attribute__((noinline)) static void text(const char *name, size_t size)
 	PROBE("app", "text", "0", "8@%[name] 8@%[size] 8@%[kept]", [name] "r"(name), [size] "r"(size), [kept] "m"(kept));
 }
 
+struct inner {
+	int32_t numbers[3];
+	const char *name;
+};
+
+struct outer {
+	int64_t first;
+	char label[16];
+	struct inner *inner;
+	struct {
+		uint16_t low, high;
+	};
+};
+
+__attribute__((noinline)) int described(const struct outer *what, const struct outer *none)
+{
+	PROBE("app", "described", "0", "8@%[what] 8@%[none]", [what] "r"(what), [none] "r"(none));
+	return what->first;
+}
+
 /* one probe at three places, each with its argument elsewhere */
 __attribute__((noinline)) static void places(int32_t n)
 {
@@ -49,6 +69,9 @@ int pass_all(const char *name)
 	numbers(-5, 50000, -70000, 1LL << 40);
 	text(name, strlen(name));
 	places(1);
+	struct inner inner = {{10, 20, 30}, name};
+	struct outer outer = {.first = -1, .label = "outer", .inner = &inner, .high = 60000};
+	described(&outer, 0);
 	PROBE("app", "none", "0", "", );
 	PROBE("app", "unreadable", "0", "4@%[n]", [n] "m"(guarded_counter));
 	if (guarded_counter)

@@ -16,7 +16,6 @@ const cases: readonly (readonly [string, string])[] = [
     'nodeSelector',
     policy('⟦UNSUPPORTED_SCOPE⟧nodeSelector: {matchExpressions: [{key: a, operator: Exists}]}\nkprobes: [{call: f}]'),
   ],
-  ['types of programs', policy('uprobes: [{path: /bin/bash, symbols: [a], ⟦UNSUPPORTED_HOOK⟧btfPath: /a}]')],
   [
     'objects of the kernel in programs',
     policy('uprobes: [{path: /bin/bash, symbols: [a], args: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: file}]}]'),
@@ -41,7 +40,6 @@ const cases: readonly (readonly [string, string])[] = [
       'lsmhooks: [{hook: a, args: [{index: 0, type: uint64, ⟦UNSUPPORTED_ARG_TYPE⟧source: pt_regs, resolve: ax}]}]',
     ),
   ],
-  ['types of static probes', policy('usdts: [{path: /bin/bash, provider: a, name: b, ⟦UNSUPPORTED_HOOK⟧btfPath: /a}]')],
   ['loader', policy('⟦UNSUPPORTED_LOADER⟧loader: true')],
   [
     'pieces of a buffer of a 32-bit program',
