@@ -287,7 +287,9 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   hook.object = open_object(env, name, bytes);
   bpf_object* object = hook.object.get();
   for (const char* shared : SHARED_MAPS) {
-    bpf_map* map = map_named(env, object, shared);
+    // enforcers need none of sockets
+    bpf_map* map = bpf_object__find_map_by_name(object, shared);
+    if (map == nullptr) continue;
     check(env, bpf_map__reuse_fd(map, bpf_map__fd(map_named(env, sensor_.get(), shared))), "cannot share a map");
   }
   set_rodata(env, object, spec.Get("config").As<Napi::Uint8Array>());
