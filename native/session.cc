@@ -12,11 +12,13 @@
 #include "attach.h"
 #include "cel_patch.h"
 #include "error.h"
-#include "objects.h"
+#include "relocated.h"
 
 namespace polytrace {
 
 namespace {
+
+constexpr const char* EVERY_PROGRAM = "";
 
 size_t page_align(size_t size) {
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -31,15 +33,9 @@ std::string text(const Napi::Object& object, const char* name) {
   return object.Get(name).As<Napi::String>().Utf8Value();
 }
 
-// The bytes of an embedded object; libbpf keeps none of them after open_object.
-std::vector<uint8_t> object_bytes(Napi::Env env, const std::string& name) {
-  const EmbeddedObject embedded = find_object(name);
-  if (embedded.data == nullptr) throw make_error(env, "NO_SUCH_OBJECT", "no BPF object is called " + name);
-  const auto* begin = static_cast<const uint8_t*>(embedded.data);
-  return {begin, begin + embedded.size};
-}
-
+// libbpf keeps none of the bytes.
 ObjectPtr open_object(Napi::Env env, const std::string& name, const std::vector<uint8_t>& bytes) {
+  if (bytes.empty()) throw make_error(env, "NO_SUCH_OBJECT", "no BPF object is called " + name);
   LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name.c_str());
   LogScope log;
   ObjectPtr object(bpf_object__open_mem(bytes.data(), bytes.size(), &opts));
@@ -196,7 +192,7 @@ void Session::close_all() {
 
 void Session::open_sensor(Napi::Env env, const Napi::Object& options) {
   const std::string name = text(options, "object");
-  sensor_ = open_object(env, name, object_bytes(env, name));
+  sensor_ = open_object(env, name, object_bytes(name, EVERY_PROGRAM));
   bpf_object* object = sensor_.get();
   check(env, bpf_map__set_max_entries(map_named(env, object, "events"), number(options, "ringBytes")),
         "the size of the ring buffer is not possible");
@@ -211,6 +207,7 @@ void Session::open_sensor(Napi::Env env, const Napi::Object& options) {
     const int err = bpf_object__load(object);
     if (err != 0) throw make_error(env, "SENSOR_LOAD", "the kernel refused the base sensor", err, log.text());
   }
+  keep_relocated(name, EVERY_PROGRAM, object);
   check(env, control_.open(bpf_map__fd(map_named(env, object, "control")), sizeof(control)), "cannot map control");
   check(env, counters_.open(bpf_map__fd(map_named(env, object, "counters")), HOOKS_MAX * sizeof(hook_counters)),
         "cannot map counters");
@@ -282,7 +279,8 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
 
   Hook hook;
   const std::string name = text(spec, "object");
-  std::vector<uint8_t> bytes = object_bytes(env, name);
+  const std::string loaded = std::string(wanted[0] ? names[0] : "") + " " + (wanted[1] ? names[1] : "");
+  std::vector<uint8_t> bytes = object_bytes(name, loaded);
   put_code(env, bytes, spec.Get("code").As<Napi::Array>());
   hook.object = open_object(env, name, bytes);
   bpf_object* object = hook.object.get();
@@ -337,6 +335,7 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
     const int err = bpf_object__load(object);
     if (err != 0) throw make_error(env, "HOOK_LOAD", "the kernel refused the program for " + target.words(), err, log.text());
   }
+  keep_relocated(name, loaded, object);
   for (uint32_t i = 0; i < maps.Length(); i++) {
     const auto wish = maps.Get(i).As<Napi::Object>();
     if (!wish.Get("create").ToBoolean()) continue;
