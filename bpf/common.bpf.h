@@ -137,6 +137,12 @@ static __always_inline struct control *shared_control(void)
 	return bpf_map_lookup_elem(&control, &zero);
 }
 
+static __always_inline bool is_self(u32 tgid)
+{
+	struct control *c = shared_control();
+	return c && c->self_tgid == tgid;
+}
+
 static __always_inline void count_lost_ring(u32 hook)
 {
 	struct hook_counters *c = bpf_map_lookup_elem(&counters, &hook);

@@ -259,7 +259,8 @@ static __always_inline u64 filter_process(struct task_struct *task, u64 candidat
 	if (!config.self_tgid && !count && !config.process_tests && !config.change_tests)
 		return candidates;
 	tgid = READ(task, tgid);
-	if (tgid == config.self_tgid)
+	/* the tracer may be dead, and its number another's */
+	if (tgid == config.self_tgid && is_self(tgid))
 		return 0;
 	for (u32 i = 0; i < INT_GROUPS_MAX && i < count; i++) {
 		u32 field = config.groups[i].field;

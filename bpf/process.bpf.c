@@ -33,10 +33,12 @@ static __always_inline struct exec_scratch *scratch(void)
 	return bpf_map_lookup_elem(&exec_scratch, &cpu);
 }
 
-static __always_inline bool is_self(u32 tgid)
+static __always_inline void forget_self(void)
 {
 	struct control *c = shared_control();
-	return c && c->self_tgid == tgid;
+
+	if (c)
+		c->self_tgid = 0;
 }
 
 /* ---- what changes are measured against -------------------------------------------------------------------- */
@@ -255,8 +257,11 @@ static __always_inline int on_exit(struct task_struct *task)
 	tgid = READ(task, tgid);
 	/* the number may be given to another */
 	bpf_map_delete_elem(&protected_processes, &tgid);
-	if (is_self(tgid))
+	if (is_self(tgid)) {
+		/* its programs outlive it where they are pinned, and the number may be given to another here, too */
+		forget_self();
 		return 0;
+	}
 
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {

@@ -18,6 +18,7 @@ export const {
   parsePolicy,
   policySchema,
   preflight,
+  removePersisted,
   toJson,
   validatePolicy,
 } = polytrace;

@@ -14,4 +14,4 @@ export {
 } from './policy/index.js';
 export { eventFilter, formatCompact, toJson } from './output/index.js';
 export { preflight } from './preflight.js';
-export { openTracer } from './tracer.js';
+export { openTracer, removePersisted } from './tracer.js';

@@ -1,6 +1,7 @@
 /** The tracer: where policies, the kernel side and the stream of events come together. */
 import type { PolicyMode } from '../types/policy.js';
 import type {
+  CloseOptions,
   EventsOptions,
   LoadOptions,
   PolicySource,
@@ -25,9 +26,16 @@ import { privileges } from './preflight.js';
 import { ProcessCache } from './process/cache.js';
 import { Clock } from './process/clock.js';
 import { BatchIterator, EventIterator } from './tracer/consumer.js';
-import { Hub } from './tracer/hub.js';
-import { checkEventsOptions, checkMode, resolveOptions, type ResolvedOptions } from './tracer/options.js';
-import { PolicySet } from './tracer/policies.js';
+import { Hub, sensorName } from './tracer/hub.js';
+import {
+  checkCloseOptions,
+  checkEventsOptions,
+  checkMode,
+  resolveOptions,
+  type ResolvedOptions,
+} from './tracer/options.js';
+import { Persistence, removePersisted as removeFolder, toPersistError } from './tracer/persistence.js';
+import { hookNames, PolicySet } from './tracer/policies.js';
 
 /** Processes that can be in sets of matchBinaries and the like at once, and of which it is known what they were. */
 const PROCESSES_MAX = 65536;
@@ -38,11 +46,19 @@ class KernelTracer implements Tracer {
   readonly #hub: Hub;
   readonly #policies: PolicySet;
   readonly #cache: ProcessCache;
+  readonly #persistence: Persistence | undefined;
+  #takenOver: TracerStats['takenOver'];
   #closed = false;
 
   constructor(binding: NativeBinding, features: NativeFeatures, options: ResolvedOptions) {
     this.#options = options;
-    this.#session = openSession(binding, features, options);
+    this.#persistence = options.persist === undefined ? undefined : new Persistence(options.persist, binding);
+    try {
+      this.#session = openSession(binding, features, options, this.#persistence);
+    } catch (error) {
+      this.#persistence?.end();
+      throw error;
+    }
     const { nodeName, coalesceMs, maxQueued } = options;
     const clock = new Clock(() => binding.bootOffset());
     this.#cache = new ProcessCache({ nodeName, clock });
@@ -95,6 +111,19 @@ class KernelTracer implements Tracer {
     return this.#policies.add(sources, options);
   }
 
+  /** What a tracer of before has left in the same folder ends, now that the policies of this one are attached. */
+  takeOver(): void {
+    if (this.#persistence === undefined) return;
+    const { programs, unread } = this.#persistence.takeOver();
+    for (const { id, count, name } of unread ?? []) {
+      const { policyName, functionName } = hookNames(name);
+      const hook = sensorName(id) ?? functionName;
+      this.#hub.tell({ hook, policyName, reason: 'no_reader', count });
+    }
+    if (programs === 0) return;
+    this.#takenOver = { programs, unread: unread?.reduce((sum, { count }) => sum + count, 0) };
+  }
+
   async replacePolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.#mustBeOpen();
     checkMode(options.mode);
@@ -141,16 +170,21 @@ class KernelTracer implements Tracer {
       iterators: this.#hub.consumers,
       bufferSize: this.#options.bufferSize,
       bufferUsed: this.#session.used(),
+      ...(this.#takenOver === undefined ? {} : { takenOver: this.#takenOver }),
     };
   }
 
-  async close(): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkCloseOptions(options, this.#options.persist);
     if (this.#closed) return;
     this.#closed = true;
-    this.#session.detach();
-    this.#hub.end();
+    const keep = options.keep === true;
+    if (!keep) this.#session.detach(false);
+    this.#hub.end(keep);
+    if (keep) this.#session.detach(true);
     this.#policies.close();
     this.#session.close();
+    this.#persistence?.end();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -163,10 +197,16 @@ class KernelTracer implements Tracer {
 }
 
 /** Opens with direct reads where the kernel has them, else with the programs that read through a helper. */
-function openSession(binding: NativeBinding, features: NativeFeatures, options: ResolvedOptions): NativeSession {
+function openSession(
+  binding: NativeBinding,
+  features: NativeFeatures,
+  options: ResolvedOptions,
+  persistence: Persistence | undefined,
+): NativeSession {
   const flavour = features.directRead === '' && features.tpBtf === '' ? 'direct' : 'probe';
+  let session: NativeSession;
   try {
-    return new binding.Session({
+    session = new binding.Session({
       object: `process_${flavour}`,
       ringBytes: options.bufferSize,
       processes: PROCESSES_MAX,
@@ -176,6 +216,15 @@ function openSession(binding: NativeBinding, features: NativeFeatures, options: 
   } catch (error) {
     throw sensorError(error as NativeError, features);
   }
+  if (persistence === undefined) return session;
+  try {
+    session.pinTo(persistence.folder);
+  } catch (error) {
+    session.detach(false);
+    session.close();
+    throw toPersistError(error, persistence.folder);
+  }
+  return session;
 }
 
 function sensorError(error: NativeError, features: NativeFeatures): KernelError {
@@ -211,9 +260,14 @@ export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
   const tracer = new KernelTracer(binding, binding.probeFeatures(), resolved);
   try {
     tracer.addPolicies(options.policies ?? [], resolved.mode === undefined ? {} : { mode: resolved.mode });
+    tracer.takeOver();
   } catch (error) {
     await tracer.close();
     throw error;
   }
   return tracer;
+}
+
+export function removePersisted(path: string): string[] {
+  return removeFolder(path, loadBinding());
 }

@@ -4,6 +4,7 @@
 #include "btf.h"
 #include "error.h"
 #include "features.h"
+#include "pins.h"
 #include "session.h"
 #include "synthetic.h"
 
@@ -17,6 +18,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("SyntheticSource", SyntheticSource::define(env));
   exports.Set("probeFeatures", Napi::Function::New<probe_features>(env, "probeFeatures"));
   exports.Set("bootOffset", Napi::Function::New<boot_offset>(env, "bootOffset"));
+  exports.Set("lockFolder", Napi::Function::New<lock_folder>(env, "lockFolder"));
+  exports.Set("pinnedLayout", Napi::Function::New<pinned_layout>(env, "pinnedLayout"));
+  exports.Set("takePins", Napi::Function::New<take_pins>(env, "takePins"));
   exports.Set("kernelHasStruct", Napi::Function::New<kernel_has_struct>(env, "kernelHasStruct"));
   return exports;
 }

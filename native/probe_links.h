@@ -29,6 +29,8 @@ class ProbeLinks {
 
   // Returns the descriptor of the link, or a negative errno.
   int add(int program, const Probe& probe, uint64_t cookie);
+  // Descriptors of the links.
+  const std::vector<int>& links() const { return links_; }
   // Takes back the last one.
   void drop_last();
   // No program runs when it returns; the probes are taken away while the environment goes on.

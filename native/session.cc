@@ -154,6 +154,8 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::take_missed>("takeMissed"),
                          InstanceMethod<&Session::hook_counts>("hookCounts"),
                          InstanceMethod<&Session::hook_memory>("hookMemory"),
+                         InstanceMethod<&Session::pin_to>("pinTo"),
+                         InstanceMethod<&Session::name_hook>("nameHook"),
                          InstanceMethod<&Session::set_enforces>("setEnforces"),
                          InstanceMethod<&Session::protect_ancestors>("protectAncestors"),
                          InstanceMethod<&Session::set_tracks_sockets>("setTracksSockets"),
@@ -179,10 +181,10 @@ void Session::on_env_exit(void* self) { static_cast<Session*>(self)->close_all()
 
 void Session::close_all() {
   ring_.close();
+  // what is pinned goes on, unless close() has come before
+  detach_all(true);
   hooks_.clear();
   prepare_link_.reset();
-  sockets_link_.reset();
-  sensor_links_.clear();
   control_.close();
   counters_.close();
   sensor_.reset();
@@ -229,6 +231,7 @@ void Session::attach_sensor(Napi::Env env, const char* name) {
   LogScope log;
   LinkPtr link(bpf_program__attach(program_named(env, sensor_.get(), name)));
   if (!link) throw make_error(env, "SENSOR_ATTACH", std::string("cannot attach ") + name, errno, log.text());
+  pin_link(env, bpf_link__fd(link.get()), sensor_pin(sensor_links_.size()));
   sensor_links_.push_back(std::move(link));
 }
 
@@ -354,6 +357,7 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   } else {
     attach(env, hook, target, programs);
   }
+  pin_hook(env, number(spec, "id"), hook);
   hooks_.emplace(number(spec, "id"), std::move(hook));
   return left_out;
 }
@@ -407,6 +411,7 @@ void Session::share_map(Napi::Env env, bpf_map* map, uint32_t id) {
 Napi::Value Session::remove_hook(const Napi::CallbackInfo& info) {
   const auto found = hooks_.find(info[0].As<Napi::Number>().Uint32Value());
   if (found == hooks_.end()) return info.Env().Undefined();
+  unpin_hook(found->first, found->second);
   found->second.probes.close_later(info.Env());
   hooks_.erase(found);
   return info.Env().Undefined();
@@ -446,19 +451,6 @@ Napi::Value Session::set_enforces(const Napi::CallbackInfo& info) {
 Napi::Value Session::self_tgid(const Napi::CallbackInfo& info) {
   const uint32_t tgid = sensor_ ? control_.as<control>()->self_tgid : 0;
   return Napi::Number::New(info.Env(), tgid);
-}
-
-// Nothing new is recorded from here on; what was can still be read.
-Napi::Value Session::detach(const Napi::CallbackInfo& info) {
-  for (auto& [id, hook] : hooks_) {
-    hook.missed_before_detach = missed_by_links(hook);
-    hook.counted.clear();
-    hook.links.clear();
-    hook.probes.close_later(info.Env());
-  }
-  sockets_link_.reset();
-  sensor_links_.clear();
-  return info.Env().Undefined();
 }
 
 Napi::Value Session::close(const Napi::CallbackInfo& info) {

@@ -1,6 +1,7 @@
 // One tracer's kernel side: the base sensor, its shared maps, and the hooks that use them. Owns every file descriptor,
 // so that closing it, or the death of the process, detaches everything. Knows nothing of policies: it is given bytes.
-// session_processes.cc has what concerns processes that run already, session_counts.cc what the kernel counts.
+// session_processes.cc has what concerns processes that run already, session_counts.cc what the kernel counts,
+// session_pins.cc what outlives it.
 #pragma once
 
 #include <napi.h>
@@ -12,6 +13,7 @@
 #include "abi_types.h"
 #include "attach.h"
 #include "handles.h"
+#include "pins.h"
 #include "probe_links.h"
 #include "ring.h"
 
@@ -51,6 +53,13 @@ class Session : public Napi::ObjectWrap<Session> {
   void scan_until_still(Napi::Env env);
   void clear_unseen(Napi::Env env, const process_sets& sets);
   void share_map(Napi::Env env, bpf_map* map, uint32_t id);
+  static std::string sensor_pin(size_t index);
+  static std::string hook_pin(uint32_t id, size_t index);
+  void pin_link(Napi::Env env, int link, const std::string& name);
+  static std::vector<int> links_of(const Hook& hook);
+  void pin_hook(Napi::Env env, uint32_t id, const Hook& hook);
+  void unpin_hook(uint32_t id, const Hook& hook);
+  void detach_all(bool keep);
   void close_all();
   static void on_env_exit(void* self);
 
@@ -74,6 +83,8 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value take_missed(const Napi::CallbackInfo& info);
   Napi::Value hook_counts(const Napi::CallbackInfo& info);
   Napi::Value hook_memory(const Napi::CallbackInfo& info);
+  Napi::Value pin_to(const Napi::CallbackInfo& info);
+  Napi::Value name_hook(const Napi::CallbackInfo& info);
   Napi::Value set_enforces(const Napi::CallbackInfo& info);
   Napi::Value protect_ancestors(const Napi::CallbackInfo& info);
   Napi::Value set_tracks_sockets(const Napi::CallbackInfo& info);
@@ -87,10 +98,11 @@ class Session : public Napi::ObjectWrap<Session> {
   std::vector<LinkPtr> sensor_links_;
   bool frees_attached_ = false;
   LinkPtr prepare_link_;  // while processes are scanned
-  LinkPtr sockets_link_;  // while policies track sockets
+  std::vector<LinkPtr> sockets_links_;  // one, while policies track sockets
   MappedMap control_;
   MappedMap counters_;
   RingReader ring_;
+  Pins pins_;
   std::map<uint32_t, Hook> hooks_;
 };
 

@@ -20,6 +20,8 @@ constexpr uint32_t SCANS_MAX = 4096;
 
 constexpr uint32_t FIRST = 0;
 
+constexpr const char* SOCKETS_PIN = "sensor-sockets";
+
 process_sets sets_argument(const Napi::CallbackInfo& info) {
   const auto bytes = info[0].As<Napi::Uint8Array>();
   process_sets sets = {};
@@ -201,7 +203,8 @@ Napi::Value Session::protect_ancestors(const Napi::CallbackInfo& info) {
 Napi::Value Session::set_tracks_sockets(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const int map = bpf_map__fd(sensor_map(env, "socket_owners"));
-  sockets_link_.reset();
+  pins_.unpin(SOCKETS_PIN);
+  sockets_links_.clear();
   // what was noted when nobody watched says nothing of what has the address now
   uint64_t socket = 0;
   while (bpf_map_get_next_key(map, nullptr, &socket) == 0) bpf_map_delete_elem(map, &socket);
@@ -209,8 +212,10 @@ Napi::Value Session::set_tracks_sockets(const Napi::CallbackInfo& info) {
   bpf_program* program = bpf_object__find_program_by_name(sensor_.get(), "handle_socket_freed");
   if (program == nullptr) throw make_error(env, "NO_SUCH_PROGRAM", "no program is called handle_socket_freed");
   LogScope log;
-  sockets_link_.reset(bpf_program__attach(program));
-  if (!sockets_link_) throw make_error(env, "SOCKETS", "cannot see which sockets the kernel frees", errno, log.text());
+  LinkPtr link(bpf_program__attach(program));
+  if (!link) throw make_error(env, "SOCKETS", "cannot see which sockets the kernel frees", errno, log.text());
+  pin_link(env, bpf_link__fd(link.get()), SOCKETS_PIN);
+  sockets_links_.push_back(std::move(link));
   return env.Undefined();
 }
 

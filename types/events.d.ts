@@ -302,7 +302,7 @@ export interface LostEvent extends EventBase {
 }
 
 export type LossReason =
-  'ring_full' | 'pending_full' | 'missed' | 'slow_consumer' | 'process_table_full' | 'socket_table_full';
+  'ring_full' | 'pending_full' | 'missed' | 'slow_consumer' | 'process_table_full' | 'socket_table_full' | 'no_reader';
 
 /** One value of a hook, by the type that the policy gives it. `nop` is not told, `auto` cannot be loaded. */
 export type HookArgument =

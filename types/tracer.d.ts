@@ -31,6 +31,11 @@ export interface TracerOptions {
    * call. Default false.
    */
   readonly countHits?: boolean;
+  /**
+   * A folder of a BPF file system, such as `/sys/fs/bpf/NAME`, made where it is not. Policies go on working when this process dies; the next
+   * tracer with the same folder takes them over when its own are attached. By default, what a process attached goes with it.
+   */
+  readonly persist?: string;
   /** Stack traces have the addresses themselves as well, which tell where the kernel is in memory. Default false. */
   readonly stackAddresses?: boolean;
   /** Whether GetUrl and DnsLookup may ask the network. Without it a policy with them is refused, unless it is in monitor mode. Default false. */
@@ -88,7 +93,12 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   policies(): PolicyStatus[];
   stats(): TracerStats;
   /** Detaches everything and ends every iteration. Idempotent. */
-  close(): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
+}
+
+export interface CloseOptions {
+  /** With `persist`: the policies go on working, for the next tracer with the same folder to take over. Default false. */
+  readonly keep?: boolean;
 }
 
 /** Since the hook was attached; of a policy, of all its hooks together. */
@@ -167,9 +177,22 @@ export interface TracerStats {
   /** Bytes of the kernel's ring buffer, and how many of them hold unread records. */
   readonly bufferSize: number;
   readonly bufferUsed: number;
+  /** With `persist`, when there was something to take over. */
+  readonly takenOver?: {
+    /** Programs that had gone on working. */
+    readonly programs: number;
+    /** Events of theirs that nobody has read; undefined when another version of polytrace had pinned them. */
+    readonly unread: number | undefined;
+  };
 }
 
 export function openTracer(options?: TracerOptions): Promise<Tracer>;
+
+/**
+ * Ends the policies that a dead tracer has left in this folder (`persist`); returns the paths of what was removed. Refuses while a tracer
+ * has the folder, and when there is anything in it that polytrace has not pinned.
+ */
+export function removePersisted(path: string): string[];
 
 /** What this kernel and this process's privileges allow. Never throws for a missing feature. */
 export function preflight(): PreflightReport;

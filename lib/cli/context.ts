@@ -14,6 +14,7 @@ export type Api = Pick<
   | 'openTracer'
   | 'policySchema'
   | 'preflight'
+  | 'removePersisted'
   | 'toJson'
   | 'validatePolicy'
 > & {

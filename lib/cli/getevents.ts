@@ -1,6 +1,7 @@
 /** `polytrace getevents`: loads policies and prints events until it is told to stop. */
 import { existsSync } from 'node:fs';
 import type {
+  CloseOptions,
   EventsOptions,
   EventType,
   PolicyMode,
@@ -25,6 +26,8 @@ export interface GetEventsOptions {
   readonly enforcement?: boolean;
   readonly allowRequests?: boolean;
   readonly mode?: PolicyMode;
+  readonly persist?: string;
+  readonly keep?: boolean;
 }
 
 /** Stops on a signal, after `--duration`, or when the reader of the output has gone; always after a clean close. */
@@ -32,11 +35,12 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
   const policies = options.policy ?? [];
   const missing = policies.find((path) => !existsSync(path));
   if (missing !== undefined) throw new UsageError(`no such file or folder: ${missing}`);
+  if (options.keep === true && options.persist === undefined) throw new UsageError('--keep needs --persist');
 
-  const stop = new Stop(context);
+  const stop = new Stop(context, options.keep === true ? { keep: true } : {});
   try {
     const output = new EventOutput(context.stdout, () => stop.request());
-    const tracer = await context.api.openTracer({ policies, ...permissions(options) });
+    const tracer = await context.api.openTracer({ policies, ...loading(options) });
     stop.whenRequested(tracer);
     await printEvents(tracer, options, context, output, stop);
     output.end();
@@ -46,11 +50,12 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
   }
 }
 
-function permissions({ enforcement, allowRequests, mode }: GetEventsOptions): TracerOptions {
+function loading({ enforcement, allowRequests, mode, persist }: GetEventsOptions): TracerOptions {
   return {
     ...(enforcement === true ? { enforcement } : {}),
     ...(allowRequests === true ? { allowRequests } : {}),
     ...(mode === undefined ? {} : { mode }),
+    ...(persist === undefined ? {} : { persist }),
   };
 }
 
@@ -112,14 +117,16 @@ function readyLine(policies: readonly PolicyStatus[]): string {
  */
 class Stop {
   readonly #context: Context;
+  readonly #how: CloseOptions;
   #tracer: Tracer | undefined;
   #closing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #signals = 0;
   requested = false;
 
-  constructor(context: Context) {
+  constructor(context: Context, how: CloseOptions) {
     this.#context = context;
+    this.#how = how;
     context.signals.on('SIGINT', this.#onSignal);
     context.signals.on('SIGTERM', this.#onSignal);
   }
@@ -133,7 +140,7 @@ class Stop {
   request(): void {
     this.requested = true;
     if (this.#tracer === undefined) return;
-    this.#closing ??= this.#tracer.close();
+    this.#closing ??= this.#tracer.close(this.#how);
     // The failure is told by finish().
     this.#closing.catch(() => undefined);
   }

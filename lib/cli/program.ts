@@ -5,6 +5,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { EventType } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
 import { GOOD, KERNEL, POLICY_ERRORS, USAGE, UsageError, type Context } from './context.js';
+import { cleanup } from './cleanup.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { policyCommands } from './policy-commands.js';
 import { preflight } from './preflight.js';
@@ -65,6 +66,13 @@ async function parse(args: readonly string[], context: Context): Promise<number>
   });
   policyCommands(program, context, (result) => (status = result));
   program
+    .command('cleanup')
+    .description('End the policies that a dead tracer has left in a folder, and list what is removed')
+    .argument('<folder>', 'what --persist named')
+    .action(async (folder: string) => {
+      status = await cleanup(folder, context);
+    });
+  program
     .command('preflight')
     .description('Show what this kernel and these privileges allow')
     .action(async () => {
@@ -97,6 +105,8 @@ function geteventsCommand(program: Command): Command {
         'monitor',
       ]),
     )
+    .option('--persist <folder>', 'policies outlive a death of this process: pin them in this folder below /sys/fs/bpf')
+    .addOption(new Option('--keep', 'with --persist: policies outlive any end of this process'))
     .option('--duration <seconds>', 'stop after this time', seconds)
     .addHelpText('after', GETEVENTS_HELP);
 }

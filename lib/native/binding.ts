@@ -50,7 +50,12 @@ export interface NativeSession extends NativeSource {
   /** Whether it is kept in mind whose sockets are, until the kernel frees them. What was is forgotten. */
   setTracksSockets(tracks: boolean): void;
   selfTgid(): number;
-  detach(): void;
+  /** From here on what is attached goes on when this process dies: it is pinned to the folder, which is empty. */
+  pinTo(folder: string): void;
+  /** For whoever finds the pins of the hook; nothing without pinTo(). */
+  nameHook(id: number, name: string): void;
+  /** `keep`: what is pinned goes on. Else, and of what is not pinned, nothing is attached any more. */
+  detach(keep: boolean): void;
   close(): void;
 }
 
@@ -131,6 +136,12 @@ export interface NativeBinding {
   }) => NativeSession;
   readonly SyntheticSource: new (records: Uint8Array, total: number) => NativeSource & { left(): number };
   probeFeatures(): NativeFeatures;
+  /** Whether nobody else has locked it. The lock goes with the descriptor. */
+  lockFolder(fd: number): boolean;
+  /** The layout hash that pins in this folder were made with; null when there are none of ours. */
+  pinnedLayout(folder: string): string | null;
+  /** Ends the links; [hook, records that nobody has read, name, …], or null of another layout. */
+  takePins(folder: string, links: readonly string[]): (number | string)[] | null;
   kernelHasStruct(name: string): boolean;
   /** Nanoseconds to add to CLOCK_BOOTTIME for the time of day. */
   bootOffset(): bigint;

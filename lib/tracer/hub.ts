@@ -15,6 +15,8 @@ import { RecordReader } from './reader.js';
 /** A record that is being written while we look; and the bound on how long a wake-up can be late, see #sleep. */
 const RECHECK_MS = 1;
 const SAFETY_MS = 20;
+/** How long a ring that goes on being filled is read from at the end. */
+const LAST_READS_MS = 100;
 /** How often the kernel is asked for runs that it skipped. */
 const MISSED_MS = 1000;
 
@@ -43,6 +45,11 @@ const FULL: Readonly<Record<number, Loss['reason']>> = {
   [SensorHook.HOOK_SOCKETS]: 'socket_table_full',
 };
 
+/** As losses name a hook of the base sensor. */
+export function sensorName(id: number): string | undefined {
+  return SENSOR_NAMES[id];
+}
+
 export class Hub implements EventFeed {
   readonly #options: HubOptions;
   readonly #reader: RecordReader;
@@ -52,6 +59,8 @@ export class Hub implements EventFeed {
   #timer: NodeJS.Timeout | undefined;
   /** Losses that the kernel told and no iterator has heard of. */
   readonly #untold: LossEvent[] = [];
+  /** The same of before the first record. */
+  readonly #earlier: LossEvent[] = [];
   /** Found by update(): the cache has not been told. */
   #execsLost = false;
   #armed = false;
@@ -100,8 +109,10 @@ export class Hub implements EventFeed {
     // a record that is still being written hides those behind it; and losses need the names of removed hooks
     if (records === undefined && this.#options.session.used() === 0) this.#options.onEmpty();
     const losses = this.#untold.splice(0);
-    if (records === undefined && losses.length === 0) return false;
-    const events = losses.length === 0 ? (records ?? []) : [...(records ?? []), ...losses];
+    const earlier = this.#earlier.splice(0);
+    if (records === undefined && losses.length === 0 && earlier.length === 0) return false;
+    const isPlain = losses.length === 0 && earlier.length === 0;
+    const events = isPlain ? (records ?? []) : [...earlier, ...(records ?? []), ...losses];
     this.#events += records?.length ?? 0;
     for (const consumer of this.#consumers) consumer.offer(events, last);
     return true;
@@ -180,6 +191,11 @@ export class Hub implements EventFeed {
     );
   }
 
+  /** What was lost before this session began: those who read next hear of it first. */
+  tell(loss: Loss): void {
+    this.#earlier.push(this.loss(loss));
+  }
+
   #count(loss: Loss): void {
     const key = `${loss.policyName}\0${loss.hook}\0${loss.reason}`;
     const before = this.#lost.get(key);
@@ -223,17 +239,18 @@ export class Hub implements EventFeed {
     const hook = this.#options.hooks.get(id);
     if (hook !== undefined) hook.tally[reason === 'missed' ? 'missed' : 'unrecorded'] += count;
     return this.loss({
-      hook: hook?.functionName ?? SENSOR_NAMES[id] ?? `hook ${id}`,
+      hook: hook?.functionName ?? sensorName(id) ?? `hook ${id}`,
       policyName: hook?.policyName ?? '',
       reason,
       count,
     });
   }
 
-  /** Hands out what is left in the ring and ends every iteration. */
-  end(): void {
+  /** Hands out what is left in the ring and ends every iteration. `endless`: the ring goes on being filled. */
+  end(endless: boolean): void {
+    const until = endless ? performance.now() + LAST_READS_MS : Infinity;
     if (this.#consumers.size > 0) {
-      while (this.#read(true));
+      while (this.#read(true) && performance.now() < until);
     }
     this.#setTimer(undefined);
     for (const consumer of [...this.#consumers]) consumer.end();

@@ -1,9 +1,10 @@
 /** Checks and completes TracerOptions. */
 import { Resolver } from 'node:dns';
 import { hostname } from 'node:os';
+import { isAbsolute } from 'node:path';
 import { inspect } from 'node:util';
 import type { PolicyMode } from '../../types/policy.js';
-import type { EventsOptions, RequestOptions, TracerOptions } from '../../types/tracer.js';
+import type { CloseOptions, EventsOptions, RequestOptions, TracerOptions } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
 
 export interface ResolvedOptions {
@@ -19,6 +20,7 @@ export interface ResolvedOptions {
   readonly countHits: boolean;
   /** Undefined: none are allowed. */
   readonly allowRequests: RequestOptions | undefined;
+  readonly persist: string | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -35,6 +37,7 @@ const KNOWN = new Set([
   'stackAddresses',
   'countHits',
   'allowRequests',
+  'persist',
 ]);
 
 /** Throws PolytraceError BAD_OPTION. */
@@ -55,6 +58,10 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   }
   if (typeof coalesceMs !== 'number' || !(coalesceMs >= 0 && coalesceMs <= 1000)) {
     throw badOption('coalesceMs', `is ${coalesceMs}`, '0 to 1000');
+  }
+  const { persist } = options;
+  if (persist !== undefined && !(typeof persist === 'string' && isAbsolute(persist))) {
+    throw badOption('persist', `is ${String(persist)}`, 'an absolute path, such as /sys/fs/bpf/NAME');
   }
   const { enforcement = false, mode, stackAddresses = false, countHits = false } = options;
   if (typeof enforcement !== 'boolean') throw badOption('enforcement', `is ${String(enforcement)}`, 'true or false');
@@ -81,6 +88,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     stackAddresses,
     countHits,
     allowRequests: requestOptions(options.allowRequests),
+    persist,
   };
 }
 
@@ -97,6 +105,18 @@ function requestOptions(value: TracerOptions['allowRequests'] = false): RequestO
     throw badOption('allowRequests', `has nameServers ${inspect(nameServers)}: ${(error as Error).message}`, allowed);
   }
   return value;
+}
+
+/** Throws PolytraceError BAD_OPTION. */
+export function checkCloseOptions(options: CloseOptions, persist: string | undefined): void {
+  for (const name of Object.keys(options)) {
+    if (name !== 'keep') throw badOption(name, 'is not an option', 'the option is keep');
+  }
+  const { keep = false } = options;
+  if (typeof keep !== 'boolean') throw badOption('keep', `is ${String(keep)}`, 'true or false');
+  if (keep && persist === undefined) {
+    throw badOption('keep', 'is true', 'only a tracer that was opened with `persist` can leave its policies behind');
+  }
 }
 
 /** Throws PolytraceError BAD_OPTION. */

@@ -28,6 +28,14 @@ export interface PolicySetOptions {
   readonly allowRequests: RequestOptions | undefined;
 }
 
+const NAME_SEPARATOR = '\n';
+
+/** From the name that a hook's pins were given. */
+export function hookNames(name: string): { policyName: string; functionName: string } {
+  const [policyName = '', functionName = ''] = name.split(NAME_SEPARATOR);
+  return { policyName, functionName };
+}
+
 export class PolicySet {
   readonly #context: AttachContext;
   readonly #options: PolicySetOptions;
@@ -218,7 +226,7 @@ export class PolicySet {
           ...(functions === undefined ? {} : { functions }),
           ...(makesRequests(hook) ? { requests } : {}),
         };
-        this.#hooks.set(id, loaded);
+        this.#register(loaded);
         const attached = this.#attach(target, id, processBits, kernel, enforcer);
         if (attached === undefined) {
           skipped.push(hook.call);
@@ -227,7 +235,7 @@ export class PolicySet {
         const { skipped: leftOut = [], places, ...status } = attached;
         skipped.push(...leftOut);
         const own = places === undefined ? hook : { ...hook, places };
-        this.#hooks.set(id, { ...loaded, functionName: attached.functionName, image: own });
+        this.#register({ ...loaded, functionName: attached.functionName, image: own });
         hooks.push({ id, call: hook.call, image: own, tally, countedBefore, ...status });
       }
     } catch (error) {
@@ -235,6 +243,11 @@ export class PolicySet {
       throw error;
     }
     return attachedPolicy;
+  }
+
+  #register(hook: LoadedHook): void {
+    this.#hooks.set(hook.id, hook);
+    this.#context.session.nameHook(hook.id, `${hook.policyName}${NAME_SEPARATOR}${hook.functionName}`);
   }
 
   #detachAll(attached: AttachedPolicy | undefined): void {

@@ -191,16 +191,6 @@ selectors:
     await recording.close();
   });
 
-  it('a policy that is replaced again and again lets nothing through', async () => {
-    const yaml = policy('again', opens('action: Sigkill'));
-    const tracer = await openTracer({ policies: [{ yaml }], enforcement: true });
-    for (let i = 0; i < 5; i++) {
-      await tracer.replacePolicy({ yaml });
-      assert.equal(read().signal, 'SIGKILL');
-    }
-    await tracer.close();
-  });
-
   it('an optional hook that the kernel does not have is left out', async () => {
     const gone = 'call: no_such_function\nsyscall: false\noptional: true';
     const tracer = await openTracer({ policies: [{ yaml: policy('opt', gone, opens('action: Post')) }] });

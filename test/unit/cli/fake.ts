@@ -6,7 +6,14 @@ import { runCommand } from '../../../lib/cli/program.js';
 import * as errors from '../../../lib/errors.js';
 import * as policies from '../../../lib/policy/index.js';
 import { eventFilter, formatCompact, toJson } from '../../../lib/output/index.js';
-import type { EventsOptions, PolicyStatus, Tracer, TracerEvent, TracerOptions } from '../../../types/index.js';
+import type {
+  CloseOptions,
+  EventsOptions,
+  PolicyStatus,
+  Tracer,
+  TracerEvent,
+  TracerOptions,
+} from '../../../types/index.js';
 
 /** Hands over the batches it is given; `close` adds the last ones, as a tracer drains what the kernel had recorded. */
 export class FakeTracer implements Tracer {
@@ -20,6 +27,7 @@ export class FakeTracer implements Tracer {
   options: EventsOptions | undefined;
   statuses: PolicyStatus[] = [];
   closes = 0;
+  closed: CloseOptions | undefined;
   onClose: () => Promise<void> = () => Promise.resolve();
 
   push(...batch: TracerEvent[]): void {
@@ -42,8 +50,9 @@ export class FakeTracer implements Tracer {
     }
   }
 
-  async close(): Promise<void> {
+  async close(how?: CloseOptions): Promise<void> {
     this.closes += 1;
+    this.closed = how;
     try {
       await this.onClose();
     } finally {
@@ -110,6 +119,7 @@ export class FakeCommand {
     loadKernelInfo: () => {
       throw new errors.KernelError('ADDON_MISSING', 'the native addon is not there', 'build it');
     },
+    removePersisted: (path) => [`${path}/1`, path],
     preflight: () => ({ kernel: '6.12.0', features: [], canTrace: true, canAttachKprobes: true }),
     openTracer: (options) => {
       this.opened = options;

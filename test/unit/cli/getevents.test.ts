@@ -95,6 +95,22 @@ describe('polytrace getevents', () => {
     assert.match(command.stderr.text, /^warning: files: gone is left out: this kernel does not have it$/m);
   });
 
+  it('--persist and --keep: policies outlive a death, and any end', async () => {
+    for (const [args, closed] of [
+      [[], {}],
+      [['--keep'], { keep: true }],
+    ] as const) {
+      command = new FakeCommand();
+      const status = command.run('getevents', '--persist', '/sys/fs/bpf/x', ...args);
+      await command.stderr.waitFor('ready');
+      command.signals.emit('SIGTERM');
+      assert.equal(await status, 0);
+      assert.deepEqual(command.opened, { policies: [], persist: '/sys/fs/bpf/x' });
+      assert.deepEqual(command.tracer.closed, closed);
+    }
+    assert.equal(await command.run('getevents', '--keep'), 2);
+  });
+
   it('knows two modes', async () => {
     assert.equal(await command.run('getevents', '--mode', 'other'), 2);
   });

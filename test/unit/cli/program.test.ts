@@ -28,6 +28,11 @@ describe('polytrace', () => {
     assert.equal(command.stderr.text, '');
   });
 
+  it('cleanup lists what it removed', async () => {
+    assert.equal(await command.run('cleanup', '/sys/fs/bpf/x'), 0);
+    assert.equal(command.stdout.text, '/sys/fs/bpf/x/1\n/sys/fs/bpf/x\n');
+  });
+
   it('getevents --help tells every option', async () => {
     assert.equal(await command.run('getevents', '--help'), 0);
     for (const option of [
@@ -38,6 +43,8 @@ describe('polytrace', () => {
       'policy-names',
       'color',
       'timestamps',
+      'persist',
+      'keep',
       'duration',
     ]) {
       assert.ok(command.stdout.text.includes(`--${option}`), option);

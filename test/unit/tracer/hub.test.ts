@@ -172,7 +172,7 @@ describe('hub and iterators', () => {
     controller.abort();
     assert.equal((await aborted.next()).done, true);
     session.records = some(4, 1);
-    hub.end();
+    hub.end(false);
     assert.deepEqual([await next(kept), await next(kept), await next(kept), await next(kept)], [1, 2, 3, 4]);
     assert.equal((await kept.next()).done, true);
     assert.equal(hub.consumers, 0);

@@ -1,0 +1,200 @@
+/**
+ * The folder of a BPF file system in which a tracer's policies outlive its process: whose it is, what is in it, and how it is
+ * taken over. Each tracer that opens the folder makes a numbered one in it for its own pins, and removes those of before.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmdirSync,
+  statfsSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { KernelError, PolytraceError } from '../errors.js';
+import { kernelDetail, withReason, type NativeBinding, type NativeError } from '../native/binding.js';
+
+const BPF_FS_MAGIC = 0xcafe4a11;
+const LINK = /^(sensor|hook)-[\w-]+$/;
+const OWN = new Set(['about', 'names', 'events', 'counters']);
+
+type Binding = Pick<NativeBinding, 'layoutHash' | 'lockFolder' | 'pinnedLayout' | 'takePins'>;
+
+/** What the tracer of before has left. */
+export interface TakenOver {
+  /** Programs that went on working. */
+  readonly programs: number;
+  /** Undefined of another version of polytrace: what it has left cannot be read. */
+  readonly unread: readonly Unread[] | undefined;
+}
+
+export interface Unread {
+  readonly id: number;
+  readonly count: number;
+  /** As given to nameHook(). */
+  readonly name: string;
+}
+
+export class Persistence {
+  readonly #binding: Binding;
+  readonly #path: string;
+  readonly #lock: number;
+  readonly #before: readonly string[];
+  /** For the pins of this tracer. */
+  readonly folder: string;
+
+  /** Throws KernelError PERSIST_… */
+  constructor(path: string, binding: Binding) {
+    this.#binding = binding;
+    this.#path = resolve(path);
+    checkFileSystem(this.#path);
+    this.#lock = lockFolder(this.#path, binding, true);
+    try {
+      this.#before = generations(this.#path, binding);
+      const last = Math.max(0, ...this.#before.map(Number));
+      this.folder = join(this.#path, String(last + 1));
+      mkdirSync(this.folder, { mode: 0o700 });
+    } catch (error) {
+      closeSync(this.#lock);
+      throw toPersistError(error, this.#path);
+    }
+  }
+
+  /** Ends what the tracers of before have left, when the policies of this one are attached. */
+  takeOver(): TakenOver {
+    const all = this.#before.map((name) => removeGeneration(join(this.#path, name), this.#binding));
+    return {
+      programs: all.reduce((sum, { links }) => sum + links.length, 0),
+      unread: all.some(({ unread }) => unread === undefined) ? undefined : all.flatMap(({ unread }) => unread ?? []),
+    };
+  }
+
+  /** When the session is closed. What is left of others, or pinned by this one to be kept, stays. */
+  end(): void {
+    try {
+      for (const folder of [this.folder, this.#path]) if (readdirSync(folder).length === 0) rmdirSync(folder);
+    } finally {
+      closeSync(this.#lock);
+    }
+  }
+}
+
+/** Everything that a dead tracer has left; returns the names of what was removed. */
+export function removePersisted(path: string, binding: Binding): string[] {
+  const folder = resolve(path);
+  checkFileSystem(folder);
+  const lock = lockFolder(folder, binding, false);
+  try {
+    const removed = generations(folder, binding).flatMap((name) => {
+      const generation = join(folder, name);
+      return [...removeGeneration(generation, binding).removed.map((file) => join(generation, file)), generation];
+    });
+    rmdirSync(folder);
+    return [...removed, folder];
+  } catch (error) {
+    throw toPersistError(error, folder);
+  } finally {
+    closeSync(lock);
+  }
+}
+
+function checkFileSystem(path: string): void {
+  let type: number;
+  try {
+    type = statfsSync(isThere(path) ? path : dirname(path)).type;
+  } catch (error) {
+    throw toPersistError(error, path);
+  }
+  if (type === BPF_FS_MAGIC) return;
+  throw new KernelError(
+    'PERSIST_NOT_BPFFS',
+    `${path} is not on a BPF file system`,
+    'name a folder below /sys/fs/bpf; `mount -t bpf bpf /sys/fs/bpf` mounts it where it is not',
+  );
+}
+
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** The lock goes with the process, however that ends. Returns the descriptor that holds it. */
+function lockFolder(path: string, binding: Binding, create: boolean): number {
+  for (;;) {
+    let fd: number;
+    try {
+      if (create && !isThere(path)) mkdirSync(path, { mode: 0o700 });
+      fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    } catch (error) {
+      throw toPersistError(error, path);
+    }
+    if (!binding.lockFolder(fd)) {
+      closeSync(fd);
+      throw new KernelError(
+        'PERSIST_BUSY',
+        `a tracer that lives has its policies in ${path}`,
+        'close that tracer first, or name another folder',
+      );
+    }
+    // it may have been removed by who had it locked before
+    if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return fd;
+    closeSync(fd);
+  }
+}
+
+/** Numbered folders with pins of ours; nothing is touched when there is anything else. */
+function generations(path: string, binding: Binding): string[] {
+  const names = readdirSync(path);
+  for (const name of names) {
+    const folder = join(path, name);
+    const files = /^[1-9]\d*$/.test(name) && statSync(folder).isDirectory() ? readdirSync(folder) : [''];
+    const isOurs = files.every((file) => OWN.has(file) || LINK.test(file));
+    // one that is empty is of a tracer that died when it had just begun
+    if (isOurs && (files.length === 0 || binding.pinnedLayout(folder) !== null)) continue;
+    throw new KernelError(
+      'PERSIST_FOREIGN',
+      `${folder} is nothing that polytrace has pinned`,
+      'name a folder that nothing else uses',
+    );
+  }
+  return names.sort((a, b) => Number(a) - Number(b));
+}
+
+interface Removed {
+  readonly links: readonly string[];
+  readonly removed: readonly string[];
+  readonly unread: readonly Unread[] | undefined;
+}
+
+function removeGeneration(folder: string, binding: Binding): Removed {
+  const files = readdirSync(folder).sort();
+  const links = files.filter((file) => LINK.test(file));
+  const told = files.length === 0 ? [] : binding.takePins(folder, links);
+  // last, as the first in the alphabet, what tells whose the others are
+  const maps = files.filter((file) => OWN.has(file)).reverse();
+  for (const file of maps) unlinkSync(join(folder, file));
+  rmdirSync(folder);
+  return { links, removed: [...links, ...maps], unread: told === null ? undefined : unreadOf(told) };
+}
+
+function unreadOf(told: readonly (number | string)[]): Unread[] {
+  return Array.from({ length: told.length / 3 }, (_, i) => {
+    const [id, count, name] = told.slice(3 * i, 3 * i + 3) as [number, number, string];
+    return { id, count, name };
+  });
+}
+
+export function toPersistError(error: unknown, path: string): PolytraceError {
+  if (error instanceof PolytraceError) return error;
+  const native = error as NativeError & { readonly syscall?: string };
+  const reason = native.syscall === undefined ? withReason(native) : native.message;
+  return new KernelError(
+    'PERSIST',
+    `cannot keep policies in ${path}: ${reason}`,
+    'a folder of a BPF file system is needed that this process may write to, and a kernel that can pin what is attached (Linux 5.15)',
+    native.syscall === undefined ? kernelDetail(native) : { errno: native.code ?? '' },
+  );
+}

@@ -1,0 +1,209 @@
+#include "pins.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "abi_types.h"
+#include "error.h"
+#include "handles.h"
+
+namespace polytrace {
+
+namespace {
+
+// Never changes, whatever the version: it tells what is ours. The layout of all the rest is the one that is named.
+constexpr char MAGIC[16] = "polytrace pins";
+
+struct about {
+  char magic[sizeof(MAGIC)];
+  char layout[48];
+};
+
+using HookName = std::array<char, 512>;
+
+constexpr uint32_t FIRST = 0;
+
+struct Fd {
+  explicit Fd(int fd) : value(fd) {}
+  ~Fd() {
+    if (value >= 0) close(value);
+  }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  const int value;
+};
+
+bool read_about(const std::string& folder, about& result) {
+  const Fd map(bpf_obj_get((folder + "/about").c_str()));
+  bpf_map_info details = {};
+  uint32_t size = sizeof(details);
+  if (map.value < 0 || bpf_map_get_info_by_fd(map.value, &details, &size) != 0) return false;
+  if (details.type != BPF_MAP_TYPE_ARRAY || details.value_size != sizeof(result)) return false;
+  if (bpf_map_lookup_elem(map.value, &FIRST, &result) != 0) return false;
+  result.layout[sizeof(result.layout) - 1] = '\0';
+  return std::memcmp(result.magic, MAGIC, sizeof(MAGIC)) == 0;
+}
+
+// The id of the program that a pinned link runs; 0 when it is none.
+uint32_t program_of(const std::string& path) {
+  const Fd link(bpf_obj_get(path.c_str()));
+  bpf_link_info details = {};
+  uint32_t size = sizeof(details);
+  if (link.value < 0 || bpf_link_get_info_by_fd(link.value, &details, &size) != 0) return 0;
+  return details.prog_id;
+}
+
+// A program that was detached may still be running: the kernel frees it when it is not.
+void wait_until_gone(const std::vector<uint32_t>& programs) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  for (const uint32_t id : programs) {
+    while (std::chrono::steady_clock::now() < deadline) {
+      if (Fd(bpf_prog_get_fd_by_id(id)).value < 0) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+}
+
+using Counts = std::array<uint64_t, HOOKS_MAX>;
+
+int count_record(void* context, void* data, size_t size) {
+  if (size < sizeof(event_header)) return 0;
+  uint32_t hook = HOOKS_MAX;
+  switch (static_cast<const event_header*>(data)->type) {
+    case EVENT_EXEC: hook = HOOK_EXEC; break;
+    case EVENT_EXIT: hook = HOOK_EXIT; break;
+    case EVENT_FORK: hook = HOOK_FORK; break;
+    case EVENT_HOOK: if (size >= sizeof(event_hook)) hook = static_cast<const event_hook*>(data)->hook;
+  }
+  if (hook < HOOKS_MAX) (*static_cast<Counts*>(context))[hook]++;
+  return 0;
+}
+
+// Records in the ring, and losses that were not told. 0 or a negative errno.
+int count_unread(int events, int counters, Counts& counts) {
+  ring_buffer* ring = ring_buffer__new(events, count_record, &counts, nullptr);
+  if (ring == nullptr) return -errno;
+  const int consumed = ring_buffer__consume(ring);
+  ring_buffer__free(ring);
+  if (consumed < 0) return consumed;
+  MappedMap mapped;
+  const int err = mapped.open(counters, HOOKS_MAX * sizeof(hook_counters));
+  if (err != 0) return err;
+  const auto* all = mapped.as<hook_counters>();
+  for (uint32_t id = 0; id < HOOKS_MAX; id++) {
+    const hook_counters& own = all[id];
+    counts[id] += own.lost_ring - own.told_ring + own.lost_pending - own.told_pending + own.lost_return - own.told_return;
+  }
+  return 0;
+}
+
+Napi::Array unread_of(Napi::Env env, const Counts& counts, int names) {
+  Napi::Array result = Napi::Array::New(env);
+  uint32_t length = 0;
+  for (uint32_t id = 0; id < HOOKS_MAX; id++) {
+    if (counts[id] == 0) continue;
+    HookName name = {};
+    if (bpf_map_lookup_elem(names, &id, name.data()) != 0) name.fill('\0');
+    name.back() = '\0';
+    result.Set(length++, Napi::Number::New(env, id));
+    result.Set(length++, Napi::Number::New(env, static_cast<double>(counts[id])));
+    result.Set(length++, Napi::String::New(env, name.data()));
+  }
+  return result;
+}
+
+}  // namespace
+
+Pins::~Pins() {
+  if (names_fd_ >= 0) close(names_fd_);
+}
+
+int Pins::start(const std::string& folder) {
+  folder_ = folder;
+  const Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "polytrace_about", sizeof(FIRST), sizeof(about), 1, nullptr));
+  if (map.value < 0) return map.value;
+  about mine = {};
+  std::memcpy(mine.magic, MAGIC, sizeof(MAGIC));
+  std::strncpy(mine.layout, POLYTRACE_LAYOUT_HASH, sizeof(mine.layout) - 1);
+  int err = bpf_map_update_elem(map.value, &FIRST, &mine, BPF_ANY);
+  if (err == 0) err = pin(map.value, "about");
+  if (err != 0) return err;
+  LIBBPF_OPTS(bpf_map_create_opts, on_demand, .map_flags = BPF_F_NO_PREALLOC);
+  names_fd_ = bpf_map_create(BPF_MAP_TYPE_HASH, "polytrace_names", sizeof(uint32_t), sizeof(HookName), HOOKS_MAX, &on_demand);
+  return names_fd_ < 0 ? names_fd_ : pin(names_fd_, "names");
+}
+
+int Pins::pin(int fd, const std::string& name) {
+  const int err = bpf_obj_pin(fd, (folder_ + "/" + name).c_str());
+  if (err == 0) pinned_.insert(name);
+  return err;
+}
+
+int Pins::name_hook(uint32_t id, const std::string& text) {
+  HookName name = {};
+  text.copy(name.data(), name.size() - 1);
+  return bpf_map_update_elem(names_fd_, &id, name.data(), BPF_ANY);
+}
+
+void Pins::unpin(const std::string& name) {
+  const auto found = pinned_.find(name);
+  if (found == pinned_.end()) return;
+  unlink((folder_ + "/" + name).c_str());
+  pinned_.erase(found);
+}
+
+void Pins::unpin_all() {
+  // last what tells whose the others are
+  while (pinned_.size() > 1) unpin(*pinned_.rbegin());
+  unpin("about");
+  if (names_fd_ >= 0) close(names_fd_);
+  names_fd_ = -1;
+}
+
+Napi::Value lock_folder(const Napi::CallbackInfo& info) {
+  const bool locked = flock(info[0].As<Napi::Number>().Int32Value(), LOCK_EX | LOCK_NB) == 0;
+  return Napi::Boolean::New(info.Env(), locked);
+}
+
+Napi::Value pinned_layout(const Napi::CallbackInfo& info) {
+  about found = {};
+  if (!read_about(info[0].As<Napi::String>().Utf8Value(), found)) return info.Env().Null();
+  return Napi::String::New(info.Env(), found.layout);
+}
+
+Napi::Value take_pins(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const std::string folder = info[0].As<Napi::String>().Utf8Value() + "/";
+  const auto links = info[1].As<Napi::Array>();
+  about found = {};
+  const bool readable = read_about(folder, found) && std::strcmp(found.layout, POLYTRACE_LAYOUT_HASH) == 0;
+  const Fd events(readable ? bpf_obj_get((folder + "events").c_str()) : -1);
+  const Fd counters(readable ? bpf_obj_get((folder + "counters").c_str()) : -1);
+  const Fd names(readable ? bpf_obj_get((folder + "names").c_str()) : -1);
+
+  std::vector<uint32_t> programs;
+  for (uint32_t i = 0; i < links.Length(); i++) {
+    const std::string path = folder + links.Get(i).As<Napi::String>().Utf8Value();
+    const uint32_t id = program_of(path);
+    if (unlink(path.c_str()) != 0) throw make_error(env, "PERSIST", "cannot remove " + path, errno);
+    if (id != 0) programs.push_back(id);
+  }
+  wait_until_gone(programs);
+  if (events.value < 0 || counters.value < 0) return env.Null();
+  Counts counts = {};
+  const int err = count_unread(events.value, counters.value, counts);
+  if (err != 0) throw make_error(env, "PERSIST", "cannot count what nobody has read", err);
+  return unread_of(env, counts, names.value);
+}
+
+}  // namespace polytrace

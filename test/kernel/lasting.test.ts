@@ -1,0 +1,113 @@
+/** Enforcement without a gap: while a policy is replaced, and when its tracer dies and the next one takes over. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { openTracer, removePersisted } from '../../lib/index.js';
+import type { TracerEvent } from '../../types/index.js';
+import { checkout, policy } from './support.js';
+
+/** A program that only these tests start: nothing else can be hit. */
+const CAT = '/tmp/kept-out';
+const TARGET = '/tmp/kept-out.txt';
+const FOLDER = '/sys/fs/bpf/polytrace-test';
+
+const KILLS = policy(
+  'kept-out',
+  `call: security_file_open
+syscall: false
+args:
+- {index: 0, type: file}
+selectors:
+- matchArgs:
+  - {index: 0, operator: Equal, values: [${TARGET}]}
+  matchBinaries:
+  - {operator: In, values: [${CAT}]}
+  matchActions:
+  - {action: Sigkill}`,
+);
+
+const read = (): string | null => spawnSync(CAT, [TARGET]).signal;
+
+/** Tries all the time from a process of its own, and notes each try that was let through. */
+class Intruder {
+  readonly #child: ChildProcess;
+  #output = '';
+
+  constructor() {
+    rmSync('/tmp/enough', { force: true });
+    const loop = `n=0; while ! test -e /tmp/enough; do ${CAT} ${TARGET} >/dev/null 2>&1 && echo through; n=$((n+1)); done; echo $n`;
+    this.#child = spawn('/bin/sh', ['-c', loop], { stdio: ['ignore', 'pipe', 'ignore'] });
+    this.#child.stdout?.on('data', (chunk) => (this.#output += String(chunk)));
+  }
+
+  /** How often it tried; it must never have got through. */
+  async end(): Promise<number> {
+    writeFileSync('/tmp/enough', '');
+    await once(this.#child, 'close');
+    assert.match(this.#output, /^\d+\n$/);
+    return Number(this.#output);
+  }
+}
+
+function programs(): number {
+  return (JSON.parse(execFileSync('bpftool', ['prog', 'show', '-j']).toString()) as unknown[]).length;
+}
+
+async function openElsewhere(): Promise<ChildProcess> {
+  const body = `const { openTracer } = require('${checkout}/lib/index.ts');
+    openTracer({ policies: [{ yaml: ${JSON.stringify(KILLS)} }], enforcement: true, persist: '${FOLDER}' }).then(async (t) => {
+      console.log('open');
+      for await (const event of t);
+    });`;
+  const child = spawn(process.execPath, ['--require', 'tsx/cjs', '-e', body], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    cwd: checkout,
+  });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+describe('enforcement without a gap', function () {
+  this.timeout(300_000);
+
+  before(() => {
+    copyFileSync('/bin/cat', CAT);
+    writeFileSync(TARGET, 'read\n');
+  });
+
+  // a hundred times, of events, is shown natively: here each takes seconds
+  it('a policy that is replaced again and again lets nothing through', async () => {
+    const tracer = await openTracer({ policies: [{ yaml: KILLS }], enforcement: true });
+    const intruder = new Intruder();
+    const until = Date.now() + 20_000;
+    for (let i = 0; i < 3 || (i < 100 && Date.now() < until); i++) await tracer.replacePolicy({ yaml: KILLS });
+    const tries = await intruder.end();
+    await tracer.close();
+    assert.ok(tries >= 3, `${tries} tries`);
+    assert.equal(read(), null);
+  });
+
+  it('a tracer that is killed: its policy goes on, the next takes over, cleanup ends it', async () => {
+    const before = programs();
+    const child = await openElsewhere();
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const intruder = new Intruder();
+    for (let i = 0; i < 3; i++) assert.equal(read(), 'SIGKILL');
+
+    const tracer = await openTracer({ policies: [{ yaml: KILLS }], enforcement: true, persist: FOLDER });
+    const first = (await tracer.batches({ types: ['lost'] }).next()).value as readonly TracerEvent[];
+    const unread = first.find((event) => event.type === 'lost' && event.policyName === 'kept-out');
+    assert.ok(unread?.type === 'lost' && unread.reason === 'no_reader' && unread.count >= 3);
+    assert.equal(read(), 'SIGKILL');
+    await tracer.close({ keep: true });
+    assert.equal(read(), 'SIGKILL');
+    assert.ok((await intruder.end()) > 3);
+
+    assert.ok(removePersisted(FOLDER).length > 5);
+    assert.equal(read(), null);
+    assert.ok(!existsSync(FOLDER));
+    assert.equal(programs(), before);
+  });
+});

@@ -1,0 +1,243 @@
+/** Policies that outlive their tracer: pinned, taken over, cleaned up, and refused where that is not right. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LostEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
+import { isLost, leaveMark, needsRoot, openTracer, polytrace, ROOT, script, until, Workshop } from './support.js';
+
+const shop = new Workshop();
+const NUMBERED = join(shop.folder, 'numbered');
+const mount = mkdtempSync(join(tmpdir(), 'polytrace-bpffs-'));
+const FOLDER = join(mount, 'kept');
+
+const ACTS = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: acts }
+spec:
+  uprobes:
+    - path: ${NUMBERED}
+      symbols: [act]
+      args: [{ index: 0, type: int64 }]
+`;
+
+const act = (from: number, count: number): void => void execFileSync(NUMBERED, [from, count].map(String));
+const open = (options: TracerOptions = {}): Promise<Tracer> =>
+  openTracer({ policies: [{ yaml: ACTS }], persist: FOLDER, ...options });
+
+/** A process with such a tracer, which it closes when it is told to, or lets go of. */
+async function openElsewhere(atEnd = 'process.exit(0)'): Promise<ChildProcess> {
+  const body = `const t = await polytrace.openTracer({ policies: [{ yaml: ${JSON.stringify(ACTS)} }], persist: ${JSON.stringify(FOLDER)} });
+    process.stdin.once('data', async () => { ${atEnd}; });
+    out('open');
+    for await (const e of t);`;
+  const child = spawn(process.execPath, ['-e', script(body)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(child.stdout as NodeJS.ReadableStream, 'data');
+  return child;
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
+/** The first events of a tracer: what it was told of before, and what has happened since. */
+async function eventsOf(tracer: Tracer, run: () => void): Promise<TracerEvent[]> {
+  const events = tracer.events();
+  run();
+  const all = await until(leaveMark(), events);
+  await events.return?.();
+  return all;
+}
+
+const unreadActs = (events: readonly TracerEvent[]): LostEvent[] =>
+  events.filter(isLost).filter(({ reason, policyName }) => reason === 'no_reader' && policyName === 'acts');
+const numbersOf = (events: readonly TracerEvent[]): unknown[] =>
+  events.flatMap((event) => (event.type === 'process_uprobe' ? event.args.map((arg) => 'value' in arg && Number(arg.value)) : []));
+
+describe('policies that outlive their tracer', function () {
+  this.timeout(60_000);
+
+  before(needsRoot);
+  before(function () {
+    execFileSync('cc', ['-O1', '-o', NUMBERED, join(__dirname, 'programs', 'numbered.c')]);
+    if (spawnSync('mount', ['-t', 'bpf', 'bpf', mount]).status === 0) return;
+    if (process.env['REQUIRE_ALL'] === '1') throw new Error('a BPF file system cannot be mounted');
+    this.skip();
+  });
+  afterEach(() => {
+    assert.deepEqual(existsSync(FOLDER) ? polytrace.removePersisted(FOLDER) : [], []);
+  });
+  after(() => {
+    spawnSync('umount', [mount]);
+    rmdirSync(mount);
+    shop.remove();
+  });
+
+  it('SIGKILL: they go on, and the next tracer tells how many events nobody has read', async () => {
+    await killed(await openElsewhere());
+    act(1, 10);
+    const tracer = await open();
+    const events = await eventsOf(tracer, () => act(100, 3));
+    const { takenOver } = tracer.stats();
+    await tracer.close();
+    assert.deepEqual(
+      unreadActs(events).map(({ hook, count }) => [hook, count]),
+      [[`${NUMBERED}:act`, 10]],
+    );
+    assert.ok((takenOver?.programs ?? 0) >= 4 && (takenOver?.unread ?? 0) >= 10);
+    // by one program only
+    assert.deepEqual(numbersOf(events), [100, 101, 102]);
+    assert.ok(!existsSync(FOLDER));
+  });
+
+  it('what found no room in the buffer meanwhile is counted as well', async () => {
+    const policies = `policies: [{ yaml: ${JSON.stringify(ACTS)} }]`;
+    const body = `const t = await polytrace.openTracer({ ${policies}, persist: ${JSON.stringify(FOLDER)}, bufferSize: 65536 }); out('open');
+      for await (const e of t);`;
+    const child = spawn(process.execPath, ['-e', script(body)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    await killed(child);
+    act(1, 5000);
+    const tracer = await open();
+    const events = await eventsOf(tracer, () => undefined);
+    await tracer.close();
+    assert.deepEqual(
+      unreadActs(events).map(({ count }) => count),
+      [5000],
+    );
+  });
+
+  it('one tracer at a time; death frees the folder', async () => {
+    const child = await openElsewhere();
+    await assert.rejects(open(), { code: 'PERSIST_BUSY' });
+    assert.throws(() => polytrace.removePersisted(FOLDER), { code: 'PERSIST_BUSY' });
+    await killed(child);
+    const tracer = await open();
+    await assert.rejects(open(), { code: 'PERSIST_BUSY' });
+    await tracer.close();
+  });
+
+  it('a process that has the number of the dead tracer is not it', async () => {
+    const child = await openElsewhere();
+    await killed(child);
+    const pid = child.pid as number;
+    let count = 0;
+    for (let tries = 0; count === 0 && tries < 500; tries++) {
+      // what is started next has the number after the last one
+      const started = `echo ${pid - 1} > /proc/sys/kernel/ns_last_pid; ${NUMBERED} 7 1 >/dev/null & echo $!; wait`;
+      if (Number(execFileSync('sh', ['-c', started], { encoding: 'utf8' })) === pid) count = tries + 1;
+    }
+    assert.notEqual(count, 0, `no process got the number ${pid}`);
+    const tracer = await open();
+    const events = await eventsOf(tracer, () => undefined);
+    await tracer.close();
+    assert.deepEqual(
+      unreadActs(events).map((event) => event.count),
+      [count],
+    );
+  });
+
+  it('close() ends them, close({ keep: true }) does not, nor does a process that ends', async () => {
+    const kept = await openElsewhere('await t.close({ keep: true })');
+    kept.stdin?.end('now\n');
+    await once(kept, 'exit');
+    act(1, 2);
+    const first = await open();
+    assert.deepEqual(
+      unreadActs(await eventsOf(first, () => undefined)).map(({ count }) => count),
+      [2],
+    );
+    await first.close({ keep: true });
+    act(1, 4);
+    const ending = await openElsewhere();
+    act(1, 1);
+    ending.stdin?.end('now\n');
+    await once(ending, 'exit');
+    act(1, 5);
+    const last = await open();
+    const counts = unreadActs(await eventsOf(last, () => undefined)).map(({ count }) => count);
+    await last.close();
+    assert.ok(counts[0] === 5 || counts[0] === 6, String(counts));
+    assert.ok(!existsSync(FOLDER));
+  });
+
+  it('policies that come and go are pinned, and not', async () => {
+    const tracer = await open({ policies: [] });
+    const pins = (): string[] => readdirSync(join(FOLDER, '1')).filter((name) => name.startsWith('hook'));
+    assert.deepEqual(pins(), []);
+    await tracer.addPolicy({ yaml: ACTS });
+    assert.equal(pins().length, 1);
+    await tracer.replacePolicy({ yaml: ACTS });
+    assert.equal(pins().length, 1);
+    await tracer.disablePolicy('acts');
+    assert.deepEqual(pins(), []);
+    await tracer.close();
+  });
+
+  it('a tracer that fails to open leaves them working', async () => {
+    await killed(await openElsewhere());
+    await assert.rejects(open({ policies: [{ yaml: ACTS.replace('[act]', '[no_such_function]') }] }));
+    act(1, 3);
+    const tracer = await open();
+    assert.deepEqual(
+      unreadActs(await eventsOf(tracer, () => undefined)).map(({ count }) => count),
+      [3],
+    );
+    await tracer.close();
+  });
+
+  it('what another version has left is ended, and not read', async () => {
+    await killed(await openElsewhere());
+    const about = join(FOLDER, '1', 'about');
+    const { value } = JSON.parse(
+      execFileSync('bpftool', ['-j', 'map', 'lookup', 'pinned', about, 'key', '0', '0', '0', '0'], { encoding: 'utf8' }),
+    ) as { value: string[] };
+    value[20] = '0x21';
+    execFileSync('bpftool', ['map', 'update', 'pinned', about, 'key', '0', '0', '0', '0', 'value', ...value]);
+    act(1, 3);
+    const tracer = await open();
+    const events = await eventsOf(tracer, () => act(50, 1));
+    const { takenOver } = tracer.stats();
+    await tracer.close();
+    assert.deepEqual([unreadActs(events), takenOver?.unread, numbersOf(events)], [[], undefined, [50]]);
+  });
+
+  it('cleanup ends them and lists what it removed', async () => {
+    await killed(await openElsewhere());
+    const command = [join(ROOT, 'dist', 'cli', 'main.js'), 'cleanup', FOLDER];
+    const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
+    assert.deepEqual([status, stderr], [0, '']);
+    const removed = stdout.trimEnd().split('\n');
+    assert.ok(removed.includes(join(FOLDER, '1', 'hook-8-0')), stdout);
+    assert.equal(removed.at(-1), FOLDER);
+    assert.ok(!existsSync(FOLDER));
+  });
+
+  it('what is not of polytrace is not touched', async () => {
+    mkdirSync(FOLDER);
+    const foreign = join(FOLDER, 'about');
+    const create = ['map', 'create', foreign, 'type', 'array', 'key', '4', 'value', '64', 'entries', '1', 'name', 'foreign'];
+    execFileSync('bpftool', create);
+    await assert.rejects(open(), { code: 'PERSIST_FOREIGN' });
+    assert.throws(() => polytrace.removePersisted(FOLDER), { code: 'PERSIST_FOREIGN' });
+    mkdirSync(join(FOLDER, '1'));
+    execFileSync('mv', [foreign, join(FOLDER, '1', 'about')]);
+    await assert.rejects(open(), { code: 'PERSIST_FOREIGN' });
+    assert.throws(() => polytrace.removePersisted(FOLDER), { code: 'PERSIST_FOREIGN' });
+    assert.deepEqual(readdirSync(join(FOLDER, '1')), ['about']);
+    execFileSync('rm', ['-r', FOLDER]);
+  });
+
+  it('what cannot be is refused', async () => {
+    await assert.rejects(open({ persist: join(shop.folder, 'kept') }), { code: 'PERSIST_NOT_BPFFS' });
+    await assert.rejects(open({ persist: join(mount, 'no', 'such', 'folder') }), { code: 'PERSIST' });
+    await assert.rejects(open({ persist: 'kept' }), { code: 'BAD_OPTION' });
+    assert.throws(() => polytrace.removePersisted(FOLDER), { code: 'PERSIST' });
+    const tracer = await openTracer();
+    await assert.rejects(tracer.close({ keep: true }), { code: 'BAD_OPTION' });
+    await tracer.close();
+  });
+});
