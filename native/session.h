@@ -19,7 +19,7 @@
 
 namespace polytrace {
 
-// Maps of the base sensor that every hook uses.
+// Maps of the base sensor that hooks use.
 constexpr const char* SHARED_MAPS[] = {"events",       "control",        "counters", "protected_processes",
                                        "process_bits", "process_states", "socket_owners"};
 
