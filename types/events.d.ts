@@ -7,6 +7,7 @@ export type TracerEvent =
   | ProcessUprobeEvent
   | ProcessUsdtEvent
   | ProcessLsmEvent
+  | ProcessLoaderEvent
   | LostEvent;
 
 export type EventType = TracerEvent['type'];
@@ -281,6 +282,24 @@ export interface ProcessUsdtEvent extends HookEvent {
   readonly path: string;
   readonly provider: string;
   readonly name: string;
+}
+
+/**
+ * A file was mapped as code: a program, its loader, a library. What is mapped for an exec itself comes before the event of that exec, and
+ * names the process as it was.
+ */
+export interface ProcessLoaderEvent extends ProcessEvent {
+  readonly type: 'process_loader';
+  readonly policyName: string;
+  /** Absolute in the process's root. */
+  readonly path: string;
+  /**
+   * In hex, read from the file when it is first asked for. Absent where the file has none, or it is no longer certain which file it was: it was
+   * replaced, or its file system does not tell.
+   */
+  readonly buildId?: string;
+  readonly inode: bigint;
+  readonly device: Device;
 }
 
 /** Records that could not be delivered; every one is counted once. */

@@ -101,6 +101,8 @@ export interface PolicyExplanation {
   readonly hooks: readonly HookExplanation[];
   /** Functions at which the policy's notifications are carried out. */
   readonly enforcers: readonly string[];
+  /** Files that are mapped as code are told. */
+  readonly loader?: true;
   /** Bytes of all tables, about; 0 when it cannot be loaded. */
   readonly tableBytes: number;
   /** The compiler's output, when it can be loaded. */
@@ -211,9 +213,10 @@ export interface RegisterAssignment {
 export interface HookImage {
   /**
    * `kprobe` takes a trampoline where the kernel has it; `fentry` nothing else. `enforcer`: a function that notifications are
-   * carried out at; it tells nothing, and comes before the hooks that notify it.
+   * carried out at; it tells nothing, and comes before the hooks that notify it. `loader`: where the kernel notes what is mapped.
    */
-  readonly kind: 'kprobe' | 'fentry' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'usdt' | 'enforcer';
+  readonly kind:
+    'kprobe' | 'fentry' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'usdt' | 'enforcer' | 'loader';
   /**
    * As written in the policy: the function, list:NAME or LSM hook; of a tracepoint SUBSYSTEM/EVENT; of a uprobe the symbol, or
    * the offset or address as 0x…, and of several how many more there are; of a static probe PROVIDER:NAME.

@@ -19,6 +19,7 @@ const EVENT_TYPES: readonly EventType[] = [
   'process_uprobe',
   'process_usdt',
   'process_lsm',
+  'process_loader',
   'lost',
 ];
 

@@ -77,6 +77,10 @@ function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
       return { ...lookOf(event.functionName, event.args), color: 'blue' };
     case 'process_lsm':
       return { emoji: '🔒', label: 'lsm', color: 'blue', detail: hookDetail(event.functionName, event.args) };
+    case 'process_loader': {
+      const words = [event.buildId ?? '', quoteUnsafe(event.path)].filter((word) => word !== '');
+      return { emoji: '🧬', label: 'loader', color: 'blue', detail: words.join(' ') };
+    }
     case 'process_uprobe':
       return { emoji: '🧷', label: 'uprobe', color: 'blue', detail: hookDetail(placeName(event), event.args) };
     case 'process_usdt': {

@@ -5,6 +5,7 @@ import type {
   Process,
   ProcessExitEvent,
   ProcessKprobeEvent,
+  ProcessLoaderEvent,
   ProcessLsmEvent,
   ProcessTracepointEvent,
   ProcessUprobeEvent,
@@ -31,6 +32,8 @@ export function toJson(event: TracerEvent): string {
       return `{"process_tracepoint":{${processPart(event)}${tracepointPart(event)}}${tail}`;
     case 'process_lsm':
       return `{"process_lsm":{${processPart(event)}${lsmPart(event)}}${tail}`;
+    case 'process_loader':
+      return `{"process_loader":{${processPart(event)}${loaderPart(event)}}${tail}`;
     case 'process_uprobe':
       return `{"process_uprobe":{${processPart(event)}${uprobePart(event)}}${tail}`;
     case 'process_usdt':
@@ -85,6 +88,11 @@ function kprobePart(event: ProcessKprobeEvent): string {
 function tracepointPart(event: ProcessTracepointEvent): string {
   const names = `,"subsys":${quoteJson(event.subsystem)},"event":${quoteJson(event.event)}`;
   return `${names}${argsPart(event)}${actionPart(event)}${notesPart(event)}`;
+}
+
+/** Bytes are base64 in protobuf's JSON. */
+function loaderPart({ path, buildId = '' }: ProcessLoaderEvent): string {
+  return stringField('path', path) + stringField('buildid', Buffer.from(buildId, 'hex').toString('base64'));
 }
 
 function lsmPart(event: ProcessLsmEvent): string {

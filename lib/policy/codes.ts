@@ -155,7 +155,6 @@ export const DIAGNOSTIC_CODES = {
   LIMIT_HOOKS: 'error',
   // Understood, but this version cannot do it in the kernel.
   UNSUPPORTED_SCOPE: 'error',
-  UNSUPPORTED_LOADER: 'error',
   UNSUPPORTED_LIST: 'error',
   UNSUPPORTED_OPTION: 'error',
   UNSUPPORTED_ARG_TYPE: 'error',

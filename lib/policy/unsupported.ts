@@ -40,14 +40,6 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
       'remove it; narrow the selectors by matchBinaries or matchPIDs',
     );
   }
-  if (spec.loader === true)
-    add(
-      'UNSUPPORTED_LOADER',
-      spec,
-      'loader',
-      'loader events are not reported yet',
-      'use a kprobe on security_mmap_file',
-    );
   for (const option of spec.options ?? []) findInOption(option, add, report);
 }
 

@@ -28,7 +28,7 @@ export function attachHook(
 ): Attached | undefined {
   if (hook.kind === 'enforcer') return attachEnforcer(hook, id, context, kernel);
   if (functions !== undefined) return attachFunctions(hook, functions, id, processBits, context, kernel);
-  if (hook.kind === 'kprobe' || hook.kind === 'fentry') return attachFunction(hook, id, processBits, context, kernel);
+  if (['kprobe', 'fentry', 'loader'].includes(hook.kind)) return attachFunction(hook, id, processBits, context, kernel);
   return attachElsewhere(hook, id, processBits, context, kernel);
 }
 

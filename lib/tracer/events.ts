@@ -1,6 +1,7 @@
 /** The events that iterators give. They point into the slab that holds their record and decode what is asked for. */
 import { inspect } from 'node:util';
 import type {
+  FileArgument,
   HookArgument,
   LossReason,
   LostEvent,
@@ -10,6 +11,7 @@ import type {
   ProcessExecEvent,
   ProcessExitEvent,
   ProcessKprobeEvent,
+  ProcessLoaderEvent,
   ProcessLsmEvent,
   ProcessTracepointEvent,
   StackFrame,
@@ -24,6 +26,7 @@ import type { ProcessImage } from '../process/process.js';
 import { decodeArgument } from '../wire/arguments.js';
 import { EventExit, EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
+import { buildIdOfMapped } from './build-ids.js';
 import { imaHashOf } from './ima.js';
 import {
   actionsOf,
@@ -396,8 +399,58 @@ export class UsdtEvent extends HookEvent {
   }
 }
 
+/** Of `loader: true`. */
+export class LoaderEvent extends RecordEvent {
+  #buildId: string | undefined | null = null;
+
+  constructor(
+    slab: Slab,
+    at: number,
+    process: ProcessImage,
+    private readonly hook: LoadedHook,
+  ) {
+    super(slab, at, process);
+  }
+
+  get type(): 'process_loader' {
+    return 'process_loader';
+  }
+
+  get policyName(): string {
+    return this.hook.policyName;
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  get inode(): bigint {
+    return this.#file.inode;
+  }
+
+  get device(): FileArgument['device'] {
+    return this.#file.device;
+  }
+
+  get buildId(): string | undefined {
+    if (this.#buildId === null) this.#buildId = buildIdOfMapped(this.process.pid, this.#file);
+    return this.#buildId;
+  }
+
+  get #file(): FileArgument {
+    const size = this.slab.u32(this.at + EventHeader.size);
+    return decodeArgument(this.slab, this.at, size, 0, this.hook.image.args[0] as ValueImage) as FileArgument;
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { type, policyName, path, buildId, inode, device } = this;
+    return { type, ...super.plain(), policyName, path, buildId, inode, device };
+  }
+}
+
 /** The event of a record of this hook; undefined where nobody is to be told. */
 export function hookEvent(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): TracerEvent | undefined {
+  if (hook.image.kind === 'loader') return new LoaderEvent(slab, at, process, hook) as TracerEvent;
   const event = eventOf(slab, at, process, hook);
   return event.request() ? (event as HookEvent & TracerEvent) : undefined;
 }
@@ -444,6 +497,7 @@ export type ContractChecks = [
   Check<KprobeEvent, Optional<ProcessKprobeEvent>>,
   Check<TracepointEvent, Optional<ProcessTracepointEvent>>,
   Check<LsmEvent, Optional<ProcessLsmEvent>>,
+  Check<LoaderEvent, Optional<ProcessLoaderEvent>>,
   Check<UprobeEvent, Optional<ProcessUprobeEvent>>,
   Check<UsdtEvent, Optional<ProcessUsdtEvent>>,
 ];

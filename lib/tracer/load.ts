@@ -137,6 +137,7 @@ const FUNCTION_HINT =
 const HINTS: Readonly<Partial<Record<HookImage['kind'], string>>> = {
   kprobe: FUNCTION_HINT,
   fentry: FUNCTION_HINT,
+  loader: 'the kernel must have been built with CONFIG_PERF_EVENTS',
   uprobe: 'check the path and the symbol: nm, and nm -D, show those of the file; a stripped program needs offsets',
 };
 

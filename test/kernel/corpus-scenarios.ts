@@ -182,7 +182,6 @@ const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[
     ],
   ],
   ['UNSUPPORTED_SCOPE', ['quickstart__file_monitoring_enforce.yaml', 'tracingpolicy__modules-nohost.yaml']],
-  ['UNSUPPORTED_LOADER', ['tracingpolicy__loader.yaml']],
   // libraries and programs that are elsewhere on this machine
   [
     'HOOK_NOT_FOUND',

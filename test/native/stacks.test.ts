@@ -37,8 +37,8 @@ spec:
       selectors: [{ ${POST} }]`;
 }
 
-type Hook = Exclude<TracerEvent, { readonly type: 'lost' | 'process_exec' | 'process_exit' }>;
-const isHook = (event: TracerEvent): event is Hook => 'policyName' in event && event.type !== 'lost';
+type Hook = Extract<TracerEvent, { readonly actions: unknown }>;
+const isHook = (event: TracerEvent): event is Hook => 'actions' in event;
 const nameOf = (event: Hook): string =>
   event.type === 'process_uprobe' ? event.symbol : event.type === 'process_tracepoint' ? event.event : event.type;
 

@@ -9,6 +9,7 @@ import type { Report } from '../report.js';
 import { hookActions, modeOf, singleLinks, tracksSockets } from './actions.js';
 import { celSteps } from './cel.js';
 import { enforcersOf } from './enforcers.js';
+import { loaderOf } from './loader.js';
 import { clauseOf, type Clause, type Context } from './filters.js';
 import { changeTests, processGroups } from './process.js';
 import { ProcessSets } from './sets.js';
@@ -26,6 +27,7 @@ export function compile(analysis: Analysis, report: Report, architecture: Archit
   const images = [
     ...enforcersOf(analysis),
     ...hooks.flatMap((hook) => compileHook(analysis, hook, sets, tracks, context)),
+    ...loaderOf(analysis),
   ];
   const { metadata } = data;
   const mode = modeOf(data);

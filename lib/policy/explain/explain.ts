@@ -31,7 +31,7 @@ export function explain(
   kernel?: KernelInfo,
 ): PolicyExplanation {
   const { data, hooks } = analysis;
-  const images = (image?.hooks ?? []).filter(({ kind }) => kind !== 'enforcer');
+  const images = (image?.hooks ?? []).filter(({ kind }) => kind !== 'enforcer' && kind !== 'loader');
   const explained = hooks.map((hook) => {
     const own = images.splice(0, image === undefined ? 0 : targetsOf(data, hook).length);
     return explainHook(analysis, hook, own[0], kernel);
@@ -43,6 +43,7 @@ export function explain(
     unsupported,
     hooks: explained,
     enforcers: enforcersOf(analysis).map(({ call }) => call),
+    ...(data.spec?.loader === true ? { loader: true as const } : {}),
     tableBytes: (image?.hooks ?? []).reduce((sum, hook) => sum + costOf(hook).tableBytes, 0),
     ...(image === undefined ? {} : { image }),
   };

@@ -3,10 +3,11 @@ import type { HookCost, HookExplanation, PolicyExplanation } from '../../../type
 import { listValues } from './words.js';
 
 export function formatExplanation(explanation: PolicyExplanation): string {
-  const { name, namespace, hooks, enforcers, unsupported, tableBytes } = explanation;
+  const { name, namespace, hooks, enforcers, loader, unsupported, tableBytes } = explanation;
   const lines = [`policy ${name}${namespace === undefined ? '' : `, for the pods of namespace ${namespace}`}`];
   for (const hook of hooks) lines.push('', ...formatHook(hook));
   if (enforcers.length > 0) lines.push('', `enforcers: ${listValues(enforcers)}`);
+  if (loader === true) lines.push('', 'loader: every mapping of a file as code');
   if (unsupported.length > 0) {
     lines.push('', 'It cannot be loaded yet:', ...unsupported.map((reason) => `  ${reason}`));
   } else {

@@ -3,12 +3,17 @@ import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs'
 import type { ElfInfo, HostFiles, ProbePlace, Segment } from '../kernel-info.js';
 
 const PT_LOAD = 1;
+const PT_NOTE = 4;
 export const SHT_SYMTAB = 2;
 export const SHT_NOTE = 7;
 export const SHT_DYNSYM = 11;
 export const STT_FUNC = 2;
 const STB_WEAK = 2;
 const STT_GNU_IFUNC = 10;
+/** Of a program header; of all notes that are looked at for a build id, and of that. */
+const HEADER_BYTES = { least: 56, most: 256 };
+const NOTES_BYTES_MAX = 64 * 1024;
+const BUILD_ID_BYTES_MAX = 64;
 /** Of one section; larger ones are damage. */
 const SECTION_BYTES_MAX = 256 * 1024 * 1024;
 /** Of an entry of the tables of sections and segments. */
@@ -139,6 +144,25 @@ function segmentsOf(header: Buffer, at: ReadAt, view: View): Segment[] {
     }));
 }
 
+/** In hex; by the program headers alone, which a stripped program has as well. Undefined where there is none, or the file is damaged. */
+export function mappedBuildId(fd: number): string | undefined {
+  const header = read(fd, 0, 64);
+  if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return undefined;
+  const view = header[5] === 2 ? BIG : LITTLE;
+  const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
+  if (size < HEADER_BYTES.least || size > HEADER_BYTES.most || !Number.isSafeInteger(start)) return undefined;
+  const table = read(fd, start, size * count);
+  let left = NOTES_BYTES_MAX;
+  for (let from = 0; from + size <= table.length; from += size) {
+    const [offset, bytes] = [view.u64(table, from + 8), Math.min(view.u64(table, from + 32), left)];
+    if (view.u32(table, from) !== PT_NOTE || !Number.isSafeInteger(offset)) continue;
+    left -= bytes;
+    const id = buildIdOf(notesOf(read(fd, offset, bytes), view));
+    if (id !== undefined) return id.length <= 2 * BUILD_ID_BYTES_MAX ? id : undefined;
+  }
+  return undefined;
+}
+
 /** null: there is no single address of it, as it is chosen when the program starts, or there are several of the name. */
 function symbolsOf(table: Buffer, strings: Buffer, entry: number, view: View): Map<string, bigint | null> {
   const symbols = new Map<string, bigint | null>();
@@ -180,6 +204,7 @@ export function notesOf(notes: Buffer, view: View): Note[] {
   for (let at = 0; at + 12 <= notes.length;) {
     const [nameSize, size, type] = [view.u32(notes, at), view.u32(notes, at + 4), view.u32(notes, at + 8)];
     const start = at + 12 + align4(nameSize);
+    if (start + size > notes.length) break;
     result.push({ owner: text(notes, at + 12), type, content: notes.subarray(start, start + size) });
     at = start + align4(size);
   }

@@ -64,7 +64,7 @@ describe('polytrace', () => {
       [['getevents', '--process', '('], /Invalid regular expression/],
       [
         ['getevents', '--event-types', 'process_exec,open'],
-        /Allowed are process_exec, .*, process_tracepoint, process_uprobe, process_usdt, process_lsm, lost/,
+        /Allowed are process_exec, .*, process_tracepoint, process_uprobe, process_usdt, process_lsm, process_loader, lost/,
       ],
       [['getevents', '--duration', '0'], /above 0/],
       [['getevents', '--duration', '-1'], /above 0/],

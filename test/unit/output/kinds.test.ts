@@ -6,13 +6,14 @@ import { toJson } from '../../../lib/output/json.js';
 import { placeName, probeName } from '../../../lib/output/places.js';
 import type {
   HookArgument,
+  ProcessLoaderEvent,
   ProcessLsmEvent,
   ProcessTracepointEvent,
   ProcessUprobeEvent,
   ProcessUsdtEvent,
   TracerEvent,
 } from '../../../types/events.js';
-import { fileOf, hookOf, intOf, textOf } from './events.js';
+import { execOf, fileOf, hookOf, intOf, textOf } from './events.js';
 
 function tracepointOf(args: readonly HookArgument[], event = 'sched_process_exec'): ProcessTracepointEvent {
   const { functionName: _, data: _data, ...common } = hookOf('', args, { message: 'seen', tags: ['a'] });
@@ -45,6 +46,16 @@ function inner(event: TracerEvent): Record<string, unknown> {
 const CALL: HookArgument = { type: 'syscall64', index: 4, value: 257n, name: 'openat', abi: 'x64' };
 const NAMELESS: HookArgument = { type: 'syscall64', index: 4, value: 9999n, abi: 'x64' };
 
+const LOADED: ProcessLoaderEvent = {
+  ...execOf({ binary: '/usr/bin/cat' }),
+  type: 'process_loader',
+  policyName: 'loads',
+  path: '/lib/a b.so',
+  buildId: '00ff',
+  inode: 5n,
+  device: { major: 8, minor: 1 },
+};
+const { buildId: _, ...WITHOUT_ID } = LOADED;
 const HASHED: ProcessLsmEvent = { ...lsmOf([fileOf('/etc/shadow')]), imaHash: 'sha256:00ff' };
 
 describe('events of other kinds of hooks', () => {
@@ -58,6 +69,10 @@ describe('events of other kinds of hooks', () => {
       message: 'seen',
       tags: ['a'],
     });
+  });
+
+  it('a mapping in JSON: the build id in base64', () => {
+    assert.deepEqual(inner(LOADED), { path: '/lib/a b.so', buildid: 'AP8=' });
   });
 
   it('the hash of a file in JSON', () => {
@@ -107,6 +122,8 @@ describe('events of other kinds of hooks', () => {
       [tracepointOf([NAMELESS], 'x'), '📍 tracepoint node /usr/bin/cat sched/x 9999'],
       [tracepointOf([], 'x'), '📍 tracepoint node /usr/bin/cat sched/x'],
       [lsmOf([fileOf('/etc/shadow')]), '🔒 lsm     node /usr/bin/cat file_open /etc/shadow'],
+      [LOADED, '🧬 loader  node /usr/bin/cat 00ff "/lib/a b.so"'],
+      [WITHOUT_ID, '🧬 loader  node /usr/bin/cat "/lib/a b.so"'],
       [HASHED, '🔒 lsm     node /usr/bin/cat file_open /etc/shadow\n   sha256:00ff'],
       [uprobeOf([textOf('x', 0)]), '🧷 uprobe  node /usr/bin/cat /bin/a:main x'],
       [usdtOf([textOf('x', 0)]), '🕵️ usdt    node /usr/bin/cat "/bin/a b" app reply x'],

@@ -17,12 +17,7 @@ const KNOWN_MISTAKES: Readonly<Record<string, string>> = {
 };
 
 /** What keeps a real policy from being loaded: none of it is a filter on values or processes, or a type. */
-const NOT_YET: readonly string[] = [
-  'UNSUPPORTED_SCOPE',
-  'UNSUPPORTED_LOADER',
-  'UNSUPPORTED_LIST',
-  'UNSUPPORTED_ACTION',
-];
+const NOT_YET: readonly string[] = ['UNSUPPORTED_SCOPE', 'UNSUPPORTED_LIST', 'UNSUPPORTED_ACTION'];
 
 describe('policy: real policies', () => {
   const files = corpus();

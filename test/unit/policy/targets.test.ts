@@ -60,6 +60,27 @@ describe('policy: targets', () => {
     ]);
   });
 
+  it('mappings: of code, and of a file', () => {
+    const [hook, ...more] = compilePolicy(parsePolicy(policy('loader: true'), { file: 'x.yaml' })).hooks;
+    assert.deepEqual(
+      [hook?.kind, hook?.call, hook?.position, more.length],
+      ['loader', 'perf_event_mmap', { file: 'x.yaml', line: 6, column: 11 }, 0],
+    );
+    assert.deepEqual(
+      hook?.data.map(({ resolve, ints }) => [
+        resolve,
+        ints[0]?.negate,
+        ints[0]?.tests[0]?.op,
+        ints[0]?.tests[0]?.value,
+      ]),
+      [
+        ['vm_flags', false, 'mask', 4n],
+        ['vm_file', true, 'equal', 0n],
+      ],
+    );
+    assert.deepEqual(compilePolicy(policy('loader: false\nkprobes: [{call: sys_dup}]')).hooks.length, 1);
+  });
+
   it('the place of each is that of what it names', () => {
     const positions = [
       'tracepoints: [{subsystem: a, event: b}]',

@@ -40,7 +40,6 @@ const cases: readonly (readonly [string, string])[] = [
       'lsmhooks: [{hook: a, args: [{index: 0, type: uint64, ⟦UNSUPPORTED_ARG_TYPE⟧source: pt_regs, resolve: ax}]}]',
     ),
   ],
-  ['loader', policy('⟦UNSUPPORTED_LOADER⟧loader: true')],
   [
     'pieces of a buffer of a 32-bit program',
     kprobe(

@@ -1,0 +1,39 @@
+/** `loader: true`: a hook of the compiler's own, on the kernel's note of every mapping that a process makes. */
+import type { HookImage, IntGroup, ValueImage } from '../image.js';
+import type { Analysis } from '../policy.js';
+
+/** linux/mm.h */
+const VM_EXEC = 4n;
+
+export function loaderOf({ data, file, places }: Analysis): HookImage[] {
+  const { spec } = data;
+  if (spec?.loader !== true) return [];
+  const position = places.position(places.value(spec, 'loader'));
+  const member = (type: ValueImage['type'], resolve: string, ...ints: IntGroup[]): ValueImage => {
+    return { index: 0, type, resolve, ints, texts: {}, net: {}, position };
+  };
+  return [
+    {
+      kind: 'loader',
+      call: 'perf_event_mmap',
+      syscall: false,
+      position: { file, ...position },
+      tags: [],
+      selectors: 1,
+      args: [member('file', 'vm_file')],
+      // of code, and of a file
+      data: [
+        member('uint64', 'vm_flags', one('mask', VM_EXEC, false)),
+        member('uint64', 'vm_file', one('equal', 0n, true)),
+      ],
+      process: [],
+      sets: [],
+      changes: [],
+      cel: { entry: [], returned: [] },
+    },
+  ];
+}
+
+function one(op: 'mask' | 'equal', value: bigint, negate: boolean): IntGroup {
+  return { negate, selectors: [0], tests: [{ op, signed: false, value, selectors: [0] }] };
+}

@@ -1,0 +1,78 @@
+/** `loader: true`: files that are mapped as code, with their build ids. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { renameSync, writeFileSync } from 'node:fs';
+import { toJson } from '../../lib/index.js';
+import type { ProcessLoaderEvent, TracerEvent } from '../../types/index.js';
+import { compileWorkload, MECHANISMS, Recording, workload, type Mechanism } from './support.js';
+
+const BUILD_ID = '0123456789abcdef0123456789abcdef01234567';
+const PROGRAM = '/tmp/loads';
+const LIBRARY = '/tmp/libloaded.so';
+const DATA = '/tmp/loaded.txt';
+const YAML = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: loads}\nspec: {loader: true}\n';
+
+/** mmap(2) */
+const PROT = { read: 1, readAndExecute: 5 };
+const MAP_PRIVATE = 2;
+
+function compile(output: string, source: string, ...options: readonly string[]): void {
+  execFileSync('cc', ['-x', 'c', '-', '-o', output, ...options], { input: source });
+}
+
+function loaded(events: readonly TracerEvent[], path: string): ProcessLoaderEvent[] {
+  return events.filter((event): event is ProcessLoaderEvent => event.type === 'process_loader' && event.path === path);
+}
+
+describe('loader', function () {
+  this.timeout(300_000);
+
+  before(() => {
+    compileWorkload();
+    writeFileSync(DATA, 'no code at all\n');
+    compile(PROGRAM, '#include <dlfcn.h>\nint main(int n, char **arg) { return n < 2 || !dlopen(arg[1], RTLD_NOW); }');
+  });
+  beforeEach(() => compile(LIBRARY, 'int loaded;', '-shared', '-fPIC', `-Wl,--build-id=0x${BUILD_ID}`));
+
+  for (const attach of MECHANISMS) it(attach, () => scenario(attach));
+});
+
+async function scenario(attach: Mechanism): Promise<void> {
+  const recording = await Recording.open(YAML, { attach });
+  assert.deepEqual(
+    recording.tracer.policies()[0]?.hooks.map((hook) => [hook.functionName, hook.attach]),
+    [['perf_event_mmap', attach]],
+  );
+  const events = await recording.during(() => {
+    execFileSync(PROGRAM, [LIBRARY]);
+    workload('mmap', DATA, PROT.read, MAP_PRIVATE);
+  });
+  const [library, ...more] = loaded(events, LIBRARY);
+  assert.ok(library !== undefined && more.length === 0);
+  assert.equal(library.buildId, BUILD_ID);
+  assert.equal(library.policyName, 'loads');
+  assert.equal(library.process.binary, PROGRAM);
+  const { process_loader: json } = JSON.parse(toJson(library)) as { process_loader: { path: string; buildid: string } };
+  assert.deepEqual([json.path, Buffer.from(json.buildid, 'base64').toString('hex')], [LIBRARY, BUILD_ID]);
+  // the program itself too; what is only read is not told, nor memory without a file
+  assert.equal(loaded(events, PROGRAM).length, 1);
+  assert.deepEqual(loaded(events, DATA), []);
+  assert.ok(events.every((event) => event.type !== 'process_loader' || event.path !== ''));
+
+  const later = await recording.during(() => {
+    execFileSync(PROGRAM, [LIBRARY]);
+    workload('mmap', DATA, PROT.readAndExecute, MAP_PRIVATE);
+    renameSync(DATA, LIBRARY);
+    writeFileSync(DATA, 'another\n');
+  });
+  await recording.close();
+  // another file has its name now: whose build id would that be?
+  assert.deepEqual(
+    loaded(later, LIBRARY).map(({ buildId }) => buildId),
+    [undefined],
+  );
+  assert.deepEqual(
+    loaded(later, DATA).map(({ buildId }) => buildId),
+    [undefined],
+  );
+}
