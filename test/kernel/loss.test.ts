@@ -8,17 +8,26 @@ import type { Tracer } from '../../types/index.js';
 import { compileWorkload, fileHook, MECHANISMS, onPath, policy, WORKLOAD } from './support.js';
 
 const TIMES = 50_000;
+const HOOK = 'security_file_permission';
 
-/** Two processes at full speed; counts until both ended and the ring is empty. */
-async function countReads(tracer: Tracer, pauseMs: number): Promise<{ hooks: number; lost: number; shown: number }> {
-  const child = spawn(WORKLOAD, ['two', '/srv/loss', String(TIMES)], { stdio: 'inherit' });
+/** Two processes at full speed. */
+const READS = ['two', '/srv/loss', String(TIMES)];
+
+/** Counts until the workload has ended and the ring is empty. */
+async function countCalls(
+  tracer: Tracer,
+  command: readonly string[],
+  hook: string,
+  pauseMs = 0,
+): Promise<{ hooks: number; lost: number; shown: number }> {
+  const child = spawn(WORKLOAD, command, { stdio: 'inherit' });
   const ended = once(child, 'exit');
   let hooks = 0;
   let shown = 0;
   const counting = (async () => {
     for await (const event of tracer.events()) {
       if (event.type === 'process_kprobe') hooks++;
-      if (event.type === 'lost' && event.hook === 'security_file_permission') shown += event.count;
+      if (event.type === 'lost' && event.hook === hook) shown += event.count;
       if (pauseMs > 0 && hooks % 1000 === 1) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   })();
@@ -27,7 +36,7 @@ async function countReads(tracer: Tracer, pauseMs: number): Promise<{ hooks: num
   await counting;
   const lost = tracer
     .stats()
-    .lostByHook.filter((loss) => loss.hook === 'security_file_permission')
+    .lostByHook.filter((loss) => loss.hook === hook)
     .reduce((sum, loss) => sum + loss.count, 0);
   return { hooks, lost, shown };
 }
@@ -43,15 +52,49 @@ for (const attach of MECHANISMS) {
 
     it('100,000 reads with the default buffer: all of them', async () => {
       const tracer = await openTracer({ policies: [{ yaml }], attach });
-      assert.deepEqual(await countReads(tracer, 0), { hooks: 2 * TIMES, lost: 0, shown: 0 });
+      assert.deepEqual(await countCalls(tracer, READS, HOOK), { hooks: 2 * TIMES, lost: 0, shown: 0 });
     });
 
     it('100,000 reads with the smallest buffer and a slow reader: events and losses add up', async () => {
       const tracer = await openTracer({ policies: [{ yaml }], attach, bufferSize: 65536 });
-      const { hooks, lost, shown } = await countReads(tracer, 20);
+      const { hooks, lost, shown } = await countCalls(tracer, READS, HOOK, 20);
       assert.ok(lost > 0, 'nothing was lost: the test does not test');
       assert.equal(hooks + lost, 2 * TIMES);
       assert.equal(shown, lost);
     });
   });
 }
+
+describe('returns that the kernel could not follow', () => {
+  before(compileWorkload);
+
+  it('are told as missed when the stack is used again: events and losses add up', async () => {
+    const [waiting, more] = [30, 1000];
+    const yaml = policy(
+      'halves',
+      `call: sys_read
+return: true
+args:
+- index: 2
+  type: size_t
+returnArg:
+  index: 0
+  type: int
+selectors:
+- matchArgs:
+  - index: 2
+    operator: Equal
+    values: ["1"]
+  matchBinaries:
+  - operator: In
+    values: ["${WORKLOAD}"]`,
+    );
+    const tracer = await openTracer({ policies: [{ yaml }], attach: 'kprobe' });
+    const command = ['waiting', String(waiting), String(more)];
+    const { hooks, lost, shown } = await countCalls(tracer, command, '__x64_sys_read');
+    // the kernel keeps ten returns of a kprobe on one processor
+    assert.ok(lost > 0, 'all returns were seen: the test does not test');
+    assert.equal(hooks + lost, waiting * (more + 1));
+    assert.equal(shown, lost);
+  });
+});

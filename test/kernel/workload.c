@@ -195,6 +195,50 @@ static void do_two(char **arg)
 		;
 }
 
+static char state_of(pid_t pid)
+{
+	char path[32], text[256], *end;
+	int fd;
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open_for(path, O_RDONLY);
+	length = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[length > 0 ? length : 0] = 0;
+	end = strrchr(text, ')');
+	return end && end[1] ? end[2] : 0;
+}
+
+/* waiting COUNT TIMES: so many processes are in a read of one byte at once; then one after the other makes so many more */
+static void do_waiting(char **arg)
+{
+	int count = atoi(arg[0]), times = atoi(arg[1]), fds[2];
+	int zero = open_for("/dev/zero", O_RDONLY);
+	char bytes[256] = {};
+	pid_t children[256];
+
+	if (count > 256)
+		exit(1);
+	must(pipe(fds), "pipe");
+	for (int i = 0; i < count; i++) {
+		children[i] = fork();
+		if (children[i])
+			continue;
+		must(read(fds[0], bytes, 1), "read");
+		for (int j = 0; j < times; j++)
+			must(read(zero, bytes, 1), "read");
+		_exit(0);
+	}
+	for (int i = 0; i < count; i++)
+		while (state_of(children[i]) != 'S')
+			sched_yield();
+	for (int i = 0; i < count; i++) {
+		must(write(fds[1], bytes, 1), "write");
+		must(wait(0), "wait");
+	}
+}
+
 /* on-signal FILE: reads the file when its standard input has a line; stays the same process before */
 static void do_wait(char **arg)
 {
@@ -238,7 +282,7 @@ static const struct {
 	{ "lseek", 3, do_lseek },	  { "seekfile", 1, do_seekfile },   { "openat", 1, do_openat },
 	{ "openlong", 1, do_openlong },	  { "unlink", 1, do_unlink },	    { "two", 2, do_two },
 	{ "wait", 1, do_wait },		  { "forkread", 1, do_forkread },
-	{ "dup", 0, do_dup },
+	{ "dup", 0, do_dup },		  { "waiting", 2, do_waiting },
 };
 
 int main(int count, char **arg)
