@@ -1,24 +1,10 @@
-/** Actions that the kernel side of this version cannot do yet. */
+/** Actions that cannot be done together: the kernel side of this version keeps one of a kind for each selector. */
 import { isDeepStrictEqual } from 'node:util';
 import { trackedSlots } from './compile/actions.js';
 import type { ActionData, Hook } from './model.js';
 import type { Add } from './unsupported.js';
-import type { ActionName, HookKind } from './vocabulary.js';
+import type { ActionName } from './vocabulary.js';
 
-const LOADABLE: readonly ActionName[] = [
-  'Post',
-  'NoPost',
-  'Signal',
-  'Sigkill',
-  'Override',
-  'Set',
-  'NotifyEnforcer',
-  'CleanupEnforcerNotification',
-  'TrackSock',
-  'UntrackSock',
-  'GetUrl',
-  'DnsLookup',
-];
 /** The kernel side keeps one signal, one value and one way to post for each selector. */
 const ONCE: Partial<Record<ActionName, string>> = {
   Signal: 'signal',
@@ -44,15 +30,11 @@ export function findInTracked({ selectors }: Hook, add: Add): void {
   }
 }
 
-export function findInActions(actions: readonly ActionData[], hook: HookKind, add: Add): void {
+export function findInActions(actions: readonly ActionData[], add: Add): void {
   const seen = new Map<string, ActionData>();
   for (const action of actions) {
     const { action: name } = action;
     if (name === undefined) continue;
-    if (!LOADABLE.includes(name)) {
-      const message = `${name} of ${hook} cannot be done yet`;
-      add('UNSUPPORTED_ACTION', action, 'action', message, 'use Post, which reports the event');
-    }
     const kind = ONCE[name];
     const before = seen.get(kind ?? '');
     if (kind === undefined) continue;

@@ -19,7 +19,7 @@ export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], repo
   for (const hook of hooks) {
     findInHook(hook, policy, add);
     findInTracked(hook, add);
-    for (const selector of hook.selectors) findInSelector(selector, hook.kind, add);
+    for (const selector of hook.selectors) findInSelector(selector, add);
   }
 }
 
@@ -115,11 +115,11 @@ function findRegister(arg: ArgData, kind: HookKind, add: Add): void {
   add('UNSUPPORTED_ARG_TYPE', arg, 'source', `${kind} have no registers`, 'use a kprobe');
 }
 
-function findInSelector(selector: SelectorData, kind: HookKind, add: Add): void {
+function findInSelector(selector: SelectorData, add: Add): void {
   if (selector.matchWorkloads !== undefined) {
     const hint = 'narrow the selector by matchBinaries, matchPIDs or matchNamespaces';
     add('UNSUPPORTED_FILTER', selector, 'matchWorkloads', 'matchWorkloads cannot be honoured yet', hint);
   }
-  findInActions(selector.matchActions ?? [], kind, add);
-  findInActions(selector.matchReturnActions ?? [], kind, add);
+  findInActions(selector.matchActions ?? [], add);
+  findInActions(selector.matchReturnActions ?? [], add);
 }
