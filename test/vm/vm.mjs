@@ -211,6 +211,9 @@ class Guest {
       'console=ttyS0 root=rootfs rootfstype=virtiofs ro panic=-1 loglevel=4 no_timer_check',
       'lsm=landlock,lockdown,yama,bpf',
       `init=${init} vm.init=${init}`,
+      // emulation does not see what virtiofsd writes into the guest's memory, and would go on running the code that was
+      // there before: a page that the guest clears first is translated anew. The default of Debian's kernels, and not of all
+      'init_on_alloc=1',
       append,
     ];
     return [
