@@ -25,8 +25,9 @@ export function describeRoot(folder, needed) {
     mounts.push(bind(`/${name}`));
   }
   mounts.push('vartmp var/tmp tmpfs mode=1777');
-  for (const path of needed.filter((each) => fresh.some((name) => each.startsWith(`/${name}/`)))) {
-    if (!path.startsWith('/tmp/')) make(path);
+  const isBelow = (names) => (path) => names.some((name) => path.startsWith(`/${name}/`));
+  for (const path of needed.filter(isBelow([...fresh, 'var/tmp']))) {
+    if (!isBelow(['tmp', 'var/tmp'])(path)) make(path);
     mounts.push(bind(path));
   }
   const small = local.flatMap((name) => writable(name, mounts));
