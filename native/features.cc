@@ -18,20 +18,11 @@
 #include <string>
 
 #include "error.h"
+#include "handles.h"
 
 namespace polytrace {
 
 namespace {
-
-struct Fd {
-  explicit Fd(int fd) : value(fd) {}
-  ~Fd() {
-    if (value >= 0) close(value);
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  const int value;
-};
 
 struct BtfDeleter {
   void operator()(btf* b) const { btf__free(b); }

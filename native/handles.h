@@ -18,6 +18,17 @@ struct LinkDeleter {
 using ObjectPtr = std::unique_ptr<bpf_object, ObjectDeleter>;
 using LinkPtr = std::unique_ptr<bpf_link, LinkDeleter>;
 
+// A descriptor of whatever kind; a negative one is none.
+struct Fd {
+  explicit Fd(int fd) : value(fd) {}
+  ~Fd() {
+    if (value >= 0) close(value);
+  }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  const int value;
+};
+
 // The memory of an mmapable array map.
 class MappedMap {
  public:

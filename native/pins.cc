@@ -33,16 +33,6 @@ using HookName = std::array<char, 512>;
 
 constexpr uint32_t FIRST = 0;
 
-struct Fd {
-  explicit Fd(int fd) : value(fd) {}
-  ~Fd() {
-    if (value >= 0) close(value);
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  const int value;
-};
-
 bool read_about(const std::string& folder, about& result) {
   const Fd map(bpf_obj_get((folder + "/about").c_str()));
   bpf_map_info details = {};
