@@ -145,6 +145,24 @@ static __always_inline u32 append_argv(struct exec_scratch *s, u32 used, struct 
 	return used + kept;
 }
 
+/*
+ * The sets of the current process, whose new executable's path begins at `start` of the scratch memory. A global function: the
+ * verifier goes through it once, and not once for every way there; that is what opening a tracer mostly took.
+ */
+__noinline int keep_sets_at_exec(u32 start)
+{
+	struct exec_scratch *s = scratch();
+	struct process_bits bits = {};
+
+	if (!s)
+		return 0;
+	bits.exec_count = s->record.key.exec_count;
+	bits.start_time = s->record.key.start_time;
+	find_sets(&s->text, start, &bits.own);
+	bits_at_exec(current_task(), &bits);
+	return 0;
+}
+
 static __always_inline int on_exec(struct task_struct *task, struct linux_binprm *bprm)
 {
 	struct exec_scratch *s = scratch();
@@ -188,12 +206,8 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	file = READ(bprm, file);
 	start = resolve_path(&s->text, READ(file, f_path.dentry), READ(file, f_path.mnt));
 	used = append_text(s, used, &e->executable, start);
-	if (keeps_bits()) {
-		struct process_bits bits = { .exec_count = e->key.exec_count, .start_time = e->key.start_time };
-
-		find_sets(&s->text, start, &bits.own);
-		bits_at_exec(task, &bits);
-	}
+	if (keeps_bits())
+		keep_sets_at_exec(start);
 	if (keeps_state())
 		state_at_exec(task);
 
