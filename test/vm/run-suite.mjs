@@ -16,7 +16,7 @@ function parse() {
     options: {
       kernel: { type: 'string', default: '6.12' },
       grep: { type: 'string' },
-      timeout: { type: 'string', default: '1500' },
+      timeout: { type: 'string', default: '2700' },
       cpus: { type: 'string', default: '1' },
       counts: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
