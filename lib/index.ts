@@ -13,5 +13,5 @@ export {
   validatePolicy,
 } from './policy/index.js';
 export { eventFilter, formatCompact, toJson } from './output/index.js';
-export { preflight } from './preflight.js';
-export { openTracer, removePersisted } from './tracer.js';
+export { preflight } from './native/preflight.js';
+export { openTracer, removePersisted } from './tracer/tracer.js';

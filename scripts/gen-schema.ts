@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
-import { policySchema } from '../lib/policy/schema.js';
+import { policySchema } from '../lib/policy/language/schema.js';
 
 async function main(): Promise<void> {
   const path = join(__dirname, '../schema/tracing-policy.schema.json');

@@ -1,11 +1,11 @@
-// Writes lib/policy/names/syscalls.gen.ts from the kernel's headers (Debian: linux-libc-dev). Names and numbers only.
+// Writes lib/names/syscalls.gen.ts from the kernel's headers (Debian: linux-libc-dev). Names and numbers only.
 //   node scripts/gen-syscalls.mjs
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const target = join(dirname(dirname(fileURLToPath(import.meta.url))), 'lib/policy/names/syscalls.gen.ts');
+const target = join(dirname(dirname(fileURLToPath(import.meta.url))), 'lib/names/syscalls.gen.ts');
 
 /** arm64 has the generic numbers, with these; arch/arm64/include/uapi/asm/unistd.h. */
 const ARM64 = ['RENAMEAT', 'NEW_STAT', 'SET_GET_RLIMIT', 'TIME32_SYSCALLS', 'SYS_CLONE3', 'MEMFD_SECRET'];

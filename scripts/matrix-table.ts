@@ -1,7 +1,7 @@
 /** The matrix of types and operators as Markdown, from the table that the kernel tests run. */
 import { format, resolveConfig } from 'prettier';
 import { SUBJECTS, withDerived, type Subject } from '../test/kernel/matrix.js';
-import { NEGATED, type Operator } from '../lib/policy/vocabulary.js';
+import { NEGATED, type Operator } from '../lib/policy/language/vocabulary.js';
 
 const BEGIN = '<!-- matrix:begin -->';
 const END = '<!-- matrix:end -->';

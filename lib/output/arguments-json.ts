@@ -9,9 +9,9 @@ import type {
   SocketArgument,
   UserNamespace,
 } from '../../types/events.js';
-import { capabilityName, capabilityNames } from './capabilities.js';
+import { capabilityName, capabilityNames } from '../names/capabilities.js';
 import { quoteJson } from './escape.js';
-import { machineNamespaces } from './host-namespaces.js';
+import { machineNamespaces } from '../process/host-namespaces.js';
 import { capabilitiesJson, listField, longField, message, numberField, stringField } from './json-fields.js';
 
 export function argumentJson(argument: HookArgument): string {

@@ -1,10 +1,10 @@
 /** One line an event, for people: `EMOJI LABEL SOURCE BINARY DETAIL`. The hash of a file and stack traces follow on indented lines. */
 import type { LostEvent, Process, StackFrame, TracerEvent } from '../../types/events.js';
 import type { CompactOptions } from '../../types/output.js';
-import { CAP_SYS_ADMIN } from './capabilities.js';
+import { CAP_SYS_ADMIN } from '../names/capabilities.js';
 import { columns, quoteUnsafe } from './escape.js';
 import { hookDetail, lookOf } from './functions.js';
-import { placeName } from './places.js';
+import { placeName } from '../names/places.js';
 
 const LABEL_COLUMNS = 7;
 const LINE_COLUMNS = 120;

@@ -1,6 +1,6 @@
 /** Members of a message in protobuf's JSON form. */
 import type { Capabilities } from '../../types/events.js';
-import { capabilityNames } from './capabilities.js';
+import { capabilityNames } from '../names/capabilities.js';
 import { quoteJson } from './escape.js';
 
 /** Of fields that each begin with a comma, or are left out. */

@@ -15,7 +15,7 @@ import type {
 } from '../../types/events.js';
 import { argumentJson } from './arguments-json.js';
 import { quoteJson } from './escape.js';
-import { machineNamespaces } from './host-namespaces.js';
+import { machineNamespaces } from '../process/host-namespaces.js';
 import { capabilitiesJson, longField, message, numberField, stringField } from './json-fields.js';
 
 /** Performance matters here: text is put together by hand, and what repeats is kept. */

@@ -3,21 +3,21 @@ import type { ExplainOptions, ParseOptions, Policy, PolicyExplanation, ValidateO
 import type { KernelInfo } from '../../types/kernel.js';
 import { PolicyError, type Diagnostic } from '../errors.js';
 import { compile } from './compile/compile.js';
-import { renderPolicy } from './define.js';
+import { renderPolicy } from './parse/define.js';
 import { explain } from './explain/explain.js';
-import type { PolicyImage } from './image.js';
+import type { PolicyImage } from '../image/image.js';
 import { checkAgainstKernel } from './kernel/check.js';
-import { hostFiles } from './kernel/elf.js';
+import { hostFiles } from '../elf/elf.js';
 import { checkAgainstHost } from './kernel/host.js';
-import { hostArchitecture, type Architecture } from './names/syscalls.js';
-import { analyse, type Analysis } from './policy.js';
-import { Report } from './report.js';
-import { findUnsupported } from './unsupported.js';
+import { hostArchitecture, type Architecture } from '../names/syscalls.js';
+import { analyse, type Analysis } from './analyse.js';
+import { Report } from './parse/report.js';
+import { findUnsupported } from './compile/unsupported.js';
 
 export { formatExplanation } from './explain/format.js';
-export { policySchema } from './schema.js';
-export { expandPolicyPaths, loadPolicyFile } from './files.js';
-export type { PolicyImage } from './image.js';
+export { policySchema } from './language/schema.js';
+export { expandPolicyPaths, loadPolicyFile } from '../tracer/files.js';
+export type { PolicyImage } from '../image/image.js';
 
 const DEFAULT_FILE = '<policy>';
 

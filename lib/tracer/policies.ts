@@ -5,17 +5,17 @@ import type { LoadOptions, PolicySource, PolicyStatus, RequestOptions } from '..
 import { KernelError, PolytraceError } from '../errors.js';
 import { kernelDetail, withReason, type NativeError } from '../native/binding.js';
 import { loadKernelInfo } from '../native/btf.js';
-import type { HookImage, PolicyImage } from '../policy/image.js';
-import { tracks } from '../wire/actions.js';
+import type { HookImage, PolicyImage } from '../image/image.js';
+import { tracks } from '../wire/encode/actions.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
-import { attachHook } from './attach.js';
-import { newTally, type LoadedHook } from './events.js';
-import type { AttachContext } from './load.js';
+import { attachHook } from '../attach/attach.js';
+import { newTally, type LoadedHook } from '../events/events.js';
+import type { AttachContext } from '../attach/load.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
-import { PolicyRequests, Requests } from './requests.js';
+import { PolicyRequests, Requests } from '../events/requests.js';
 import { compileAll } from './sources.js';
-import { targetsOf, type Target } from './targets.js';
+import { targetsOf, type Target } from '../attach/targets.js';
 
 /** A program that was detached may still be running on another CPU, and write its record. */
 const LINGER_MS = 100;

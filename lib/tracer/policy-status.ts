@@ -2,11 +2,11 @@
 import type { PolicyMode } from '../../types/policy.js';
 import type { HookCounts, HookStatus, PolicyStatus } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
-import type { HookImage, PolicyImage } from '../policy/image.js';
-import { enforces } from '../wire/actions.js';
-import type { HookTally } from './events.js';
-import type { Attached } from './load.js';
-import type { PolicyRequests } from './requests.js';
+import type { HookImage, PolicyImage } from '../image/image.js';
+import { enforces } from '../wire/encode/actions.js';
+import type { HookTally } from '../events/events.js';
+import type { Attached } from '../attach/load.js';
+import type { PolicyRequests } from '../events/requests.js';
 
 export interface LoadedPolicy {
   readonly image: PolicyImage;

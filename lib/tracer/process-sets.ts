@@ -2,11 +2,11 @@
  * The sets of processes of all loaded policies: a bit each, and the tables by which the base sensor finds the bits of what
  * a process executes, and of its number.
  */
-import type { ProcessSet } from '../policy/image.js';
+import type { ProcessSet } from '../image/image.js';
 import { KernelError } from '../errors.js';
 import { kernelDetail, type NativeError, type NativeSession } from '../native/binding.js';
 import { AbiLimit, PidKey, ProcessSets as SetsLayout, TrieKey } from '../wire/layout.gen.js';
-import { concat, textBytes, writeTrieKey } from '../wire/tables.js';
+import { concat, textBytes, writeTrieKey } from '../wire/encode/tables.js';
 
 type Sessions = Pick<
   NativeSession,

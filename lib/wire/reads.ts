@@ -1,5 +1,5 @@
 /** How the kernel side reads each type of argument. */
-import type { HookImage, ValueImage } from '../policy/image.js';
+import type { HookImage, ValueImage } from '../image/image.js';
 import { AbiLimit, ValueMemory, ValueRead, ValueSource } from './layout.gen.js';
 
 export type ReadClass = 'nothing' | 'number' | 'text' | 'path' | 'detail';

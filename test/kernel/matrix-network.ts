@@ -1,5 +1,5 @@
 /** The matrix: sockets, their addresses, and packets. */
-import type { ArgTypeName } from '../../lib/policy/vocabulary.js';
+import type { ArgTypeName } from '../../lib/policy/language/vocabulary.js';
 import type { Action, Hook, Row, Subject } from './matrix.js';
 
 /** An address of the loopback device that the test adds. */

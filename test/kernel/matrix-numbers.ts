@@ -1,5 +1,5 @@
 /** The matrix: numbers, system calls, capabilities and sets of them. */
-import { ARG_TYPES, type ArgTypeName } from '../../lib/policy/vocabulary.js';
+import { ARG_TYPES, type ArgTypeName } from '../../lib/policy/language/vocabulary.js';
 import type { Action, Hook, Row, Subject } from './matrix.js';
 
 /** Bits above the type's own, which must not count. */

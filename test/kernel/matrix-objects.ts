@@ -1,6 +1,6 @@
 /** The matrix: values that are told, but not compared. */
 import type { Action, Hook, Subject, Told } from './matrix.js';
-import type { ArgTypeName } from '../../lib/policy/vocabulary.js';
+import type { ArgTypeName } from '../../lib/policy/language/vocabulary.js';
 import { ROOT } from './matrix-texts.js';
 
 /** A module of Debian's kernels that needs no device and no other module; the test unpacks it. */

@@ -1,6 +1,6 @@
 /** The matrix: the same types as return values, as members of what a parameter points to, of the task, and from registers. */
 import { statSync } from 'node:fs';
-import type { ArgTypeName } from '../../lib/policy/vocabulary.js';
+import type { ArgTypeName } from '../../lib/policy/language/vocabulary.js';
 import { lseek, signedRows, unsignedRows } from './matrix-numbers.js';
 import { PROGRAMS, ROOT, textRows } from './matrix-texts.js';
 import type { Action, Row, Subject, Told, Value } from './matrix.js';

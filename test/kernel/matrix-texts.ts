@@ -1,5 +1,5 @@
 /** The matrix: texts, buffers and paths. */
-import type { ArgTypeName } from '../../lib/policy/vocabulary.js';
+import type { ArgTypeName } from '../../lib/policy/language/vocabulary.js';
 import type { Action, Hook, Row, Subject, Value } from './matrix.js';
 
 /** Files of the matrix are in here. */

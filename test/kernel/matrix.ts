@@ -2,7 +2,13 @@
  * The matrix: each argument type with each of its operators, how to provoke it, an action that must match, and one that must
  * not. test/kernel/matrix.test.ts runs it, docs/policy.md shows it. Negated operators are the same rows with the actions swapped.
  */
-import { NEGATED, OPERATORS_OF, ARG_TYPES, type ArgTypeName, type Operator } from '../../lib/policy/vocabulary.js';
+import {
+  NEGATED,
+  OPERATORS_OF,
+  ARG_TYPES,
+  type ArgTypeName,
+  type Operator,
+} from '../../lib/policy/language/vocabulary.js';
 import { NETWORK } from './matrix-network.js';
 import { NUMBERS } from './matrix-numbers.js';
 import { OBJECTS } from './matrix-objects.js';

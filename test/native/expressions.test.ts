@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import type { CelStep } from '../../types/index.js';
-import { anyNumber, anySteps, anyValues, BINARY, DIVISIONS, EDGES, evaluate, step, VALUES } from '../unit/wire/cel-steps.js';
+import { anyNumber, anySteps, anyValues, BINARY, DIVISIONS, EDGES, evaluate, step, VALUES } from '../unit/wire/encode/cel-steps.js';
 import { needsRoot } from './support.js';
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports
-const { celCode } = require('../../dist/wire/cel-code.js') as {
+const { celCode } = require('../../dist/wire/encode/cel.js') as {
   celCode: (steps: readonly CelStep[], room: number, hook: string) => Uint8Array;
 };
 

@@ -1,5 +1,5 @@
 /** What each instruction does, on 64 bits: for constants, which are worked out in advance, and for tests. */
-import type { CelOp } from '../image.js';
+import type { CelOp } from '../../image/image.js';
 
 type Compute = (a: bigint, b: bigint, imm: bigint) => bigint | undefined;
 

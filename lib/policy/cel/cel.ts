@@ -1,5 +1,5 @@
 /** The expressions of CelExpr: a subset of the Common Expression Language, about the numbers of a hook. */
-import { CEL_TEXT_MAX } from '../limits.js';
+import { CEL_TEXT_MAX } from '../language/limits.js';
 import { check, type CelScope } from './checker.js';
 import { CelError } from './error.js';
 import { parseExpression } from './parser.js';

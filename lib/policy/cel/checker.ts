@@ -1,6 +1,6 @@
 /** CEL expressions: names and types. int and uint do not mix, so that no number is taken for another; a cast says what is meant. */
-import type { CelOp } from '../image.js';
-import { nearest } from '../nearest.js';
+import type { CelOp } from '../../image/image.js';
+import { nearest } from '../parse/nearest.js';
 import { CelError } from './error.js';
 import type { BinaryOperator, Expression } from './parser.js';
 import { choice, constant, operation, truth, type Typed } from './typed.js';

@@ -1,5 +1,5 @@
 /** A mistake in an expression, with its place in it. */
-import type { DiagnosticCode } from '../codes.js';
+import type { DiagnosticCode } from '../parse/codes.js';
 
 export class CelError extends Error {
   constructor(

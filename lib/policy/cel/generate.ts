@@ -1,6 +1,6 @@
 /** Typed expressions to instructions. What needs more registers comes first, so that eight are enough for all that fits in. */
-import { CEL_REGISTERS } from '../limits.js';
-import type { CelOp, CelStep } from '../image.js';
+import { CEL_REGISTERS } from '../language/limits.js';
+import type { CelOp, CelStep } from '../../image/image.js';
 import { operation, type Typed } from './typed.js';
 
 /** The result is in register 0. Undefined where the registers are not enough. */

@@ -1,5 +1,5 @@
 /** CEL expressions: words to a tree. The operators bind as in Go: | and ^ like +, & and shifts like *. */
-import { CEL_DEPTH_MAX } from '../limits.js';
+import { CEL_DEPTH_MAX } from '../language/limits.js';
 import { CelError } from './error.js';
 import { tokens, type Token } from './lexer.js';
 

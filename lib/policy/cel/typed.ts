@@ -1,5 +1,5 @@
 /** An expression whose names and types are known: what instructions are made from. */
-import type { CelOp } from '../image.js';
+import type { CelOp } from '../../image/image.js';
 import { compute } from './arithmetic.js';
 
 export type CelType = 'int' | 'uint' | 'bool';

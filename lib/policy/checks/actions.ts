@@ -1,8 +1,8 @@
 /** Checks what a selector does: each action against its hook, its arguments, and the others. */
-import { ACTION_TABLE, PROGRAM_ONLY, type ActionField } from '../action-table.js';
-import { parseAssignment } from '../assignments.js';
-import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model.js';
-import { quote, type Report } from '../report.js';
+import { ACTION_TABLE, PROGRAM_ONLY, type ActionField } from '../language/actions.js';
+import { parseAssignment } from '../model/assignments.js';
+import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
+import { quote, type Report } from '../parse/report.js';
 
 export function checkActions(policy: PolicyData, hook: Hook, selector: SelectorData, report: Report): void {
   const actions = selector.matchActions ?? [];

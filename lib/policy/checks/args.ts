@@ -1,10 +1,10 @@
 /** Checks what a hook reads: its args, data and return value. */
-import { HOOK_ARGS_MAX, HOOK_PARAM_MAX, PROBE_ARGS_MAX } from '../limits.js';
-import type { ArgData, Hook } from '../model.js';
-import { REGISTERS } from '../names/kernel.js';
-import { nearest } from '../nearest.js';
-import { quote, type Report } from '../report.js';
-import type { ArgTypeName } from '../vocabulary.js';
+import { HOOK_ARGS_MAX, HOOK_PARAM_MAX, PROBE_ARGS_MAX } from '../language/limits.js';
+import type { ArgData, Hook } from '../model/model.js';
+import { REGISTERS } from '../../names/kernel.js';
+import { nearest } from '../parse/nearest.js';
+import { quote, type Report } from '../parse/report.js';
+import type { ArgTypeName } from '../language/vocabulary.js';
 
 export function checkArgs(hook: Hook, report: Report): void {
   const { args = [], data = [] } = hook.data;

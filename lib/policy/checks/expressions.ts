@@ -1,10 +1,10 @@
 /** Checks CEL expressions, with the place of each mistake in the text. */
 import { CelError, compileExpression } from '../cel/cel.js';
-import { filteredSlots, scopeOf, type FilterList } from '../expressions.js';
-import { CEL_STEPS_MAX } from '../limits.js';
-import type { Hook, ValueFilter } from '../model.js';
-import type { Report } from '../report.js';
-import { ARG_TYPES, OPERATORS_OF, type Operator } from '../vocabulary.js';
+import { filteredSlots, scopeOf, type FilterList } from '../model/slots.js';
+import { CEL_STEPS_MAX } from '../language/limits.js';
+import type { Hook, ValueFilter } from '../model/model.js';
+import type { Report } from '../parse/report.js';
+import { ARG_TYPES, OPERATORS_OF, type Operator } from '../language/vocabulary.js';
 
 interface Expressions {
   readonly list: FilterList;

@@ -1,9 +1,9 @@
 /** Checks matchArgs, matchReturnArgs and matchData: the argument exists, and operator and values fit its type. */
-import { filteredArg, filteredData } from '../arguments.js';
-import { filteredSlots, type FilterList } from '../expressions.js';
-import { EQUAL_BYTES_MAX } from '../limits.js';
-import type { ArgData, Hook, SelectorData, ValueFilter } from '../model.js';
-import { quote, type Report } from '../report.js';
+import { filteredArg, filteredData } from '../model/arguments.js';
+import { filteredSlots, type FilterList } from '../model/slots.js';
+import { EQUAL_BYTES_MAX } from '../language/limits.js';
+import type { ArgData, Hook, SelectorData, ValueFilter } from '../model/model.js';
+import { quote, type Report } from '../parse/report.js';
 import {
   ARG_TYPES,
   NEGATED,
@@ -11,7 +11,7 @@ import {
   OPERATORS_WITHOUT_VALUES,
   type ArgTypeName,
   type Operator,
-} from '../vocabulary.js';
+} from '../language/vocabulary.js';
 import { checkValues } from './values.js';
 
 export function checkValueFilters(hook: Hook, selector: SelectorData, report: Report): void {

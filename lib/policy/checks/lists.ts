@@ -1,10 +1,10 @@
 /** Checks lists and the references to them. */
-import { findList, isGenerated, listName, patternOf } from '../lists.js';
-import type { Hook, ListData, PolicyData } from '../model.js';
-import { nearest } from '../nearest.js';
-import type { Span } from '../places.js';
-import { quote, type Report } from '../report.js';
-import { parseInteger } from '../values.js';
+import { findList, isGenerated, listName, patternOf } from '../model/lists.js';
+import type { Hook, ListData, PolicyData } from '../model/model.js';
+import { nearest } from '../parse/nearest.js';
+import type { Span } from '../parse/places.js';
+import { quote, type Report } from '../parse/report.js';
+import { parseInteger } from '../model/values.js';
 import { isSyscallName } from './special-values.js';
 
 export function checkLists(policy: PolicyData, hooks: readonly Hook[], report: Report): void {

@@ -1,7 +1,7 @@
 /** Checks selectorsMacros and their use. */
-import type { Hook, PolicyData, SelectorData } from '../model.js';
-import { nearest } from '../nearest.js';
-import { quote, type Report } from '../report.js';
+import type { Hook, PolicyData, SelectorData } from '../model/model.js';
+import { nearest } from '../parse/nearest.js';
+import { quote, type Report } from '../parse/report.js';
 
 /** Of these a selector has at most one, so that two that come together cannot both hold their place. */
 const SINGLE = ['matchBinaries', 'matchParentBinaries', 'matchWorkloads'] as const;

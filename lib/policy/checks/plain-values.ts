@@ -1,9 +1,9 @@
 /** Checks plain values, numbers and texts, whatever the filter. */
-import { BINARY_TEXT_MAX, EQUAL_BYTES_MAX, FILTER_TEXT_MAX } from '../limits.js';
-import type { Span } from '../places.js';
-import { quote, type Report } from '../report.js';
-import { isUnicode, parseInteger, rangeFor, withoutFinalNul } from '../values.js';
-import { ARG_TYPES, NEGATED, type ArgTypeName, type Operator, type TypeFacts } from '../vocabulary.js';
+import { BINARY_TEXT_MAX, EQUAL_BYTES_MAX, FILTER_TEXT_MAX } from '../language/limits.js';
+import type { Span } from '../parse/places.js';
+import { quote, type Report } from '../parse/report.js';
+import { isUnicode, parseInteger, rangeFor, withoutFinalNul } from '../model/values.js';
+import { ARG_TYPES, NEGATED, type ArgTypeName, type Operator, type TypeFacts } from '../language/vocabulary.js';
 
 /** A text that the kernel side compares: of bounded length, without NUL. */
 export function checkText(value: string, operator: string, span: Span, report: Report): void {

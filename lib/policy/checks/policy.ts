@@ -1,8 +1,8 @@
 /** Checks a whole policy, beyond the structure that the walker has seen to. */
-import { HOOK_SELECTORS_MAX, POLICY_HOOKS_MAX } from '../limits.js';
-import type { Hook, PolicyData, SelectorData } from '../model.js';
-import { quote, type Report } from '../report.js';
-import { HOOK_KINDS } from '../vocabulary.js';
+import { HOOK_SELECTORS_MAX, POLICY_HOOKS_MAX } from '../language/limits.js';
+import type { Hook, PolicyData, SelectorData } from '../model/model.js';
+import { quote, type Report } from '../parse/report.js';
+import { HOOK_KINDS } from '../language/vocabulary.js';
 import { checkActions, checkReturnedSocket } from './actions.js';
 import { checkArgs } from './args.js';
 import { checkExpressions } from './expressions.js';

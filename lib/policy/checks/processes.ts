@@ -1,9 +1,9 @@
 /** Checks the filters on the process: its binary, namespaces and capabilities, and the workload that it belongs to. */
-import type { BinaryFilter, LabelSelectorData, PolicyData, SelectorData, SetFilter } from '../model.js';
-import { nearest } from '../nearest.js';
-import { quote, type Report } from '../report.js';
-import { parseInteger } from '../values.js';
-import { NAMESPACES } from '../names/namespaces.js';
+import type { BinaryFilter, LabelSelectorData, PolicyData, SelectorData, SetFilter } from '../model/model.js';
+import { nearest } from '../parse/nearest.js';
+import { quote, type Report } from '../parse/report.js';
+import { parseInteger } from '../model/values.js';
+import { NAMESPACES } from '../../names/namespaces.js';
 import { checkCapabilityName } from './special-values.js';
 import { checkAbsolute, checkText, warnRepeated } from './plain-values.js';
 

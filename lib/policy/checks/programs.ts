@@ -1,8 +1,8 @@
 /** Checks hooks of programs (uprobes, usdts) and the options of a policy. */
-import { parseDigest } from '../digests.js';
-import type { Hook, HookData, PolicyData } from '../model.js';
-import { nearest } from '../nearest.js';
-import { quote, type Report } from '../report.js';
+import { parseDigest } from '../../elf/digests.js';
+import type { Hook, HookData, PolicyData } from '../model/model.js';
+import { nearest } from '../parse/nearest.js';
+import { quote, type Report } from '../parse/report.js';
 
 export function checkProgram(hook: Hook, report: Report): void {
   if (hook.kind !== 'uprobes' && hook.kind !== 'usdts') return;

@@ -1,7 +1,7 @@
 /** Warns of selectors that can never match, filters that always hold, and selectors that an earlier one hides. */
-import { filteredArg } from '../arguments.js';
-import { areContradictory, implies, isNumber, sameFilter } from '../implies.js';
-import { intervalsOf, isWhole } from '../intervals.js';
+import { filteredArg } from '../model/arguments.js';
+import { areContradictory, implies, isNumber, sameFilter } from './implies.js';
+import { intervalsOf, isWhole } from '../model/intervals.js';
 import {
   FILTER_LISTS,
   type ArgData,
@@ -9,9 +9,9 @@ import {
   type PidFilter,
   type SelectorData,
   type ValueFilter,
-} from '../model.js';
-import type { Report } from '../report.js';
-import { ARG_TYPES, type TypeFacts } from '../vocabulary.js';
+} from '../model/model.js';
+import type { Report } from '../parse/report.js';
+import { ARG_TYPES, type TypeFacts } from '../language/vocabulary.js';
 
 /** A filter on a value with what it is about. */
 interface Aimed {

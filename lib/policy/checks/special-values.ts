@@ -1,15 +1,15 @@
 /** Checks values that are neither plain numbers nor plain texts: addresses, ports, names of the kernel's headers. */
-import type { DiagnosticCode } from '../codes.js';
-import { listName } from '../lists.js';
-import { CAPABILITIES, capabilityNumber, FILE_TYPES } from '../names/kernel.js';
-import { FAMILIES, PROTOCOLS, TCP_STATES, type Names } from '../names/network.js';
-import { ARCHITECTURES, syscallNames, syscallNumber } from '../names/syscalls.js';
-import { nearest } from '../nearest.js';
-import { parseNetwork } from '../numbers.js';
-import type { Span } from '../places.js';
-import { quote, type Report } from '../report.js';
-import { parseInteger, parseRange } from '../values.js';
-import { ARG_TYPES, type ArgTypeName, type Operator } from '../vocabulary.js';
+import type { DiagnosticCode } from '../parse/codes.js';
+import { listName } from '../model/lists.js';
+import { CAPABILITIES, capabilityNumber, FILE_TYPES } from '../../names/kernel.js';
+import { FAMILIES, PROTOCOLS, TCP_STATES, type Names } from '../../names/network.js';
+import { ARCHITECTURES, syscallNames, syscallNumber } from '../../names/syscalls.js';
+import { nearest } from '../parse/nearest.js';
+import { parseNetwork } from '../model/numbers.js';
+import type { Span } from '../parse/places.js';
+import { quote, type Report } from '../parse/report.js';
+import { parseInteger, parseRange } from '../model/values.js';
+import { ARG_TYPES, type ArgTypeName, type Operator } from '../language/vocabulary.js';
 import { checkNumber, checkText } from './plain-values.js';
 
 type Check = (value: string, type: ArgTypeName, span: Span, report: Report) => void;

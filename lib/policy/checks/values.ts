@@ -1,7 +1,7 @@
 /** Checks the values of one filter against the type of what it is about. */
-import type { ValueFilter } from '../model.js';
-import type { Report } from '../report.js';
-import { ARG_TYPES, type ArgTypeName, type Operator, type ValueClass } from '../vocabulary.js';
+import type { ValueFilter } from '../model/model.js';
+import type { Report } from '../parse/report.js';
+import { ARG_TYPES, type ArgTypeName, type Operator, type ValueClass } from '../language/vocabulary.js';
 import { checkAbsolute, checkText, warnRepeated } from './plain-values.js';
 import { checkNamedNumber, OTHER_VALUES } from './special-values.js';
 

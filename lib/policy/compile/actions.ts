@@ -1,7 +1,7 @@
 /** What selectors do when they have matched. */
-import { parseAssignment } from '../assignments.js';
-import type { HookImage, PolicyImage, SelectorActions } from '../image.js';
-import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model.js';
+import { parseAssignment } from '../model/assignments.js';
+import type { HookImage, PolicyImage, SelectorActions } from '../../image/image.js';
+import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 
 const NAMES = {
   Post: 'post',

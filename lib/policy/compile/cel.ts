@@ -2,12 +2,12 @@
 import { compileExpression } from '../cel/cel.js';
 import { generate } from '../cel/generate.js';
 import { constant, isLate, operation, type Typed } from '../cel/typed.js';
-import { filteredSlots, isLateValue, scopeOf, type FilterList } from '../expressions.js';
-import type { CelStep, HookImage } from '../image.js';
-import { CEL_STEPS_MAX } from '../limits.js';
-import type { Hook, ValueFilter } from '../model.js';
-import { capabilityBits } from '../names/kernel.js';
-import type { Report } from '../report.js';
+import { filteredSlots, isLateValue, scopeOf, type FilterList } from '../model/slots.js';
+import type { CelStep, HookImage } from '../../image/image.js';
+import { CEL_STEPS_MAX } from '../language/limits.js';
+import type { Hook, ValueFilter } from '../model/model.js';
+import { capabilityBits } from '../../names/kernel.js';
+import type { Report } from '../parse/report.js';
 import { shared } from './filters.js';
 
 interface Item {

@@ -1,11 +1,11 @@
 /** A checked policy to the image that the kernel side is configured with. Deterministic: the same policy, the same image. */
-import { filteredSlots, type FilterList } from '../expressions.js';
-import type { HookImage, PolicyImage } from '../image.js';
-import { POLICY_HOOKS_MAX, PROCESS_SETS_MAX } from '../limits.js';
-import type { Hook } from '../model.js';
-import type { Architecture } from '../names/syscalls.js';
-import type { Analysis } from '../policy.js';
-import type { Report } from '../report.js';
+import { filteredSlots, type FilterList } from '../model/slots.js';
+import type { HookImage, PolicyImage } from '../../image/image.js';
+import { POLICY_HOOKS_MAX, PROCESS_SETS_MAX } from '../language/limits.js';
+import type { Hook } from '../model/model.js';
+import type { Architecture } from '../../names/syscalls.js';
+import type { Analysis } from '../analyse.js';
+import type { Report } from '../parse/report.js';
 import { hookActions, modeOf, singleLinks, tracksSockets } from './actions.js';
 import { celSteps } from './cel.js';
 import { enforcersOf } from './enforcers.js';

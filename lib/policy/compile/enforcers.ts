@@ -1,8 +1,8 @@
 /** The functions at which notifications are carried out: a hook of its own for each. */
-import type { HookImage } from '../image.js';
-import { callsOf } from '../lists.js';
-import type { Hook } from '../model.js';
-import type { Analysis } from '../policy.js';
+import type { HookImage } from '../../image/image.js';
+import { callsOf } from '../model/lists.js';
+import type { Hook } from '../model/model.js';
+import type { Analysis } from '../analyse.js';
 
 export function enforcersOf({ data, hooks, file, places }: Analysis): HookImage[] {
   const mayOverride = overridesByEnforcers(hooks);

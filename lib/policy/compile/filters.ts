@@ -1,8 +1,8 @@
 /** What the compiler's parts share: one filter of one selector, and small sets of selectors. */
-import type { PolicyData, ValueFilter } from '../model.js';
-import type { Architecture } from '../names/syscalls.js';
-import type { Report } from '../report.js';
-import { NEGATED, type Operator } from '../vocabulary.js';
+import type { PolicyData, ValueFilter } from '../model/model.js';
+import type { Architecture } from '../../names/syscalls.js';
+import type { Report } from '../parse/report.js';
+import { NEGATED, type Operator } from '../language/vocabulary.js';
 
 /** A filter on one value, with the selector that it belongs to. */
 export interface Clause {

@@ -1,7 +1,7 @@
 /** Filters that compare numbers one by one: a few groups of comparisons that hold for all selectors together. */
-import type { IntGroup, IntTest } from '../image.js';
-import { join } from '../intervals.js';
-import { toUnsigned64, type Range } from '../values.js';
+import type { IntGroup, IntTest } from '../../image/image.js';
+import { join } from '../model/intervals.js';
+import { toUnsigned64, type Range } from '../model/values.js';
 import { selectorSet, shared } from './filters.js';
 
 export type Comparison = Omit<IntTest, 'selectors'> & { readonly host?: true };

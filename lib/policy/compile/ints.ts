@@ -1,13 +1,13 @@
 /** Filters on numbers: few values are compared one by one, many are looked up in a table. */
-import type { IntGroup, ValueTable } from '../image.js';
-import { INT_TABLE_FROM } from '../limits.js';
-import { listName } from '../lists.js';
-import { capabilityNumber } from '../names/kernel.js';
-import { SYSCALL_COMPAT } from '../names/syscalls.js';
-import { rangesOf } from '../numbers.js';
-import { quote } from '../report.js';
-import { parseInteger, toUnsigned64, type Range } from '../values.js';
-import { ARG_TYPES, type ArgTypeName } from '../vocabulary.js';
+import type { IntGroup, ValueTable } from '../../image/image.js';
+import { INT_TABLE_FROM } from '../language/limits.js';
+import { listName } from '../model/lists.js';
+import { capabilityNumber } from '../../names/kernel.js';
+import { SYSCALL_COMPAT } from '../../names/syscalls.js';
+import { rangesOf } from '../model/numbers.js';
+import { quote } from '../parse/report.js';
+import { parseInteger, toUnsigned64, type Range } from '../model/values.js';
+import { ARG_TYPES, type ArgTypeName } from '../language/vocabulary.js';
 import { baseOf, isNegated, type Clause, type Context } from './filters.js';
 import { equal, intGroups, rangeTests, type Comparison, type IntClause } from './groups.js';
 import { distinct, valueTable } from './tables.js';

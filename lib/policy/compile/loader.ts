@@ -1,6 +1,6 @@
 /** `loader: true`: a hook of the compiler's own, on the kernel's note of every mapping that a process makes. */
-import type { HookImage, IntGroup, ValueImage } from '../image.js';
-import type { Analysis } from '../policy.js';
+import type { HookImage, IntGroup, ValueImage } from '../../image/image.js';
+import type { Analysis } from '../analyse.js';
 
 /** linux/mm.h */
 const VM_EXEC = 4n;

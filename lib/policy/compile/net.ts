@@ -1,8 +1,8 @@
 /** Filters on sockets, packets and socket addresses: comparisons of their numbers, tables of networks. */
-import type { AddressPrefix, NetField, NetFilters, ValueTable } from '../image.js';
-import { familyNumber, parseNetwork, protocolNumber, stateNumber } from '../numbers.js';
-import { parseRange } from '../values.js';
-import type { Operator } from '../vocabulary.js';
+import type { AddressPrefix, NetField, NetFilters, ValueTable } from '../../image/image.js';
+import { familyNumber, parseNetwork, protocolNumber, stateNumber } from '../model/numbers.js';
+import { parseRange } from '../model/values.js';
+import type { Operator } from '../language/vocabulary.js';
 import { baseOf, isNegated, type Clause } from './filters.js';
 import { equal, intGroups, rangeTests, type Comparison } from './groups.js';
 import { distinct, valueTable, type Keyed } from './tables.js';

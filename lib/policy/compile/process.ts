@@ -1,8 +1,8 @@
 /** Filters on the process: its id, its namespaces, its capabilities, and what of these has changed. */
-import type { ChangeTest, NamespaceName, ProcessField, ProcessGroup } from '../image.js';
-import type { SelectorData, SetFilter } from '../model.js';
-import { capabilityBits } from '../names/kernel.js';
-import { parseInteger } from '../values.js';
+import type { ChangeTest, NamespaceName, ProcessField, ProcessGroup } from '../../image/image.js';
+import type { SelectorData, SetFilter } from '../model/model.js';
+import { capabilityBits } from '../../names/kernel.js';
+import { parseInteger } from '../model/values.js';
 import { shared } from './filters.js';
 import { equal, intGroups, type Comparison, type IntClause } from './groups.js';
 

@@ -1,7 +1,7 @@
 /** Sets of processes that the base sensor keeps a bit for, and tests of those bits. */
-import type { ProcessSet, ProcessTest } from '../image.js';
-import type { BinaryFilter, PidFilter, SelectorData } from '../model.js';
-import { withoutFinalNul } from '../values.js';
+import type { ProcessSet, ProcessTest } from '../../image/image.js';
+import type { BinaryFilter, PidFilter, SelectorData } from '../model/model.js';
+import { withoutFinalNul } from '../model/values.js';
 import { shared } from './filters.js';
 
 /** Collects the sets of all hooks of a policy; equal ones are one. */

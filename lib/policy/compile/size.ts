@@ -1,6 +1,6 @@
 /** Whether a compiled hook fits into what the kernel side has room for. */
-import type { DiagnosticCode } from '../codes.js';
-import type { HookImage, IntGroup, ValueImage } from '../image.js';
+import type { DiagnosticCode } from '../parse/codes.js';
+import type { HookImage, IntGroup, ValueImage } from '../../image/image.js';
 import {
   AUTOMATON_STATES_MAX,
   CHANGE_TESTS_MAX,
@@ -8,9 +8,9 @@ import {
   INT_TESTS_MAX,
   PROCESS_TESTS_MAX,
   SUBSTRING_PASSES_MAX,
-} from '../limits.js';
-import type { Hook } from '../model.js';
-import type { Report } from '../report.js';
+} from '../language/limits.js';
+import type { Hook } from '../model/model.js';
+import type { Report } from '../parse/report.js';
 
 export type SizedHook = Pick<HookImage, 'args' | 'data' | 'returnArg' | 'process' | 'sets' | 'changes'>;
 

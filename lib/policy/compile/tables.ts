@@ -1,5 +1,5 @@
 /** Tables of exact values, prefixes and networks, with what every entry means worked out in advance. */
-import type { TableEntry, ValueTable } from '../image.js';
+import type { TableEntry, ValueTable } from '../../image/image.js';
 import { selectorSet } from './filters.js';
 
 /** One filter of one selector: any of the values, by their keys. */

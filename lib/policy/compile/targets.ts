@@ -1,7 +1,7 @@
 /** What a hook of a policy is put on. */
-import type { HookImage, ProgramPlace } from '../image.js';
-import { calledBy } from '../lists.js';
-import type { Hook, HookData, PolicyData } from '../model.js';
+import type { HookImage, ProgramPlace } from '../../image/image.js';
+import { calledBy } from '../model/lists.js';
+import type { Hook, HookData, PolicyData } from '../model/model.js';
 
 export type Target = Pick<
   HookImage,

@@ -1,8 +1,8 @@
 /** Filters on texts and paths: a table for each way of comparing, scans for substrings, comparisons of the type of file. */
-import type { IntGroup, SubstringScan, TextFilters, TextTable } from '../image.js';
-import { fileTypeNumber } from '../numbers.js';
-import { withoutFinalNul } from '../values.js';
-import type { Operator } from '../vocabulary.js';
+import type { IntGroup, SubstringScan, TextFilters, TextTable } from '../../image/image.js';
+import { fileTypeNumber } from '../model/numbers.js';
+import { withoutFinalNul } from '../model/values.js';
+import type { Operator } from '../language/vocabulary.js';
 import { baseOf, isNegated, selectorSet, shared, type Clause } from './filters.js';
 import { equal, intGroups } from './groups.js';
 import { distinct, valueTable, type Keyed } from './tables.js';

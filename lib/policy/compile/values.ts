@@ -1,7 +1,7 @@
 /** The values that a hook reads, each with its filters. */
-import type { ValueImage } from '../image.js';
-import type { ArgData, HookData } from '../model.js';
-import { ARG_TYPES } from '../vocabulary.js';
+import type { ValueImage } from '../../image/image.js';
+import type { ArgData, HookData } from '../model/model.js';
+import { ARG_TYPES } from '../language/vocabulary.js';
 import type { Clause, Context } from './filters.js';
 import { intFilters } from './ints.js';
 import { netFilters } from './net.js';

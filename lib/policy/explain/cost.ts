@@ -1,8 +1,8 @@
 /** What the parts of a compiled hook cost: comparisons, table lookups, path walks, memory. Figures for planning, not measurements. */
 import type { HookCost } from '../../../types/policy.js';
 import { groupsOf, valuesOf } from '../compile/size.js';
-import type { HookImage, ValueImage, ValueTable } from '../image.js';
-import { ARG_TYPES, type ValueClass } from '../vocabulary.js';
+import type { HookImage, ValueImage, ValueTable } from '../../image/image.js';
+import { ARG_TYPES, type ValueClass } from '../language/vocabulary.js';
 
 const PATHS: ReadonlySet<ValueClass> = new Set<ValueClass>(['path', 'file']);
 const NUMBERS: ReadonlySet<ValueClass> = new Set<ValueClass>([

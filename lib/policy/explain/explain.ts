@@ -1,12 +1,12 @@
 /** A policy explained: what each hook reads, how its selectors are evaluated and in which order, what is done, what it costs. */
-import { filteredSlots, isLateValue, type FilterList } from '../expressions.js';
-import type { HookImage, PolicyImage } from '../image.js';
-import type { KernelInfo } from '../kernel-info.js';
-import { callsOf, findList, isGenerated, listName } from '../lists.js';
-import { syscallFunctions } from '../names/calls.js';
-import type { ArgData, Hook, SelectorData, ValueFilter } from '../model.js';
-import type { Analysis } from '../policy.js';
-import { ARG_TYPES, type TypeFacts } from '../vocabulary.js';
+import { filteredSlots, isLateValue, type FilterList } from '../model/slots.js';
+import type { HookImage, PolicyImage } from '../../image/image.js';
+import type { KernelInfo } from '../../elf/elf-info.js';
+import { callsOf, findList, isGenerated, listName } from '../model/lists.js';
+import { syscallFunctions } from '../../names/calls.js';
+import type { ArgData, Hook, SelectorData, ValueFilter } from '../model/model.js';
+import type { Analysis } from '../analyse.js';
+import { ARG_TYPES, type TypeFacts } from '../language/vocabulary.js';
 import type { HookExplanation, PolicyExplanation, SelectorExplanation } from '../../../types/policy.js';
 import { enforcersOf } from '../compile/enforcers.js';
 import { targetsOf } from '../compile/targets.js';

@@ -1,6 +1,14 @@
 /** Filters, arguments and actions of a policy in words. */
-import type { ActionData, ArgData, BinaryFilter, PidFilter, SelectorData, SetFilter, ValueFilter } from '../model.js';
-import { NEGATED, type Operator } from '../vocabulary.js';
+import type {
+  ActionData,
+  ArgData,
+  BinaryFilter,
+  PidFilter,
+  SelectorData,
+  SetFilter,
+  ValueFilter,
+} from '../model/model.js';
+import { NEGATED, type Operator } from '../language/vocabulary.js';
 
 /** Values shown of a long list. */
 const VALUES_SHOWN = 4;

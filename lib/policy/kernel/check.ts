@@ -1,12 +1,12 @@
 /** Checks a policy against a kernel: what it hooks exists there, and what it reads is what it says. */
 import { overridesByEnforcers } from '../compile/enforcers.js';
-import { callsOf, findList, isGenerated, listName, type Call, patternOf } from '../lists.js';
-import type { ArgData, HookData, PolicyData, Hook } from '../model.js';
-import type { FunctionInfo, KernelInfo, TracepointInfo } from '../kernel-info.js';
-import { syscallFunctions } from '../names/calls.js';
-import { nearest } from '../nearest.js';
-import type { Span } from '../places.js';
-import { FirstOfEach, quote, type Report } from '../report.js';
+import { callsOf, findList, isGenerated, listName, type Call, patternOf } from '../model/lists.js';
+import type { ArgData, HookData, PolicyData, Hook } from '../model/model.js';
+import type { FunctionInfo, KernelInfo, TracepointInfo } from '../../elf/elf-info.js';
+import { syscallFunctions } from '../../names/calls.js';
+import { nearest } from '../parse/nearest.js';
+import type { Span } from '../parse/places.js';
+import { FirstOfEach, quote, type Report } from '../parse/report.js';
 import { fieldHint, readField } from './fields.js';
 import { checkParameters, checkResolvedField, checkReturnType, checkSource } from './parameters.js';
 import { knownElsewhere, seesLess } from './renamed.js';

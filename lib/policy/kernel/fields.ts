@@ -1,6 +1,6 @@
 /** Fields of tracepoints: how each type of argument is read from one, and which types do not fit. Pure. */
-import type { TracepointField } from '../kernel-info.js';
-import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../vocabulary.js';
+import type { TracepointField } from '../../elf/elf-info.js';
+import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
 import { POINTED } from './parameters.js';
 
 /** What stands at the field's place in the record. */

@@ -1,9 +1,9 @@
 /** Checks a policy against the files of this machine: programs that it names, their symbols and static probes. */
-import type { HostFiles } from '../kernel-info.js';
-import type { Hook } from '../model.js';
-import { nearest } from '../nearest.js';
-import type { Span } from '../places.js';
-import { quote, type Report } from '../report.js';
+import type { HostFiles } from '../../elf/elf-info.js';
+import type { Hook } from '../model/model.js';
+import { nearest } from '../parse/nearest.js';
+import type { Span } from '../parse/places.js';
+import { quote, type Report } from '../parse/report.js';
 
 export function checkAgainstHost(hooks: readonly Hook[], files: HostFiles, report: Report): void {
   for (const hook of hooks) {

@@ -1,8 +1,8 @@
 /** Checks args against the prototype of a function, and paths of members against the kernel's structures. */
-import type { FunctionInfo, KernelInfo, TracepointField, TypeInfo } from '../kernel-info.js';
-import type { ArgData, HookData } from '../model.js';
-import { quote, type Report } from '../report.js';
-import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../vocabulary.js';
+import type { FunctionInfo, KernelInfo, TracepointField, TypeInfo } from '../../elf/elf-info.js';
+import type { ArgData, HookData } from '../model/model.js';
+import { quote, type Report } from '../parse/report.js';
+import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
 import { fieldStart, isFailure, resolveSteps, startType, type Start } from './resolve.js';
 import { showType } from './show.js';
 

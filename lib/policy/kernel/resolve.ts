@@ -1,10 +1,10 @@
 /** From a path of members to byte offsets: what the kernel side follows to reach the value. */
-import { RESOLVE_STEPS_MAX } from '../limits.js';
-import type { DiagnosticCode } from '../codes.js';
-import type { FunctionInfo, KernelInfo, MemberInfo, TracepointField, TypeInfo } from '../kernel-info.js';
-import type { ValueImage } from '../image.js';
-import { nearest } from '../nearest.js';
-import { quote } from '../report.js';
+import { RESOLVE_STEPS_MAX } from '../language/limits.js';
+import type { DiagnosticCode } from '../parse/codes.js';
+import type { FunctionInfo, KernelInfo, MemberInfo, TracepointField, TypeInfo } from '../../elf/elf-info.js';
+import type { ValueImage } from '../../image/image.js';
+import { nearest } from '../parse/nearest.js';
+import { quote } from '../parse/report.js';
 import { showType } from './show.js';
 
 /** The address goes on by `offset` bytes, and then, when `follow` is set, to where the pointer that is there leads. */

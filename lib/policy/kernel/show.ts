@@ -1,5 +1,5 @@
 /** Types of a kernel in words. */
-import type { TypeInfo } from '../kernel-info.js';
+import type { TypeInfo } from '../../elf/elf-info.js';
 
 /** As in C. */
 export function showType(type: TypeInfo): string {

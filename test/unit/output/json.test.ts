@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { capabilityNames } from '../../../lib/output/capabilities.js';
-import { hostNamespaces } from '../../../lib/output/host-namespaces.js';
+import { capabilityNames } from '../../../lib/names/capabilities.js';
+import { hostNamespaces } from '../../../lib/process/host-namespaces.js';
 import { toJson } from '../../../lib/output/json.js';
 import type { HookArgument, TracerEvent } from '../../../types/events.js';
 import {

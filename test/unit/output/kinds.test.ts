@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { formatCompact } from '../../../lib/output/compact.js';
 import { eventFilter } from '../../../lib/output/filters.js';
 import { toJson } from '../../../lib/output/json.js';
-import { placeName, probeName } from '../../../lib/output/places.js';
+import { placeName, probeName } from '../../../lib/names/places.js';
 import type {
   HookArgument,
   ProcessLoaderEvent,

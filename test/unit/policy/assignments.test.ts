@@ -1,6 +1,6 @@
 /** Registers that an Override of a uprobe sets, as policies write them. */
 import assert from 'node:assert/strict';
-import { parseAssignment } from '../../../lib/policy/assignments.js';
+import { parseAssignment } from '../../../lib/policy/model/assignments.js';
 
 describe('policy: assignments of registers', () => {
   const good: readonly (readonly [string, object])[] = [

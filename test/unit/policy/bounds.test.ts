@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { validatePolicy } from '../../../lib/policy/index.js';
-import * as limits from '../../../lib/policy/limits.js';
+import * as limits from '../../../lib/policy/language/limits.js';
 
 const MIB = 1024 * 1024;
 

@@ -5,7 +5,7 @@ import { CelError, compileExpression, type CelScope } from '../../../lib/policy/
 import { compute } from '../../../lib/policy/cel/arithmetic.js';
 import { generate } from '../../../lib/policy/cel/generate.js';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { CelStep, HookImage } from '../../../lib/policy/image.js';
+import type { CelStep, HookImage } from '../../../lib/image/image.js';
 import { checkMarked, kprobe } from './marked.js';
 
 const SCOPE: CelScope = new Map([

@@ -1,11 +1,11 @@
 /** What selectors do, in the compiler's output and in the bytes for the kernel. */
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { HookImage, SelectorActions } from '../../../lib/policy/image.js';
-import { enforces } from '../../../lib/wire/actions.js';
-import { encodeHook } from '../../../lib/wire/encode.js';
+import type { HookImage, SelectorActions } from '../../../lib/image/image.js';
+import { enforces } from '../../../lib/wire/encode/actions.js';
+import { encodeHook } from '../../../lib/wire/encode/hook.js';
 import { HookConfig, SelectorActions as Layout } from '../../../lib/wire/layout.gen.js';
-import { encodeContext, hookImage, value } from '../wire/images.js';
+import { encodeContext, hookImage, value } from '../wire/encode/images.js';
 import { kprobe, policy } from './marked.js';
 
 function compiled(actions: string): readonly SelectorActions[] | undefined {

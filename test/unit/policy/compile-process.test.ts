@@ -1,7 +1,7 @@
 /** The compiler's output for filters on the process. */
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { HookImage, PolicyImage } from '../../../lib/policy/image.js';
+import type { HookImage, PolicyImage } from '../../../lib/image/image.js';
 import { item, kprobe } from './marked.js';
 
 function image(...selectors: string[]): PolicyImage {

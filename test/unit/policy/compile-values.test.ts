@@ -1,9 +1,9 @@
 /** The compiler's output for values: numbers in tables and ranges, substrings, inodes, sockets, where a value comes from. */
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { HookImage, TextFilters, ValueImage } from '../../../lib/policy/image.js';
+import type { HookImage, TextFilters, ValueImage } from '../../../lib/image/image.js';
 import { PolicyError } from '../../../lib/errors.js';
-import type { Architecture } from '../../../lib/policy/names/syscalls.js';
+import type { Architecture } from '../../../lib/names/syscalls.js';
 import { kprobe, policy } from './marked.js';
 
 function hookOf(yaml: string, architecture: Architecture = 'x64'): HookImage {

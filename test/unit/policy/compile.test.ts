@@ -1,7 +1,7 @@
 /** The compiler's output: every filter in the form that the kernel side evaluates. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
-import type { HookImage, IntGroup, TextTable } from '../../../lib/policy/image.js';
+import type { HookImage, IntGroup, TextTable } from '../../../lib/image/image.js';
 import { FILE_AND_INT, item, kprobe, policy, selectors } from './marked.js';
 
 function hook(yaml: string): HookImage {

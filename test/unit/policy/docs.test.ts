@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DIAGNOSTIC_CODES } from '../../../lib/policy/codes.js';
+import { DIAGNOSTIC_CODES } from '../../../lib/policy/parse/codes.js';
 
 const root = join(__dirname, '../../..');
 const text = readFileSync(join(root, 'docs/diagnostics.md'), 'utf8');

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { validatePolicy } from '../../../lib/policy/index.js';
-import { hostFiles, readElf } from '../../../lib/policy/kernel/elf.js';
-import { buildElf } from './elf-builder.js';
+import { hostFiles, readElf } from '../../../lib/elf/elf.js';
+import { buildElf } from '../elf/elf-builder.js';
 import { item, kprobe, marked, policy } from './marked.js';
 
 describe('policy: against the files of the machine', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ARG_TYPES, ARG_TYPE_NAMES, OPERATORS_OF, type Operator } from '../../../lib/policy/vocabulary.js';
+import { ARG_TYPES, ARG_TYPE_NAMES, OPERATORS_OF, type Operator } from '../../../lib/policy/language/vocabulary.js';
 import { validatePolicy } from '../../../lib/policy/index.js';
 import { withMatrix } from '../../../scripts/matrix-table.js';
 import { planOf } from '../../kernel/matrix-policy.js';

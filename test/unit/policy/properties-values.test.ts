@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { AddressPrefix, IntGroup, IntTest, ValueImage, ValueTable } from '../../../lib/policy/image.js';
+import type { AddressPrefix, IntGroup, IntTest, ValueImage, ValueTable } from '../../../lib/image/image.js';
 import { kprobe } from './marked.js';
 
 interface Filter {

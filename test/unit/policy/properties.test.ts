@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { compilePolicy, validatePolicy } from '../../../lib/policy/index.js';
-import { ARG_TYPE_NAMES, OPERATORS } from '../../../lib/policy/vocabulary.js';
+import { ARG_TYPE_NAMES, OPERATORS } from '../../../lib/policy/language/vocabulary.js';
 import { kprobe, selectors } from './marked.js';
 
 const SEED = selectors(`

@@ -1,6 +1,6 @@
 /** The bits of sets of processes: who has which, in which order the base sensor is told, and when a bit is used again. */
 import assert from 'node:assert/strict';
-import type { ProcessSet } from '../../../lib/policy/image.js';
+import type { ProcessSet } from '../../../lib/image/image.js';
 import { ProcessSets } from '../../../lib/tracer/process-sets.js';
 import { AbiLimit, TrieKey } from '../../../lib/wire/layout.gen.js';
 

@@ -2,8 +2,14 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { ACTION_TABLE } from '../../../lib/policy/action-table.js';
-import { ACTIONS, ARG_TYPES, HOOK_KINDS, OPERATORS_OF, type ArgTypeName } from '../../../lib/policy/vocabulary.js';
+import { ACTION_TABLE } from '../../../lib/policy/language/actions.js';
+import {
+  ACTIONS,
+  ARG_TYPES,
+  HOOK_KINDS,
+  OPERATORS_OF,
+  type ArgTypeName,
+} from '../../../lib/policy/language/vocabulary.js';
 import { PROGRAMS } from './programs.js';
 
 const root = join(__dirname, '../../..');
@@ -80,7 +86,7 @@ describe('types: policies', function () {
 function tables(): string {
   const lines = [
     "import type * as Public from '../../../types/index.js';",
-    "import type * as Internal from '../../../lib/policy/image.js';",
+    "import type * as Internal from '../../../lib/image/image.js';",
     '{ const same: Same<Public.PolicyImage, Internal.PolicyImage> = true; void same; }',
     "import type { Actions, ArgumentType, ComparisonOf, FilterOf, HookKind } from '../../../types/index.js';",
     'type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;',

@@ -1,0 +1,68 @@
+/** Where the values of a tracepoint by format are: fields of its record on this kernel. */
+import type { KernelInfo, TracepointField } from '../../types/kernel.js';
+import { KernelError } from '../errors.js';
+import type { HookImage, ValueImage } from '../image/image.js';
+import { readField } from '../policy/kernel/fields.js';
+import { fieldStart, isFailure, resolveSteps } from '../policy/kernel/resolve.js';
+import { valuesOf, type FieldPlace } from '../wire/encode/context.js';
+import { needsPointer } from '../wire/reads.js';
+import { followLast, placeOf } from './values.js';
+
+const FOLLOW = { offset: 0, follow: true };
+
+/** By slot. The policy has been checked against this kernel: what does not fit here has no place in it. */
+export function fieldsOf(hook: HookImage, kernel: KernelInfo): Map<number, FieldPlace> {
+  const result = new Map<number, FieldPlace>();
+  const { tracepoint } = hook;
+  if (hook.kind !== 'tracepoint' || tracepoint === undefined) return result;
+  const fields = kernel.tracepoint(tracepoint.subsystem, tracepoint.event)?.fields;
+  if (fields === undefined) {
+    throw new KernelError(
+      'HOOK_NOT_FOUND',
+      `${hook.position.file}:${hook.position.line}:${hook.position.column}: the format of the tracepoint ${hook.call} cannot be read`,
+      'tracefs must be mounted on /sys/kernel/tracing; `raw: true` does without',
+    );
+  }
+  valuesOf(hook).forEach((value, slot) => {
+    if (value.source !== undefined || value.type === 'nop') return;
+    const place = fieldPlace(fields[value.index], value, tracepoint.subsystem, kernel);
+    if (place === undefined) {
+      const message = `${placeOf(hook, value)}: ${value.type} cannot be read from field ${value.index} of ${hook.call}`;
+      throw new KernelError('ARG_TYPE_MISMATCH', message, '`polytrace validate` tells what the field is');
+    }
+    result.set(slot, place);
+  });
+  return result;
+}
+
+function fieldPlace(
+  field: TracepointField | undefined,
+  value: ValueImage,
+  subsystem: string,
+  kernel: KernelInfo,
+): FieldPlace | undefined {
+  if (field === undefined) return undefined;
+  const { offset } = field;
+  if (value.resolve !== undefined && value.resolve !== '') return resolvedPlace(field, value, kernel);
+  const read = readField(field, value.type);
+  if (read === undefined) return undefined;
+  const isPointer = read.at === 'pointer';
+  // the fields of these are what system calls were given
+  const memory = !isPointer ? 'kernel' : subsystem === 'syscalls' ? 'user' : 'by-address';
+  return { offset, width: read.width, steps: isPointer ? [FOLLOW] : [], isLocation: read.at === 'location', memory };
+}
+
+function resolvedPlace(field: TracepointField, value: ValueImage, kernel: KernelInfo): FieldPlace | undefined {
+  const start = fieldStart(kernel, field, value);
+  if (start === undefined || isFailure(start)) return undefined;
+  const resolved = resolveSteps(start, value.resolve as string);
+  if (isFailure(resolved)) return undefined;
+  const steps = needsPointer(value.type) && resolved.end.isPointer ? followLast(resolved.steps) : resolved.steps;
+  return {
+    offset: field.offset,
+    width: resolved.end.width,
+    steps: [FOLLOW, ...steps],
+    isLocation: false,
+    memory: 'kernel',
+  };
+}

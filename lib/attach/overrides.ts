@@ -1,0 +1,74 @@
+/** Where a function can be overridden: what the kernel says of it, and what can be known before it is asked. */
+import type { KernelInfo } from '../../types/kernel.js';
+import { KernelError } from '../errors.js';
+import type { NativeError } from '../native/binding.js';
+import { kernelDetail } from '../native/binding.js';
+import type { HookImage } from '../image/image.js';
+import { matchesLate, overrides } from '../wire/encode/actions.js';
+
+const POSSIBLE =
+  'possible for functions called security_…, and with CONFIG_FUNCTION_ERROR_INJECTION (a kprobe: and CONFIG_BPF_KPROBE_OVERRIDE) ' +
+  'for system calls and the others in /sys/kernel/debug/error_injection/list';
+
+/** Throws KernelError OVERRIDE_NOT_POSSIBLE or OVERRIDE_ZERO. `returns`: the hook reads what the function returns. */
+export function checkOverride(hook: HookImage, mechanism: 'fentry' | 'kprobe', returns: boolean): void {
+  if (!overrides(hook)) return;
+  // with matchReturnActions, those of the entry do not wait for the return
+  if (matchesLate(hook) && hook.returnActions === undefined) {
+    throw refusal(
+      hook,
+      'OVERRIDE_NOT_POSSIBLE',
+      'which selector matches is known only when the function has run',
+      'filter the return value in another hook',
+    );
+  }
+  if (mechanism === 'kprobe' && returns) {
+    throw refusal(
+      hook,
+      'OVERRIDE_NOT_POSSIBLE',
+      'a kprobe that overrides a function does not see it return',
+      'remove `return: true`, or use a kernel with trampolines (`polytrace preflight`: fmod_ret)',
+    );
+  }
+  if (mechanism === 'fentry' && (hook.actions ?? []).some(({ override }) => override === 0)) {
+    throw refusal(
+      hook,
+      'OVERRIDE_ZERO',
+      'a trampoline cannot override with 0, which means that the function runs',
+      "use another argError, or open the tracer with `attach: 'kprobe'`, which can where the kernel has CONFIG_BPF_KPROBE_OVERRIDE",
+    );
+  }
+}
+
+/** The kernel's own refusal, when that is what it is. */
+export function overrideRefused(
+  error: NativeError,
+  hook: HookImage,
+  kernel: Pick<KernelInfo, 'function'>,
+): KernelError | undefined {
+  if (!overrides(hook) && hook.mayOverride !== true) return undefined;
+  const isRefused =
+    (error.errno === 'EINVAL' && error.code === 'HOOK_ATTACH') ||
+    /not modifiable|bpf_override_return|cannot use helper|unknown func/.test(error.log ?? '');
+  if (!isRefused) return undefined;
+  return refusal(hook, 'OVERRIDE_NOT_POSSIBLE', whyNot(kernel), POSSIBLE, kernelDetail(error));
+}
+
+/** The kernel has these functions only with the options. */
+const OPTIONS = {
+  within_error_injection_list: 'CONFIG_FUNCTION_ERROR_INJECTION',
+  bpf_override_return: 'CONFIG_BPF_KPROBE_OVERRIDE',
+} as const;
+
+function whyNot(kernel: Pick<KernelInfo, 'function'>): string {
+  const missing = Object.entries(OPTIONS).flatMap(([name, option]) =>
+    kernel.function(name) === undefined ? [option] : [],
+  );
+  if (missing.length === 0) return 'it is none of the functions that this kernel allows that for';
+  return `this kernel is built without ${missing.join(' and ')}`;
+}
+
+function refusal(hook: HookImage, code: string, why: string, hint: string, detail = {}): KernelError {
+  const { file, line, column } = hook.position;
+  return new KernelError(code, `${file}:${line}:${column}: ${hook.call} cannot be overridden: ${why}`, hint, detail);
+}

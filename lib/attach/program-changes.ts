@@ -1,0 +1,124 @@
+/** What a hook changes in the programs that it is in, on this kernel and in this file: registers, where a call goes on, arguments. */
+import { KernelError } from '../errors.js';
+import type { NativeFeatures } from '../native/binding.js';
+import type { HookImage, SelectorActions } from '../image/image.js';
+import { virtualAddress, type ElfInfo, type ProbePlace } from '../elf/elf-info.js';
+import { hostFiles } from '../elf/elf.js';
+import { PROGRAM_REGISTERS } from '../names/kernel.js';
+import { overrides } from '../wire/encode/actions.js';
+import type { Assignment, ProgramChanges } from '../wire/encode/context.js';
+import { AbiLimit } from '../wire/layout.gen.js';
+import { hookPlace } from './load.js';
+
+const { rax: VALUE = 0, rip: IP = 0, rsp: SP = 0 } = PROGRAM_REGISTERS;
+const NEWER = 'a Linux newer than 6.18 on x86-64 lets programs set registers (`polytrace preflight`: uprobe_registers)';
+
+/** Of a uprobe. Throws KernelError OVERRIDE_NOT_POSSIBLE, HOOK_NOT_FOUND or LIMIT_ASSIGNMENTS. */
+export function overrideChanges(
+  hook: HookImage,
+  features: NativeFeatures,
+  returns: boolean,
+): ProgramChanges | undefined {
+  if (!overrides(hook)) return undefined;
+  const refuse = (why: string, hint: string): never => {
+    throw new KernelError(
+      'OVERRIDE_NOT_POSSIBLE',
+      `${hookPlace(hook)}: ${hook.call} cannot be overridden: ${why}`,
+      hint,
+    );
+  };
+  if (features.uprobeRegisters !== '') refuse(`this kernel does not allow it (${features.uprobeRegisters})`, NEWER);
+  if (returns)
+    refuse('a call that is overridden is not seen to return', 'remove `return: true`, and read it by another hook');
+  const assignments = (hook.actions ?? []).map((actions) => assignmentsOf(hook, actions));
+  const count = assignments.flat().length;
+  if (count > AbiLimit.ASSIGNMENTS_MAX) {
+    const message = `${hookPlace(hook)}: its selectors set ${count} registers together; ${AbiLimit.ASSIGNMENTS_MAX} is the most`;
+    throw new KernelError('LIMIT_ASSIGNMENTS', message, 'make two hooks of it');
+  }
+  return { assignments, setsRegisters: true };
+}
+
+function assignmentsOf(hook: HookImage, { override, registers, goOn }: SelectorActions): Assignment[] {
+  if (goOn !== undefined) return [{ to: IP, from: IP, offset: distanceTo(hook, goOn) }];
+  if (registers !== undefined) {
+    return registers.map(({ to, from, memory, offset }) => ({
+      to: PROGRAM_REGISTERS[to] as number,
+      from: from === undefined ? undefined : PROGRAM_REGISTERS[from],
+      memory,
+      offset,
+    }));
+  }
+  if (override === undefined) return [];
+  // as `ret` does
+  return [
+    { to: VALUE, offset: BigInt(override) },
+    { to: IP, from: SP, memory: true, offset: 0n },
+    { to: SP, from: SP, offset: 8n },
+  ];
+}
+
+/** The file is mapped as a whole: what is so far apart in it is so in memory. */
+function distanceTo(hook: HookImage, goOn: NonNullable<SelectorActions['goOn']>): bigint {
+  const { path = '', symbol, symbolOffset = 0n, fileOffset, address } = hook.program ?? {};
+  const elf = hostFiles.elf(path);
+  const find = (place: NonNullable<SelectorActions['goOn']>, words: string): bigint => {
+    const found = elf ? addressIn(elf, place) : undefined;
+    if (found !== undefined) return found;
+    throw new KernelError(
+      'HOOK_NOT_FOUND',
+      `${hookPlace(hook)}: ${path} has no ${words}`,
+      'it must be in the file of the hook',
+    );
+  };
+  const from = {
+    ...(symbol === undefined ? {} : { symbol }),
+    ...(fileOffset === undefined ? {} : { fileOffset }),
+    ...(address === undefined ? {} : { address }),
+  };
+  return find(goOn, wordsOf(goOn)) - find(from, wordsOf(from)) - symbolOffset;
+}
+
+function addressIn(
+  elf: ElfInfo,
+  { symbol, fileOffset, address }: NonNullable<SelectorActions['goOn']>,
+): bigint | undefined {
+  if (symbol !== undefined) return elf.symbols.get(symbol) ?? undefined;
+  if (fileOffset !== undefined) return virtualAddress(elf, fileOffset);
+  const isIn = elf.segments.some(
+    (each) => address !== undefined && address >= each.address && address < each.address + each.size,
+  );
+  return isIn ? address : undefined;
+}
+
+function wordsOf({ symbol, fileOffset, address }: NonNullable<SelectorActions['goOn']>): string {
+  if (symbol !== undefined) return `function ${symbol}`;
+  return fileOffset === undefined ? `address 0x${(address ?? 0n).toString(16)}` : `offset 0x${fileOffset.toString(16)}`;
+}
+
+/** Of a static probe. Throws KernelError SET_NOT_POSSIBLE or ARG_BEYOND_PROTOTYPE. */
+export function argumentChanges(
+  hook: HookImage,
+  places: readonly ProbePlace[],
+  features: NativeFeatures,
+): ProgramChanges | undefined {
+  if (!overrides(hook)) return undefined;
+  const words = (hook.actions ?? []).flatMap(({ set }) => {
+    if (set === undefined) return [];
+    return places.map(({ args }) => ({ index: set.argument, word: args[set.argument] }));
+  });
+  const refuse = (index: number, why: string, hint: string): never => {
+    const message = `${hookPlace(hook)}: argument ${index} of ${hook.call} cannot be set: ${why}`;
+    throw new KernelError('SET_NOT_POSSIBLE', message, hint);
+  };
+  let setsRegisters = false;
+  for (const { index, word } of words) {
+    if (word === undefined) return refuse(index, 'it has no such argument', 'argIndex counts from 0');
+    const where = word.slice(word.indexOf('@') + 1);
+    if (/^\$?-?\d+$/.test(where)) refuse(index, `it is a constant (${word})`, 'set another argument');
+    if (/[([]/.test(where)) continue;
+    if (features.uprobeRegisters !== '') refuse(index, `it is in a register (${word})`, NEWER);
+    setsRegisters = true;
+  }
+  return { assignments: [], setsRegisters };
+}

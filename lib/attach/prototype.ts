@@ -1,0 +1,45 @@
+/** What a function is given and gives, as far as attaching needs to know. */
+import type { KernelInfo } from '../../types/kernel.js';
+import { KernelError } from '../errors.js';
+import type { HookImage } from '../image/image.js';
+import { valuesOf } from '../wire/encode/context.js';
+import { isLate } from '../wire/reads.js';
+import { hookPlace } from './load.js';
+import { placeOf } from './values.js';
+
+export interface Prototype {
+  readonly params: number;
+  readonly returns: boolean;
+}
+
+/** null where the kernel's types do not have the function. */
+export function prototypeOf(name: string, kernel: KernelInfo): Prototype | null {
+  const found = kernel.function(name);
+  return found === undefined ? null : { params: found.params.length, returns: found.returns.kind !== 'void' };
+}
+
+/** Throws KernelError RETURN_OF_VOID or ARG_BEYOND_PROTOTYPE. */
+export function checkPrototype(hook: HookImage, functionName: string, prototype: Prototype | null): void {
+  if (prototype === null) return;
+  if (readsReturn(hook) && !prototype.returns) {
+    throw new KernelError(
+      'RETURN_OF_VOID',
+      `${hookPlace(hook)}: ${functionName} returns nothing`,
+      'remove `return` and `returnArg`, and give the size of a buffer with sizeArgIndex',
+    );
+  }
+  if (hook.syscall) return;
+  const beyond = hook.args.find((arg) => arg.source === undefined && arg.index >= prototype.params);
+  if (beyond !== undefined) {
+    throw new KernelError(
+      'ARG_BEYOND_PROTOTYPE',
+      `${placeOf(hook, beyond)}: ${functionName} has ${prototype.params} parameters, index ${beyond.index} is none of them`,
+      'indexes count from 0',
+    );
+  }
+}
+
+/** The return value itself, or as the size of a buffer. */
+function readsReturn(hook: HookImage): boolean {
+  return hook.returnArg !== undefined || valuesOf(hook).some((value) => isLate(value) && value.returnCopy !== true);
+}

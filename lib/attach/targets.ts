@@ -1,0 +1,114 @@
+/**
+ * What the hooks of a policy are put on here: the functions of a list are found in this kernel. They share one program where
+ * that reads the same of all of them; else each becomes a hook of its own.
+ */
+import type { KernelInfo } from '../../types/kernel.js';
+import { KernelError } from '../errors.js';
+import type { FunctionList, HookImage } from '../image/image.js';
+import { functionsOf } from '../policy/model/lists.js';
+import { isIa32, syscallFunctions } from '../names/calls.js';
+import { overrides } from '../wire/encode/actions.js';
+import { valuesOf } from '../wire/encode/context.js';
+import { AbiLimit } from '../wire/layout.gen.js';
+import { hookPlace, type AttachContext } from './load.js';
+import { isRegister } from './values.js';
+
+/** Programs that one hook of a policy may become. */
+const PROGRAMS_MAX = 64;
+
+export interface Target {
+  readonly image: HookImage;
+  /** Of several that share the program: their names in the kernel. */
+  readonly functions?: readonly string[];
+}
+
+export interface Targets {
+  readonly targets: readonly Target[];
+  /** What the policy allows to be missing, and is. */
+  readonly skipped: readonly string[];
+}
+
+export function targetsOf(hook: HookImage, context: AttachContext, kernel: KernelInfo): Targets {
+  const { list, ...single } = hook;
+  if (list === undefined) return { targets: [{ image: hook }], skipped: [] };
+  if ('generated' in list && list.generated === 'ftrace' && kernel.attachableNames() === undefined) {
+    throw new KernelError(
+      'LIST_NEEDS_TRACEFS',
+      `${hookPlace(hook)}: ${hook.call}: this kernel does not tell which functions it has: available_filter_functions of tracefs is not there, or not readable`,
+      'mount it: `mount -t tracefs tracefs /sys/kernel/tracing`; or name the functions under `values`',
+    );
+  }
+  const found = named(hook, list, kernel).map((call) => ({ call, name: kernelName(call, hook.syscall, kernel) }));
+  const missing = found.filter(({ name }) => !isThere(name, kernel)).map(({ call }) => call);
+  if (missing[0] !== undefined && hook.ignoreCallNotFound !== true) throw notFound(hook, missing[0]);
+  const there = found.filter(({ call }) => !missing.includes(call));
+  if (there.length === 0 && hook.ignoreCallNotFound !== true) throw notFound(hook, 'any function of the list');
+  if (needsOwnPrograms(hook, context)) {
+    if (there.length > PROGRAMS_MAX) throw tooMany(hook, there.length, context);
+    return { targets: there.map(({ call }) => ({ image: { ...single, call } })), skipped: missing };
+  }
+  // the two kinds of system calls have their parameters in different registers
+  const groups = [there.filter(({ name }) => !isIa32(name)), there.filter(({ name }) => isIa32(name))];
+  const targets = groups.flatMap((group): Target[] => {
+    const [first] = group;
+    if (first === undefined) return [];
+    if (group.length === 1) return [{ image: { ...single, call: first.call } }];
+    if (group.length > AbiLimit.HOOK_PLACES_MAX) throw tooManyPlaces(hook, group.length);
+    return [{ image: hook, functions: group.map(({ name }) => name) }];
+  });
+  return { targets, skipped: missing };
+}
+
+/** Calls that end the thread never return: what was read at their entry would be kept for ever. */
+function named(hook: HookImage, list: FunctionList, kernel: KernelInfo): readonly string[] {
+  const all = functionsOf(list, kernel);
+  const isLeftOut = 'generated' in list && list.generated === 'syscalls' && hook.returnArg !== undefined;
+  return isLeftOut ? all.filter((name) => !/_sys_exit(_group)?$/.test(name)) : all;
+}
+
+/** The function behind a system call; of several that the notation may mean, the first that the kernel has. */
+export function kernelName(call: string, syscall: boolean, kernel: KernelInfo): string {
+  if (!syscall) return call;
+  const names = syscallFunctions(call);
+  return names.find((name) => isThere(name, kernel)) ?? names.at(-1) ?? call;
+}
+
+function isThere(name: string, kernel: KernelInfo): boolean {
+  return kernel.attachable(name) ?? kernel.function(name) !== undefined;
+}
+
+/** Trampolines are for one function each; and members are where the prototype of a function says. */
+function needsOwnPrograms(hook: HookImage, { attach }: AttachContext): boolean {
+  if (hook.kind === 'fentry' || attach === 'fentry' || overrides(hook)) return true;
+  return valuesOf(hook).some((value) => Boolean(value.resolve) && value.source === undefined && !isRegister(value));
+}
+
+function notFound(hook: HookImage, what: string): KernelError {
+  return new KernelError(
+    'HOOK_NOT_FOUND',
+    `${hookPlace(hook)}: ${hook.call}: this kernel does not have ${what}, or no probe can be put on it`,
+    'check the name, and whether the compiler inlined it; `ignore: {callNotFound: true}` leaves out what is not there',
+  );
+}
+
+function tooMany(hook: HookImage, count: number, { attach }: AttachContext): KernelError {
+  const why =
+    hook.kind === 'fentry' || attach === 'fentry'
+      ? 'trampolines'
+      : overrides(hook)
+        ? 'Override'
+        : '`resolve` from a parameter';
+  return new KernelError(
+    'LIMIT_PROGRAMS',
+    `${hookPlace(hook)}: ${hook.call}: ${count} functions, each of which needs a program of its own for ${why}; a hook has at most ${PROGRAMS_MAX}`,
+    'use a shorter list, or several; kprobes without that share one program',
+  );
+}
+
+function tooManyPlaces(hook: HookImage, count: number): KernelError {
+  return new KernelError(
+    'LIMIT_PLACES',
+    `${hookPlace(hook)}: ${hook.call}: ${count} functions; a hook has at most ${AbiLimit.HOOK_PLACES_MAX}`,
+    'use a narrower pattern',
+  );
+}

@@ -1,0 +1,186 @@
+/** Where a hook's values are on this kernel and this machine: members by their offsets, registers, files by their inode. */
+import { closeSync, openSync } from 'node:fs';
+import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
+import { KernelError } from '../errors.js';
+import type { NativeSession } from '../native/binding.js';
+import { loadKernelInfo } from '../native/btf.js';
+import type { HookImage, TableEntry, ValueImage } from '../image/image.js';
+import { isFailure, resolveSteps, startType, type ResolveFailure } from '../policy/kernel/resolve.js';
+import { isReturnSlot, valuesOf, type ResolvedValue } from '../wire/encode/context.js';
+import { AbiLimit } from '../wire/layout.gen.js';
+import { needsPointer } from '../wire/reads.js';
+import type { Inode } from '../wire/encode/tables.js';
+
+/** In bytes: how far into struct pt_regs a value can be. */
+const REGISTER_OFFSET_MAX = 255;
+/** Linux: a descriptor that only names the file. */
+const O_PATH = 0o10000000;
+
+const X86_NAMES: Readonly<Record<string, string>> = { rflags: 'flags', eflags: 'flags', orig_rax: 'orig_ax' };
+const ARM_NAMES: Readonly<Record<string, string>> = { fp: 'x29', lr: 'x30' };
+
+export function isRegister(value: ValueImage): boolean {
+  return value.source === 'pt_regs';
+}
+
+/** By slot. Throws KernelError with the code of what this kernel lacks. */
+export function resolveValues(
+  hook: HookImage,
+  prototype: FunctionInfo | undefined,
+  kernel: KernelInfo,
+): Map<number, ResolvedValue> {
+  const result = new Map<number, ResolvedValue>();
+  const ofProgram = programTypes(hook);
+  valuesOf(hook).forEach((value, slot) => {
+    if (value.resolve === undefined || value.resolve === '' || isRegister(value)) return;
+    // of a field: see fields.ts
+    if (hook.kind === 'tracepoint' && value.source === undefined) return;
+    const types = value.source === undefined ? (ofProgram ?? kernel) : kernel;
+    result.set(slot, resolveValue(hook, value, isReturnSlot(hook, slot), prototype, types));
+  });
+  return result;
+}
+
+/** Throws KernelError BTF_UNREADABLE. */
+function programTypes(hook: HookImage): KernelInfo | undefined {
+  const { btfPath } = hook;
+  if (btfPath === undefined) return undefined;
+  try {
+    return loadKernelInfo(btfPath);
+  } catch (error) {
+    const { code, message, hint } = error as KernelError;
+    throw new KernelError(
+      code,
+      `${hook.position.file}:${hook.position.line}:${hook.position.column}: ${message}`,
+      hint,
+    );
+  }
+}
+
+function resolveValue(
+  hook: HookImage,
+  value: ValueImage,
+  returned: boolean,
+  prototype: FunctionInfo | undefined,
+  kernel: KernelInfo,
+): ResolvedValue {
+  const fail = ({ code, message, hint }: Omit<ResolveFailure, 'code'> & { code: string }): never => {
+    throw new KernelError(code, `${placeOf(hook, value)}: ${message}`, hint);
+  };
+  if (hook.syscall && value.source === undefined && !returned) {
+    throw new KernelError(
+      'RESOLVE_USER_MEMORY',
+      `${placeOf(hook, value)}: what a parameter of a system call points to is in user space, where no members are followed`,
+      'hook the function of the kernel that the system call ends in, such as security_socket_connect',
+    );
+  }
+  const start = startType(kernel, value, prototype, returned);
+  if (start === undefined) {
+    throw new KernelError(
+      'RESOLVE_TYPE_UNKNOWN',
+      `${placeOf(hook, value)}: ${kernel.name} does not tell what type the value is that \`resolve\` starts from`,
+      'name it with btfType',
+    );
+  }
+  if (isFailure(start)) return fail(start);
+  const resolved = resolveSteps(start, value.resolve as string);
+  if (isFailure(resolved)) return fail(resolved);
+  const steps = needsPointer(value.type) && resolved.end.isPointer ? followLast(resolved.steps) : resolved.steps;
+  if (steps.length > AbiLimit.RESOLVE_STEPS_MAX) {
+    const message = `the way to ${value.resolve} is longer than ${AbiLimit.RESOLVE_STEPS_MAX} pointers`;
+    return fail({ code: 'LIMIT_RESOLVE', message, hint: 'start from a parameter that is nearer to the value' });
+  }
+  return { steps, width: resolved.end.width };
+}
+
+/** What stands at the end is the pointer to the value. */
+export function followLast(steps: ResolvedValue['steps']): ResolvedValue['steps'] {
+  const last = steps.at(-1);
+  if (last === undefined || last.follow) return [...steps, { offset: 0, follow: true }];
+  return [...steps.slice(0, -1), { offset: last.offset, follow: true }];
+}
+
+/** By slot: byte offsets in struct pt_regs. Throws KernelError REGISTER_UNKNOWN. */
+export function registersOf(hook: HookImage, kernel: KernelInfo, architecture: string): Map<number, number> {
+  const result = new Map<number, number>();
+  valuesOf(hook).forEach((value, slot) => {
+    if (!isRegister(value)) return;
+    const name = value.resolve ?? '';
+    const offset = registerOffset(name, kernel, architecture);
+    if (offset === undefined || offset > REGISTER_OFFSET_MAX) {
+      throw new KernelError(
+        'REGISTER_UNKNOWN',
+        `${placeOf(hook, value)}: there is no register ${JSON.stringify(name)} on ${architecture}`,
+        architecture === 'arm64' ? 'x0 to x30, sp' : 'a whole register, such as rax, di, r10 or ip',
+      );
+    }
+    result.set(slot, offset);
+  });
+  return result;
+}
+
+function registerOffset(name: string, kernel: KernelInfo, architecture: string): number | undefined {
+  const members = kernel.struct('pt_regs')?.members() ?? [];
+  const offsetOf = (member: string): number | undefined => {
+    const found = members.find((candidate) => candidate.name === member);
+    return found === undefined ? undefined : found.bitOffset / 8;
+  };
+  if (architecture !== 'arm64') {
+    const plain = X86_NAMES[name] ?? name.replace(/^r(?=[a-z]{2}$)/, '');
+    return offsetOf(plain);
+  }
+  const number = /^x(\d|[12]\d|30)$/.exec(ARM_NAMES[name] ?? name)?.[1];
+  const first = offsetOf('regs');
+  if (number === undefined) return offsetOf(name);
+  return first === undefined ? undefined : first + 8 * Number(number);
+}
+
+/**
+ * Slots of parameters that are pointers to void: programs must not load one to const void from their context, and types here
+ * are without const.
+ */
+export function voidPointers(hook: HookImage, prototype: FunctionInfo | undefined): Set<number> {
+  const params = hook.syscall ? [] : (prototype?.params ?? []);
+  const isVoid = (value: ValueImage, slot: number): boolean => {
+    const type = params[value.index]?.type;
+    const isParameter = value.source === undefined && !isReturnSlot(hook, slot);
+    return isParameter && type?.kind === 'pointer' && (type.target()?.kind ?? 'void') === 'void';
+  };
+  return new Set([...valuesOf(hook).entries()].filter(([slot, value]) => isVoid(value, slot)).map(([slot]) => slot));
+}
+
+/** By slot: the files that the values of `inode: true` lead to now. A path that is not there yet is learned when it is met. */
+export function inodesOf(hook: HookImage, session: NativeSession): Map<number, TableEntry<Inode>[]> {
+  const result = new Map<number, TableEntry<Inode>[]>();
+  valuesOf(hook).forEach(({ texts }, slot) => {
+    const selectors = new Set(texts.inode ?? []);
+    if (selectors.size === 0) return;
+    const concerned = (mask: readonly number[]): number[] => mask.filter((selector) => selectors.has(selector));
+    const entries = (texts.equal?.entries ?? []).flatMap(({ value, match, reject }) => {
+      const verdict = { match: concerned(match), reject: concerned(reject) };
+      if (verdict.match.length + verdict.reject.length === 0) return [];
+      const inode = inodeOf(value, session);
+      return inode === undefined ? [] : [{ value: inode, ...verdict }];
+    });
+    result.set(slot, entries);
+  });
+  return result;
+}
+
+function inodeOf(path: string, session: NativeSession): Inode | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, O_PATH);
+  } catch {
+    return undefined;
+  }
+  try {
+    return session.inodeOf(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+export function placeOf(hook: HookImage, value: ValueImage): string {
+  return `${hook.position.file}:${value.position.line}:${value.position.column}`;
+}

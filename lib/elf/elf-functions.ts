@@ -1,0 +1,122 @@
+/** The functions of an ELF file by their place in it, for stack traces. A traced process chose the file: nothing in it is trusted. */
+import type { Segment } from './elf-info.js';
+import {
+  buildIdOf,
+  notesOf,
+  partsOf,
+  SHT_DYNSYM,
+  SHT_NOTE,
+  SHT_SYMTAB,
+  STT_FUNC,
+  text,
+  whole,
+  type ElfParts,
+  type ReadAt,
+} from './elf.js';
+
+/** Of one section: larger tables of symbols are not read. */
+const SECTION_BYTES_MAX = 32 * 1024 * 1024;
+const NOTE_BYTES_MAX = 64 * 1024;
+const SYMBOL_BYTES = 24;
+/** Names of one address that are looked at, and bytes of a name that are told. */
+const ALIASES_MAX = 16;
+const NAME_BYTES_MAX = 1024;
+
+export interface FunctionPlace {
+  readonly symbol: string;
+  /** Bytes from its start. */
+  readonly offset: bigint;
+}
+
+/** null where it is no ELF file of 64 bits, or damaged. */
+export function readFunctions(at: ReadAt): ElfFunctions | null {
+  return whole(() => {
+    const parts = partsOf(at, SECTION_BYTES_MAX);
+    return parts === null ? null : new ElfFunctions(parts);
+  });
+}
+
+export class ElfFunctions {
+  readonly buildId: string | undefined;
+  readonly #segments: readonly Segment[];
+  readonly #symbols: Symbols | undefined;
+
+  constructor(parts: ElfParts) {
+    const { sections, segments, view } = parts;
+    const notes = sections.filter(({ type, size }) => type === SHT_NOTE && size <= NOTE_BYTES_MAX);
+    this.buildId = buildIdOf(notes.flatMap((section) => whole(() => notesOf(parts.content(section), view)) ?? []));
+    this.#segments = segments;
+    this.#symbols = whole(() => symbolsOf(parts)) ?? undefined;
+  }
+
+  /** Bytes of memory that it takes, about. */
+  get bytes(): number {
+    const { starts, strings } = this.#symbols ?? { starts: [], strings: [] };
+    return 1024 + SYMBOL_BYTES * starts.length + strings.length;
+  }
+
+  /** What is at that offset of the file. */
+  find(fileOffset: bigint): FunctionPlace | undefined {
+    const segment = this.#segments.find((each) => fileOffset >= each.offset && fileOffset < each.offset + each.size);
+    if (segment === undefined || this.#symbols === undefined) return undefined;
+    return findIn(this.#symbols, Number(segment.address + (fileOffset - segment.offset)));
+  }
+}
+
+/** By address. */
+interface Symbols {
+  readonly starts: Float64Array;
+  readonly sizes: Float64Array;
+  /** In `strings`. */
+  readonly names: Uint32Array;
+  readonly strings: Buffer;
+}
+
+/** The whole table, or where the file is stripped, that of what it shares with others. */
+function symbolsOf({ sections, view, content }: ElfParts): Symbols | undefined {
+  const section = sections.find(({ type }) => type === SHT_SYMTAB) ?? sections.find(({ type }) => type === SHT_DYNSYM);
+  if (section === undefined) return undefined;
+  const table = content(section);
+  const entry = Math.max(section.entry, SYMBOL_BYTES);
+  const found: number[] = [];
+  for (let at = 0; at + SYMBOL_BYTES <= table.length; at += entry) {
+    if (((table[at + 4] ?? 0) & 0xf) === STT_FUNC && view.u16(table, at + 6) !== 0) found.push(at);
+  }
+  const addresses = new Map(found.map((at) => [at, view.u64(table, at + 8)]));
+  found.sort((a, b) => (addresses.get(a) ?? 0) - (addresses.get(b) ?? 0));
+  return {
+    starts: Float64Array.from(found, (at) => addresses.get(at) ?? 0),
+    sizes: Float64Array.from(found, (at) => view.u64(table, at + 16)),
+    names: Uint32Array.from(found, (at) => view.u32(table, at)),
+    strings: content(sections[section.link]),
+  };
+}
+
+function findIn({ starts, sizes, names, strings }: Symbols, address: number): FunctionPlace | undefined {
+  let low = 0;
+  let high = starts.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((starts[middle] as number) <= address) low = middle + 1;
+    else high = middle;
+  }
+  const start = starts[low - 1];
+  if (start === undefined) return undefined;
+  const found: string[] = [];
+  for (let i = low - 1; i >= 0 && starts[i] === start && low - i <= ALIASES_MAX; i--) {
+    const size = sizes[i] as number;
+    // some are written in assembler, and have none: they go on until the next
+    if (size !== 0 && address >= start + size) continue;
+    const from = names[i] as number;
+    const name = text(strings.subarray(from, from + NAME_BYTES_MAX), 0);
+    if (name !== '') found.push(name);
+  }
+  const [symbol] = found.sort(plainest);
+  return symbol === undefined ? undefined : { symbol, offset: BigInt(address - start) };
+}
+
+/** Of several names of one function, `open` before `__open64`. */
+function plainest(a: string, b: string): number {
+  const rank = (name: string): number => (name.length - name.replace(/^_+/, '').length) * 1000 + name.length;
+  return rank(a) - rank(b) || (a < b ? -1 : 1);
+}

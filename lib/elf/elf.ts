@@ -1,0 +1,254 @@
+/** Reads what probes can be put on from an ELF file: function symbols, and the notes of static probes. 64-bit files of either byte order. */
+import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import type { ElfInfo, HostFiles, ProbePlace, Segment } from './elf-info.js';
+
+const PT_LOAD = 1;
+const PT_NOTE = 4;
+export const SHT_SYMTAB = 2;
+export const SHT_NOTE = 7;
+export const SHT_DYNSYM = 11;
+export const STT_FUNC = 2;
+const STB_WEAK = 2;
+const STT_GNU_IFUNC = 10;
+/** Of a program header; of all notes that are looked at for a build id, and of that. */
+const HEADER_BYTES = { least: 56, most: 256 };
+const NOTES_BYTES_MAX = 64 * 1024;
+const BUILD_ID_BYTES_MAX = 64;
+/** Of one section; larger ones are damage. */
+const SECTION_BYTES_MAX = 256 * 1024 * 1024;
+/** Of an entry of the tables of sections and segments. */
+const ENTRY_BYTES_MAX = 256;
+
+export const hostFiles: HostFiles = {
+  realpath(path) {
+    try {
+      return realpathSync(path);
+    } catch {
+      return undefined;
+    }
+  },
+  elf(path) {
+    let fd: number;
+    try {
+      fd = openSync(path, 'r');
+    } catch {
+      return undefined;
+    }
+    try {
+      if (!fstatSync(fd).isFile()) return undefined;
+      return readElf((offset, length) => read(fd, offset, length));
+    } finally {
+      closeSync(fd);
+    }
+  },
+};
+
+function read(fd: number, offset: number, length: number): Buffer {
+  const buffer = Buffer.alloc(length);
+  return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
+}
+
+export interface Section {
+  readonly type: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly link: number;
+  readonly entry: number;
+}
+
+export type ReadAt = (offset: number, length: number) => Buffer;
+
+/** null where it is no ELF file of 64 bits, or damaged. */
+export function readElf(at: ReadAt): ElfInfo | null {
+  return whole(() => parseElf(at));
+}
+
+/** null where what `parse` looks for is not there. */
+export function whole<T>(parse: () => T): T | null {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+/** The parts of an ELF file. */
+export interface ElfParts {
+  readonly view: View;
+  readonly sections: readonly Section[];
+  readonly segments: readonly Segment[];
+  content(section: Section | undefined): Buffer;
+}
+
+/** Of sections up to `sectionMax` bytes. Throws RangeError where the file is damaged; null where it is no ELF file. */
+export function partsOf(at: ReadAt, sectionMax: number): ElfParts | null {
+  const header = at(0, 64);
+  if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return null;
+  const view = header[5] === 2 ? BIG : LITTLE;
+  const [start, size, count] = [view.u64(header, 40), view.u16(header, 58), view.u16(header, 60)];
+  if (size > ENTRY_BYTES_MAX) throw new RangeError('sections of another size');
+  const table = at(start, size * count);
+  const sections = Array.from({ length: count }, (_, i): Section => {
+    const from = i * size;
+    return {
+      type: view.u32(table, from + 4),
+      offset: view.u64(table, from + 24),
+      size: view.u64(table, from + 32),
+      link: view.u32(table, from + 40),
+      entry: view.u64(table, from + 56),
+    };
+  });
+  const content = (section: Section | undefined): Buffer => {
+    if (section === undefined || section.size > sectionMax) throw new RangeError('no such section');
+    return at(section.offset, section.size);
+  };
+  return { view, sections, segments: segmentsOf(header, at, view), content };
+}
+
+function parseElf(at: ReadAt): ElfInfo | null {
+  const parts = partsOf(at, SECTION_BYTES_MAX);
+  if (parts === null) return null;
+  const { view, sections, segments, content } = parts;
+  const symbols = new Map<string, bigint | null>();
+  const probes = new Map<string, ProbePlace[]>();
+  let buildId: string | undefined;
+  for (const section of sections) {
+    if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) {
+      const own = symbolsOf(content(section), content(sections[section.link]), Math.max(section.entry, 24), view);
+      // those that the loader sees count more
+      for (const [name, at] of own) if (section.type === SHT_DYNSYM || !symbols.has(name)) symbols.set(name, at);
+    } else if (section.type === SHT_NOTE) {
+      const notes = notesOf(content(section), view);
+      for (const { owner, type, content: probe } of notes) {
+        if (owner === 'stapsdt' && type === NOTE_STAPSDT) addProbe(probes, probe);
+      }
+      buildId = buildIdOf(notes) ?? buildId;
+    }
+  }
+  const id = buildId === undefined ? {} : { buildId };
+  return { symbols, probes, ...id, segments };
+}
+
+/** Of the program headers. */
+function segmentsOf(header: Buffer, at: ReadAt, view: View): Segment[] {
+  const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
+  if (size > ENTRY_BYTES_MAX) throw new RangeError('segments of another size');
+  const table = at(start, size * count);
+  return Array.from({ length: count }, (_, i) => i * size)
+    .filter((from) => view.u32(table, from) === PT_LOAD)
+    .map((from) => ({
+      offset: BigInt(view.u64(table, from + 8)),
+      address: BigInt(view.u64(table, from + 16)),
+      size: BigInt(view.u64(table, from + 32)),
+    }));
+}
+
+/** In hex; by the program headers alone, which a stripped program has as well. Undefined where there is none, or the file is damaged. */
+export function mappedBuildId(fd: number): string | undefined {
+  const header = read(fd, 0, 64);
+  if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return undefined;
+  const view = header[5] === 2 ? BIG : LITTLE;
+  const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
+  if (size < HEADER_BYTES.least || size > HEADER_BYTES.most || !Number.isSafeInteger(start)) return undefined;
+  const table = read(fd, start, size * count);
+  let left = NOTES_BYTES_MAX;
+  for (let from = 0; from + size <= table.length; from += size) {
+    const [offset, bytes] = [view.u64(table, from + 8), Math.min(view.u64(table, from + 32), left)];
+    if (view.u32(table, from) !== PT_NOTE || !Number.isSafeInteger(offset)) continue;
+    left -= bytes;
+    const id = buildIdOf(notesOf(read(fd, offset, bytes), view));
+    if (id !== undefined) return id.length <= 2 * BUILD_ID_BYTES_MAX ? id : undefined;
+  }
+  return undefined;
+}
+
+/** null: there is no single address of it, as it is chosen when the program starts, or there are several of the name. */
+function symbolsOf(table: Buffer, strings: Buffer, entry: number, view: View): Map<string, bigint | null> {
+  const symbols = new Map<string, bigint | null>();
+  const weak = new Set<string>();
+  for (let at = 0; at + 24 <= table.length; at += entry) {
+    const info = table[at + 4] ?? 0;
+    const type = info & 0xf;
+    const isDefined = view.u16(table, at + 6) !== 0;
+    if (!isDefined || (type !== STT_FUNC && type !== STT_GNU_IFUNC)) continue;
+    const name = text(strings, view.u32(table, at));
+    const address = type === STT_FUNC ? BigInt(view.u64(table, at + 8)) : null;
+    const isWeak = info >> 4 === STB_WEAK;
+    const known = symbols.get(name);
+    if (name === '' || known === address || (isWeak && known !== undefined)) continue;
+    const isAmbiguous = known !== undefined && !weak.has(name);
+    symbols.set(name, isAmbiguous ? null : address);
+    if (isWeak) weak.add(name);
+    else weak.delete(name);
+  }
+  return symbols;
+}
+
+const NOTE_STAPSDT = 3;
+const NOTE_BUILD_ID = 3;
+
+export interface Note {
+  readonly owner: string;
+  readonly type: number;
+  readonly content: Buffer;
+}
+
+/** Of the linker's note, in hexadecimal digits. */
+export function buildIdOf(notes: readonly Note[]): string | undefined {
+  return notes.findLast(({ owner, type }) => owner === 'GNU' && type === NOTE_BUILD_ID)?.content.toString('hex');
+}
+
+export function notesOf(notes: Buffer, view: View): Note[] {
+  const result: Note[] = [];
+  for (let at = 0; at + 12 <= notes.length;) {
+    const [nameSize, size, type] = [view.u32(notes, at), view.u32(notes, at + 4), view.u32(notes, at + 8)];
+    const start = at + 12 + align4(nameSize);
+    if (start + size > notes.length) break;
+    result.push({ owner: text(notes, at + 12), type, content: notes.subarray(start, start + size) });
+    at = start + align4(size);
+  }
+  return result;
+}
+
+/** Three addresses, then the texts PROVIDER, NAME and ARGUMENTS (SystemTap's format of version 3). */
+function addProbe(probes: Map<string, ProbePlace[]>, content: Buffer): void {
+  const provider = text(content, 24);
+  const nameAt = 24 + Buffer.byteLength(provider) + 1;
+  const name = text(content, nameAt);
+  const args = text(content, nameAt + Buffer.byteLength(name) + 1);
+  const key = `${provider}:${name}`;
+  probes.set(key, [...(probes.get(key) ?? []), { args: wordsOf(args) }]);
+}
+
+/** Each begins with the number of its bytes: what follows may have blanks in it. */
+function wordsOf(args: string): string[] {
+  return args.split(/ +(?=-?\d+f?@)/).filter((word) => word !== '');
+}
+
+function align4(size: number): number {
+  return Math.ceil(size / 4) * 4;
+}
+
+/** A text that a NUL ends. */
+export function text(buffer: Buffer, from: number): string {
+  const end = buffer.indexOf(0, from);
+  return buffer.toString('utf8', from, end < 0 ? buffer.length : end);
+}
+
+export interface View {
+  u16(buffer: Buffer, at: number): number;
+  u32(buffer: Buffer, at: number): number;
+  u64(buffer: Buffer, at: number): number;
+}
+
+const LITTLE: View = {
+  u16: (buffer, at) => buffer.readUInt16LE(at),
+  u32: (buffer, at) => buffer.readUInt32LE(at),
+  u64: (buffer, at) => Number(buffer.readBigUInt64LE(at)),
+};
+const BIG: View = {
+  u16: (buffer, at) => buffer.readUInt16BE(at),
+  u32: (buffer, at) => buffer.readUInt32BE(at),
+  u64: (buffer, at) => Number(buffer.readBigUInt64BE(at)),
+};

@@ -1,0 +1,54 @@
+/** Whether the file that a uprobe is put into is one that the policy names by its digests. */
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { parseDigest, type Digest } from './digests.js';
+import { hostFiles } from './elf.js';
+
+const CHUNK_BYTES = 1024 * 1024;
+
+/**
+ * Calls `use` with a path that leads to the very file that was looked at, whatever happens to its name meanwhile. Not when no
+ * digest fits, nor when there is no such file.
+ */
+export function withVerified(
+  path: string,
+  digests: readonly string[],
+  use: (path: string) => void,
+): 'verified' | 'other' | 'missing' {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch {
+    return 'missing';
+  }
+  try {
+    const own = `/proc/self/fd/${fd}`;
+    const wanted = digests.flatMap((digest) => parseDigest(digest) ?? []);
+    if (!fits(fd, own, wanted)) return 'other';
+    use(own);
+    return 'verified';
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function fits(fd: number, path: string, wanted: readonly Digest[]): boolean {
+  const algorithms = new Set(wanted.map(({ algorithm }) => algorithm));
+  for (const algorithm of algorithms) {
+    const actual = algorithm === 'build-id' ? hostFiles.elf(path)?.buildId : hashOf(fd, algorithm);
+    if (wanted.some((digest) => digest.algorithm === algorithm && digest.hex === actual)) return true;
+  }
+  return false;
+}
+
+function hashOf(fd: number, algorithm: string): string {
+  const hash = createHash(algorithm);
+  const chunk = Buffer.alloc(CHUNK_BYTES);
+  let at = 0;
+  for (;;) {
+    const count = readSync(fd, chunk, 0, CHUNK_BYTES, at);
+    if (count === 0) return hash.digest('hex');
+    hash.update(chunk.subarray(0, count));
+    at += count;
+  }
+}

@@ -1,0 +1,503 @@
+/** The events that iterators give. They point into the slab that holds their record and decode what is asked for. */
+import { inspect } from 'node:util';
+import type {
+  FileArgument,
+  HookArgument,
+  LossReason,
+  LostEvent,
+  PerformedAction,
+  RequestOutcome,
+  Process,
+  ProcessExecEvent,
+  ProcessExitEvent,
+  ProcessKprobeEvent,
+  ProcessLoaderEvent,
+  ProcessLsmEvent,
+  ProcessTracepointEvent,
+  StackFrame,
+  ProcessUprobeEvent,
+  ProcessUsdtEvent,
+  TracerEvent,
+} from '../../types/events.js';
+import type { HookImage, ProgramPlace, ValueImage } from '../image/image.js';
+import { signalName } from '../names/signals.js';
+import { formatTime } from '../process/clock.js';
+import type { ProcessImage } from '../process/process.js';
+import { decodeArgument } from '../wire/decode/arguments.js';
+import { EventExit, EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
+import type { Slab } from '../wire/slab.js';
+import { buildIdOfMapped } from './build-ids.js';
+import { imaHashOf } from '../attach/ima.js';
+import {
+  actionsOf,
+  isSilent,
+  mainAction,
+  performedActions,
+  policyModeOf,
+  requestsOf,
+  type EventActions,
+} from './performed.js';
+import type { PolicyRequests } from './requests.js';
+import { addressesOf, kernelFrames, userFrames } from './stacks.js';
+
+/** A hook that is loaded, as its events need it. */
+export interface LoadedHook {
+  readonly id: number;
+  readonly policyName: string;
+  readonly functionName: string;
+  /** By place, where several functions have one program. */
+  readonly functions?: readonly string[];
+  readonly image: HookImage;
+  /** Stack traces have addresses. */
+  readonly stackAddresses?: boolean;
+  readonly requests?: PolicyRequests;
+  readonly tally: HookTally;
+}
+
+/** What user space counts of a hook. */
+export interface HookTally {
+  /** Records that were read. */
+  posted: number;
+  /** Matched calls of which there is no record, */
+  unrecorded: number;
+  /** and calls that the kernel skipped, or of which it did not see the return. */
+  missed: number;
+}
+
+export function newTally(): HookTally {
+  return { posted: 0, unrecorded: 0, missed: 0 };
+}
+
+abstract class RecordEvent {
+  constructor(
+    protected readonly slab: Slab,
+    protected readonly at: number,
+    readonly process: ProcessImage,
+  ) {}
+
+  get timeNs(): bigint {
+    return this.process.context.clock.toEpoch(this.slab.u64(this.at + EventHeader.time));
+  }
+
+  get time(): string {
+    return formatTime(this.timeNs);
+  }
+
+  get nodeName(): string {
+    return this.process.context.nodeName;
+  }
+
+  /** Every record's key follows its header. */
+  get tid(): number {
+    return this.slab.u32(this.at + EventExit.keyTid);
+  }
+
+  get parent(): Process | undefined {
+    return this.process.parentImage;
+  }
+
+  get ancestors(): readonly Process[] {
+    return this.process.ancestors;
+  }
+
+  protected plain(): Record<string, unknown> {
+    return { time: this.time, nodeName: this.nodeName, tid: this.tid, process: this.process, parent: this.parent };
+  }
+
+  toJSON(): Record<string, unknown> {
+    return this.plain();
+  }
+
+  [inspect.custom](): Record<string, unknown> {
+    return this.plain();
+  }
+}
+
+export class ExecEvent extends RecordEvent {
+  get type(): 'process_exec' {
+    return 'process_exec';
+  }
+
+  protected override plain(): Record<string, unknown> {
+    return { type: this.type, ...super.plain() };
+  }
+}
+
+export class ExitEvent extends RecordEvent {
+  get type(): 'process_exit' {
+    return 'process_exit';
+  }
+
+  get status(): number {
+    return (this.#raw() >> 8) & 0xff;
+  }
+
+  get signal(): string | undefined {
+    const number = this.#raw() & 0x7f;
+    return number === 0 ? undefined : signalName(number);
+  }
+
+  get coreDumped(): boolean {
+    return (this.#raw() & 0x80) !== 0;
+  }
+
+  #raw(): number {
+    return this.slab.u32(this.at + EventExit.status);
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { status, signal, coreDumped } = this;
+    return { type: this.type, ...super.plain(), status, signal, coreDumped };
+  }
+}
+
+/** Of a hook of a policy: what all kinds have. */
+abstract class HookEvent extends RecordEvent {
+  #args: readonly HookArgument[] | undefined;
+  #outcomes: readonly RequestOutcome[] = [];
+  #userStack: readonly StackFrame[] | undefined;
+
+  constructor(
+    slab: Slab,
+    at: number,
+    process: ProcessImage,
+    protected readonly hook: LoadedHook,
+  ) {
+    super(slab, at, process);
+  }
+
+  /** Which of the functions or places that have the hook's program. */
+  protected get place(): number {
+    return this.slab.u16(this.at + EventHook.place);
+  }
+
+  get policyName(): string {
+    return this.hook.policyName;
+  }
+
+  get args(): readonly HookArgument[] {
+    this.#args ??= this.decode(this.hook.image.args, 0);
+    return this.#args;
+  }
+
+  /** Slots are those of args, then data, then the return value. */
+  protected decode(values: readonly ValueImage[], first: number): HookArgument[] {
+    const size = this.slab.u32(this.at + EventHeader.size);
+    return values.flatMap((value, i) => decodeArgument(this.slab, this.at, size, first + i, value) ?? []);
+  }
+
+  get action(): PerformedAction['action'] {
+    return mainAction(this.actions.filter(({ onReturn }) => onReturn !== true));
+  }
+
+  get actions(): readonly PerformedAction[] {
+    return performedActions(this.slab, this.at, this.#selectorActions, this.#outcomes);
+  }
+
+  get policyMode(): 'enforce' | 'monitor' | undefined {
+    return policyModeOf(this.slab, this.at, this.#selectorActions, this.#outcomes);
+  }
+
+  get #selectorActions(): EventActions | undefined {
+    return actionsOf(this.slab, this.at, this.hook.image, this.selector);
+  }
+
+  /** Makes the requests of the selector; false when the event is for that only (NoPost). */
+  request(): boolean {
+    const actions = this.#selectorActions;
+    const { requests } = this.hook;
+    if (requests === undefined || actions === undefined) return true;
+    this.#outcomes = requestsOf(actions).map((request) => requests.start(request));
+    return !isSilent(actions);
+  }
+
+  get ofSocketOwner(): boolean {
+    return (this.slab.u16(this.at + EventHeader.flags) & EventFlag.EVENT_OF_OWNER) !== 0;
+  }
+
+  get suppressed(): number {
+    return this.slab.u32(this.at + EventHook.suppressed);
+  }
+
+  get kernelStack(): readonly StackFrame[] | undefined {
+    const addresses = addressesOf(this.slab, this.at, EventHook.kernelStack);
+    return addresses && kernelFrames(addresses, this.hook.stackAddresses === true);
+  }
+
+  /**
+   * Files are looked at when somebody first asks: a process that has ended by then has none. An owner's event has the addresses of
+   * whoever ran.
+   */
+  get userStack(): readonly StackFrame[] | undefined {
+    const addresses = addressesOf(this.slab, this.at, EventHook.userStack);
+    this.#userStack ??=
+      addresses &&
+      userFrames(addresses, this.ofSocketOwner ? undefined : this.process.pid, this.hook.stackAddresses === true);
+    return this.#userStack;
+  }
+
+  get message(): string | undefined {
+    return this.hook.image.message;
+  }
+
+  get tags(): readonly string[] {
+    return this.hook.image.tags;
+  }
+
+  get selector(): number {
+    const low = this.slab.u32(this.at + EventHook.matched);
+    return low !== 0 ? 31 - Math.clz32(low) : 63 - Math.clz32(this.slab.u32(this.at + EventHook.matched + 4));
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { policyName, args, action, actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack } = this;
+    const { message, tags, selector } = this;
+    const done = { action, actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack };
+    return { ...super.plain(), policyName, args, ...done, message, tags, selector };
+  }
+}
+
+/** Of a function: it may have values that are no parameters, and a return value. */
+abstract class FunctionEvent extends HookEvent {
+  #data: readonly HookArgument[] | undefined;
+
+  get data(): readonly HookArgument[] {
+    const { args, data } = this.hook.image;
+    this.#data ??= this.decode(data, args.length);
+    return this.#data;
+  }
+
+  get return(): HookArgument | undefined {
+    const { args, data, returnArg } = this.hook.image;
+    return returnArg === undefined ? undefined : this.decode([returnArg], args.length + data.length)[0];
+  }
+
+  get returnAction(): PerformedAction['action'] | undefined {
+    const { returnArg, returnedSocket } = this.hook.image;
+    if (returnArg === undefined) return undefined;
+    const main = mainAction(this.actions.filter(({ onReturn }) => onReturn === true));
+    return main === 'post' ? (returnedSocket ?? main) : main;
+  }
+
+  protected override plain(): Record<string, unknown> {
+    return { ...super.plain(), data: this.data, return: this.return };
+  }
+}
+
+export class KprobeEvent extends FunctionEvent {
+  get type(): 'process_kprobe' {
+    return 'process_kprobe';
+  }
+
+  get functionName(): string {
+    const { functions, functionName } = this.hook;
+    return functions === undefined ? functionName : (functions[this.place] ?? functionName);
+  }
+
+  protected override plain(): Record<string, unknown> {
+    return { type: this.type, functionName: this.functionName, ...super.plain() };
+  }
+}
+
+export class TracepointEvent extends HookEvent {
+  get type(): 'process_tracepoint' {
+    return 'process_tracepoint';
+  }
+
+  get subsystem(): string {
+    return this.hook.image.tracepoint?.subsystem ?? '';
+  }
+
+  get event(): string {
+    return this.hook.image.tracepoint?.event ?? '';
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { type, subsystem, event } = this;
+    return { type, subsystem, event, ...super.plain() };
+  }
+}
+
+export class LsmEvent extends HookEvent {
+  get type(): 'process_lsm' {
+    return 'process_lsm';
+  }
+
+  get functionName(): string {
+    return this.hook.functionName;
+  }
+
+  get imaHash(): string | undefined {
+    return imaHashOf(this.slab, this.at);
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { type, functionName, imaHash } = this;
+    return { type, functionName, ...super.plain(), imaHash };
+  }
+}
+
+export class UprobeEvent extends FunctionEvent {
+  get type(): 'process_uprobe' {
+    return 'process_uprobe';
+  }
+
+  get path(): string {
+    return this.#program.path;
+  }
+
+  get symbol(): string {
+    return this.#program.symbol ?? '';
+  }
+
+  get offset(): bigint {
+    return this.#program.symbolOffset ?? this.#program.fileOffset ?? 0n;
+  }
+
+  get address(): bigint | undefined {
+    return this.#program.address;
+  }
+
+  get refCtrOffset(): bigint {
+    return this.#program.refCtrOffset ?? 0n;
+  }
+
+  get #program(): ProgramPlace {
+    const { places, program } = this.hook.image;
+    return places?.[this.place] ?? program ?? NO_PLACE;
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { type, path, symbol, offset, address } = this;
+    return { type, path, symbol, offset, address, ...super.plain() };
+  }
+}
+
+/** Of hooks of other kinds. */
+const NO_PLACE: ProgramPlace = { path: '' };
+
+export class UsdtEvent extends HookEvent {
+  get type(): 'process_usdt' {
+    return 'process_usdt';
+  }
+
+  get path(): string {
+    return this.hook.image.usdt?.path ?? '';
+  }
+
+  get provider(): string {
+    return this.hook.image.usdt?.provider ?? '';
+  }
+
+  get name(): string {
+    return this.hook.image.usdt?.name ?? '';
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { type, path, provider, name } = this;
+    return { type, path, provider, name, ...super.plain() };
+  }
+}
+
+/** Of `loader: true`. */
+export class LoaderEvent extends RecordEvent {
+  #buildId: string | undefined | null = null;
+
+  constructor(
+    slab: Slab,
+    at: number,
+    process: ProcessImage,
+    private readonly hook: LoadedHook,
+  ) {
+    super(slab, at, process);
+  }
+
+  get type(): 'process_loader' {
+    return 'process_loader';
+  }
+
+  get policyName(): string {
+    return this.hook.policyName;
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  get inode(): bigint {
+    return this.#file.inode;
+  }
+
+  get device(): FileArgument['device'] {
+    return this.#file.device;
+  }
+
+  get buildId(): string | undefined {
+    if (this.#buildId === null) this.#buildId = buildIdOfMapped(this.process.pid, this.#file);
+    return this.#buildId;
+  }
+
+  get #file(): FileArgument {
+    const size = this.slab.u32(this.at + EventHeader.size);
+    return decodeArgument(this.slab, this.at, size, 0, this.hook.image.args[0] as ValueImage) as FileArgument;
+  }
+
+  protected override plain(): Record<string, unknown> {
+    const { type, policyName, path, buildId, inode, device } = this;
+    return { type, ...super.plain(), policyName, path, buildId, inode, device };
+  }
+}
+
+/** The event of a record of this hook; undefined where nobody is to be told. */
+export function hookEvent(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): TracerEvent | undefined {
+  if (hook.image.kind === 'loader') return new LoaderEvent(slab, at, process, hook) as TracerEvent;
+  const event = eventOf(slab, at, process, hook);
+  return event.request() ? (event as HookEvent & TracerEvent) : undefined;
+}
+
+function eventOf(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): HookEvent {
+  switch (hook.image.kind) {
+    case 'tracepoint':
+    case 'raw_tracepoint':
+      return new TracepointEvent(slab, at, process, hook);
+    case 'lsm':
+      return new LsmEvent(slab, at, process, hook);
+    case 'uprobe':
+      return new UprobeEvent(slab, at, process, hook);
+    case 'usdt':
+      return new UsdtEvent(slab, at, process, hook);
+    default:
+      return new KprobeEvent(slab, at, process, hook);
+  }
+}
+
+export class LossEvent implements LostEvent {
+  readonly type = 'lost' as const;
+
+  constructor(
+    readonly hook: string,
+    readonly policyName: string,
+    readonly reason: LossReason,
+    readonly count: number,
+    readonly nodeName: string,
+    readonly timeNs: bigint,
+  ) {}
+
+  get time(): string {
+    return formatTime(this.timeNs);
+  }
+}
+
+// what the classes promise is the public contract
+type Optional<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] };
+type Check<Class extends Contract, Contract> = [Class, Contract];
+export type ContractChecks = [
+  Check<ExecEvent, Optional<ProcessExecEvent>>,
+  Check<ExitEvent, Optional<ProcessExitEvent>>,
+  Check<KprobeEvent, Optional<ProcessKprobeEvent>>,
+  Check<TracepointEvent, Optional<ProcessTracepointEvent>>,
+  Check<LsmEvent, Optional<ProcessLsmEvent>>,
+  Check<LoaderEvent, Optional<ProcessLoaderEvent>>,
+  Check<UprobeEvent, Optional<ProcessUprobeEvent>>,
+  Check<UsdtEvent, Optional<ProcessUsdtEvent>>,
+];

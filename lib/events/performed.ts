@@ -1,0 +1,133 @@
+/** What a hook's event says of what its selector did, beside posting it. */
+import type { PerformedAction, PerformedOverride, RequestOutcome } from '../../types/events.js';
+import type { HookImage, SelectorActions } from '../image/image.js';
+import { acts } from '../wire/encode/actions.js';
+import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
+import type { Slab } from '../wire/slab.js';
+import type { Request } from './requests.js';
+
+const POST: readonly PerformedAction[] = [{ action: 'post' }];
+const ONLY_POSTS: SelectorActions = { order: ['post'] };
+
+/** The two halves of what an event's selectors say: those of the entry, and where the hook has such, those of the return. */
+export interface EventActions {
+  readonly entry: SelectorActions;
+  readonly returned: SelectorActions | undefined;
+}
+
+/** Undefined where every selector of the hook only posts. `selector`: the event's. */
+export function actionsOf(slab: Slab, at: number, image: HookImage, selector: number): EventActions | undefined {
+  const { actions, returnActions } = image;
+  if (actions === undefined) return undefined;
+  // which selector it was that decided at the entry, the return may have found out otherwise
+  const atEntry = returnActions === undefined ? selector : slab.u32(at + EventHook.entrySelector);
+  return { entry: actions[atEntry] ?? ONLY_POSTS, returned: returnActions?.[selector] };
+}
+
+/** What the tracer is asked to do when it reads the event. */
+export function requestsOf(actions: EventActions): Request[] {
+  return halves(actions).flatMap(({ order, requests = [] }) =>
+    order
+      .filter((name) => name === 'getUrl' || name === 'dnsLookup')
+      .map((action, i) => ({ action, target: requests[i] ?? '' })),
+  );
+}
+
+/** NoPost, of an event that the kernel told nevertheless, for the sake of its requests. */
+export function isSilent(actions: EventActions): boolean {
+  return halves(actions).some(({ order }) => order.includes('noPost'));
+}
+
+function halves({ entry, returned }: EventActions): SelectorActions[] {
+  return returned === undefined ? [entry] : [entry, returned];
+}
+
+/** In the order of the policy. An event has always been posted; where the policy does not list that, it is the last. */
+export function performedActions(
+  slab: Slab,
+  at: number,
+  actions: EventActions | undefined,
+  outcomes: readonly RequestOutcome[],
+): readonly PerformedAction[] {
+  if (actions === undefined) return POST;
+  const flags = slab.u16(at + EventHeader.flags);
+  const left = [...outcomes];
+  const atEntry = performed(actions.entry, flags, left);
+  const all =
+    actions.returned === undefined ? atEntry : [...atEntry, ...performedAtReturn(actions.returned, flags, left)];
+  return all.some(({ action }) => action === 'post') ? all : [...all, ...POST];
+}
+
+function performedAtReturn(actions: SelectorActions, flags: number, outcomes: RequestOutcome[]): PerformedAction[] {
+  const own = performed(actions, flags >> EventFlag.EVENT_RETURN_SHIFT, outcomes);
+  return own.map((each) => ({ ...each, onReturn: true as const }));
+}
+
+/** Takes the outcomes of its requests from the front of `outcomes`. */
+function performed(actions: SelectorActions, flags: number, outcomes: RequestOutcome[]): PerformedAction[] {
+  const targets = [...(actions.requests ?? [])];
+  return actions.order.flatMap((name): PerformedAction[] => {
+    switch (name) {
+      case 'noPost':
+        return [];
+      case 'signal':
+      case 'sigkill':
+        return [{ action: name, signal: actions.signal ?? 0, outcome: outcomeOf(flags, EventFlag.EVENT_SIGNALLED) }];
+      case 'override':
+        return [{ action: name, ...overrideOf(actions), outcome: outcomeOf(flags, EventFlag.EVENT_OVERRIDDEN) }];
+      case 'set': {
+        const { argument = 0, value = 0 } = actions.set ?? {};
+        return [{ action: name, index: argument, value, outcome: outcomeOf(flags, EventFlag.EVENT_OVERRIDDEN) }];
+      }
+      case 'notifyEnforcer':
+        return [{ action: name, ...notified(actions), outcome: outcomeOf(flags, EventFlag.EVENT_NOTIFIED) }];
+      case 'getUrl':
+        return [{ action: name, url: targets.shift() ?? '', outcome: outcomes.shift() ?? 'dropped' }];
+      case 'dnsLookup':
+        return [{ action: name, name: targets.shift() ?? '', outcome: outcomes.shift() ?? 'dropped' }];
+      default:
+        return [{ action: name }];
+    }
+  });
+}
+
+function notified({ notify }: SelectorActions): { readonly signal?: number; readonly value?: number } {
+  const { signal, override } = notify ?? {};
+  return { ...(signal === undefined ? {} : { signal }), ...(override === undefined ? {} : { value: override }) };
+}
+
+function overrideOf({ override, registers, goOn }: SelectorActions): Omit<PerformedOverride, 'action' | 'outcome'> {
+  if (registers !== undefined) return { registers: registers.map(({ text }) => text) };
+  if (goOn === undefined) return { value: override ?? 0 };
+  return { target: goOn.symbol ?? `0x${(goOn.fileOffset ?? goOn.address ?? 0n).toString(16)}` };
+}
+
+function outcomeOf(flags: number, done: number): 'done' | 'monitored' | 'protected' | 'failed' {
+  if ((flags & EventFlag.EVENT_MONITORED) !== 0) return 'monitored';
+  if ((flags & EventFlag.EVENT_PROTECTED) !== 0) return 'protected';
+  return (flags & done) !== 0 ? 'done' : 'failed';
+}
+
+/** The last that changed something, or asked for something, else the post. */
+export function mainAction(actions: readonly PerformedAction[]): PerformedAction['action'] {
+  return actions.findLast(isDone)?.action ?? 'post';
+}
+
+function isDone(action: PerformedAction): boolean {
+  if (!('outcome' in action)) return action.action === 'trackSock' || action.action === 'untrackSock';
+  return action.outcome === 'done' || action.outcome === 'started';
+}
+
+/** Of a selector that acts on processes, functions or programs, itself or by enforcers, or on the network. */
+export function policyModeOf(
+  slab: Slab,
+  at: number,
+  actions: EventActions | undefined,
+  outcomes: readonly RequestOutcome[],
+): 'enforce' | 'monitor' | undefined {
+  const isActing = actions !== undefined && halves(actions).some(acts);
+  if (!isActing && outcomes.length === 0) return undefined;
+  const flags = slab.u16(at + EventHeader.flags);
+  const monitored = EventFlag.EVENT_MONITORED | (EventFlag.EVENT_MONITORED << EventFlag.EVENT_RETURN_SHIFT);
+  return (flags & monitored) !== 0 || outcomes.includes('monitored') ? 'monitor' : 'enforce';
+}

@@ -1,0 +1,108 @@
+/** Names that the kernel's headers have for numbers. Sources: linux/net.h, linux/bpf.h, linux/perf_event.h. */
+import { CAPABILITIES } from './kernel.js';
+import { FAMILIES, PROTOCOLS, TCP_STATES } from './network.js';
+import type { Abi } from './syscalls.js';
+import { SYSCALL_NUMBERS } from './syscalls.gen.js';
+
+type ByNumber = ReadonlyMap<number, string>;
+
+/** Of a number with two names, the first counts. */
+function inverted(names: Readonly<Record<string, number>>): ByNumber {
+  return new Map(
+    Object.entries(names)
+      .reverse()
+      .map(([name, number]) => [number, name]),
+  );
+}
+
+function numbered(prefix: string, first: number, names: string): ByNumber {
+  return new Map(
+    names
+      .trim()
+      .split(/\s+/)
+      .map((name, position) => [first + position, prefix + name]),
+  );
+}
+
+const families = inverted(FAMILIES);
+const protocols = inverted(PROTOCOLS);
+const states = inverted(TCP_STATES);
+const socketTypes = inverted({
+  SOCK_STREAM: 1,
+  SOCK_DGRAM: 2,
+  SOCK_RAW: 3,
+  SOCK_RDM: 4,
+  SOCK_SEQPACKET: 5,
+  SOCK_DCCP: 6,
+  SOCK_PACKET: 10,
+});
+
+const bpfCommands = numbered(
+  'BPF_',
+  0,
+  `MAP_CREATE MAP_LOOKUP_ELEM MAP_UPDATE_ELEM MAP_DELETE_ELEM MAP_GET_NEXT_KEY PROG_LOAD OBJ_PIN OBJ_GET PROG_ATTACH
+  PROG_DETACH PROG_TEST_RUN PROG_GET_NEXT_ID MAP_GET_NEXT_ID PROG_GET_FD_BY_ID MAP_GET_FD_BY_ID OBJ_GET_INFO_BY_FD PROG_QUERY
+  RAW_TRACEPOINT_OPEN BTF_LOAD BTF_GET_FD_BY_ID TASK_FD_QUERY MAP_LOOKUP_AND_DELETE_ELEM MAP_FREEZE BTF_GET_NEXT_ID
+  MAP_LOOKUP_BATCH MAP_LOOKUP_AND_DELETE_BATCH MAP_UPDATE_BATCH MAP_DELETE_BATCH LINK_CREATE LINK_UPDATE LINK_GET_FD_BY_ID
+  LINK_GET_NEXT_ID ENABLE_STATS ITER_CREATE LINK_DETACH PROG_BIND_MAP TOKEN_CREATE`,
+);
+
+const programTypes = numbered(
+  'BPF_PROG_TYPE_',
+  0,
+  `UNSPEC SOCKET_FILTER KPROBE SCHED_CLS SCHED_ACT TRACEPOINT XDP PERF_EVENT CGROUP_SKB CGROUP_SOCK LWT_IN LWT_OUT LWT_XMIT
+  SOCK_OPS SK_SKB CGROUP_DEVICE SK_MSG RAW_TRACEPOINT CGROUP_SOCK_ADDR LWT_SEG6LOCAL LIRC_MODE2 SK_REUSEPORT FLOW_DISSECTOR
+  CGROUP_SYSCTL RAW_TRACEPOINT_WRITABLE CGROUP_SOCKOPT TRACING STRUCT_OPS EXT LSM SK_LOOKUP SYSCALL NETFILTER`,
+);
+
+const mapTypes = numbered(
+  'BPF_MAP_TYPE_',
+  0,
+  `UNSPEC HASH ARRAY PROG_ARRAY PERF_EVENT_ARRAY PERCPU_HASH PERCPU_ARRAY STACK_TRACE CGROUP_ARRAY LRU_HASH LRU_PERCPU_HASH
+  LPM_TRIE ARRAY_OF_MAPS HASH_OF_MAPS DEVMAP SOCKMAP CPUMAP XSKMAP SOCKHASH CGROUP_STORAGE REUSEPORT_SOCKARRAY
+  PERCPU_CGROUP_STORAGE QUEUE STACK SK_STORAGE DEVMAP_HASH STRUCT_OPS RINGBUF INODE_STORAGE TASK_STORAGE BLOOM_FILTER
+  USER_RINGBUF CGRP_STORAGE ARENA`,
+);
+
+const perfTypes = numbered('PERF_TYPE_', 0, 'HARDWARE SOFTWARE TRACEPOINT HW_CACHE RAW BREAKPOINT');
+
+/** A number without a name as decimal digits. */
+const nameIn =
+  (names: ByNumber) =>
+  (number: number): string =>
+    names.get(number) ?? String(number);
+
+export const familyName = nameIn(families);
+export const protocolName = nameIn(protocols);
+export const stateName = nameIn(states);
+export const socketTypeName = nameIn(socketTypes);
+export const programTypeName = nameIn(programTypes);
+export const mapTypeName = nameIn(mapTypes);
+export const perfTypeName = nameIn(perfTypes);
+
+export function bpfCommandName(number: number): string | undefined {
+  return bpfCommands.get(number);
+}
+
+export function capabilityName(number: number): string | undefined {
+  return CAPABILITIES[number];
+}
+
+/** Lowest first; bits without a name are left out. */
+export function capabilitySetNames(mask: bigint): string[] {
+  return CAPABILITIES.filter((_, bit) => ((mask >> BigInt(bit)) & 1n) === 1n);
+}
+
+const systemCalls = new Map<Abi, ReadonlyMap<bigint, string>>();
+
+export function systemCallName(number: bigint, abi: Abi): string | undefined {
+  let names = systemCalls.get(abi);
+  if (names === undefined) systemCalls.set(abi, (names = systemCallsOf(abi)));
+  return names.get(number);
+}
+
+function systemCallsOf(abi: Abi): ReadonlyMap<bigint, string> {
+  return new Map(
+    [...SYSCALL_NUMBERS[abi].matchAll(/(\w+)=(\d+)/g)].map(([, name = '', number = '']) => [BigInt(number), name]),
+  );
+}

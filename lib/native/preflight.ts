@@ -1,0 +1,172 @@
+/** What this kernel and this process's privileges allow. */
+import { readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import type { PreflightFeature, PreflightReport } from '../../types/tracer.js';
+import { PolytraceError } from '../errors.js';
+import { loadBinding, type NativeFeatures } from './binding.js';
+
+const CAPABILITIES: readonly (readonly [number, string])[] = [
+  [38, 'CAP_PERFMON'],
+  [39, 'CAP_BPF'],
+];
+const CAP_SYS_ADMIN = 21;
+
+interface Description {
+  readonly name: Exclude<PreflightFeature['name'], 'privileges'>;
+  readonly key: keyof NativeFeatures;
+  readonly option: string;
+  readonly with: string;
+  readonly without: string;
+}
+
+const FEATURES: readonly Description[] = [
+  {
+    name: 'btf',
+    key: 'btf',
+    option: 'CONFIG_DEBUG_INFO_BTF',
+    with: 'programs fit themselves to this kernel',
+    without: 'nothing can run',
+  },
+  {
+    name: 'ring_buffer',
+    key: 'ringBuffer',
+    option: 'Linux 5.8',
+    with: 'events arrive in order, losses are counted',
+    without: 'nothing can run',
+  },
+  {
+    name: 'tp_btf',
+    key: 'tpBtf',
+    option: 'CONFIG_BPF_EVENTS',
+    with: 'exec, exit and fork are traced with direct reads',
+    without: 'exec, exit and fork are traced through raw tracepoints, a little slower',
+  },
+  {
+    name: 'fentry',
+    key: 'fentry',
+    option: 'CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS',
+    with: 'kprobes: policies attach in the cheapest way',
+    without: 'kprobes: policies need kprobe instead',
+  },
+  {
+    name: 'kprobe',
+    key: 'kprobe',
+    option: 'CONFIG_KPROBES and CONFIG_KPROBE_EVENTS',
+    with: 'functions without a BPF trampoline can be traced too',
+    without: 'only functions with a BPF trampoline (fentry) can be traced',
+  },
+  {
+    name: 'kprobe_multi',
+    key: 'kprobeMulti',
+    option: 'CONFIG_FPROBE, Linux 5.18',
+    with: 'many functions can be attached at once',
+    without: 'functions are attached one by one',
+  },
+  {
+    name: 'lsm',
+    key: 'lsm',
+    option: 'CONFIG_BPF_LSM, and bpf in the lsm= boot parameter',
+    with: 'LSM hooks can be traced',
+    without: 'LSM hooks cannot be traced; their security_ functions can, as kprobes:',
+  },
+  {
+    name: 'fmod_ret',
+    key: 'fmodRet',
+    option: 'CONFIG_FUNCTION_ERROR_INJECTION',
+    with: 'return values can be overridden',
+    without: 'return values cannot be overridden',
+  },
+  {
+    name: 'uprobe',
+    key: 'uprobe',
+    option: 'CONFIG_UPROBE_EVENTS',
+    with: 'functions of programs can be traced',
+    without: 'functions of programs cannot be traced',
+  },
+  {
+    name: 'uprobe_registers',
+    key: 'uprobeRegisters',
+    option: 'a Linux newer than 6.18, x86-64',
+    with: 'functions of programs can be overridden',
+    without: 'functions of programs cannot be overridden',
+  },
+  {
+    name: 'tracepoint',
+    key: 'tracepoint',
+    option: 'tracefs mounted on /sys/kernel/tracing',
+    with: 'tracepoints can be traced by format',
+    without: 'only raw tracepoints can be traced',
+  },
+];
+
+/** Capabilities that loading and attaching need and this process lacks. */
+export function privileges(): { readonly missing: readonly string[] } {
+  let effective = 0n;
+  try {
+    const status = readFileSync('/proc/self/status', 'utf8');
+    effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+  } catch {
+    return { missing: CAPABILITIES.map(([, name]) => name) };
+  }
+  const has = (bit: number): boolean => ((effective >> BigInt(bit)) & 1n) === 1n;
+  if (has(CAP_SYS_ADMIN)) return { missing: [] };
+  return { missing: CAPABILITIES.filter(([bit]) => !has(bit)).map(([, name]) => name) };
+}
+
+export function preflight(): PreflightReport {
+  let native: NativeFeatures | undefined;
+  let why = '';
+  try {
+    native = loadBinding().probeFeatures();
+  } catch (error) {
+    why = error instanceof PolytraceError ? `${error.message}; ${error.hint}` : String(error);
+  }
+  const { missing } = privileges();
+  const has = (key: keyof NativeFeatures): boolean => native?.[key] === '';
+  const canTrace = has('btf') && has('ringBuffer') && missing.length === 0;
+  return {
+    kernel: `${process.platform} ${release()} ${process.arch}`,
+    features: [
+      ...FEATURES.map((feature) => describe(feature, native, why, missing)),
+      {
+        name: 'privileges',
+        available: missing.length === 0,
+        detail: missing.length === 0 ? '' : `missing ${missing.join(', ')}`,
+        meaning:
+          missing.length === 0 ? 'BPF programs may be loaded' : 'nothing can run: be root, or add the capabilities',
+      },
+    ],
+    canTrace,
+    canAttachKprobes: canTrace && (has('fentry') || has('kprobe')),
+  };
+}
+
+function describe(
+  feature: Description,
+  native: NativeFeatures | undefined,
+  why: string,
+  missing: readonly string[],
+): PreflightFeature {
+  const available = native?.[feature.key] === '';
+  return {
+    name: feature.name,
+    available,
+    detail: available ? '' : detailOf(feature, native?.[feature.key], why, missing),
+    meaning: available ? feature.with : feature.without,
+  };
+}
+
+function detailOf(feature: Description, errno: string | undefined, why: string, missing: readonly string[]): string {
+  return errno === undefined ? why : reasonOf(feature, errno, missing);
+}
+
+function reasonOf({ option }: Description, errno: string, missing: readonly string[]): string {
+  if (errno === 'EPERM' && missing.length > 0) return `${errno}: ${missing.join(', ')} missing`;
+  return `${errno}: needs ${option}`;
+}
+
+/** Why a feature is not there: the errno, and what it needs. */
+export function missingReason(key: keyof NativeFeatures, errno: string): string {
+  const feature = FEATURES.find((each) => each.key === key);
+  return feature === undefined ? errno : reasonOf(feature, errno, privileges().missing);
+}

@@ -1,0 +1,125 @@
+/**
+ * What a policy may say but the kernel side of this version cannot do yet: an error at load, with what to use instead.
+ * Nothing that is written in a policy is passed over. Each entry goes away when the kernel side learns it.
+ */
+import type { DiagnosticCode } from '../parse/codes.js';
+import { callsOf } from '../model/lists.js';
+import type { ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
+import type { Report } from '../parse/report.js';
+import { findInActions, findInTracked } from './unsupported-actions.js';
+import { ARG_TYPES, type ArgTypeName, type HookKind, type ValueClass } from '../language/vocabulary.js';
+
+export type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
+
+export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
+  const add: Add = (code, container, key, message, hint) => {
+    report.add(code, report.places.key(container, key), message, hint);
+  };
+  findInPolicy(policy, add, report);
+  for (const hook of hooks) {
+    findInHook(hook, policy, add);
+    findInTracked(hook, add);
+    for (const selector of hook.selectors) findInSelector(selector, add);
+  }
+}
+
+function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
+  const { spec } = policy;
+  if (spec === undefined) return;
+  if (policy.kind === 'TracingPolicyNamespaced') {
+    const hint = 'use kind TracingPolicy, which is for all processes, and narrow it by matchBinaries or matchPIDs';
+    add('UNSUPPORTED_SCOPE', policy, 'kind', 'policies for one namespace of a cluster cannot be loaded yet', hint);
+  }
+  for (const scope of ['podSelector', 'containerSelector', 'hostSelector', 'nodeSelector'] as const) {
+    if (spec[scope] === undefined) continue;
+    add(
+      'UNSUPPORTED_SCOPE',
+      spec,
+      scope,
+      `${scope} cannot be honoured yet`,
+      'remove it; narrow the selectors by matchBinaries or matchPIDs',
+    );
+  }
+  for (const option of spec.options ?? []) findInOption(option, add, report);
+}
+
+const OPTIONS: readonly string[] = ['disable-kprobe-multi', 'disable-uprobe-multi'];
+
+function findInOption(option: { name?: string; value?: string }, add: Add, report: Report): void {
+  if (option.name === undefined || report.places.isIncomplete(option)) return;
+  if (option.name === 'policy-mode' && (option.value === 'monitor' || option.value === 'enforce')) return;
+  if (OPTIONS.includes(option.name)) return;
+  add('UNSUPPORTED_OPTION', option, 'name', `the option ${option.name} has no meaning here`, 'remove it');
+}
+
+function findInHook({ kind, data }: Hook, policy: PolicyData, add: Add): void {
+  const hasFields = kind === 'tracepoints' && data.raw !== true;
+  const returned = data.return === true && data.returnArg !== undefined ? [data.returnArg] : [];
+  const isIa32 = callsOf(policy, data.call ?? '', true).some(({ name }) => /^(i386\/|__ia32_)/.test(name));
+  for (const arg of [...(data.args ?? []), ...(data.data ?? []), ...returned]) {
+    findInArg(arg, hasFields, add);
+    if (isIa32 && arg.type === 'char_iovec') {
+      const message = 'the pieces of a 32-bit program, which are laid out otherwise, cannot be read yet';
+      add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the number of pieces as int');
+    }
+    if (isOfProgram(kind)) findKernelObject(arg, add);
+    else if (kind !== 'kprobes') findRegister(arg, kind, add);
+  }
+}
+
+/** Of a field only its place is known, not how much is there. */
+const SIZED: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>(['char_buf', 'const_buf', 'char_iovec']);
+
+function findInArg(arg: ArgData, isField: boolean, add: Add): void {
+  if (arg.type === 'auto') {
+    add('UNSUPPORTED_ARG_TYPE', arg, 'type', 'the type is not found out from the kernel yet', 'name the type');
+  } else if (arg.type === 'data_loc' && !isField) {
+    const message = 'data_loc is a field of tracepoints, which functions do not have';
+    add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the parameter as string or char_buf');
+  } else if (isField && arg.type !== undefined && SIZED.has(arg.type)) {
+    const message = `${arg.type} cannot be read from a field of a tracepoint yet`;
+    add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read a text as string; or the parameter with `raw: true`');
+  } else if (isField && arg.type === 'fd') {
+    const message = 'the file of a descriptor cannot be read from a field of a tracepoint yet';
+    add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read its number as int');
+  }
+}
+
+function isOfProgram(kind: HookKind): boolean {
+  return kind === 'uprobes' || kind === 'usdts';
+}
+
+/** What a function of a program can be given. */
+const OF_PROGRAMS: ReadonlySet<ValueClass> = new Set<ValueClass>([
+  'signed',
+  'unsigned',
+  'capability',
+  'syscall',
+  'nop',
+  'auto',
+]);
+const TEXTS_OF_PROGRAMS: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
+  'string', 'char_buf', 'const_buf', 'char_iovec', 'sockaddr', 'sockaddr_un', 'fd', 'data_loc',
+]); // prettier-ignore
+
+function findKernelObject(arg: ArgData, add: Add): void {
+  const { type, source } = arg;
+  if (type === undefined || source === 'current_task') return;
+  if (OF_PROGRAMS.has(ARG_TYPES[type].class) || TEXTS_OF_PROGRAMS.has(type)) return;
+  const message = `${type} is an object of the kernel, which functions of programs are not given`;
+  add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'use string, char_buf or a number');
+}
+
+function findRegister(arg: ArgData, kind: HookKind, add: Add): void {
+  if (arg.source !== 'pt_regs') return;
+  add('UNSUPPORTED_ARG_TYPE', arg, 'source', `${kind} have no registers`, 'use a kprobe');
+}
+
+function findInSelector(selector: SelectorData, add: Add): void {
+  if (selector.matchWorkloads !== undefined) {
+    const hint = 'narrow the selector by matchBinaries, matchPIDs or matchNamespaces';
+    add('UNSUPPORTED_FILTER', selector, 'matchWorkloads', 'matchWorkloads cannot be honoured yet', hint);
+  }
+  findInActions(selector.matchActions ?? [], add);
+  findInActions(selector.matchReturnActions ?? [], add);
+}

@@ -1,0 +1,51 @@
+/** The hooks of a policy as checks and compiler look at them: macros worked into the selectors. */
+import { SELECTOR_FILTERS_MAX } from '../language/limits.js';
+import { FILTER_LISTS, type Hook, type PolicyData, type SelectorData } from './model.js';
+import type { Report } from '../parse/report.js';
+import { HOOK_KINDS } from '../language/vocabulary.js';
+
+export function hooksOf(policy: PolicyData, report: Report): Hook[] {
+  const { spec } = policy;
+  if (spec === undefined) return [];
+  const macros = spec.selectorsMacros ?? {};
+  return HOOK_KINDS.flatMap((kind) =>
+    (spec[kind] ?? []).map((data) => ({
+      kind,
+      data,
+      selectors: (data.selectors ?? []).map((selector) => bounded(withMacros(selector, macros, report), report)),
+    })),
+  );
+}
+
+/** The selector's own filters first, then those of its macros in their order. */
+function withMacros(
+  selector: SelectorData,
+  macros: Readonly<Record<string, SelectorData>>,
+  report: Report,
+): SelectorData {
+  const names = [...new Set(selector.macros)].filter((name) => macros[name] !== undefined);
+  if (names.length === 0) return selector;
+  const from = [selector, ...names.map((name) => macros[name] as SelectorData)];
+  const merged: Record<string, unknown> = { ...selector };
+  for (const list of FILTER_LISTS) {
+    const all = from.flatMap((each): readonly object[] => (each[list] ?? []).slice(0, SELECTOR_FILTERS_MAX + 1));
+    if (all.length > 0) merged[list] = all;
+  }
+  const workload = from.find((each) => each.matchWorkloads !== undefined)?.matchWorkloads;
+  if (workload !== undefined) merged['matchWorkloads'] = workload;
+  report.places.copy(selector, merged);
+  return merged as SelectorData;
+}
+
+/** A selector with too many filters is refused, and goes on with none: macros could multiply them endlessly. */
+function bounded(selector: SelectorData, report: Report): SelectorData {
+  const count = FILTER_LISTS.reduce((sum, list) => sum + (selector[list]?.length ?? 0), 0);
+  if (count <= SELECTOR_FILTERS_MAX) return selector;
+  const message = `a selector has at most ${SELECTOR_FILTERS_MAX} filters, those of its macros included`;
+  const hint = 'put alternatives into the values of one filter, or into several selectors';
+  report.add('LIMIT_FILTERS', report.places.value(selector), message, hint);
+  const rest = Object.entries(selector).filter(([key]) => !(FILTER_LISTS as readonly string[]).includes(key));
+  const empty = Object.fromEntries(rest) as SelectorData;
+  report.places.copy(selector, empty);
+  return empty;
+}

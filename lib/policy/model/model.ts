@@ -1,0 +1,174 @@
+/**
+ * A policy as plain data, as the walker makes it. What was missing or wrong is absent, so that the checks after it can go on
+ * with the rest; only a policy without errors reaches the compiler.
+ */
+import type { ActionName, ArgTypeName, HookKind, Operator } from '../language/vocabulary.js';
+
+export interface PolicyData {
+  readonly apiVersion?: string;
+  readonly kind?: 'TracingPolicy' | 'TracingPolicyNamespaced';
+  readonly metadata?: { readonly name?: string; readonly namespace?: string };
+  readonly spec?: SpecData;
+}
+
+export type SpecData = {
+  readonly [kind in HookKind]?: readonly HookData[];
+} & {
+  readonly loader?: boolean;
+  readonly lists?: readonly ListData[];
+  readonly enforcers?: readonly { readonly calls?: readonly string[] }[];
+  readonly options?: readonly { readonly name?: string; readonly value?: string }[];
+  readonly selectorsMacros?: Readonly<Record<string, SelectorData>>;
+  readonly podSelector?: LabelSelectorData;
+  readonly containerSelector?: LabelSelectorData;
+  readonly hostSelector?: LabelSelectorData;
+  readonly nodeSelector?: LabelSelectorData;
+};
+
+export interface ListData {
+  readonly name?: string;
+  readonly type?: 'syscalls' | 'generated_syscalls' | 'generated_ftrace';
+  readonly values?: readonly string[];
+  readonly pattern?: string;
+  readonly validated?: boolean;
+}
+
+export interface LabelSelectorData {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key?: string;
+    readonly operator?: string;
+    readonly values?: readonly string[];
+  }[];
+}
+
+/** The fields of all kinds of hooks together; the table says which kind has which. */
+export interface HookData {
+  readonly call?: string;
+  readonly syscall?: boolean;
+  /** Our own: the same as `ignore.callNotFound`. */
+  readonly optional?: boolean;
+  readonly subsystem?: string;
+  readonly event?: string;
+  readonly raw?: boolean;
+  readonly path?: string;
+  readonly symbols?: readonly string[];
+  readonly offsets?: readonly bigint[];
+  readonly addrs?: readonly bigint[];
+  readonly refCtrOffsets?: readonly bigint[];
+  readonly binaryDigests?: readonly string[];
+  readonly btfPath?: string;
+  readonly provider?: string;
+  readonly name?: string;
+  readonly hook?: string;
+  readonly return?: boolean;
+  readonly returnArg?: ArgData;
+  readonly returnArgAction?: string;
+  readonly ignore?: { readonly callNotFound?: boolean; readonly digestVerificationFailure?: boolean };
+  readonly args?: readonly ArgData[];
+  readonly data?: readonly ArgData[];
+  readonly message?: string;
+  readonly tags?: readonly string[];
+  readonly selectors?: readonly SelectorData[];
+}
+
+export interface ArgData {
+  readonly index?: number;
+  readonly type?: ArgTypeName;
+  readonly label?: string;
+  readonly maxData?: boolean;
+  readonly resolve?: string;
+  readonly returnCopy?: boolean;
+  readonly sizeArgIndex?: number;
+  readonly btfType?: string;
+  readonly btfTypeModule?: string;
+  readonly source?: string;
+}
+
+export interface ValueFilter {
+  readonly index?: number;
+  readonly args?: readonly number[];
+  readonly operator?: Operator;
+  readonly values?: readonly string[];
+  /** Our own: paths by which the same inode is reached fit too. */
+  readonly inode?: boolean;
+}
+
+export interface PidFilter {
+  readonly operator?: 'In' | 'NotIn';
+  readonly values?: readonly number[];
+  readonly followForks?: boolean;
+  readonly isNamespacePID?: boolean;
+}
+
+export interface BinaryFilter {
+  readonly operator?: 'In' | 'NotIn' | 'Prefix' | 'NotPrefix' | 'Postfix' | 'NotPostfix';
+  readonly values?: readonly string[];
+  readonly followChildren?: boolean;
+}
+
+export interface SetFilter {
+  readonly namespace?: string;
+  readonly type?: string;
+  readonly operator?: 'In' | 'NotIn';
+  readonly isNamespaceCapability?: boolean;
+  readonly values?: readonly string[];
+}
+
+export interface ActionData {
+  readonly action?: ActionName;
+  readonly argError?: number;
+  readonly argSig?: number;
+  readonly argFqdn?: string;
+  readonly argUrl?: string;
+  readonly argSock?: number;
+  readonly argIndex?: number;
+  readonly argValue?: number;
+  readonly argRegs?: readonly string[];
+  readonly argNewAddr?: bigint;
+  readonly argNewOffset?: bigint;
+  readonly argNewSymbol?: string;
+  readonly rateLimit?: string;
+  readonly rateLimitScope?: string;
+  readonly imaHash?: boolean;
+  readonly kernelStackTrace?: boolean;
+  readonly userStackTrace?: boolean;
+}
+
+export interface SelectorData {
+  readonly label?: string;
+  readonly macros?: readonly string[];
+  readonly matchArgs?: readonly ValueFilter[];
+  readonly matchReturnArgs?: readonly ValueFilter[];
+  readonly matchData?: readonly ValueFilter[];
+  readonly matchPIDs?: readonly PidFilter[];
+  readonly matchBinaries?: readonly BinaryFilter[];
+  readonly matchParentBinaries?: readonly BinaryFilter[];
+  readonly matchNamespaces?: readonly SetFilter[];
+  readonly matchNamespaceChanges?: readonly SetFilter[];
+  readonly matchCapabilities?: readonly SetFilter[];
+  readonly matchCapabilityChanges?: readonly SetFilter[];
+  readonly matchWorkloads?: object;
+  readonly matchActions?: readonly ActionData[];
+  readonly matchReturnActions?: readonly ActionData[];
+}
+
+/** A hook with its place in the policy and its macros worked in: what checks and compiler look at. */
+export interface Hook {
+  readonly kind: HookKind;
+  readonly data: HookData;
+  readonly selectors: readonly SelectorData[];
+}
+
+export const FILTER_LISTS = [
+  'matchArgs',
+  'matchReturnArgs',
+  'matchData',
+  'matchPIDs',
+  'matchBinaries',
+  'matchParentBinaries',
+  'matchNamespaces',
+  'matchNamespaceChanges',
+  'matchCapabilities',
+  'matchCapabilityChanges',
+] as const;

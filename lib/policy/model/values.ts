@@ -1,0 +1,63 @@
+/** Reads the values of filters: numbers in the notations that the format knows, and their ranges. */
+import type { Operator, TypeFacts } from '../language/vocabulary.js';
+
+export interface Range {
+  readonly minimum: bigint;
+  readonly maximum: bigint;
+}
+
+/** Decimal, 0x hexadecimal, 0 or 0o octal, 0b binary, with an optional sign; undefined for anything else. */
+export function parseInteger(text: string): bigint | undefined {
+  const match = /^([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|([0-9]+))$/.exec(text);
+  if (match === null || text.length > 70) return undefined;
+  const [, sign, hex, binary, octal, decimal] = match;
+  // A number such as 089 is refused: whoever writes the 0 may mean either octal or decimal.
+  if (decimal !== undefined && decimal.length > 1 && decimal.startsWith('0')) return undefined;
+  const size = BigInt(
+    hex !== undefined
+      ? `0x${hex}`
+      : binary !== undefined
+        ? `0b${binary}`
+        : octal !== undefined
+          ? `0o${octal}`
+          : (decimal ?? '0'),
+  );
+  return sign === '-' ? -size : size;
+}
+
+export function rangeOf(type: TypeFacts): Range {
+  const bits = BigInt(type.bits ?? 64);
+  return type.class === 'signed'
+    ? { minimum: -(2n ** (bits - 1n)), maximum: 2n ** (bits - 1n) - 1n }
+    : { minimum: 0n, maximum: 2n ** bits - 1n };
+}
+
+/** Values that an operator may have on a type: a mask may name the sign bit as well. */
+export function rangeFor(type: TypeFacts, operator: Operator): Range {
+  const range = rangeOf(type);
+  if (operator !== 'Mask') return range;
+  return { minimum: range.minimum, maximum: 2n ** BigInt(type.bits ?? 64) - 1n };
+}
+
+/** Two's complement in 64 bits. */
+export function toUnsigned64(value: bigint): bigint {
+  return BigInt.asUintN(64, value);
+}
+
+/** A text as the kernel sees it: a NUL that ends it is not part of it. */
+export function withoutFinalNul(text: string): string {
+  return text.endsWith('\0') ? text.slice(0, -1) : text;
+}
+
+/** False where the text holds half of a surrogate pair, which has no UTF-8 form. */
+export function isUnicode(text: string): boolean {
+  return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);
+}
+
+/** `FROM:TO`, both included, or a single number. */
+export function parseRange(text: string): Range | undefined {
+  const [from = '', to, ...rest] = text.split(':');
+  const minimum = parseInteger(from);
+  const maximum = to === undefined ? minimum : parseInteger(to);
+  return minimum === undefined || maximum === undefined || rest.length > 0 ? undefined : { minimum, maximum };
+}

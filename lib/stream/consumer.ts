@@ -1,0 +1,223 @@
+/** One iterator's end of the stream: what waits for it, and what it lost by being slow. */
+import { placeName, probeName } from '../names/places.js';
+import type { LossReason, TracerEvent } from '../../types/events.js';
+import type { EventsOptions } from '../../types/tracer.js';
+import { eventFilter } from '../output/filters.js';
+
+export interface Loss {
+  readonly hook: string;
+  readonly policyName: string;
+  readonly reason: LossReason;
+  readonly count: number;
+}
+
+/** Where consumers get their events. */
+export interface EventFeed {
+  /** Reads what is there and hands it to every consumer; false when there is nothing. */
+  pull(): boolean;
+  /** Calls wake() of waiting consumers when there is more. */
+  wait(consumer: Consumer): void;
+  stopWaiting(consumer: Consumer): void;
+  leave(consumer: Consumer): void;
+  loss(loss: Loss): TracerEvent;
+}
+
+type Filter = (event: TracerEvent) => boolean;
+
+export class Consumer {
+  readonly #feed: EventFeed;
+  readonly #filter: Filter | undefined;
+  readonly #maxQueued: number;
+  #batches: (readonly TracerEvent[])[] = [];
+  #queued = 0;
+  #dropped = new Map<string, { hook: string; policyName: string; count: number }>();
+  #ended = false;
+  #closed = false;
+  #waiting: (() => void) | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = (): void => this.close();
+
+  constructor(feed: EventFeed, maxQueued: number, options: EventsOptions) {
+    this.#feed = feed;
+    this.#maxQueued = maxQueued;
+    const { types, policyNames } = options;
+    if (types !== undefined || policyNames !== undefined) {
+      this.#filter = eventFilter({
+        ...(types === undefined ? {} : { types }),
+        ...(policyNames === undefined ? {} : { policyNames }),
+      });
+    }
+    this.#signal = options.signal;
+    if (this.#signal?.aborted === true) this.#ended = true;
+    else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Ended by its iterator or signal: what it had fetched is not wanted any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Takes what the feed read. `last`: the stream ends, and nothing more will come that could overtake. */
+  offer(events: readonly TracerEvent[], last: boolean): void {
+    if (this.#ended) return;
+    const wanted = this.#filter === undefined ? events : events.filter(this.#filter);
+    if (wanted.length === 0) return;
+    if (this.#queued > 0 && this.#queued + wanted.length > this.#maxQueued && !last) {
+      for (const event of wanted) this.#drop(event);
+      return;
+    }
+    // the losses stand where the lost events would have
+    const batch = this.#dropped.size === 0 ? wanted : [...this.#takeDropped(), ...wanted];
+    this.#batches.push(batch);
+    this.#queued += batch.length;
+  }
+
+  #takeDropped(): TracerEvent[] {
+    const losses = [...this.#dropped.values()].map((d) => this.#feed.loss({ ...d, reason: 'slow_consumer' }));
+    this.#dropped.clear();
+    return losses;
+  }
+
+  #drop(event: TracerEvent): void {
+    const hook = hookNameOf(event);
+    const policyName = 'policyName' in event ? event.policyName : '';
+    const count = event.type === 'lost' ? event.count : 1;
+    const key = `${policyName}\0${hook}`;
+    const entry = this.#dropped.get(key);
+    if (entry === undefined) this.#dropped.set(key, { hook, policyName, count });
+    else entry.count += count;
+  }
+
+  /** The next events, without waiting; undefined when there are none now. */
+  take(): readonly TracerEvent[] | undefined {
+    if (this.#batches.length === 0 && !this.#ended) this.#feed.pull();
+    const batch = this.#batches.shift();
+    if (batch !== undefined) this.#queued -= batch.length;
+    if (batch === undefined || this.#batches.length > 0 || this.#dropped.size === 0) return batch;
+    // what was dropped came after all that had been kept
+    return [...batch, ...this.#takeDropped()];
+  }
+
+  /** Resolves when take() may have something, or the stream has ended. */
+  async more(): Promise<void> {
+    if (this.#ended) return;
+    await new Promise<void>((resolve) => {
+      const before = this.#waiting;
+      this.#waiting = () => {
+        before?.();
+        resolve();
+      };
+      this.#feed.wait(this);
+    });
+  }
+
+  wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    this.#feed.stopWaiting(this);
+    waiting?.();
+  }
+
+  /** No more will be offered; what is queued can still be taken. */
+  end(): void {
+    this.#ended = true;
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.wake();
+  }
+
+  /** The iterator has had enough. */
+  close(): void {
+    this.#closed = true;
+    this.#batches = [];
+    this.#queued = 0;
+    this.#dropped.clear();
+    this.#feed.leave(this);
+    this.end();
+  }
+}
+
+/** Arrays of events, as many as are there. */
+export class BatchIterator implements AsyncIterableIterator<readonly TracerEvent[]> {
+  constructor(private readonly consumer: Consumer) {}
+
+  async next(): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
+    for (;;) {
+      const batch = this.consumer.take();
+      if (batch !== undefined) return { value: batch, done: false };
+      if (this.consumer.ended) return { value: undefined, done: true };
+      await this.consumer.more();
+    }
+  }
+
+  return(): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
+    this.consumer.close();
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+/** Event by event. Hand-written: an async generator costs twice as much an item. */
+export class EventIterator implements AsyncIterableIterator<TracerEvent> {
+  #batch: readonly TracerEvent[] = [];
+  #index = 0;
+
+  constructor(private readonly consumer: Consumer) {}
+
+  next(): Promise<IteratorResult<TracerEvent, undefined>> {
+    if (this.#index < this.#batch.length && !this.consumer.closed) {
+      return Promise.resolve({ value: this.#batch[this.#index++] as TracerEvent, done: false });
+    }
+    return this.#refill();
+  }
+
+  async #refill(): Promise<IteratorResult<TracerEvent, undefined>> {
+    for (;;) {
+      if (this.consumer.closed) this.#batch = [];
+      // a call that came while another waited finds what that one fetched
+      if (this.#index < this.#batch.length) {
+        return { value: this.#batch[this.#index++] as TracerEvent, done: false };
+      }
+      this.#batch = this.consumer.take() ?? [];
+      this.#index = 0;
+      if (this.#batch.length > 0) continue;
+      if (this.consumer.ended) return { value: undefined, done: true };
+      await this.consumer.more();
+    }
+  }
+
+  return(): Promise<IteratorResult<TracerEvent, undefined>> {
+    this.#batch = [];
+    this.consumer.close();
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+/** As losses name it. */
+function hookNameOf(event: TracerEvent): string {
+  switch (event.type) {
+    case 'process_kprobe':
+    case 'process_lsm':
+      return event.functionName;
+    case 'process_uprobe':
+      return placeName(event);
+    case 'process_usdt':
+      return probeName(event);
+    case 'process_tracepoint':
+      return `${event.subsystem}/${event.event}`;
+    case 'lost':
+      return event.hook;
+    default:
+      return event.type;
+  }
+}

@@ -1,0 +1,86 @@
+/** Turns drained records into events, in their order; keeps the process cache on the way. */
+import type { TracerEvent } from '../../types/events.js';
+import type { NativeSource } from '../native/binding.js';
+import type { ProcessCache } from '../process/cache.js';
+import { EventExec, EventExit, EventFork, EventHeader, EventHook, EventType } from '../wire/layout.gen.js';
+import { Slab } from '../wire/slab.js';
+import { ExecEvent, ExitEvent, hookEvent, type LoadedHook } from '../events/events.js';
+
+/** Big enough that a full one is rare to allocate, small enough that a retained event holds little. */
+const SLAB_BYTES = 512 * 1024;
+/** The longest record; native/ring.cc does not start one that might not fit. */
+const RECORD_MAX = 64 * 1024;
+
+export class RecordReader {
+  readonly #source: NativeSource;
+  readonly #cache: ProcessCache;
+  readonly #hooks: ReadonlyMap<number, LoadedHook>;
+  readonly #onDrained: () => void;
+  #slab = Slab.allocate(SLAB_BYTES);
+  #offset = 0;
+
+  /** `onDrained` is called each time, between copying records out of the kernel and decoding them. */
+  constructor(
+    source: NativeSource,
+    cache: ProcessCache,
+    hooks: ReadonlyMap<number, LoadedHook>,
+    onDrained = (): void => undefined,
+  ) {
+    this.#source = source;
+    this.#cache = cache;
+    this.#hooks = hooks;
+    this.#onDrained = onDrained;
+  }
+
+  /** Events of at most one slab; undefined when there was no record. */
+  read(): TracerEvent[] | undefined {
+    if (SLAB_BYTES - this.#offset <= RECORD_MAX) {
+      this.#slab = Slab.allocate(SLAB_BYTES);
+      this.#offset = 0;
+    }
+    const start = this.#offset;
+    const end = this.#source.drain(this.#slab.bytes, start);
+    this.#offset = end;
+    this.#onDrained();
+    return end === start ? undefined : this.#decode(this.#slab, start, end);
+  }
+
+  #decode(slab: Slab, start: number, end: number): TracerEvent[] {
+    const events: TracerEvent[] = [];
+    let at = start;
+    while (at + EventHeader.sizeof <= end) {
+      const size = slab.u32(at + EventHeader.size);
+      if (size < EventHeader.sizeof || at + size > end) break; // native code wrote the size: cannot be
+      const event = this.#decodeOne(slab, at, size);
+      if (event !== undefined) events.push(event);
+      at += (size + 7) & ~7;
+    }
+    return events;
+  }
+
+  #decodeOne(slab: Slab, at: number, size: number): TracerEvent | undefined {
+    switch (slab.u16(at + EventHeader.type)) {
+      case EventType.EVENT_HOOK: {
+        if (size < EventHook.sizeof) return undefined;
+        // a hook that was removed may have left records
+        const hook = this.#hooks.get(slab.u32(at + EventHook.hook));
+        if (hook === undefined) return undefined;
+        hook.tally.posted += 1;
+        return hookEvent(slab, at, this.#cache.ofHook(slab, at), hook);
+      }
+      case EventType.EVENT_EXEC:
+        if (size < EventExec.sizeof) return undefined;
+        return new ExecEvent(slab, at, this.#cache.onExec(slab, at, size)) as TracerEvent;
+      case EventType.EVENT_EXIT: {
+        if (size < EventExit.sizeof) return undefined;
+        const image = this.#cache.onExit(slab, at);
+        return image === undefined ? undefined : (new ExitEvent(slab, at, image) as TracerEvent);
+      }
+      case EventType.EVENT_FORK:
+        if (size >= EventFork.sizeof) this.#cache.onFork(slab, at);
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/** Policy files: which ones a path means, and their text. The only part of the compiler that touches the disk. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { PolicyError, type Diagnostic } from '../errors.js';
+import type { DiagnosticCode } from '../policy/parse/codes.js';
+import { FILE_BYTES_MAX } from '../policy/language/limits.js';
+
+/** The files of a folder whose names end in .yaml or .yml, in order of name; a file as it is. Throws PolicyError. */
+export function expandPolicyPaths(fileOrFolder: string): string[] {
+  return attempt(fileOrFolder, () => {
+    if (!statSync(fileOrFolder).isDirectory()) return [fileOrFolder];
+    const names = readdirSync(fileOrFolder, { withFileTypes: true })
+      .filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.') && /\.ya?ml$/.test(entry.name))
+      .map((entry) => entry.name)
+      .sort();
+    if (names.length === 0) {
+      throw failure(
+        'FOLDER_EMPTY',
+        fileOrFolder,
+        'no policy in this folder',
+        'policies are files whose names end in .yaml or .yml',
+      );
+    }
+    return names.map((name) => join(fileOrFolder, name));
+  });
+}
+
+/** The text of a policy file. Throws PolicyError where it cannot be read, is too large or is not UTF-8. */
+export function loadPolicyFile(path: string): string {
+  return attempt(path, () => {
+    const { size } = statSync(path);
+    if (size > FILE_BYTES_MAX) {
+      throw failure(
+        'FILE_TOO_LARGE',
+        path,
+        `the policy is larger than ${FILE_BYTES_MAX} bytes`,
+        'split it into several policies',
+      );
+    }
+    const bytes = readFileSync(path);
+    try {
+      return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    } catch {
+      throw failure('FILE_NOT_UTF8', path, 'the file is not UTF-8 text', 'save it as UTF-8');
+    }
+  });
+}
+
+function attempt<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof PolicyError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw failure(
+      'FILE_UNREADABLE',
+      path,
+      `the policy cannot be read: ${code ?? String(error)}`,
+      'check the path and its permissions',
+    );
+  }
+}
+
+function failure(code: DiagnosticCode, file: string, message: string, hint: string): PolicyError {
+  const diagnostic: Diagnostic = { code, severity: 'error', message, hint, file, line: 1, column: 1, text: '' };
+  return new PolicyError([diagnostic]);
+}

@@ -1,0 +1,88 @@
+/** Decodes the values of a hook that are files: path, mode, inode. */
+import type { FileArgument, PathFlag } from '../../../types/events.js';
+import { TextFlag, Value } from '../layout.gen.js';
+import type { Slab } from '../slab.js';
+
+/** Magic numbers of linux/magic.h: file systems whose files have no path. */
+const PIPEFS_MAGIC = 0x50495045;
+const SOCKFS_MAGIC = 0x534f434b;
+const ANON_INODE_FS_MAGIC = 0x09041934;
+const NSFS_MAGIC = 0x6e736673;
+
+const PATH_FLAGS: readonly (readonly [number, PathFlag])[] = [
+  [TextFlag.TEXT_TRUNCATED, 'truncated'],
+  [TextFlag.TEXT_DELETED, 'deleted'],
+  [TextFlag.TEXT_UNREACHABLE, 'unreachable'],
+  [TextFlag.TEXT_PSEUDO, 'pseudo'],
+  [TextFlag.TEXT_FAULT, 'fault'],
+];
+
+/** The kernel's own device numbers: 12 bits and 20. */
+const MINOR_BITS = 20;
+
+/** `at` is where the struct value is, `text` the text that it refers to. */
+export function decodeFile<T extends FileArgument['type']>(
+  slab: Slab,
+  at: number,
+  text: string,
+  common: { readonly type: T; readonly index: number; readonly label?: string },
+): FileArgument {
+  const device = slab.u32(at + Value.device);
+  const file = {
+    ...common,
+    path: pathOf(slab, at, text),
+    flags: pathFlags(slab.u16(at + Value.textFlags)),
+    permission: formatMode(slab.u32(at + Value.mode)),
+    inode: slab.u64(at + Value.value),
+    device: { major: device >>> MINOR_BITS, minor: device & ((1 << MINOR_BITS) - 1) },
+    links: slab.u32(at + Value.links),
+  };
+  return common.type === 'fd' ? { ...file, fd: slab.i32(at + Value.fd) } : file;
+}
+
+function pathOf(slab: Slab, at: number, text: string): string {
+  if ((slab.u16(at + Value.textFlags) & TextFlag.TEXT_PSEUDO) === 0) return text;
+  const inode = slab.u64(at + Value.value);
+  switch (slab.u32(at + Value.magic)) {
+    case PIPEFS_MAGIC:
+      return `pipe:[${inode}]`;
+    case SOCKFS_MAGIC:
+      return `socket:[${inode}]`;
+    case ANON_INODE_FS_MAGIC:
+      return `anon_inode:${text}`;
+    case NSFS_MAGIC:
+      return `ns:[${inode}]`;
+    default:
+      return `/${text}`;
+  }
+}
+
+function pathFlags(flags: number): readonly PathFlag[] {
+  return flags === 0 ? [] : PATH_FLAGS.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
+}
+
+const FILE_TYPES: Readonly<Record<number, string>> = {
+  0o010000: 'p',
+  0o020000: 'c',
+  0o040000: 'd',
+  0o060000: 'b',
+  0o100000: '-',
+  0o120000: 'l',
+  0o140000: 's',
+};
+
+/** A file's mode as `ls -l` shows it; '' for 0, which no file has. */
+export function formatMode(mode: number): string {
+  if (mode === 0) return '';
+  const bits = (shift: number, special: boolean, letter: string): string => {
+    const execute = (mode >> shift) & 1;
+    const last = special ? (execute === 1 ? letter : letter.toUpperCase()) : execute === 1 ? 'x' : '-';
+    return `${(mode >> shift) & 4 ? 'r' : '-'}${(mode >> shift) & 2 ? 'w' : '-'}${last}`;
+  };
+  return (
+    (FILE_TYPES[mode & 0o170000] ?? '?') +
+    bits(6, (mode & 0o4000) !== 0, 's') +
+    bits(3, (mode & 0o2000) !== 0, 's') +
+    bits(0, (mode & 0o1000) !== 0, 't')
+  );
+}

@@ -1,0 +1,185 @@
+/** What selectors do when they have matched, as the kernel side has it. Pure. */
+import type { HookImage, SelectorActions } from '../../image/image.js';
+import { isReturnSlot, valuesOf, type Assignment, type EncodeContext, type ProgramChanges } from './context.js';
+import {
+  Assigned,
+  Assignment as AssignmentLayout,
+  EnforcerConfig,
+  HasActions,
+  HookConfig,
+  ImaHash,
+  NotifyKind,
+  RateScope,
+  SelectorActions as Layout,
+  SocketAction,
+  StackKind,
+} from '../layout.gen.js';
+import { isFiltered } from './objects.js';
+import { isLate } from '../reads.js';
+
+/** Of each stack trace in the event: STACK_ROOM of bpf/actions.bpf.h. */
+const STACK_ROOM = 1024;
+/** What the program has room for, beside the values. */
+export const ADDED_ROOM_MAX = 2 * STACK_ROOM + ImaHash.sizeof;
+
+const SCOPES = {
+  thread: RateScope.RATE_THREAD,
+  process: RateScope.RATE_PROCESS,
+  global: RateScope.RATE_GLOBAL,
+} as const;
+
+function allActions({ actions = [], returnActions = [] }: HookImage): readonly SelectorActions[] {
+  return [...actions, ...returnActions];
+}
+
+/** Whether a selector keeps in mind whose sockets are. */
+export function tracks(hook: HookImage): boolean {
+  return hook.trackedSlot !== undefined || hook.returnedSocket !== undefined;
+}
+
+/** Whether a selector does more to the process than telling about it. */
+export function enforces(hook: HookImage): boolean {
+  return allActions(hook).some(acts);
+}
+
+export function acts(actions: SelectorActions): boolean {
+  return actions.signal !== undefined || actions.notify !== undefined || changes(actions);
+}
+
+export function overrides(hook: HookImage): boolean {
+  return (hook.actions ?? []).some(changes);
+}
+
+/** Whether a function does not run as it would, or a program is changed. */
+function changes({ override, registers, goOn, set }: SelectorActions): boolean {
+  return [override, registers, goOn, set].some((each) => each !== undefined);
+}
+
+/** Whether it has to do with enforcers. */
+export function hasNotifications(hook: HookImage): boolean {
+  return allActions(hook).some((actions) => notifyBits(actions) !== 0);
+}
+
+function notifyBits({ notify, order }: SelectorActions): number {
+  const tells = notify === undefined ? 0 : NotifyKind.NOTIFY_ENFORCER;
+  const overrides = notify?.override === undefined ? 0 : NotifyKind.NOTIFY_OVERRIDES;
+  const cleans = order.includes('cleanupEnforcerNotification') ? NotifyKind.NOTIFY_CLEANUP : 0;
+  return tells | overrides | cleans;
+}
+
+export function limitsRate(hook: HookImage): boolean {
+  return allActions(hook).some(({ rateLimit }) => rateLimit !== undefined);
+}
+
+/** Whether it is known only at the return which selector matches. */
+export function matchesLate(hook: HookImage): boolean {
+  return (
+    hook.cel.returned.length > 0 ||
+    valuesOf(hook).some((value, slot) => (isReturnSlot(hook, slot) || isLate(value)) && isFiltered(value))
+  );
+}
+
+/** Whether a second program asks for the hash of a file. */
+export function hashesFiles(hook: HookImage): boolean {
+  return (hook.actions ?? []).some(({ imaHash }) => imaHash === true);
+}
+
+/** Of what selectors add to the event. */
+export function addedRoom(hook: HookImage): number {
+  const wants = (kind: 'kernelStack' | 'userStack'): boolean =>
+    allActions(hook).some((actions) => actions[kind] === true);
+  const stacks = STACK_ROOM * (Number(wants('kernelStack')) + Number(wants('userStack')));
+  return stacks + (hashesFiles(hook) ? ImaHash.sizeof : 0);
+}
+
+export function encodeActions(view: DataView, hook: HookImage, context: EncodeContext): void {
+  const { actions, returnActions, trackedSlot, returnedSocket, findsOwner } = hook;
+  view.setUint8(HookConfig.findsOwner, Number(findsOwner === true));
+  view.setUint8(HookConfig.returnedSocket, SOCKETS[returnedSocket ?? 'leave']);
+  if (actions === undefined) return;
+  const override = overrides(hook) ? HasActions.ACTIONS_OVERRIDE : 0;
+  const notify = hasNotifications(hook) ? HasActions.ACTIONS_NOTIFY : 0;
+  const hash = hashesFiles(hook) ? HasActions.ACTIONS_IMA_HASH : 0;
+  const socket = trackedSlot === undefined ? 0 : HasActions.ACTIONS_SOCKET;
+  const { assignments, setsRegisters } = context.programChanges ?? NO_CHANGES;
+  const registers = setsRegisters ? HasActions.ACTIONS_REGISTERS : 0;
+  const both = returnActions === undefined ? 0 : HasActions.ACTIONS_RETURN;
+  view.setUint8(HookConfig.hasActions, HasActions.ACTIONS_ANY | override | notify | socket | both | hash | registers);
+  // with actions of the return's own, those of the entry are done at the entry
+  view.setUint8(HookConfig.actsLate, Number(context.pair && returnActions === undefined && matchesLate(hook)));
+  view.setUint8(HookConfig.socketSlot, trackedSlot ?? 0);
+  actions.forEach((selector, i) => encodeSelector(view, HookConfig.actions + i * HookConfig.actionsStride, selector));
+  encodeAssignments(view, assignments);
+  returnActions?.forEach((selector, i) => {
+    const at = HookConfig.returnActions + i * HookConfig.returnActionsStride;
+    encodeSelector(view, at, selector);
+    // one event tells of both
+    view.setUint8(at + Layout.noPost, Number(isSilent(selector, actions[i])));
+  });
+}
+
+const SOCKETS = {
+  leave: SocketAction.SOCKET_LEAVE,
+  trackSock: SocketAction.SOCKET_TRACK,
+  untrackSock: SocketAction.SOCKET_UNTRACK,
+} as const;
+
+/** The kernel writes no event. Where a request is to be made, the tracer must be told, and keeps the event to itself. */
+function isSilent(...halves: readonly (SelectorActions | undefined)[]): boolean {
+  const isAny = (what: (half: SelectorActions) => boolean): boolean => halves.some((half) => half && what(half));
+  return isAny(({ order }) => order.includes('noPost')) && !isAny(({ requests }) => requests !== undefined);
+}
+
+const NO_CHANGES: ProgramChanges = { assignments: [], setsRegisters: false };
+
+/** Those of all selectors, one after the other. */
+function encodeAssignments(view: DataView, assignments: ProgramChanges['assignments']): void {
+  let first = 0;
+  assignments.forEach((own, i) => {
+    const at = HookConfig.actions + i * HookConfig.actionsStride;
+    view.setUint8(at + Layout.firstAssignment, first);
+    view.setUint8(at + Layout.assignmentsCount, own.length);
+    own.forEach((each, k) => {
+      encodeAssignment(view, HookConfig.assignments + (first + k) * HookConfig.assignmentsStride, each);
+    });
+    first += own.length;
+  });
+}
+
+function encodeAssignment(view: DataView, at: number, { to, from, memory, offset }: Assignment): void {
+  const kind = memory ? Assigned.ASSIGN_MEMORY : Assigned.ASSIGN_REGISTER;
+  view.setBigUint64(at + AssignmentLayout.offset, BigInt.asUintN(64, offset), true);
+  view.setUint8(at + AssignmentLayout.kind, from === undefined ? Assigned.ASSIGN_CONSTANT : kind);
+  view.setUint8(at + AssignmentLayout.to, to);
+  view.setUint8(at + AssignmentLayout.from, from ?? 0);
+}
+
+/** The bytes of struct enforcer_config. */
+export function encodeEnforcer(id: number, overrides: boolean, countHits: boolean): Uint8Array {
+  const bytes = new Uint8Array(EnforcerConfig.sizeof);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(EnforcerConfig.hook, id, true);
+  view.setUint8(EnforcerConfig.overrides, Number(overrides));
+  view.setUint8(EnforcerConfig.countsHits, Number(countHits));
+  return bytes;
+}
+
+function encodeSelector(view: DataView, at: number, selector: SelectorActions): void {
+  const { order, signal, override, set, notify, rateLimit, kernelStack, userStack, imaHash } = selector;
+  const stacks = (kernelStack ? StackKind.STACK_KERNEL : 0) | (userStack ? StackKind.STACK_USER : 0);
+  view.setUint8(at + Layout.noPost, Number(isSilent(selector)));
+  view.setUint8(at + Layout.signal, signal ?? 0);
+  view.setUint8(at + Layout.overrides, Number(changes(selector)));
+  view.setUint8(at + Layout.stacks, stacks);
+  view.setInt32(at + Layout.overrideValue, override ?? set?.value ?? 0, true);
+  view.setUint8(at + Layout.argument, set?.argument ?? 0);
+  view.setUint8(at + Layout.notify, notifyBits(selector));
+  view.setUint8(at + Layout.notifySignal, notify?.signal ?? 0);
+  view.setUint8(at + Layout.imaHash, Number(imaHash === true));
+  view.setInt32(at + Layout.notifyError, notify?.override ?? 0, true);
+  const socket = order.find((name) => name === 'trackSock' || name === 'untrackSock') ?? 'leave';
+  view.setUint8(at + Layout.socket, SOCKETS[socket]);
+  if (rateLimit === undefined) return;
+  view.setUint32(at + Layout.rateScope, SCOPES[rateLimit.scope], true);
+  view.setBigUint64(at + Layout.rateInterval, BigInt(rateLimit.seconds) * 1_000_000_000n, true);
+}

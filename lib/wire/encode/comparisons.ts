@@ -1,0 +1,106 @@
+/** Groups of comparisons of numbers: of the process, then of each value in the order of slots. Pure. */
+import type { HookImage, IntGroup, NetField, ProcessField as ImageField, ProcessGroup } from '../../image/image.js';
+import { KernelError } from '../../errors.js';
+import { NAMESPACES } from '../../names/namespaces.js';
+import { valuesOf, type EncodeContext } from './context.js';
+import {
+  HookConfig,
+  IntGroup as GroupLayout,
+  IntOp,
+  IntTest as TestLayout,
+  NetDetail,
+  ProcessField,
+} from '../layout.gen.js';
+import { selectorMask } from './tables.js';
+
+export interface PlacedGroup extends IntGroup {
+  /** enum process_field, or the offset of a field in struct net_detail. */
+  readonly field: number;
+}
+
+const NET_FIELDS: Readonly<Record<NetField, number>> = {
+  family: NetDetail.family,
+  protocol: NetDetail.protocol,
+  state: NetDetail.state,
+  sourcePort: NetDetail.sourcePort,
+  destinationPort: NetDetail.destinationPort,
+};
+
+const PROCESS_FIELDS: Readonly<Record<ImageField & string, number>> = {
+  pid: ProcessField.PROCESS_TGID,
+  namespacePid: ProcessField.PROCESS_NAMESPACE_TGID,
+  capPermitted: ProcessField.PROCESS_CAP_PERMITTED,
+  capEffective: ProcessField.PROCESS_CAP_EFFECTIVE,
+  capInheritable: ProcessField.PROCESS_CAP_INHERITABLE,
+};
+
+export interface HookGroups {
+  readonly process: readonly PlacedGroup[];
+  /** By slot. */
+  readonly values: readonly (readonly PlacedGroup[])[];
+}
+
+export function groupsOf(hook: HookImage, context: EncodeContext): HookGroups {
+  return {
+    process: hook.process.map((group) => processGroup(group, context)),
+    values: valuesOf(hook).map(({ ints, net }) => [
+      ...ints.map((group) => ({ ...group, field: 0 })),
+      ...(net.groups ?? []).map((group) => ({ ...group, field: NET_FIELDS[group.field] })),
+    ]),
+  };
+}
+
+function processGroup(group: ProcessGroup, context: EncodeContext): PlacedGroup {
+  const { field } = group;
+  if (typeof field === 'string') return { ...group, field: PROCESS_FIELDS[field] };
+  const numbers = context.hostNamespaces[field.namespace];
+  const tests = group.tests.flatMap((test) =>
+    test.host === true ? numbers.map((number) => ({ ...test, value: BigInt(number) })) : [test],
+  );
+  return { ...group, tests, field: ProcessField.PROCESS_NAMESPACE + NAMESPACES.indexOf(field.namespace) };
+}
+
+/** Throws KernelError LIMIT_INT_TESTS or LIMIT_INT_GROUPS. */
+export function encodeGroups(view: DataView, groups: readonly PlacedGroup[], call: string): void {
+  const tests = groups.reduce((sum, group) => sum + group.tests.length, 0);
+  if (tests > HookConfig.testsLength) {
+    const message = `${call}: ${tests} comparisons of numbers; a hook does at most ${HookConfig.testsLength}`;
+    throw new KernelError('LIMIT_INT_TESTS', message, 'make two hooks of it, or use ranges instead of many values');
+  }
+  if (groups.length > HookConfig.groupsLength) {
+    const message = `${call}: ${groups.length} filters on numbers side by side; a hook has at most ${HookConfig.groupsLength}`;
+    throw new KernelError('LIMIT_INT_GROUPS', message, 'make two hooks of it');
+  }
+  let first = 0;
+  groups.forEach((group, index) => {
+    const at = HookConfig.groups + index * HookConfig.groupsStride;
+    view.setBigUint64(at + GroupLayout.selectors, selectorMask(group.selectors), true);
+    view.setUint8(at + GroupLayout.negate, Number(group.negate));
+    view.setUint8(at + GroupLayout.first, first);
+    view.setUint8(at + GroupLayout.count, group.tests.length);
+    view.setUint8(at + GroupLayout.field, group.field);
+    for (const test of group.tests) encodeTest(view, HookConfig.tests + first++ * HookConfig.testsStride, test);
+  });
+}
+
+function encodeTest(view: DataView, at: number, test: IntGroup['tests'][number]): void {
+  view.setBigUint64(at + TestLayout.value, test.value, true);
+  view.setBigUint64(at + TestLayout.upper, test.upper ?? 0n, true);
+  view.setBigUint64(at + TestLayout.selectors, selectorMask(test.selectors), true);
+  view.setUint32(at + TestLayout.op, opNumber(test), true);
+}
+
+function opNumber({ op, signed }: IntGroup['tests'][number]): number {
+  switch (op) {
+    case 'equal':
+      return IntOp.INT_EQUAL;
+    case 'mask':
+      return IntOp.INT_MASK;
+    case 'greater':
+      return signed ? IntOp.INT_GREATER_SIGNED : IntOp.INT_GREATER;
+    case 'less':
+      return signed ? IntOp.INT_LESS_SIGNED : IntOp.INT_LESS;
+    case 'range':
+      return signed ? IntOp.INT_RANGE_SIGNED : IntOp.INT_RANGE;
+  }
+}

@@ -1,0 +1,213 @@
+/** Turns a HookImage into the bytes of struct hook_config and the entries of the hook's tables. Pure. */
+import type { CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../../image/image.js';
+import { KernelError } from '../../errors.js';
+import { encodeActions, addedRoom, ADDED_ROOM_MAX } from './actions.js';
+import { celCode } from './cel.js';
+import { encodeGroups, groupsOf, type PlacedGroup } from './comparisons.js';
+import { NAMESPACES } from '../../names/namespaces.js';
+import { isReturnSlot, valuesOf, type EncodeContext, type FieldPlace } from './context.js';
+import {
+  AbiLimit,
+  ChangeTest as ChangeLayout,
+  HookConfig,
+  HookShape,
+  Pair,
+  ProcessField,
+  ProcessTest as ProcessTestLayout,
+  ResolveStep,
+  SyscallRegisters,
+  Value,
+  ValueConfig,
+  ValueMemory,
+  ValueRead,
+  ValueSource,
+  ValueWidth,
+} from '../layout.gen.js';
+import { encodeMaps, type EncodedMap } from './maps.js';
+import { automatonOf, encodeObject, encodeTable, objectOrder, type HookAutomaton } from './objects.js';
+import { BUFFER_ROOM, DETAIL_ROOM, isLate, isSizeReturned, memoryOf, READS, roomOf, sourceOf } from '../reads.js';
+import { selectorMask } from './tables.js';
+
+export type { EncodeContext, FieldPlace, ResolvedValue } from './context.js';
+export type { EncodedMap } from './maps.js';
+
+export interface EncodedHook {
+  readonly config: Uint8Array;
+  readonly maps: readonly EncodedMap[];
+  /** Instructions that take the place of those that begin with the number `mark`. */
+  readonly code: readonly EncodedCode[];
+}
+
+export interface EncodedCode {
+  readonly mark: number;
+  readonly instructions: Uint8Array;
+}
+
+const VALUES_BYTES = AbiLimit.HOOK_VALUES_MAX * Value.sizeof;
+/** What the program has room for: BODY_MAX of bpf/record.bpf.h, without the values and what actions add. */
+const ROOM_MAX = AbiLimit.HOOK_ARGS_MAX * (AbiLimit.STRING_BYTES_MAX + 1) + 2 * BUFFER_ROOM;
+
+/** Throws KernelError LIMIT_… for what the compiler cannot know, or did not refuse. */
+export function encodeHook(hook: HookImage, context: EncodeContext): EncodedHook {
+  const room = valuesOf(hook).reduce((sum, value) => sum + roomOf(value), 0);
+  if (room > ROOM_MAX) {
+    throw new KernelError(
+      'LIMIT_EVENT_BYTES',
+      `${hook.call}: its values may have ${room} bytes together, an event has room for ${ROOM_MAX}`,
+      'leave `maxData` to two of them, or make two hooks of it',
+    );
+  }
+  const bodySize = VALUES_BYTES + Math.max(room, DETAIL_ROOM) + addedRoom(hook);
+  const automaton = automatonOf(hook);
+  return {
+    config: encodeConfig(hook, context, automaton, bodySize),
+    maps: encodeMaps(hook, context, automaton, VALUES_BYTES + ROOM_MAX + ADDED_ROOM_MAX - bodySize),
+    code: [
+      ...expressions(AbiLimit.CEL_ENTRY_MARK, hook.cel.entry, hook.call),
+      ...expressions(AbiLimit.CEL_RETURN_MARK, hook.cel.returned, hook.call),
+    ],
+  };
+}
+
+function expressions(mark: number, steps: readonly CelStep[], call: string): EncodedCode[] {
+  return steps.length === 0 ? [] : [{ mark, instructions: celCode(steps, AbiLimit.CEL_ROOM, call) }];
+}
+
+function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAutomaton, bodySize: number): Uint8Array {
+  const bytes = new Uint8Array(HookConfig.sizeof);
+  const view = new DataView(bytes.buffer);
+  const u8 = (offset: number, value: number): void => view.setUint8(offset, value);
+  const values = valuesOf(hook);
+  const objects = objectOrder(hook);
+  const groups = groupsOf(hook, context);
+
+  view.setUint32(HookConfig.hook, context.id, true);
+  view.setUint32(HookConfig.selfTgid, context.selfTgid, true);
+  view.setBigUint64(HookConfig.selectors, (1n << BigInt(Math.max(1, hook.selectors))) - 1n, true);
+  u8(HookConfig.valuesCount, values.length);
+  u8(HookConfig.syscall, registersOf(hook, context));
+  u8(HookConfig.pair, !context.pair ? Pair.PAIR_NONE : context.several ? Pair.PAIR_BY_PLACE : Pair.PAIR_BY_FRAME);
+  u8(HookConfig.params, context.params);
+  u8(HookConfig.processGroups, hook.process.length);
+  u8(HookConfig.processTests, hook.sets.length);
+  u8(HookConfig.changeTests, hook.changes.length);
+  u8(HookConfig.objectsCount, objects.length);
+  u8(HookConfig.hasCelEntry, Number(hook.cel.entry.length > 0));
+  u8(HookConfig.hasCelReturn, Number(hook.cel.returned.length > 0));
+  view.setUint32(HookConfig.bodySize, bodySize, true);
+  u8(HookConfig.countsHits, Number(context.countHits));
+  view.setUint32(HookConfig.shape, values.length + (context.several ? HookShape.SHAPE_PLACE : 0), true);
+
+  let firstGroup = groups.process.length;
+  values.forEach((value, slot) => {
+    const own = groups.values[slot] as readonly PlacedGroup[];
+    encodeValue(view, HookConfig.values + slot * HookConfig.valuesStride, hook, slot, value, context);
+    u8(HookConfig.values + slot * HookConfig.valuesStride + ValueConfig.firstGroup, firstGroup);
+    u8(HookConfig.values + slot * HookConfig.valuesStride + ValueConfig.groupsCount, own.length);
+    firstGroup += own.length;
+  });
+  objects.forEach((slot, i) => {
+    const at = HookConfig.objects + i * HookConfig.objectsStride;
+    encodeObject(view, at, slot, values[slot] as ValueImage, automaton.startsOf[slot] as readonly number[]);
+  });
+  encodeGroups(view, [...groups.process, ...groups.values.flat()], hook.call);
+  forEachWithin(hook, 'LIMIT_PROCESS_TESTS', hook.sets, HookConfig.processLength, (test, i) =>
+    encodeProcessTest(view, HookConfig.process + i * HookConfig.processStride, test, context),
+  );
+  forEachWithin(hook, 'LIMIT_CHANGES', hook.changes, HookConfig.changesLength, (test, i) =>
+    encodeChangeTest(view, HookConfig.changes + i * HookConfig.changesStride, test, context),
+  );
+  encodeActions(view, hook, context);
+  return bytes;
+}
+
+function registersOf({ syscall }: HookImage, { ia32 }: EncodeContext): number {
+  if (!syscall) return SyscallRegisters.SYSCALL_NONE;
+  return ia32 ? SyscallRegisters.SYSCALL_IA32 : SyscallRegisters.SYSCALL_NATIVE;
+}
+
+/** The compiler refuses more, and names the place; this keeps what it did not foresee from overwriting what follows. */
+function forEachWithin<T>(
+  hook: HookImage,
+  code: string,
+  items: readonly T[],
+  most: number,
+  encode: (item: T, index: number) => void,
+): void {
+  if (items.length > most) {
+    throw new KernelError(code, `${hook.call}: ${items.length} where ${most} is the most`, 'make two hooks of it');
+  }
+  items.forEach(encode);
+}
+
+function encodeValue(
+  view: DataView,
+  at: number,
+  hook: HookImage,
+  slot: number,
+  value: ValueImage,
+  context: EncodeContext,
+): void {
+  const u8 = (offset: number, number: number): void => view.setUint8(at + offset, number);
+  const isReturn = isReturnSlot(hook, slot);
+  const facts = READS[value.type];
+  const resolved = context.resolved.get(slot);
+  const field = context.fields.get(slot);
+  const fromContext = context.byHelper.has(slot) ? ValueSource.SOURCE_HELPER : sourceOf(value, isReturn);
+  const source = field === undefined ? fromContext : ValueSource.SOURCE_FIELD;
+  const width = field?.width || resolved?.width || facts.width;
+  const steps = field?.steps ?? resolved?.steps ?? [];
+  u8(ValueConfig.read, field?.isLocation === true ? ValueRead.READ_DATA_LOC : facts.read);
+  u8(ValueConfig.source, source);
+  u8(ValueConfig.param, context.registers.get(slot) ?? (isReturn || field !== undefined ? 0 : value.index));
+  u8(ValueConfig.width, Math.min(facts.width, width) + (value.type === 'syscall64' ? ValueWidth.WIDTH_SYSCALL : 0));
+  u8(ValueConfig.isSigned, Number(facts.signed));
+  const isFound = field !== undefined || resolved !== undefined;
+  u8(ValueConfig.indirect, Number(facts.pointed || (isFound && facts.width > 0)));
+  u8(ValueConfig.late, Number(context.pair && (isReturn || isLate(value))));
+  u8(
+    ValueConfig.memory,
+    field === undefined ? memoryOf(source, hook, resolved !== undefined) : FIELD_MEMORY[field.memory],
+  );
+  u8(ValueConfig.sizeParam, value.sizeArgIndex ?? 0);
+  u8(ValueConfig.sizeReturned, Number(isSizeReturned(value)));
+  view.setUint16(at + ValueConfig.field, field?.offset ?? 0, true);
+  view.setUint32(at + ValueConfig.room, roomOf(value), true);
+  encodeTable(view, at + ValueConfig.integers, value.intTable);
+  u8(ValueConfig.stepsCount, steps.length);
+  steps.forEach((step, i) => {
+    const stepAt = at + ValueConfig.steps + i * ValueConfig.stepsStride;
+    view.setUint32(stepAt + ResolveStep.offset, step.offset, true);
+    view.setUint32(stepAt + ResolveStep.follow, Number(step.follow), true);
+  });
+}
+
+const FIELD_MEMORY: Readonly<Record<FieldPlace['memory'], number>> = {
+  kernel: ValueMemory.MEMORY_KERNEL,
+  user: ValueMemory.MEMORY_USER,
+  'by-address': ValueMemory.MEMORY_BY_ADDRESS,
+};
+
+function encodeProcessTest(view: DataView, at: number, test: ProcessTest, context: EncodeContext): void {
+  view.setBigUint64(at + ProcessTestLayout.selectors, selectorMask(test.selectors), true);
+  view.setUint16(at + ProcessTestLayout.set, context.processBits[test.set] as number, true);
+  view.setUint8(at + ProcessTestLayout.negate, Number(test.negate));
+  view.setUint8(at + ProcessTestLayout.parent, Number(test.parent));
+}
+
+const CAPABILITY_SETS: Readonly<Record<ChangeTest['capabilitySet'], number>> = {
+  permitted: ProcessField.PROCESS_CAP_PERMITTED,
+  effective: ProcessField.PROCESS_CAP_EFFECTIVE,
+  inheritable: ProcessField.PROCESS_CAP_INHERITABLE,
+};
+
+function encodeChangeTest(view: DataView, at: number, test: ChangeTest, context: EncodeContext): void {
+  const namespaces = test.namespaces.reduce((bits, name) => bits | (1 << NAMESPACES.indexOf(name)), 0);
+  view.setBigUint64(at + ChangeLayout.selectors, selectorMask(test.selectors), true);
+  view.setBigUint64(at + ChangeLayout.capabilities, test.capabilities, true);
+  view.setUint32(at + ChangeLayout.namespaces, namespaces, true);
+  view.setUint8(at + ChangeLayout.capabilitySet, CAPABILITY_SETS[test.capabilitySet]);
+  view.setUint8(at + ChangeLayout.negate, Number(test.negate));
+  view.setUint8(at + ChangeLayout.outsideHost, Number(test.outsideHost));
+  view.setUint32(at + ChangeLayout.hostUser, context.hostNamespaces.User[0] ?? 0, true);
+}

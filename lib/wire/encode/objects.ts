@@ -1,0 +1,100 @@
+/** Values that are a text, a path or a detail, and their filters. Pure. */
+import type { HookImage, TextTable, ValueImage, ValueTable } from '../../image/image.js';
+import { KernelError } from '../../errors.js';
+import { buildAutomaton, type Automaton } from './automaton.js';
+import { valuesOf } from './context.js';
+import { ObjectConfig, SubstringPass, Table, TextTable as TextTableLayout } from '../layout.gen.js';
+import { isObject, READS, type ReadClass } from '../reads.js';
+import { selectorMask, textBytes } from './tables.js';
+
+/** What costs least to decide on comes first, and what only the event has, last. */
+const COST: Readonly<Partial<Record<ReadClass, number>>> = { detail: 0, text: 1, path: 2 };
+const UNFILTERED = 3;
+
+/** Slots in the order in which the kernel side takes them. */
+export function objectOrder(hook: HookImage): number[] {
+  const values = valuesOf(hook);
+  const cost = (slot: number): number => {
+    const value = values[slot] as ValueImage;
+    return (COST[READS[value.type].class] ?? 0) + (isFiltered(value) ? 0 : UNFILTERED);
+  };
+  return values
+    .map((_, slot) => slot)
+    .filter((slot) => isObject((values[slot] as ValueImage).type))
+    .sort((a, b) => cost(a) - cost(b) || a - b);
+}
+
+/** Whether any filter compares it. */
+export function isFiltered(value: ValueImage): boolean {
+  return (
+    hasTables(value) || value.intTable !== undefined || value.ints.length > 0 || (value.net.groups ?? []).length > 0
+  );
+}
+
+function hasTables({ texts, net }: ValueImage): boolean {
+  const tables = [texts.equal, texts.prefix, texts.postfix, net.source, net.destination];
+  return (
+    [texts.substrings, net.groups].some((list) => (list ?? []).length > 0) ||
+    tables.some((table) => table !== undefined)
+  );
+}
+
+export interface HookAutomaton extends Automaton {
+  /** Of each value's scans, by slot. */
+  readonly startsOf: readonly (readonly number[])[];
+}
+
+/** One for all substrings of a hook. Throws KernelError LIMIT_SUBSTRINGS. */
+export function automatonOf(hook: HookImage): HookAutomaton {
+  const scans = valuesOf(hook).map(({ texts }) => texts.substrings ?? []);
+  if (scans.some((each) => each.length > ObjectConfig.passesLength)) {
+    const message = `${hook.call}: a text would have to be searched more than ${ObjectConfig.passesLength} times`;
+    const hint = 'a selector has at most two filters with SubString, and two with SubStringIgnCase, on one argument';
+    throw new KernelError('LIMIT_SUBSTRINGS', message, hint);
+  }
+  const automaton = buildAutomaton(scans.flat(), hook.call);
+  let first = 0;
+  const startsOf = scans.map(({ length }) => automaton.starts.slice(first, (first += length)));
+  return { ...automaton, startsOf };
+}
+
+export function encodeObject(
+  view: DataView,
+  at: number,
+  slot: number,
+  value: ValueImage,
+  starts: readonly number[],
+): void {
+  const { texts, net } = value;
+  view.setUint8(at + ObjectConfig.slot, slot);
+  view.setUint8(at + ObjectConfig.filtered, Number(hasTables(value)));
+  view.setUint8(at + ObjectConfig.passesCount, starts.length);
+  view.setBigUint64(at + ObjectConfig.inode, selectorMask(texts.inode ?? []), true);
+  encodeTextTable(view, at + ObjectConfig.equal, texts.equal);
+  encodeTextTable(view, at + ObjectConfig.prefix, texts.prefix);
+  encodeTextTable(view, at + ObjectConfig.postfix, texts.postfix);
+  encodeTable(view, at + ObjectConfig.source, net.source);
+  encodeTable(view, at + ObjectConfig.destination, net.destination);
+  (texts.substrings ?? []).forEach((scan, i) => {
+    const pass = at + ObjectConfig.passes + i * ObjectConfig.passesStride;
+    view.setBigUint64(pass + SubstringPass.positive, selectorMask(scan.selectors), true);
+    view.setUint16(pass + SubstringPass.start, starts[i] as number, true);
+    view.setUint8(pass + SubstringPass.ignoreCase, Number(scan.ignoreCase));
+  });
+}
+
+function encodeTextTable(view: DataView, at: number, table: TextTable | undefined): void {
+  encodeTable(view, at + TextTableLayout.table, table);
+  if (table !== undefined) view.setUint32(at + TextTableLayout.longest, longest(table), true);
+}
+
+export function encodeTable(view: DataView, at: number, table: ValueTable<unknown> | undefined): void {
+  if (table === undefined) return;
+  view.setBigUint64(at + Table.positive, selectorMask(table.positive), true);
+  view.setBigUint64(at + Table.used, selectorMask(table.used), true);
+}
+
+/** Bytes of the longest value. */
+export function longest(table: TextTable): number {
+  return table.entries.reduce((most, entry) => Math.max(most, textBytes(entry.value).length), 0);
+}

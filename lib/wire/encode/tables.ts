@@ -1,0 +1,141 @@
+/** Entries of a hook's tables: keys and verdicts as the kernel's maps want them. Pure. */
+import type { AddressPrefix, TableEntry } from '../../image/image.js';
+import { AddressKey, AddressSide, InodeKey, IntKey, TrieKey, Verdict } from '../layout.gen.js';
+
+/** A table of the value in `slot`. */
+export interface SlotTable<T> {
+  readonly slot: number;
+  readonly table: { readonly entries: readonly TableEntry<T>[] };
+}
+
+/** A file as the kernel numbers it: not what stat(2) says on every file system. */
+export interface Inode {
+  readonly device: number;
+  readonly inode: bigint;
+}
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+/** Bits of a key of addresses that precede the address. */
+const ADDRESS_LEAD_BITS = 32;
+
+const encoder = new TextEncoder();
+
+export function textBytes(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** Bit n is selector n. */
+export function selectorMask(selectors: readonly number[]): bigint {
+  return selectors.reduce((bits, index) => bits | (1n << BigInt(index)), 0n);
+}
+
+export function countEntries(tables: readonly SlotTable<unknown>[]): number {
+  return tables.reduce((sum, { table }) => sum + table.entries.length, 0);
+}
+
+/** For each entry of each table: its key, written by `writeKey`, and its verdict. */
+function encodeEntries<T>(
+  tables: readonly SlotTable<T>[],
+  keySize: number,
+  writeKey: (key: DataView, slot: number, value: T) => void,
+): Uint8Array {
+  const stride = keySize + Verdict.sizeof;
+  const bytes = new Uint8Array(countEntries(tables) * stride);
+  let at = 0;
+  for (const { slot, table } of tables) {
+    for (const entry of table.entries) {
+      writeKey(new DataView(bytes.buffer, at, keySize), slot, entry.value);
+      const verdict = new DataView(bytes.buffer, at + keySize, Verdict.sizeof);
+      verdict.setBigUint64(Verdict.match, selectorMask(entry.match), true);
+      verdict.setBigUint64(Verdict.reject, selectorMask(entry.reject), true);
+      at += stride;
+    }
+  }
+  return bytes;
+}
+
+/** The slot, then the text, padded with zeros. */
+export function equalEntries(tables: readonly SlotTable<string>[], keySize: number): Uint8Array {
+  return encodeEntries(tables, keySize, (key, slot, text) => {
+    key.setUint8(0, slot);
+    bytesOf(key).set(textBytes(text), 1);
+  });
+}
+
+/** struct trie_key; postfixes are stored backwards. */
+export function trieEntries(tables: readonly SlotTable<string>[], backwards: boolean): Uint8Array {
+  return encodeEntries(tables, TrieKey.sizeof, (key, slot, text) => {
+    writeTrieKey(bytesOf(key), slot, textBytes(text), backwards);
+  });
+}
+
+export function writeTrieKey(key: Uint8Array, slot: number, text: Uint8Array, backwards: boolean): void {
+  new DataView(key.buffer, key.byteOffset).setUint32(TrieKey.prefixBits, 8 + 8 * text.length, true);
+  key[TrieKey.slot] = slot;
+  key.set(backwards ? text.slice().reverse() : text, TrieKey.text);
+}
+
+export function intEntries(tables: readonly SlotTable<bigint>[]): Uint8Array {
+  return encodeEntries(tables, IntKey.sizeof, (key, slot, value) => {
+    key.setBigUint64(IntKey.value, value, true);
+    key.setUint32(IntKey.slot, slot, true);
+  });
+}
+
+export function addressEntries(
+  sources: readonly SlotTable<AddressPrefix>[],
+  destinations: readonly SlotTable<AddressPrefix>[],
+): Uint8Array {
+  const writeKey =
+    (side: number) =>
+    (key: DataView, slot: number, { family, bytes, bits }: AddressPrefix): void => {
+      key.setUint32(AddressKey.prefixBits, ADDRESS_LEAD_BITS + bits, true);
+      key.setUint8(AddressKey.slot, slot);
+      key.setUint8(AddressKey.side, side);
+      key.setUint8(AddressKey.family, family === 4 ? AF_INET : AF_INET6);
+      bytesOf(key).set(bytes, AddressKey.address);
+    };
+  return concat([
+    encodeEntries(sources, AddressKey.sizeof, writeKey(AddressSide.ADDRESS_SOURCE)),
+    encodeEntries(destinations, AddressKey.sizeof, writeKey(AddressSide.ADDRESS_DESTINATION)),
+  ]);
+}
+
+/** Of paths that lead to the same file, what any of them says. */
+export function inodeEntries(tables: readonly SlotTable<Inode>[]): Uint8Array {
+  return encodeEntries(tables.map(mergeInodes), InodeKey.sizeof, (key, slot, { device, inode }) => {
+    key.setBigUint64(InodeKey.inode, inode, true);
+    key.setUint32(InodeKey.device, device, true);
+    key.setUint32(InodeKey.slot, slot, true);
+  });
+}
+
+function mergeInodes({ slot, table }: SlotTable<Inode>): SlotTable<Inode> {
+  const merged = new Map<string, TableEntry<Inode>>();
+  for (const entry of table.entries) {
+    const name = `${entry.value.device}:${entry.value.inode}`;
+    const other = merged.get(name);
+    const both = (a: readonly number[], b: readonly number[] = []): number[] => [...new Set([...a, ...b])];
+    merged.set(name, {
+      value: entry.value,
+      match: both(entry.match, other?.match),
+      reject: both(entry.reject, other?.reject),
+    });
+  }
+  return { slot, table: { entries: [...merged.values()] } };
+}
+
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const result = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    result.set(part, at);
+    at += part.length;
+  }
+  return result;
+}
+
+function bytesOf(view: DataView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}

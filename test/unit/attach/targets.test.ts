@@ -1,0 +1,107 @@
+/** What each kind of hook is put on. */
+import assert from 'node:assert/strict';
+import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
+import { fileOffset } from '../../../lib/elf/elf-info.js';
+import { readElf } from '../../../lib/elf/elf.js';
+import { buildElf } from '../elf/elf-builder.js';
+import { policy } from '../policy/marked.js';
+
+function targets(yaml: string): unknown[] {
+  const { hooks } = compilePolicy(parsePolicy(policy(yaml), { file: 'x.yaml' }));
+  return hooks.map(({ kind, call, syscall, tracepoint, program, places, list }) => ({
+    kind,
+    call,
+    syscall,
+    ...(tracepoint === undefined ? {} : { tracepoint }),
+    ...(program === undefined ? {} : { program }),
+    ...(places === undefined ? {} : { places }),
+    ...(list === undefined ? {} : { list }),
+  }));
+}
+
+describe('policy: targets', () => {
+  it('functions of the kernel', () => {
+    assert.deepEqual(targets('fentries: [{call: "list:all", syscall: false}]\nlists: [{name: all, values: [f, g]}]'), [
+      { kind: 'fentry', call: 'list:all', syscall: false, list: { functions: ['f', 'g'] } },
+    ]);
+  });
+
+  it('tracepoints and LSM hooks', () => {
+    const tracepoint = { subsystem: 'sched', event: 'sched_switch' };
+    const call = 'sched/sched_switch';
+    assert.deepEqual(targets('tracepoints: [{subsystem: sched, event: sched_switch}]'), [
+      { kind: 'tracepoint', call, syscall: false, tracepoint },
+    ]);
+    assert.deepEqual(targets('tracepoints: [{subsystem: sched, event: sched_switch, raw: true}]'), [
+      { kind: 'raw_tracepoint', call, syscall: false, tracepoint },
+    ]);
+    assert.deepEqual(targets('lsmhooks: [{hook: file_open}]'), [{ kind: 'lsm', call: 'file_open', syscall: false }]);
+  });
+
+  it('places in programs: symbols, offsets, addresses, and their counters in this order', () => {
+    const hook =
+      'path: /a, symbols: [f, g+0x10, h+3], offsets: [4096], addrs: [0x401000], refCtrOffsets: [1, 2, 3, 4, 5]';
+    const places = [
+      { symbol: 'f' },
+      { symbol: 'g', symbolOffset: 16n },
+      { symbol: 'h', symbolOffset: 3n },
+      { fileOffset: 4096n },
+      { address: 0x401000n },
+    ].map((place, i) => ({ ...place, path: '/a', refCtrOffset: BigInt(i + 1) }));
+    assert.deepEqual(targets(`uprobes: [{${hook}}]`), [
+      { kind: 'uprobe', call: 'f and 4 more', syscall: false, program: places[0], places },
+    ]);
+    const one = (place: string): unknown => compilePolicy(policy(`uprobes: [{path: /a, ${place}}]`)).hooks[0]?.call;
+    assert.deepEqual(['symbols: [f]', 'symbols: [h+3]', 'offsets: [4096]', 'addrs: [0x401000]'].map(one), [
+      'f',
+      'h+0x3',
+      '0x1000',
+      '0x401000',
+    ]);
+  });
+
+  it('mappings: of code, and of a file', () => {
+    const [hook, ...more] = compilePolicy(parsePolicy(policy('loader: true'), { file: 'x.yaml' })).hooks;
+    assert.deepEqual(
+      [hook?.kind, hook?.call, hook?.position, more.length],
+      ['loader', 'perf_event_mmap', { file: 'x.yaml', line: 6, column: 11 }, 0],
+    );
+    assert.deepEqual(
+      hook?.data.map(({ resolve, ints }) => [
+        resolve,
+        ints[0]?.negate,
+        ints[0]?.tests[0]?.op,
+        ints[0]?.tests[0]?.value,
+      ]),
+      [
+        ['vm_flags', false, 'mask', 4n],
+        ['vm_file', true, 'equal', 0n],
+      ],
+    );
+    assert.deepEqual(compilePolicy(policy('loader: false\nkprobes: [{call: sys_dup}]')).hooks.length, 1);
+  });
+
+  it('the place of each is that of what it names', () => {
+    const positions = [
+      'tracepoints: [{subsystem: a, event: b}]',
+      'lsmhooks: [{hook: c}]',
+      'uprobes: [{path: /a, symbols: [b]}]',
+    ];
+    assert.deepEqual(
+      positions.map((yaml) => compilePolicy(policy(yaml)).hooks[0]?.position.column),
+      [39, 21, 20],
+    );
+  });
+
+  it('an address is in the part of the file that is mapped there', () => {
+    for (const bigEndian of [false, true]) {
+      const file = buildElf({ symbols: ['f'], probes: [], bigEndian, segments: [[0x400000, 0, 0x1000], [0x402000, 0x1800, 0x100]] }); // prettier-ignore
+      const elf = readElf((offset, length) => file.subarray(offset, offset + length));
+      assert.ok(elf);
+      assert.deepEqual(
+        [0x400010n, 0x402000n, 0x4020ffn, 0x402100n, 0x3fffffn].map((address) => fileOffset(elf, address)),
+        [0x10n, 0x1800n, 0x18ffn, undefined, undefined],
+      );
+    }
+  });
+});

@@ -1,0 +1,60 @@
+/** Functions of ELF files by their place, of files that are as they should be, and of others. */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { readFunctions } from '../../../lib/elf/elf-functions.js';
+import { buildElf } from './elf-builder.js';
+
+const reader =
+  (file: Buffer) =>
+  (offset: number, length: number): Buffer =>
+    file.subarray(offset, offset + length);
+
+const FILE = buildElf({
+  symbols: ['main', '__helper', 'helper', 'last'],
+  addresses: [0x1000, 0x1040, 0x1040, 0x1080],
+  sizes: [0x30, 0x20, 0x20, 0],
+  probes: [],
+  buildId: 'ab12',
+  segments: [[0x1000, 0x400, 0x200]],
+});
+
+describe('functions of an ELF file', () => {
+  const functions = readFunctions(reader(FILE));
+
+  for (const [what, offset, expected] of [
+    ['the first byte', 0x400n, { symbol: 'main', offset: 0n }],
+    ['the last byte', 0x42fn, { symbol: 'main', offset: 0x2fn }],
+    ['between two functions', 0x430n, undefined],
+    ['of two names the plain one', 0x441n, { symbol: 'helper', offset: 1n }],
+    ['one without a size goes on', 0x4f0n, { symbol: 'last', offset: 0x70n }],
+    ['what is not mapped', 0x3ffn, undefined],
+    ['beyond what is mapped', 0x600n, undefined],
+  ] as const) {
+    it(what, () => {
+      assert.deepEqual(functions?.find(offset), expected);
+    });
+  }
+
+  it('the build id', () => {
+    assert.equal(functions?.buildId, 'ab12');
+  });
+
+  it('no ELF file, and one that is cut short', () => {
+    assert.equal(readFunctions(reader(Buffer.from('#!/bin/sh\n'))), null);
+    assert.equal(readFunctions(reader(FILE.subarray(0, 100))), null);
+  });
+
+  it('whatever bytes are changed, nothing is thrown, and names are bounded', function () {
+    this.timeout(20_000);
+    const changes = fc.array(fc.tuple(fc.nat(FILE.length - 1), fc.nat(255)), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(changes, fc.bigInt(0n, 0x2000n), (changed, offset) => {
+        const file = Buffer.from(FILE);
+        for (const [at, byte] of changed) file[at] = byte;
+        const found = readFunctions(reader(file))?.find(offset);
+        assert.ok((found?.symbol.length ?? 0) <= 1024);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

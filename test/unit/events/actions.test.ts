@@ -1,0 +1,178 @@
+/** What events say of what was done, and of stack traces. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import type { SelectorActions } from '../../../lib/image/image.js';
+import { imaHashOf } from '../../../lib/attach/ima.js';
+import { mainAction, performedActions, policyModeOf, type EventActions } from '../../../lib/events/performed.js';
+import { localDevices, parseMaps } from '../../../lib/events/mapped-files.js';
+import { addressesOf, parseKallsyms, userFrames } from '../../../lib/events/stacks.js';
+import { EventFlag, EventHeader, EventHook, ImaHash, TextRef } from '../../../lib/wire/layout.gen.js';
+import { Slab } from '../../../lib/wire/slab.js';
+import { hook } from '../wire/records.js';
+
+const WHO = { pid: 7, start: 1n };
+const BOTH: SelectorActions = { order: ['override', 'sigkill', 'post'], signal: 9, override: -13 };
+const atEntry = (entry: SelectorActions): EventActions => ({ entry, returned: undefined });
+
+function slab(flags: number): Slab {
+  const bytes = hook(WHO, 8);
+  bytes.writeUInt16LE(flags, EventHeader.flags);
+  return new Slab(bytes);
+}
+
+describe('what was done', () => {
+  it('a hook without actions posts', () => {
+    assert.deepEqual(performedActions(slab(0), 0, undefined, []), [{ action: 'post' }]);
+    assert.equal(policyModeOf(slab(0), 0, undefined, []), undefined);
+  });
+
+  it('each in the order of the policy, with what came of it', () => {
+    const flags = EventFlag.EVENT_OVERRIDDEN | EventFlag.EVENT_SIGNAL_FAILED;
+    const done = performedActions(slab(flags), 0, atEntry(BOTH), []);
+    assert.deepEqual(done, [
+      { action: 'override', value: -13, outcome: 'done' },
+      { action: 'sigkill', signal: 9, outcome: 'failed' },
+      { action: 'post' },
+    ]);
+    assert.equal(mainAction(done), 'override');
+    assert.equal(policyModeOf(slab(flags), 0, atEntry(BOTH), []), 'enforce');
+  });
+
+  it('what enforcers are told', () => {
+    const notify: SelectorActions = { order: ['notifyEnforcer'], notify: { signal: 9, override: -1 } };
+    const told = performedActions(slab(EventFlag.EVENT_NOTIFIED), 0, atEntry(notify), []);
+    assert.deepEqual(told, [{ action: 'notifyEnforcer', signal: 9, value: -1, outcome: 'done' }, { action: 'post' }]);
+    assert.equal(mainAction(told), 'notifyEnforcer');
+    assert.equal(policyModeOf(slab(0), 0, atEntry(notify), []), 'enforce');
+    assert.deepEqual(
+      performedActions(slab(0), 0, atEntry({ order: ['notifyEnforcer'], notify: { signal: 9 } }), [])[0],
+      {
+        action: 'notifyEnforcer',
+        signal: 9,
+        outcome: 'failed',
+      },
+    );
+    const cleanup = performedActions(slab(0), 0, atEntry({ order: ['cleanupEnforcerNotification'] }), []);
+    assert.deepEqual(cleanup, [{ action: 'cleanupEnforcerNotification' }, { action: 'post' }]);
+    assert.equal(mainAction(cleanup), 'post');
+  });
+
+  for (const [flag, outcome, mode] of [
+    [EventFlag.EVENT_MONITORED, 'monitored', 'monitor'],
+    [EventFlag.EVENT_PROTECTED, 'protected', 'enforce'],
+  ] as const) {
+    it(outcome, () => {
+      const told = performedActions(slab(flag), 0, atEntry({ order: ['signal'], signal: 15 }), []);
+      assert.deepEqual(told, [{ action: 'signal', signal: 15, outcome }, { action: 'post' }]);
+      assert.equal(mainAction(told), 'post');
+      assert.equal(policyModeOf(slab(flag), 0, atEntry(BOTH), []), mode);
+    });
+  }
+
+  it('of the return: its own flags, after those of the entry', () => {
+    const both: EventActions = {
+      entry: { order: ['signal'], signal: 10 },
+      returned: { order: ['sigkill'], signal: 9 },
+    };
+    const flags = EventFlag.EVENT_SIGNALLED | (EventFlag.EVENT_SIGNAL_FAILED << EventFlag.EVENT_RETURN_SHIFT);
+    assert.deepEqual(performedActions(slab(flags), 0, both, []), [
+      { action: 'signal', signal: 10, outcome: 'done' },
+      { action: 'sigkill', signal: 9, outcome: 'failed', onReturn: true },
+      { action: 'post' },
+    ]);
+    const monitored = EventFlag.EVENT_MONITORED << EventFlag.EVENT_RETURN_SHIFT;
+    assert.equal(policyModeOf(slab(monitored), 0, { entry: { order: ['post'] }, returned: BOTH }, []), 'monitor');
+  });
+
+  it('requests, each with what came of starting it', () => {
+    const actions: SelectorActions = {
+      order: ['dnsLookup', 'trackSock', 'getUrl', 'getUrl'],
+      requests: ['a.test', 'http://b.test', 'http://c.test'],
+    };
+    const done = performedActions(slab(0), 0, atEntry(actions), ['started', 'dropped', 'monitored']);
+    assert.deepEqual(done, [
+      { action: 'dnsLookup', name: 'a.test', outcome: 'started' },
+      { action: 'trackSock' },
+      { action: 'getUrl', url: 'http://b.test', outcome: 'dropped' },
+      { action: 'getUrl', url: 'http://c.test', outcome: 'monitored' },
+      { action: 'post' },
+    ]);
+    assert.equal(mainAction(done), 'trackSock');
+  });
+});
+
+describe('hashes of files', () => {
+  it('are at the end of the record, as long as the algorithm has them', () => {
+    const bytes = Buffer.concat([hook(WHO, 8), Buffer.alloc(ImaHash.sizeof, 0xab)]);
+    const start = bytes.length - ImaHash.sizeof;
+    bytes.writeUInt32LE(bytes.length, EventHeader.size);
+    assert.equal(imaHashOf(new Slab(bytes), 0), undefined);
+    bytes.writeUInt16LE(EventFlag.EVENT_IMA_HASH, EventHeader.flags);
+    bytes.writeUInt32LE(4, start + ImaHash.algorithm);
+    assert.equal(imaHashOf(new Slab(bytes), 0), `sha256:${'ab'.repeat(32)}`);
+    bytes.writeUInt32LE(99, start + ImaHash.algorithm);
+    assert.equal(imaHashOf(new Slab(bytes), 0), `99:${'ab'.repeat(64)}`);
+    bytes.writeUInt32LE(EventHook.sizeof, EventHeader.size);
+    assert.equal(imaHashOf(new Slab(bytes), 0), undefined);
+  });
+});
+
+describe('stack traces', () => {
+  it('are read from the record, and only from inside it', () => {
+    const bytes = hook(WHO, 8, 0, '0123456789abcdef');
+    const ref = EventHook.kernelStack;
+    assert.equal(addressesOf(new Slab(bytes), 0, ref), undefined);
+    bytes.writeUInt32LE(EventHook.sizeof, ref + TextRef.offset);
+    bytes.writeUInt16LE(16, ref + TextRef.length);
+    assert.deepEqual(addressesOf(new Slab(bytes), 0, ref), [0x3736353433323130n, 0x6665646362613938n]);
+    bytes.writeUInt16LE(24, ref + TextRef.length);
+    assert.equal(addressesOf(new Slab(bytes), 0, ref), undefined);
+  });
+
+  it('functions of the kernel, in order, where it tells their addresses', () => {
+    const text = 'ffff0020 T b\nffff0010 t a\nffff0030 t c\t[mod]\nffff0015 d data\n';
+    assert.deepEqual(parseKallsyms(text), [
+      { start: 0xffff0010n, symbol: 'a' },
+      { start: 0xffff0020n, symbol: 'b' },
+      { start: 0xffff0030n, symbol: 'c', module: 'mod' },
+    ]);
+    assert.deepEqual(parseKallsyms('0000000000000000 T a\n'), []);
+  });
+
+  it('mapped files, by offsets in them', () => {
+    const [range] = parseMaps(
+      '7f00001000-7f00003000 r-xp 00002000 08:01 42    /usr/lib/a b.so\n7f1-7f2 rw-p 0 00:00 0\n',
+    );
+    assert.deepEqual(range, {
+      start: 0x7f00001000n,
+      end: 0x7f00003000n,
+      base: 0x7efffff000n,
+      device: '8:1',
+      module: '/usr/lib/a b.so',
+    });
+  });
+
+  it('only of file systems that answer by themselves', () => {
+    const mounts = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw
+23 22 0:50 / /mnt rw - fuse.sshfs there rw
+24 22 0:51 / /net rw master:2 - nfs4 there:/ rw
+25 22 0:52 / /over rw - overlay overlay rw
+26 22 0:53 / /host rw - virtiofs rootfs rw
+`;
+    assert.deepEqual([...localDevices(mounts)], ['8:1', '0:52', '0:53']);
+  });
+
+  it('of this very process: its file and offset, and the address only when asked for', () => {
+    const inside = parseMaps(readFileSync('/proc/self/maps', 'utf8'))[0];
+    assert.ok(inside);
+    const [frame] = userFrames([inside.start + 5n], process.pid, false);
+    const fileOffset = inside.start + 5n - inside.base;
+    assert.equal(frame?.module, inside.module);
+    assert.equal(frame?.fileOffset, fileOffset);
+    assert.equal(frame?.offset, fileOffset, 'the header of the file is in no function');
+    assert.equal(userFrames([inside.start], process.pid, true)[0]?.address, inside.start);
+    assert.deepEqual(userFrames([1n], process.pid, false), [{}]);
+    assert.deepEqual(userFrames([inside.start], 0x7fffffff, false), [{}]);
+    assert.deepEqual(userFrames([inside.start], undefined, true), [{ address: inside.start }]);
+  });
+});

@@ -1,0 +1,70 @@
+/** Build ids of mapped files: of the very file, or none. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FileArgument } from '../../../types/index.js';
+import { buildIdOfMapped } from '../../../lib/events/build-ids.js';
+
+const BUILD_ID = '00112233445566778899aabbccddeeff';
+
+/** An ELF file of nothing but a note. */
+function elf(noteBytes = 32): Buffer {
+  const header = Buffer.alloc(64);
+  header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  header.writeBigUInt64LE(64n, 32);
+  header.writeUInt16LE(56, 54);
+  header.writeUInt16LE(1, 56);
+  const program = Buffer.alloc(56);
+  program.writeUInt32LE(4, 0);
+  program.writeBigUInt64LE(120n, 8);
+  program.writeBigUInt64LE(BigInt(noteBytes), 32);
+  const note = Buffer.alloc(16);
+  note.writeUInt32LE(4, 0);
+  note.writeUInt32LE(BUILD_ID.length / 2, 4);
+  note.writeUInt32LE(3, 8);
+  note.write('GNU', 12);
+  return Buffer.concat([header, program, note, Buffer.from(BUILD_ID, 'hex')]);
+}
+
+describe('build ids', () => {
+  let folder = '';
+  before(() => (folder = mkdtempSync(join(tmpdir(), 'build-ids-'))));
+  after(() => rmSync(folder, { recursive: true }));
+
+  function mapped(name: string, content: Buffer): FileArgument {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    const { dev, ino } = statSync(path, { bigint: true });
+    const number = Number(dev);
+    const device = { major: (number >>> 8) & 0xfff, minor: (number & 0xff) | ((number / 2 ** 12) & 0xfff00) };
+    return { type: 'file', index: 0, path, flags: [], permission: '', inode: ino, device, links: 1 };
+  }
+
+  it('of the file that was mapped', () => {
+    const file = mapped('a', elf());
+    assert.equal(buildIdOfMapped(process.pid, file), BUILD_ID);
+    // a process that has ended: by the path on the machine
+    assert.equal(buildIdOfMapped(0x7fffffff, file), BUILD_ID);
+  });
+
+  it('not of another one', () => {
+    const file = mapped('b', elf());
+    assert.equal(buildIdOfMapped(process.pid, { ...file, inode: file.inode + 1n }), undefined);
+    assert.equal(buildIdOfMapped(process.pid, { ...file, device: { major: 4000, minor: 1 } }), undefined);
+    const other = mapped('c', elf());
+    renameSync(other.path, file.path);
+    assert.equal(buildIdOfMapped(process.pid, file), undefined);
+    assert.equal(buildIdOfMapped(process.pid, { ...file, path: folder }), undefined);
+    assert.equal(buildIdOfMapped(process.pid, { ...file, path: '' }), undefined);
+  });
+
+  it('none, where there is none or the file is damaged', () => {
+    assert.equal(buildIdOfMapped(process.pid, mapped('d', Buffer.from('text'))), undefined);
+    const whole = elf();
+    for (let length = 0; length < whole.length; length += 4) {
+      assert.equal(buildIdOfMapped(process.pid, mapped(`e${length}`, whole.subarray(0, length))), undefined);
+    }
+    assert.equal(buildIdOfMapped(process.pid, mapped('f', elf(2 ** 40))), BUILD_ID);
+  });
+});

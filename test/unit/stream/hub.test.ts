@@ -1,0 +1,217 @@
+/** The stream without a kernel: a session that is made up. */
+import assert from 'node:assert/strict';
+import type { NativeSession } from '../../../lib/native/binding.js';
+import { ProcessCache } from '../../../lib/process/cache.js';
+import { Clock } from '../../../lib/process/clock.js';
+import { BatchIterator, EventIterator } from '../../../lib/stream/consumer.js';
+import { Hub } from '../../../lib/stream/hub.js';
+import { checkEventsOptions, resolveOptions } from '../../../lib/tracer/options.js';
+import type { TracerEvent } from '../../../types/events.js';
+import type { EventsOptions, TracerOptions } from '../../../types/tracer.js';
+import { exec, type Who } from '../wire/records.js';
+
+class FakeSession {
+  records: Buffer[] = [];
+  losses: number[] = [];
+  missed: number[] = [];
+  /** Records that are being written: used, and not to be read. */
+  busy = 0;
+  active = false;
+  arms = 0;
+  onReadable: () => void = () => undefined;
+  drain(slab: Uint8Array, offset: number): number {
+    for (const record of this.records.splice(0)) {
+      slab.set(record, offset);
+      offset += record.length;
+    }
+    return offset;
+  }
+  start(onReadable: () => void): void {
+    this.onReadable = onReadable;
+  }
+  arm(): void {
+    this.arms++;
+  }
+  setActive(active: boolean): void {
+    this.active = active;
+  }
+  used(): number {
+    return this.records.length + this.busy;
+  }
+  takeLosses(): number[] {
+    return this.losses.splice(0);
+  }
+  takeMissed(): number[] {
+    return this.missed.splice(0);
+  }
+}
+
+const BASE = 10_000_000;
+const who = (n: number): Who => ({ pid: BASE + n, start: BigInt(n), count: 1 });
+const some = (from: number, count: number): Buffer[] =>
+  Array.from({ length: count }, (_, i) => exec(who(from + i), who(0)));
+const pidOf = (event: TracerEvent | undefined): unknown =>
+  event === undefined ? undefined : event.type === 'lost' ? `lost ${event.count}` : event.process.pid - BASE;
+
+describe('hub and iterators', () => {
+  let session: FakeSession;
+  let hub: Hub;
+  let empties: number;
+  beforeEach(() => open(1000));
+
+  function open(maxQueued: number): void {
+    session = new FakeSession();
+    empties = 0;
+    const clock = new Clock(() => 0n);
+    hub = new Hub({
+      session: session as unknown as NativeSession,
+      cache: new ProcessCache({ nodeName: 'n', clock }),
+      clock,
+      hooks: new Map(),
+      nodeName: 'n',
+      coalesceMs: 0,
+      maxQueued,
+      onEmpty: () => empties++,
+    });
+  }
+  const events = (options: EventsOptions = {}): EventIterator => new EventIterator(hub.join(options));
+  const next = async (it: EventIterator): Promise<unknown> => pidOf((await it.next()).value);
+
+  it('keeps the event loop alive only while somebody waits', async () => {
+    const it = events();
+    assert.equal(session.active, false);
+    const waiting = it.next();
+    assert.equal(session.active, true);
+    assert.equal(session.arms, 1);
+    session.records = some(1, 2);
+    session.onReadable();
+    assert.equal(pidOf((await waiting).value), 1);
+    assert.equal(session.active, false);
+    assert.equal(await next(it), 2);
+  });
+
+  it('several next() at once are answered in their order', async () => {
+    const it = events();
+    const waiting = [it.next(), it.next(), it.next()];
+    session.records = some(1, 2);
+    session.onReadable();
+    session.records = some(3, 1);
+    assert.deepEqual(
+      (await Promise.all(waiting)).map((each) => pidOf(each.value)),
+      [1, 2, 3],
+    );
+  });
+
+  it('losses of the slow: exact, and where the events would have been', async () => {
+    open(5);
+    const [slow, fast] = [events(), events()];
+    for (let from = 1; from <= 13; from += 4) {
+      session.records = some(from, 4);
+      for (let i = 0; i < 4; i++) assert.equal(await next(fast), from + i);
+    }
+    const seen: unknown[] = [];
+    for (let i = 0; i < 5; i++) seen.push(await next(slow));
+    session.records = some(17, 1);
+    seen.push(await next(slow));
+    assert.deepEqual(seen, [1, 2, 3, 4, 'lost 12', 17]);
+    assert.deepEqual(hub.lost, [{ hook: 'process_exec', policyName: '', reason: 'slow_consumer', count: 12 }]);
+  });
+
+  it('losses stand before what is kept later, also while the queue is never empty', async () => {
+    open(5);
+    const slow = new BatchIterator(hub.join({}));
+    const fast = events();
+    session.records = some(1, 3);
+    await next(fast);
+    session.records = some(4, 2);
+    for (let i = 0; i < 3; i++) await next(fast);
+    session.records = some(6, 1);
+    for (let i = 0; i < 2; i++) await next(fast);
+    const take = async (): Promise<unknown[]> => (((await slow.next()).value ?? []) as TracerEvent[]).map(pidOf);
+    assert.deepEqual(await take(), [1, 2, 3]);
+    session.records = some(7, 2);
+    await next(fast);
+    assert.deepEqual(await take(), [4, 5]);
+    assert.deepEqual(await take(), ['lost 1', 7, 8]);
+  });
+
+  it("the kernel's losses come with the records, and stats know them without a reader", async () => {
+    session.losses = [0, 7, 0, 0];
+    hub.update();
+    assert.equal(hub.lost[0]?.count, 7);
+    session.losses = [0, 2, 0, 0, 3, 0, 4, 0];
+    session.records = some(1, 1);
+    const it = events();
+    const seen = [await next(it), await next(it), await next(it), await next(it)];
+    assert.deepEqual(seen, [1, 'lost 7', 'lost 2', 'lost 4']);
+    assert.deepEqual(
+      hub.lost.map((l) => [l.hook, l.reason, l.count]),
+      [
+        ['process_exec', 'ring_full', 9],
+        ['binary_sets', 'process_table_full', 4],
+      ],
+    );
+  });
+
+  it('a ring with a record that is being written is not empty', async () => {
+    const it = events();
+    session.busy = 1;
+    void it.next();
+    assert.equal(empties, 0);
+    session.busy = 0;
+    void it.next();
+    assert.equal(empties, 1);
+    await it.return();
+  });
+
+  it('end() hands out the rest, then ends every iterator; a signal drops what was fetched', async () => {
+    const controller = new AbortController();
+    const [kept, aborted] = [events(), events({ signal: controller.signal })];
+    session.records = some(1, 3);
+    assert.equal(await next(aborted), 1);
+    controller.abort();
+    assert.equal((await aborted.next()).done, true);
+    session.records = some(4, 1);
+    hub.end(false);
+    assert.deepEqual([await next(kept), await next(kept), await next(kept), await next(kept)], [1, 2, 3, 4]);
+    assert.equal((await kept.next()).done, true);
+    assert.equal(hub.consumers, 0);
+    assert.equal(session.active, false);
+  });
+
+  it('a filtered iterator gets its types, and every loss', async () => {
+    const it = events({ types: ['process_exit'] });
+    session.records = some(1, 3);
+    session.losses = [1, 5, 0, 0];
+    assert.equal(await next(it), 'lost 5');
+    await it.return();
+    assert.equal(hub.consumers, 0);
+  });
+});
+
+describe('options', () => {
+  const bad: readonly object[] = [
+    { unknown: 1 },
+    { policies: 'x' },
+    { attach: '' },
+    { bufferSize: 65537 },
+    { bufferSize: '65536' },
+    { coalesceMs: Number.NaN },
+    { maxQueued: 0 },
+    { includeSelf: 1 },
+    { nodeName: '' },
+  ];
+  for (const options of bad) {
+    it(JSON.stringify(options), () =>
+      assert.throws(() => resolveOptions(options as TracerOptions), { code: 'BAD_OPTION' }),
+    );
+  }
+  it('defaults', () => {
+    const { attach, bufferSize, coalesceMs, includeSelf, maxQueued } = resolveOptions({ nodeName: 'n' });
+    assert.deepEqual([attach, bufferSize, coalesceMs, includeSelf, maxQueued], ['auto', 2 ** 26, 1, false, 65536]);
+  });
+  it('of iterators', () => {
+    checkEventsOptions({ types: ['lost'], policyNames: ['a'], signal: AbortSignal.abort() });
+    assert.throws(() => checkEventsOptions({ types: ['x'] } as object), { code: 'BAD_OPTION' });
+  });
+});

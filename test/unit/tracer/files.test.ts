@@ -1,0 +1,51 @@
+/** Which files a path means, and what is wrong with those that cannot be read. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PolicyError } from '../../../lib/errors.js';
+import { expandPolicyPaths, loadPolicyFile, policyWarnings, parsePolicy } from '../../../lib/policy/index.js';
+import { selectors } from '../policy/marked.js';
+
+describe('policy: files', () => {
+  let folder = '';
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'polytrace-'));
+    for (const name of ['b.yml', 'a.yaml', '.hidden.yaml', 'notes.txt']) writeFileSync(join(folder, name), 'x');
+    mkdirSync(join(folder, 'folder.yaml'));
+    mkdirSync(join(folder, 'empty'));
+    writeFileSync(join(folder, 'latin1'), Buffer.from([0x61, 0xe4, 0x62]));
+    writeFileSync(join(folder, 'large'), Buffer.alloc(1024 * 1024 + 1, 0x20));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  const fails = (code: string, run: () => unknown): void => {
+    assert.throws(
+      run,
+      (error) => error instanceof PolicyError && error.code === code && error.diagnostics.length === 1,
+    );
+  };
+
+  it('takes the policies of a folder in order of name', () => {
+    assert.deepEqual(expandPolicyPaths(folder), [join(folder, 'a.yaml'), join(folder, 'b.yml')]);
+  });
+  it('takes a file whatever its name', () =>
+    assert.deepEqual(expandPolicyPaths(join(folder, 'notes.txt')), [join(folder, 'notes.txt')]));
+  it('reads a file', () => assert.equal(loadPolicyFile(join(folder, 'a.yaml')), 'x'));
+  it('refuses an empty folder', () => fails('FOLDER_EMPTY', () => expandPolicyPaths(join(folder, 'empty'))));
+  it('refuses what is not there', () => fails('FILE_UNREADABLE', () => expandPolicyPaths(join(folder, 'nothing'))));
+  it('refuses to read what is not there', () =>
+    fails('FILE_UNREADABLE', () => loadPolicyFile(join(folder, 'nothing'))));
+  it('refuses to read a folder', () => fails('FILE_UNREADABLE', () => loadPolicyFile(folder)));
+  it('refuses what is not UTF-8', () => fails('FILE_NOT_UTF8', () => loadPolicyFile(join(folder, 'latin1'))));
+  it('refuses what is too large', () => fails('FILE_TOO_LARGE', () => loadPolicyFile(join(folder, 'large'))));
+
+  it('keeps the warnings of a parsed policy', () => {
+    const policy = parsePolicy(selectors('matchBinaries: [{operator: In, values: [cat]}]'));
+    assert.deepEqual(
+      policyWarnings(policy).map((d) => d.code),
+      ['PATH_NOT_ABSOLUTE'],
+    );
+  });
+});

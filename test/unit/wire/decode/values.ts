@@ -1,0 +1,82 @@
+/** Records of hooks with values, made up as the kernel side writes them. */
+import type { ArgumentType } from '../../../../types/policy-language.js';
+import { decodeArgument } from '../../../../lib/wire/decode/arguments.js';
+import { EventHeader, EventHook, Value } from '../../../../lib/wire/layout.gen.js';
+import { Slab } from '../../../../lib/wire/slab.js';
+import type { HookArgument } from '../../../../types/events.js';
+
+export interface MadeValue {
+  readonly value?: bigint;
+  /** A text, or the bytes of a detail. */
+  readonly text?: string | Buffer;
+  readonly flags?: number;
+  readonly mode?: number;
+  readonly magic?: number;
+  readonly fd?: number;
+  readonly device?: number;
+  readonly links?: number;
+  readonly size?: number;
+  /** Where the record says that the text is, when not where it is. */
+  readonly offset?: number;
+  readonly length?: number;
+}
+
+/** A record: the values, then their texts. */
+export function recordOf(values: readonly MadeValue[], count = values.length): Buffer {
+  const texts = values.map(({ text }) => Buffer.from(text ?? ''));
+  let textAt = EventHook.sizeof + values.length * Value.sizeof;
+  const bytes = Buffer.alloc(texts.reduce((sum, text) => sum + text.length, textAt));
+  bytes.writeUInt32LE(bytes.length, EventHeader.size);
+  bytes.writeUInt16LE(count, EventHook.valuesCount);
+  values.forEach((value, slot) => {
+    const text = texts[slot] as Buffer;
+    writeValue(bytes, EventHook.sizeof + slot * Value.sizeof, value, textAt, text.length);
+    text.copy(bytes, textAt);
+    textAt += text.length;
+  });
+  return bytes;
+}
+
+function writeValue(bytes: Buffer, at: number, v: MadeValue, textAt: number, length: number): void {
+  bytes.writeBigUInt64LE(BigInt.asUintN(64, v.value ?? 0n), at + Value.value);
+  bytes.writeUInt32LE(v.offset ?? textAt, at + Value.textOffset);
+  bytes.writeUInt16LE(v.length ?? length, at + Value.textLength);
+  bytes.writeUInt16LE(v.flags ?? 0, at + Value.textFlags);
+  bytes.writeUInt32LE(v.mode ?? 0, at + Value.mode);
+  bytes.writeUInt32LE(v.magic ?? 0, at + Value.magic);
+  bytes.writeInt32LE(v.fd ?? -1, at + Value.fd);
+  bytes.writeUInt32LE(v.device ?? 0, at + Value.device);
+  bytes.writeUInt32LE(v.links ?? 0, at + Value.links);
+  bytes.writeUInt32LE(v.size ?? 0, at + Value.size);
+}
+
+/** As an offset in the layout and what is there: a number of 32 bits, one of 64, or bytes. */
+export type DetailFields = readonly (readonly [offset: number, value: number | bigint | string | readonly number[]])[];
+
+export function detailOf(sizeof: number, fields: DetailFields): Buffer {
+  const bytes = Buffer.alloc(sizeof);
+  for (const [offset, value] of fields) {
+    if (typeof value === 'number') bytes.writeUInt32LE(value, offset);
+    else if (typeof value === 'bigint') bytes.writeBigUInt64LE(value, offset);
+    else Buffer.from(value as string).copy(bytes, offset);
+  }
+  return bytes;
+}
+
+const BEFORE = 16;
+const BEHIND = 64;
+
+/** A slab with the record in the middle, and with something else before and behind. */
+export function slabOf(record: Buffer): { readonly slab: Slab; readonly at: number } {
+  const bytes = Buffer.alloc(BEFORE + record.length + BEHIND, '!');
+  record.copy(bytes, BEFORE);
+  return { slab: new Slab(bytes), at: BEFORE };
+}
+
+/** The second of two values, of parameter 2. */
+export function decode(type: ArgumentType, value: MadeValue, label?: string): HookArgument | undefined {
+  const record = recordOf([{ value: 99n, text: 'other' }, value]);
+  const { slab, at } = slabOf(record);
+  const image = { type, index: 2, ...(label === undefined ? {} : { label }) };
+  return decodeArgument(slab, at, record.length, 1, image);
+}

@@ -1,0 +1,503 @@
+/** A hook's image to the bytes of struct hook_config. */
+import assert from 'node:assert/strict';
+import { compilePolicy, parsePolicy } from '../../../../lib/policy/index.js';
+import type { HookImage, IntGroup as ImageGroup, ProcessGroup } from '../../../../lib/image/image.js';
+import { encodeHook, type EncodeContext, type EncodedHook } from '../../../../lib/wire/encode/hook.js';
+import {
+  AbiLimit,
+  ChangeTest,
+  HookConfig,
+  ImaHash,
+  IntGroup,
+  IntOp,
+  IntTest,
+  NetDetail,
+  ObjectConfig,
+  ProcessField,
+  ProcessTest,
+  ResolveStep,
+  SubstringPass,
+  Value,
+  ValueConfig,
+  ValueMemory,
+  ValueRead,
+  ValueSource,
+} from '../../../../lib/wire/layout.gen.js';
+import { encodeContext, hookImage, value } from './images.js';
+
+const VALUES = AbiLimit.HOOK_VALUES_MAX * Value.sizeof;
+
+function configOf(hook: HookImage, context: Partial<EncodeContext> = {}): DataView {
+  return new DataView(encodeHook(hook, encodeContext(context)).config.buffer);
+}
+
+function mapOf(encoded: EncodedHook, name: string): EncodedHook['maps'][number] {
+  const found = encoded.maps.find((each) => each.name === name);
+  assert.ok(found, name);
+  return found;
+}
+
+const slotAt = (slot: number): number => HookConfig.values + slot * HookConfig.valuesStride;
+const objectAt = (index: number): number => HookConfig.objects + index * HookConfig.objectsStride;
+
+/** Groups with their tests, as numbers. */
+function groupsOf(view: DataView, count: number): unknown[] {
+  return Array.from({ length: count }, (_, g) => {
+    const at = HookConfig.groups + g * HookConfig.groupsStride;
+    const first = view.getUint8(at + IntGroup.first);
+    const tests = Array.from({ length: view.getUint8(at + IntGroup.count) }, (_each, t) => {
+      const test = HookConfig.tests + (first + t) * HookConfig.testsStride;
+      return [
+        view.getUint32(test + IntTest.op, true),
+        view.getBigUint64(test + IntTest.value, true),
+        view.getBigUint64(test + IntTest.upper, true),
+        view.getBigUint64(test + IntTest.selectors, true),
+      ];
+    });
+    const [negate, field] = [view.getUint8(at + IntGroup.negate), view.getUint8(at + IntGroup.field)];
+    return { negate, field, selectors: view.getBigUint64(at + IntGroup.selectors, true), tests };
+  });
+}
+
+const test = (more: Partial<ImageGroup['tests'][number]>): ImageGroup['tests'][number] => ({
+  op: 'equal',
+  signed: false,
+  value: 0n,
+  selectors: [0],
+  ...more,
+});
+const group = (tests: ImageGroup['tests'], more: Partial<ImageGroup> = {}): ImageGroup => ({
+  negate: false,
+  selectors: [0],
+  tests,
+  ...more,
+});
+
+describe('encoding of hooks', () => {
+  it('a policy: its head, its values in the order of args, data and return value', () => {
+    const yaml = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: all}
+spec:
+  kprobes:
+  - call: security_file_permission
+    syscall: false
+    return: true
+    args:
+    - {index: 1, type: int}
+    - {index: 0, type: file}
+    data:
+    - {index: 0, type: string, source: current_task, resolve: comm}
+    returnArg: {index: 0, type: int}
+    selectors:
+    - matchBinaries:
+      - {operator: In, values: [/usr/bin/cat]}
+      matchArgs:
+      - {index: 0, operator: Equal, values: [/etc/shadow, /etc/passwd]}
+    - matchArgs:
+      - {index: 0, operator: Prefix, values: [/etc/]}
+`;
+    const image = compilePolicy(parsePolicy(yaml)).hooks[0] as HookImage;
+    const resolved = new Map([[2, { steps: [{ offset: 1000, follow: false }], width: 0 }]]);
+    const view = configOf(image, { pair: true, processBits: [200], resolved });
+    assert.equal(view.byteLength, HookConfig.sizeof);
+    assert.equal(view.getUint32(HookConfig.hook, true), 12);
+    assert.equal(view.getUint32(HookConfig.selfTgid, true), 99);
+    assert.equal(view.getBigUint64(HookConfig.selectors, true), 0b11n);
+    const u8: readonly (readonly [keyof typeof HookConfig, number])[] = [
+      ['valuesCount', 4],
+      ['syscall', 0],
+      ['pair', 1],
+      ['params', 2],
+      ['processGroups', 0],
+      ['processTests', 1],
+      ['changeTests', 0],
+      ['objectsCount', 2],
+      ['hasCelEntry', 0],
+      ['hasCelReturn', 0],
+    ];
+    for (const [name, expected] of u8) assert.equal(view.getUint8(HookConfig[name]), expected, name);
+    assert.equal(view.getUint32(HookConfig.bodySize, true), VALUES + 2 * 4096);
+    assert.equal(view.getUint32(HookConfig.shape, true), 4);
+    const read = [0, 1, 2, 3].map((slot) => [
+      view.getUint8(slotAt(slot) + ValueConfig.read),
+      view.getUint8(slotAt(slot) + ValueConfig.source),
+      view.getUint8(slotAt(slot) + ValueConfig.param),
+      view.getUint8(slotAt(slot) + ValueConfig.late),
+    ]);
+    assert.deepEqual(read, [
+      [ValueRead.READ_SCALAR, ValueSource.SOURCE_PARAM, 1, 0],
+      [ValueRead.READ_FILE, ValueSource.SOURCE_PARAM, 0, 0],
+      [ValueRead.READ_STRING, ValueSource.SOURCE_TASK, 0, 0],
+      [ValueRead.READ_SCALAR, ValueSource.SOURCE_RETURN, 0, 1],
+    ]);
+    const process = HookConfig.process;
+    assert.equal(view.getUint16(process + ProcessTest.set, true), 200);
+    assert.equal(view.getBigUint64(process + ProcessTest.selectors, true), 1n);
+    // the filtered file comes before the text that only the event has
+    assert.deepEqual(
+      [0, 1].map((i) => view.getUint8(objectAt(i) + ObjectConfig.slot)),
+      [1, 2],
+    );
+    assert.equal(view.getBigUint64(objectAt(0) + ObjectConfig.equalTablePositive, true), 0b01n);
+    assert.equal(view.getUint32(objectAt(0) + ObjectConfig.equalLongest, true), '/etc/shadow'.length);
+    assert.equal(view.getBigUint64(objectAt(0) + ObjectConfig.prefixTableUsed, true), 0b10n);
+  });
+
+  it('several places, and system calls of both kinds', () => {
+    const image = hookImage({ syscall: true, args: [value('syscall64'), value('int')] });
+    const config = (more: Partial<EncodeContext>): number[] => {
+      const view = configOf(image, more);
+      const width = view.getUint8(slotAt(0) + ValueConfig.width);
+      return [
+        view.getUint8(HookConfig.syscall),
+        view.getUint8(HookConfig.pair),
+        view.getUint32(HookConfig.shape, true),
+        width,
+      ];
+    };
+    assert.deepEqual(config({}), [1, 0, 2, 24]);
+    assert.deepEqual(config({ ia32: true, pair: true }), [2, 1, 2, 24]);
+    assert.deepEqual(config({ several: true, pair: true }), [1, 2, 0x10002, 24]);
+  });
+
+  it('numbers: as wide as their type, and no wider than the member that they are', () => {
+    const numbers = ['int8', 'uint16', 'int', 'uint64', 'capability', 'kernel_cap_t', 'int64'] as const;
+    const resolved = new Map([
+      [
+        3,
+        {
+          steps: [
+            { offset: 8, follow: true },
+            { offset: 4, follow: false },
+          ],
+          width: 2,
+        },
+      ],
+      [6, { steps: [], width: 8 }],
+    ]);
+    const view = configOf(hookImage({ args: numbers.map((type) => value(type)) }), { resolved });
+    const facts = numbers.map((_, slot) => {
+      const at = slotAt(slot);
+      return [ValueConfig.width, ValueConfig.isSigned, ValueConfig.indirect].map((field) => view.getUint8(at + field));
+    });
+    assert.deepEqual(facts, [
+      [1, 1, 0],
+      [2, 0, 0],
+      [4, 1, 0],
+      [2, 0, 1],
+      [4, 1, 0],
+      [8, 0, 1],
+      [8, 1, 1],
+    ]);
+    const at = slotAt(3);
+    assert.equal(view.getUint8(at + ValueConfig.stepsCount), 2);
+    const steps = [0, 1].map((i) => {
+      const step = at + ValueConfig.steps + i * ValueConfig.stepsStride;
+      return [view.getUint32(step + ResolveStep.offset, true), view.getUint32(step + ResolveStep.follow, true)];
+    });
+    assert.deepEqual(steps, [
+      [8, 1],
+      [4, 0],
+    ]);
+  });
+
+  it('parameters that a trampoline gives by its helper only', () => {
+    const view = configOf(hookImage({ args: [value('const_buf', { index: 3, sizeArgIndex: 5 }), value('int')] }), {
+      byHelper: new Set([0]),
+    });
+    const at = HookConfig.values;
+    assert.equal(view.getUint8(at + ValueConfig.source), ValueSource.SOURCE_HELPER);
+    assert.equal(view.getUint8(at + ValueConfig.param), 3);
+    assert.equal(view.getUint8(at + ValueConfig.memory), ValueMemory.MEMORY_BY_ADDRESS);
+    assert.equal(view.getUint8(at + HookConfig.valuesStride + ValueConfig.source), ValueSource.SOURCE_PARAM);
+  });
+
+  it('registers: by their offset, as numbers or as pointers', () => {
+    const registers = [value('uint64', { source: 'pt_regs', resolve: 'r10' }), value('string', { source: 'pt_regs' })];
+    const offsets = new Map([
+      [0, 56],
+      [1, 112],
+    ]);
+    const view = configOf(hookImage({ data: registers }), { registers: offsets });
+    const facts = [0, 1].map((slot) =>
+      [ValueConfig.source, ValueConfig.param, ValueConfig.indirect, ValueConfig.memory].map((field) =>
+        view.getUint8(slotAt(slot) + field),
+      ),
+    );
+    const { SOURCE_REGISTERS } = ValueSource;
+    assert.deepEqual(facts, [
+      [SOURCE_REGISTERS, 56, 0, ValueMemory.MEMORY_BY_ADDRESS],
+      [SOURCE_REGISTERS, 112, 0, ValueMemory.MEMORY_BY_ADDRESS],
+    ]);
+  });
+
+  it('texts: of the kernel, of user space, or as the address tells', () => {
+    const memory = (hook: Partial<HookImage>, resolved: EncodeContext['resolved'] = new Map()): number =>
+      configOf(hookImage(hook), { resolved }).getUint8(slotAt(0) + ValueConfig.memory);
+    const text = [value('string')];
+    assert.equal(memory({ args: text }), ValueMemory.MEMORY_BY_ADDRESS);
+    assert.equal(memory({ args: text, syscall: true }), ValueMemory.MEMORY_USER);
+    assert.equal(memory({ data: [value('string', { source: 'current_task' })] }), ValueMemory.MEMORY_KERNEL);
+    assert.equal(memory({ returnArg: value('string') }), ValueMemory.MEMORY_KERNEL);
+    assert.equal(memory({ args: text }, new Map([[0, { steps: [], width: 0 }]])), ValueMemory.MEMORY_KERNEL);
+  });
+
+  it('fields of a tracepoint: their place, what they lead to, whose memory that is', () => {
+    const place = { offset: 24, width: 0, steps: [], isLocation: false, memory: 'kernel' } as const;
+    const follow = { offset: 0, follow: true };
+    const fields = new Map([
+      [0, { ...place, offset: 8, width: 2 }],
+      [1, { ...place, isLocation: true }],
+      [2, { ...place, steps: [follow], memory: 'user' as const }],
+      [3, { ...place, steps: [follow, { offset: 40, follow: false }], memory: 'by-address' as const }],
+    ]);
+    const args = (['int32', 'string', 'string', 'file'] as const).map((type, i) => value(type, { index: 4 + i }));
+    const view = configOf(hookImage({ kind: 'tracepoint', args }), { fields });
+    const told = args.map((_, slot) => {
+      const u8 = (field: number): number => view.getUint8(slotAt(slot) + field);
+      return [
+        u8(ValueConfig.read), u8(ValueConfig.source), u8(ValueConfig.param), u8(ValueConfig.width), u8(ValueConfig.indirect),
+        u8(ValueConfig.memory), u8(ValueConfig.stepsCount), view.getUint16(slotAt(slot) + ValueConfig.field, true),
+      ]; // prettier-ignore
+    });
+    const { SOURCE_FIELD } = ValueSource;
+    const { MEMORY_KERNEL, MEMORY_USER, MEMORY_BY_ADDRESS } = ValueMemory;
+    assert.deepEqual(told, [
+      [ValueRead.READ_SCALAR, SOURCE_FIELD, 0, 2, 1, MEMORY_KERNEL, 0, 8],
+      [ValueRead.READ_DATA_LOC, SOURCE_FIELD, 0, 0, 0, MEMORY_KERNEL, 0, 24],
+      [ValueRead.READ_STRING, SOURCE_FIELD, 0, 0, 0, MEMORY_USER, 1, 24],
+      [ValueRead.READ_FILE, SOURCE_FIELD, 0, 0, 0, MEMORY_BY_ADDRESS, 2, 24],
+    ]);
+  });
+
+  it('texts of a program are in its memory', () => {
+    const args = [value('string'), value('string', { source: 'current_task', resolve: 'comm' })];
+    const view = configOf(hookImage({ kind: 'uprobe', args }), { resolved: new Map([[1, { steps: [], width: 0 }]]) });
+    assert.deepEqual(
+      [0, 1].map((slot) => view.getUint8(slotAt(slot) + ValueConfig.memory)),
+      [ValueMemory.MEMORY_USER, ValueMemory.MEMORY_KERNEL],
+    );
+  });
+
+  it('buffers: their size, whether they are filled later, their room', () => {
+    const args = [
+      value('char_buf', { index: 1, sizeArgIndex: 3 }),
+      value('char_buf', { index: 1, sizeArgIndex: 3, returnCopy: true }),
+      value('char_buf', { index: 1, maxData: true }),
+      value('char_iovec', { index: 1, sizeArgIndex: 3 }),
+      value('sock'),
+      value('int'),
+    ];
+    const facts = (pair: boolean): number[][] => {
+      const view = configOf(hookImage({ args }), { pair });
+      const fields = [ValueConfig.sizeParam, ValueConfig.sizeReturned, ValueConfig.late];
+      return args.map((_, slot) => [
+        ...fields.map((field) => view.getUint8(slotAt(slot) + field)),
+        view.getUint32(slotAt(slot) + ValueConfig.room, true),
+      ]);
+    };
+    assert.deepEqual(facts(true), [
+      [3, 0, 0, 4096],
+      [3, 1, 1, 4096],
+      [0, 0, 1, 32768],
+      [3, 0, 0, 4096],
+      [0, 0, 0, 128],
+      [0, 0, 0, 0],
+    ]);
+    assert.ok(facts(false).every(([, , late]) => late === 0));
+    const encoded = encodeHook(hookImage({ args }), encodeContext());
+    const body = new DataView(encoded.config.buffer).getUint32(HookConfig.bodySize, true);
+    assert.equal(body, VALUES + 3 * 4096 + 32768 + 128);
+    const most = VALUES + 8 * 4096 + 2 * 32768 + 2048 + ImaHash.sizeof;
+    assert.equal(mapOf(encoded, 'scratch').trim, most - body);
+    assert.equal(mapOf(encoded, 'pending').trim, most - body);
+    const empty = configOf(hookImage());
+    assert.equal(empty.getUint32(HookConfig.bodySize, true), VALUES + 128);
+    const large = hookImage({ args: Array.from({ length: 4 }, () => value('char_buf', { maxData: true })) });
+    assert.throws(() => encodeHook(large, encodeContext()), { code: 'LIMIT_EVENT_BYTES' });
+  });
+
+  it('comparisons: of the process first, then each value its own', () => {
+    const process: ProcessGroup[] = [
+      { ...group([test({ value: 77n })], { negate: true }), field: 'namespacePid' },
+      { ...group([]), tests: [{ ...test({}), host: true }, test({ value: 9n })], field: { namespace: 'Mnt' } },
+    ];
+    const args = [
+      value('file', { ints: [group([test({ op: 'equal', value: 0o100000n })])] }),
+      value('int', {
+        ints: [
+          group([
+            test({ op: 'mask', value: 6n }),
+            test({ op: 'greater', signed: true, value: 2n ** 64n - 1n, selectors: [1] }),
+            test({ op: 'less', value: 3n }),
+            test({ op: 'range', signed: true, value: 1n, upper: 5n }),
+            test({ op: 'range', value: 1n, upper: 5n }),
+          ]),
+        ],
+      }),
+      value('sock', { net: { groups: [{ ...group([test({ value: 443n })]), field: 'destinationPort' }] } }),
+    ];
+    const view = configOf(hookImage({ process, args, selectors: 2 }));
+    assert.equal(view.getUint8(HookConfig.processGroups), 2);
+    assert.deepEqual(
+      [0, 1, 2].map((slot) => [
+        view.getUint8(slotAt(slot) + ValueConfig.firstGroup),
+        view.getUint8(slotAt(slot) + ValueConfig.groupsCount),
+      ]),
+      [
+        [2, 1],
+        [3, 1],
+        [4, 1],
+      ],
+    );
+    const { INT_EQUAL, INT_MASK, INT_GREATER_SIGNED, INT_LESS, INT_RANGE, INT_RANGE_SIGNED } = IntOp;
+    const plain = { negate: 0, selectors: 1n, field: 0 };
+    assert.deepEqual(groupsOf(view, 5), [
+      { ...plain, negate: 1, field: ProcessField.PROCESS_NAMESPACE_TGID, tests: [[INT_EQUAL, 77n, 0n, 1n]] },
+      {
+        ...plain,
+        field: ProcessField.PROCESS_NAMESPACE + 2,
+        // the initial mount namespace is one of two here
+        tests: [
+          [INT_EQUAL, 3n, 0n, 1n],
+          [INT_EQUAL, 33n, 0n, 1n],
+          [INT_EQUAL, 9n, 0n, 1n],
+        ],
+      },
+      { ...plain, tests: [[INT_EQUAL, 0o100000n, 0n, 1n]] },
+      {
+        ...plain,
+        tests: [
+          [INT_MASK, 6n, 0n, 1n],
+          [INT_GREATER_SIGNED, 2n ** 64n - 1n, 0n, 2n],
+          [INT_LESS, 3n, 0n, 1n],
+          [INT_RANGE_SIGNED, 1n, 5n, 1n],
+          [INT_RANGE, 1n, 5n, 1n],
+        ],
+      },
+      { ...plain, field: NetDetail.destinationPort, tests: [[INT_EQUAL, 443n, 0n, 1n]] },
+    ]);
+  });
+
+  it('more comparisons than there is room for are refused', () => {
+    const many = Array.from({ length: 193 }, () => test({}));
+    assert.throws(() => configOf(hookImage({ args: [value('int', { ints: [group(many)] })] })), {
+      code: 'LIMIT_INT_TESTS',
+    });
+    const groups = Array.from({ length: 65 }, () => group([]));
+    assert.throws(() => configOf(hookImage({ args: [value('int', { ints: groups })] })), { code: 'LIMIT_INT_GROUPS' });
+    const sets = Array.from({ length: 129 }, () => ({ set: 0, negate: false, parent: false, selectors: [0] }));
+    assert.throws(() => configOf(hookImage({ sets }), { processBits: [0] }), { code: 'LIMIT_PROCESS_TESTS' });
+  });
+
+  it('sets of the process and of its parent, and changes', () => {
+    const view = configOf(
+      hookImage({
+        selectors: 64,
+        sets: [
+          { set: 1, negate: true, parent: false, selectors: [0] },
+          { set: 0, negate: false, parent: true, selectors: [63] },
+        ],
+        changes: [
+          {
+            negate: true,
+            selectors: [1],
+            namespaces: ['Uts', 'User'],
+            capabilities: 1n << 21n,
+            capabilitySet: 'effective',
+            outsideHost: true,
+          },
+        ],
+      }),
+      { processBits: [7, 255] },
+    );
+    const sets = [0, 1].map((i) => {
+      const at = HookConfig.process + i * HookConfig.processStride;
+      const flags = [view.getUint8(at + ProcessTest.negate), view.getUint8(at + ProcessTest.parent)];
+      return [
+        view.getUint16(at + ProcessTest.set, true),
+        ...flags,
+        view.getBigUint64(at + ProcessTest.selectors, true),
+      ];
+    });
+    assert.deepEqual(sets, [
+      [255, 1, 0, 1n],
+      [7, 0, 1, 1n << 63n],
+    ]);
+    const at = HookConfig.changes;
+    assert.equal(view.getBigUint64(at + ChangeTest.selectors, true), 2n);
+    assert.equal(view.getBigUint64(at + ChangeTest.capabilities, true), 1n << 21n);
+    assert.equal(view.getUint32(at + ChangeTest.namespaces, true), (1 << 0) | (1 << 9));
+    assert.equal(view.getUint8(at + ChangeTest.capabilitySet), ProcessField.PROCESS_CAP_EFFECTIVE);
+    assert.equal(view.getUint8(at + ChangeTest.negate), 1);
+    assert.equal(view.getUint8(at + ChangeTest.outsideHost), 1);
+    assert.equal(view.getUint32(at + ChangeTest.hostUser, true), 8);
+  });
+
+  it('what is cheap to decide on comes first: details, texts, paths, then what is not filtered', () => {
+    const equal = { positive: [0], used: [0], entries: [{ value: '/a', match: [0], reject: [] }] };
+    const args = [
+      value('path'),
+      value('string'),
+      value('sock'),
+      value('int'),
+      value('file', { texts: { equal } }),
+      value('string', { texts: { equal } }),
+      value('sockaddr', { net: { groups: [{ ...group([test({})]), field: 'family' }] } }),
+    ];
+    const view = configOf(hookImage({ args }));
+    assert.equal(view.getUint8(HookConfig.objectsCount), 6);
+    assert.deepEqual(
+      [0, 1, 2, 3, 4, 5].map((i) => view.getUint8(objectAt(i) + ObjectConfig.slot)),
+      [6, 5, 4, 2, 1, 0],
+    );
+    assert.deepEqual(
+      [0, 1, 2, 3, 4, 5].map((i) => view.getUint8(objectAt(i) + ObjectConfig.filtered)),
+      [1, 1, 1, 0, 0, 0],
+    );
+  });
+
+  it('each search for substrings has its own start', () => {
+    const scan = (text: string, ignoreCase: boolean): NonNullable<HookImage['args'][0]['texts']['substrings']>[0] => ({
+      ignoreCase,
+      selectors: [0],
+      needles: [{ text, selectors: [0] }],
+    });
+    const args = [
+      value('string', { texts: { substrings: [scan('ab', false), scan('x', true)] } }),
+      value('file', { texts: { substrings: [scan('y', false)] } }),
+    ];
+    const view = configOf(hookImage({ args }));
+    const passes = [
+      [0, 0],
+      [0, 1],
+      [1, 0],
+    ].map(([object, pass]) => {
+      const at = objectAt(object as number) + ObjectConfig.passes + (pass as number) * ObjectConfig.passesStride;
+      return [view.getUint16(at + SubstringPass.start, true), view.getUint8(at + SubstringPass.ignoreCase)];
+    });
+    assert.deepEqual(passes, [
+      [1, 0],
+      [4, 1],
+      [6, 0],
+    ]);
+    assert.equal(view.getUint8(objectAt(0) + ObjectConfig.passesCount), 2);
+    const five = Array.from({ length: 5 }, () => scan('a', false));
+    assert.throws(() => configOf(hookImage({ args: [value('string', { texts: { substrings: five } })] })), {
+      code: 'LIMIT_SUBSTRINGS',
+    });
+  });
+
+  it('expressions take the place of the bodies that are marked for them', () => {
+    const step = { op: 'filter', to: 0, a: 0, b: 0, imm: 0n, selectors: [0] } as const;
+    const one = { ...step, op: 'const', imm: 1n } as const;
+    const encoded = encodeHook(hookImage({ cel: { entry: [one, step], returned: [] } }), encodeContext());
+    assert.deepEqual(
+      encoded.code.map(({ mark, instructions }) => [mark, instructions.length]),
+      [[AbiLimit.CEL_ENTRY_MARK, 8 * AbiLimit.CEL_ROOM]],
+    );
+    const view = new DataView(encoded.config.buffer);
+    assert.deepEqual([view.getUint8(HookConfig.hasCelEntry), view.getUint8(HookConfig.hasCelReturn)], [1, 0]);
+  });
+});

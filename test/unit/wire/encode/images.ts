@@ -1,0 +1,57 @@
+/** Made-up images of hooks, for encoding. */
+import type { HookImage, ValueImage } from '../../../../lib/image/image.js';
+import type { EncodeContext } from '../../../../lib/wire/encode/hook.js';
+
+export function value(type: ValueImage['type'], more: Partial<ValueImage> = {}): ValueImage {
+  return { index: 0, type, ints: [], texts: {}, net: {}, position: { line: 1, column: 1 }, ...more };
+}
+
+export function hookImage(more: Partial<HookImage> = {}): HookImage {
+  return {
+    kind: 'kprobe',
+    call: 'made_up',
+    syscall: false,
+    position: { file: 'made-up.yaml', line: 1, column: 1 },
+    tags: [],
+    selectors: 1,
+    args: [],
+    data: [],
+    process: [],
+    sets: [],
+    changes: [],
+    cel: { entry: [], returned: [] },
+    ...more,
+  };
+}
+
+export function encodeContext(more: Partial<EncodeContext> = {}): EncodeContext {
+  return {
+    id: 12,
+    selfTgid: 99,
+    pair: false,
+    several: false,
+    ia32: false,
+    params: 2,
+    processBits: [],
+    onDemand: true,
+    countHits: false,
+    resolved: new Map(),
+    registers: new Map(),
+    fields: new Map(),
+    byHelper: new Set(),
+    inodes: new Map(),
+    hostNamespaces: {
+      Uts: [1],
+      Ipc: [2],
+      Mnt: [3, 33],
+      Pid: [4],
+      PidForChildren: [4],
+      Net: [5],
+      Time: [6],
+      TimeForChildren: [6],
+      Cgroup: [7],
+      User: [8],
+    },
+    ...more,
+  };
+}

@@ -1,0 +1,177 @@
+/** The maps of a hook: keys and verdicts, and which are there at all. */
+import assert from 'node:assert/strict';
+import type { HookImage } from '../../../../lib/image/image.js';
+import { encodeHook, type EncodeContext, type EncodedMap } from '../../../../lib/wire/encode/hook.js';
+import { AddressKey, AutomatonState, InodeKey, IntKey, TrieKey, Verdict } from '../../../../lib/wire/layout.gen.js';
+import { encodeContext, hookImage, value } from './images.js';
+
+function mapsOf(hook: HookImage, context: Partial<EncodeContext> = {}): (name: string) => EncodedMap {
+  const { maps } = encodeHook(hook, encodeContext(context));
+  return (name) => {
+    const found = maps.find((each) => each.name === name);
+    assert.ok(found, name);
+    return found;
+  };
+}
+
+/** Each entry as its key and its verdict. */
+function entriesOf(map: EncodedMap, keySize: number): { key: DataView; match: bigint; reject: bigint }[] {
+  const stride = keySize + Verdict.sizeof;
+  assert.equal(map.entries.length % stride, 0);
+  return Array.from({ length: map.entries.length / stride }, (_, i) => {
+    const at = map.entries.byteOffset + i * stride;
+    const verdict = new DataView(map.entries.buffer, at + keySize, Verdict.sizeof);
+    return {
+      key: new DataView(map.entries.buffer, at, keySize),
+      match: verdict.getBigUint64(Verdict.match, true),
+      reject: verdict.getBigUint64(Verdict.reject, true),
+    };
+  });
+}
+
+const textOf = (key: DataView, from: number): string =>
+  Buffer.from(key.buffer, key.byteOffset + from, key.byteLength - from)
+    .toString()
+    .replace(/\0+$/, '');
+
+const table = <T>(
+  ...entries: (readonly [T, number[], number[]])[]
+): {
+  positive: number[];
+  used: number[];
+  entries: { value: T; match: number[]; reject: number[] }[];
+} => ({
+  positive: [0],
+  used: [0, 1],
+  entries: entries.map(([each, match, reject]) => ({ value: each, match, reject })),
+});
+
+describe('maps of hooks', () => {
+  it('are left out where nothing uses them', () => {
+    const map = mapsOf(hookImage({ args: [value('file')] }));
+    const unused = ['text_equal', 'text_prefix', 'text_postfix', 'int_equal', 'addresses', 'inodes', 'pending'];
+    for (const name of unused) assert.equal(map(name).create, false, name);
+    assert.equal(map('scratch').create, true);
+    assert.deepEqual([map('automaton').create, map('automaton').maxEntries], [true, 1]);
+  });
+
+  it('text_equal: keys of the slot and the text, all of the same size', () => {
+    const args = [
+      value('int'),
+      value('string', { texts: { equal: table<string>(['/etc/shadow', [0], []], ['/ü', [1], [0]]) } }),
+    ];
+    const map = mapsOf(
+      hookImage({ args, returnArg: value('string', { texts: { equal: table<string>(['', [0], []]) } }) }),
+    )('text_equal');
+    assert.equal(map.keySize, 1 + '/etc/shadow'.length);
+    assert.equal(map.maxEntries, 3);
+    const entries = entriesOf(map, map.keySize).map(({ key, match, reject }) => [
+      key.getUint8(0),
+      textOf(key, 1),
+      match,
+      reject,
+    ]);
+    assert.deepEqual(entries, [
+      [1, '/etc/shadow', 1n, 0n],
+      [1, '/ü', 2n, 1n],
+      [2, '', 1n, 0n],
+    ]);
+  });
+
+  it('text_prefix and text_postfix: lengths in bits, the slot included; postfixes backwards', () => {
+    const args = [
+      value('file', {
+        texts: { prefix: table<string>(['/etc/', [0], []]), postfix: table<string>(['.key', [1], []]) },
+      }),
+    ];
+    const map = mapsOf(hookImage({ args }));
+    const read = (name: string): unknown[] =>
+      entriesOf(map(name), TrieKey.sizeof).map(({ key }) => [
+        key.getUint32(TrieKey.prefixBits, true),
+        key.getUint8(TrieKey.slot),
+        textOf(key, TrieKey.text),
+      ]);
+    assert.deepEqual(read('text_prefix'), [[8 + 40, 0, '/etc/']]);
+    assert.deepEqual(read('text_postfix'), [[8 + 32, 0, 'yek.']]);
+  });
+
+  it('int_equal: numbers of 64 bits with their slot', () => {
+    const args = [value('nop'), value('int64', { intTable: table<bigint>([2n ** 64n - 1n, [0], []], [7n, [], [1]]) })];
+    const map = mapsOf(hookImage({ args }))('int_equal');
+    const entries = entriesOf(map, IntKey.sizeof).map(({ key, match, reject }) => [
+      key.getBigUint64(IntKey.value, true),
+      key.getUint32(IntKey.slot, true),
+      match,
+      reject,
+    ]);
+    assert.deepEqual(entries, [
+      [2n ** 64n - 1n, 1, 1n, 0n],
+      [7n, 1, 0n, 2n],
+    ]);
+  });
+
+  it('addresses: 32 bits before the address, then its own', () => {
+    const four = { family: 4, bytes: [10, 0, 0, 0], bits: 8 } as const;
+    const six = { family: 6, bytes: [0xfe, 0x80, ...Array<number>(14).fill(0)], bits: 64 } as const;
+    const args = [value('sock', { net: { source: table([four, [0], []]), destination: table([six, [1], []]) } })];
+    const map = mapsOf(hookImage({ args }))('addresses');
+    assert.equal(map.maxEntries, 2);
+    const fields = [AddressKey.slot, AddressKey.side, AddressKey.family, AddressKey.address, AddressKey.address + 1];
+    const entries = entriesOf(map, AddressKey.sizeof).map(({ key }) => [
+      key.getUint32(AddressKey.prefixBits, true),
+      ...fields.map((field) => key.getUint8(field)),
+    ]);
+    assert.deepEqual(entries, [
+      [32 + 8, 0, 0, 2, 10, 0],
+      [32 + 64, 0, 1, 10, 0xfe, 0x80],
+    ]);
+  });
+
+  it('inodes: those that paths lead to now, and room for others; names of one file are one entry', () => {
+    const args = [
+      value('file', { texts: { equal: table<string>(['/a', [0], []], ['/b', [1], [2]]), inode: [0, 1, 2] } }),
+    ];
+    const empty = mapsOf(hookImage({ args }))('inodes');
+    assert.deepEqual([empty.create, empty.maxEntries, empty.entries.length], [true, 4096, 0]);
+    const file = { device: 0x800001, inode: 2n ** 40n };
+    const inodes = new Map([
+      [
+        0,
+        [
+          { value: file, match: [0], reject: [] },
+          { value: { ...file }, match: [1], reject: [2] },
+          { value: { device: 1, inode: 5n }, match: [0], reject: [] },
+        ],
+      ],
+    ]);
+    const map = mapsOf(hookImage({ args }), { inodes })('inodes');
+    const entries = entriesOf(map, InodeKey.sizeof).map(({ key, match, reject }) => [
+      key.getBigUint64(InodeKey.inode, true),
+      key.getUint32(InodeKey.device, true),
+      key.getUint32(InodeKey.slot, true),
+      match,
+      reject,
+    ]);
+    assert.deepEqual(entries, [
+      [2n ** 40n, 0x800001, 0, 3n, 4n],
+      [5n, 1, 0, 1n, 0n],
+    ]);
+  });
+
+  it('automaton: one for all searches of the hook', () => {
+    const scan = { ignoreCase: false, selectors: [0], needles: [{ text: 'ab', selectors: [0] }] };
+    const args = [value('string', { texts: { substrings: [scan] } }), value('file', { texts: { substrings: [scan] } })];
+    const map = mapsOf(hookImage({ args }))('automaton');
+    // the state that is never left, and three for each search
+    assert.equal(map.maxEntries, 7);
+    assert.equal(map.entries.length, 7 * (4 + AutomatonState.sizeof));
+  });
+
+  it('pending: only for two programs, preallocated where the kernel does not allocate safely', () => {
+    const hook = hookImage({ returnArg: value('int') });
+    const pair = mapsOf(hook, { pair: true })('pending');
+    assert.deepEqual([pair.create, pair.maxEntries, pair.flags], [true, 16384, 1]);
+    const old = mapsOf(hook, { pair: true, onDemand: false })('pending');
+    assert.deepEqual([old.create, old.maxEntries, old.flags], [true, 512, 0]);
+  });
+});
