@@ -1,23 +1,24 @@
-/** How an enforcer is attached here: by which mechanism, and whether the function can be overridden. */
-import type { KernelInfo } from '../../types/kernel.js';
+/** Attaches an enforcer: by the mechanism that can override the function, if it has to. */
 import type { KernelError } from '../errors.js';
-import type { NativeError } from '../native/binding.js';
-import type { HookImage } from '../image/image.js';
+import type { NativeError } from '../native/native-error.js';
+import { objectName } from '../native/features.js';
 import { encodeEnforcer } from '../wire/encode/actions.js';
 import { notifications } from '../wire/encode/maps.js';
-import { toKernelError, type AttachContext, type Attached } from './load.js';
-import { noMechanism, type Mechanism } from './mechanisms.js';
+import { toKernelError } from './load.js';
+import { availableWays, noMechanism, type Mechanism } from './mechanisms.js';
 import { overrideRefused } from './overrides.js';
-import { prototypeOf, type Prototype } from './prototype.js';
+import { prototypeOf } from './prototype.js';
+import type { Attached, AttachRequest } from './request.js';
 import { kernelName } from './targets.js';
 
-export function attachEnforcer(hook: HookImage, id: number, context: AttachContext, kernel: KernelInfo): Attached {
+export function attachEnforcer(request: AttachRequest): Attached {
+  const { hook, context, kernel } = request;
   const functionName = kernelName(hook.call, hook.syscall, kernel);
   const prototype = prototypeOf(functionName, kernel);
   let failure: KernelError | undefined;
-  for (const mechanism of mechanisms(prototype, context)) {
+  for (const mechanism of availableWays(context.attach, prototype, context)) {
     try {
-      return attachBy(mechanism, hook, id, functionName, context);
+      return attachBy(mechanism, request, functionName);
     } catch (error) {
       failure ??=
         overrideRefused(error as NativeError, hook, kernel) ??
@@ -27,24 +28,12 @@ export function attachEnforcer(hook: HookImage, id: number, context: AttachConte
   throw failure ?? noMechanism(hook, functionName, prototype, context);
 }
 
-function mechanisms(prototype: Prototype | null, { attach, features }: AttachContext): Mechanism[] {
-  const result: Mechanism[] = [];
-  if (attach !== 'kprobe' && features.fentry === '' && prototype !== null) result.push('fentry');
-  if (attach !== 'fentry' && features.kprobe === '') result.push('kprobe');
-  return result;
-}
-
-function attachBy(
-  mechanism: Mechanism,
-  hook: HookImage,
-  id: number,
-  functionName: string,
-  { session, features, enforcer, countHits }: AttachContext,
-): Attached {
+function attachBy(mechanism: Mechanism, { hook, id, context }: AttachRequest, functionName: string): Attached {
+  const { session, features, enforcer, countHits } = context;
   const overrides = hook.mayOverride === true;
   session.addHook({
     id,
-    object: `enforcer_${mechanism}_${features.directRead === '' ? 'direct' : 'probe'}`,
+    object: objectName(`enforcer_${mechanism}`, features),
     mechanism,
     target: functionName,
     entry: true,

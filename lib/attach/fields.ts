@@ -1,12 +1,13 @@
 /** Where the values of a tracepoint by format are: fields of its record on this kernel. */
+import { hookPlace, valuePlace, valuesOf } from '../image/hook.js';
 import type { KernelInfo, TracepointField } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { HookImage, ValueImage } from '../image/image.js';
 import { readField } from '../policy/kernel/fields.js';
 import { fieldStart, isFailure, resolveSteps } from '../policy/kernel/resolve.js';
-import { valuesOf, type FieldPlace } from '../wire/encode/context.js';
+import { type FieldPlace } from '../wire/encode/context.js';
 import { needsPointer } from '../wire/reads.js';
-import { followLast, placeOf } from './values.js';
+import { followLast } from './values.js';
 
 const FOLLOW = { offset: 0, follow: true };
 
@@ -19,7 +20,7 @@ export function fieldsOf(hook: HookImage, kernel: KernelInfo): Map<number, Field
   if (fields === undefined) {
     throw new KernelError(
       'HOOK_NOT_FOUND',
-      `${hook.position.file}:${hook.position.line}:${hook.position.column}: the format of the tracepoint ${hook.call} cannot be read`,
+      `${hookPlace(hook)}: the format of the tracepoint ${hook.call} cannot be read`,
       'tracefs must be mounted on /sys/kernel/tracing; `raw: true` does without',
     );
   }
@@ -27,7 +28,7 @@ export function fieldsOf(hook: HookImage, kernel: KernelInfo): Map<number, Field
     if (value.source !== undefined || value.type === 'nop') return;
     const place = fieldPlace(fields[value.index], value, tracepoint.subsystem, kernel);
     if (place === undefined) {
-      const message = `${placeOf(hook, value)}: ${value.type} cannot be read from field ${value.index} of ${hook.call}`;
+      const message = `${valuePlace(hook, value)}: ${value.type} cannot be read from field ${value.index} of ${hook.call}`;
       throw new KernelError('ARG_TYPE_MISMATCH', message, '`polytrace validate` tells what the field is');
     }
     result.set(slot, place);

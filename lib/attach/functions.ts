@@ -1,44 +1,25 @@
-/** One program on several functions of the kernel: at once where the kernel can (kprobe.multi), else by a kprobe for each. */
+/** Attaches one program to several functions of the kernel: at once by kprobe.multi, else by a kprobe for each. */
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
-import type { NativeError } from '../native/binding.js';
+import { hookPlace, isRegister, seesReturn, valuesOf } from '../image/hook.js';
 import type { HookImage } from '../image/image.js';
 import { isIa32 } from '../names/calls.js';
-import { valuesOf } from '../wire/encode/context.js';
+import type { NativeError } from '../native/native-error.js';
+import { missingReason } from '../native/preflight.js';
 import { AbiLimit } from '../wire/layout.gen.js';
-import { isLate } from '../wire/reads.js';
+import { loadHook, placesOf, toKernelError } from './load.js';
+import { notAvailable } from './mechanisms.js';
 import { checkPrototype, prototypeOf } from './prototype.js';
-import { hookPlace, loadHook, placesOf, toKernelError, type AttachContext, type Attached } from './load.js';
-import { isRegister } from './values.js';
+import type { Attached, AttachRequest } from './request.js';
 
 /** `functions`: their names in the kernel. */
-export function attachFunctions(
-  hook: HookImage,
-  functions: readonly string[],
-  id: number,
-  processBits: readonly number[],
-  context: AttachContext,
-  kernel: KernelInfo,
-): Attached {
+export function attachFunctions(request: AttachRequest, functions: readonly string[]): Attached {
+  const { hook, kernel } = request;
   for (const name of functions) checkPrototype(hook, name, prototypeOf(name, kernel));
-  const returns = valuesOf(hook).some(isLate) || hook.returnArg !== undefined;
-  const mechanism = mechanismOf(hook, returns, context, kernel);
+  const returns = seesReturn(hook);
+  const mechanism = mechanismOf(request, returns);
   if (mechanism === 'kprobe') checkLinks(hook, functions.length);
-  const attachment = {
-    mechanism,
-    target: hook.call,
-    places: functions.map((target) => ({ target })),
-    optionalPlaces: hook.list !== undefined && ('generated' in hook.list || hook.ignoreCallNotFound === true),
-    entry: true,
-    return: returns,
-  };
-  const own = { params: 0, processBits, several: true, ia32: isIa32(functions[0] ?? '') };
-  let leftOut: readonly number[];
-  try {
-    leftOut = loadHook(hook, id, attachment, own, placesOf(hook, undefined, context, kernel), context);
-  } catch (error) {
-    throw inWords(error as NativeError, hook, functions);
-  }
+  const leftOut = load(request, functions, { mechanism, return: returns });
   return {
     functionName: hook.call,
     functions: functions.filter((_, place) => !leftOut.includes(place)),
@@ -47,29 +28,48 @@ export function attachFunctions(
   };
 }
 
+/** Returns the indexes of the functions that were left out. */
+function load(
+  request: AttachRequest,
+  functions: readonly string[],
+  way: { readonly mechanism: 'kprobe' | 'kprobe.multi'; readonly return: boolean },
+): readonly number[] {
+  const { hook } = request;
+  const isOptional = hook.list !== undefined && ('generated' in hook.list || hook.ignoreCallNotFound === true);
+  try {
+    return loadHook(request, {
+      attachment: {
+        ...way,
+        target: hook.call,
+        places: functions.map((target) => ({ target })),
+        optionalPlaces: isOptional,
+        entry: true,
+      },
+      params: 0,
+      several: true,
+      ia32: isIa32(functions[0] ?? ''),
+      places: placesOf(request, undefined),
+    });
+  } catch (error) {
+    throw inWords(error as NativeError, hook, functions);
+  }
+}
+
 const RETURNS = { kprobe: 'kprobe+kretprobe', 'kprobe.multi': 'kprobe.multi+kretprobe.multi' } as const;
 
-function mechanismOf(
-  hook: HookImage,
-  returns: boolean,
-  { features }: AttachContext,
-  kernel: KernelInfo,
-): 'kprobe' | 'kprobe.multi' {
-  if (features.kprobe !== '') {
-    throw new KernelError(
-      'NO_ATTACH_MECHANISM',
-      `${hookPlace(hook)}: ${hook.call} cannot be attached: the kernel or the privileges do not allow kprobe (${features.kprobe})`,
-      '`polytrace preflight` tells what is missing',
-    );
+function mechanismOf({ hook, context, kernel }: AttachRequest, returns: boolean): 'kprobe' | 'kprobe.multi' {
+  const { features } = context;
+  if (!features.kprobe.available) {
+    throw notAvailable(hook, hook.call, `kprobe (${missingReason('kprobe', features)})`);
   }
-  const isPossible = features.kprobeMulti === '' && hook.singleLinks !== true;
+  const isPossible = features.kprobeMulti.available && hook.singleLinks !== true;
   const needsRegisters = returns || valuesOf(hook).some(isRegister);
   return isPossible && (!needsRegisters || givesRegisters(kernel)) ? 'kprobe.multi' : 'kprobe';
 }
 
 /**
- * Whether kprobe.multi gives all registers, and at the return the stack pointer by which it is known to which entry it belongs. Since
- * Linux 6.14, where it no longer has return hooks of its own, it gives parameters and return values only.
+ * True where kprobe.multi gives all registers. The stack pointer at the return shows to which entry a return belongs. Since
+ * Linux 6.14 kprobe.multi has no return hooks of its own and gives parameters and return values only.
  */
 function givesRegisters(kernel: KernelInfo): boolean {
   return (
@@ -89,7 +89,7 @@ export function checkLinks(hook: HookImage, count: number): void {
   );
 }
 
-/** An error that is about one function names it. ESRCH: kprobe.multi has not found one of them. */
+/** Names the function that the error is about. ESRCH: kprobe.multi did not find one of the functions. */
 function inWords(error: NativeError, hook: HookImage, functions: readonly string[]): KernelError {
   const { place, errno } = error;
   const what =

@@ -1,12 +1,11 @@
 /** Hashes of files by the kernel's Integrity Measurement Architecture: where it has them, and what it says. */
+import { hashesFiles, hookPlace } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
-import { kernelDetail, type NativeError } from '../native/binding.js';
+import { kernelDetail, type NativeError } from '../native/native-error.js';
 import type { HookImage } from '../image/image.js';
-import { hashesFiles } from '../wire/encode/actions.js';
 import { EventFlag, EventHeader, EventHook, ImaHash } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
-import { hookPlace } from './load.js';
 
 /** Names and bytes of digests, by the number in linux/hash_info.h. */
 const ALGORITHMS: readonly (readonly [name: string, bytes: number])[] = [

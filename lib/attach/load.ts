@@ -1,44 +1,16 @@
-/** The part of attaching that every kind of hook has: its values are looked up, it is encoded, loaded, and errors are put into words. */
-import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
-import type { HookStatus } from '../../types/tracer.js';
+/** The part of attaching that all kinds of hooks share: find the values, encode, load, put errors into words. */
+import type { FunctionInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
-import {
-  kernelDetail,
-  notPermitted,
-  withReason,
-  type NativeBinding,
-  type NativeError,
-  type NativeFeatures,
-  type NativeHookSpec,
-  type NativeSession,
-} from '../native/binding.js';
+import { hookPlace } from '../image/hook.js';
+import type { HookImage } from '../image/image.js';
+import type { NativeHookSpec } from '../native/binding.js';
+import { kernelDetail, notPermitted, withReason, type NativeError } from '../native/native-error.js';
+import { objectName } from '../native/features.js';
 import { hostNamespaces } from '../process/host-namespaces.js';
-import type { HookImage, ProgramPlace } from '../image/image.js';
 import { encodeHook, type EncodeContext } from '../wire/encode/hook.js';
 import { fieldsOf } from './fields.js';
+import type { AttachRequest } from './request.js';
 import { inodesOf, registersOf, resolveValues, voidPointers } from './values.js';
-
-export interface AttachContext {
-  readonly binding: NativeBinding;
-  readonly session: NativeSession;
-  readonly features: NativeFeatures;
-  readonly attach: 'auto' | 'fentry' | 'kprobe';
-  readonly selfTgid: number;
-  readonly countHits: boolean;
-  /** Of the policy that is being loaded: the id of the first of its enforcers. */
-  readonly enforcer?: number | undefined;
-}
-
-export interface Attached {
-  readonly functionName: string;
-  /** All that it is attached to. */
-  readonly functions: readonly string[];
-  readonly attach: HookStatus['attach'];
-  /** Of several functions or places, those that are left out as the policy allows. */
-  readonly skipped?: readonly string[];
-  /** Of several places in a program those that are attached, as the events number them. */
-  readonly places?: readonly ProgramPlace[];
-}
 
 /** What does not depend on the mechanism. */
 export type HookPlaces = Pick<
@@ -47,12 +19,7 @@ export type HookPlaces = Pick<
 >;
 
 /** `prototype`: of what is hooked, where it has one. */
-export function placesOf(
-  hook: HookImage,
-  prototype: FunctionInfo | undefined,
-  context: AttachContext,
-  kernel: KernelInfo,
-): HookPlaces {
+export function placesOf({ hook, context, kernel }: AttachRequest, prototype: FunctionInfo | undefined): HookPlaces {
   return {
     resolved: resolveValues(hook, prototype, kernel),
     registers: registersOf(hook, kernel, process.arch),
@@ -95,21 +62,26 @@ export type Attachment = Pick<
   | 'overrides'
 >;
 
-/** Returns the places that were left out. Throws KernelError of what cannot be encoded, NativeError of what the kernel refuses. */
-export function loadHook(
-  hook: HookImage,
-  id: number,
-  attachment: Attachment,
-  own: Pick<EncodeContext, 'params' | 'processBits' | 'probePlaces' | 'programChanges'> &
-    Partial<Pick<EncodeContext, 'several' | 'ia32'>>,
-  places: HookPlaces,
-  context: AttachContext,
-): number[] {
+/** How one hook is loaded: where its program goes, and what only its kind of hook has. */
+export interface HookLoad extends Partial<Pick<EncodeContext, 'probePlaces' | 'programChanges' | 'several' | 'ia32'>> {
+  readonly attachment: Attachment;
+  readonly places: HookPlaces;
+  /** Number of parameters of the kernel function. */
+  readonly params: number;
+}
+
+/**
+ * Encodes the hook, loads and attaches its programs. Returns the indexes of the places that were left out. Throws KernelError
+ * where the hook cannot be encoded, and NativeError where the kernel refuses it.
+ */
+export function loadHook({ hook, id, processBits, context }: AttachRequest, load: HookLoad): readonly number[] {
+  const { attachment, places, ...own } = load;
   const encoded = encodeHook(hook, {
     id,
+    processBits,
     selfTgid: context.selfTgid,
     countHits: context.countHits,
-    // of an LSM hook, the second program is no return
+    // the second program of an LSM hook is not at a return
     pair: attachment.entry && attachment.return && hook.kind !== 'lsm',
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
     enforcer: context.enforcer,
@@ -120,16 +92,12 @@ export function loadHook(
   });
   return context.session.addHook({
     id,
-    object: `${attachment.mechanism.replace('.multi', '')}_${context.features.directRead === '' ? 'direct' : 'probe'}`,
+    object: objectName(attachment.mechanism.replace('.multi', ''), context.features),
     ...attachment,
     config: encoded.config,
     code: encoded.code,
     maps: encoded.maps,
   });
-}
-
-export function hookPlace({ position }: HookImage): string {
-  return `${position.file}:${position.line}:${position.column}`;
 }
 
 const FUNCTION_HINT =

@@ -1,38 +1,55 @@
-/** The two ways onto a function of the kernel, and what is said where there is none. */
+/** The two mechanisms for one function of the kernel, and the error where there is none. */
 import { KernelError } from '../errors.js';
-import { missingReason } from '../native/preflight.js';
+import { hookPlace } from '../image/hook.js';
 import type { HookImage } from '../image/image.js';
-import { hookPlace, type AttachContext } from './load.js';
+import { missingReason } from '../native/preflight.js';
 import type { Prototype } from './prototype.js';
+import type { AttachContext } from './request.js';
 
 export type Mechanism = 'fentry' | 'kprobe';
 
-/** `fentries` are what they say, however the tracer was opened. */
-export function wayOf(hook: HookImage, { attach }: AttachContext): AttachContext['attach'] {
+/** Hooks of `fentries` are attached by fentry, whatever the tracer was opened with. */
+export function wayOf(hook: HookImage, { attach }: Pick<AttachContext, 'attach'>): AttachContext['attach'] {
   return hook.kind === 'fentry' ? 'fentry' : attach;
+}
+
+/** In the order in which they are tried: the cheaper one first. A trampoline needs a prototype. */
+export function availableWays(
+  attach: AttachContext['attach'],
+  prototype: Prototype | null,
+  { features }: Pick<AttachContext, 'features'>,
+): readonly Mechanism[] {
+  const result: Mechanism[] = [];
+  if (attach !== 'kprobe' && features.fentry.available && prototype !== null) result.push('fentry');
+  if (attach !== 'fentry' && features.kprobe.available) result.push('kprobe');
+  return result;
 }
 
 export function noMechanism(
   hook: HookImage,
   functionName: string,
   prototype: Prototype | null,
-  context: AttachContext,
+  context: Pick<AttachContext, 'attach' | 'features'>,
 ): KernelError {
   const { features } = context;
   const attach = wayOf(hook, context);
   const wanted: readonly Mechanism[] = attach === 'auto' ? ['fentry', 'kprobe'] : [attach];
-  const available = wanted.some((name) => features[name] === '');
-  if (available && prototype === null) {
+  if (wanted.some((name) => features[name].available) && prototype === null) {
     return new KernelError(
       'HOOK_NOT_FOUND',
       `${hookPlace(hook)}: this kernel's BTF has no function ${functionName}`,
       'check the name, and whether the compiler inlined it; `ignore: {callNotFound: true}` makes the hook optional',
     );
   }
-  const why = wanted.map((name) => `${name} (${missingReason(name, features[name])})`).join(' and ');
+  const why = wanted.map((name) => `${name} (${missingReason(name, features)})`).join(' and ');
+  return notAvailable(hook, functionName, why);
+}
+
+/** `why`: the missing features, each with its reason. */
+export function notAvailable(hook: HookImage, name: string, why: string): KernelError {
   return new KernelError(
     'NO_ATTACH_MECHANISM',
-    `${hookPlace(hook)}: ${functionName} cannot be attached: the kernel or the privileges do not allow ${why}`,
+    `${hookPlace(hook)}: ${name} cannot be attached: the kernel or the privileges do not allow ${why}`,
     '`polytrace preflight` tells what is missing',
   );
 }

@@ -1,10 +1,10 @@
 /** Where a function can be overridden: what the kernel says of it, and what can be known before it is asked. */
+import { hookPlace, matchesLate, overrides } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
-import type { NativeError } from '../native/binding.js';
-import { kernelDetail } from '../native/binding.js';
+import type { NativeError } from '../native/native-error.js';
+import { kernelDetail } from '../native/native-error.js';
 import type { HookImage } from '../image/image.js';
-import { matchesLate, overrides } from '../wire/encode/actions.js';
 
 const POSSIBLE =
   'possible for functions called security_…, and with CONFIG_FUNCTION_ERROR_INJECTION (a kprobe: and CONFIG_BPF_KPROBE_OVERRIDE) ' +
@@ -69,6 +69,5 @@ function whyNot(kernel: Pick<KernelInfo, 'function'>): string {
 }
 
 function refusal(hook: HookImage, code: string, why: string, hint: string, detail = {}): KernelError {
-  const { file, line, column } = hook.position;
-  return new KernelError(code, `${file}:${line}:${column}: ${hook.call} cannot be overridden: ${why}`, hint, detail);
+  return new KernelError(code, `${hookPlace(hook)}: ${hook.call} cannot be overridden: ${why}`, hint, detail);
 }

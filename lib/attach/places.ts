@@ -1,30 +1,28 @@
-/** One program on several places of a program or library: at once where the kernel can (uprobe.multi), else by a uprobe for each. */
-import type { KernelInfo } from '../../types/kernel.js';
+/** Attaches one program to several places of a program or library: at once by uprobe.multi, else by a uprobe for each. */
 import { KernelError } from '../errors.js';
-import type { NativeError, NativePlace } from '../native/binding.js';
-import { placeName } from '../policy/compile/targets.js';
-import type { HookImage, ProgramPlace } from '../image/image.js';
-import { fileOffset, type ElfInfo } from '../elf/elf-info.js';
 import { hostFiles } from '../elf/elf.js';
-import { valuesOf, type ProgramChanges } from '../wire/encode/context.js';
-import { isLate } from '../wire/reads.js';
+import { fileOffset, type ElfInfo } from '../elf/elf-info.js';
+import { hookPlace, seesReturn } from '../image/hook.js';
+import type { HookImage, ProgramPlace } from '../image/image.js';
+import type { NativePlace } from '../native/binding.js';
+import type { NativeError } from '../native/native-error.js';
+import { placeName } from '../policy/compile/targets.js';
+import type { ProgramChanges } from '../wire/encode/context.js';
 import { checkLinks } from './functions.js';
-import { hookPlace, loadHook, placesOf, toKernelError, type AttachContext, type Attached } from './load.js';
+import { loadHook, placesOf, toKernelError } from './load.js';
+import type { Attached, AttachRequest } from './request.js';
 
 const RETURNS = { uprobe: 'uprobe+uretprobe', 'uprobe.multi': 'uprobe.multi+uretprobe.multi' } as const;
 
-/** `path`: by which the very file is found that was looked at, which the policy may call otherwise. */
+/** `path` leads to the very file that was verified; the policy may name the file by another path. */
 export function attachPlaces(
-  hook: HookImage,
+  request: AttachRequest,
   path: string,
-  id: number,
-  processBits: readonly number[],
-  context: AttachContext,
-  kernel: KernelInfo,
   programChanges: ProgramChanges | undefined,
 ): Attached | undefined {
+  const { hook, context } = request;
   const { places: wanted = [] } = hook;
-  const mechanism = context.features.uprobeMulti === '' && hook.singleLinks !== true ? 'uprobe.multi' : 'uprobe';
+  const mechanism = context.features.uprobeMulti.available && hook.singleLinks !== true ? 'uprobe.multi' : 'uprobe';
   if (mechanism === 'uprobe') checkLinks(hook, wanted.length);
   const elf = hostFiles.elf(path) ?? undefined;
   const found = wanted.map((place) => inFile(place, elf));
@@ -32,22 +30,14 @@ export function attachPlaces(
   if (missing[0] !== undefined && hook.ignoreCallNotFound !== true) throw noPlace(hook, missing[0]);
   const there = wanted.filter((_, i) => found[i] !== undefined);
   if (there.length === 0) return undefined;
-  const returns = valuesOf(hook).some(isLate) || hook.returnArg !== undefined;
-  const attachment = {
-    mechanism,
-    target: hook.call,
-    path,
-    places: found.filter((place) => place !== undefined),
-    entry: true,
-    return: returns,
-  } as const;
-  const own = { params: 0, processBits, several: true, programChanges };
+  const returns = seesReturn(hook);
+  const places = found.filter((place) => place !== undefined);
+  const attachment = { mechanism, target: hook.call, path, places, entry: true, return: returns } as const;
   try {
-    loadHook(hook, id, attachment, own, placesOf(hook, undefined, context, kernel), context);
+    const ofValues = placesOf(request, undefined);
+    loadHook(request, { attachment, params: 0, several: true, programChanges, places: ofValues });
   } catch (error) {
-    const { place } = error as NativeError;
-    const which = place === undefined ? undefined : there[place];
-    throw toKernelError(error as NativeError, hook, which === undefined ? `${path}: ${hook.call}` : nameOf(which));
+    throw inWords(error as NativeError, hook, path, there);
   }
   return {
     functionName: `${wanted[0]?.path ?? path}:${hook.call}`,
@@ -56,6 +46,12 @@ export function attachPlaces(
     skipped: missing.map(placeName),
     attach: returns ? RETURNS[mechanism] : mechanism,
   };
+}
+
+/** Names the place that the error is about. */
+function inWords(error: NativeError, hook: HookImage, path: string, there: readonly ProgramPlace[]): KernelError {
+  const which = error.place === undefined ? undefined : there[error.place];
+  return toKernelError(error, hook, which === undefined ? `${path}: ${hook.call}` : nameOf(which));
 }
 
 function nameOf(place: ProgramPlace): string {

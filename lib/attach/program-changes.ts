@@ -1,14 +1,13 @@
 /** What a hook changes in the programs that it is in, on this kernel and in this file: registers, where a call goes on, arguments. */
+import { hookPlace, overrides } from '../image/hook.js';
 import { KernelError } from '../errors.js';
-import type { NativeFeatures } from '../native/binding.js';
+import type { NativeFeatures } from '../native/features.js';
 import type { HookImage, SelectorActions } from '../image/image.js';
 import { virtualAddress, type ElfInfo, type ProbePlace } from '../elf/elf-info.js';
 import { hostFiles } from '../elf/elf.js';
 import { PROGRAM_REGISTERS } from '../names/kernel.js';
-import { overrides } from '../wire/encode/actions.js';
 import type { Assignment, ProgramChanges } from '../wire/encode/context.js';
 import { AbiLimit } from '../wire/layout.gen.js';
-import { hookPlace } from './load.js';
 
 const { rax: VALUE = 0, rip: IP = 0, rsp: SP = 0 } = PROGRAM_REGISTERS;
 const NEWER = 'a Linux newer than 6.18 on x86-64 lets programs set registers (`polytrace preflight`: uprobe_registers)';
@@ -27,7 +26,8 @@ export function overrideChanges(
       hint,
     );
   };
-  if (features.uprobeRegisters !== '') refuse(`this kernel does not allow it (${features.uprobeRegisters})`, NEWER);
+  if (!features.uprobeRegisters.available)
+    refuse(`this kernel does not allow it (${features.uprobeRegisters.reason})`, NEWER);
   if (returns)
     refuse('a call that is overridden is not seen to return', 'remove `return: true`, and read it by another hook');
   const assignments = (hook.actions ?? []).map((actions) => assignmentsOf(hook, actions));
@@ -117,7 +117,7 @@ export function argumentChanges(
     const where = word.slice(word.indexOf('@') + 1);
     if (/^\$?-?\d+$/.test(where)) refuse(index, `it is a constant (${word})`, 'set another argument');
     if (/[([]/.test(where)) continue;
-    if (features.uprobeRegisters !== '') refuse(index, `it is in a register (${word})`, NEWER);
+    if (!features.uprobeRegisters.available) refuse(index, `it is in a register (${word})`, NEWER);
     setsRegisters = true;
   }
   return { assignments: [], setsRegisters };

@@ -1,11 +1,8 @@
 /** What a function is given and gives, as far as attaching needs to know. */
+import { hookPlace, isLate, valuePlace, valuesOf } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { HookImage } from '../image/image.js';
-import { valuesOf } from '../wire/encode/context.js';
-import { isLate } from '../wire/reads.js';
-import { hookPlace } from './load.js';
-import { placeOf } from './values.js';
 
 export interface Prototype {
   readonly params: number;
@@ -33,7 +30,7 @@ export function checkPrototype(hook: HookImage, functionName: string, prototype:
   if (beyond !== undefined) {
     throw new KernelError(
       'ARG_BEYOND_PROTOTYPE',
-      `${placeOf(hook, beyond)}: ${functionName} has ${prototype.params} parameters, index ${beyond.index} is none of them`,
+      `${valuePlace(hook, beyond)}: ${functionName} has ${prototype.params} parameters, index ${beyond.index} is none of them`,
       'indexes count from 0',
     );
   }

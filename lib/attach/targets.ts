@@ -2,16 +2,14 @@
  * What the hooks of a policy are put on here: the functions of a list are found in this kernel. They share one program where
  * that reads the same of all of them; else each becomes a hook of its own.
  */
+import { hookPlace, isRegister, overrides, valuesOf } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { FunctionList, HookImage } from '../image/image.js';
 import { functionsOf } from '../policy/model/lists.js';
 import { isIa32, syscallFunctions } from '../names/calls.js';
-import { overrides } from '../wire/encode/actions.js';
-import { valuesOf } from '../wire/encode/context.js';
 import { AbiLimit } from '../wire/layout.gen.js';
-import { hookPlace, type AttachContext } from './load.js';
-import { isRegister } from './values.js';
+import type { AttachContext } from './request.js';
 
 /** Programs that one hook of a policy may become. */
 const PROGRAMS_MAX = 64;

@@ -1,4 +1,5 @@
 /** Where a hook's values are on this kernel and this machine: members by their offsets, registers, files by their inode. */
+import { hookPlace, isRegister, isReturnSlot, valuePlace, valuesOf } from '../image/hook.js';
 import { closeSync, openSync } from 'node:fs';
 import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
@@ -6,7 +7,7 @@ import type { NativeSession } from '../native/binding.js';
 import { loadKernelInfo } from '../native/btf.js';
 import type { HookImage, TableEntry, ValueImage } from '../image/image.js';
 import { isFailure, resolveSteps, startType, type ResolveFailure } from '../policy/kernel/resolve.js';
-import { isReturnSlot, valuesOf, type ResolvedValue } from '../wire/encode/context.js';
+import { type ResolvedValue } from '../wire/encode/context.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { needsPointer } from '../wire/reads.js';
 import type { Inode } from '../wire/encode/tables.js';
@@ -18,10 +19,6 @@ const O_PATH = 0o10000000;
 
 const X86_NAMES: Readonly<Record<string, string>> = { rflags: 'flags', eflags: 'flags', orig_rax: 'orig_ax' };
 const ARM_NAMES: Readonly<Record<string, string>> = { fp: 'x29', lr: 'x30' };
-
-export function isRegister(value: ValueImage): boolean {
-  return value.source === 'pt_regs';
-}
 
 /** By slot. Throws KernelError with the code of what this kernel lacks. */
 export function resolveValues(
@@ -49,11 +46,7 @@ function programTypes(hook: HookImage): KernelInfo | undefined {
     return loadKernelInfo(btfPath);
   } catch (error) {
     const { code, message, hint } = error as KernelError;
-    throw new KernelError(
-      code,
-      `${hook.position.file}:${hook.position.line}:${hook.position.column}: ${message}`,
-      hint,
-    );
+    throw new KernelError(code, `${hookPlace(hook)}: ${message}`, hint);
   }
 }
 
@@ -65,12 +58,12 @@ function resolveValue(
   kernel: KernelInfo,
 ): ResolvedValue {
   const fail = ({ code, message, hint }: Omit<ResolveFailure, 'code'> & { code: string }): never => {
-    throw new KernelError(code, `${placeOf(hook, value)}: ${message}`, hint);
+    throw new KernelError(code, `${valuePlace(hook, value)}: ${message}`, hint);
   };
   if (hook.syscall && value.source === undefined && !returned) {
     throw new KernelError(
       'RESOLVE_USER_MEMORY',
-      `${placeOf(hook, value)}: what a parameter of a system call points to is in user space, where no members are followed`,
+      `${valuePlace(hook, value)}: what a parameter of a system call points to is in user space, where no members are followed`,
       'hook the function of the kernel that the system call ends in, such as security_socket_connect',
     );
   }
@@ -78,7 +71,7 @@ function resolveValue(
   if (start === undefined) {
     throw new KernelError(
       'RESOLVE_TYPE_UNKNOWN',
-      `${placeOf(hook, value)}: ${kernel.name} does not tell what type the value is that \`resolve\` starts from`,
+      `${valuePlace(hook, value)}: ${kernel.name} does not tell what type the value is that \`resolve\` starts from`,
       'name it with btfType',
     );
   }
@@ -110,7 +103,7 @@ export function registersOf(hook: HookImage, kernel: KernelInfo, architecture: s
     if (offset === undefined || offset > REGISTER_OFFSET_MAX) {
       throw new KernelError(
         'REGISTER_UNKNOWN',
-        `${placeOf(hook, value)}: there is no register ${JSON.stringify(name)} on ${architecture}`,
+        `${valuePlace(hook, value)}: there is no register ${JSON.stringify(name)} on ${architecture}`,
         architecture === 'arm64' ? 'x0 to x30, sp' : 'a whole register, such as rax, di, r10 or ip',
       );
     }
@@ -179,8 +172,4 @@ function inodeOf(path: string, session: NativeSession): Inode | undefined {
   } finally {
     closeSync(fd);
   }
-}
-
-export function placeOf(hook: HookImage, value: ValueImage): string {
-  return `${hook.position.file}:${value.position.line}:${value.position.column}`;
 }

@@ -1,5 +1,4 @@
-/** What the checks need to know of a kernel and of this machine's files. Facts come in through here; the checks read nothing. */
-export type * from '../../types/kernel.js';
+/** The facts of an ELF file that checks and attaching need, and how addresses and offsets of the file belong together. */
 
 export interface ElfInfo {
   /** Function symbols, the dynamic ones included, with their addresses; null of those that have no single one. */

@@ -1,7 +1,7 @@
 /** What a hook's event says of what its selector did, beside posting it. */
+import { acts } from '../image/hook.js';
 import type { PerformedAction, PerformedOverride, RequestOutcome } from '../../types/events.js';
 import type { HookImage, SelectorActions } from '../image/image.js';
-import { acts } from '../wire/encode/actions.js';
 import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import type { Request } from './requests.js';

@@ -2,6 +2,17 @@
 import path from 'node:path';
 import { KernelError } from '../errors.js';
 import { LAYOUT_HASH } from '../wire/layout.gen.js';
+import {
+  counters,
+  losses,
+  missedRuns,
+  unreadPins,
+  type HookCounters,
+  type HookLosses,
+  type MissedRuns,
+  type UnreadPins,
+} from './records.js';
+import { featuresOf, type FeatureName, type NativeFeatures } from './features.js';
 
 /** Reads records; see native/ring.h. Methods are harmless after close(). */
 export interface NativeSource {
@@ -35,12 +46,12 @@ export interface NativeSession extends NativeSource {
   keepState(): void;
   /** Of one of this process's descriptors, as the kernel numbers them; undefined when it names no file. */
   inodeOf(fd: number): { readonly device: number; readonly inode: bigint } | undefined;
-  /** [hook, lost for want of room in the ring, of a place until the return, of the return itself, …] since the last call. */
-  takeLosses(): number[];
-  /** [hook, skipped runs, …] since the last call. */
-  takeMissed(): number[];
-  /** [matched, suppressed, enforced: of hooks with actions only; hits: where they are counted], all since the tracer was opened. */
-  hookCounts(id: number): number[];
+  /** Losses since the last call. */
+  takeLosses(): readonly HookLosses[];
+  /** Runs that the kernel skipped since the last call. */
+  takeMissed(): readonly MissedRuns[];
+  /** Counted since the tracer was opened, also under hooks that had this id before. */
+  hookCounts(id: number): HookCounters;
   /** Bytes of the hook's programs and of the maps that are its own. */
   hookMemory(id: number): number;
   /** Whether what the hook's selectors say is done, and not only told. */
@@ -106,45 +117,43 @@ export interface NativeMapSpec {
   readonly entries: Uint8Array;
 }
 
-/** '' where the feature is there, else the name of the errno. */
-export interface NativeFeatures {
-  readonly btf: string;
-  readonly ringBuffer: string;
-  readonly tpBtf: string;
-  readonly directRead: string;
-  readonly fentry: string;
-  readonly kprobe: string;
-  readonly kprobeMulti: string;
-  readonly lsm: string;
-  readonly fmodRet: string;
-  readonly uprobe: string;
-  readonly uprobeMulti: string;
-  /** Programs on uprobes may set registers. */
-  readonly uprobeRegisters: string;
-  readonly tracepoint: string;
+export interface SessionOptions {
+  readonly object: string;
+  readonly ringBytes: number;
+  readonly processes: number;
+  readonly includeSelf: boolean;
+  /** The kernel allocates map entries safely on demand (BPF memory allocator). */
+  readonly onDemand: boolean;
 }
 
 export interface NativeBinding {
   readonly layoutHash: string;
-  readonly Session: new (options: {
-    object: string;
-    ringBytes: number;
-    processes: number;
-    includeSelf: boolean;
-    /** Kernel allocates map entries on demand safely (BPF memory allocator). */
-    onDemand: boolean;
-  }) => NativeSession;
+  /** Loads and attaches the base sensor. Throws NativeError. */
+  openSession(options: SessionOptions): NativeSession;
   readonly SyntheticSource: new (records: Uint8Array, total: number) => NativeSource & { left(): number };
   probeFeatures(): NativeFeatures;
-  /** Whether nobody else has locked it. The lock goes with the descriptor. */
+  /** Locks the folder. Returns false where another process has locked it. The lock ends when the descriptor is closed. */
   lockFolder(fd: number): boolean;
-  /** The layout hash that pins in this folder were made with; null when there are none of ours. */
+  /** The layout hash that the pins in this folder were made with; null where it has no pins of ours. */
   pinnedLayout(folder: string): string | null;
-  /** Ends the links; [hook, records that nobody has read, name, …], or null of another layout. */
-  takePins(folder: string, links: readonly string[]): (number | string)[] | null;
+  /** Ends the links. Returns what nobody has read, or null where the pins have another layout. */
+  takePins(folder: string, links: readonly string[]): readonly UnreadPins[] | null;
   kernelHasStruct(name: string): boolean;
   /** Nanoseconds to add to CLOCK_BOOTTIME for the time of day. */
   bootOffset(): bigint;
+}
+
+/** The addon's own forms: lists of numbers in a fixed order, which records.ts decodes. */
+type RawSession = Omit<NativeSession, 'takeLosses' | 'takeMissed' | 'hookCounts'> & {
+  takeLosses(): number[];
+  takeMissed(): number[];
+  hookCounts(id: number): number[];
+};
+
+interface RawBinding extends Omit<NativeBinding, 'openSession' | 'probeFeatures' | 'takePins'> {
+  readonly Session: new (options: SessionOptions) => RawSession;
+  probeFeatures(): Readonly<Record<FeatureName, string>>;
+  takePins(folder: string, links: readonly string[]): (number | string)[] | null;
 }
 
 let loaded: NativeBinding | undefined;
@@ -153,10 +162,10 @@ let loaded: NativeBinding | undefined;
 export function loadBinding(): NativeBinding {
   if (loaded !== undefined) return loaded;
   const root = path.join(__dirname, '..', '..');
-  let binding: NativeBinding;
+  let binding: RawBinding;
   try {
     // eslint-disable-next-line @typescript-eslint/no-require-imports
-    binding = (require('node-gyp-build') as (dir: string) => NativeBinding)(root);
+    binding = (require('node-gyp-build') as (dir: string) => RawBinding)(root);
   } catch (error) {
     throw new KernelError(
       'ADDON_MISSING',
@@ -173,49 +182,34 @@ export function loadBinding(): NativeBinding {
       'build both again: `npm run build`',
     );
   }
-  loaded = remember(binding);
+  loaded = typed(binding);
   return loaded;
 }
 
-/** Reading the kernel's BTF takes tens of milliseconds, and what it says does not change. */
-function remember(binding: NativeBinding): NativeBinding {
+/** The addon behind its typed interface. Reading the kernel's BTF takes tens of milliseconds, so answers from it are kept. */
+function typed(raw: RawBinding): NativeBinding {
   const structs = new Map<string, boolean>();
   return {
-    ...binding,
-    kernelHasStruct: (name) => getOrAdd(structs, name, () => binding.kernelHasStruct(name)),
+    ...raw,
+    openSession: (options) => decoded(new raw.Session(options)),
+    probeFeatures: () => featuresOf(raw.probeFeatures()),
+    takePins: (folder, links) => unreadPins(raw.takePins(folder, links)),
+    kernelHasStruct: (name) => getOrAdd(structs, name, () => raw.kernelHasStruct(name)),
   };
+}
+
+function decoded(raw: RawSession): NativeSession {
+  const takeLosses = raw.takeLosses.bind(raw);
+  const takeMissed = raw.takeMissed.bind(raw);
+  const hookCounts = raw.hookCounts.bind(raw);
+  return Object.assign(raw, {
+    takeLosses: () => losses(takeLosses()),
+    takeMissed: () => missedRuns(takeMissed()),
+    hookCounts: (id: number) => counters(hookCounts(id)),
+  });
 }
 
 function getOrAdd<T>(map: Map<string, T>, key: string, make: () => T): T {
   if (!map.has(key)) map.set(key, make());
   return map.get(key) as T;
-}
-
-export interface NativeError extends Error {
-  readonly code?: string;
-  readonly errno?: string;
-  readonly log?: string;
-  /** Of several places, the one that it is about. */
-  readonly place?: number;
-}
-
-/** The last word of the verifier on a program that it rejected: it stands before the statistics that end each log. */
-function verdict(error: NativeError): string | undefined {
-  return /^(.+)\nprocessed \d+ insns/m.exec(error.log ?? '')?.[1];
-}
-
-/** EPERM, or EACCES of a security module: the verifier says EACCES, too, of a program that it rejects. */
-export function notPermitted(error: NativeError): boolean {
-  return error.errno === 'EPERM' || (error.errno === 'EACCES' && verdict(error) === undefined);
-}
-
-/** The message with what the kernel gave as the reason: `… refused the base sensor (EACCES: R2 unbounded memory access)`. */
-export function withReason(error: NativeError): string {
-  const reason = [error.errno, verdict(error)].filter((part) => part !== undefined).join(': ');
-  return reason === '' ? error.message : `${error.message} (${reason})`;
-}
-
-/** What the kernel said, for a KernelError. */
-export function kernelDetail({ errno, log }: NativeError): { errno?: string; log?: string } {
-  return { ...(errno === undefined ? {} : { errno }), ...(log === undefined ? {} : { log }) };
 }

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { PreflightFeature, PreflightReport } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
-import { loadBinding, type NativeFeatures } from './binding.js';
+import { loadBinding } from './binding.js';
+import type { FeatureName, NativeFeatures } from './features.js';
 
 const CAPABILITIES: readonly (readonly [number, string])[] = [
   [38, 'CAP_PERFMON'],
@@ -13,7 +14,7 @@ const CAP_SYS_ADMIN = 21;
 
 interface Description {
   readonly name: Exclude<PreflightFeature['name'], 'privileges'>;
-  readonly key: keyof NativeFeatures;
+  readonly key: FeatureName;
   readonly option: string;
   readonly with: string;
   readonly without: string;
@@ -122,7 +123,7 @@ export function preflight(): PreflightReport {
     why = error instanceof PolytraceError ? `${error.message}; ${error.hint}` : String(error);
   }
   const { missing } = privileges();
-  const has = (key: keyof NativeFeatures): boolean => native?.[key] === '';
+  const has = (key: FeatureName): boolean => native?.[key].available === true;
   const canTrace = has('btf') && has('ringBuffer') && missing.length === 0;
   return {
     kernel: `${process.platform} ${release()} ${process.arch}`,
@@ -147,17 +148,14 @@ function describe(
   why: string,
   missing: readonly string[],
 ): PreflightFeature {
-  const available = native?.[feature.key] === '';
+  const found = native?.[feature.key];
+  const available = found?.available === true;
   return {
     name: feature.name,
     available,
-    detail: available ? '' : detailOf(feature, native?.[feature.key], why, missing),
+    detail: available ? '' : found === undefined ? why : reasonOf(feature, found.reason, missing),
     meaning: available ? feature.with : feature.without,
   };
-}
-
-function detailOf(feature: Description, errno: string | undefined, why: string, missing: readonly string[]): string {
-  return errno === undefined ? why : reasonOf(feature, errno, missing);
 }
 
 function reasonOf({ option }: Description, errno: string, missing: readonly string[]): string {
@@ -165,8 +163,9 @@ function reasonOf({ option }: Description, errno: string, missing: readonly stri
   return `${errno}: needs ${option}`;
 }
 
-/** Why a feature is not there: the errno, and what it needs. */
-export function missingReason(key: keyof NativeFeatures, errno: string): string {
-  const feature = FEATURES.find((each) => each.key === key);
-  return feature === undefined ? errno : reasonOf(feature, errno, privileges().missing);
+/** Says why a feature is missing: the errno, and what the feature needs. */
+export function missingReason(name: FeatureName, features: NativeFeatures): string {
+  const { reason } = features[name];
+  const feature = FEATURES.find(({ key }) => key === name);
+  return feature === undefined ? reason : reasonOf(feature, reason, privileges().missing);
 }

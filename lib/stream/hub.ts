@@ -213,24 +213,17 @@ export class Hub implements EventFeed {
     let execsLost = this.#execsLost;
     this.#execsLost = false;
     const result = this.#untold;
-    const losses = session.takeLosses();
-    for (let i = 0; i < losses.length; i += 4) {
-      const [id, ring, pending, unreturned] = losses.slice(i, i + 4) as [number, number, number, number];
-      if (ring > 0) result.push(this.#lossOf(id, 'ring_full', ring));
-      if (pending > 0) {
-        result.push(this.#lossOf(id, FULL[id] ?? 'pending_full', pending));
-      }
-      if (unreturned > 0) result.push(this.#lossOf(id, 'missed', unreturned));
-      if (id === SensorHook.HOOK_EXEC && ring > 0) execsLost = true;
-      if (id === SensorHook.HOOK_EXIT && ring > 0) this.#options.cache.sweep();
+    for (const { hook, ring, pending, unreturned } of session.takeLosses()) {
+      if (ring > 0) result.push(this.#lossOf(hook, 'ring_full', ring));
+      if (pending > 0) result.push(this.#lossOf(hook, FULL[hook] ?? 'pending_full', pending));
+      if (unreturned > 0) result.push(this.#lossOf(hook, 'missed', unreturned));
+      if (hook === SensorHook.HOOK_EXEC && ring > 0) execsLost = true;
+      if (hook === SensorHook.HOOK_EXIT && ring > 0) this.#options.cache.sweep();
     }
     const now = Date.now();
     if (askMissed || now - this.#missedAt >= MISSED_MS) {
       this.#missedAt = now;
-      const missed = session.takeMissed();
-      for (let i = 0; i < missed.length; i += 2) {
-        result.push(this.#lossOf(missed[i] as number, 'missed', missed[i + 1] as number));
-      }
+      for (const { hook, count } of session.takeMissed()) result.push(this.#lossOf(hook, 'missed', count));
     }
     return execsLost;
   }

@@ -16,7 +16,9 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { KernelError, PolytraceError } from '../errors.js';
-import { kernelDetail, withReason, type NativeBinding, type NativeError } from '../native/binding.js';
+import type { NativeBinding } from '../native/binding.js';
+import type { UnreadPins } from '../native/records.js';
+import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
 
 const BPF_FS_MAGIC = 0xcafe4a11;
 const LINK = /^(sensor|hook)-[\w-]+$/;
@@ -29,14 +31,7 @@ export interface TakenOver {
   /** Programs that went on working. */
   readonly programs: number;
   /** Undefined of another version of polytrace: what it has left cannot be read. */
-  readonly unread: readonly Unread[] | undefined;
-}
-
-export interface Unread {
-  readonly id: number;
-  readonly count: number;
-  /** As given to nameHook(). */
-  readonly name: string;
+  readonly unread: readonly UnreadPins[] | undefined;
 }
 
 export class Persistence {
@@ -166,25 +161,18 @@ function generations(path: string, binding: Binding): string[] {
 interface Removed {
   readonly links: readonly string[];
   readonly removed: readonly string[];
-  readonly unread: readonly Unread[] | undefined;
+  readonly unread: readonly UnreadPins[] | undefined;
 }
 
 function removeGeneration(folder: string, binding: Binding): Removed {
   const files = readdirSync(folder).sort();
   const links = files.filter((file) => LINK.test(file));
-  const told = files.length === 0 ? [] : binding.takePins(folder, links);
+  const unread = files.length === 0 ? [] : binding.takePins(folder, links);
   // last, as the first in the alphabet, what tells whose the others are
   const maps = files.filter((file) => OWN.has(file)).reverse();
   for (const file of maps) unlinkSync(join(folder, file));
   rmdirSync(folder);
-  return { links, removed: [...links, ...maps], unread: told === null ? undefined : unreadOf(told) };
-}
-
-function unreadOf(told: readonly (number | string)[]): Unread[] {
-  return Array.from({ length: told.length / 3 }, (_, i) => {
-    const [id, count, name] = told.slice(3 * i, 3 * i + 3) as [number, number, string];
-    return { id, count, name };
-  });
+  return { links, removed: [...links, ...maps], unread: unread ?? undefined };
 }
 
 export function toPersistError(error: unknown, path: string): PolytraceError {

@@ -1,16 +1,16 @@
 /** The policies of a tracer: loaded whole or not at all, listed, switched, replaced, removed. */
+import { makesRequests, tracks } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type { LoadOptions, PolicySource, PolicyStatus, RequestOptions } from '../../types/tracer.js';
 import { KernelError, PolytraceError } from '../errors.js';
-import { kernelDetail, withReason, type NativeError } from '../native/binding.js';
+import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
 import { loadKernelInfo } from '../native/btf.js';
-import type { HookImage, PolicyImage } from '../image/image.js';
-import { tracks } from '../wire/encode/actions.js';
+import type { PolicyImage } from '../image/image.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from '../attach/attach.js';
 import { newTally, type LoadedHook } from '../events/events.js';
-import type { AttachContext } from '../attach/load.js';
+import type { AttachContext, Attached, AttachRequest } from '../attach/request.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
 import { PolicyRequests, Requests } from '../events/requests.js';
@@ -227,7 +227,7 @@ export class PolicySet {
           ...(makesRequests(hook) ? { requests } : {}),
         };
         this.#register(loaded);
-        const attached = this.#attach(target, id, processBits, kernel, enforcer);
+        const attached = this.#attach(target, { id, processBits, kernel, context: { ...this.#context, enforcer } });
         if (attached === undefined) {
           skipped.push(hook.call);
           continue;
@@ -278,18 +278,12 @@ export class PolicySet {
   }
 
   /** Where that fails, the id is free again: but the first of its two programs may have run. */
-  #attach(
-    target: Target,
-    id: number,
-    processBits: readonly number[],
-    kernel: KernelInfo,
-    enforcer: number | undefined,
-  ): ReturnType<typeof attachHook> {
-    let attached: ReturnType<typeof attachHook>;
+  #attach({ image: hook, functions }: Target, request: Omit<AttachRequest, 'hook'>): Attached | undefined {
+    let attached: Attached | undefined;
     try {
-      attached = attachHook(target, id, processBits, { ...this.#context, enforcer }, kernel);
+      attached = attachHook({ hook, ...request }, functions);
     } finally {
-      if (attached === undefined) this.#retire(id);
+      if (attached === undefined) this.#retire(request.id);
     }
     return attached;
   }
@@ -322,10 +316,6 @@ export class PolicySet {
 /** What is asked for at load counts more than what the policy says. */
 function modeOf(image: PolicyImage, { mode }: LoadOptions): PolicyMode {
   return mode ?? image.mode ?? 'enforce';
-}
-
-function makesRequests({ actions = [], returnActions = [] }: HookImage): boolean {
-  return [...actions, ...returnActions].some(({ requests }) => requests !== undefined);
 }
 
 function keyOf(image: PolicyImage): string {

@@ -1,11 +1,12 @@
 /** A policy that is loaded, and what is told of it: where its hooks are, what they counted, what they take. */
+import { enforces } from '../image/hook.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type { HookCounts, HookStatus, PolicyStatus } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
 import type { HookImage, PolicyImage } from '../image/image.js';
-import { enforces } from '../wire/encode/actions.js';
 import type { HookTally } from '../events/events.js';
-import type { Attached } from '../attach/load.js';
+import type { Attached } from '../attach/request.js';
+import type { HookCounters } from '../native/records.js';
 import type { PolicyRequests } from '../events/requests.js';
 
 export interface LoadedPolicy {
@@ -32,7 +33,7 @@ export interface AttachedHook extends Attached {
   readonly image: HookImage;
   readonly tally: HookTally;
   /** What the kernel had counted under this id when the hook was attached: ids are used again. */
-  readonly countedBefore: readonly number[];
+  readonly countedBefore: HookCounters;
 }
 
 /** Whether it can signal processes or override functions. */
@@ -62,19 +63,19 @@ export function policyStatus(name: string, policy: LoadedPolicy, session: Counte
 
 function hookStatus(hook: AttachedHook, session: Counters, countHits: boolean): HookStatus {
   const { id, call, functionName, functions, attach, image, tally, countedBefore } = hook;
-  const since = session.hookCounts(id).map((count, i) => count - (countedBefore[i] ?? 0));
-  const [acted = 0, suppressed = 0, enforced = 0, hits = 0] = since;
+  const now = session.hookCounts(id);
+  const since = (count: keyof HookCounters): number => now[count] - countedBefore[count];
   return {
     call,
     functionName,
     functions,
     attach,
-    ...(countHits ? { hits } : {}),
+    ...(countHits ? { hits: since('hits') } : {}),
     // a hook without actions does not count: what it matched it has posted, or lost
-    matched: image.actions === undefined ? tally.posted + tally.unrecorded : acted,
+    matched: image.actions === undefined ? tally.posted + tally.unrecorded : since('matched'),
     posted: tally.posted,
-    suppressed,
-    enforced,
+    suppressed: since('suppressed'),
+    enforced: since('enforced'),
     lost: tally.unrecorded + tally.missed,
     memory: session.hookMemory(id),
   };

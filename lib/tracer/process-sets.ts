@@ -4,7 +4,8 @@
  */
 import type { ProcessSet } from '../image/image.js';
 import { KernelError } from '../errors.js';
-import { kernelDetail, type NativeError, type NativeSession } from '../native/binding.js';
+import type { NativeSession } from '../native/binding.js';
+import { kernelDetail, type NativeError } from '../native/native-error.js';
 import { AbiLimit, PidKey, ProcessSets as SetsLayout, TrieKey } from '../wire/layout.gen.js';
 import { concat, textBytes, writeTrieKey } from '../wire/encode/tables.js';
 

@@ -12,16 +12,9 @@ import type {
 } from '../../types/tracer.js';
 import type { TracerEvent } from '../../types/events.js';
 import { KernelError, PolytraceError } from '../errors.js';
-import {
-  kernelDetail,
-  loadBinding,
-  notPermitted,
-  withReason,
-  type NativeBinding,
-  type NativeError,
-  type NativeFeatures,
-  type NativeSession,
-} from '../native/binding.js';
+import { loadBinding, type NativeBinding, type NativeSession } from '../native/binding.js';
+import { kernelDetail, notPermitted, withReason, type NativeError } from '../native/native-error.js';
+import { objectName, type NativeFeatures } from '../native/features.js';
 import { privileges } from '../native/preflight.js';
 import { ProcessCache } from '../process/cache.js';
 import { Clock } from '../process/clock.js';
@@ -197,11 +190,10 @@ function openSession(
   options: ResolvedOptions,
   persistence: Persistence | undefined,
 ): NativeSession {
-  const flavour = features.directRead === '' && features.tpBtf === '' ? 'direct' : 'probe';
   let session: NativeSession;
   try {
-    session = new binding.Session({
-      object: `process_${flavour}`,
+    session = binding.openSession({
+      object: objectName('process', features),
       ringBytes: options.bufferSize,
       processes: PROCESSES_MAX,
       includeSelf: options.includeSelf,
@@ -223,7 +215,7 @@ function openSession(
 
 function sensorError(error: NativeError, features: NativeFeatures): KernelError {
   const detail = kernelDetail(error);
-  if (features.btf !== '') {
+  if (!features.btf.available) {
     return new KernelError(
       'NO_BTF',
       'this kernel has no type information (/sys/kernel/btf/vmlinux)',

@@ -101,16 +101,6 @@ export function needsPointer(type: ValueImage['type']): boolean {
 
 const SIZED: readonly number[] = [ValueRead.READ_BUFFER, ValueRead.READ_IOVEC];
 
-/** A buffer whose size no parameter gives: the return value does. */
-function isSizedByReturn(value: ValueImage): boolean {
-  return SIZED.includes(READS[value.type].read) && value.sizeArgIndex === undefined;
-}
-
-/** Whether what the value is read from is complete only when the function returns. */
-export function isLate(value: ValueImage): boolean {
-  return value.returnCopy === true || isSizedByReturn(value);
-}
-
 /** The buffer was filled as far as the return value says. */
 export function isSizeReturned(value: ValueImage): boolean {
   return value.returnCopy === true && (SIZED.includes(READS[value.type].read) || value.type === 'iov_iter');

@@ -1,7 +1,7 @@
 /** A policy explained: what each hook reads, how its selectors are evaluated and in which order, what is done, what it costs. */
 import { filteredSlots, isLateValue, type FilterList } from '../model/slots.js';
 import type { HookImage, PolicyImage } from '../../image/image.js';
-import type { KernelInfo } from '../../elf/elf-info.js';
+import type { KernelInfo } from '../../../types/kernel.js';
 import { callsOf, findList, isGenerated, listName } from '../model/lists.js';
 import { syscallFunctions } from '../../names/calls.js';
 import type { ArgData, Hook, SelectorData, ValueFilter } from '../model/model.js';

@@ -2,7 +2,7 @@
 import { overridesByEnforcers } from '../compile/enforcers.js';
 import { callsOf, findList, isGenerated, listName, type Call, patternOf } from '../model/lists.js';
 import type { ArgData, HookData, PolicyData, Hook } from '../model/model.js';
-import type { FunctionInfo, KernelInfo, TracepointInfo } from '../../elf/elf-info.js';
+import type { FunctionInfo, KernelInfo, TracepointInfo } from '../../../types/kernel.js';
 import { syscallFunctions } from '../../names/calls.js';
 import { nearest } from '../parse/nearest.js';
 import type { Span } from '../parse/places.js';

@@ -1,5 +1,5 @@
 /** Fields of tracepoints: how each type of argument is read from one, and which types do not fit. Pure. */
-import type { TracepointField } from '../../elf/elf-info.js';
+import type { TracepointField } from '../../../types/kernel.js';
 import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
 import { POINTED } from './parameters.js';
 

@@ -1,5 +1,5 @@
 /** Checks args against the prototype of a function, and paths of members against the kernel's structures. */
-import type { FunctionInfo, KernelInfo, TracepointField, TypeInfo } from '../../elf/elf-info.js';
+import type { FunctionInfo, KernelInfo, TracepointField, TypeInfo } from '../../../types/kernel.js';
 import type { ArgData, HookData } from '../model/model.js';
 import { quote, type Report } from '../parse/report.js';
 import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';

@@ -1,5 +1,5 @@
 /** Functions that other kernels know under another name, or that do less there than one would think. */
-import type { KernelInfo } from '../../elf/elf-info.js';
+import type { KernelInfo } from '../../../types/kernel.js';
 
 /** Names of the same thing over the versions of the kernel. */
 const SAME: readonly (readonly string[])[] = [

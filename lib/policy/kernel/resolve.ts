@@ -1,7 +1,7 @@
 /** From a path of members to byte offsets: what the kernel side follows to reach the value. */
 import { RESOLVE_STEPS_MAX } from '../language/limits.js';
 import type { DiagnosticCode } from '../parse/codes.js';
-import type { FunctionInfo, KernelInfo, MemberInfo, TracepointField, TypeInfo } from '../../elf/elf-info.js';
+import type { FunctionInfo, KernelInfo, MemberInfo, TracepointField, TypeInfo } from '../../../types/kernel.js';
 import type { ValueImage } from '../../image/image.js';
 import { nearest } from '../parse/nearest.js';
 import { quote } from '../parse/report.js';

@@ -1,5 +1,5 @@
 /** Types of a kernel in words. */
-import type { TypeInfo } from '../../elf/elf-info.js';
+import type { TypeInfo } from '../../../types/kernel.js';
 
 /** As in C. */
 export function showType(type: TypeInfo): string {

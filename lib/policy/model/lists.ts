@@ -1,6 +1,6 @@
 /** `list:NAME` in calls and values, and the functions that a list stands for. */
 import type { FunctionList } from '../../image/image.js';
-import type { KernelInfo } from '../../elf/elf-info.js';
+import type { KernelInfo } from '../../../types/kernel.js';
 import type { ListData, PolicyData } from './model.js';
 import { isSyscallFunction } from '../../names/calls.js';
 

@@ -1,6 +1,7 @@
 /** What selectors do when they have matched, as the kernel side has it. Pure. */
+import { allActions, changes, hasNotifications, hashesFiles, matchesLate, overrides } from '../../image/hook.js';
 import type { HookImage, SelectorActions } from '../../image/image.js';
-import { isReturnSlot, valuesOf, type Assignment, type EncodeContext, type ProgramChanges } from './context.js';
+import { type Assignment, type EncodeContext, type ProgramChanges } from './context.js';
 import {
   Assigned,
   Assignment as AssignmentLayout,
@@ -14,8 +15,6 @@ import {
   SocketAction,
   StackKind,
 } from '../layout.gen.js';
-import { isFiltered } from './objects.js';
-import { isLate } from '../reads.js';
 
 /** Of each stack trace in the event: STACK_ROOM of bpf/actions.bpf.h. */
 const STACK_ROOM = 1024;
@@ -28,60 +27,11 @@ const SCOPES = {
   global: RateScope.RATE_GLOBAL,
 } as const;
 
-function allActions({ actions = [], returnActions = [] }: HookImage): readonly SelectorActions[] {
-  return [...actions, ...returnActions];
-}
-
-/** Whether a selector keeps in mind whose sockets are. */
-export function tracks(hook: HookImage): boolean {
-  return hook.trackedSlot !== undefined || hook.returnedSocket !== undefined;
-}
-
-/** Whether a selector does more to the process than telling about it. */
-export function enforces(hook: HookImage): boolean {
-  return allActions(hook).some(acts);
-}
-
-export function acts(actions: SelectorActions): boolean {
-  return actions.signal !== undefined || actions.notify !== undefined || changes(actions);
-}
-
-export function overrides(hook: HookImage): boolean {
-  return (hook.actions ?? []).some(changes);
-}
-
-/** Whether a function does not run as it would, or a program is changed. */
-function changes({ override, registers, goOn, set }: SelectorActions): boolean {
-  return [override, registers, goOn, set].some((each) => each !== undefined);
-}
-
-/** Whether it has to do with enforcers. */
-export function hasNotifications(hook: HookImage): boolean {
-  return allActions(hook).some((actions) => notifyBits(actions) !== 0);
-}
-
 function notifyBits({ notify, order }: SelectorActions): number {
   const tells = notify === undefined ? 0 : NotifyKind.NOTIFY_ENFORCER;
   const overrides = notify?.override === undefined ? 0 : NotifyKind.NOTIFY_OVERRIDES;
   const cleans = order.includes('cleanupEnforcerNotification') ? NotifyKind.NOTIFY_CLEANUP : 0;
   return tells | overrides | cleans;
-}
-
-export function limitsRate(hook: HookImage): boolean {
-  return allActions(hook).some(({ rateLimit }) => rateLimit !== undefined);
-}
-
-/** Whether it is known only at the return which selector matches. */
-export function matchesLate(hook: HookImage): boolean {
-  return (
-    hook.cel.returned.length > 0 ||
-    valuesOf(hook).some((value, slot) => (isReturnSlot(hook, slot) || isLate(value)) && isFiltered(value))
-  );
-}
-
-/** Whether a second program asks for the hash of a file. */
-export function hashesFiles(hook: HookImage): boolean {
-  return (hook.actions ?? []).some(({ imaHash }) => imaHash === true);
 }
 
 /** Of what selectors add to the event. */

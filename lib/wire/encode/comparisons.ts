@@ -1,8 +1,9 @@
 /** Groups of comparisons of numbers: of the process, then of each value in the order of slots. Pure. */
+import { valuesOf } from '../../image/hook.js';
 import type { HookImage, IntGroup, NetField, ProcessField as ImageField, ProcessGroup } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
 import { NAMESPACES } from '../../names/namespaces.js';
-import { valuesOf, type EncodeContext } from './context.js';
+import { type EncodeContext } from './context.js';
 import {
   HookConfig,
   IntGroup as GroupLayout,

@@ -1,5 +1,5 @@
 /** What encoding a hook needs to know beside its image: how it is attached, and what this kernel and machine are like. */
-import type { HookImage, NamespaceName, TableEntry, ValueImage } from '../../image/image.js';
+import type { NamespaceName, TableEntry } from '../../image/image.js';
 import type { Inode } from './tables.js';
 
 export interface EncodeContext {
@@ -73,13 +73,4 @@ export interface FieldPlace {
   readonly isLocation: boolean;
   /** A text that a pointer leads to is in user memory, or its address tells. */
   readonly memory: 'kernel' | 'user' | 'by-address';
-}
-
-/** Every value that a hook reads, each at the index of its slot. */
-export function valuesOf(hook: Pick<HookImage, 'args' | 'data' | 'returnArg'>): ValueImage[] {
-  return [...hook.args, ...hook.data, ...(hook.returnArg === undefined ? [] : [hook.returnArg])];
-}
-
-export function isReturnSlot(hook: Pick<HookImage, 'args' | 'data'>, slot: number): boolean {
-  return slot === hook.args.length + hook.data.length;
 }

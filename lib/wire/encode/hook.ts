@@ -1,11 +1,12 @@
 /** Turns a HookImage into the bytes of struct hook_config and the entries of the hook's tables. Pure. */
+import { isLate, isReturnSlot, valuesOf } from '../../image/hook.js';
 import type { CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
 import { encodeActions, addedRoom, ADDED_ROOM_MAX } from './actions.js';
 import { celCode } from './cel.js';
 import { encodeGroups, groupsOf, type PlacedGroup } from './comparisons.js';
 import { NAMESPACES } from '../../names/namespaces.js';
-import { isReturnSlot, valuesOf, type EncodeContext, type FieldPlace } from './context.js';
+import { type EncodeContext, type FieldPlace } from './context.js';
 import {
   AbiLimit,
   ChangeTest as ChangeLayout,
@@ -25,7 +26,7 @@ import {
 } from '../layout.gen.js';
 import { encodeMaps, type EncodedMap } from './maps.js';
 import { automatonOf, encodeObject, encodeTable, objectOrder, type HookAutomaton } from './objects.js';
-import { BUFFER_ROOM, DETAIL_ROOM, isLate, isSizeReturned, memoryOf, READS, roomOf, sourceOf } from '../reads.js';
+import { BUFFER_ROOM, DETAIL_ROOM, isSizeReturned, memoryOf, READS, roomOf, sourceOf } from '../reads.js';
 import { selectorMask } from './tables.js';
 
 export type { EncodeContext, FieldPlace, ResolvedValue } from './context.js';

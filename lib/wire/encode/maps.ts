@@ -1,7 +1,7 @@
 /** The maps of a hook: which it needs, how large, and what is in them. Pure. */
+import { hasNotifications, hashesFiles, limitsRate, valuesOf } from '../../image/hook.js';
 import type { HookImage, TextTable } from '../../image/image.js';
-import { hashesFiles, hasNotifications, limitsRate } from './actions.js';
-import { valuesOf, type EncodeContext } from './context.js';
+import { type EncodeContext } from './context.js';
 import { longest, type HookAutomaton } from './objects.js';
 import {
   addressEntries,

@@ -1,8 +1,8 @@
 /** Values that are a text, a path or a detail, and their filters. Pure. */
+import { hasTables, isFiltered, valuesOf } from '../../image/hook.js';
 import type { HookImage, TextTable, ValueImage, ValueTable } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
 import { buildAutomaton, type Automaton } from './automaton.js';
-import { valuesOf } from './context.js';
 import { ObjectConfig, SubstringPass, Table, TextTable as TextTableLayout } from '../layout.gen.js';
 import { isObject, READS, type ReadClass } from '../reads.js';
 import { selectorMask, textBytes } from './tables.js';
@@ -22,21 +22,6 @@ export function objectOrder(hook: HookImage): number[] {
     .map((_, slot) => slot)
     .filter((slot) => isObject((values[slot] as ValueImage).type))
     .sort((a, b) => cost(a) - cost(b) || a - b);
-}
-
-/** Whether any filter compares it. */
-export function isFiltered(value: ValueImage): boolean {
-  return (
-    hasTables(value) || value.intTable !== undefined || value.ints.length > 0 || (value.net.groups ?? []).length > 0
-  );
-}
-
-function hasTables({ texts, net }: ValueImage): boolean {
-  const tables = [texts.equal, texts.prefix, texts.postfix, net.source, net.destination];
-  return (
-    [texts.substrings, net.groups].some((list) => (list ?? []).length > 0) ||
-    tables.some((table) => table !== undefined)
-  );
 }
 
 export interface HookAutomaton extends Automaton {

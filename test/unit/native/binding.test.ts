@@ -1,6 +1,6 @@
 /** What an errno of the kernel means: the same one is a matter of privileges or a verdict of the verifier. */
 import assert from 'node:assert/strict';
-import { notPermitted, withReason, type NativeError } from '../../../lib/native/binding.js';
+import { notPermitted, withReason, type NativeError } from '../../../lib/native/native-error.js';
 
 /** As libbpf tells it: clang 14 and kernel 6.1. */
 const REJECTED = `libbpf: prog 'handle_exec': BPF program load failed: Permission denied

@@ -1,8 +1,8 @@
 /** What selectors do, in the compiler's output and in the bytes for the kernel. */
+import { enforces } from '../../../lib/image/hook.js';
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
 import type { HookImage, SelectorActions } from '../../../lib/image/image.js';
-import { enforces } from '../../../lib/wire/encode/actions.js';
 import { encodeHook } from '../../../lib/wire/encode/hook.js';
 import { HookConfig, SelectorActions as Layout } from '../../../lib/wire/layout.gen.js';
 import { encodeContext, hookImage, value } from '../wire/encode/images.js';

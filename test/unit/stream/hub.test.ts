@@ -1,6 +1,7 @@
 /** The stream without a kernel: a session that is made up. */
 import assert from 'node:assert/strict';
 import type { NativeSession } from '../../../lib/native/binding.js';
+import { losses, type HookLosses, type MissedRuns } from '../../../lib/native/records.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock } from '../../../lib/process/clock.js';
 import { BatchIterator, EventIterator } from '../../../lib/stream/consumer.js';
@@ -12,8 +13,8 @@ import { exec, type Who } from '../wire/records.js';
 
 class FakeSession {
   records: Buffer[] = [];
-  losses: number[] = [];
-  missed: number[] = [];
+  losses: HookLosses[] = [];
+  missed: MissedRuns[] = [];
   /** Records that are being written: used, and not to be read. */
   busy = 0;
   active = false;
@@ -38,10 +39,10 @@ class FakeSession {
   used(): number {
     return this.records.length + this.busy;
   }
-  takeLosses(): number[] {
+  takeLosses(): HookLosses[] {
     return this.losses.splice(0);
   }
-  takeMissed(): number[] {
+  takeMissed(): MissedRuns[] {
     return this.missed.splice(0);
   }
 }
@@ -136,10 +137,10 @@ describe('hub and iterators', () => {
   });
 
   it("the kernel's losses come with the records, and stats know them without a reader", async () => {
-    session.losses = [0, 7, 0, 0];
+    session.losses = losses([0, 7, 0, 0]);
     hub.update();
     assert.equal(hub.lost[0]?.count, 7);
-    session.losses = [0, 2, 0, 0, 3, 0, 4, 0];
+    session.losses = losses([0, 2, 0, 0, 3, 0, 4, 0]);
     session.records = some(1, 1);
     const it = events();
     const seen = [await next(it), await next(it), await next(it), await next(it)];
@@ -182,7 +183,7 @@ describe('hub and iterators', () => {
   it('a filtered iterator gets its types, and every loss', async () => {
     const it = events({ types: ['process_exit'] });
     session.records = some(1, 3);
-    session.losses = [1, 5, 0, 0];
+    session.losses = losses([1, 5, 0, 0]);
     assert.equal(await next(it), 'lost 5');
     await it.return();
     assert.equal(hub.consumers, 0);

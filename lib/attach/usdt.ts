@@ -1,15 +1,33 @@
-/** Static probes of programs: where the notes of the file say that they are, and what cannot be read there. */
+/** Attaches a hook to a static probe (USDT) of a program: its places are in the notes of the file. */
 import { KernelError } from '../errors.js';
-import { kernelDetail, type NativeError } from '../native/binding.js';
-import type { HookImage } from '../image/image.js';
-import type { ProbePlace } from '../elf/elf-info.js';
 import { hostFiles } from '../elf/elf.js';
-import { valuesOf } from '../wire/encode/context.js';
-import { hookPlace } from './load.js';
-import { placeOf } from './values.js';
+import type { ProbePlace } from '../elf/elf-info.js';
+import { hookPlace, valuePlace, valuesOf } from '../image/hook.js';
+import type { HookImage } from '../image/image.js';
+import { kernelDetail, type NativeError } from '../native/native-error.js';
+import { argumentChanges } from './program-changes.js';
+import type { Attached, AttachRequest } from './request.js';
+import { attachSingle, ifThere } from './single.js';
+
+export function attachUsdt(request: AttachRequest): Attached | undefined {
+  const { hook, context } = request;
+  const { path = '', provider = '', name = '' } = hook.usdt ?? {};
+  return ifThere(request, () => {
+    const places = probePlaces(hook);
+    return attachSingle(request, {
+      attachment: { mechanism: 'usdt', target: name, group: provider, path, entry: true, return: false },
+      attach: 'usdt',
+      name: `${path}:${hook.call}`,
+      feature: 'uprobe',
+      refused: (error) => encodingUnknown(error, hook),
+      probePlaces: places.length,
+      programChanges: argumentChanges(hook, places, context.features),
+    });
+  });
+}
 
 /** Throws KernelError HOOK_NOT_FOUND, or ARG_BEYOND_PROTOTYPE where a place has fewer arguments than are read. */
-export function probePlaces(hook: HookImage): readonly ProbePlace[] {
+function probePlaces(hook: HookImage): readonly ProbePlace[] {
   const { path = '' } = hook.usdt ?? {};
   const elf = hostFiles.elf(path);
   if (!elf) {
@@ -29,7 +47,7 @@ export function probePlaces(hook: HookImage): readonly ProbePlace[] {
   if (beyond !== undefined) {
     throw new KernelError(
       'ARG_BEYOND_PROTOTYPE',
-      `${placeOf(hook, beyond)}: ${hook.call} has ${fewest} arguments, index ${beyond.index} is none of them`,
+      `${valuePlace(hook, beyond)}: ${hook.call} has ${fewest} arguments, index ${beyond.index} is none of them`,
       'indexes count from 0',
     );
   }
@@ -37,7 +55,7 @@ export function probePlaces(hook: HookImage): readonly ProbePlace[] {
 }
 
 /** libbpf's refusal of a probe, all of whose arguments it must be able to read. */
-export function encodingUnknown(error: NativeError, hook: HookImage): KernelError | undefined {
+function encodingUnknown(error: NativeError, hook: HookImage): KernelError | undefined {
   const [, why] =
     /usdt: ((?:unrecognized|unsupported) (?:arg|register)[^\n]*|too many USDT arg[^\n]*)/.exec(error.log ?? '') ?? [];
   if (hook.usdt === undefined || why === undefined) return undefined;

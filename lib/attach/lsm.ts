@@ -1,0 +1,18 @@
+/** Attaches a hook to an LSM hook. */
+import { hashesFiles } from '../image/hook.js';
+import type { Attached, AttachRequest } from './request.js';
+import { attachSingle, ifThere } from './single.js';
+
+export function attachLsm(request: AttachRequest): Attached | undefined {
+  const { hook, kernel } = request;
+  return ifThere(request, () =>
+    attachSingle(request, {
+      // the second program is sleepable: it asks for the hash
+      attachment: { mechanism: 'lsm', target: hook.call, entry: true, return: hashesFiles(hook) },
+      attach: 'lsm',
+      name: hook.call,
+      feature: 'lsm',
+      prototype: kernel.function(`bpf_lsm_${hook.call}`),
+    }),
+  );
+}

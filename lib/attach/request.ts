@@ -1,0 +1,38 @@
+/** What is asked of attaching, and what comes of it. */
+import type { KernelInfo } from '../../types/kernel.js';
+import type { HookStatus } from '../../types/tracer.js';
+import type { HookImage, ProgramPlace } from '../image/image.js';
+import type { NativeBinding, NativeSession } from '../native/binding.js';
+import type { NativeFeatures } from '../native/features.js';
+
+/** The same for every hook of a policy. */
+export interface AttachContext {
+  readonly binding: NativeBinding;
+  readonly session: NativeSession;
+  readonly features: NativeFeatures;
+  readonly attach: 'auto' | 'fentry' | 'kprobe';
+  readonly selfTgid: number;
+  readonly countHits: boolean;
+  /** The id of the first enforcer of the policy that is being loaded. */
+  readonly enforcer?: number | undefined;
+}
+
+export interface AttachRequest {
+  readonly hook: HookImage;
+  readonly id: number;
+  /** The bit of each process set of the policy. */
+  readonly processBits: readonly number[];
+  readonly context: AttachContext;
+  readonly kernel: KernelInfo;
+}
+
+export interface Attached {
+  readonly functionName: string;
+  /** Everything that the hook is attached to. */
+  readonly functions: readonly string[];
+  readonly attach: HookStatus['attach'];
+  /** Functions or places that are missing, where the policy allows that. */
+  readonly skipped?: readonly string[];
+  /** The attached places in a program, in the order in which events number them. */
+  readonly places?: readonly ProgramPlace[];
+}

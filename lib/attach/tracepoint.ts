@@ -1,0 +1,32 @@
+/** Attaches a hook to a tracepoint: by its format, or raw. */
+import type { Attached, AttachRequest } from './request.js';
+import { attachSingle, ifThere } from './single.js';
+
+const ENTRY_ONLY = { entry: true, return: false };
+
+export function attachTracepoint(request: AttachRequest): Attached | undefined {
+  const { hook } = request;
+  const { subsystem = '', event = '' } = hook.tracepoint ?? {};
+  return ifThere(request, () =>
+    attachSingle(request, {
+      attachment: { mechanism: 'tracepoint', target: event, group: subsystem, ...ENTRY_ONLY },
+      attach: 'tracepoint',
+      name: hook.call,
+      feature: 'tracepoint',
+    }),
+  );
+}
+
+export function attachRawTracepoint(request: AttachRequest): Attached | undefined {
+  const { hook, kernel } = request;
+  const { event = '' } = hook.tracepoint ?? {};
+  return ifThere(request, () =>
+    attachSingle(request, {
+      attachment: { mechanism: 'raw_tracepoint', target: event, ...ENTRY_ONLY },
+      attach: 'raw_tracepoint',
+      name: hook.call,
+      feature: 'btf',
+      prototype: kernel.rawTracepoint(event),
+    }),
+  );
+}

@@ -1,0 +1,90 @@
+/** Attaches a hook to a function of a program or library, or to several places in it. */
+import { KernelError } from '../errors.js';
+import { hostFiles } from '../elf/elf.js';
+import { fileOffset } from '../elf/elf-info.js';
+import { withVerified } from '../elf/verified.js';
+import { hookPlace, seesReturn } from '../image/hook.js';
+import type { HookImage } from '../image/image.js';
+import { attachPlaces } from './places.js';
+import { overrideChanges } from './program-changes.js';
+import type { Attached, AttachRequest } from './request.js';
+import { attachSingle, checkFeature, ifThere } from './single.js';
+
+export function attachUprobe(request: AttachRequest): Attached | undefined {
+  return ifThere(request, () => (request.hook.places === undefined ? attachOne(request) : attachSeveral(request)));
+}
+
+function attachOne(request: AttachRequest): Attached | undefined {
+  const { hook, context } = request;
+  const { symbol = '', refCtrOffset } = hook.program ?? {};
+  const returns = seesReturn(hook);
+  const offset = offsetOf(hook);
+  const programChanges = overrideChanges(hook, context.features, returns);
+  const name = nameOf(hook);
+  checkFeature(request, 'uprobe', name);
+  return withFile(hook, (path) =>
+    attachSingle(request, {
+      attachment: {
+        mechanism: 'uprobe',
+        target: symbol,
+        path,
+        offset,
+        ...(refCtrOffset === undefined ? {} : { counter: refCtrOffset }),
+        entry: true,
+        return: returns,
+      },
+      attach: returns ? 'uprobe+uretprobe' : 'uprobe',
+      name,
+      feature: 'uprobe',
+      programChanges,
+    }),
+  );
+}
+
+function attachSeveral(request: AttachRequest): Attached | undefined {
+  const { hook, context } = request;
+  const programChanges = overrideChanges(hook, context.features, seesReturn(hook));
+  checkFeature(request, 'uprobe', nameOf(hook));
+  return withFile(hook, (path) => attachPlaces(request, path, programChanges));
+}
+
+function nameOf(hook: HookImage): string {
+  return `${hook.program?.path ?? ''}:${hook.call}`;
+}
+
+/** Calls `use` with the path of the program, if the program is one that the policy is for. */
+function withFile(hook: HookImage, use: (path: string) => Attached | undefined): Attached | undefined {
+  const { path = '', digests, ignoreDigests } = hook.program ?? {};
+  if (digests === undefined) return use(path);
+  let attached: Attached | undefined;
+  const found = withVerified(path, digests, (own) => (attached = use(own)));
+  if (found === 'missing') throw noFile(hook, path);
+  if (found === 'other' && ignoreDigests !== true) throw noDigest(hook);
+  return attached;
+}
+
+function noFile(hook: HookImage, path: string): KernelError {
+  return new KernelError('HOOK_NOT_FOUND', `${hookPlace(hook)}: ${path} cannot be read`, 'check the path');
+}
+
+function noDigest(hook: HookImage): KernelError {
+  return new KernelError(
+    'DIGEST_MISMATCH',
+    `${hookPlace(hook)}: ${nameOf(hook)}: the file has none of the policy's digests`,
+    'it is another version than the policy is for; `ignore: {digestVerificationFailure: true}` leaves the hook out then',
+  );
+}
+
+/** Bytes from the symbol, or from the start of the file. */
+function offsetOf(hook: HookImage): bigint {
+  const { path = '', symbolOffset, fileOffset: offset, address } = hook.program ?? {};
+  if (address === undefined) return symbolOffset ?? offset ?? 0n;
+  const elf = hostFiles.elf(path);
+  const found = elf ? fileOffset(elf, address) : undefined;
+  if (found !== undefined) return found;
+  throw new KernelError(
+    'HOOK_NOT_FOUND',
+    `${hookPlace(hook)}: ${path} has nothing at the address ${hook.call}, or is no ELF file`,
+    'addresses are those of the file, as nm and objdump show them',
+  );
+}

@@ -1,0 +1,117 @@
+/** Questions that several stages ask about the image of a hook. Pure. */
+import type { HookImage, SelectorActions, ValueImage } from './image.js';
+
+/** All values that a hook reads, each at the index of its slot. */
+export function valuesOf(hook: Pick<HookImage, 'args' | 'data' | 'returnArg'>): ValueImage[] {
+  return [...hook.args, ...hook.data, ...(hook.returnArg === undefined ? [] : [hook.returnArg])];
+}
+
+export function isReturnSlot(hook: Pick<HookImage, 'args' | 'data'>, slot: number): boolean {
+  return slot === hook.args.length + hook.data.length;
+}
+
+/** The value is a register of the hooked function, not one of its parameters. */
+export function isRegister(value: ValueImage): boolean {
+  return value.source === 'pt_regs';
+}
+
+/** At least one filter compares the value. */
+export function isFiltered(value: ValueImage): boolean {
+  return (
+    hasTables(value) || value.intTable !== undefined || value.ints.length > 0 || (value.net.groups ?? []).length > 0
+  );
+}
+
+/** At least one filter of the value is a lookup in a table or a search. */
+export function hasTables({ texts, net }: ValueImage): boolean {
+  const tables = [texts.equal, texts.prefix, texts.postfix, net.source, net.destination];
+  return (
+    [texts.substrings, net.groups].some((list) => (list ?? []).length > 0) ||
+    tables.some((table) => table !== undefined)
+  );
+}
+
+/** Buffers: their type does not say how long they are, a parameter or the return value does. */
+export const SIZED_TYPES: ReadonlySet<ValueImage['type']> = new Set<ValueImage['type']>([
+  'char_buf',
+  'const_buf',
+  'char_iovec',
+]);
+
+/** The value can be read only when the function returns: it is filled by the function, or the return value is its size. */
+export function isLate(value: ValueImage): boolean {
+  const isSizedByReturn = SIZED_TYPES.has(value.type) && value.sizeArgIndex === undefined;
+  return value.returnCopy === true || isSizedByReturn;
+}
+
+/** The hook has a program at the return of the function: it reads the return value, or a late value. */
+export function seesReturn(hook: HookImage): boolean {
+  return hook.returnArg !== undefined || valuesOf(hook).some(isLate);
+}
+
+/** Only the return shows which selector matches. */
+export function matchesLate(hook: HookImage): boolean {
+  return (
+    hook.cel.returned.length > 0 ||
+    valuesOf(hook).some((value, slot) => (isReturnSlot(hook, slot) || isLate(value)) && isFiltered(value))
+  );
+}
+
+/** The actions of all selectors, those for the return included. */
+export function allActions({ actions = [], returnActions = [] }: HookImage): readonly SelectorActions[] {
+  return [...actions, ...returnActions];
+}
+
+/** A selector tracks or untracks the owner of a socket. */
+export function tracks(hook: HookImage): boolean {
+  return hook.trackedSlot !== undefined || hook.returnedSocket !== undefined;
+}
+
+/** A selector acts on a process; it does not only report. */
+export function enforces(hook: HookImage): boolean {
+  return allActions(hook).some(acts);
+}
+
+export function acts(actions: SelectorActions): boolean {
+  return actions.signal !== undefined || actions.notify !== undefined || changes(actions);
+}
+
+export function overrides(hook: HookImage): boolean {
+  return (hook.actions ?? []).some(changes);
+}
+
+/** The function does not run as it would, or the hook changes registers or memory of a program. */
+export function changes({ override, registers, goOn, set }: SelectorActions): boolean {
+  return [override, registers, goOn, set].some((each) => each !== undefined);
+}
+
+/** A selector notifies an enforcer, or withdraws a notification. */
+export function hasNotifications(hook: HookImage): boolean {
+  return allActions(hook).some(
+    ({ notify, order }) => notify !== undefined || order.includes('cleanupEnforcerNotification'),
+  );
+}
+
+export function limitsRate(hook: HookImage): boolean {
+  return allActions(hook).some(({ rateLimit }) => rateLimit !== undefined);
+}
+
+/** A second program of the hook asks the kernel for the hash of a file. */
+export function hashesFiles(hook: HookImage): boolean {
+  return (hook.actions ?? []).some(({ imaHash }) => imaHash === true);
+}
+
+/** A selector sends a request to the network: GetUrl, DnsLookup. */
+export function makesRequests(hook: HookImage): boolean {
+  return allActions(hook).some(({ requests }) => requests !== undefined);
+}
+
+/** FILE:LINE:COLUMN of the hook, with which its errors begin. */
+export function hookPlace({ position }: Pick<HookImage, 'position'>): string {
+  return `${position.file}:${position.line}:${position.column}`;
+}
+
+/** The same for one of its values. */
+export function valuePlace({ position }: Pick<HookImage, 'position'>, value: ValueImage): string {
+  return `${position.file}:${value.position.line}:${value.position.column}`;
+}
