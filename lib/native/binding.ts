@@ -198,14 +198,15 @@ function typed(raw: RawBinding): NativeBinding {
   };
 }
 
+/** The addon defines its methods as read-only properties of the prototype, so new ones are defined on the object. */
 function decoded(raw: RawSession): NativeSession {
   const takeLosses = raw.takeLosses.bind(raw);
   const takeMissed = raw.takeMissed.bind(raw);
   const hookCounts = raw.hookCounts.bind(raw);
-  return Object.assign(raw, {
-    takeLosses: () => losses(takeLosses()),
-    takeMissed: () => missedRuns(takeMissed()),
-    hookCounts: (id: number) => counters(hookCounts(id)),
+  return Object.defineProperties(raw as unknown as NativeSession, {
+    takeLosses: { value: () => losses(takeLosses()) },
+    takeMissed: { value: () => missedRuns(takeMissed()) },
+    hookCounts: { value: (id: number) => counters(hookCounts(id)) },
   });
 }
 
