@@ -17,11 +17,11 @@ export type EventType = TracerEvent['type'];
 export interface Process {
   /** Id of the process image: base64 of `node:start_ns:pid`. Each exec has its own. */
   readonly execId: string;
-  /** `execId` of the image that created the process. */
+  /** `execId` of the parent; empty when the parent is not known. */
   readonly parentExecId: string;
   /** Thread group id, in the initial pid namespace. */
   readonly pid: number;
-  /** User id at the time of the exec. */
+  /** Real user id at the time of the exec. */
   readonly uid: number;
   /** Login user id; 4294967295 when it is not set. */
   readonly auid: number;
@@ -363,8 +363,8 @@ export interface ProcessLoaderEvent extends ProcessEvent {
 export interface LostEvent extends EventBase {
   readonly type: 'lost';
   /**
-   * Name of the hook, as in `HookStatus.functionName`. For the base sensor: `process_exec`, `process_exit` or
-   * `process_fork`.
+   * Name of the hook, as in `HookStatus.functionName`. For the base sensor: `process_exec`, `process_exit`,
+   * `process_fork`, `binary_sets` or `socket_owners`.
    */
   readonly hook: string;
   /** `metadata.name` of the policy; empty for the base sensor. */
