@@ -572,8 +572,8 @@ export interface ProcessSet {
 }
 
 /**
- * One filter on a change of the process: it compares a property with its value at the exec, or with the value at the
- * last report of this change.
+ * One filter on a change of the process. It compares a property with its value at the exec, or at the last report of
+ * this change.
  */
 export interface ChangeTest {
   /** The filter holds when nothing has changed. */
