@@ -30,7 +30,7 @@ export interface GetEventsOptions {
   readonly keep?: boolean;
 }
 
-/** Runs until a signal, the end of `--duration`, or the end of the output's reader. It always closes the tracer first. */
+/** Runs until a signal, the end of `--duration`, or the end of the output's reader. Always closes the tracer. */
 export async function getEvents(options: GetEventsOptions, context: Context): Promise<number> {
   const policies = options.policy ?? [];
   const missing = policies.find((path) => !existsSync(path));
@@ -112,8 +112,8 @@ function readyLine(policies: readonly PolicyStatus[]): string {
 }
 
 /**
- * A request to stop. It closes the tracer: the hooks are detached, the recorded events are still delivered, and then the
- * iteration ends. No event is lost. A second signal exits without waiting for this.
+ * A request to stop. It closes the tracer: the hooks are detached, the recorded events are still delivered, and then
+ * the iteration ends. No event is lost. A second signal exits without waiting for this.
  */
 class Stop {
   readonly #context: Context;

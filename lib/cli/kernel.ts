@@ -15,8 +15,8 @@ export interface CheckedAgainst {
 }
 
 /**
- * Chooses the kernel. A kernel that an option names must be readable. Without an option, the running kernel is used; when it
- * is not readable, the command prints a note and goes on without a kernel.
+ * Chooses the kernel. A kernel that an option names must be readable. Without an option, the running kernel is used.
+ * When that one is not readable, the command prints a note and goes on without a kernel.
  */
 export function chooseKernel({ btf, kernel }: KernelOptions, { api, stderr }: Context): CheckedAgainst {
   if (btf !== undefined) return { kernel: api.loadKernelInfo(btf), files: false };
