@@ -1,75 +1,63 @@
 /** The matrix of types and operators as Markdown, from the table that the kernel tests run. */
 import { format, resolveConfig } from 'prettier';
 import { SUBJECTS, withDerived, type Subject } from '../test/kernel/matrix.js';
-import { NEGATED, type Operator } from '../lib/policy/language/vocabulary.js';
+import { ARG_TYPES, OPERATORS_OF, type Operator } from '../lib/policy/language/vocabulary.js';
 
 const BEGIN = '<!-- matrix:begin -->';
 const END = '<!-- matrix:end -->';
+/** Characters of a line of operators. */
+const WIDTH = 119;
 
-/** Columns of a table: an operator with its negation or its short name. */
 interface Group {
   readonly title: string;
-  readonly columns: readonly Operator[];
   readonly fits: (subject: Subject) => boolean;
 }
-
-const SHORT: Readonly<Partial<Record<Operator, Operator>>> = { GreaterThan: 'GT', LessThan: 'LT' };
-const NUMBERS = [
-  'Equal', 'GreaterThan', 'LessThan', 'Mask', 'InMap', 'InRange', 'CelExpr', 'CapabilitiesGained',
-] as const satisfies readonly Operator[]; // prettier-ignore
-const TEXTS = [
-  'Equal',
-  'Prefix',
-  'Postfix',
-  'SubString',
-  'SubStringIgnCase',
-  'FileType',
-] as const satisfies readonly Operator[];
-const ADDRESSES = [
-  'SPort', 'SPortPriv', 'SAddr', 'DPort', 'DPortPriv', 'DAddr', 'Family', 'Protocol', 'State',
-] as const satisfies readonly Operator[]; // prettier-ignore
 
 const has =
   (...operators: readonly Operator[]) =>
   (subject: Subject): boolean =>
     subject.rows.some((row) => operators.includes(row.operator));
 const GROUPS: readonly Group[] = [
-  { title: 'Numbers and capabilities', columns: NUMBERS, fits: has('Mask', 'InMap', 'InRange') },
-  { title: 'Texts and paths', columns: TEXTS, fits: has('Prefix') },
-  { title: 'Sockets, addresses, packets', columns: ADDRESSES, fits: has('Family') },
+  { title: 'Numbers and capabilities', fits: has('Mask', 'InMap', 'InRange') },
+  { title: 'Texts and paths', fits: has('Prefix') },
+  { title: 'Sockets, addresses, packets', fits: has('Family') },
+  { title: 'Others', fits: () => true },
 ];
 
-/** Subjects of one title share a row; what is only told has no operators. */
+/** A subject belongs to the first group that it fits. */
 export function matrixTable(): string {
   const rest = new Set(SUBJECTS);
-  const parts = GROUPS.map(({ title, columns, fits }) => {
+  return GROUPS.map(({ title, fits }) => {
     const own = [...rest].filter(fits);
     own.forEach((subject) => rest.delete(subject));
-    const header = ['type', 'seen at', ...columns.map(columnTitle)];
-    const lines = own.map((subject) => [
-      subject.title,
-      callOf(subject),
-      ...columns.map((column) => mark(subject, column)),
-    ]);
-    return `**${title}**\n\n${table([header, ...lines])}`;
-  });
-  const others = [...rest].map((subject) => [subject.title, callOf(subject), operatorsOf(subject)]);
-  return [...parts, `**Others**\n\n${table([['type', 'seen at', 'operators'], ...others])}`].join('\n\n');
+    return `### ${title}\n\n${tables(own)}`;
+  }).join('\n\n');
 }
 
-function columnTitle(operator: Operator): string {
-  const negated = Object.entries(NEGATED).find(([, base]) => base === operator)?.[0];
-  const second = negated ?? SHORT[operator];
-  return second === undefined ? `\`${operator}\`` : `\`${operator}\`, \`${second}\``;
-}
-
-function mark(subject: Subject, column: Operator): string {
-  return subject.rows.some((row) => row.operator === column) ? '✓' : '';
+/** One table for each set of operators, so that the lines stay short. */
+function tables(subjects: readonly Subject[]): string {
+  const bySet = new Map<string, Subject[]>();
+  for (const subject of subjects) {
+    const operators = operatorsOf(subject);
+    bySet.set(operators, [...(bySet.get(operators) ?? []), subject]);
+  }
+  return [...bySet]
+    .map(([operators, own]) => {
+      const rows = own.map((subject) => [subject.title, callOf(subject)]);
+      return `${operators}\n\n${table([['type', 'tested at'], ...rows])}`;
+    })
+    .join('\n\n');
 }
 
 function operatorsOf(subject: Subject): string {
-  const operators = new Set(withDerived(subject.rows, subject.type).map((row) => `\`${row.operator}\``));
-  return operators.size === 0 ? 'told, not compared' : [...operators].join(', ');
+  const tested = new Set(withDerived(subject.rows, subject.type).map(({ operator }) => operator));
+  const inOrder = OPERATORS_OF[ARG_TYPES[subject.type].class].filter((operator) => tested.has(operator));
+  if (inOrder.length === 0) return 'Reported, not compared:';
+  return wrapped(`${inOrder.map((operator) => `\`${operator}\``).join(', ')}:`);
+}
+
+function wrapped(text: string): string {
+  return text.replace(new RegExp(`(.{1,${WIDTH}})(?: |$)`, 'g'), '$1\n').trimEnd();
 }
 
 function callOf(subject: Subject): string {
@@ -82,7 +70,7 @@ function table(rows: readonly (readonly string[])[]): string {
   return [header, header.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** The page with the table of now; throws when the page has no place for it. */
+/** The page with the current tables; throws when the page has no place for it. */
 export async function withMatrix(page: string, path: string): Promise<string> {
   const from = page.indexOf(BEGIN);
   const to = page.indexOf(END);

@@ -1,35 +1,41 @@
-/** Anything that polytrace throws has a stable `code`, listed in docs/diagnostics.md. */
+/** An error that polytrace throws. */
 export class PolytraceError extends Error {
+  /** Stable code of the error. docs/diagnostics.md lists all codes. */
   readonly code: string;
-  /** What to do about it. */
+  /** Remedy: what to do about the error. */
   readonly hint: string;
 }
 
-/** A policy, or several, with mistakes; all of them are in `diagnostics`. */
+/** Mistakes in one or more policies. */
 export class PolicyError extends PolytraceError {
+  /** All mistakes and warnings that were found. */
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** The kernel or the privileges do not allow it. */
+/** The kernel does not support an operation, or the process does not have the privileges for it. */
 export class KernelError extends PolytraceError {
-  /** Name of the errno, such as `EPERM`, where the kernel gave one. */
+  /** Name of the errno, such as `EPERM`. Present when the kernel returned one. */
   readonly errno?: string;
-  /** What the verifier or libbpf said, last lines. */
+  /** Last lines of the log of the BPF verifier or libbpf. */
   readonly log?: string;
 }
 
+/** A mistake or warning in a policy. */
 export interface Diagnostic {
-  /** UPPER_SNAKE; docs/diagnostics.md explains each. */
+  /** Code in UPPER_SNAKE. docs/diagnostics.md explains each code. */
   readonly code: string;
+  /** `error`: the policy is refused. `warning`: the policy can be loaded. */
   readonly severity: 'error' | 'warning';
+  /** Description of the mistake. */
   readonly message: string;
+  /** Remedy; empty when there is none. */
   readonly hint: string;
-  /** `<policy>` for text that came from no file. */
+  /** Name of the file; `<policy>` for text that does not come from a file. */
   readonly file: string;
-  /** From 1. */
+  /** Line, from 1. */
   readonly line: number;
-  /** From 1, in UTF-16 code units. */
+  /** Column, from 1, in UTF-16 code units. */
   readonly column: number;
-  /** The offending text, at most 80 characters. */
+  /** Text at this position, at most 80 characters. */
   readonly text: string;
 }

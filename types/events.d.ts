@@ -1,4 +1,4 @@
-/** What the kernel reported, as a discriminated union on `type`. */
+/** One event of the stream: a union that is discriminated by `type`. */
 export type TracerEvent =
   | ProcessExecEvent
   | ProcessExitEvent
@@ -10,42 +10,53 @@ export type TracerEvent =
   | ProcessLoaderEvent
   | LostEvent;
 
+/** The `type` of an event. */
 export type EventType = TracerEvent['type'];
 
-/** One process image: a new one begins at every exec. */
+/** One process image. A new image begins at every exec. */
 export interface Process {
-  /** base64 of `node:start_ns:pid`; unique for each exec. */
+  /** Id of the process image: base64 of `node:start_ns:pid`. Each exec has its own. */
   readonly execId: string;
+  /** `execId` of the parent; empty when the parent is not known. */
   readonly parentExecId: string;
   /** Thread group id, in the initial pid namespace. */
   readonly pid: number;
+  /** Real user id at the time of the exec. */
   readonly uid: number;
-  /** Login uid; 4294967295 when unset. */
+  /** Login user id; 4294967295 when it is not set. */
   readonly auid: number;
-  /** Absolute path as given to execve (a script's own path), made absolute. */
+  /** Path that was passed to execve, made absolute. For a script, this is the path of the script itself. */
   readonly binary: string;
-  /** Path of the file that runs, symbolic links resolved; the interpreter of a script. */
+  /** Path of the file that runs, with symbolic links resolved. For a script, this is the interpreter. */
   readonly executable: string;
-  /** Without argv[0]; whole, unless `flags` has `truncArgs`. */
+  /** Arguments without argv[0]. They are complete unless `flags` contains `truncArgs`. */
   readonly argv: readonly string[];
-  /** `argv` joined by spaces; an argument that is empty or has a space is in double quotes (Tetragon's form). */
+  /** `argv` joined by spaces. An argument that is empty or contains a space is in double quotes (Tetragon's form). */
   readonly arguments: string;
+  /** Absolute path of the working directory at the time of the exec. */
   readonly cwd: string;
-  /** Space-separated: `execve`, `clone`, `procFS`, `rootcwd`, `truncArgs`, `errorArgs`, `truncFilename`, `unknown`. */
+  /**
+   * Flags, separated by spaces: `execve`, `clone`, `procFS`, `rootcwd`, `truncArgs`, `errorArgs`, `truncFilename`,
+   * `unknown`.
+   */
   readonly flags: string;
-  /** RFC 3339, UTC, nanoseconds. */
+  /** Start of the process image: RFC 3339, UTC, with nanoseconds. */
   readonly startTime: string;
-  /** Nanoseconds since 1970-01-01T00:00:00Z. */
+  /** Start of the process image: nanoseconds since 1970-01-01T00:00:00Z. */
   readonly startTimeNs: bigint;
+  /** Capability sets at the time of the exec. */
   readonly capabilities: Capabilities;
+  /** Namespaces at the time of the exec. */
   readonly namespaces: Namespaces;
+  /** User and group ids at the time of the exec. */
   readonly credentials: Credentials;
-  /** Id of the cgroup v2 directory (its inode number); 0n when unknown. */
+  /** Id of the cgroup v2 directory, which is its inode number; 0n when it is unknown. */
   readonly cgroupId: bigint;
-  /** Container and pod, when known. */
+  /** Container and pod of the process, when they are known. */
   readonly pod?: Pod;
 }
 
+/** A Kubernetes pod, and the container of the process in it. */
 export interface Pod {
   readonly namespace: string;
   readonly name: string;
@@ -60,14 +71,14 @@ export interface Pod {
   };
 }
 
-/** Bit masks: bit n is capability n of linux/capability.h. */
+/** Capability sets. Each set is a bit mask: bit n is capability n of linux/capability.h. */
 export interface Capabilities {
   readonly permitted: bigint;
   readonly effective: bigint;
   readonly inheritable: bigint;
 }
 
-/** Inode numbers, as `readlink /proc/PID/ns/*` shows; 0 when unknown. */
+/** Namespaces of a process. Each number is an inode number as in `readlink /proc/PID/ns/*`; 0 when it is unknown. */
 export interface Namespaces {
   readonly uts: number;
   readonly ipc: number;
@@ -81,6 +92,7 @@ export interface Namespaces {
   readonly user: number;
 }
 
+/** User and group ids, in the initial user namespace. */
 export interface Credentials {
   readonly uid: number;
   readonly gid: number;
@@ -93,65 +105,82 @@ export interface Credentials {
 }
 
 interface EventBase {
-  /** RFC 3339, UTC, nanoseconds. */
+  /** Time of the event: RFC 3339, UTC, with nanoseconds. */
   readonly time: string;
-  /** Nanoseconds since 1970-01-01T00:00:00Z. */
+  /** Time of the event: nanoseconds since 1970-01-01T00:00:00Z. */
   readonly timeNs: bigint;
+  /** Name of the machine: `nodeName` of the tracer's options. */
   readonly nodeName: string;
 }
 
 interface ProcessEvent extends EventBase {
+  /** Process that caused the event. */
   readonly process: Process;
+  /** Parent of the process, when it is known. */
   readonly parent?: Process;
-  /** Nearest first, the parent not included. */
+  /** Ancestors of the process, without the parent. The nearest comes first. */
   readonly ancestors: readonly Process[];
-  /** Thread that caused the event. */
+  /** Id of the thread that caused the event, in the initial pid namespace. */
   readonly tid: number;
 }
 
+/** A process called execve successfully. */
 export interface ProcessExecEvent extends ProcessEvent {
   readonly type: 'process_exec';
 }
 
+/** The last thread of a process ended. */
 export interface ProcessExitEvent extends ProcessEvent {
   readonly type: 'process_exit';
-  /** Exit status 0-255; 0 when a signal ended it. */
+  /** Exit status: 0 to 255; 0 when a signal ended the process. */
   readonly status: number;
-  /** Name of the signal that ended it, such as `SIGKILL`. */
+  /** Name of the signal that ended the process, such as `SIGKILL`. */
   readonly signal?: string;
+  /** The kernel wrote a core file. */
   readonly coreDumped: boolean;
 }
 
 /** A hook of a policy matched. */
 interface HookEvent extends ProcessEvent {
+  /** `metadata.name` of the policy. */
   readonly policyName: string;
-  /** In the order of the policy's `args`; `nop` arguments are left out. */
+  /** Values of the arguments, in the order of the policy's `args`. Arguments of type `nop` are left out. */
   readonly args: readonly HookArgument[];
-  /** The last of `actions` that changed something, else `post`. */
+  /** The last of `actions` that changed something; `post` when none did. */
   readonly action: PerformedAction['action'];
-  /** What the selector did, or would have done, in the order of the policy. */
+  /** Actions that the selector did, or would have done in mode `monitor`, in the order of the policy. */
   readonly actions: readonly PerformedAction[];
-  /** Of a selector that signals processes, overrides functions, changes programs or notifies enforcers: its policy's mode. */
+  /**
+   * Mode of the policy. Present when the selector signals processes, overrides functions, changes programs, notifies
+   * enforcers or makes requests.
+   */
   readonly policyMode?: 'enforce' | 'monitor';
   /**
-   * `process` and `tid` are not who ran when the hook was called, but the owner of a socket among the arguments, which the policy tracks
-   * (TrackSock).
+   * `process` and `tid` are the owner of a socket among the arguments, and not the process that ran when the hook was
+   * called. The policy tracks the socket with TrackSock.
    */
   readonly ofSocketOwner: boolean;
-  /** Events like this one that its rate limit has held back since the last one. */
+  /** Number of equal events that the rate limit has held back since the last event. */
   readonly suppressed: number;
-  /** Innermost first, where the policy asks for it. */
+  /** Stack trace of the kernel, innermost frame first. Present when the policy asks for it. */
   readonly kernelStack?: readonly StackFrame[];
+  /** Stack trace of the process, innermost frame first. Present when the policy asks for it. */
   readonly userStack?: readonly StackFrame[];
+  /** `message` of the hook in the policy. */
   readonly message?: string;
+  /** `tags` of the hook in the policy. */
   readonly tags: readonly string[];
-  /** Index of the selector that matched; 0 when the hook has none. */
+  /** Index of the selector that matched, from 0; 0 when the hook has no selectors. */
   readonly selector: number;
 }
 
+/**
+ * An action that a selector did, or would have done. `onReturn` is true for an action of matchReturnActions, which is
+ * done when the function returns.
+ */
 export type PerformedAction =
   | { readonly action: 'post'; readonly onReturn?: true }
-  /** `onReturn`: of matchReturnActions, done when the function returned. */
+  /** A signal was sent to the process. `signal` is its number. */
   | {
       readonly action: 'signal' | 'sigkill';
       readonly signal: number;
@@ -159,7 +188,7 @@ export type PerformedAction =
       readonly onReturn?: true;
     }
   | PerformedOverride
-  /** The argument `index` of a static probe was given `value`. */
+  /** The argument `index` of a static probe got the value `value`. */
   | {
       readonly action: 'set';
       readonly index: number;
@@ -167,7 +196,10 @@ export type PerformedAction =
       readonly outcome: ActionOutcome;
       readonly onReturn?: true;
     }
-  /** `signal`, `value`: what an enforcer sends, and the function returns, when the thread comes to one of the policy's enforcers. */
+  /**
+   * The policy's enforcers were notified. When the thread reaches one of them, the enforcer sends `signal`, and the
+   * function returns `value`.
+   */
   | {
       readonly action: 'notifyEnforcer';
       readonly signal?: number;
@@ -176,9 +208,9 @@ export type PerformedAction =
       readonly onReturn?: true;
     }
   | { readonly action: 'cleanupEnforcerNotification'; readonly onReturn?: true }
-  /** The tracer keeps in mind, or no longer does, whose the socket is. */
+  /** The tracer stored, or deleted, the owner of a socket. */
   | { readonly action: 'trackSock' | 'untrackSock'; readonly onReturn?: true }
-  /** Asked for by the tracer when it read the event; what came of it is in `PolicyStatus.requests`. */
+  /** The tracer started the request when it read the event. Results are counted in `PolicyStatus.requests`. */
   | {
       readonly action: 'getUrl';
       readonly url: string;
@@ -192,138 +224,174 @@ export type PerformedAction =
       readonly onReturn?: true;
     };
 
-/** `dropped`: too many were under way. `monitored`: the policy is in monitor mode. */
+/**
+ * Outcome of a request:
+ * - `started`: the tracer started it.
+ * - `dropped`: too many requests were waiting.
+ * - `monitored`: the policy is in mode `monitor`.
+ */
 export type RequestOutcome = 'started' | 'dropped' | 'monitored';
 
+/** A function was overridden. */
 export interface PerformedOverride {
   readonly action: 'override';
-  /** What the function returned instead of running. */
+  /** Value that the function returned instead of running. */
   readonly value?: number;
-  /** Of a function of a program: the registers that were set, as the policy has them. */
+  /** Registers that were set, as written in the policy. Only for functions of programs. */
   readonly registers?: readonly string[];
-  /** Of a function of a program: where the call went on, as the policy has it. */
+  /** Place where the call continued, as written in the policy. Only for functions of programs. */
   readonly target?: string;
   readonly outcome: ActionOutcome;
   readonly onReturn?: true;
 }
 
 /**
- * `monitored`: the policy is in monitor mode. `protected`: the process is the tracer, one that it descends from, or pid 1.
- * `failed`: the kernel did not send the signal, had no room for the notification, or memory of the program could not be read or written.
+ * Outcome of an action that can fail:
+ * - `done`: the action was done.
+ * - `monitored`: the policy is in mode `monitor`, so the action was not done.
+ * - `protected`: the process is the tracer, an ancestor of the tracer, or pid 1.
+ * - `failed`: the kernel did not send the signal, had no room for the notification, or could not read or write memory
+ *   of the program.
  */
 export type ActionOutcome = 'done' | 'monitored' | 'protected' | 'failed';
 
-/** What is not known is absent. */
+/** One frame of a stack trace. A member that is not known is absent. */
 export interface StackFrame {
-  /** Function of the kernel, of the program or of a library. */
+  /** Name of the function in the kernel, the program or a library. */
   readonly symbol?: string;
-  /** Module of the kernel; of a process the path of the file that is mapped there. */
+  /** Frame of the kernel: the kernel module. Frame of a process: path of the file that is mapped there. */
   readonly module?: string;
-  /** Bytes from the start of the function; of a process, where the function is not known, from the start of the file. */
+  /** Bytes from the start of the function. When a process's function is not known: bytes from the start of the file. */
   readonly offset?: bigint;
-  /** Of a process: bytes from the start of the file. */
+  /** Bytes from the start of the file. Only for frames of a process. */
   readonly fileOffset?: bigint;
-  /** Of the file, as the linker noted it: hexadecimal digits. */
+  /** Build id of the file, which the linker wrote: hexadecimal digits. Only for frames of a process. */
   readonly buildId?: string;
-  /** With the tracer's option `stackAddresses`. */
+  /** Address of the instruction. Present with the tracer's option `stackAddresses`. */
   readonly address?: bigint;
 }
 
-/** What hooks of functions have. */
+/** An event of a hook on a function. */
 interface FunctionEvent extends HookEvent {
-  /** In the order of the policy's `data`; empty when it has none. */
+  /** Values of the policy's `data`, in its order; empty when the policy has none. */
   readonly data: readonly HookArgument[];
+  /** Return value of the function. Present when the policy says `return: true`. */
   readonly return?: HookArgument;
-  /** Of hooks that read the return value: the last of matchReturnActions, or returnArgAction, that changed something, else `post`. */
+  /**
+   * The last action of matchReturnActions or returnArgAction that changed something; `post` when none did. Present
+   * when the hook reads the return value.
+   */
   readonly returnAction?: PerformedAction['action'];
 }
 
+/** A kernel function that a policy hooks by `kprobes` or `fentries` was called. */
 export interface ProcessKprobeEvent extends FunctionEvent {
   readonly type: 'process_kprobe';
-  /** As resolved in the kernel: a policy's `sys_read` is `__x64_sys_read` here. */
+  /** Name of the function in the kernel: for a policy's `sys_read`, this is `__x64_sys_read`. */
   readonly functionName: string;
 }
 
-/** Of a tracepoint, raw or by format. */
+/** A tracepoint of a policy was reached, raw or by format. */
 export interface ProcessTracepointEvent extends HookEvent {
   readonly type: 'process_tracepoint';
+  /** Group of the tracepoint, such as `sched`. */
   readonly subsystem: string;
+  /** Name of the tracepoint, such as `sched_process_exec`. */
   readonly event: string;
 }
 
-/** Of a hook of the Linux security modules. */
+/** A hook of the Linux security modules was called. */
 export interface ProcessLsmEvent extends HookEvent {
   readonly type: 'process_lsm';
-  /** The hook, such as `file_open`. */
+  /** Name of the hook, such as `file_open`. */
   readonly functionName: string;
-  /** Of the hook's first file, where the policy asks for it and the kernel could read it: ALGORITHM:HEX, such as `sha256:e3b0…`. */
+  /**
+   * Hash of the hook's first file: ALGORITHM:HEX, such as `sha256:e3b0…`. Present when the policy asks for it and the
+   * kernel could read the file.
+   */
   readonly imaHash?: string;
 }
 
-/** Of a place in a program or library. */
+/** A place in a program or library was reached. */
 export interface ProcessUprobeEvent extends FunctionEvent {
   readonly type: 'process_uprobe';
-  /** As written in the policy. */
+  /** Path of the file, as written in the policy. */
   readonly path: string;
-  /** Empty where the policy names an offset or address. */
+  /** Function in the file; empty when the policy names an offset or an address. */
   readonly symbol: string;
-  /** Bytes from the symbol; without one, from the start of the file. */
+  /** Bytes from the symbol. Without a symbol: bytes from the start of the file. */
   readonly offset: bigint;
-  /** Virtual, as the file has it, where the policy names it. */
+  /** Virtual address in the file. Present when the policy names an address. */
   readonly address?: bigint;
-  /** In the file, of the counter that says whether somebody is tracing; 0n: none. */
+  /** Position in the file of the counter that tells the program whether it is traced; 0n when there is none. */
   readonly refCtrOffset: bigint;
 }
 
-/** Of a static probe of a program or library. */
+/** A static probe of a program or library was reached. */
 export interface ProcessUsdtEvent extends HookEvent {
   readonly type: 'process_usdt';
-  /** As written in the policy. */
+  /** Path of the file, as written in the policy. */
   readonly path: string;
+  /** Provider of the probe. */
   readonly provider: string;
+  /** Name of the probe. */
   readonly name: string;
 }
 
 /**
- * A file was mapped as code: a program, its loader, a library. What is mapped for an exec itself comes before the event of that exec, and
- * names the process as it was.
+ * A file was mapped as code: a program, its loader or a library. Files that execve itself maps are reported before
+ * the event of that exec, with the process as it was before.
  */
 export interface ProcessLoaderEvent extends ProcessEvent {
   readonly type: 'process_loader';
+  /** `metadata.name` of the policy. */
   readonly policyName: string;
-  /** Absolute in the process's root. */
+  /** Absolute path in the process's root. */
   readonly path: string;
   /**
-   * In hex, read from the file when it is first asked for. Absent where the file has none, or it is no longer certain which file it was: it was
-   * replaced, or its file system does not tell.
+   * Build id of the file: hexadecimal digits. It is read from the file at the first access. Absent when the file has
+   * no build id, when the file was replaced, or when its file system cannot identify the file.
    */
   readonly buildId?: string;
+  /** Inode number of the file. */
   readonly inode: bigint;
+  /** Device of the file's file system. */
   readonly device: Device;
 }
 
-/** Records that could not be delivered; every one is counted once. */
+/** Records that were lost. Every lost record is counted once. */
 export interface LostEvent extends EventBase {
   readonly type: 'lost';
-  /** Name of the hook, as `HookStatus.functionName`; `process_exec`, `process_exit`, `process_fork` for the base sensor. */
-  readonly hook: string;
-  /** Empty for the base sensor. */
-  readonly policyName: string;
   /**
-   * `ring_full`: the kernel's ring buffer had no room. `pending_full`: an entry could not be kept until its return.
-   * `missed`: the kernel skipped the program, or had no
-   * place for one more call of the function between entry and return (kretprobe). `slow_consumer`: this iterator fell behind another.
-   * `process_table_full`: what filters must know of a process could not be kept. `socket_table_full`: whose a socket is could not be kept.
+   * Name of the hook, as in `HookStatus.functionName`. For the base sensor: `process_exec`, `process_exit`,
+   * `process_fork`, `binary_sets` or `socket_owners`.
    */
+  readonly hook: string;
+  /** `metadata.name` of the policy; empty for the base sensor. */
+  readonly policyName: string;
+  /** Reason of the loss. */
   readonly reason: LossReason;
-  /** Since the last `lost` event of this hook and reason. */
+  /** Number of records that were lost since the last `lost` event of this hook and reason. */
   readonly count: number;
 }
 
+/**
+ * Reason why records were lost:
+ * - `ring_full`: the kernel's ring buffer had no room.
+ * - `pending_full`: the values read at a function's entry could not be kept until its return.
+ * - `missed`: the kernel skipped the program, or a kretprobe had no room for another call between entry and return.
+ * - `slow_consumer`: this iterator was too far behind another one.
+ * - `process_table_full`: data about a process that filters need could not be stored.
+ * - `socket_table_full`: the owner of a socket could not be stored.
+ * - `no_reader`: policies were active after their tracer had died (option `persist`), and no process read the events.
+ */
 export type LossReason =
   'ring_full' | 'pending_full' | 'missed' | 'slow_consumer' | 'process_table_full' | 'socket_table_full' | 'no_reader';
 
-/** One value of a hook, by the type that the policy gives it. `nop` is not told, `auto` cannot be loaded. */
+/**
+ * One value of a hook. The `type` is the type in the policy. Values of type `nop` are not reported; `auto` cannot be
+ * loaded.
+ */
 export type HookArgument =
   | NumberArgument
   | LongNumberArgument
@@ -345,220 +413,285 @@ export type HookArgument =
   | ModuleArgument;
 
 interface ArgumentBase {
-  /** The function's parameter number, from 0; of a tracepoint the field's; of a return value, 0. */
+  /**
+   * Position of the value: the parameter of the function or the field of the tracepoint, from 0. For a return value:
+   * 0.
+   */
   readonly index: number;
-  /** As the policy sets it. */
+  /** `label` of the value in the policy. */
   readonly label?: string;
 }
 
-/** What the kernel had to read from memory. */
+/** A value that the kernel reads from memory. */
 interface ReadArgument extends ArgumentBase {
-  /** The pointer was null, or the memory could not be read: what is told is empty, zero, or not all. */
+  /** The pointer was null, or the memory could not be read. The value is then empty, zero or incomplete. */
   readonly unreadable?: true;
 }
 
-/** Numbers of at most 32 bits. */
+/** A number of at most 32 bits. */
 export interface NumberArgument extends ArgumentBase {
   readonly type: 'int' | 'int8' | 'sint8' | 'int16' | 'sint16' | 'int32' | 'sint32' | 'uint8' | 'uint16' | 'uint32';
-  /** In the range of the type. */
+  /** The number, in the range of the type. */
   readonly value: number;
 }
 
-/** Numbers of 64 bits. */
+/** A number of 64 bits. */
 export interface LongNumberArgument extends ArgumentBase {
   readonly type: 'int64' | 'sint64' | 'long' | 'uint64' | 'ulong' | 'size_t';
-  /** In the range of the type. */
+  /** The number, in the range of the type. */
   readonly value: bigint;
 }
 
+/** A text. */
 export interface TextArgument extends ReadArgument {
-  /** Of `net_device` the name; of `sockaddr_un` the path, or an `@` and an abstract name. */
+  /**
+   * Type in the policy. The text of a `net_device` is its name. The text of a `sockaddr_un` is its path, or `@` and
+   * the name of an abstract socket.
+   */
   readonly type: 'string' | 'data_loc' | 'filename' | 'net_device' | 'sockaddr_un';
-  /** UTF-8; bytes that are not are U+FFFD. At most 4,095 bytes. */
+  /** The text, at most 4,095 bytes. Bytes that are not valid UTF-8 become U+FFFD. */
   readonly value: string;
-  /** The text goes on. */
+  /** The original text is longer. */
   readonly truncated: boolean;
 }
 
+/** Bytes of a buffer. */
 export interface BufferArgument extends ReadArgument {
   readonly type: 'char_buf' | 'const_buf' | 'char_iovec' | 'iov_iter';
-  /** A copy. At most 4,095 bytes, with `maxData` 32,767; of `char_iovec` and `iov_iter` half as many. */
+  /**
+   * Copy of the bytes: at most 4,095, with `maxData` at most 32,767. For `char_iovec` and `iov_iter`: at most half of
+   * that.
+   */
   readonly value: Uint8Array;
-  /** Bytes of the original: 0 to 4294967295. Of `char_iovec` and `iov_iter`, of the first 16 pieces. */
+  /** Size of the original in bytes: 0 to 4294967295. For `char_iovec` and `iov_iter`: size of the first 16 segments. */
   readonly size: number;
-  /** The original goes on. */
+  /** The original is longer than `value`. */
   readonly truncated: boolean;
 }
 
-/** A path and the file that it leads to. `linux_binprm`: the file that is executed; `kiocb`: that which is read or written. */
+/**
+ * A path and the file that it leads to. `linux_binprm` is the file that is executed; `kiocb` is the file that is read
+ * or written.
+ */
 export interface FileArgument extends ArgumentBase {
   readonly type: 'file' | 'path' | 'fd' | 'dentry' | 'linux_binprm' | 'kiocb';
-  /** Absolute in the process's root; `pipe:[N]`, `socket:[N]`, `anon_inode:…`, `/memfd:…` when it has none. */
+  /**
+   * Absolute path in the process's root. A file without a path has `pipe:[N]`, `socket:[N]`, `anon_inode:…` or
+   * `/memfd:…`.
+   */
   readonly path: string;
-  /** `truncated`, `deleted`, `unreachable`, `pseudo`, `fault`. */
+  /** Properties of the path: any of `truncated`, `deleted`, `unreachable`, `pseudo`, `fault`. */
   readonly flags: readonly PathFlag[];
-  /** As `ls -l` shows it, such as `-rw-r-----`; empty when unknown. */
+  /** Type and permissions as `ls -l` shows them, such as `-rw-r-----`; empty when they are unknown. */
   readonly permission: string;
+  /** Inode number of the file. */
   readonly inode: bigint;
-  /** Of the file system. With `inode`, which file it is, whatever its names. */
+  /** Device of the file system. Together with `inode`, it identifies the file under all its names. */
   readonly device: Device;
-  /** Names (hard links) that the file has. */
+  /** Number of hard links to the file. */
   readonly links: number;
-  /** The descriptor, for `fd`. */
+  /** File descriptor. Present for type `fd`. */
   readonly fd?: number;
 }
 
-/** A device number: 12 and 20 bits. */
+/** A device number. */
 export interface Device {
+  /** Major number: 12 bits. */
   readonly major: number;
+  /** Minor number: 20 bits. */
   readonly minor: number;
 }
 
-/** Where a socket or packet comes from and goes to. */
+/** Source and destination of a socket or packet. */
 interface NetworkArgument extends ReadArgument {
-  /** As `AF_INET`; a number without a name as decimal digits. */
+  /** Address family, such as `AF_INET`. A number without a name is shown as decimal digits. */
   readonly family: string;
-  /** As `IPPROTO_TCP`; a number without a name as decimal digits. */
+  /** Protocol, such as `IPPROTO_TCP`. A number without a name is shown as decimal digits. */
   readonly protocol: string;
-  /** IPv4 as `192.0.2.1`, IPv6 as RFC 5952 says, IPv4 in IPv6 as `::ffff:192.0.2.1`. Empty of other families. */
+  /**
+   * Source address: IPv4 as `192.0.2.1`, IPv6 as in RFC 5952, IPv4 in IPv6 as `::ffff:192.0.2.1`. Empty for other
+   * families.
+   */
   readonly sourceAddress: string;
+  /** Destination address, in the same form as `sourceAddress`. */
   readonly destinationAddress: string;
-  /** 0 to 65535; 0 when there is none. */
+  /** Source port: 0 to 65535; 0 when there is none. */
   readonly sourcePort: number;
+  /** Destination port: 0 to 65535; 0 when there is none. */
   readonly destinationPort: number;
+  /** Mark (SO_MARK), which routing and packet filters use. */
   readonly mark: number;
+  /** Priority (SO_PRIORITY). */
   readonly priority: number;
 }
 
+/** A socket. */
 export interface SocketArgument extends NetworkArgument {
   readonly type: 'sock' | 'socket';
-  /** As `SOCK_STREAM`; a number without a name as decimal digits. */
+  /** Type of the socket, such as `SOCK_STREAM`. A number without a name is shown as decimal digits. */
   readonly socketType: string;
-  /** As `TCP_ESTABLISHED`, which the kernel uses for other protocols, too; a number without a name as decimal digits. */
+  /**
+   * State, such as `TCP_ESTABLISHED`. The kernel uses these names for other protocols, too. A number without a name
+   * is shown as decimal digits.
+   */
   readonly state: string;
-  /** What the kernel calls the socket; 0n: it has given it none yet. */
+  /** Cookie that identifies the socket in the kernel; 0n when the kernel has not assigned one yet. */
   readonly cookie: bigint;
 }
 
+/** A network packet. */
 export interface PacketArgument extends NetworkArgument {
   readonly type: 'skb';
   /** Number of the protocol: 0 to 255. */
   readonly protocolNumber: number;
-  /** Of the flow; 0: not worked out. */
+  /** Hash of the flow; 0 when the kernel has not computed it. */
   readonly hash: number;
-  /** Bytes. */
+  /** Length in bytes. */
   readonly length: number;
-  /** IPsec transformations that it went through, and those that a device did. */
+  /** Number of IPsec transformations that were applied to the packet. */
   readonly secPathLength: number;
+  /** Number of IPsec transformations that a device did. */
   readonly secPathOffloads: number;
 }
 
+/** A socket address. */
 export interface SocketAddressArgument extends ReadArgument {
   readonly type: 'sockaddr';
-  /** As `AF_INET`; a number without a name as decimal digits. */
+  /** Address family, such as `AF_INET`. A number without a name is shown as decimal digits. */
   readonly family: string;
-  /** As `sourceAddress` of a socket: empty unless IPv4 or IPv6. */
+  /** Address, in the same form as `sourceAddress` of a socket. Empty unless the family is IPv4 or IPv6. */
   readonly address: string;
-  /** 0 to 65535; 0 when there is none. */
+  /** Port: 0 to 65535; 0 when there is none. */
   readonly port: number;
 }
 
+/** A capability. */
 export interface CapabilityArgument extends ArgumentBase {
   readonly type: 'capability';
+  /** Number of the capability. */
   readonly value: number;
-  /** As `CAP_SYS_ADMIN`; absent when the number has none. */
+  /** Name, such as `CAP_SYS_ADMIN`; absent when the number has no name. */
   readonly name?: string;
 }
 
+/** A set of capabilities. */
 export interface CapabilitySetArgument extends ArgumentBase {
   readonly type: 'kernel_cap_t' | 'cap_inheritable' | 'cap_permitted' | 'cap_effective';
-  /** Bit n is capability n of linux/capability.h. */
+  /** Bit mask: bit n is capability n of linux/capability.h. */
   readonly value: bigint;
-  /** Of the bits that have one, lowest first. */
+  /** Names of the capabilities in the set, lowest bit first. Bits without a name are left out. */
   readonly names: readonly string[];
 }
 
+/** A system call. */
 export interface SystemCallArgument extends ArgumentBase {
   readonly type: 'syscall64';
+  /** Number of the system call. */
   readonly value: bigint;
-  /** As `openat`; absent when the number has none. */
+  /** Name, such as `openat`; absent when the number has no name. */
   readonly name?: string;
-  /** Whose numbers these are: those of the machine, or of 32-bit programs on it. */
+  /** Table of system calls that the number belongs to: the machine's own, or the one for 32-bit programs. */
   readonly abi: 'x64' | 'i386' | 'arm64' | 'arm32';
 }
 
-/** Of a `struct cred`. */
+/** A `struct cred`. */
 export interface CredentialsArgument extends ReadArgument, Credentials {
   readonly type: 'cred';
+  /** Capability sets of the credentials. */
   readonly capabilities: Capabilities;
-  /** Bits of linux/securebits.h. */
+  /** Bit mask of the securebits of linux/securebits.h. */
   readonly securebits: number;
+  /** User namespace of the credentials. */
   readonly userNamespace: UserNamespace;
 }
 
+/** A user namespace as an argument. */
 export interface UserNamespaceArgument extends ReadArgument, UserNamespace {
   readonly type: 'user_namespace';
 }
 
+/** A user namespace. */
 export interface UserNamespace {
-  /** 0: the initial one. */
+  /** Depth below the initial user namespace, which has level 0. */
   readonly level: number;
-  /** User and group that made it, as the initial user namespace numbers them. */
+  /** Id of the user who created the namespace, in the initial user namespace. */
   readonly owner: number;
+  /** Id of the group that created the namespace, in the initial user namespace. */
   readonly group: number;
-  /** As `readlink /proc/PID/ns/user` shows it. */
+  /** Inode number, as in `readlink /proc/PID/ns/user`. */
   readonly inode: number;
 }
 
+/** A command of the system call bpf. */
 export interface BpfCommandArgument extends ArgumentBase {
   readonly type: 'bpf_cmd';
+  /** Number of the command. */
   readonly value: number;
-  /** As `BPF_PROG_LOAD`; absent when the number has none. */
+  /** Name, such as `BPF_PROG_LOAD`; absent when the number has no name. */
   readonly name?: string;
 }
 
-/** A BPF program. `bpf_attr` is read as BPF_PROG_LOAD lays it out: of other commands it means nothing. */
+/**
+ * A BPF program. `bpf_attr` is read in the layout of BPF_PROG_LOAD, so its values have no meaning for other commands.
+ */
 export interface BpfProgramArgument extends ReadArgument {
   readonly type: 'bpf_attr' | 'bpf_prog';
-  /** As `BPF_PROG_TYPE_KPROBE`; a number without a name as decimal digits. */
+  /** Type of the program, such as `BPF_PROG_TYPE_KPROBE`. A number without a name is shown as decimal digits. */
   readonly programType: string;
+  /** Number of instructions. */
   readonly instructions: number;
-  /** At most 15 bytes. */
+  /** Name of the program, at most 15 bytes. */
   readonly name: string;
 }
 
+/** A BPF map. */
 export interface BpfMapArgument extends ReadArgument {
   readonly type: 'bpf_map';
-  /** As `BPF_MAP_TYPE_HASH`; a number without a name as decimal digits. */
+  /** Type of the map, such as `BPF_MAP_TYPE_HASH`. A number without a name is shown as decimal digits. */
   readonly mapType: string;
-  /** Bytes. */
+  /** Size of a key in bytes. */
   readonly keySize: number;
-  /** Bytes. */
+  /** Size of a value in bytes. */
   readonly valueSize: number;
+  /** Maximum number of entries. */
   readonly maxEntries: number;
-  /** At most 15 bytes. */
+  /** Name of the map, at most 15 bytes. */
   readonly name: string;
 }
 
+/** A perf event. */
 export interface PerfEventArgument extends ReadArgument {
   readonly type: 'perf_event';
-  /** As `PERF_TYPE_TRACEPOINT`; a number without a name, which devices have, as decimal digits. */
+  /**
+   * Type of the event, such as `PERF_TYPE_TRACEPOINT`. A number without a name, such as a device's own type, is shown
+   * as decimal digits.
+   */
   readonly eventType: string;
+  /** `config` of `struct perf_event_attr`. */
   readonly config: bigint;
-  /** The function that a kprobe is put on, at most 63 bytes; else empty. */
+  /** Function that a kprobe is attached to, at most 63 bytes. Empty for other events. */
   readonly function: string;
-  /** Bytes from its start; other kinds of events have other numbers here. */
+  /** Bytes from the start of that function. For events that are not kprobes, this is another number of the event. */
   readonly probeOffset: bigint;
 }
 
+/** A kernel module. */
 export interface ModuleArgument extends ReadArgument {
   readonly type: 'module' | 'load_info';
-  /** At most 55 bytes. */
+  /** Name of the module, at most 55 bytes. */
   readonly name: string;
-  /** Absent where the kernel does not tell. */
+  /** The signature of the module is valid. Absent when the kernel does not report it. */
   readonly signatureValid?: boolean;
-  /** Bits of TAINT_ in linux/panic.h; of `load_info`, 0n. */
+  /** Bit mask of the TAINT_ values of linux/panic.h; 0n for `load_info`. */
   readonly taints: bigint;
 }
 
+/**
+ * Property of a path:
+ * - `truncated`: the path is longer than what was read.
+ * - `deleted`: the file has been deleted.
+ * - `unreachable`: the path is outside the process's root.
+ * - `pseudo`: the file has no path in a file system.
+ * - `fault`: the path could not be read.
+ */
 export type PathFlag = 'truncated' | 'deleted' | 'unreachable' | 'pseudo' | 'fault';

@@ -1,72 +1,95 @@
-/** What policies are checked against: a kernel, as its BTF and tracefs describe it. */
+/** Types of a kernel against which policies are checked, as its BTF and tracefs describe it. */
 
+/** A type. */
 export interface TypeInfo {
+  /** Kind of type. */
   readonly kind:
     'void' | 'int' | 'enum' | 'float' | 'pointer' | 'array' | 'struct' | 'union' | 'function' | 'forward' | 'other';
-  /** Of a struct, union or enum. */
+  /** Name of the struct, union or enum. */
   readonly name: string;
-  /** The typedef by which it was reached; '' when by none. */
+  /** Name of the typedef that leads to this type; '' when there is none. */
   readonly alias: string;
-  /** Bytes, of an array all of it; 0 where it has none. */
+  /** Size in bytes; for an array, of all elements; 0 when the type has no size. */
   readonly size: number;
+  /** The number is signed. */
   readonly signed: boolean;
-  /** What a pointer points to, or an array consists of. */
+  /** Returns the type that a pointer points to, or the type of an array's elements. */
   target(): TypeInfo | undefined;
-  /** Of a struct or union; those of unnamed members included. */
+  /** Returns the members of a struct or union, including those of unnamed members. */
   members(): readonly MemberInfo[];
 }
 
+/** A parameter of a function. */
 export interface ParameterInfo {
+  /** Name of the parameter or member. */
   readonly name: string;
+  /** Type of the parameter or member. */
   readonly type: TypeInfo;
 }
 
+/** A member of a struct or union. */
 export interface MemberInfo extends ParameterInfo {
-  /** From the start of the struct, also of a member of an unnamed member. */
+  /**
+   * Position in bits from the start of the struct. Members of an unnamed member have it from the start of the outer
+   * struct.
+   */
   readonly bitOffset: number;
-  /** Bits of a bit field; 0 for every other member. */
+  /** Size of a bit field in bits; 0 for every other member. */
   readonly bitfieldSize: number;
 }
 
+/** Prototype of a function. */
 export interface FunctionInfo {
+  /** Parameters, in their order. */
   readonly params: readonly ParameterInfo[];
+  /** Type of the return value. */
   readonly returns: TypeInfo;
 }
 
+/** Format of a tracepoint. */
 export interface TracepointInfo {
-  /** In the order of the tracepoint's format, the common ones included. */
+  /** Fields in the order of the tracepoint's format, including the common fields. */
   readonly fields: readonly TracepointField[];
 }
 
+/** A field of a tracepoint. */
 export interface TracepointField {
+  /** Name of the field. */
   readonly name: string;
-  /** As the format has it, without the name: `pid_t`, `const char *`, `char[16]`, `__data_loc char[]`. */
+  /** Type as in the format, without the name: `pid_t`, `const char *`, `char[16]`, `__data_loc char[]`. */
   readonly type: string;
-  /** Bytes, from the start of the record. */
+  /** Position in bytes from the start of the record. */
   readonly offset: number;
+  /** Size in bytes. */
   readonly size: number;
 }
 
-/** A kernel: the running one, or another of which there is a BTF file. */
+/** A kernel: the running one, or another one that a BTF file describes. */
 export interface KernelInfo {
-  /** For messages. */
+  /** Name for messages. */
   readonly name: string;
+  /** Returns the prototype of a function; undefined when there is no such function. */
   function(name: string): FunctionInfo | undefined;
+  /** Returns the names of all functions with a prototype. */
   functionNames(): readonly string[];
-  /** Whether a probe can be put there; undefined where that cannot be told. */
+  /** Returns true when a probe can be attached to the function; undefined when this is unknown. */
   attachable(name: string): boolean | undefined;
-  /** Every function on which a probe can be put, those of modules included; undefined where that cannot be told. */
+  /**
+   * Returns all functions that probes can be attached to, including those of modules; undefined when this is unknown.
+   */
   attachableNames(): readonly string[] | undefined;
-  /** Whether programs may change what it returns; undefined where that cannot be told. */
+  /** Returns true when programs may change the function's return value; undefined when this is unknown. */
   overridable(name: string): boolean | undefined;
-  /** A struct or union; with `module`, also of that kernel module. */
+  /** Returns a struct or union. With `module`, structs of that kernel module are searched too. */
   struct(name: string, module?: string): TypeInfo | undefined;
+  /** Returns the names of all structs. */
   structNames(): readonly string[];
-  /** Parameters of a raw tracepoint. */
+  /** Returns the parameters of a raw tracepoint; undefined when there is no such tracepoint. */
   rawTracepoint(event: string): FunctionInfo | undefined;
+  /** Returns the names of all raw tracepoints. */
   rawTracepointNames(): readonly string[];
-  /** null: there is none of that name; undefined: that cannot be told. */
+  /** Returns the format of a tracepoint; null when there is no such tracepoint; undefined when this is unknown. */
   tracepoint(subsystem: string, event: string): TracepointInfo | null | undefined;
-  /** Names in a group of tracepoints; of the groups where no group is given. */
+  /** Returns the names in a group of tracepoints. Without a group, returns the names of the groups. */
   tracepointNames(subsystem?: string): readonly string[];
 }

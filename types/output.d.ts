@@ -1,27 +1,36 @@
 import type { EventType, TracerEvent } from './events.js';
 
+/** Options for `formatCompact`. */
 export interface CompactOptions {
-  /** ANSI colours. Default false. */
+  /** Uses ANSI colours. Default false. */
   readonly color?: boolean;
-  /** RFC 3339 time first. Default false. */
+  /** Starts the line with the time (RFC 3339). Default false. */
   readonly timestamps?: boolean;
-  /** `🛑 CAP_SYS_ADMIN` at column 120 when the process has that capability. Default false. */
+  /** Shows `🛑 CAP_SYS_ADMIN` at column 120 when the process has that capability. Default false. */
   readonly capabilities?: boolean;
 }
 
-/** One line without a newline; strings of the traced world are escaped. */
+/**
+ * Formats an event as one line without a final newline. A file's hash and stack traces follow on lines of their own.
+ * Strings from traced processes are escaped.
+ */
 export function formatCompact(event: TracerEvent, options?: CompactOptions): string;
 
-/** The JSON of Tetragon's export: snake_case, the same names and nesting; one line without a newline. */
+/**
+ * Formats an event as the JSON of Tetragon's export: snake_case, with the same names and nesting. The result is one
+ * line without a newline.
+ */
 export function toJson(event: TracerEvent): string;
 
+/** Options for `eventFilter`. */
 export interface EventFilterOptions {
+  /** Types of events. Default: all types. */
   readonly types?: readonly EventType[];
-  /** Events of these policies, and the base sensor's. */
+  /** Names of policies. Events of the base sensor match, too. Default: all policies. */
   readonly policyNames?: readonly string[];
-  /** Events of processes whose binary any of these matches. */
+  /** Patterns for the binary of the process. An event matches when any of them fits. Default: all binaries. */
   readonly binaries?: readonly RegExp[];
 }
 
-/** Whether a consumer wants an event: every condition that is given holds. `lost` events always pass. */
+/** Returns a function that tests an event: it returns true when all options hold. `lost` events always pass. */
 export function eventFilter(options: EventFilterOptions): (event: TracerEvent) => boolean;

@@ -1,16 +1,24 @@
-/** The policy format as types, for policies written in code; docs/policy.md explains the fields. */
+/** The policy format as types, for policies that are written in code. docs/policy.md explains the fields. */
 
+/** Types of signed numbers. */
 export type SignedType =
   'int' | 'int8' | 'sint8' | 'int16' | 'sint16' | 'int32' | 'sint32' | 'int64' | 'sint64' | 'long';
+/** Types of unsigned numbers. */
 export type UnsignedType = 'uint8' | 'uint16' | 'uint32' | 'uint64' | 'size_t' | 'ulong' | 'bpf_cmd';
+/** Types of numbers. */
 export type NumberType = SignedType | UnsignedType;
+/** Types of texts and buffers. */
 export type TextType =
   'string' | 'filename' | 'char_buf' | 'char_iovec' | 'const_buf' | 'sockaddr_un' | 'data_loc' | 'net_device';
+/** Types of paths without filters on the file type. */
 export type PathType = 'fd' | 'linux_binprm' | 'dentry';
+/** Types of files. */
 export type FileType = 'file' | 'path';
+/** Types of sockets. */
 export type SocketType = 'sock' | 'socket';
+/** Types of capability sets. */
 export type CapabilitySetType = 'kernel_cap_t' | 'cap_inheritable' | 'cap_permitted' | 'cap_effective';
-/** Shown in events, but not compared. */
+/** Types that events show, but that filters cannot compare. */
 export type OpaqueType =
   | 'nop'
   | 'bpf_attr'
@@ -23,6 +31,7 @@ export type OpaqueType =
   | 'cred'
   | 'load_info'
   | 'module';
+/** Types of arguments. The type decides how a value is read and which operators can compare it. */
 export type ArgumentType =
   | NumberType
   | TextType
@@ -37,68 +46,94 @@ export type ArgumentType =
   | OpaqueType
   | 'auto';
 
+/** A value that a hook reads. */
 export interface Argument {
   /** Position of the parameter in the function, from 0. */
   readonly index: number;
+  /** Type of the value. */
   readonly type: ArgumentType;
+  /** Name of the value in events and in expressions. */
   readonly label?: string;
+  /** Reads up to 32,767 bytes of a buffer instead of 4,095. Default false. */
   readonly maxData?: boolean;
   /** Members to follow, such as `mm.owner.comm`. */
   readonly resolve?: string;
+  /** Reads the value when the function returns. Default false. */
   readonly returnCopy?: boolean;
-  /** Parameter with the size of the buffer, from 1. */
+  /** Parameter that contains the size of the buffer, from 1. */
   readonly sizeArgIndex?: number;
+  /** Struct that the parameter points to, when its own type does not say it. */
   readonly btfType?: string;
+  /** Kernel module that defines `btfType`. */
   readonly btfTypeModule?: string;
-  /** Instead of a parameter: the task that is running, or the registers. `resolve` says what of it. */
+  /**
+   * Reads from the current task or from the registers instead of a parameter. `resolve` names the member or register.
+   */
   readonly source?: 'current_task' | 'pt_regs';
 }
 
-/** `0x` hexadecimal, `0` octal or decimal when written as text. */
+/** A number. As text it is decimal, hexadecimal with `0x`, octal with `0`, or binary with `0b`. */
 export type NumberValue = string | number | bigint;
+/** Names of file types. */
 export type FileTypeName =
   'sock' | 'socket' | 'lnk' | 'link' | 'reg' | 'regular' | 'blk' | 'block' | 'dir' | 'chr' | 'char' | 'fifo' | 'pipe';
+/** Names of namespaces. */
 export type NamespaceName =
   'Uts' | 'Ipc' | 'Mnt' | 'Pid' | 'PidForChildren' | 'Net' | 'Time' | 'TimeForChildren' | 'Cgroup' | 'User';
 
+/** An operator with its values. */
 interface Comparison<O extends string, V> {
+  /** Operator. */
   readonly operator: O;
+  /**
+   * Values to compare with. A positive operator holds when any of them fits; a negative operator holds when none
+   * fits.
+   */
   readonly values: readonly [V, ...V[]];
 }
 
+/** Filter on a number. */
 export type NumberComparison =
   | Comparison<
       'Equal' | 'NotEqual' | 'GreaterThan' | 'LessThan' | 'GT' | 'LT' | 'Mask' | 'InMap' | 'NotInMap',
       NumberValue
     >
   | Comparison<'InRange' | 'NotInRange' | 'CelExpr', string>;
+/** Filter on a text. */
 export type TextComparison = Comparison<
   'Equal' | 'NotEqual' | 'Prefix' | 'NotPrefix' | 'Postfix' | 'NotPostfix' | 'SubString' | 'SubStringIgnCase',
   string
 >;
-/** `inode`: whatever leads to the same inode as one of the values, such as a hard link, fits too. */
+/** Filter on a path. With `inode`, other paths to the same inode match too, such as hard links. */
 export type PathComparison =
   | (TextComparison & { readonly inode?: false })
   | (Comparison<'Equal' | 'NotEqual', string> & { readonly inode: boolean });
+/** Filter on a file. */
 export type FileComparison =
   PathComparison | (Comparison<'FileType' | 'NotFileType', FileTypeName> & { readonly inode?: false });
+/** Filter on a socket address. */
 export type AddressComparison =
   | Comparison<'SPort' | 'NotSPort' | 'Family', NumberValue>
   | Comparison<'SAddr' | 'NotSAddr', string>
   | { readonly operator: 'SPortPriv' | 'NotSportPriv'; readonly values?: undefined };
+/** Filter on a packet. */
 export type PacketComparison =
   | AddressComparison
   | Comparison<'DPort' | 'NotDPort' | 'Protocol', NumberValue>
   | Comparison<'DAddr' | 'NotDAddr', string>
   | { readonly operator: 'DPortPriv' | 'NotDPortPriv'; readonly values?: undefined };
+/** Filter on a socket. */
 export type SocketComparison = PacketComparison | Comparison<'State', NumberValue>;
+/** Filter on a capability. */
 export type CapabilityComparison =
   Comparison<'Equal' | 'NotEqual' | 'InMap' | 'NotInMap', NumberValue> | Comparison<'CelExpr', string>;
+/** Filter on a capability set. */
 export type CapabilitySetComparison = Comparison<'Equal' | 'NotEqual' | 'Mask', NumberValue>;
+/** Filter on a system call. */
 export type SyscallComparison =
   Comparison<'Equal' | 'NotEqual' | 'InMap' | 'NotInMap', NumberValue> | Comparison<'InRange' | 'NotInRange', string>;
 
-/** What a value of a type can be compared by. */
+/** Filter that fits a type of argument. */
 export type ComparisonOf<T extends ArgumentType> = T extends NumberType
   ? NumberComparison
   : T extends TextType
@@ -123,7 +158,7 @@ export type ComparisonOf<T extends ArgumentType> = T extends NumberType
                       ? NumberComparison | FileComparison | SocketComparison
                       : never;
 
-/** A filter on one of these args: by its `index`, or by its position in the list. */
+/** Filter on one of the arguments in A. It names the argument by `index`, or by its position in the list. */
 export type FilterOf<A extends readonly Argument[]> =
   | (A[number] extends infer E
       ? E extends Argument
@@ -144,11 +179,12 @@ export type FilterOf<A extends readonly Argument[]> =
       readonly values: readonly [string, ...string[]];
     };
 
+/** Filter on the path of a file. */
 interface PathFilter {
   readonly operator: 'In' | 'NotIn' | 'Prefix' | 'NotPrefix' | 'Postfix' | 'NotPostfix';
   readonly values: readonly [string, ...string[]];
 }
-/** Children can be followed of whole paths only. */
+/** Filter on the binary of a process. Children can be followed only with complete paths. */
 export type BinaryFilter =
   | (PathFilter & { readonly followChildren?: false })
   | {
@@ -157,35 +193,52 @@ export type BinaryFilter =
       readonly followChildren: boolean;
     };
 
+/** Filter on process ids. */
 export interface PidFilter {
+  /** `In`: the process has one of the ids. `NotIn`: it has none. */
   readonly operator: 'In' | 'NotIn';
+  /** Process ids. */
   readonly values: readonly [number, ...number[]];
+  /** Descendants of these processes match too. Default false. */
   readonly followForks?: boolean;
+  /** The ids belong to the process's own pid namespace. Default false. */
   readonly isNamespacePID?: boolean;
 }
 
+/** Filter on a namespace of the process. */
 export interface NamespaceFilter {
+  /** Kind of namespace. */
   readonly namespace: NamespaceName;
+  /** `In`: the namespace is one of the values. `NotIn`: it is none of them. */
   readonly operator: 'In' | 'NotIn';
-  /** Inode numbers, or `host_ns`. */
+  /** Inode numbers, or `host_ns` for the machine's initial namespace. */
   readonly values: readonly [NumberValue, ...NumberValue[]];
 }
 
+/** Filter on the capabilities of the process. */
 export interface CapabilityFilter {
+  /** Capability set. Default `Effective`. */
   readonly type?: 'Effective' | 'Inheritable' | 'Permitted';
+  /** `In`: the set contains one of the values. `NotIn`: it contains none. */
   readonly operator: 'In' | 'NotIn';
+  /** The process must also be outside the initial user namespace. Default false. */
   readonly isNamespaceCapability?: boolean;
+  /** Names of capabilities, such as `CAP_SYS_ADMIN`. */
   readonly values: readonly [`CAP_${string}`, ...`CAP_${string}`[]];
 }
 
+/** Kubernetes label selector. */
 export interface LabelSelector {
+  /** Labels with their values. All must fit. */
   readonly matchLabels?: Readonly<Record<string, string>>;
+  /** Expressions on labels. All must hold. */
   readonly matchExpressions?: readonly (
     | { readonly key: string; readonly operator: 'In' | 'NotIn'; readonly values: readonly [string, ...string[]] }
     | { readonly key: string; readonly operator: 'Exists' | 'DoesNotExist'; readonly values?: undefined }
   )[];
 }
 
+/** Emits an event, with an optional rate limit and stack traces. */
 export type PostAction = {
   readonly action: 'Post';
   readonly kernelStackTrace?: boolean;
@@ -194,13 +247,16 @@ export type PostAction = {
   | { readonly rateLimit: string; readonly rateLimitScope?: 'thread' | 'process' | 'global' }
   | { readonly rateLimit?: undefined; readonly rateLimitScope?: undefined }
 );
+/** Action for every kind of hook. */
 export type CommonAction =
   | PostAction
   | { readonly action: 'NoPost' | 'Sigkill' }
   | { readonly action: 'Signal'; readonly argSig: number }
   | { readonly action: 'GetUrl'; readonly argUrl: string }
   | { readonly action: 'DnsLookup'; readonly argFqdn: string };
+/** Returns `argError` instead of running the function. */
 export type OverrideAction = { readonly action: 'Override'; readonly argError: number };
+/** Changes what a function of a program does: a return value, registers, or another function to call. */
 export type ProgramOverrideAction = { readonly action: 'Override' } & (
   | { readonly argError: number }
   | { readonly argRegs: readonly [string, ...string[]] }
@@ -208,15 +264,18 @@ export type ProgramOverrideAction = { readonly action: 'Override' } & (
   | { readonly argNewOffset: number | bigint }
   | { readonly argNewSymbol: string }
 );
+/** Stores or deletes the owner of a socket. `argSock` is a position in `args`, from 0; default 0. */
 export type SocketAction = { readonly action: 'TrackSock' | 'UntrackSock'; readonly argSock?: number };
+/** Notifies the policy's enforcers, or withdraws the notification. */
 export type EnforcerAction =
   | ({ readonly action: 'NotifyEnforcer'; readonly argIndex?: number } & (
       { readonly argError: number; readonly argSig?: number } | { readonly argSig: number; readonly argError?: number }
     ))
   | { readonly action: 'CleanupEnforcerNotification' };
+/** Gives an argument of a static probe a value. */
 export type SetAction = { readonly action: 'Set'; readonly argIndex: number; readonly argValue: number };
 
-/** What can be done on each kind of hook. */
+/** Actions that are possible for each kind of hook. */
 export interface Actions {
   readonly kprobes: CommonAction | OverrideAction | SocketAction | EnforcerAction;
   readonly fentries: CommonAction | OverrideAction | SocketAction | EnforcerAction;
@@ -225,10 +284,12 @@ export interface Actions {
   readonly usdts: CommonAction | SetAction;
   readonly lsmhooks: CommonAction | OverrideAction | (PostAction & { readonly imaHash: boolean });
 }
+/** Name of a section of hooks in `spec`. */
 export type HookKind = keyof Actions;
 
-/** The filters that need no knowledge of the hook. */
+/** Filters that do not depend on the hook. */
 export interface ProcessFilters {
+  /** Name of the selector. */
   readonly label?: string;
   readonly matchPIDs?: readonly PidFilter[];
   readonly matchBinaries?: readonly [] | readonly [BinaryFilter];
@@ -247,33 +308,45 @@ export interface ProcessFilters {
   };
 }
 
+/** A selector: it matches when all its filters hold. */
 export interface Selector<
   K extends HookKind,
   A extends readonly Argument[],
   D extends readonly Argument[],
   R,
 > extends ProcessFilters {
+  /** Names of `selectorsMacros` whose filters are added. */
   readonly macros?: readonly string[];
+  /** Filters on `args`. */
   readonly matchArgs?: readonly FilterOf<A>[];
+  /** Filters on `data`. */
   readonly matchData?: readonly FilterOf<D>[];
-  /** Needs `return: true` and a returnArg. */
+  /** Filters on the return value. They need `return: true` and `returnArg`. */
   readonly matchReturnArgs?: R extends Argument
     ? readonly ({ readonly index?: R['index'] } & ComparisonOf<R['type']>)[]
     : undefined;
+  /** Actions of the selector. Default: `Post`. */
   readonly matchActions?: readonly Actions[K][];
+  /** Actions when the function returns. */
   readonly matchReturnActions?: R extends Argument
     ? readonly Exclude<Actions[K], { readonly action: 'Override' }>[]
     : undefined;
 }
 
+/** Fields that every hook has. */
 interface HookBase<K extends HookKind, A extends readonly Argument[], D extends readonly Argument[], R> {
+  /** Text that events contain. */
   readonly message?: string;
-  /** At most 16. */
+  /** Tags that events contain: at most 16. */
   readonly tags?: readonly string[];
-  /** Left out where what it is on is not there. Our own: not in Tetragon's format. */
+  /**
+   * Leaves the hook out when its function, tracepoint or file does not exist. This is an extension of Tetragon's
+   * format. Default false.
+   */
   readonly optional?: boolean;
+  /** Values that the hook reads. */
   readonly args?: readonly Argument[];
-  /** The first selector all of whose filters hold has matched. */
+  /** Selectors, in the order in which they are tested. The first one that matches is used. */
   readonly selectors?: readonly Selector<K, A, D, R>[];
 }
 
@@ -343,9 +416,10 @@ type ReturnOf<H> = H extends { readonly return: true; readonly returnArg: infer 
     ? Argument
     : undefined;
 type CheckedHook<K extends HookKind, H> = HookOf<K, ArgsOf<H, 'args'>, ArgsOf<H, 'data'>, ReturnOf<H>>;
-/** Each hook is checked against the args that it has itself: which filters they allow, and what can be done there. */
+/** Hooks whose filters and actions are checked against the arguments of the same hook. */
 export type CheckedHooks<K extends HookKind, L> = { readonly [I in keyof L]: CheckedHook<K, L[I]> };
 
+/** A named list of functions. */
 export type FunctionList =
   | {
       readonly name: string;
@@ -356,16 +430,22 @@ export type FunctionList =
   | { readonly name: string; readonly type: 'generated_syscalls' }
   | { readonly name: string; readonly type: 'generated_ftrace'; readonly pattern: string };
 
+/** An option of the policy. */
 export type PolicyOption =
   | { readonly name: 'policy-mode'; readonly value: 'enforce' | 'monitor' | 'monitor_only' }
   | { readonly name: 'disable-kprobe-multi' | 'disable-uprobe-multi'; readonly value: '0' | '1' | 'true' | 'false' };
 
-/** Everything of `spec` that is not a hook. */
+/** Fields of `spec` that are not hooks. */
 export interface PolicySettings {
+  /** Reports files that are mapped as code. Default false. */
   readonly loader?: boolean;
+  /** Named lists of functions. */
   readonly lists?: readonly FunctionList[];
+  /** Functions where notifications take effect. */
   readonly enforcers?: readonly [] | readonly [{ readonly calls: readonly [string, ...string[]] }];
+  /** Options of the policy. */
   readonly options?: readonly PolicyOption[];
+  /** Named sets of filters that selectors share. */
   readonly selectorsMacros?: Readonly<
     Record<string, ProcessFilters & { readonly matchArgs?: readonly FilterOf<readonly Argument[]>[] }>
   >;
@@ -375,7 +455,7 @@ export interface PolicySettings {
   readonly nodeSelector?: LabelSelector;
 }
 
-/** What is known of a hook before it is checked. */
+/** A hook before it is checked. */
 export interface AnyHook {
   readonly call?: string;
   readonly subsystem?: string;
@@ -387,6 +467,7 @@ export interface AnyHook {
   readonly returnArg?: Argument;
 }
 
+/** Fields of a policy beside `spec`. */
 export interface PolicyHead {
   readonly apiVersion?: 'cilium.io/v1alpha1';
   readonly kind?: 'TracingPolicy' | 'TracingPolicyNamespaced';

@@ -12,49 +12,66 @@ import type {
 
 export type * from './policy-language.js';
 
-/** A parsed, valid policy. */
+/** A policy that was parsed and has no mistakes. */
 export interface Policy {
+  /** `metadata.name` of the policy. */
   readonly name: string;
+  /** `metadata.namespace` of a TracingPolicyNamespaced. */
   readonly namespace?: string;
+  /** Name of the file in diagnostics. */
   readonly file: string;
 }
 
+/** Options for functions that read YAML text. */
 export interface ParseOptions {
-  /** Name in diagnostics. Default `<policy>`. */
+  /** Name of the file in diagnostics. Default `<policy>`. */
   readonly file?: string;
 }
 
+/** Options for `validatePolicy`. */
 export interface ValidateOptions extends ParseOptions {
-  /** Functions, prototypes, tracepoints and LSM hooks are looked up in this kernel as well: see loadKernelInfo. */
+  /**
+   * Kernel in which functions, prototypes, tracepoints and LSM hooks are looked up: see `loadKernelInfo`. Default:
+   * none.
+   */
   readonly kernel?: KernelInfo;
-  /** Look at the files of this machine as well: programs, their symbols and static probes, symbolic links. Default false. */
+  /**
+   * Also checks files of this machine: programs, their symbols and static probes, and symbolic links. Default false.
+   */
   readonly files?: boolean;
 }
 
 /**
- * The types of the running kernel or, given a file, of another one (`vmlinux` BTF). Needs the addon. Throws KernelError
- * ADDON_MISSING or BTF_UNREADABLE.
+ * Loads the types of a kernel: of the running kernel, or of the BTF file (`vmlinux`) that is given. Needs the addon.
+ * Throws KernelError ADDON_MISSING or BTF_UNREADABLE.
  */
 export function loadKernelInfo(btfFile?: string): KernelInfo;
 
-/** The policy files that a path means: a file itself; of a folder, those whose names end in .yaml or .yml. Throws PolicyError. */
+/**
+ * Returns the policy files of a path. For a file, that is the file itself. For a folder, these are its files whose
+ * names end in .yaml or .yml. Throws PolicyError.
+ */
 export function expandPolicyPaths(fileOrFolder: string): string[];
 
-/** The text of a policy file: UTF-8, at most 1 MiB. Throws PolicyError. */
+/** Reads the text of a policy file: UTF-8, at most 1 MiB. Throws PolicyError. */
 export function loadPolicyFile(path: string): string;
 
-/** Throws PolicyError with every mistake. */
+/** Parses and checks a policy. Throws PolicyError with all mistakes. */
 export function parsePolicy(yaml: string, options?: ParseOptions): Policy;
 
-/** Every mistake and warning; none when the policy is good. Never throws for bad input. */
+/**
+ * Checks a policy. Returns all mistakes and warnings; the list is empty when the policy is correct. Never throws for
+ * incorrect input.
+ */
 export function validatePolicy(yaml: string, options?: ValidateOptions): Diagnostic[];
 
-/** The policy as it will be evaluated in the kernel. */
+/** Compiles a policy to the form in which the kernel evaluates it. Throws PolicyError with all mistakes. */
 export function compilePolicy(policy: Policy | string, options?: ParseOptions): PolicyImage;
 
 /**
- * A policy written in code: operators that do not fit an argument, and actions without their arguments, are errors of
- * TypeScript. Throws PolicyError with every other mistake; places in it are those of the same policy in YAML.
+ * Checks a policy that is written in code. TypeScript reports operators that do not fit an argument, and actions
+ * without their arguments.
+ * Throws PolicyError with all other mistakes. Their positions are positions in the same policy as YAML.
  */
 export function definePolicy<
   const K extends readonly AnyHook[] = [],
@@ -77,94 +94,120 @@ export function definePolicy<
 ): Policy;
 
 /**
- * The policy in words: what each hook reads, how its selectors are evaluated and in which order, what is done, what it costs.
- * Also of a policy that cannot be loaded yet. Throws PolicyError for one with mistakes.
+ * Describes a policy in words: what each hook reads, how and in which order its selectors are evaluated, which
+ * actions follow, and what the hook costs. Also describes policies that cannot be loaded yet.
+ * Throws PolicyError for a policy with mistakes.
  */
 export function explainPolicy(policy: Policy | string, options?: ExplainOptions): PolicyExplanation;
 
+/** Options for `explainPolicy`. */
 export interface ExplainOptions extends ParseOptions {
+  /** Kernel in which types are looked up: see `loadKernelInfo`. Default: none. */
   readonly kernel?: KernelInfo;
 }
 
-/** For a terminal; strings of the policy are quoted. */
+/** Formats an explanation for a terminal. Strings from the policy are quoted. */
 export function formatExplanation(explanation: PolicyExplanation): string;
 
-/** The JSON Schema (draft 7) of the format, as in the package's `schema` folder. */
+/** Returns the JSON Schema (draft 7) of the policy format. The package's `schema` folder contains the same schema. */
 export function policySchema(): object;
 
+/** A policy in words. */
 export interface PolicyExplanation {
+  /** `metadata.name` of the policy. */
   readonly name: string;
+  /** `metadata.namespace` of a TracingPolicyNamespaced. */
   readonly namespace?: string;
+  /** Name of the file in diagnostics. */
   readonly file: string;
-  /** What stands in the way of loading it, in this version; empty when it can be loaded. */
+  /** Reasons why this version cannot load the policy; empty when it can. */
   readonly unsupported: readonly string[];
+  /** Hooks of the policy, in its order. */
   readonly hooks: readonly HookExplanation[];
-  /** Functions at which the policy's notifications are carried out. */
+  /** Functions where the policy's notifications take effect. */
   readonly enforcers: readonly string[];
-  /** Files that are mapped as code are told. */
+  /** The policy reports files that are mapped as code. */
   readonly loader?: true;
-  /** Bytes of all tables, about; 0 when it cannot be loaded. */
+  /** Approximate size of all tables in bytes; 0 when the policy cannot be loaded. */
   readonly tableBytes: number;
-  /** The compiler's output, when it can be loaded. */
+  /** Output of the compiler. Present when the policy can be loaded. */
   readonly image?: PolicyImage;
 }
 
+/** One hook of a policy in words. */
 export interface HookExplanation {
+  /** Section of `spec` that contains the hook. */
   readonly kind: HookKind;
-  /** What is hooked, in the words of the policy. */
+  /** Name of what is hooked, as in the policy. */
   readonly target: string;
+  /** Ways to attach the hook. */
   readonly attach: string;
+  /** `message` of the hook in the policy. */
   readonly message?: string;
+  /** Values that the hook reads. */
   readonly reads: readonly string[];
+  /** Selectors of the hook, in their order. */
   readonly selectors: readonly SelectorExplanation[];
+  /** Cost of one call. Present when the policy can be loaded. */
   readonly cost?: HookCost;
 }
 
+/** One selector of a hook in words. */
 export interface SelectorExplanation {
-  /** All of these must hold, tried in this order; none: it always matches. */
+  /** Conditions, in the order in which they are tested. All must hold. A selector without conditions always matches. */
   readonly conditions: readonly string[];
+  /** Actions of the selector, in their order. */
   readonly actions: readonly string[];
 }
 
-/** Figures for planning, not measurements. */
+/** Estimated cost of a hook. The numbers are for planning; they are not measured. */
 export interface HookCost {
-  /** Comparisons of numbers, at most. */
+  /** Maximum number of number comparisons. */
   readonly comparisons: number;
-  /** Of bits that the process has: which binaries it runs, what of it has changed. */
+  /** Number of tests of the process's bits: which binaries it runs, and which of its properties have changed. */
   readonly binaryTests: number;
-  /** Lookups in tables of numbers, texts and networks. */
+  /** Number of lookups in tables of numbers, texts and networks. */
   readonly lookups: number;
-  /** Paths that are worked out for the filters on them. */
+  /** Number of paths that are computed for filters. */
   readonly pathWalks: number;
-  /** Passes through a text for substrings. */
+  /** Number of scans of a text for substrings. */
   readonly textScans: number;
-  /** Instructions of expressions. */
+  /** Number of instructions of CEL expressions. */
   readonly expressionSteps: number;
-  /** Paths and texts that are read for the event only, after everything has matched. */
+  /** Number of paths and texts that are read only for the event, after all filters have matched. */
   readonly readForEvent: number;
+  /** Number of entries in all tables. */
   readonly tableEntries: number;
-  /** Bytes that the tables take in the kernel, about. */
+  /** Approximate size of the tables in the kernel, in bytes. */
   readonly tableBytes: number;
 }
 
-/** Plain data, the same for the same policy. Selectors are named by their index. */
+/**
+ * A compiled policy. It is plain data, and the same policy always gives the same data. Selectors are referred to by
+ * their index.
+ */
 export interface PolicyImage {
+  /** `metadata.name` of the policy. */
   readonly name: string;
-  /** Of a TracingPolicyNamespaced. */
+  /** `metadata.namespace` of a TracingPolicyNamespaced. */
   readonly namespace?: string;
+  /** Hooks to attach, in this order. */
   readonly hooks: readonly HookImage[];
-  /** Sets of processes that this policy's hooks test; equal sets appear once. */
+  /** Sets of processes that the hooks test. Equal sets appear once. */
   readonly processSets: readonly ProcessSet[];
-  /** As the policy's option `policy-mode` says. */
+  /** Mode that the policy's option `policy-mode` sets. */
   readonly mode?: PolicyMode;
 }
 
-/** `monitor`: what selectors say is told, not done. */
+/**
+ * Mode of a policy. In mode `enforce`, actions are done. In mode `monitor`, events report what the actions would have
+ * done.
+ */
 export type PolicyMode = 'enforce' | 'monitor';
 
-/** What a selector that has matched does. */
+/** Actions of a selector that has matched. */
 export interface SelectorActions {
-  /** As the policy lists them; never empty. */
+  /** Names of the actions, in the order of the policy; never empty. */
   readonly order: readonly (
     | 'post'
     | 'noPost'
@@ -179,293 +222,401 @@ export interface SelectorActions {
     | 'getUrl'
     | 'dnsLookup'
   )[];
-  /** Number of the signal. */
+  /** Number of the signal that `signal` or `sigkill` sends. */
   readonly signal?: number;
-  /** What the function returns instead of running. */
+  /** Value that the function returns instead of running. */
   readonly override?: number;
-  /** Of a function of a program: registers that are set, one after the other. */
+  /** Registers to set, one after the other. Only for functions of programs. */
   readonly registers?: readonly RegisterAssignment[];
-  /** Of a function of a program: where in the file the call goes on; one of these says it. */
+  /** Place in the file where the call continues: exactly one of the members. Only for functions of programs. */
   readonly goOn?: { readonly symbol?: string; readonly fileOffset?: bigint; readonly address?: bigint };
-  /** Of a static probe: an argument that is given a value. */
+  /** Argument that `set` changes, and its new value. Only for static probes. */
   readonly set?: { readonly argument: number; readonly value: number };
-  /** What the policy's enforcers are told to do. */
+  /** Actions that `notifyEnforcer` requests from the policy's enforcers: a signal, a return value, or both. */
   readonly notify?: { readonly signal?: number; readonly override?: number };
+  /** Rate limit of `post`: at most one equal event in this many seconds. */
   readonly rateLimit?: { readonly scope: 'thread' | 'process' | 'global'; readonly seconds: number };
+  /** The event contains the stack trace of the kernel. */
   readonly kernelStack?: true;
+  /** The event contains the stack trace of the process. */
   readonly userStack?: true;
-  /** Of `getUrl` the address, of `dnsLookup` the name, in their order. */
+  /** Targets of `getUrl` (an address) and `dnsLookup` (a name), in the order of the actions. */
   readonly requests?: readonly string[];
-  /** The event has the hash that IMA works out of the hook's first file. */
+  /** The event contains the hash that IMA computes of the hook's first file. */
   readonly imaHash?: true;
 }
 
-/** to = offset; + from, where there is one; with `memory`, what is there. */
+/**
+ * Assignment to a register: to = offset, plus the value of `from` when it is present. With `memory`, the sum is an
+ * address, and the register gets the value that is stored there.
+ */
 export interface RegisterAssignment {
-  /** As the policy has it. */
+  /** The assignment as written in the policy. */
   readonly text: string;
+  /** Register that is set. */
   readonly to: string;
+  /** Register that is added. */
   readonly from?: string;
+  /** The value is read from memory. */
   readonly memory?: true;
+  /** Constant that is added. */
   readonly offset: bigint;
 }
 
+/** One hook to attach. */
 export interface HookImage {
   /**
-   * `kprobe` takes a trampoline where the kernel has it; `fentry` nothing else. `enforcer`: a function that notifications are
-   * carried out at; it tells nothing, and comes before the hooks that notify it. `loader`: where the kernel notes what is mapped.
+   * Kind of hook:
+   * - `kprobe`: a trampoline when the kernel supports it, otherwise a kprobe.
+   * - `fentry`: a trampoline only.
+   * - `tracepoint`, `raw_tracepoint`, `lsm`, `uprobe`, `usdt`: a hook of that kind.
+   * - `enforcer`: a function where notifications take effect. It emits no events, and it comes before the hooks that
+   *   notify it.
+   * - `loader`: the place in the kernel where files are mapped as code.
    */
   readonly kind:
     'kprobe' | 'fentry' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'usdt' | 'enforcer' | 'loader';
   /**
-   * As written in the policy: the function, list:NAME or LSM hook; of a tracepoint SUBSYSTEM/EVENT; of a uprobe the symbol, or
-   * the offset or address as 0x…, and of several how many more there are; of a static probe PROVIDER:NAME.
+   * Name in the policy:
+   * - a function, list:NAME or LSM hook
+   * - for a tracepoint SUBSYSTEM/EVENT
+   * - for a uprobe the symbol, or the offset or address as 0x…; with several places, also the number of the others
+   * - for a static probe PROVIDER:NAME
    */
   readonly call: string;
+  /** The function is a system call. */
   readonly syscall: boolean;
-  /** Of an enforcer: a notification may ask to override the function. */
+  /** A notification may override the function. Only for enforcers. */
   readonly mayOverride?: true;
-  /** Of a list with more than one function, or of which that is known at load. */
+  /**
+   * Functions of the list. Present when the list has more than one function, or when its functions are known only at
+   * load.
+   */
   readonly list?: FunctionList;
-  /** Of a uprobe with several places: all of them; `program` is the first. */
+  /** All places of a uprobe that has more than one. `program` is the first. */
   readonly places?: readonly ProgramPlace[];
-  /** Of these, each is attached by itself (`disable-kprobe-multi`, `disable-uprobe-multi`). */
+  /** Each function or place is attached separately (`disable-kprobe-multi`, `disable-uprobe-multi`). */
   readonly singleLinks?: true;
-  /** Of a tracepoint, raw or not. */
+  /** Tracepoint, raw or by format. */
   readonly tracepoint?: { readonly subsystem: string; readonly event: string };
-  /** Of a uprobe. */
+  /** First place of a uprobe. */
   readonly program?: ProgramPlace;
-  /** Of a static probe. */
+  /** Static probe. */
   readonly usdt?: { readonly path: string; readonly provider: string; readonly name: string };
-  /** File with the types of the program. */
+  /** BTF file with the types of the program. */
   readonly btfPath?: string;
-  /** The policy's own place of the hook, for errors at load. */
+  /** Position of the hook in the policy, for errors at load. */
   readonly position: { readonly file: string; readonly line: number; readonly column: number };
-  /** The policy says `ignore.callNotFound`: where the kernel has no such function, the hook is left out. */
+  /** The hook is left out when the kernel has no such function. The policy sets `ignore.callNotFound`. */
   readonly ignoreCallNotFound?: true;
+  /** `message` of the hook in the policy. */
   readonly message?: string;
+  /** `tags` of the hook in the policy. */
   readonly tags: readonly string[];
-  /** Number of selectors; a hook without any has one that always matches. */
+  /** Number of selectors. A hook without selectors has one that always matches. */
   readonly selectors: number;
+  /** Values of `args`. */
   readonly args: readonly ValueImage[];
-  /** Values that are not parameters. */
+  /** Values of `data`, which are not parameters. */
   readonly data: readonly ValueImage[];
-  /** Present when the policy says `return: true`. */
+  /** Return value. Present when the policy says `return: true`. */
   readonly returnArg?: ValueImage;
-  /** matchPIDs without followForks, matchNamespaces, matchCapabilities. */
+  /** Filters of matchPIDs without followForks, matchNamespaces and matchCapabilities. */
   readonly process: readonly ProcessGroup[];
-  /** matchBinaries, matchParentBinaries, and matchPIDs with followForks. */
+  /** Filters of matchBinaries, matchParentBinaries, and matchPIDs with followForks. */
   readonly sets: readonly ProcessTest[];
-  /** matchNamespaceChanges, matchCapabilityChanges. */
+  /** Filters of matchNamespaceChanges and matchCapabilityChanges. */
   readonly changes: readonly ChangeTest[];
-  /** CelExpr and CapabilitiesGained: what is known at the entry, and what needs a value that is known at the return. */
+  /**
+   * Instructions for CelExpr and CapabilitiesGained. `entry` runs when the function is called. `returned` needs a
+   * value that is known only when the function returns.
+   */
   readonly cel: { readonly entry: readonly CelStep[]; readonly returned: readonly CelStep[] };
-  /** Of each selector; absent when all of them only post. */
+  /** Actions of each selector. Absent when all selectors only post. */
   readonly actions?: readonly SelectorActions[];
-  /** The same of matchReturnActions; absent when no selector has them. */
+  /** matchReturnActions of each selector. Absent when no selector has them. */
   readonly returnActions?: readonly SelectorActions[];
-  /** Slot of the argument that `trackSock` and `untrackSock` are about. */
+  /** Slot of the argument that `trackSock` and `untrackSock` use. */
   readonly trackedSlot?: number;
-  /** What is done with the socket that the function returns (returnArgAction). */
+  /** Action for the socket that the function returns (`returnArgAction`). */
   readonly returnedSocket?: 'trackSock' | 'untrackSock';
-  /** The policy tracks sockets, and this hook has some: its events are of their owners. */
+  /**
+   * Events are reported for the owner of a socket. Present when the policy tracks sockets and this hook has socket
+   * arguments.
+   */
   readonly findsOwner?: true;
 }
 
-/** Functions as the policy names them, or how they are found in the kernel. */
+/** Functions of a list: their names, or how they are found in the kernel. */
 export type FunctionList =
   | { readonly functions: readonly string[] }
   | { readonly generated: 'syscalls' }
   | { readonly generated: 'ftrace'; readonly pattern: string };
 
-/** A place in a file; one of symbol, fileOffset and address says where. */
+/** A place in a file. Exactly one of `symbol`, `fileOffset` and `address` is present. */
 export interface ProgramPlace {
+  /** Path of the file. */
   readonly path: string;
+  /** Name of a function in the file. */
   readonly symbol?: string;
-  /** From the symbol. */
+  /** Bytes from the symbol. */
   readonly symbolOffset?: bigint;
+  /** Bytes from the start of the file. */
   readonly fileOffset?: bigint;
-  /** Virtual, as the file has it. */
+  /** Virtual address in the file. */
   readonly address?: bigint;
-  /** ALGORITHM:HEX, of which the file must have one; any file when there is none. */
+  /** Allowed digests of the file, as ALGORITHM:HEX. Without them, any file is allowed. */
   readonly digests?: readonly string[];
-  /** A file that has none of them is left out, and no error. */
+  /** A file with another digest is left out, without an error. */
   readonly ignoreDigests?: true;
-  /** In the file, of the counter that says whether somebody is tracing. */
+  /** Position in the file of the counter that tells the program whether it is traced. */
   readonly refCtrOffset?: bigint;
 }
 
-/** A value that a hook reads. A value's slot is its place in `args`, then `data`, then `returnArg`. */
+/** A value that a hook reads. Values have slots: first those of `args`, then `data`, then `returnArg`. */
 export interface ValueImage {
-  /** Function parameter, from 0; of a return value, 0. */
+  /** Position of the function's parameter, from 0. For a return value: 0. */
   readonly index: number;
+  /** Type in the policy. */
   readonly type: ArgumentType;
+  /** `label` of the value in the policy. */
   readonly label?: string;
-  /** Where it comes from, when not from a parameter. */
+  /** Where `resolve` starts when the value is not a parameter: the current task or the registers. */
   readonly source?: 'current_task' | 'pt_regs';
-  /** Members to follow, such as `mm.owner.comm`; of pt_regs a register. */
+  /** Members to follow, such as `mm.owner.comm`. With `pt_regs`, the name of a register. */
   readonly resolve?: string;
+  /** Struct that the parameter points to, when its own type does not say it. */
   readonly btfType?: string;
+  /** Kernel module that defines `btfType`. */
   readonly btfTypeModule?: string;
-  /** Parameter with the size of the buffer, from 1. */
+  /** Parameter that contains the size of the buffer, from 1. */
   readonly sizeArgIndex?: number;
+  /** The value is read when the function returns. */
   readonly returnCopy?: true;
+  /** Up to 32,767 bytes of a buffer are read instead of 4,095. */
   readonly maxData?: true;
-  /** Of numbers. */
+  /** Filters on a number. */
   readonly ints: readonly IntGroup[];
-  /** Of numbers: many values of Equal, in a table. */
+  /** Filters on a number by many values of Equal, in a table. */
   readonly intTable?: ValueTable<bigint>;
-  /** Of texts and paths. */
+  /** Filters on a text or path. */
   readonly texts: TextFilters;
-  /** Of sock, socket, skb and sockaddr. */
+  /** Filters on a sock, socket, skb or sockaddr. */
   readonly net: NetFilters;
-  /** The policy's own place, for errors at load. */
+  /** Position of the value in the policy, for errors at load. */
   readonly position: { readonly line: number; readonly column: number };
 }
 
 /**
- * One filter of each selector in `selectors`. A test that holds is a hit for its own selectors.
- * candidates &= hits | ~selectors; when negated, candidates &= ~hits.
+ * Filters on a number: one filter of each selector in `selectors`. A test that holds is a hit for its own selectors.
+ * candidates &= hits | ~selectors; when `negate` is set, candidates &= ~hits.
  */
 export interface IntGroup {
+  /** A hit excludes the selector. */
   readonly negate: boolean;
+  /** Selectors that have a filter in this group. */
   readonly selectors: readonly number[];
+  /** Tests, one for each value. */
   readonly tests: readonly IntTest[];
 }
 
+/** One comparison of a number. */
 export interface IntTest {
-  /** `mask`: any of the bits is set; `range`: from value to upper, both included. */
+  /** Comparison. `mask`: any of the bits is set. `range`: from `value` to `upper`, both included. */
   readonly op: 'equal' | 'mask' | 'greater' | 'less' | 'range';
-  /** Compare as signed 64-bit numbers (greater, less, range). */
+  /** The comparison is signed, on 64 bits (`greater`, `less` and `range`). */
   readonly signed: boolean;
-  /** Two's complement, 64 bits: 0n to 2n**64n - 1n. */
+  /** Value to compare with: 64 bits in two's complement, 0n to 2n**64n - 1n. */
   readonly value: bigint;
-  /** Of a range. */
+  /** Upper end of a range, included. */
   readonly upper?: bigint;
+  /** Selectors for which this test is a hit. */
   readonly selectors: readonly number[];
 }
 
-/** What a filter on the process compares. */
+/** Property of the process that a filter compares. */
 export type ProcessField =
   'pid' | 'namespacePid' | 'capPermitted' | 'capEffective' | 'capInheritable' | { readonly namespace: NamespaceName };
 
+/** Filters on a number that belongs to the process. */
 export interface ProcessGroup extends Omit<IntGroup, 'tests'> {
+  /** Property that is compared. */
   readonly field: ProcessField;
+  /** Tests, one for each value. */
   readonly tests: readonly (IntTest & {
-    /** Compare with the initial namespace of the field's kind, which the machine gives; `value` is 0n. */
+    /**
+     * The number is compared with the initial namespace of the field's kind, which is looked up at load. `value` is
+     * 0n.
+     */
     readonly host?: true;
   })[];
 }
 
-/** What an exact value of a table says: candidates &= (match | ~positive) & ~reject; of a value that has no entry, nothing. */
+/**
+ * Table of exact values. For a value with an entry: candidates &= (match | ~positive) & ~reject. For a value without
+ * an entry, only negated filters hold: candidates &= ~positive.
+ */
 export interface ValueTable<T> {
-  /** Selectors with a filter that wants a match. */
+  /** Selectors that have a filter without negation in this table. */
   readonly positive: readonly number[];
-  /** Selectors with a filter of any kind here, the negated ones included. */
+  /** Selectors that have any filter in this table. */
   readonly used: readonly number[];
+  /** Entries, one for each value. */
   readonly entries: readonly TableEntry<T>[];
 }
 
+/** One value in a table. */
 export interface TableEntry<T> {
+  /** The value. */
   readonly value: T;
-  /** Selectors all of whose positive filters in this table the value satisfies. */
+  /** Selectors for which the value satisfies all filters without negation in this table. */
   readonly match: readonly number[];
-  /** Selectors with a negated filter in this table that the value hits. */
+  /** Selectors that have a negated filter in this table with this value. */
   readonly reject: readonly number[];
 }
 
 /**
- * One table a kind of comparison, for all selectors and values together. Of prefixes and postfixes the longest entry that
- * fits counts. An entry therefore includes what its own shorter prefixes (postfixes) say.
+ * Filters on a text or path. Each kind of comparison has one table for all selectors and values.
+ * For prefixes and postfixes, the longest entry that fits is used. It therefore also contains the results of all
+ * shorter entries that fit.
  */
 export interface TextFilters {
+  /** Values of Equal and NotEqual. */
   readonly equal?: TextTable;
+  /** Values of Prefix and NotPrefix. */
   readonly prefix?: TextTable;
+  /** Values of Postfix and NotPostfix. */
   readonly postfix?: TextTable;
-  /** Each is one scan of the text, with at most one filter of each selector. */
+  /**
+   * Values of SubString and SubStringIgnCase. Each element is one scan of the text, with at most one filter of each
+   * selector.
+   */
   readonly substrings?: readonly SubstringScan[];
-  /** Selectors whose Equal and NotEqual hold for the file's inode as well (`inode: true`). */
+  /** Selectors whose Equal and NotEqual also compare the file's inode (`inode: true`). */
   readonly inode?: readonly number[];
 }
 
+/** Table of texts. */
 export type TextTable = ValueTable<string>;
+/** One text in a table. */
 export type TextEntry = TableEntry<string>;
 
-/** candidates &= hits | ~selectors, where every needle that the text contains is a hit for its selectors. */
+/**
+ * One scan of a text. A needle that the text contains is a hit for its selectors.
+ * candidates &= hits | ~selectors
+ */
 export interface SubstringScan {
+  /** Letters A to Z and a to z are compared without case. */
   readonly ignoreCase: boolean;
+  /** Selectors that have a filter in this scan. */
   readonly selectors: readonly number[];
-  /** Lower case when `ignoreCase` is set (ASCII letters only). */
+  /** Texts to search for. With `ignoreCase` they are in lower case (ASCII letters only). */
   readonly needles: readonly { readonly text: string; readonly selectors: readonly number[] }[];
 }
 
-/** What a filter on a socket, packet or socket address compares, beside its addresses. */
+/** Property of a socket, packet or socket address that a filter compares, besides its addresses. */
 export type NetField = 'family' | 'protocol' | 'state' | 'sourcePort' | 'destinationPort';
 
+/** Filters on a socket, packet or socket address. */
 export interface NetFilters {
+  /** Filters on numbers, each with the property that they compare. */
   readonly groups?: readonly (IntGroup & { readonly field: NetField })[];
+  /** Filters on the source address. */
   readonly source?: ValueTable<AddressPrefix>;
+  /** Filters on the destination address. */
   readonly destination?: ValueTable<AddressPrefix>;
 }
 
-/** The longest entry that fits counts, and includes what shorter ones that contain it say. */
+/**
+ * A network. The longest entry that contains an address is used. It therefore also contains the results of all
+ * shorter entries that contain the address.
+ */
 export interface AddressPrefix {
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6;
-  /** 4 or 16 bytes, zero beyond the prefix. */
+  /** Address: 4 or 16 bytes, zero after the prefix. */
   readonly bytes: readonly number[];
+  /** Length of the prefix in bits. */
   readonly bits: number;
 }
 
+/** Filter on membership in a set of processes. */
 export interface ProcessTest {
-  /** Index in PolicyImage.processSets. */
+  /** Index of the set in PolicyImage.processSets. */
   readonly set: number;
+  /** The filter holds for processes that are not in the set. */
   readonly negate: boolean;
-  /** The process's parent is meant. */
+  /** The parent of the process is tested. */
   readonly parent: boolean;
+  /** Selectors that have this filter. */
   readonly selectors: readonly number[];
 }
 
-/** A process is in the set when the path of its executable fits any of the values, or its id is one of `pids`. */
+/**
+ * Set of processes. A process is in the set when the path of its executable fits one of the values, or when its id is
+ * one of `pids`.
+ */
 export interface ProcessSet {
+  /** Paths that the executable equals. */
   readonly equal: readonly string[];
+  /** Beginnings of paths. */
   readonly prefix: readonly string[];
+  /** Ends of paths. */
   readonly postfix: readonly string[];
+  /** Ids of processes. */
   readonly pids: readonly number[];
-  /** `pids` are those of the process's own pid namespace. */
+  /** `pids` are ids in the process's own pid namespace. */
   readonly inNamespace: boolean;
-  /** Descendants of a process in the set are in it, and what such a process executes. */
+  /** Descendants of a process in the set are in the set, too. They stay in it when they execute another file. */
   readonly follow: boolean;
 }
 
-/** One filter: whether something of the process differs from what it was at its exec, or when this was last reported. */
+/**
+ * One filter on a change of the process. It compares a property with its value at the exec, or at the last report of
+ * this change.
+ */
 export interface ChangeTest {
+  /** The filter holds when nothing has changed. */
   readonly negate: boolean;
+  /** Selectors that have this filter. */
   readonly selectors: readonly number[];
-  /** Any of these. */
+  /** Namespaces of which any may have changed. */
   readonly namespaces: readonly NamespaceName[];
-  /** Any of these bits of the set. */
+  /** Bit mask of capabilities of which any may have changed. */
   readonly capabilities: bigint;
+  /** Capability set that is compared. */
   readonly capabilitySet: 'permitted' | 'effective' | 'inheritable';
-  /** Only outside of the initial user namespace. */
+  /** The filter holds only outside the initial user namespace. */
   readonly outsideHost: boolean;
 }
 
 /**
- * One instruction on eight registers of 64 bits. `const`: to = imm. `value`: to = the number in slot imm. Two operands: to = a op b;
- * the names that end in S are signed. `both`, `either`, comparisons and `not` give 1 or 0. Division by zero is an error, which
- * makes a filter not hold, unless the other side of `both` or `either` decides. `select`: to = a ? to : b.
- * `signExtend`, `zeroExtend`: to = the lower imm bits of a. `filter`: the selectors go on only when a is not 0.
+ * One instruction of an expression. It works on eight registers of 64 bits.
+ * - `const`: to = imm. `value`: to = the number in slot imm.
+ * - Operations with two operands: to = a op b. Names that end in S are signed.
+ * - `both`, `either`, `not` and comparisons result in 1 or 0.
+ * - `select`: to = a ? to : b.
+ * - `signExtend`, `zeroExtend`: to = the lower imm bits of a.
+ * - `filter`: the selectors remain candidates only when a is not 0.
+ * Division by zero is an error. An error makes the filter not hold, unless the other operand of `both` or `either`
+ * decides the result.
  */
 export interface CelStep {
+  /** Operation. */
   readonly op: CelOp;
+  /** Register for the result. */
   readonly to: number;
+  /** Register of the first operand. */
   readonly a: number;
+  /** Register of the second operand. */
   readonly b: number;
+  /** Constant of the operation. */
   readonly imm: bigint;
-  /** Of `filter`. */
+  /** Selectors that the operation `filter` tests. */
   readonly selectors?: readonly number[];
 }
 
+/** Operation of an instruction of an expression. */
 export type CelOp =
   | 'const'
   | 'value'

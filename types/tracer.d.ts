@@ -1,148 +1,189 @@
 import type { EventType, TracerEvent } from './events.js';
 import type { Policy, PolicyMode } from './policy.js';
 
-/** A policy: the path of a YAML file, or of a folder of them; YAML text; or one made by `parsePolicy`. */
+/**
+ * Source of policies: the path of a YAML file or of a folder with YAML files, YAML text, or a policy from
+ * `parsePolicy`.
+ */
 export type PolicySource = string | URL | { readonly yaml: string; readonly file?: string } | Policy;
 
+/** Options for `openTracer`. */
 export interface TracerOptions {
-  /** Loaded before the promise resolves; if one fails, the tracer does not open. */
+  /** Policies to load before the promise resolves. If one fails, the tracer does not open. Default: none. */
   readonly policies?: readonly PolicySource[];
-  /** `auto` takes fentry/fexit where the kernel has it, else kprobe/kretprobe. Default `auto`. */
+  /**
+   * Way to attach kernel functions. `auto` uses fentry/fexit where the kernel supports it, otherwise
+   * kprobe/kretprobe. Default `auto`.
+   */
   readonly attach?: 'auto' | 'fentry' | 'kprobe';
-  /** Bytes of the kernel's ring buffer: a power of two, 64 KiB to 1 GiB. Default 64 MiB. */
+  /** Size of the kernel's ring buffer in bytes: a power of two, 64 KiB to 1 GiB. Default 64 MiB. */
   readonly bufferSize?: number;
-  /** Milliseconds for which events gather before the reader wakes: 0 to 1000. Default 1. */
+  /** Time in milliseconds during which events collect before the reader wakes: 0 to 1000. Default 1. */
   readonly coalesceMs?: number;
-  /** Name in events and exec ids. Default `NODE_NAME` of the environment, else the host name. */
+  /** Name of the machine in events and exec ids. Default: `NODE_NAME` of the environment, otherwise the host name. */
   readonly nodeName?: string;
-  /** Report this process as well; by default the kernel leaves it out. Default false. */
+  /** Also reports this process. Without it, the kernel filters this process out. Default false. */
   readonly includeSelf?: boolean;
-  /** Events an iterator may fall behind the fastest one before losses are counted. Default 65,536. */
+  /**
+   * Number of events that an iterator may be behind the fastest one. Further events are counted as lost. Default
+   * 65,536.
+   */
   readonly maxQueued?: number;
   /**
-   * Whether policies may signal processes and override functions. Without it a policy that says so is refused, unless it is in monitor
-   * mode. Default false.
+   * Allows policies to signal processes, override functions and change programs. Without it, a policy with such
+   * actions is refused unless it is in mode `monitor`. Default false.
    */
   readonly enforcement?: boolean;
-  /** Mode of `policies`, whatever they say themselves. */
+  /** Mode of `policies`. It replaces the mode that the policies set themselves. */
   readonly mode?: PolicyMode;
   /**
-   * Each hook counts the calls that reach it, whether a selector matches or not: `hits` of `policies()`. Costs 17 instructions a
-   * call. Default false.
+   * Counts the calls that reach each hook, whether a selector matches or not: `hits` of `policies()`. Costs 17
+   * instructions a call. Default false.
    */
   readonly countHits?: boolean;
   /**
-   * A folder of a BPF file system, such as `/sys/fs/bpf/NAME`, made where it is not. Policies go on working when this process dies; the next
-   * tracer with the same folder takes them over when its own are attached. By default, what a process attached goes with it.
+   * Folder of a BPF file system, such as `/sys/fs/bpf/NAME`, which is created when it does not exist. Policies then
+   * stay active when this process dies. The next tracer with the same folder takes them over after it has attached
+   * its own policies. Default: hooks are detached when this process ends.
    */
   readonly persist?: string;
-  /** Stack traces have the addresses themselves as well, which tell where the kernel is in memory. Default false. */
+  /** Adds addresses to stack traces. Addresses of the kernel disclose where it is in memory. Default false. */
   readonly stackAddresses?: boolean;
-  /** Whether GetUrl and DnsLookup may ask the network. Without it a policy with them is refused, unless it is in monitor mode. Default false. */
+  /**
+   * Allows GetUrl and DnsLookup to make network requests. Without it, a policy with these actions is refused unless
+   * it is in mode `monitor`. Default false.
+   */
   readonly allowRequests?: boolean | RequestOptions;
 }
 
+/** Options for network requests. */
 export interface RequestOptions {
-  /** Whom DnsLookup asks, as `127.0.0.1` or `127.0.0.1:5353`. Default: as the machine is set up. */
+  /** Name servers for DnsLookup, as `127.0.0.1` or `127.0.0.1:5353`. Default: the name servers of the machine. */
   readonly nameServers?: readonly string[];
 }
 
-/** Of GetUrl and DnsLookup, since the policy was attached. */
+/** Number of GetUrl and DnsLookup requests since the policy was attached. */
 export interface RequestCounts {
+  /** Requests that were started. */
   readonly started: number;
-  /** Of GetUrl: there were headers, with whatever status; of DnsLookup: there was an address. */
+  /** Requests that got an answer. GetUrl: response headers, with any status. DnsLookup: an address. */
   readonly answered: number;
+  /** Requests that got no answer. */
   readonly failed: number;
-  /** Not started, because too many were under way. */
+  /** Requests that were not started because too many were waiting. */
   readonly dropped: number;
 }
 
+/** Options for loading a policy. */
 export interface LoadOptions {
-  /** Instead of the policy's own option `policy-mode`, which is `enforce` unless it says otherwise. */
+  /** Mode of the policy. Default: the policy's own option `policy-mode`, and `enforce` without that option. */
   readonly mode?: PolicyMode;
 }
 
+/** Filters and options of an iterator. */
 export interface EventsOptions {
-  /** Only these types; `lost` always comes. */
+  /** Types to report. `lost` events are always reported. Default: all types. */
   readonly types?: readonly EventType[];
-  /** Only events of these policies, and the base sensor's. */
+  /** Policies whose events are reported. Events of the base sensor are always reported. Default: all policies. */
   readonly policyNames?: readonly string[];
-  /** Ends the iteration. */
+  /** Ends the iteration when it is aborted. */
   readonly signal?: AbortSignal;
 }
 
+/** An open tracer. It attaches policies to the kernel and reports their events. */
 export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
-  /** Each iterator sees every event from this call on. */
+  /** Returns an iterator over all events from this call on. Each iterator gets every event. */
   events(options?: EventsOptions): AsyncIterableIterator<TracerEvent>;
-  /** The same, in arrays: as many as are there. */
+  /** Returns the same events as `events`, in arrays of all that are available. */
   batches(options?: EventsOptions): AsyncIterableIterator<readonly TracerEvent[]>;
-  /** Loads the policy whole or rejects with PolicyError or KernelError; those that run are not disturbed. */
+  /**
+   * Loads a policy completely or not at all. Loaded policies continue without interruption. Rejects with PolicyError
+   * or KernelError.
+   */
   addPolicy(source: PolicySource, options?: LoadOptions): Promise<PolicyStatus[]>;
-  /** Detaches the policy. Events that are already in the buffer still arrive. */
+  /** Detaches and unloads a policy. Its events that are already in the buffer are still reported. */
   removePolicy(name: string): Promise<void>;
   /**
-   * Puts the policy in the place of the loaded one of the same name. The new one is attached before the old one goes, so that one call may be
-   * told twice and none is missed; if it fails, the old one stays.
+   * Replaces the loaded policy of the same name. The new policy is attached before the old one is detached, so no
+   * call is missed, and one call may be reported twice. If the new policy fails, the old one stays.
    */
   replacePolicy(source: PolicySource, options?: LoadOptions): Promise<PolicyStatus[]>;
-  /** Detaches the policy, and keeps it for enablePolicy. */
+  /** Detaches a policy and keeps it loaded. */
   disablePolicy(name: string): Promise<void>;
+  /** Attaches a disabled policy again. */
   enablePolicy(name: string): Promise<void>;
-  /** Takes effect at once, without a reload. */
+  /** Changes the mode of a policy. It takes effect immediately, without a reload. */
   setPolicyMode(name: string, mode: PolicyMode): Promise<void>;
+  /** Returns the status of all loaded policies. */
   policies(): PolicyStatus[];
+  /** Returns the tracer's counters. */
   stats(): TracerStats;
-  /** Detaches everything and ends every iteration. Idempotent. */
+  /** Detaches all policies and ends every iteration. Further calls have no effect. */
   close(options?: CloseOptions): Promise<void>;
 }
 
+/** Options for `Tracer.close`. */
 export interface CloseOptions {
-  /** With `persist`: the policies go on working, for the next tracer with the same folder to take over. Default false. */
+  /** Leaves the policies active for the next tracer with the same folder. Needs the option `persist`. Default false. */
   readonly keep?: boolean;
 }
 
-/** Since the hook was attached; of a policy, of all its hooks together. */
+/** Counters of a hook since it was attached. For a policy: the sums of its hooks. */
 export interface HookCounts {
-  /** Calls that reached the hook, this process's own included; only with `countHits`. */
+  /** Calls that reached the hook, including calls by this process. Present with the option `countHits`. */
   readonly hits?: number;
   /** Calls that a selector matched. */
   readonly matched: number;
-  /** Events that were read from the kernel's buffer: none as long as nobody iterates. */
+  /** Events that were read from the kernel's buffer. Events are read only while at least one iterator is active. */
   readonly posted: number;
   /** Events that a rate limit held back. */
   readonly suppressed: number;
-  /** Calls that were overridden, or whose process was sent a signal. */
+  /** Calls that were overridden, or whose process got a signal. */
   readonly enforced: number;
   /** Events that could not be recorded, and calls that the kernel skipped. */
   readonly lost: number;
-  /** Bytes in the kernel of the programs, and of the maps that no other hook uses, as the kernel accounts them. */
+  /** Kernel memory in bytes, as the kernel accounts it: the programs, and the maps that no other hook uses. */
   readonly memory: number;
 }
 
+/** Status of a loaded policy. */
 export interface PolicyStatus extends HookCounts {
+  /** `metadata.name` of the policy. */
   readonly name: string;
+  /** File of the policy. Present when the policy came from a file. */
   readonly file?: string;
+  /** `disabled` after `disablePolicy`. */
   readonly state: 'enabled' | 'disabled';
+  /** Current mode of the policy. */
   readonly mode: PolicyMode;
-  /** Whether it can signal processes or override functions. */
+  /** The policy can signal processes, override functions, change programs or notify enforcers. */
   readonly enforcing: boolean;
-  /** None while it is disabled. */
+  /** Hooks that are attached; empty when the policy is disabled. */
   readonly hooks: readonly HookStatus[];
-  /** Hooks that were left out, as the policy allows, because the kernel has no such function. */
+  /** Hooks that were left out because the kernel does not have the function, and the policy allows that. */
   readonly skipped: readonly string[];
+  /** Counters of network requests. */
   readonly requests: RequestCounts;
 }
 
+/** Status of an attached hook. */
 export interface HookStatus extends HookCounts {
-  /** Name in the policy. */
+  /** Name of the hook in the policy. */
   readonly call: string;
   /**
-   * Name in the kernel; of a tracepoint SUBSYSTEM/EVENT, of a uprobe PATH:PLACE, of a static probe PATH:PROVIDER:NAME; of several
-   * functions as in `call`.
+   * Name of the hook in the kernel:
+   * - a function; for several functions, the same as `call`
+   * - for a tracepoint SUBSYSTEM/EVENT
+   * - for a uprobe PATH:PLACE
+   * - for a static probe PATH:PROVIDER:NAME
    */
   readonly functionName: string;
-  /** All that it is attached to: several where a list of functions, or the places of a uprobe, have one program. */
+  /**
+   * Names of everything that the hook is attached to. There are several when a list of functions, or the places of a
+   * uprobe, share one program.
+   */
   readonly functions: readonly string[];
+  /** How the hook is attached. */
   readonly attach:
     | 'fentry'
     | 'fexit'
@@ -163,50 +204,74 @@ export interface HookStatus extends HookCounts {
     | 'usdt';
 }
 
+/** Counters of a tracer. */
 export interface TracerStats {
+  /** Events that were reported. */
   readonly events: number;
+  /** Records that were lost. */
   readonly lost: number;
+  /** Lost records of each hook and reason. */
   readonly lostByHook: readonly {
+    /** Name of the hook, as in `LostEvent.hook`. */
     readonly hook: string;
+    /** `metadata.name` of the policy; empty for the base sensor. */
     readonly policyName: string;
+    /** Reason of the loss, as in `LostEvent.reason`. */
     readonly reason: string;
+    /** Number of lost records. */
     readonly count: number;
   }[];
+  /** Processes in the process cache. */
   readonly processes: number;
+  /** Active iterators. */
   readonly iterators: number;
-  /** Bytes of the kernel's ring buffer, and how many of them hold unread records. */
+  /** Size of the kernel's ring buffer in bytes. */
   readonly bufferSize: number;
+  /** Bytes of the ring buffer that contain unread records. */
   readonly bufferUsed: number;
-  /** With `persist`, when there was something to take over. */
+  /** What this tracer took over. Present with the option `persist`, when there was something to take over. */
   readonly takenOver?: {
-    /** Programs that had gone on working. */
+    /** Programs that had stayed active. */
     readonly programs: number;
-    /** Events of theirs that nobody has read; undefined when another version of polytrace had pinned them. */
+    /**
+     * Events of these programs that no process has read. Undefined when another version of polytrace had pinned them.
+     */
     readonly unread: number | undefined;
   };
 }
 
+/**
+ * Opens a tracer: starts the base sensor (exec, exit, fork) and loads the policies. Needs root or the capabilities
+ * that `preflight` names.
+ * Rejects with PolicyError or KernelError.
+ */
 export function openTracer(options?: TracerOptions): Promise<Tracer>;
 
 /**
- * Ends the policies that a dead tracer has left in this folder (`persist`); returns the paths of what was removed. Refuses while a tracer
- * has the folder, and when there is anything in it that polytrace has not pinned.
+ * Ends the policies that a dead tracer has left in this folder (option `persist`). Returns the paths that were
+ * removed.
+ * Throws when a tracer uses the folder, and when the folder contains anything that polytrace has not pinned.
  */
 export function removePersisted(path: string): string[];
 
-/** What this kernel and this process's privileges allow. Never throws for a missing feature. */
+/** Checks what this kernel and the privileges of this process allow. Never throws for a missing feature. */
 export function preflight(): PreflightReport;
 
+/** Result of `preflight`. */
 export interface PreflightReport {
+  /** Release of the kernel. */
   readonly kernel: string;
+  /** Features, in the order in which the command shows them. */
   readonly features: readonly PreflightFeature[];
-  /** Whether the base sensor can run. */
+  /** The base sensor can run. */
   readonly canTrace: boolean;
-  /** Whether policies with `kprobes:` can run. */
+  /** Policies with `kprobes:` can run. */
   readonly canAttachKprobes: boolean;
 }
 
+/** One feature of the kernel. */
 export interface PreflightFeature {
+  /** Name of the feature. */
   readonly name:
     | 'btf'
     | 'ring_buffer'
@@ -220,9 +285,13 @@ export interface PreflightFeature {
     | 'uprobe_registers'
     | 'tracepoint'
     | 'privileges';
+  /** The feature is available. */
   readonly available: boolean;
-  /** Why not, with the missing capability or kernel option; or which form it has. */
+  /**
+   * Reason why the feature is not available, with the missing capability or kernel option. For an available feature:
+   * which form of it exists.
+   */
   readonly detail: string;
-  /** What that means for policies. */
+  /** Consequence for policies. */
   readonly meaning: string;
 }

@@ -1,4 +1,4 @@
-/** `polytrace cleanup`: ends the policies that a dead tracer has left. */
+/** `polytrace cleanup`: ends the policies that a dead tracer has left, and prints the removed paths. */
 import { GOOD, type Context } from './context.js';
 import { print } from './output.js';
 import { safe } from './text.js';

@@ -1,4 +1,4 @@
-/** `polytrace completion`: what a shell can complete, taken from the command line's own definition. */
+/** `polytrace completion`: completion scripts for shells, generated from the definition of the command line. */
 import type { Argument, Command, Option } from 'commander';
 
 export const SHELLS = ['bash', 'zsh'] as const;
@@ -10,7 +10,7 @@ export function completion(program: Command, shell: Shell): string {
 
 const choicesOf = (of: Option | Argument): readonly string[] => of.argChoices ?? [];
 
-/** Words after an option come from its choices, or are files when it takes a file. */
+/** Words after an option are its choices, or file names when the option has a file. */
 function bash(program: Command): string {
   const commands = program.commands;
   const names = commands.map((command) => command.name()).join(' ');
@@ -114,7 +114,7 @@ function takesFile(option: Option): boolean {
   return /<(file|file-or-folder)/.test(option.flags);
 }
 
-/** Without what ends a quoted description or a part of it. */
+/** Escapes characters that would end a quoted description or a part of it. */
 function plain(text: string): string {
   return text.replaceAll("'", "'\\''").replace(/[[\]:]/g, ' ');
 }

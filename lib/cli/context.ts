@@ -1,4 +1,4 @@
-/** What a command needs from outside, handed in so that tests need no kernel and no terminal. */
+/** The environment of a command. It is passed in, so that tests need no kernel and no terminal. */
 import type * as polytrace from '../../types/index.js';
 
 /** The part of the public API that the commands use. */
@@ -23,7 +23,7 @@ export type Api = Pick<
   readonly KernelError: ErrorClass<polytrace.KernelError>;
 };
 
-/** For `instanceof`; how they are made is the library's own business. */
+/** A class for `instanceof`. The commands do not create errors of the library. */
 type ErrorClass<T> = abstract new (...args: never[]) => T;
 
 export interface Context {
@@ -37,13 +37,13 @@ export interface Context {
   readonly exit: (status: number) => void;
 }
 
-/** Exit statuses, as `polytrace --help` tells. */
+/** Exit statuses, which `polytrace --help` lists. */
 export const GOOD = 0;
 export const POLICY_ERRORS = 1;
 export const USAGE = 2;
 export const KERNEL = 3;
-/** Of a process that an interrupt ended: 128 + SIGINT. */
+/** Exit status after an interrupt: 128 + SIGINT. */
 export const INTERRUPTED = 130;
 
-/** The command line is wrong, in a way that only the command itself can tell. */
+/** An error in the command line that only the command itself can detect. */
 export class UsageError extends Error {}

@@ -1,4 +1,4 @@
-/** `polytrace explain`: a policy in words, or as data. */
+/** `polytrace explain`: describes a policy in words or as data. */
 import { statSync } from 'node:fs';
 import { formatDiagnostic } from '../errors.js';
 import { GOOD, UsageError, type Context } from './context.js';
@@ -13,7 +13,7 @@ export interface ExplainOptions extends KernelOptions {
 export async function explain(file: string, options: ExplainOptions, context: Context): Promise<number> {
   const { api, stdout, stderr } = context;
   try {
-    if (statSync(file).isDirectory()) throw new UsageError(`${file} is a folder: name one policy`);
+    if (statSync(file).isDirectory()) throw new UsageError(`${file} is a folder; name one policy file`);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
@@ -22,7 +22,7 @@ export async function explain(file: string, options: ExplainOptions, context: Co
   const against = kernel === undefined ? {} : { kernel };
   const yaml = api.loadPolicyFile(file);
   const explanation = api.explainPolicy(yaml, { file, ...against });
-  // What cannot be loaded yet is part of the explanation itself.
+  // The explanation itself lists what cannot be loaded yet.
   for (const d of api.validatePolicy(yaml, { file, files, ...against })) {
     if (!d.code.startsWith('UNSUPPORTED_')) stderr.write(safe(`${formatDiagnostic(d)}\n`));
   }

@@ -1,4 +1,4 @@
-/** `polytrace getevents`: loads policies and prints events until it is told to stop. */
+/** `polytrace getevents`: loads policies and prints events until it is stopped. */
 import { existsSync } from 'node:fs';
 import type {
   CloseOptions,
@@ -30,7 +30,7 @@ export interface GetEventsOptions {
   readonly keep?: boolean;
 }
 
-/** Stops on a signal, after `--duration`, or when the reader of the output has gone; always after a clean close. */
+/** Runs until a signal, the end of `--duration`, or the end of the output's reader. Always closes the tracer. */
 export async function getEvents(options: GetEventsOptions, context: Context): Promise<number> {
   const policies = options.policy ?? [];
   const missing = policies.find((path) => !existsSync(path));
@@ -73,7 +73,7 @@ async function printEvents(
   const policies = tracer.policies();
   for (const { name, skipped } of policies) {
     for (const call of skipped) {
-      const text = `warning: ${name}: ${call} is left out: this kernel does not have it`;
+      const text = `warning: ${name}: ${call} is left out, because this kernel does not have it`;
       context.stderr.write(`${oneLine(text)}\n`);
     }
   }
@@ -101,7 +101,7 @@ function eventsOptions(options: GetEventsOptions): EventsOptions {
   };
 }
 
-/** One line, so that a program that started this one can wait for it. */
+/** Always one line, so that a program that started this one can wait for it. */
 function readyLine(policies: readonly PolicyStatus[]): string {
   const parts = policies.map(({ name, hooks, enforcing, mode }) => {
     const title = enforcing ? `${name} [${mode}]` : name;
@@ -112,8 +112,8 @@ function readyLine(policies: readonly PolicyStatus[]): string {
 }
 
 /**
- * Closing the tracer detaches its hooks and hands over what the kernel had already recorded; the iteration ends after that. So a
- * request to stop loses nothing. Who asks by signal a second time does not want to wait for it.
+ * A request to stop. It closes the tracer: the hooks are detached, the recorded events are still delivered, and then
+ * the iteration ends. No event is lost. A second signal exits without waiting for this.
  */
 class Stop {
   readonly #context: Context;
@@ -141,11 +141,11 @@ class Stop {
     this.requested = true;
     if (this.#tracer === undefined) return;
     this.#closing ??= this.#tracer.close(this.#how);
-    // The failure is told by finish().
+    // finish() reports the failure.
     this.#closing.catch(() => undefined);
   }
 
-  /** A request from before the tracer was there counts. */
+  /** Also handles a request that came before the tracer was open. */
   whenRequested(tracer: Tracer): void {
     this.#tracer = tracer;
     if (this.requested) this.request();

@@ -1,4 +1,4 @@
-/** Which kernel a command checks policies against. */
+/** The kernel against which a command checks policies. */
 import type { KernelInfo } from '../../types/index.js';
 import type { Context } from './context.js';
 import { safe } from './text.js';
@@ -10,11 +10,14 @@ export interface KernelOptions {
 
 export interface CheckedAgainst {
   readonly kernel?: KernelInfo;
-  /** It is the one that runs here, so that the files of this machine matter too. */
+  /** Files of this machine are checked too, because the policy is for this machine. */
   readonly files: boolean;
 }
 
-/** A kernel that was asked for must be there; that of the machine is taken when it can be, with a note otherwise. */
+/**
+ * Chooses the kernel. A kernel that an option names must be readable. Without an option, the running kernel is used.
+ * When that one is not readable, the command prints a note and goes on without a kernel.
+ */
 export function chooseKernel({ btf, kernel }: KernelOptions, { api, stderr }: Context): CheckedAgainst {
   if (btf !== undefined) return { kernel: api.loadKernelInfo(btf), files: false };
   if (kernel === 'none') return { files: false };

@@ -3,7 +3,7 @@
 import * as api from '../index.js';
 import { runCommand } from './program.js';
 
-// Nobody is left to tell.
+// When standard error has failed, no output is left for a message.
 process.stderr.on('error', () => undefined);
 
 void runCommand(process.argv.slice(2), {

@@ -1,4 +1,4 @@
-/** Standard output: waits when the reader is slow, ends quietly when the reader is gone. */
+/** Standard output. It waits for a slow reader and ends without an error when the reader has exited. */
 import type { Context } from './context.js';
 
 export class EventOutput {
@@ -6,7 +6,7 @@ export class EventOutput {
   readonly #onError: (error: Error) => void;
   #failure: NodeJS.ErrnoException | undefined;
 
-  /** `onFailure` is told once, also when nothing is being written. */
+  /** `onFailure` is called when the stream fails, also when nothing is being written. */
   constructor(stream: Context['stdout'], onFailure: () => void) {
     this.#stream = stream;
     this.#onError = (error) => {
@@ -16,16 +16,16 @@ export class EventOutput {
     stream.on('error', this.#onError);
   }
 
-  /** Resolves when more may be written; false when nothing can be any more. */
+  /** Resolves when the stream is ready for more output. The result is false when the stream has failed. */
   async write(text: string): Promise<boolean> {
     if (this.#failure !== undefined) return false;
     if (!this.#stream.write(text)) await this.#room();
     return this.#failure === undefined;
   }
 
-  /** Throws what went wrong, unless it is only that the reader has closed its end. */
+  /** Throws the error of the stream, except when the reader has closed its end. */
   end(): void {
-    // The listener stays: a write that is still under way may fail later.
+    // The listener stays, because an unfinished write may fail later.
     if (this.#failure !== undefined && this.#failure.code !== 'EPIPE') throw this.#failure;
   }
 
@@ -41,7 +41,7 @@ export class EventOutput {
   }
 }
 
-/** A text at once, for commands that print nothing else. */
+/** Prints one text, for commands that print nothing else. */
 export async function print(stream: Context['stdout'], text: string): Promise<void> {
   const output = new EventOutput(stream, () => undefined);
   await new Promise<void>((resolve) => stream.write(text, () => resolve()));

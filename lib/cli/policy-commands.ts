@@ -1,4 +1,4 @@
-/** The commands that look at policies without loading them: validate, explain, schema, and completion of the command line. */
+/** The commands that do not load policies: validate, explain, schema and completion. */
 import { Argument, Option, type Command } from 'commander';
 import { completion, SHELLS, type Shell } from './completion.js';
 import { GOOD, type Context } from './context.js';
@@ -7,29 +7,30 @@ import { print } from './output.js';
 import { FORMATS, validate, type ValidateOptions } from './validate.js';
 
 const KERNEL_HELP = `
-On Linux, what a policy hooks and reads is looked up in the running kernel as well; --btf FILE takes another kernel's
-types instead, --kernel none leaves that out.
+On Linux, the command also looks up the policy's hooks and values in the
+running kernel. --btf FILE uses the types of another kernel instead.
+--kernel none omits this check.
 `;
 
 export function policyCommands(program: Command, context: Context, done: (status: number) => void): void {
   withKernel(program.command('validate'))
-    .description('Check policies without loading them: no root needed')
-    .argument('<file...>', 'policies in YAML, or folders of them')
-    .addOption(new Option('--format <format>', 'form of the result').choices([...FORMATS]).default('text'))
-    .option('--strict', 'let warnings fail, too')
+    .description('Check policies without loading them (root is not needed)')
+    .argument('<file...>', 'YAML files with policies, or folders of them')
+    .addOption(new Option('--format <format>', 'format of the result').choices([...FORMATS]).default('text'))
+    .option('--strict', 'treat warnings as errors')
     .addHelpText('after', KERNEL_HELP)
     .action(async (files: string[], options: ValidateOptions) => done(await validate(files, options, context)));
 
   withKernel(program.command('explain'))
-    .description('Tell in words what a policy does')
-    .argument('<file>', 'policy in YAML')
-    .addOption(new Option('--format <format>', 'form of the result').choices(['text', 'json']).default('text'))
+    .description('Describe in words what a policy does')
+    .argument('<file>', 'YAML file with a policy')
+    .addOption(new Option('--format <format>', 'format of the result').choices(['text', 'json']).default('text'))
     .addHelpText('after', KERNEL_HELP)
     .action(async (file: string, options: ExplainOptions) => done(await explain(file, options, context)));
 
   program
     .command('schema')
-    .description('Print the JSON Schema of policies, for editors')
+    .description('Print the JSON Schema of the policy format, for editors')
     .action(async () => {
       await print(context.stdout, `${JSON.stringify(context.api.policySchema(), null, 2)}\n`);
       done(GOOD);
@@ -37,8 +38,8 @@ export function policyCommands(program: Command, context: Context, done: (status
 
   program
     .command('completion')
-    .description('Print the completion of this command for a shell')
-    .addArgument(new Argument('<shell>', 'which shell').choices([...SHELLS]))
+    .description('Print a completion script for a shell')
+    .addArgument(new Argument('<shell>', 'name of the shell').choices([...SHELLS]))
     .addHelpText(
       'after',
       '\n  source <(polytrace completion bash)\n  polytrace completion zsh > "${fpath[1]}/_polytrace"\n',
@@ -51,8 +52,8 @@ export function policyCommands(program: Command, context: Context, done: (status
 
 function withKernel(command: Command): Command {
   return command
-    .addOption(new Option('--btf <file>', 'check against the kernel whose BTF this is').conflicts('kernel'))
+    .addOption(new Option('--btf <file>', 'check against the kernel of this BTF file').conflicts('kernel'))
     .addOption(
-      new Option('--kernel <which>', 'check against the running kernel, or none').choices(['running', 'none']),
+      new Option('--kernel <which>', 'check against the running kernel, or against none').choices(['running', 'none']),
     );
 }

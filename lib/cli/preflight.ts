@@ -1,4 +1,4 @@
-/** `polytrace preflight`: what this kernel and these privileges allow. */
+/** `polytrace preflight`: prints what this kernel and these privileges allow. */
 import { GOOD, KERNEL, type Context } from './context.js';
 import { print } from './output.js';
 import { safe, table } from './text.js';

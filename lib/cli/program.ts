@@ -1,4 +1,4 @@
-/** The command line: which commands and options there are, and what an error means for the exit status. */
+/** The command line: its commands and options, and the exit status of each kind of error. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
@@ -24,13 +24,18 @@ const EVENT_TYPES: readonly EventType[] = [
 ];
 
 const STATUSES = `
-Exit status: 0 good, 1 policy errors, 2 wrong usage, 3 the kernel or the privileges do not allow it.
+Exit status:
+  0  success
+  1  errors in a policy
+  2  wrong usage
+  3  the kernel or the privileges do not allow it
 `;
 
 const GETEVENTS_HELP = `
-One line that starts with "ready" goes to standard error when all hooks are attached. Events go to standard output until
-Ctrl-C, which still prints what happened before it; a second Ctrl-C ends at once. Without --policy, the base sensor alone
-reports every exec and exit.
+When all hooks are attached, the command prints one line that starts with
+"ready" to standard error. It then prints events to standard output until
+Ctrl-C, including all events that happened before Ctrl-C. A second Ctrl-C ends
+it immediately. Without --policy, it reports only exec and exit of processes.
 
 Examples:
   polytrace getevents --policy examples/file-monitoring.yaml
@@ -38,12 +43,12 @@ Examples:
   polytrace getevents --policy policies/ --process '^/usr/bin/' --timestamps
 `;
 
-/** The exit status; never rejects. */
+/** Runs a command line and returns its exit status. Never rejects. */
 export async function runCommand(args: readonly string[], context: Context): Promise<number> {
   try {
     return await parse(args, context);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? GOOD : USAGE; // commander has said why
+    if (error instanceof CommanderError) return error.exitCode === 0 ? GOOD : USAGE; // commander has printed the reason
     return report(error, context);
   }
 }
@@ -51,7 +56,7 @@ export async function runCommand(args: readonly string[], context: Context): Pro
 async function parse(args: readonly string[], context: Context): Promise<number> {
   let status = GOOD;
   const program = new Command('polytrace')
-    .description('Turns TracingPolicy YAML into in-kernel eBPF filters and prints the events.')
+    .description('Compiles TracingPolicy YAML to eBPF filters in the kernel and prints the events.')
     .version(version())
     .exitOverride()
     .configureOutput({
@@ -59,7 +64,7 @@ async function parse(args: readonly string[], context: Context): Promise<number>
       writeErr: (text) => void context.stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, 'polytrace: ')),
     })
-    .showHelpAfterError('(--help tells the options)')
+    .showHelpAfterError('(--help shows the options)')
     .addHelpText('after', STATUSES);
 
   geteventsCommand(program).action(async (options: GetEventsOptions) => {
@@ -68,8 +73,8 @@ async function parse(args: readonly string[], context: Context): Promise<number>
   policyCommands(program, context, (result) => (status = result));
   program
     .command('cleanup')
-    .description('End the policies that a dead tracer has left in a folder, and list what is removed')
-    .argument('<folder>', 'what --persist named')
+    .description('End the policies that a dead tracer has left in a folder, and list the removed files')
+    .argument('<folder>', 'folder of --persist')
     .action(async (folder: string) => {
       status = await cleanup(folder, context);
     });
@@ -89,26 +94,33 @@ function geteventsCommand(program: Command): Command {
   return program
     .command('getevents')
     .description('Load policies and print events')
-    .option('--policy <file-or-folder...>', 'policies to load; of a folder, every .yaml and .yml file')
-    .addOption(new Option('-o, --output <format>', 'form of an event').choices(['compact', 'json']).default('compact'))
-    .option('--process <regex...>', 'only processes whose binary matches', pattern)
-    .option('--event-types <type...>', `only these of ${EVENT_TYPES.join(', ')}`, eventType)
-    .option('--policy-names <name...>', 'only events of these policies, and exec and exit', list)
+    .option('--policy <file-or-folder...>', 'policies to load: files, or folders with .yaml and .yml files')
     .addOption(
-      new Option('--color <when>', 'colours in compact form').choices(['auto', 'always', 'never']).default('auto'),
+      new Option('-o, --output <format>', 'format of the events').choices(['compact', 'json']).default('compact'),
     )
-    .option('--timestamps', 'time first in compact form')
-    .option('--enforcement', 'let policies signal processes and override functions')
-    .option('--allow-requests', 'let policies ask the network (GetUrl, DnsLookup)')
+    .option('--process <regex...>', 'report only processes whose binary matches', pattern)
+    .option('--event-types <type...>', `report only these types: ${EVENT_TYPES.join(', ')}`, eventType)
+    .option('--policy-names <name...>', 'report only events of these policies, and exec and exit', list)
     .addOption(
-      new Option('--mode <mode>', 'mode of all policies, whatever they say; monitor: tell what would be done').choices([
+      new Option('--color <when>', 'colours in the compact format')
+        .choices(['auto', 'always', 'never'])
+        .default('auto'),
+    )
+    .option('--timestamps', 'start lines of the compact format with the time')
+    .option('--enforcement', 'allow policies to signal processes, override functions and change programs')
+    .option('--allow-requests', 'allow policies to make network requests (GetUrl, DnsLookup)')
+    .addOption(
+      new Option('--mode <mode>', 'mode of all policies, in place of their own; monitor only reports actions').choices([
         'enforce',
         'monitor',
       ]),
     )
-    .option('--persist <folder>', 'policies outlive a death of this process: pin them in this folder below /sys/fs/bpf')
-    .addOption(new Option('--keep', 'with --persist: policies outlive any end of this process'))
-    .option('--duration <seconds>', 'stop after this time', seconds)
+    .option(
+      '--persist <folder>',
+      'keep policies active if this process dies: pin them in this folder below /sys/fs/bpf',
+    )
+    .addOption(new Option('--keep', 'with --persist: keep policies active whenever this process ends'))
+    .option('--duration <seconds>', 'stop after this number of seconds', seconds)
     .addHelpText('after', GETEVENTS_HELP);
 }
 
@@ -123,19 +135,19 @@ function pattern(text: string, before: readonly RegExp[] = []): RegExp[] {
 function eventType(text: string, before: readonly EventType[] = []): EventType[] {
   const types = text.split(',').map((name) => {
     const type = EVENT_TYPES.find((known) => known === name.toLowerCase());
-    if (type === undefined) throw new InvalidArgumentError(`Allowed are ${EVENT_TYPES.join(', ')}.`);
+    if (type === undefined) throw new InvalidArgumentError(`Allowed types are ${EVENT_TYPES.join(', ')}.`);
     return type;
   });
   return [...before, ...types];
 }
 
-/** The longest time that a timer can wait is 2^31 - 1 milliseconds. */
+/** A timer waits at most 2^31 - 1 milliseconds. */
 const SECONDS_MAX = 2_147_483;
 
 function seconds(text: string): number {
   const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
   if (!(value > 0 && value <= SECONDS_MAX)) {
-    throw new InvalidArgumentError(`It must be a number of seconds above 0 and at most ${SECONDS_MAX}.`);
+    throw new InvalidArgumentError(`The value must be a number of seconds above 0 and at most ${SECONDS_MAX}.`);
   }
   return value;
 }

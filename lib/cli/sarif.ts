@@ -1,4 +1,4 @@
-/** Diagnostics in SARIF 2.1.0, which code hosting sites show beside the lines. */
+/** Diagnostics as SARIF 2.1.0. Code hosting sites show them beside the lines of a file. */
 import { relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Diagnostic } from '../../types/index.js';
@@ -9,7 +9,7 @@ const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schem
 export function sarif(results: readonly FileResult[]): string {
   const diagnostics = results.flatMap((result) => result.diagnostics);
   const codes = [...new Set(diagnostics.map((diagnostic) => diagnostic.code))].sort();
-  const help = { text: 'docs/diagnostics.md of the package polytrace tells cause and remedy of each code.' };
+  const help = { text: 'docs/diagnostics.md of the package polytrace explains cause and remedy of each code.' };
   const rules = codes.map((id) => ({ id, help }));
   const run = {
     tool: { driver: { name: 'polytrace', rules } },
@@ -37,7 +37,7 @@ function resultOf(diagnostic: Diagnostic, codes: readonly string[]): object {
   };
 }
 
-/** Relative to the folder that the command runs in, where the file is below it. */
+/** A path below the current folder is relative to it. */
 function uriOf(file: string): string {
   const below = relative(process.cwd(), file);
   if (below.startsWith('..') || below.startsWith(sep)) return pathToFileURL(file).href;

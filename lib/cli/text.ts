@@ -1,9 +1,9 @@
-/** Text for standard error and for tables. */
+/** Makes text safe for a terminal, and lays out tables. */
 
-/** Control and invisible characters; newlines and tabs are structure. */
+/** Control characters and invisible characters, except newlines and tabs. */
 const CONTROLS = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-/** What comes from a file or from the kernel cannot move the cursor. */
+/** Escapes characters that could control the terminal. Texts from files and from the kernel may contain them. */
 export function safe(text: string): string {
   return text.replace(CONTROLS, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
 }
@@ -12,7 +12,7 @@ export function oneLine(text: string): string {
   return safe(text).replace(/\s+/g, ' ');
 }
 
-/** Columns as wide as their widest cell, two spaces apart; the last one is not padded. */
+/** Each column is as wide as its widest cell, with two spaces between columns. The last column has no padding. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));

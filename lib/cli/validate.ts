@@ -1,4 +1,4 @@
-/** `polytrace validate`: every mistake of every file. */
+/** `polytrace validate`: prints all mistakes of all files. */
 import { statSync } from 'node:fs';
 import type { Diagnostic } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
@@ -32,7 +32,7 @@ export async function validate(paths: readonly string[], options: ValidateOption
   return failed ? POLICY_ERRORS : GOOD;
 }
 
-/** A path that leads nowhere is a mistake of the command line, not of a policy. */
+/** A path that does not exist is an error in the command line, not in a policy. */
 function demand(path: string): void {
   try {
     statSync(path);

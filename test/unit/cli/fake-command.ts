@@ -1,4 +1,4 @@
-/** The command as a process of its own, with a tracer that makes events up: for signals and pipes as they really are. */
+/** The command as a separate process with a fake tracer, for tests with real signals and pipes. */
 import { runCommand } from '../../../lib/cli/program.js';
 import { execOf, exitOf } from '../output/events.js';
 import { FakeCommand } from './fake.js';
@@ -6,7 +6,8 @@ import { FakeCommand } from './fake.js';
 const command = new FakeCommand();
 command.tracer.remaining = [exitOf({ binary: '/bin/last' })];
 
-// `endless` events come as fast as they are taken; else one, and the event loop is kept alive as a real tracer does it.
+// `endless` delivers events as fast as they are read. Otherwise there is one event.
+// The timer keeps the event loop alive, as a real tracer does.
 const alive = setInterval(() => undefined, 1000);
 command.tracer.onClose = () => {
   clearInterval(alive);

@@ -1,4 +1,4 @@
-/** A tracer without a kernel, and the command around it. */
+/** A tracer that needs no kernel, and a command that uses it. */
 import { EventEmitter } from 'node:events';
 import { Writable } from 'node:stream';
 import type { Api, Context } from '../../../lib/cli/context.js';
@@ -15,14 +15,14 @@ import type {
   TracerOptions,
 } from '../../../types/index.js';
 
-/** Hands over the batches it is given; `close` adds the last ones, as a tracer drains what the kernel had recorded. */
+/** Delivers the batches that a test pushes. `close` delivers the last ones, like a tracer that drains the ring buffer. */
 export class FakeTracer implements Tracer {
   readonly #queue: (readonly TracerEvent[])[] = [];
   #wake: (() => void) | undefined;
   #closed = false;
-  /** Delivered again and again until the tracer is closed. */
+  /** Batch that is delivered repeatedly until the tracer is closed. */
   endless: readonly TracerEvent[] | undefined;
-  /** Delivered by close(). */
+  /** Batch that close() delivers. */
   remaining: readonly TracerEvent[] = [];
   options: EventsOptions | undefined;
   statuses: PolicyStatus[] = [];
@@ -83,7 +83,7 @@ function unused(): never {
   throw new Error('the command does not use this');
 }
 
-/** Keeps what is written; `waitFor` resolves as soon as it contains a text. */
+/** Stores what is written. `waitFor` resolves when this contains a text. */
 export class Sink extends Writable {
   text = '';
   isTTY = false;
@@ -115,7 +115,6 @@ export class FakeCommand {
     toJson,
     ...policies,
     validatePolicy: () => [],
-    // Its public signature knows more of the policy than is needed here.
     loadKernelInfo: () => {
       throw new errors.KernelError('ADDON_MISSING', 'the native addon is not there', 'build it');
     },

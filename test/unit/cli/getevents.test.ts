@@ -47,7 +47,7 @@ describe('polytrace getevents', () => {
     command = new FakeCommand();
   });
 
-  it('says ready in one line with how each hook was attached, then prints events', async () => {
+  it('prints one ready line with how each hook was attached, then events', async () => {
     command.tracer.statuses = [FILES, NONE];
     command.tracer.push(execOf(), hookOf('fd_install', [fileOf('/etc/x')]));
     command.tracer.push(exitOf());
@@ -81,7 +81,7 @@ describe('polytrace getevents', () => {
     assert.match(command.stderr.text, /^ready: [^\n\u001b]*a b[^\n\u001b]*\n$/);
   });
 
-  it('opens the tracer for enforcement, or for a mode, and says which policies act and what they left out', async () => {
+  it('opens the tracer for enforcement or with a mode, and prints which policies act and which hooks are left out', async () => {
     command.tracer.statuses = [
       { ...FILES, enforcing: true, skipped: ['gone'] },
       { ...NONE, enforcing: true, mode: 'monitor' },
@@ -92,10 +92,10 @@ describe('polytrace getevents', () => {
     assert.equal(await status, 0);
     assert.deepEqual(command.opened, { policies: [], enforcement: true, allowRequests: true, mode: 'monitor' });
     assert.match(command.stderr.text, /files \[enforce\]: .*; none \[monitor\]: /);
-    assert.match(command.stderr.text, /^warning: files: gone is left out: this kernel does not have it$/m);
+    assert.match(command.stderr.text, /^warning: files: gone is left out, because this kernel does not have it$/m);
   });
 
-  it('--persist and --keep: policies outlive a death, and any end', async () => {
+  it('--persist and --keep: policies stay active after a crash, and after any end', async () => {
     for (const [args, closed] of [
       [[], {}],
       [['--keep'], { keep: true }],
@@ -284,20 +284,20 @@ describe('polytrace getevents', () => {
     assert.equal(command.tracer.closes, 1);
   });
 
-  it('a full disk is told', async () => {
+  it('a full disk is reported', async () => {
     command.tracer.push(execOf());
     assert.equal(await runCommand(['getevents'], command.context(broken('ENOSPC'))), 1);
     assert.match(command.stderr.text, /write ENOSPC/);
   });
 
-  describe('what goes wrong', () => {
+  describe('errors', () => {
     const place = { file: 'p.yaml', line: 3, column: 5, text: 'x', hint: 'mind the gap' };
     const failing = async (error: Error): Promise<number> => {
       const api = { ...command.api, openTracer: () => Promise.reject(error) };
       return runCommand(['getevents'], { ...command.context(), api });
     };
 
-    it('policy errors: all diagnostics, status 1', async () => {
+    it('errors in policies: all diagnostics, status 1', async () => {
       const error = new PolicyError([
         { ...place, code: 'FIELD_UNKNOWN', severity: 'error', message: 'unknown field' },
         { ...place, line: 9, hint: '', code: 'VALUE_INVALID', severity: 'error', message: 'not a \u001b[2J number' },
@@ -311,7 +311,7 @@ describe('polytrace getevents', () => {
       assert.equal(command.stdout.text, '');
     });
 
-    it('kernel errors: what is missing, status 3', async () => {
+    it('errors of the kernel: what is missing, status 3', async () => {
       const error = new KernelError('CAPABILITY_MISSING', 'CAP_BPF is missing', 'run as root', {
         log: 'line 1\nline 2',
       });
@@ -327,7 +327,7 @@ describe('polytrace getevents', () => {
       assert.equal(command.stderr.text, 'polytrace: error POLICY_LOADED: there is one\n');
     });
 
-    it('a tracer that does not close cleanly is told', async () => {
+    it('a tracer that does not close cleanly is reported', async () => {
       command.tracer.onClose = () => Promise.reject(new KernelError('DETACH_FAILED', 'no', ''));
       const status = command.run('getevents');
       await command.stderr.waitFor('ready');

@@ -1,4 +1,4 @@
-/** The commands that look at policies: validate in its formats, explain, schema, completion. */
+/** The commands that do not load policies: validate in its formats, explain, schema, completion. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -50,7 +50,7 @@ describe('polytrace on policies', () => {
   const out = (): string => command.stdout.text.replaceAll(`${folder}/`, '');
 
   describe('validate', () => {
-    it('checks without a kernel when it is told so', async () => {
+    it('checks without a kernel with --kernel none', async () => {
       assert.equal(await run('validate', '--kernel', 'none', '@unknown.yaml'), 0);
       assert.equal(out(), 'unknown.yaml: ok\n');
       assert.deepEqual(asked, []);
@@ -63,7 +63,7 @@ describe('polytrace on policies', () => {
       assert.deepEqual(asked, [undefined, `${folder}/btf`]);
     });
 
-    it('notes that it could not check against a kernel', async function () {
+    it('prints a note when it cannot check against a kernel', async function () {
       if (process.platform !== 'linux') return this.skip();
       hasAddon = false;
       assert.equal(await run('validate', '@unknown.yaml'), 0);
@@ -71,13 +71,13 @@ describe('polytrace on policies', () => {
       assert.equal(out(), 'unknown.yaml: ok\n');
     });
 
-    it('fails with 3 when the kernel that was asked for cannot be read', async () => {
+    it('ends with 3 when the kernel of an option cannot be read', async () => {
       hasAddon = false;
       assert.equal(await run('validate', '--kernel', 'running', '@good.yaml'), 3);
       assert.match(command.stderr.text, /ADDON_MISSING/);
     });
 
-    it('lets warnings fail with --strict only', async () => {
+    it('treats warnings as errors with --strict only', async () => {
       assert.equal(await run('validate', '--kernel', 'none', '@warns.yaml'), 0);
       assert.match(out(), /warning PATH_NOT_ABSOLUTE[^]*warns\.yaml: ok, 1 warning\n$/);
       command.stdout.text = '';
@@ -85,7 +85,7 @@ describe('polytrace on policies', () => {
       assert.doesNotMatch(out(), /ok/);
     });
 
-    it('takes folders, and tells of every file that cannot be read', async () => {
+    it('accepts folders, and reports every file that cannot be read', async () => {
       mkdirSync(join(folder, 'empty'));
       writeFileSync(join(folder, 'latin.yml'), Buffer.from([0xff]));
       assert.equal(await run('validate', '--kernel', 'none', '@', '@empty'), 1);
@@ -156,7 +156,7 @@ describe('polytrace on policies', () => {
   });
 
   describe('explain', () => {
-    it('tells in words', async () => {
+    it('describes in words', async () => {
       assert.equal(await run('explain', '--kernel', 'none', '@warns.yaml'), 0);
       assert.match(out(), /^policy test\n\nkprobes: function security_file_permission\n/);
       assert.match(out(), /binary is "cat"/);
@@ -173,7 +173,7 @@ describe('polytrace on policies', () => {
       );
     });
 
-    it('refuses mistakes, folders and what is not there', async () => {
+    it('refuses mistakes, folders and missing files', async () => {
       assert.equal(await run('explain', '--kernel', 'none', '@bad.yaml'), 1);
       assert.match(command.stderr.text, /UNKNOWN_FIELD/);
       assert.equal(await run('explain', '--kernel', 'none', '@'), 2);
@@ -228,10 +228,10 @@ describe('polytrace on policies', () => {
         '--format[',
         '--btf[',
         ':(text json sarif)',
-        "'1:which shell:(bash zsh)'",
+        "'1:name of the shell:(bash zsh)'",
       ])
         assert.ok(script.includes(word.replace("'1", "'")), word);
-      // A part in quotes that does not end would make the rest of the script one word.
+      // With an unclosed quote, the rest of the script would be one word.
       assert.equal((script.replaceAll("'\\''", '').match(/'/g) ?? []).length % 2, 0);
       const { error, status, stderr } = spawnSync('zsh', ['-n', '-c', script], { encoding: 'utf8' });
       if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return;

@@ -15,7 +15,7 @@ describe('polytrace as a process', () => {
     });
   }
 
-  /** Everything that a stream gives, and a promise for the moment it contains a text. */
+  /** Collects the text of a stream. `has` resolves when it contains a text. */
   function gather(stream: NodeJS.ReadableStream): { text: string; has: (text: string) => Promise<void> } {
     const seen = {
       text: '',
@@ -47,13 +47,13 @@ describe('polytrace as a process', () => {
     const stdout = gather(child.stdout);
     const exited = once(child, 'exit');
     await stdout.has('/etc/shadow');
-    // Signals of one kind that come together are one; so until it has gone.
+    // Two pending signals of one kind become one. Send it until the process has exited.
     const again = setInterval(() => child.kill('SIGINT'), 20);
     assert.deepEqual(await exited, [130, null]);
     clearInterval(again);
   });
 
-  it('ends with 0 and says nothing when its reader goes away', async () => {
+  it('ends with 0 and prints nothing when its reader exits', async () => {
     start('endless');
     const stderr = gather(child.stderr);
     const exited = once(child, 'close');

@@ -12,7 +12,7 @@ describe('polytrace', () => {
     command = new FakeCommand();
   });
 
-  it('--version tells that of the package', async () => {
+  it('--version prints the version of the package', async () => {
     const { version } = JSON.parse(readFileSync(join(__dirname, '../../../package.json'), 'utf8')) as {
       version: string;
     };
@@ -20,9 +20,9 @@ describe('polytrace', () => {
     assert.equal(command.stdout.text, `${version}\n`);
   });
 
-  it('--help tells the commands and the exit statuses', async () => {
+  it('--help shows the commands and the exit statuses', async () => {
     assert.equal(await command.run('--help'), 0);
-    for (const word of ['getevents', 'validate', 'preflight', 'Exit status: 0 good']) {
+    for (const word of ['getevents', 'validate', 'preflight', 'Exit status:\n  0  success']) {
       assert.ok(command.stdout.text.includes(word), word);
     }
     assert.equal(command.stderr.text, '');
@@ -33,7 +33,7 @@ describe('polytrace', () => {
     assert.equal(command.stdout.text, '/sys/fs/bpf/x/1\n/sys/fs/bpf/x\n');
   });
 
-  it('getevents --help tells every option', async () => {
+  it('getevents --help shows every option', async () => {
     assert.equal(await command.run('getevents', '--help'), 0);
     for (const option of [
       'policy',
@@ -51,7 +51,7 @@ describe('polytrace', () => {
     }
   });
 
-  describe('wrong usage ends with 2 and says why', () => {
+  describe('wrong usage ends with 2 and prints the reason', () => {
     const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
       [[], /Usage: polytrace/],
       [['frobnicate'], /unknown command 'frobnicate'/],
@@ -64,7 +64,7 @@ describe('polytrace', () => {
       [['getevents', '--process', '('], /Invalid regular expression/],
       [
         ['getevents', '--event-types', 'process_exec,open'],
-        /Allowed are process_exec, .*, process_tracepoint, process_uprobe, process_usdt, process_lsm, process_loader, lost/,
+        /Allowed types are process_exec, .*, process_tracepoint, process_uprobe, process_usdt, process_lsm, process_loader, lost/,
       ],
       [['getevents', '--duration', '0'], /above 0/],
       [['getevents', '--duration', '-1'], /above 0/],
@@ -123,7 +123,7 @@ describe('polytrace', () => {
     };
     const shown = (): string => command.stdout.text.replaceAll(`${folder}/`, '');
 
-    it('a good file: a line, status 0', async () => {
+    it('a correct file: one line, status 0', async () => {
       assert.equal(await validate('good.yaml'), 0);
       assert.equal(shown(), 'good.yaml: ok\n');
     });
@@ -136,7 +136,7 @@ describe('polytrace', () => {
       );
     });
 
-    it('every mistake of every file, status 1', async () => {
+    it('all mistakes of all files, status 1', async () => {
       assert.equal(await validate('good.yaml', 'bad.yaml', 'odd.yaml'), 1);
       assert.equal(
         shown(),
@@ -165,7 +165,7 @@ describe('polytrace', () => {
         api: { ...command.api, preflight: () => ({ ...report, ...changes }) },
       });
 
-    it('is a table of what there is and what that means', async () => {
+    it('is a table of features and their consequences', async () => {
       assert.equal(await preflight({}), 0);
       assert.equal(
         command.stdout.text,
@@ -183,7 +183,7 @@ describe('polytrace', () => {
       );
     });
 
-    it('ends with 3 where nothing can be traced', async () => {
+    it('ends with 3 when nothing can be traced', async () => {
       assert.equal(await preflight({ canTrace: false }), 3);
     });
   });

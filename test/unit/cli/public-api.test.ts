@@ -5,7 +5,7 @@ import * as polytrace from '../../../lib/index.js';
 
 const ROOT = join(__dirname, '../../..');
 
-/** Functions and classes that types/ declares. */
+/** Names of the functions and classes that types/ declares. */
 function declared(): string[] {
   const files = readdirSync(join(ROOT, 'types')).filter((name) => name.endsWith('.d.ts'));
   const text = files.map((name) => readFileSync(join(ROOT, 'types', name), 'utf8')).join('\n');

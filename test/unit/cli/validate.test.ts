@@ -8,7 +8,7 @@ import { compilePolicy, validatePolicy } from '../../../lib/policy/index.js';
 const ROOT = join(__dirname, '../../..');
 const EXAMPLE = join(ROOT, 'examples/file-monitoring.yaml');
 
-/** The real command, as a process of its own. */
+/** Runs the real command as a separate process. */
 function polytrace(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   const main = join(ROOT, 'lib/cli/main.ts');
   return spawnSync(process.execPath, ['--require', 'tsx/cjs', main, ...args], { encoding: 'utf8', cwd: ROOT });
@@ -23,7 +23,7 @@ describe('polytrace validate, with the real validator', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('finds nothing to say about the example', () => {
+  it('finds no mistakes in the example', () => {
     const { status, stdout, stderr } = polytrace('validate', 'examples/file-monitoring.yaml');
     assert.deepEqual(
       { status, stdout, stderr },
@@ -31,7 +31,7 @@ describe('polytrace validate, with the real validator', () => {
     );
   });
 
-  it('reports the three mistakes of a file, each with its place and a hint', () => {
+  it('reports the three mistakes of a file, each with its position and a hint', () => {
     const file = join(folder, 'three.yaml');
     const yaml = readFileSync(EXAMPLE, 'utf8')
       .replace('message: ', 'mesage: ')
