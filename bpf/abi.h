@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Every struct and enum that crosses between the kernel programs and user space, defined once.
+ * The only definition of every struct and enum that the kernel programs and user space exchange.
  *
- * lib/wire/layout.gen.ts is generated from this file's BTF (npm run gen). Fields are fixed width, padding is
- * written out, and every struct's size is asserted. Strings are bytes without a terminating NUL, found by an
- * (offset, length) pair that counts from the start of the record.
+ * lib/wire/layout.gen.ts is generated from this file's BTF (npm run gen). Fields have a fixed width, padding is
+ * written out, and the size of every struct is asserted. Strings are bytes without a final NUL. An (offset, length)
+ * pair says where they are; the offset counts from the start of the record.
  */
 #ifndef POLYTRACE_ABI_H
 #define POLYTRACE_ABI_H
@@ -20,40 +20,40 @@ typedef uint8_t __u8_abi;
 #define s64 int64_t
 #endif
 
-/* ---- limits -------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------- */
 
 enum abi_limit {
-	PATH_BYTES_MAX = 4095,     /* longest path, as PATH_MAX without its NUL */
-	STRING_BYTES_MAX = 4095,   /* longest string or buffer kept, */
-	BUFFER_BYTES_MAX = 32767,  /* and with maxData */
-	ARGV_BYTES_MAX = 32768,    /* longest argument block of an exec kept */
-	FILTER_TEXT_MAX = 255,     /* longest Prefix or Postfix value (256 bytes of trie key, one names the value) */
-	HOOK_ARGS_MAX = 8,         /* values read by a hook, args and data together, the return value not counted */
-	HOOK_VALUES_MAX = 9,       /* the return value counted */
+	PATH_BYTES_MAX = 4095,     /* longest path that is kept: PATH_MAX without the NUL */
+	STRING_BYTES_MAX = 4095,   /* longest string or buffer that is kept without maxData */
+	BUFFER_BYTES_MAX = 32767,  /* longest buffer that is kept with maxData */
+	ARGV_BYTES_MAX = 32768,    /* longest argument block of an exec that is kept */
+	FILTER_TEXT_MAX = 255,     /* longest Prefix or Postfix value: a trie key has 256 bytes, and one is the slot */
+	HOOK_ARGS_MAX = 8,         /* values that a hook reads: args and data, without the return value */
+	HOOK_VALUES_MAX = 9,       /* the same with the return value */
 	HOOK_PARAM_MAX = 6,        /* function parameters that are passed in registers */
-	HOOK_SELECTORS_MAX = 64,   /* one bit each in a selector mask */
-	RESOLVE_STEPS_MAX = 12,    /* members between a parameter and the value that `resolve` leads to */
-	INT_TESTS_MAX = 192,       /* comparisons of one hook, all values and selectors together */
+	HOOK_SELECTORS_MAX = 64,   /* a selector mask has a bit for each */
+	RESOLVE_STEPS_MAX = 12,    /* members on the path of `resolve` */
+	INT_TESTS_MAX = 192,       /* comparisons of one hook, for all values and selectors */
 	INT_GROUPS_MAX = 64,
-	CEL_ROOM = 512,            /* BPF instructions of the CEL expressions of one hook, of its entry and of its return */
-	CEL_ENTRY_MARK = 0x43454c01, /* the number that the first of them loads, in the object as it was built */
+	CEL_ROOM = 512,            /* BPF instructions for CEL expressions at an entry, and as many at a return */
+	CEL_ENTRY_MARK = 0x43454c01, /* the number that marks the place of the expressions in the built object */
 	CEL_RETURN_MARK = 0x43454c02,
 	SUBSTRING_PASSES_MAX = 4,  /* scans of one text for substrings */
-	AUTOMATON_STATES_MAX = 65535, /* characters of all substrings of one hook, about */
+	AUTOMATON_STATES_MAX = 65535, /* about the number of characters of all substrings of one hook */
 	PROCESS_TESTS_MAX = 128,
-	PROCESS_SETS_MAX = 256,    /* sets of processes of all policies together; a bit each */
+	PROCESS_SETS_MAX = 256,    /* sets of processes of all policies together; each has a bit */
 	PROCESS_WORDS = 4,
 	CHANGE_TESTS_MAX = 16,     /* matchNamespaceChanges and matchCapabilityChanges of one hook */
-	BINARY_TEXT_MAX = 511,     /* longest value of a binary set: hash keys are 512 bytes at most on old kernels */
+	BINARY_TEXT_MAX = 511,     /* longest value of a set of binaries: old kernels have hash keys of at most 512 bytes */
 	HOOKS_MAX = 1024,          /* hooks of all policies of one tracer */
-	HOOK_PLACES_MAX = 65536,   /* functions, or places in programs, that one hook is attached to, */
-	HOOK_LINKS_MAX = 1024,     /* and where each of them is attached by itself */
+	HOOK_PLACES_MAX = 65536,   /* functions, or places in programs, that one hook is attached to */
+	HOOK_LINKS_MAX = 1024,     /* the same where each place needs a link of its own */
 	STACK_FRAMES_MAX = 127,    /* addresses of a stack trace */
-	IOVECS_MAX = 16,           /* pieces of a scattered buffer that are read */
-	ASSIGNMENTS_MAX = 32,      /* registers that all selectors of one hook set */
+	IOVECS_MAX = 16,           /* pieces of a scattered buffer (struct iovec) that are read */
+	ASSIGNMENTS_MAX = 32,      /* assignments to registers, for all selectors of one hook */
 };
 
-/* ---- records: what the kernel tells -------------------------------------------------------------------- */
+/* ---- records: what the kernel reports ----------------------------------------------------------------------- */
 
 enum event_type {
 	EVENT_EXEC = 1,
@@ -72,23 +72,23 @@ struct event_header {
 enum event_flag {
 	EVENT_ARGV_TRUNCATED = 1,
 	EVENT_ARGV_UNREADABLE = 2,
-	EVENT_MONITORED = 4, /* the hook was in monitor mode: what the selector says was not done */
+	EVENT_MONITORED = 4, /* the hook was in monitor mode: the selector's action was not done */
 	EVENT_SIGNALLED = 8,
 	EVENT_SIGNAL_FAILED = 16,
-	EVENT_OVERRIDDEN = 32, /* the function, or what a selector changes in the program */
-	EVENT_PROTECTED = 64, /* the process is one that is never acted on */
-	EVENT_NOTIFIED = 128, /* an enforcer was told what to do */
-	/* EVENT_MONITORED to EVENT_NOTIFIED of what was done at the return, where the entry does something of its own: */
-	EVENT_RETURN_SHIFT = 6, /* bits further left */
-	EVENT_OF_OWNER = 16384, /* the process is not the one that ran, but the owner of a socket among the values */
-	EVENT_IMA_HASH = 32768, /* struct ima_hash is at the end of the record */
+	EVENT_OVERRIDDEN = 32, /* the function was overridden, or the traced program was changed */
+	EVENT_PROTECTED = 64, /* the process is protected from actions */
+	EVENT_NOTIFIED = 128, /* an enforcer was notified */
+	/* with ACTIONS_RETURN, the flags EVENT_MONITORED to EVENT_NOTIFIED of the return are this many bits further left */
+	EVENT_RETURN_SHIFT = 6,
+	EVENT_OF_OWNER = 16384, /* the process is the owner of a socket among the values */
+	EVENT_IMA_HASH = 32768, /* the record ends with a struct ima_hash */
 };
 
-/* Which process image a record is about: unique since boot. exec_count is the kernel's self_exec_id. */
+/* The process image that a record is about. The key is unique since boot. exec_count is the kernel's self_exec_id. */
 struct process_key {
 	u32 tgid;
 	u32 tid;
-	u64 start_time; /* of the thread group leader: CLOCK_BOOTTIME, nanoseconds */
+	u64 start_time; /* start of the thread group leader: CLOCK_BOOTTIME, nanoseconds */
 	u64 exec_count;
 };
 
@@ -99,16 +99,16 @@ struct text_ref {
 };
 
 enum text_flag {
-	TEXT_TRUNCATED = 1,   /* longer than was kept */
-	TEXT_DELETED = 2,     /* the path's name was removed */
-	TEXT_UNREACHABLE = 4, /* the mount is not attached to a mount tree: the path starts at that mount */
-	TEXT_PSEUDO = 8,      /* no path at all: a pipe, socket, memfd or anonymous inode; the text is its name */
+	TEXT_TRUNCATED = 1,   /* only a part was kept */
+	TEXT_DELETED = 2,     /* the file's name was removed */
+	TEXT_UNREACHABLE = 4, /* the path does not start at the root: its mount is not attached to a mount tree */
+	TEXT_PSEUDO = 8,      /* not a path: the text is the name of a pipe, socket, memfd or anonymous inode */
 	TEXT_FAULT = 16,      /* the memory could not be read */
 };
 
 struct process_creds {
 	u32 uid, gid, euid, egid, suid, sgid, fsuid, fsgid;
-	u64 cap_permitted, cap_effective, cap_inheritable; /* bit n: capability n */
+	u64 cap_permitted, cap_effective, cap_inheritable; /* bit n is capability n */
 };
 
 struct process_namespaces { /* inode numbers, as in /proc/PID/ns */
@@ -124,16 +124,16 @@ struct event_exec {
 	u64 cgroup_id;
 	struct process_creds creds;
 	struct process_namespaces ns;
-	struct text_ref filename; /* as given to execve, a script's own name */
-	struct text_ref executable; /* path of the file that runs, an interpreter for a script */
+	struct text_ref filename; /* as given to execve: for a script, the script */
+	struct text_ref executable; /* path of the file that runs: for a script, the interpreter */
 	struct text_ref cwd;
-	u32 argv_offset; /* NUL-separated */
+	u32 argv_offset; /* arguments, separated by NUL */
 	u32 argv_length;
 };
 
 struct event_fork {
 	struct event_header header;
-	struct process_key key; /* of the child */
+	struct process_key key; /* the child */
 	u32 parent_tgid;
 	u32 pad;
 	u64 parent_start_time;
@@ -142,33 +142,33 @@ struct event_fork {
 struct event_exit {
 	struct event_header header;
 	struct process_key key;
-	u32 status; /* as wait(2) reports it: low 7 bits the signal, bit 7 core dumped, bits 8-15 the exit status */
+	u32 status; /* as wait(2) reports it: bits 0-6 signal, bit 7 core dumped, bits 8-15 exit status */
 	u32 pad;
 };
 
-/* One value of a hook's event: the policy's args in their order, its data, the return value. */
+/* One value of a hook's event. The order is: the policy's args, its data, the return value. */
 struct value {
-	u64 value; /* an integer sign- or zero-extended to 64 bits; of a file the inode number */
-	struct text_ref text; /* a string, buffer or path; or one of the details below */
-	u32 mode; /* of a file: the inode's mode with its type bits */
-	u32 magic; /* of a file: the file system's magic number */
-	s32 fd; /* the descriptor; -1: none */
-	u32 device; /* of a file: the file system's device number, as the kernel has it (12 bits major, 20 minor) */
-	u32 links; /* of a file: names of the inode */
-	u32 size; /* of a buffer: its bytes before it was cut */
+	u64 value; /* an integer, sign- or zero-extended to 64 bits; for a file, the inode number */
+	struct text_ref text; /* a string, buffer, path, or one of the details below */
+	u32 mode; /* file: the inode's mode with the type bits */
+	u32 magic; /* file: the file system's magic number */
+	s32 fd; /* the file descriptor; -1: none */
+	u32 device; /* file: device number in the kernel's format (12 bits major, 20 bits minor) */
+	u32 links; /* file: number of hard links */
+	u32 size; /* buffer: its size in bytes before it was truncated */
 };
 
 struct event_hook {
 	struct event_header header;
 	struct process_key key;
-	u32 hook; /* id given at load */
+	u32 hook; /* the id that user space gave the hook at load */
 	u16 values_count;
-	u16 place; /* of a hook that is attached to several: which of them, from 0 */
-	u64 matched; /* one bit: the selector that matched; bit 0 when the hook has none */
-	u32 suppressed; /* events like this that its rate limit has held back since the last one */
-	u32 entry_selector; /* where entry and return each do something: the selector that decided on the entry's part */
-	struct text_ref kernel_stack, user_stack; /* u64 addresses, innermost first; of length 0 when not asked for */
-	/* struct value values[values_count], then texts and details */
+	u16 place; /* index, from 0, of the function or place, where a hook has several */
+	u64 matched; /* one bit, for the selector that matched; bit 0 when the hook has no selectors */
+	u32 suppressed; /* equal events that the rate limit has held back since the last one */
+	u32 entry_selector; /* the selector that decided the action at the entry, with ACTIONS_RETURN */
+	struct text_ref kernel_stack, user_stack; /* u64 addresses, innermost first; length 0: not requested */
+	/* then struct value values[values_count], then texts and details */
 };
 
 enum { IMA_DIGEST_BYTES = 64 };
@@ -179,7 +179,7 @@ struct ima_hash {
 	u8 digest[IMA_DIGEST_BYTES];
 };
 
-/* sock, socket, skb, sockaddr. Filters compare its 32-bit fields by their offset. */
+/* For sock, socket, skb and sockaddr. Filters find the 32-bit fields by their offset. */
 struct net_detail {
 	u32 family; /* AF_ */
 	u32 type; /* SOCK_ */
@@ -187,16 +187,16 @@ struct net_detail {
 	u32 state; /* TCP_ */
 	u32 source_port, destination_port;
 	u32 mark, priority;
-	u8 source[16], destination[16]; /* the first four bytes for IPv4 */
-	u64 cookie; /* of the socket; 0: it has none yet */
-	u32 hash, length; /* of a packet */
+	u8 source[16], destination[16]; /* IPv4 uses the first four bytes */
+	u64 cookie; /* of the socket; 0: it has no cookie yet */
+	u32 hash, length; /* packet only */
 	u32 sec_path_len, sec_path_olen;
 };
 
 struct cred_detail {
 	struct process_creds creds;
 	u32 securebits;
-	u32 user_level, user_owner, user_group, user_inum; /* of its user namespace */
+	u32 user_level, user_owner, user_group, user_inum; /* its user namespace */
 	u32 pad;
 };
 
@@ -206,8 +206,8 @@ struct user_namespace_detail {
 
 enum { BPF_NAME_BYTES = 16, MODULE_NAME_BYTES = 56, PERF_FUNCTION_BYTES = 64 };
 
-struct bpf_detail { /* bpf_attr, bpf_prog, bpf_map */
-	u32 type; /* of the program or map */
+struct bpf_detail { /* for bpf_attr, bpf_prog and bpf_map */
+	u32 type; /* type of the program or map */
 	u32 instructions;
 	u32 key_size, value_size, max_entries;
 	u32 pad;
@@ -218,39 +218,39 @@ struct perf_detail {
 	u32 type; /* PERF_TYPE_ */
 	u32 pad;
 	u64 config, probe_offset;
-	u8 function[PERF_FUNCTION_BYTES]; /* of a kprobe */
+	u8 function[PERF_FUNCTION_BYTES]; /* the function of a kprobe */
 };
 
-struct module_detail { /* load_info, module */
+struct module_detail { /* for load_info and module */
 	u64 taints;
-	u32 signature; /* 0 not valid, 1 valid, 2 the kernel does not tell */
+	u32 signature; /* 0: not valid, 1: valid, 2: unknown to this kernel */
 	u32 pad;
 	u8 name[MODULE_NAME_BYTES];
 };
 
-/* ---- configuration: what user space tells -------------------------------------------------------------- */
+/* ---- configuration: what user space decides ----------------------------------------------------------------- */
 
-/* How a value is read. What it means beyond that is user space's affair. */
+/* How a value is read. Only user space knows more about its meaning. */
 enum value_read {
 	READ_NOTHING = 0,
 	READ_SCALAR = 1, /* an integer of `width` bytes */
-	/* texts */
+	/* values with a text */
 	READ_STRING = 2,
 	READ_FILENAME = 3, /* struct filename */
 	READ_NET_DEVICE = 4, /* the name of a struct net_device */
 	READ_SOCKADDR_UN = 5,
-	READ_BUFFER = 6, /* as many bytes as size_param says */
-	READ_IOVEC = 7, /* as many struct iovec as size_param says */
+	READ_BUFFER = 6, /* size_param gives the number of bytes */
+	READ_IOVEC = 7, /* size_param gives the number of struct iovec */
 	READ_IOV_ITER = 8,
-	READ_DATA_LOC = 9, /* a field of a tracepoint that tells where in the record its text is */
-	/* paths */
+	READ_DATA_LOC = 9, /* a field of a tracepoint that holds the place and length of a text in the record */
+	/* values with a path */
 	READ_FILE = 16,
 	READ_PATH = 17,
 	READ_FD = 18,
 	READ_DENTRY = 19,
 	READ_BINPRM = 20,
 	READ_KIOCB = 21,
-	/* details */
+	/* values with a detail */
 	READ_SOCK = 32,
 	READ_SOCKET = 33,
 	READ_SKB = 34,
@@ -269,32 +269,35 @@ enum value_source {
 	SOURCE_PARAM = 0,
 	SOURCE_RETURN = 1,
 	SOURCE_TASK = 2, /* the current struct task_struct */
-	SOURCE_REGISTERS = 3, /* byte offset `param` in struct pt_regs; kprobes only */
-	SOURCE_FIELD = 4, /* byte offset `field` in the record of a tracepoint: an address */
-	SOURCE_HELPER = 5, /* parameter `param`, which a trampoline's context does not give: a pointer to const void */
+	SOURCE_REGISTERS = 3, /* the register at byte offset `param` of struct pt_regs; probes only */
+	SOURCE_FIELD = 4, /* the address of byte offset `field` in the record of a tracepoint */
+	SOURCE_HELPER = 5, /* parameter `param`, read by a helper: a pointer to const void in a trampoline */
 };
 
 enum value_memory {
 	MEMORY_KERNEL = 0,
 	MEMORY_USER = 1,
-	MEMORY_BY_ADDRESS = 2, /* addresses tell */
+	MEMORY_BY_ADDRESS = 2, /* the address shows which one it is */
 };
 
 enum value_width { WIDTH_SYSCALL = 16 };
 
-/* Set in the number of a system call that was made as 32-bit programs do: theirs are other numbers. */
+/* Set in the number of a 32-bit system call, because 32-bit programs use other numbers. */
 enum syscall_bit { SYSCALL_COMPAT = 0x80000000 };
 
-/* One member on the way of `resolve`: address += offset, and when `follow`, address = *address. */
+/* One member on the path of `resolve`: address += offset; with `follow`, then address = *address. */
 struct resolve_step {
 	u32 offset;
 	u32 follow;
 };
 
-/* candidates &= (match | ~positive) & ~reject, of the entry found; of none when none is found */
+/*
+ * A table of values. For the entry that is found, candidates &= (match | ~positive) & ~reject. If no entry is found, match
+ * and reject are 0.
+ */
 struct table {
-	u64 positive; /* selectors that want a match here */
-	u64 used; /* selectors that have a filter here; 0: no table */
+	u64 positive; /* selectors that need a match here */
+	u64 used; /* selectors that have a filter here; 0: there is no table */
 };
 
 struct value_config {
@@ -302,34 +305,34 @@ struct value_config {
 	u8 source; /* enum value_source */
 	u8 param; /* function parameter, from 0 */
 	u8 steps_count;
-	u8 width; /* of a scalar: 1, 2, 4 or 8 bytes; and WIDTH_SYSCALL of the number of a system call */
+	u8 width; /* scalar: 1, 2, 4 or 8 bytes; plus WIDTH_SYSCALL for the number of a system call */
 	u8 is_signed;
-	u8 indirect; /* the scalar is at the address, which the parameter or the steps give */
-	u8 late; /* read when the function returns, where entry and return are two programs */
-	u8 memory; /* enum value_memory: of strings and buffers */
-	u8 size_param; /* parameter with the size of the buffer, from 1; 0: the return value is the size */
-	u8 size_returned; /* the buffer was filled as far as the return value says */
-	u8 first_group, groups_count; /* int_groups about a scalar, or about a net_detail */
+	u8 indirect; /* the parameter or the steps give the address of the scalar */
+	u8 late; /* with `pair`: read at the return */
+	u8 memory; /* enum value_memory, for strings and buffers */
+	u8 size_param; /* parameter with the size of the buffer, from 1; 0: the size is the return value */
+	u8 size_returned; /* the return value says how much of the buffer was filled */
+	u8 first_group, groups_count; /* int_groups for a scalar or a net_detail */
 	u8 pad;
-	u16 field; /* of SOURCE_FIELD */
-	u32 room; /* bytes of text or detail that the event has for it */
+	u16 field; /* for SOURCE_FIELD */
+	u32 room; /* bytes that the event reserves for its text or detail */
 	u32 pad2;
-	struct table integers; /* entries in int_equal */
+	struct table integers; /* its entries are in int_equal */
 	struct resolve_step steps[RESOLVE_STEPS_MAX];
 };
 
 enum int_op {
 	INT_EQUAL = 0,
-	INT_MASK = 1, /* any of the bits is set */
+	INT_MASK = 1, /* at least one of the bits is set */
 	INT_GREATER = 2,
 	INT_LESS = 3,
 	INT_GREATER_SIGNED = 4,
 	INT_LESS_SIGNED = 5,
-	INT_RANGE = 6, /* value to upper, both included */
+	INT_RANGE = 6, /* from value to upper, both included */
 	INT_RANGE_SIGNED = 7,
 };
 
-/* hit: selectors |= those whose filter this value satisfies */
+/* A comparison. `selectors` are those whose filter it satisfies. */
 struct int_test {
 	u64 value;
 	u64 upper;
@@ -338,27 +341,30 @@ struct int_test {
 	u32 pad;
 };
 
-/* What a group without a value compares: of the current process. */
+/* What a group about the current process compares. */
 enum process_field {
 	PROCESS_TGID = 0,
-	PROCESS_NAMESPACE_TGID = 1, /* in its own pid namespace */
+	PROCESS_NAMESPACE_TGID = 1, /* the number in its own pid namespace */
 	PROCESS_CAP_PERMITTED = 2,
 	PROCESS_CAP_EFFECTIVE = 3,
 	PROCESS_CAP_INHERITABLE = 4,
-	PROCESS_NAMESPACE = 16, /* and the index in struct process_namespaces */
+	PROCESS_NAMESPACE = 16, /* plus the index in struct process_namespaces */
 };
 
-/* One filter a selector: candidates &= hits | ~selectors, or &= ~hits when negated. */
+/*
+ * Comparisons of one value; a selector has at most one filter in it. With hits = the selectors of all comparisons that
+ * hold: candidates &= hits | ~selectors. For a negated group: candidates &= ~hits.
+ */
 struct int_group {
 	u64 selectors;
 	u8 negate;
 	u8 first; /* index of the first test */
 	u8 count;
-	u8 field; /* enum process_field; or the offset of a u32 in struct net_detail */
+	u8 field; /* enum process_field, or the offset of a u32 in struct net_detail */
 	u8 pad[4];
 };
 
-/* What a table says of a value. */
+/* An entry of a table: the selectors that a value satisfies, and those that it rules out. */
 struct verdict {
 	u64 match;
 	u64 reject;
@@ -366,48 +372,48 @@ struct verdict {
 
 struct text_table {
 	struct table table;
-	u32 longest; /* bytes of the longest value */
+	u32 longest; /* size of the longest value in bytes */
 	u32 pad;
 };
 
-/* One scan of a text with the automaton: at most one filter a selector. */
+/* One scan of a text with the automaton. A selector has at most one filter in it. */
 struct substring_pass {
-	u64 positive; /* selectors that want a match here */
-	u16 start; /* state */
+	u64 positive; /* selectors that need a match here */
+	u16 start; /* the first state */
 	u8 ignore_case;
 	u8 pad[5];
 };
 
-/* A value that is a text, a path or a detail; those that cost least to decide on come first. */
+/* A value that is a text, a path or a detail. Values with the cheapest filters come first. */
 struct object_config {
 	u8 slot; /* index in values */
-	u8 filtered; /* any of the tables is used */
+	u8 filtered; /* at least one table is used */
 	u8 passes_count;
 	u8 pad[5];
-	u64 inode; /* selectors whose Equal and NotEqual hold for the file's inode as well */
+	u64 inode; /* selectors whose Equal and NotEqual also compare the file's inode */
 	struct text_table equal, prefix, postfix;
-	struct table source, destination; /* entries in addresses */
+	struct table source, destination; /* their entries are in addresses */
 	struct substring_pass passes[SUBSTRING_PASSES_MAX];
 };
 
 struct process_test {
 	u64 selectors;
-	u16 set; /* bit of the process's sets */
+	u16 set; /* the set's bit */
 	u8 negate;
-	u8 parent; /* of the parent's sets */
+	u8 parent; /* tests the sets of the parent */
 	u8 pad[4];
 };
 
-/* Whether something of the process differs from what it was at its exec, or when this was last reported. */
+/* Compares the process with its state at its exec, or when a hook last reported a change. */
 struct change_test {
 	u64 selectors;
-	u64 capabilities; /* any of these */
-	u32 namespaces; /* any of these: bit n is the n-th of struct process_namespaces */
+	u64 capabilities; /* at least one of these has changed */
+	u32 namespaces; /* at least one of these has changed; bit n is the n-th of struct process_namespaces */
 	u8 capability_set; /* enum process_field */
 	u8 negate;
-	u8 outside_host; /* only outside of the initial user namespace, */
+	u8 outside_host; /* holds only outside of the initial user namespace */
 	u8 pad;
-	u32 host_user; /* which this is */
+	u32 host_user; /* inode number of the initial user namespace */
 	u32 pad2;
 };
 
@@ -416,58 +422,64 @@ enum rate_scope { RATE_NONE = 0, RATE_THREAD = 1, RATE_PROCESS = 2, RATE_GLOBAL 
 enum stack_kind { STACK_KERNEL = 1, STACK_USER = 2 };
 
 enum notify_kind {
-	NOTIFY_ENFORCER = 1, /* tell the policy's enforcers what to do, */
-	NOTIFY_OVERRIDES = 2, /* which is to return notify_error instead of running the function */
-	NOTIFY_CLEANUP = 4, /* forget what they have been told */
+	NOTIFY_ENFORCER = 1, /* tell the policy's enforcers what to do */
+	NOTIFY_OVERRIDES = 2, /* they return notify_error instead of running the function */
+	NOTIFY_CLEANUP = 4, /* the waiting notification is removed */
 };
 enum socket_action { SOCKET_LEAVE = 0, SOCKET_TRACK = 1, SOCKET_UNTRACK = 2 };
 
-/* What is done when a selector has matched. */
+/* The actions of a selector that has matched. */
 struct selector_actions {
-	u8 no_post; /* no event */
-	u8 signal; /* number of the signal that the process is sent; 0: none */
-	u8 overrides; /* the function does not run, and returns override_value; of programs: they are changed */
+	u8 no_post; /* no event is posted */
+	u8 signal; /* number of the signal for the process; 0: none */
+	u8 overrides; /* the function does not run and returns override_value; a traced program is changed instead */
 	u8 stacks; /* enum stack_kind, ORed */
-	s32 override_value; /* of a static probe: what its argument is set to */
+	s32 override_value; /* for a static probe: the new value of its argument */
 	u32 rate_scope; /* enum rate_scope */
-	u8 socket; /* enum socket_action: with the argument that config names */
-	u8 argument; /* of a static probe: this one is set */
-	u8 first_assignment, assignments_count; /* of a function of a program: registers that are set */
-	u64 rate_interval; /* nanoseconds between events that are alike */
+	u8 socket; /* enum socket_action, for the argument config.socket_slot */
+	u8 argument; /* for a static probe: the argument that is set */
+	u8 first_assignment, assignments_count; /* for a function of a program: registers that are set */
+	u64 rate_interval; /* nanoseconds between equal events */
 	u8 notify; /* enum notify_kind, ORed */
 	u8 notify_signal; /* 0: none */
-	u8 ima_hash; /* the event has the hash of the file */
+	u8 ima_hash; /* the event has the IMA hash of the file */
 	u8 pad2;
 	s32 notify_error;
 };
 
-/* Events that are alike: of the same hook, selector and thread or process, with the same values. */
+/*
+ * Equal events have the same hook, selector, place and values; with RATE_THREAD or RATE_PROCESS, also the same thread
+ * or process.
+ */
 struct rate_key {
 	u32 hook;
 	u32 selector;
-	u32 id; /* tid, tgid or 0 */
-	u32 place; /* as in the event */
-	u64 hash[2]; /* of all values with their texts */
+	u32 id; /* tid, tgid or 0, by the scope */
+	u32 place; /* as in struct event_hook */
+	u64 hash[2]; /* hash of all values with their texts */
 };
 
 struct rate {
-	u64 posted; /* CLOCK_BOOTTIME, nanoseconds */
-	u64 suppressed; /* since then */
+	u64 posted; /* time of the last event: CLOCK_BOOTTIME, nanoseconds */
+	u64 suppressed; /* events held back since then */
 };
 
 enum has_actions {
-	ACTIONS_ANY = 1, /* any of actions is more than an event */
-	ACTIONS_OVERRIDE = 2, /* and one overrides: only then the program has that in it, which the kernel allows in few places */
-	ACTIONS_NOTIFY = 4, /* one has to do with enforcers */
-	ACTIONS_SOCKET = 8, /* one tracks sockets, or no longer does */
+	ACTIONS_ANY = 1, /* at least one selector does more than post an event */
+	ACTIONS_OVERRIDE = 2, /* a selector overrides; the kernel allows that in few functions */
+	ACTIONS_NOTIFY = 4, /* a selector notifies enforcers */
+	ACTIONS_SOCKET = 8, /* a selector tracks or untracks sockets */
 	ACTIONS_RETURN = 16, /* entry and return have actions of their own */
-	ACTIONS_IMA_HASH = 32, /* one posts with a hash */
-	ACTIONS_REGISTERS = 64, /* by setting registers of a traced program, which few kernels allow at all */
+	ACTIONS_IMA_HASH = 32, /* a selector posts with an IMA hash */
+	ACTIONS_REGISTERS = 64, /* a selector sets registers of a traced program; few kernels allow that */
 };
 
 enum assigned { ASSIGN_CONSTANT = 0, ASSIGN_REGISTER = 1, ASSIGN_MEMORY = 2 };
 
-/* A register of a traced program: to = offset; + from; and what is there. Places of registers are words of struct pt_regs. */
+/*
+ * Sets register `to` of a traced program: to `offset`, to `offset` plus register `from`, or to the word at that address.
+ * A register is named by its index, in words, in struct pt_regs.
+ */
 struct assignment {
 	u64 offset;
 	u8 kind; /* enum assigned */
@@ -475,37 +487,43 @@ struct assignment {
 	u8 pad[5];
 };
 
-/* Of a system call, whose parameters are in the struct pt_regs that parameter 0 points to. */
+/* How the parameters of a system call are found in the struct pt_regs that parameter 0 points to. */
 enum syscall_registers { SYSCALL_NONE = 0, SYSCALL_NATIVE = 1, SYSCALL_IA32 = 2 };
 
-/* Which entry belongs to a return is known by the stack frame; and, where a function may jump to another of the same hook, by the place. */
+/*
+ * How a return finds its entry: by the stack frame. Where a function may jump to another function of the same hook, by the
+ * stack frame and the place.
+ */
 enum pair { PAIR_NONE = 0, PAIR_BY_FRAME = 1, PAIR_BY_PLACE = 2 };
 
 enum hook_shape { SHAPE_PLACE = 0x10000 };
 
-/* In each hook program's .rodata: constants for the verifier, so that what a policy does not use is cut away. */
+/*
+ * In the frozen .rodata of each hook program. The verifier knows its values and removes all code that a policy does not
+ * use.
+ */
 struct hook_config {
 	u32 hook;
-	u32 self_tgid; /* 0: no process is left out */
-	u64 selectors; /* bit mask of those that exist; a hook without selectors has one that always matches */
+	u32 self_tgid; /* the process that is left out; 0: none */
+	u64 selectors; /* bit mask of all selectors; a hook without selectors has one that always matches */
 	u8 values_count;
 	u8 syscall; /* enum syscall_registers */
-	u8 pair; /* enum pair: entry and return are two programs, the entry keeps what it read for the return */
-	u8 params; /* parameters of the function: the return value follows them in a fexit context */
-	u8 process_groups; /* the first int_groups are about the process */
+	u8 pair; /* enum pair: entry and return are two programs, and the record is kept in between */
+	u8 params; /* number of parameters; in a fexit context the return value follows them */
+	u8 process_groups; /* number of int_groups about the process; these are the first */
 	u8 process_tests;
 	u8 change_tests;
 	u8 objects_count;
-	u8 has_cel_entry; /* there is an expression of values that are known at the entry, */
-	u8 has_cel_return; /* and one of others */
+	u8 has_cel_entry; /* there is an expression of values that are known at the entry */
+	u8 has_cel_return; /* there is an expression of other values */
 	u8 has_actions; /* enum has_actions, ORed */
-	u8 acts_late; /* a selector is known to match at the return only: so is what it does */
-	u32 body_size; /* bytes of a record after struct event_hook, at most */
-	u32 shape; /* what event_hook has from values_count on: the count; and SHAPE_PLACE where the attachment's cookie is the place */
-	u8 counts_hits; /* every call is counted, whether a selector matches or not */
-	u8 finds_owner; /* the process of an event is the owner of the first value that is a tracked socket */
-	u8 socket_slot; /* of the argument that actions track */
-	u8 returned_socket; /* enum socket_action: with what the function returns, the last of values */
+	u8 acts_late; /* selectors are decided at the return, and their actions are done there */
+	u32 body_size; /* largest size, in bytes, of a record after struct event_hook */
+	u32 shape; /* values_count of the event; plus SHAPE_PLACE where the cookie of the attachment is the place */
+	u8 counts_hits; /* every call is counted, also if no selector matches */
+	u8 finds_owner; /* the owner of the first value that is a tracked socket is the process of the event */
+	u8 socket_slot; /* slot of the argument that actions track */
+	u8 returned_socket; /* enum socket_action, for the returned socket, which is the last value */
 	struct value_config values[HOOK_VALUES_MAX];
 	struct object_config objects[HOOK_VALUES_MAX];
 	struct int_group groups[INT_GROUPS_MAX];
@@ -513,19 +531,19 @@ struct hook_config {
 	struct process_test process[PROCESS_TESTS_MAX];
 	struct change_test changes[CHANGE_TESTS_MAX];
 	struct selector_actions actions[HOOK_SELECTORS_MAX];
-	struct selector_actions return_actions[HOOK_SELECTORS_MAX]; /* with ACTIONS_RETURN; of which the ways to post are those that count */
+	struct selector_actions return_actions[HOOK_SELECTORS_MAX]; /* with ACTIONS_RETURN; they decide about posting */
 	struct assignment assignments[ASSIGNMENTS_MAX];
 };
 
-/* The same of an enforcer. */
+/* The same for an enforcer. */
 struct enforcer_config {
 	u32 hook;
-	u8 overrides; /* a notification may ask for that */
+	u8 overrides; /* a notification may ask it to override */
 	u8 counts_hits; /* every call is counted */
 	u8 pad[2];
 };
 
-/* Keys of the tables: the value's slot, then what is looked for. */
+/* Keys of the tables: the slot of the value, then the content. */
 struct trie_key {
 	u32 prefix_bits;
 	u8 slot;
@@ -540,9 +558,9 @@ struct int_key {
 
 enum address_side { ADDRESS_SOURCE = 0, ADDRESS_DESTINATION = 1 };
 
-/* An IPv4 address in an IPv6 socket (::ffff:a.b.c.d) is looked for as IPv4. */
+/* An IPv4 address in an IPv6 socket (::ffff:a.b.c.d) has a key of family AF_INET. */
 struct address_key {
-	u32 prefix_bits; /* 32 for what precedes the address, and its own */
+	u32 prefix_bits; /* 32 for slot, side, family and pad, plus the bits of the address */
 	u8 slot;
 	u8 side; /* enum address_side */
 	u8 family; /* AF_INET or AF_INET6 */
@@ -556,35 +574,35 @@ struct inode_key {
 	u32 slot;
 };
 
-/* A state of the automaton that finds substrings. State 0 is never left: unused entries lead there. */
+/* A state of the automaton that finds substrings. Nothing leaves state 0, and unused entries lead there. */
 struct automaton_state {
 	u64 match; /* selectors whose substring ends here */
 	u16 next[256];
 };
 
-/* ---- shared state, mapped by both sides ----------------------------------------------------------------- */
+/* ---- shared state, mapped by both sides --------------------------------------------------------------------- */
 
 struct control {
 	u32 need_wakeup; /* set by the reader before it sleeps, cleared by the program that wakes it */
 	u32 keeps_bits; /* not 0: the base sensor keeps struct process_bits */
 	u32 keeps_state; /* not 0: the base sensor keeps struct process_state */
-	u32 scanning; /* not 0: processes that run are being given their bits */
-	u32 scan_changes; /* processes whose bits a scan changed */
-	u32 self_tgid; /* process that the base sensor leaves out; 0: none */
-	u64 follow[PROCESS_WORDS]; /* sets whose members' descendants are members */
+	u32 scanning; /* not 0: a scan gives already running processes their bits */
+	u32 scan_changes; /* number of processes whose bits a scan has changed */
+	u32 self_tgid; /* the process that the base sensor leaves out; 0: none */
+	u64 follow[PROCESS_WORDS]; /* sets that also contain the descendants of their members */
 };
 
-/* Per hook; the base sensor's own are the first of enum sensor_hook. */
+/* One per hook. The first HOOK_FIRST_POLICY belong to the base sensor (enum sensor_hook). */
 struct hook_counters {
-	u64 lost_ring; /* records that found no room in the ring buffer */
-	u64 lost_pending; /* entries that could not be kept for their return */
-	u64 lost_return; /* kept entries whose return never came: the kernel had no kretprobe instance left */
-	u64 told_ring, told_pending, told_return; /* written by user space: how many of these it has reported */
-	u64 enforces; /* written by user space: not 0 when what selectors say is done, and not only told */
-	u64 hits; /* of hooks that count them: calls that reached the program */
-	u64 matched; /* of hooks with actions: calls that a selector matched, */
-	u64 suppressed; /* events that a rate limit held back, */
-	u64 enforced; /* and calls that were overridden or whose process was sent a signal */
+	u64 lost_ring; /* records lost because the ring buffer was full */
+	u64 lost_pending; /* entries lost because the table `pending` was full */
+	u64 lost_return; /* kept entries whose return was not seen, because the kernel had no kretprobe instance left */
+	u64 told_ring, told_pending, told_return; /* written by user space: how many of each it has reported */
+	u64 enforces; /* written by user space; 0: monitor mode, actions are only reported */
+	u64 hits; /* with counts_hits: calls that reached the program */
+	u64 matched; /* with has_actions: calls that a selector matched */
+	u64 suppressed; /* with has_actions: events that a rate limit held back */
+	u64 enforced; /* with has_actions: calls that were overridden, or whose process got a signal */
 	u64 pad[5];
 };
 
@@ -592,40 +610,40 @@ enum sensor_hook {
 	HOOK_EXEC = 0,
 	HOOK_EXIT = 1,
 	HOOK_FORK = 2,
-	HOOK_PROCESS_BITS = 3, /* processes that could not be kept in process_bits or process_states: in lost_pending */
-	HOOK_SOCKETS = 4, /* owners of sockets that could not be kept: in lost_pending */
+	HOOK_PROCESS_BITS = 3, /* its lost_pending counts processes that found no room in process_bits or process_states */
+	HOOK_SOCKETS = 4, /* its lost_pending counts sockets that found no room in socket_owners */
 	HOOK_FIRST_POLICY = 8,
 };
 
-/* A bit for each set of processes. */
+/* Sets of processes, one bit each. */
 struct process_sets {
 	u64 words[PROCESS_WORDS];
 };
 
-/* The sets that a process is in, and its parent when it was forked; processes in none have no entry. */
+/* The sets that a process is in, and those that its parent was in at the fork. Processes without any have no entry. */
 struct process_bits {
 	u64 exec_count;
 	u64 start_time;
 	struct process_sets own, parent;
 };
 
-/* What changes are measured against. */
+/* The state of a process that changes are compared with. */
 struct process_state {
 	u64 start_time;
 	u64 cap_permitted, cap_effective, cap_inheritable;
 	struct process_namespaces ns;
 };
 
-/* What a walk over the processes that run is for. */
+/* The task of a scan of the already running processes. */
 struct scan_request {
-	struct process_sets clear; /* nobody is in these: their bits were used before, */
-	struct process_sets add; /* and these are new: their members are to be found */
-	u64 since; /* CLOCK_BOOTTIME: processes that were forked later had their bits from the start */
+	struct process_sets clear; /* sets without members: their bits belonged to other sets before */
+	struct process_sets add; /* new sets: the scan finds their members */
+	u64 since; /* CLOCK_BOOTTIME; a process that was forked later got its bits at the fork */
 };
 
 struct pid_key {
 	u32 pid;
-	u32 in_namespace; /* not 0: as its own pid namespace numbers it */
+	u32 in_namespace; /* not 0: `pid` is the number in the process's own pid namespace */
 };
 
 #define ABI_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)

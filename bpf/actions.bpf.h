@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What a selector says is done when it has matched: signals, other return values, stack traces, fewer events. */
+/* The actions of a selector that has matched: signals, other return values, stack traces, rate limits. */
 #ifndef POLYTRACE_ACTIONS_BPF_H
 #define POLYTRACE_ACTIONS_BPF_H
 
@@ -18,7 +18,7 @@ static __always_inline u32 first_bit(u64 bits)
 {
 	u32 index = 0;
 
-	/* a power of two: its place, by halves */
+	/* the exponent of a power of two, by halves */
 	if (bits >> 32)
 		index += 32, bits >>= 32;
 	if (bits >> 16)
@@ -41,19 +41,19 @@ static __always_inline struct hook_counters *own_counters(void)
 	return bpf_map_lookup_elem(&counters, &hook);
 }
 
-/* How a selector's events are posted: known when all is, at the return. */
+/* The part that decides how events are posted. With two programs the return decides it. */
 static __always_inline const volatile struct selector_actions *posting_of(u32 selector)
 {
 	return config.has_actions & ACTIONS_RETURN ? &config.return_actions[selector] : &config.actions[selector];
 }
 
-/* Whoever runs: the event may be another's. */
+/* The current process. The event may be about another one, the owner of a socket. */
 static __always_inline u32 current_tgid(struct hook_record *record)
 {
 	return config.finds_owner ? bpf_get_current_pid_tgid() >> 32 : record->event.key.tgid;
 }
 
-/* ---- fewer events ----------------------------------------------------------------------------------------- */
+/* ---- rate limits -------------------------------------------------------------------------------------------- */
 
 static __always_inline void hash_word(struct rate_key *key, u64 word)
 {
@@ -67,7 +67,10 @@ static __always_inline void hash_word(struct rate_key *key, u64 word)
 
 enum { HASH_WORDS = 4, HASH_BYTES = HASH_WORDS * 8 };
 
-/* Of all values with their texts; what is between them has been cleared. Several words at once: the verifier counts rounds. */
+/*
+ * Hashes all values with their texts; the bytes between them have been cleared. Each round hashes several words,
+ * because the verifier limits the number of rounds.
+ */
 static __noinline void hash_body(struct hook_record *record, struct rate_key *key)
 {
 	u32 end = at_most(record->used, config.body_size), at = 0;
@@ -86,7 +89,7 @@ static __noinline void hash_body(struct hook_record *record, struct rate_key *ke
 	}
 }
 
-/* Whether enough time has passed since an event like this. */
+/* Whether enough time has passed since the last equal event. */
 static __noinline bool rate_allows(struct hook_record *record, u32 selector)
 {
 	const volatile struct selector_actions *actions;
@@ -101,7 +104,7 @@ static __noinline bool rate_allows(struct hook_record *record, u32 selector)
 	actions = posting_of(selector);
 	scope = actions->rate_scope;
 	key.id = scope == RATE_THREAD ? record->event.key.tid : scope == RATE_PROCESS ? record->event.key.tgid : 0;
-	next_place(record, 0); /* clears what follows the last text in its word */
+	next_place(record, 0); /* clears the bytes after the last text, up to the next whole word */
 	hash_body(record, &key);
 	rate = bpf_map_lookup_elem(&rates, &key);
 	if (!rate) {
@@ -121,7 +124,7 @@ static __noinline bool rate_allows(struct hook_record *record, u32 selector)
 	return false;
 }
 
-/* ---- stack traces ------------------------------------------------------------------------------------------ */
+/* ---- stack traces ------------------------------------------------------------------------------------------- */
 
 enum { STACK_ROOM = 1024, FLAG_USER_STACK = 1 << 8 };
 
@@ -137,7 +140,7 @@ static __always_inline void take_stack(void *ctx, struct hook_record *record, st
 		record->used += at_most(size, STACK_ROOM);
 }
 
-/* ---- what is done ------------------------------------------------------------------------------------------- */
+/* ---- enforcement -------------------------------------------------------------------------------------------- */
 
 static __always_inline u32 selector_of(u64 candidates)
 {
@@ -155,10 +158,10 @@ static __always_inline bool acts(const volatile struct selector_actions *actions
 }
 
 #ifdef OF_PROGRAMS
-/* Changes the traced program as the selector says; false: nothing was changed. */
+/* Changes the traced program as the selector says. Returns false if nothing was changed. */
 static bool change_program(void *ctx, const volatile struct selector_actions *actions);
 #else
-/* Functions of the kernel are overridden by the caller. */
+/* For functions of the kernel, the caller does the overriding. */
 static __always_inline bool change_program(void *ctx __attribute__((unused)),
 					   const volatile struct selector_actions *actions __attribute__((unused)))
 {
@@ -166,7 +169,7 @@ static __always_inline bool change_program(void *ctx __attribute__((unused)),
 }
 #endif
 
-/* Keeps in mind whose the socket is, or no longer does. */
+/* Stores the current process as the owner of the socket, or removes the owner. */
 static __always_inline void act_on_socket(u64 sock, const u32 action)
 {
 	struct process_key owner;
@@ -184,7 +187,7 @@ static __always_inline bool is_monitored(struct hook_counters *counted)
 	return !*(volatile u64 *)&counted->enforces;
 }
 
-/* Of the process that runs. Returns what was done, as enum event_flag. */
+/* Acts on the current process. Returns what was done, as enum event_flag. */
 static __always_inline u32 enforce_on(void *ctx, struct hook_record *record, struct hook_counters *counted,
 				      const volatile struct selector_actions *actions)
 {
@@ -209,7 +212,10 @@ static __always_inline u32 enforce_on(void *ctx, struct hook_record *record, str
 	return flags;
 }
 
-/* Signals the process, and says whether the function is to be overridden; in monitor mode the event says what would be. */
+/*
+ * Signals the process, and returns whether the function must be overridden. In monitor mode nothing is done, and the event
+ * says so.
+ */
 static __noinline bool enforce(void *ctx, struct hook_record *record, u64 candidates)
 {
 	u32 selector = selector_of(candidates), flags;
@@ -229,7 +235,7 @@ static __noinline bool enforce(void *ctx, struct hook_record *record, u64 candid
 	return flags & EVENT_OVERRIDDEN;
 }
 
-/* The same at the return, where that has actions of its own: too late to override. */
+/* The same for actions of the return. They cannot override: the function has run. */
 static __noinline int enforce_at_return(void *ctx, struct hook_record *record, u64 candidates)
 {
 	const volatile struct selector_actions *actions = &config.return_actions[selector_of(candidates)];
@@ -242,7 +248,7 @@ static __noinline int enforce_at_return(void *ctx, struct hook_record *record, u
 	return 0;
 }
 
-/* Whether there is an event, and what it has beside the values. */
+/* Returns whether an event is posted, and adds the stack traces. */
 static __noinline bool wants_event(void *ctx, struct hook_record *record, u64 candidates)
 {
 	u32 selector = selector_of(candidates), stacks;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Registers of a traced program: read, and written where the kernel lets programs do that. The verifier of other kernels
- * must not see a write: whoever calls set_register has asked for ACTIONS_REGISTERS before.
+ * Registers of a traced program: read, and written where the kernel allows it. Other kernels refuse a program that contains
+ * a write. A caller of set_register therefore tests ACTIONS_REGISTERS first, so that the verifier removes the write.
  */
 #ifndef POLYTRACE_CHANGE_BPF_H
 #define POLYTRACE_CHANGE_BPF_H
@@ -9,11 +9,11 @@
 #include "probes.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
-/* words of struct pt_regs; not the segments, the flags and the number of a system call */
+/* words of struct pt_regs, without the segments, the flags and the number of a system call */
 #define PROGRAM_REGISTERS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(16) X(19)
 enum { REGISTER_WORDS = 20 };
 #else
-/* none: nothing is assigned elsewhere */
+/* none: no other architecture supports assignments */
 #define PROGRAM_REGISTERS(X)
 enum { REGISTER_WORDS = 1 };
 #endif
@@ -30,7 +30,7 @@ static __always_inline u64 program_register(void *ctx, u32 place)
 	return word;
 }
 
-/* As for reading: at constant offsets only. */
+/* The offset must be a constant, as for reading. */
 static __always_inline void set_register(void *ctx, u32 place, u64 word)
 {
 	switch (place) {

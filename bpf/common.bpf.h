@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * What every program shares: reading kernel memory, the ring buffer, the wake-up and the count of losses.
+ * What every program shares: reading kernel memory, the ring buffer, waking the reader, counting losses.
  *
- * Each source is compiled twice. The direct flavour dereferences BTF pointers (kernels with bpf_rdonly_cast, 6.2 and
- * later); the probe flavour (READ_PROBE) reads through a helper and runs everywhere.
+ * Each source is compiled twice. The direct flavour dereferences BTF pointers and needs bpf_rdonly_cast (kernel 6.2). The
+ * probe flavour (READ_PROBE) reads through a helper and runs on every kernel.
  */
 #ifndef POLYTRACE_COMMON_BPF_H
 #define POLYTRACE_COMMON_BPF_H
@@ -16,7 +16,7 @@
 
 #ifdef READ_PROBE
 #define READ(pointer, field) BPF_CORE_READ(pointer, field)
-/* eight bytes of a field whose type changed over time */
+/* eight bytes of a field whose type differs between kernel versions */
 #define READ_U64(pointer, field)                                                          \
 	({                                                                                \
 		u64 word_ = 0;                                                            \
@@ -29,19 +29,19 @@
 extern void *bpf_rdonly_cast(const void *obj__ign, u32 btf_id__k) __ksym;
 #define READ(pointer, field) ((pointer)->field)
 #define READ_U64(pointer, field) (*(u64 *)&(pointer)->field)
-/* a typed pointer that may be dereferenced; costs one move */
+/* a typed pointer that may be dereferenced; it costs one instruction */
 #define KERNEL(type, pointer) \
 	((struct type *)bpf_rdonly_cast((void *)(pointer), bpf_core_type_id_kernel(struct type)))
 #endif
 
 #define ADDRESS(pointer, field) ((void *)__builtin_preserve_access_index(&(pointer)->field))
 
-/* keeps the compiler from merging or reordering around a value */
+/* stops the compiler from using what it knows about a value */
 #define opaque(value) asm volatile("" : "+r"(value))
 
 /*
- * 0, of which the verifier does not know that it is: it goes through a loop once, and not once for every set of selectors
- * that its constants can leave.
+ * A 0 that the verifier does not know to be 0. With a known number, the verifier would check a loop again for every set of
+ * selectors that can be left; with an unknown one it checks the loop once.
  */
 static __always_inline u64 unknown_zero(u64 unknown)
 {
@@ -51,7 +51,7 @@ static __always_inline u64 unknown_zero(u64 unknown)
 	return unknown - same;
 }
 
-/* a bound that the verifier sees, even where the compiler knows better */
+/* A bound that stays in the code for the verifier, also where the compiler could prove it. */
 static __always_inline u32 at_most(u32 value, const u32 bound)
 {
 	opaque(value);
@@ -81,7 +81,7 @@ struct {
 	__type(value, struct hook_counters);
 } counters SEC(".maps");
 
-/* Processes that are never acted on, whatever a policy says: the tracer, its ancestors. */
+/* Processes that no policy acts on: the tracer and its ancestors. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 256);
@@ -89,7 +89,7 @@ struct {
 	__type(value, u32);
 } protected_processes SEC(".maps");
 
-/* The sets that processes are in; processes in none, nor with a parent in one, have no entry. */
+/* The sets that processes are in. A process has no entry if neither it nor its parent is in a set. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536); /* set at load */
@@ -97,7 +97,7 @@ struct {
 	__type(value, struct process_bits);
 } process_bits SEC(".maps");
 
-/* What was true of a process at its exec, or when a hook last told that it changed. */
+/* The state of each process at its exec, or when a hook last reported a change. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536); /* set at load */
@@ -119,7 +119,7 @@ static __always_inline bool is_protected(u32 tgid)
 	return tgid == 1 || bpf_map_lookup_elem(&protected_processes, &tgid);
 }
 
-/* Whether the process is in a system call that it made as 32-bit programs do; asm/thread_info.h of the architecture. */
+/* Whether the process is in a 32-bit system call; see asm/thread_info.h of the architecture. */
 static __always_inline bool in_compat_syscall(void)
 {
 	struct task_struct *task = current_task();
@@ -165,8 +165,8 @@ static __always_inline void count_lost_return(u32 hook)
 }
 
 /*
- * Whether this record must wake the reader. The reader says that it sleeps; whoever sees that first wakes it. Two
- * programs that see it at once both do, which is harmless.
+ * Flags that say whether this record wakes the reader. The reader sets need_wakeup before it sleeps; the first program that
+ * sees it wakes the reader. If two programs see it at the same time, both wake it, which is harmless.
  */
 static __always_inline u64 wake_flags(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Kernel objects that an event describes: sockets, packets, credentials, programs, modules. */
+/* Descriptions of kernel objects in an event: sockets, packets, credentials, programs, modules. */
 #ifndef POLYTRACE_DETAILS_BPF_H
 #define POLYTRACE_DETAILS_BPF_H
 
@@ -8,7 +8,7 @@
 
 enum { DETAIL_ROOM = 128, FAMILY_INET = 2, FAMILY_INET6 = 10 };
 
-/* ---- sockets and packets --------------------------------------------------------------------------------- */
+/* ---- sockets and packets ------------------------------------------------------------------------------------ */
 
 static __always_inline u16 from_network(u16 value)
 {
@@ -48,7 +48,7 @@ static __always_inline void fill_socket(struct net_detail *net, u64 raw)
 		fill_sock(net, (u64)sk);
 }
 
-/* The struct sock that a value leads to; 0: none. */
+/* The struct sock of a sock, socket or skb; 0: there is none. */
 static __always_inline u64 sock_of(u64 raw, u32 read)
 {
 	if (!raw || read == READ_SOCK)
@@ -65,7 +65,7 @@ static __noinline u64 sock_of_slot(void *ctx, u32 slot, u64 returned)
 	return sock_of(raw_value_inline(ctx, slot, returned), config.values[slot].read);
 }
 
-/* The first of the arguments that is a tracked socket, or has to do with one, says whose the event is. */
+/* The first argument with a tracked socket decides: the owner of the socket is the process of the event. */
 static __noinline int find_owner(void *ctx, struct event_hook *event)
 {
 	for (u32 i = 0; i < HOOK_VALUES_MAX; i++) {
@@ -94,7 +94,7 @@ static __always_inline bool has_ports(u32 protocol)
 	return protocol == 6 || protocol == 17 || protocol == 33 || protocol == 132 || protocol == 136;
 }
 
-/* Skips the headers that may stand between an IPv6 header and the transport's; returns where that begins. */
+/* Skips the extension headers of IPv6. Returns where the transport header begins. */
 static __always_inline void *skip_extensions(void *at, u8 *next)
 {
 	enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, DESTINATION = 60, EXTENSIONS_MAX = 4 };
@@ -126,7 +126,7 @@ static __always_inline void fill_skb(struct net_detail *net, u64 raw)
 {
 	struct sk_buff *skb = KERNEL(sk_buff, raw);
 	void *ip = READ(skb, head) + READ(skb, network_header);
-	u8 header[40] = {}; /* of IPv6; of IPv4 it is 20 bytes and options */
+	u8 header[40] = {}; /* an IPv6 header; an IPv4 header has 20 bytes and options */
 
 	net->length = READ(skb, len);
 	net->hash = READ(skb, hash);
@@ -154,7 +154,7 @@ static __always_inline void fill_skb(struct net_detail *net, u64 raw)
 
 static __always_inline void fill_sockaddr(struct net_detail *net, const void *from, bool user)
 {
-	u16 words[2] = {}; /* family, port */
+	u16 words[2] = {}; /* family and port */
 
 	if (read_memory(words, sizeof(words), from, user))
 		return;
@@ -233,7 +233,7 @@ static __always_inline u64 filter_net(const struct net_detail *net, u32 index, u
 	return candidates;
 }
 
-/* ---- others ---------------------------------------------------------------------------------------------- */
+/* ---- others ------------------------------------------------------------------------------------------------- */
 
 static __always_inline void fill_cred(struct cred_detail *detail, u64 raw)
 {
@@ -305,7 +305,7 @@ static __always_inline void fill_perf_event(struct perf_detail *detail, u64 raw)
 	detail->type = READ(event, attr.type);
 	detail->config = READ(event, attr.config);
 	detail->probe_offset = READ(event, attr.probe_offset);
-	/* config1, which it shares the place with, may be any number */
+	/* the field is a union with config1, which may be any number */
 	if (bpf_probe_read_user_str(detail->function, sizeof(detail->function), function) < 0)
 		detail->function[0] = 0;
 }
@@ -329,7 +329,7 @@ static __always_inline void fill_load_info(struct module_detail *detail, u64 raw
 	bpf_probe_read_kernel_str(detail->name, sizeof(detail->name), READ(info, name));
 }
 
-/* Describes the object that a value points to, filters it and, when a candidate is left, keeps it in the record. */
+/* Describes the object that a value points to and filters it. If a candidate is left, the record keeps the description. */
 static __noinline u64 take_detail(struct hook_record *record, u32 index, u64 raw, u64 candidates)
 {
 	u32 slot, read, length = 0;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* An enforcer: at the entry of a function it does to the thread what a hook of its policy has decided. */
+/* An enforcer: at the entry of a function it carries out what a hook of its policy has decided for this thread. */
 #ifndef POLYTRACE_ENFORCER_BPF_H
 #define POLYTRACE_ENFORCER_BPF_H
 
 #include "notifications.bpf.h"
 
-/* In frozen .rodata. */
+/* It is in the frozen .rodata. */
 const volatile struct enforcer_config config = {};
 
-/* Signals the process, and says whether the function is to be overridden, and by what. */
+/* Signals the process. Returns whether the function must be overridden; `error` is then its return value. */
 static __always_inline bool obey(s32 *error)
 {
 	struct notification *taken;
@@ -21,7 +21,7 @@ static __always_inline bool obey(s32 *error)
 	taken = take_notification();
 	if (!taken)
 		return false;
-	/* what holds now counts, and not what did when it was decided */
+	/* the present mode decides, not the mode at the time of the notification */
 	if (!counted || !*(volatile u64 *)&counted->enforces || is_protected(bpf_get_current_pid_tgid() >> 32))
 		return false;
 	signalled = taken->signal && !bpf_send_signal(taken->signal);

@@ -13,7 +13,10 @@ int hook_entry(void *ctx __attribute__((unused)))
 	return 0;
 }
 
-/* In the place of hook_entry where a notification may override: what it returns but 0 is returned instead of running the function. */
+/*
+ * Used instead of hook_entry where a notification may override. If it returns a value other than 0, the function does
+ * not run.
+ */
 SEC("fmod_ret")
 long hook_override(void *ctx __attribute__((unused)))
 {

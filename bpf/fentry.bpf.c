@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A kernel function traced through a BPF trampoline: the cheapest way there is. */
+/* A kernel function traced through a BPF trampoline. This is the cheapest mechanism. */
 #define TRAMPOLINE
 #include "words.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* It follows the parameters. */
+/* The return value. It follows the parameters in the context. */
 static __always_inline u64 returned_word(void *ctx)
 {
 	u64 word = 0;
@@ -33,7 +33,7 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	return context_word(ctx, n);
 }
 
-/* Entry and return of one call are given the same context: it is in the trampoline's own stack frame. */
+/* Entry and return of one call have the same context, because it is in the trampoline's own stack frame. */
 SEC("fentry")
 int hook_entry(void *ctx)
 {
@@ -43,7 +43,7 @@ int hook_entry(void *ctx)
 	return 0;
 }
 
-/* In the place of hook_entry where a selector overrides: what it returns but 0 is returned instead of running the function. */
+/* Used instead of hook_entry where a selector overrides. If it returns a value other than 0, the function does not run. */
 SEC("fmod_ret")
 long hook_override(void *ctx)
 {

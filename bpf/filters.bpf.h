@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Filters that need no text: on numbers, expressions, and the process. Each takes the candidate selectors, a bit each, and
- * gives those that it does not contradict.
+ * Filters that need no text: on numbers, on expressions, on the process. Each takes the candidate selectors as bits, and
+ * returns those that still can match.
  */
 #ifndef POLYTRACE_FILTERS_BPF_H
 #define POLYTRACE_FILTERS_BPF_H
@@ -23,7 +23,7 @@ static __always_inline u64 apply(u64 candidates, const volatile struct table *ta
 	return candidates & (verdict->match | ~table->positive) & ~verdict->reject;
 }
 
-/* ---- numbers --------------------------------------------------------------------------------------------- */
+/* ---- numbers ------------------------------------------------------------------------------------------------ */
 
 static __always_inline bool int_test_holds(const volatile struct int_test *test, u64 value)
 {
@@ -99,11 +99,11 @@ static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase 
 	return candidates;
 }
 
-/* ---- expressions ------------------------------------------------------------------------------------------ */
+/* ---- expressions -------------------------------------------------------------------------------------------- */
 
 /*
- * CEL expressions: user space compiles them to instructions, which it writes over these bodies before they are loaded. It
- * finds them by their first instruction. As they stand they let every candidate pass.
+ * CEL expressions. User space compiles them to instructions and writes these over the bodies below before the program is
+ * loaded. It finds a body by its first instruction. An unchanged body lets every candidate pass.
  */
 #define CEL_STUB(name, number)                                                                  \
 	static __noinline u64 name(const u64 *values, u64 candidates)                           \
@@ -122,7 +122,7 @@ static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase 
 CEL_STUB(cel_entry, CEL_ENTRY_MARK)
 CEL_STUB(cel_return, CEL_RETURN_MARK)
 
-/* `values`: those that the entry has read, when this is the return; else null. */
+/* `values`: at the return, the values that the entry has read; else null. */
 static __always_inline u64 filter_cel(void *ctx, u64 candidates, enum phase phase, u64 returned, struct value *values)
 {
 	u64 numbers[HOOK_VALUES_MAX] = {};
@@ -147,7 +147,7 @@ static __always_inline u64 filter_cel(void *ctx, u64 candidates, enum phase phas
 	return candidates;
 }
 
-/* ---- the process ----------------------------------------------------------------------------------------- */
+/* ---- the process -------------------------------------------------------------------------------------------- */
 
 static __noinline u64 process_value(u32 field)
 {
@@ -197,7 +197,7 @@ static __always_inline u64 filter_sets(u64 candidates, u32 tgid)
 		u32 set = test->set, word = (set / 64) % PROCESS_WORDS + (test->parent ? PROCESS_WORDS : 0);
 		u64 fails = ((words[word] >> (set % 64)) & 1) ^ !test->negate;
 
-		/* without a branch, of which the verifier would go both ways */
+		/* no branch here: the verifier would follow both sides */
 		opaque(fails);
 		candidates &= ~(test->selectors & -fails);
 	}
@@ -243,7 +243,7 @@ static __noinline u64 filter_changes(u64 candidates, u32 tgid)
 	return candidates;
 }
 
-/* What was reported is what later changes are measured against. */
+/* Later changes are compared with the state that was just reported. */
 static __noinline void remember_state(u32 tgid)
 {
 	struct process_state *known = bpf_map_lookup_elem(&process_states, &tgid);
@@ -259,7 +259,7 @@ static __always_inline u64 filter_process(struct task_struct *task, u64 candidat
 	if (!config.self_tgid && !count && !config.process_tests && !config.change_tests)
 		return candidates;
 	tgid = READ(task, tgid);
-	/* the tracer may be dead, and its number another's */
+	/* the tracer may have ended, and its pid may belong to another process */
 	if (tgid == config.self_tgid && is_self(tgid))
 		return 0;
 	for (u32 i = 0; i < INT_GROUPS_MAX && i < count; i++) {

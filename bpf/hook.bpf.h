@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The engine behind every hook: filter, cheap first, then write the event.
+ * The engine of every hook: it runs the filters, the cheap ones first, and then writes the event.
  *
- * A hook starts with the set of all its selectors as candidates (a bit each). Each filter takes out the selectors that it
- * contradicts; when none is left, the hook is done. The lowest candidate that survives has matched. `config` is in
- * frozen .rodata, so the verifier knows it and cuts away what the policy does not use.
+ * A hook starts with all its selectors as candidates, a bit each. Each filter removes the selectors that cannot match.
+ * If none is left, the hook is done. The lowest remaining candidate has matched. `config` is in frozen .rodata, so the
+ * verifier knows its values and removes all code that the policy does not use.
  *
- * values.bpf.h says what the includer defines.
+ * values.bpf.h says what the including file must define.
  */
 #ifndef POLYTRACE_HOOK_BPF_H
 #define POLYTRACE_HOOK_BPF_H
@@ -22,8 +22,8 @@ struct hook_scratch {
 enum scratch_index { SCRATCH_ENTRY = 0, SCRATCH_RETURN = 1 };
 
 /*
- * Two for each CPU, one for each program: a program that is preempted here is not entered again on this CPU (the kernel
- * counts that as a miss), but another program of the same hook may be. Too big for a per-CPU map.
+ * Two per CPU, one for each program of a hook. While a program is preempted, the kernel does not start it again on the same
+ * CPU (it counts a miss), but it may start the other program. The value is too big for a per-CPU map.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -32,7 +32,7 @@ struct {
 	__type(value, struct hook_scratch);
 } scratch SEC(".maps");
 
-/* Entries that wait for their return, by stack frame. */
+/* Records of entries that wait for their return. The key is the stack frame. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* set at load, as the size of the value */
@@ -47,9 +47,9 @@ static __always_inline struct hook_scratch *own_scratch(u32 which)
 	return bpf_map_lookup_elem(&scratch, &index);
 }
 
-/* ---- the values of an event ------------------------------------------------------------------------------- */
+/* ---- the values of an event --------------------------------------------------------------------------------- */
 
-/* How many bytes, or pieces, a buffer has; `returned` is how far it was filled. */
+/* The number of bytes, or pieces, in a buffer. `returned`: how much of it was filled. */
 static __always_inline u64 filled_size(const volatile struct value_config *value, u64 size, u64 returned)
 {
 	u64 filled = (s64)returned < 0 ? 0 : returned;
@@ -57,7 +57,7 @@ static __always_inline u64 filled_size(const volatile struct value_config *value
 	return value->size_returned && size > filled ? filled : size;
 }
 
-/* Where the text of such a field is: the lower half of a number, and its length with a final NUL: the upper. */
+/* The place of the text of a __data_loc field. Its lower half is the offset, its upper half the size with the final NUL. */
 static __always_inline u64 data_location(void *ctx, u64 field, u64 *size)
 {
 	u32 location = 0;
@@ -67,7 +67,7 @@ static __always_inline u64 data_location(void *ctx, u64 field, u64 *size)
 	return (u64)ctx + (location & 0xffff);
 }
 
-/* Texts, paths and details in the order of config: filter, and add to the record. Returns the candidates left. */
+/* Filters texts, paths and details in the order of config, and adds them to the record. Returns the candidates left. */
 static __always_inline u64 take_objects(void *ctx, struct text_buffer *text, struct hook_record *record, u64 candidates,
 					enum phase phase, u64 returned)
 {
@@ -87,7 +87,7 @@ static __always_inline u64 take_objects(void *ctx, struct text_buffer *text, str
 			continue;
 		read = value->read;
 		if (phase == PHASE_RETURN && value->source != SOURCE_RETURN) {
-			/* the entry kept where it is */
+			/* the entry has kept its address */
 			const struct value *kept = value_slot(record, slot);
 
 			raw = kept->value;
@@ -129,7 +129,7 @@ static __always_inline void take_scalars(void *ctx, struct hook_record *record, 
 	}
 }
 
-/* What the return needs to know of a buffer that is filled until then. */
+/* Keeps, for the return, the address and the size of buffers that the function fills. */
 static __always_inline void keep_places(void *ctx, struct hook_record *record)
 {
 #pragma unroll
@@ -149,7 +149,7 @@ static __always_inline void keep_places(void *ctx, struct hook_record *record)
 	}
 }
 
-/* ---- the event ------------------------------------------------------------------------------------------- */
+/* ---- the event ---------------------------------------------------------------------------------------------- */
 
 static __always_inline void fill_event(void *ctx, struct event_hook *e, struct task_struct *task)
 {
@@ -162,7 +162,7 @@ static __always_inline void fill_event(void *ctx, struct event_hook *e, struct t
 	e->header.time = bpf_ktime_get_boot_ns();
 	fill_key(&e->key, task);
 	e->hook = config.hook;
-	*(u32 *)&e->values_count = shape; /* and place */
+	*(u32 *)&e->values_count = shape; /* values_count and place */
 	e->suppressed = 0;
 	__builtin_memset(&e->kernel_stack, 0, 2 * sizeof(struct text_ref));
 }
@@ -179,8 +179,8 @@ static __always_inline void post(struct hook_record *record, u64 candidates)
 }
 
 /*
- * Filters, and builds the record; returns the candidates that are left. `record` is what the entry has kept, when this is
- * the return of a pair; else it is set.
+ * Runs the filters and builds the record. Returns the candidates that are left. At the return of a pair, `record` is
+ * what the entry has kept; otherwise this function sets it.
  */
 static __always_inline u64 evaluate(void *ctx, u32 which, enum phase phase, u64 candidates, u64 returned,
 				    struct hook_record **record)
@@ -221,17 +221,18 @@ static __always_inline u64 evaluate(void *ctx, u32 which, enum phase phase, u64 
 	return candidates;
 }
 
-/* ---- what the programs of a hook do ---------------------------------------------------------------------- */
+/* ---- the programs of a hook --------------------------------------------------------------------------------- */
 
-/* A function that ends in a jump to another one leaves it its frame. */
+/* A function that ends in a jump to another function passes its stack frame on: the place tells the two apart. */
 static __always_inline u64 frame_of_place(void *ctx, u64 frame)
 {
 	return frame ^ bpf_get_attach_cookie(ctx) * 0x9e3779b97f4a7c15ULL;
 }
 
 /*
- * TrackSock and UntrackSock of the selector that has matched. The return of a pair no longer knows the argument: the entry keeps
- * its address in the value, which has no use for a number, and takes it out again before the event is written.
+ * TrackSock and UntrackSock of the selector that has matched. At the return of a pair the argument is no longer known. The
+ * entry therefore keeps its address in the value's number, which a socket does not use. It is cleared before the event is
+ * written.
  */
 static __noinline int track_argument(void *ctx, struct hook_record *record, u64 candidates, bool kept)
 {
@@ -246,7 +247,7 @@ static __noinline int track_argument(void *ctx, struct hook_record *record, u64 
 	return 0;
 }
 
-/* The same of matchReturnActions. */
+/* The same for matchReturnActions. */
 static __noinline int track_at_return(struct hook_record *record, u64 candidates)
 {
 	struct value *value = value_slot(record, config.socket_slot);
@@ -258,7 +259,7 @@ static __noinline int track_at_return(struct hook_record *record, u64 candidates
 	return 0;
 }
 
-/* returnArgAction. */
+/* Carries out returnArgAction. */
 static __noinline int track_returned(void *ctx, struct hook_record *record, u64 returned)
 {
 	struct process_key owner = record->event.key;
@@ -278,7 +279,7 @@ static __always_inline bool keep(u64 frame, struct hook_record *record, u64 cand
 	record->candidates = candidates;
 	if (!bpf_map_update_elem(&pending, &frame, record, BPF_NOEXIST))
 		return true;
-	/* full, or a call that was in this very frame before has not been seen to return */
+	/* the table is full, or the return of an earlier call with the same stack frame was not seen */
 	if (bpf_map_update_elem(&pending, &frame, record, BPF_EXIST))
 		return false;
 	count_lost_return(config.hook);
@@ -295,8 +296,8 @@ static __always_inline void keep_for_return(void *ctx, u64 frame, struct hook_re
 }
 
 /*
- * Whether the hook's second program goes on from here: it may sleep, which asking for a hash needs. What this one returned
- * but 0 would keep that from running, so that it does the overriding as well.
+ * Whether the hook's second program continues the work. It may sleep, which the IMA hash needs. If this program returned a
+ * value other than 0, the second would not run. The second therefore also does the overriding.
  */
 static __always_inline bool leave_to_second(u64 frame, struct hook_record *record, u64 candidates)
 {
@@ -305,7 +306,7 @@ static __always_inline bool leave_to_second(u64 frame, struct hook_record *recor
 	return keep(frame, record, candidates);
 }
 
-/* Returns whether the function is to be overridden, and by what. */
+/* Returns whether the function must be overridden; `value` is then its return value. */
 static __always_inline bool overriding(void *ctx, struct hook_record *record, u64 candidates, s32 *value)
 {
 	if (!enforce(ctx, record, candidates) || !(config.has_actions & ACTIONS_OVERRIDE))
@@ -361,7 +362,7 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 	return overrides;
 }
 
-/* What is done at the return, and whether there is an event. */
+/* Does the actions of the return. Returns whether an event is posted. */
 static __always_inline bool act_on_return(void *ctx, struct hook_record *record, u64 candidates)
 {
 	s32 value;
@@ -371,18 +372,18 @@ static __always_inline bool act_on_return(void *ctx, struct hook_record *record,
 		if (config.has_actions & ACTIONS_SOCKET)
 			track_at_return(record, candidates);
 	} else if (!config.pair || config.acts_late) {
-		/* too late to override: that is refused at load */
+		/* it is too late to override; policies that try are refused at load */
 		overriding(ctx, record, candidates, &value);
 		if (config.has_actions & ACTIONS_SOCKET)
 			track_argument(ctx, record, candidates, config.pair);
 	} else if (config.has_actions & ACTIONS_SOCKET) {
-		/* done at the entry */
+		/* the entry has done it */
 		value_slot(record, config.socket_slot)->value = 0;
 	}
 	return wants_event(ctx, record, candidates);
 }
 
-/* Without a pair, entry and return are this one program: only for functions that leave what they are given as it is. */
+/* Without a pair, this one program does all the work at the return. The function must then not change its parameters. */
 static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 {
 	enum phase phase = config.pair ? PHASE_RETURN : PHASE_WHOLE;
@@ -399,7 +400,7 @@ static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 		if (!record)
 			return 0;
 		candidates = record->candidates;
-		/* the new socket is that of whoever the event is of, whatever the return's filters say */
+		/* the process of the event owns the new socket, also if the filters of the return do not match */
 		if (config.returned_socket)
 			track_returned(ctx, record, returned);
 	}

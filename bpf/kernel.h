@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The kernel types and fields that the programs read, and no others. Offsets here are meaningless: CO-RE relocates
- * each access to the running kernel's BTF by name.
+ * The kernel types and fields that the programs read, and no others. The offsets here have no meaning: CO-RE finds each
+ * field by its name in the BTF of the running kernel.
  */
 #ifndef POLYTRACE_KERNEL_H
 #define POLYTRACE_KERNEL_H
@@ -192,7 +192,7 @@ struct pid {
 	struct upid numbers[1];
 };
 
-/* one 64-bit word, or two of 32 bits before 6.3: the same bytes on little-endian machines */
+/* one 64-bit word, or two of 32 bits before 6.3; the bytes are the same on little-endian machines */
 typedef struct {
 	u64 val;
 } kernel_cap_t;
@@ -227,7 +227,7 @@ struct signal_struct {
 
 struct thread_info {
 	unsigned long flags;
-	u32 status; /* x86 */
+	u32 status; /* x86 only */
 };
 struct task_struct {
 	struct thread_info thread_info;
@@ -263,7 +263,7 @@ struct iovec {
 	u64 iov_len;
 };
 
-/* the type's values moved between versions: bpf_core_enum_value tells */
+/* the values differ between kernel versions; bpf_core_enum_value gives those of the running kernel */
 enum iter_type {
 	ITER_IOVEC,
 	ITER_KVEC,
@@ -275,8 +275,8 @@ struct iov_iter {
 	u64 iov_offset;
 	u64 count;
 	unsigned long nr_segs;
-	const struct iovec *iov; /* before 6.4, */
-	const struct iovec *__iov; /* and since */
+	const struct iovec *iov; /* before 6.4 */
+	const struct iovec *__iov; /* since 6.4 */
 	void *ubuf;
 };
 

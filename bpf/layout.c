@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Compiled and never linked: one variable for each struct and enum of abi.h, so that the object's BTF has them all.
- * scripts/gen-layout.mjs reads that BTF and refuses an abi.h with a name that is missing here.
+ * One variable for each struct and enum of abi.h, so that the BTF of the object contains all of them. The object is never
+ * linked. scripts/gen-layout.mjs reads its BTF, and fails if a name of abi.h is missing here.
  */
 #include "abi.h"
 

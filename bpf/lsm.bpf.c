@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A hook of the Linux security modules: what it returns but 0 refuses the operation. */
+/* A hook of the Linux security modules. If it returns a value other than 0, the kernel refuses the operation. */
 #define TRAMPOLINE
 #include "words.bpf.h"
 
@@ -12,7 +12,7 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 
 enum { ERROR_MAX = 4095 };
 
-/* User space puts nothing else there; the verifier wants to see it. */
+/* The value is in this range already; the verifier needs to see it. */
 static __always_inline s32 error_or_zero(s32 value)
 {
 	opaque(value);
@@ -27,7 +27,10 @@ int hook_entry(void *ctx)
 	return on_entry(ctx, (u64)ctx, &value) ? error_or_zero(value) : 0;
 }
 
-/* The first that the hook is given. The types must be seen: a helper takes no pointer that was only read. */
+/*
+ * The first file among the parameters. Typed accesses are needed: the helper accepts no pointer that was read from
+ * memory.
+ */
 static __always_inline struct file *given_file(void *ctx)
 {
 #pragma unroll
@@ -46,7 +49,7 @@ static __always_inline struct file *given_file(void *ctx)
 	return 0;
 }
 
-/* Goes on where hook_entry has left an event to it. */
+/* Finishes an event that hook_entry has left to it. */
 SEC("lsm.s")
 int hook_return(void *ctx)
 {

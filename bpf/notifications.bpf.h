@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * What hooks tell the enforcers of their policy: to do something to this thread when it comes to one of their functions.
+ * Notifications from hooks to the enforcers of their policy: what to do to this thread when it calls one of the
+ * functions of an enforcer.
  *
- * A notification is for the system call that the thread is in, which its registers of user mode tell; one that was not
- * taken there is void. It belongs to the task, and ends with it. Only the thread itself reads and writes its own.
+ * A notification is valid for the present system call of the thread, which its user-mode registers identify. If no
+ * enforcer takes it there, it is ignored later. It belongs to the task and ends with it. Only the thread itself reads
+ * and writes it.
  */
 #ifndef POLYTRACE_NOTIFICATIONS_BPF_H
 #define POLYTRACE_NOTIFICATIONS_BPF_H
@@ -20,7 +22,7 @@ struct notification {
 	s32 error; /* returned instead of running the function */
 };
 
-/* One for each policy: all its hooks and enforcers share it. */
+/* Each policy has one map, which all its hooks and enforcers share. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -28,7 +30,7 @@ struct {
 	__type(value, struct notification);
 } notifications SEC(".maps");
 
-/* Place, stack, number and parameters of the system call; all of them zero in a thread of the kernel. */
+/* Instruction pointer, stack pointer, number and parameters of the system call. All are 0 in a kernel thread. */
 static __always_inline void system_call(u64 *registers, struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -46,7 +48,7 @@ static __always_inline struct notification *own_notification(u64 flags)
 	return bpf_task_storage_get(&notifications, bpf_get_current_task_btf(), 0, flags);
 }
 
-/* Takes the place of one that was not taken. Returns the flags for the event. */
+/* Replaces a notification that no enforcer has taken. Returns the flags for the event. */
 static __always_inline u32 notify_enforcer(const volatile struct selector_actions *actions)
 {
 	struct notification *own = own_notification(BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -69,7 +71,7 @@ static __always_inline void forget_notification(void)
 		own->waiting = 0;
 }
 
-/* The notification that the thread's system call has waiting, which is taken by that. */
+/* Takes the notification that waits for the present system call of the thread; null: there is none. */
 static __always_inline struct notification *take_notification(void)
 {
 	struct notification *own = own_notification(0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * The absolute path of a (mount, dentry) as the current process sees it: from the name up to the process's root,
- * across mounts. Follows the rules of prepend_path() in fs/d_path.c, except that a removed file keeps its plain name
- * and is flagged: a filter must not be escaped by unlinking.
+ * across mounts. The rules are those of prepend_path() in fs/d_path.c, with one exception: a removed file keeps its plain
+ * name and gets a flag, so that unlinking does not escape a filter.
  */
 #ifndef POLYTRACE_PATH_BPF_H
 #define POLYTRACE_PATH_BPF_H
@@ -15,14 +15,14 @@ static __always_inline struct mount *mount_of(struct vfsmount *mnt)
 }
 
 enum {
-	/* "/a" 2,047 times is a path of 4,094 bytes: as many rounds of as many steps cover it, and mounts in between */
+	/* a path of 4,094 bytes has at most 2,047 names ("/a"); the steps cover them and some mounts between them */
 	WALK_STEPS = 16,
 	WALK_ROUNDS = 136,
 };
 
 /*
- * One round of the walk; returns 1 when there is more to do. A global function: the verifier checks its loop once, by
- * itself, however often it is called.
+ * One round of the walk. Returns 1 when there is more to do. It is a global function: the verifier checks its loop
+ * once, for all calls.
  */
 __noinline int walk_path(struct text_buffer *buffer)
 {
@@ -46,7 +46,7 @@ __noinline int walk_path(struct text_buffer *buffer)
 		if (dentry == root && mnt == root_mnt)
 			goto done;
 
-		/* the top of a mounted file system: go on where it is mounted */
+		/* the root of a mounted file system: continue at its mount point */
 		if (dentry == READ(mnt, mnt_root)) {
 			struct mount *m = mount_of(mnt);
 			struct mount *above = READ(m, mnt_parent);
@@ -65,10 +65,10 @@ __noinline int walk_path(struct text_buffer *buffer)
 		length = at_most(READ(dentry, d_name.len), NAME_BYTES_MAX);
 		name = READ(dentry, d_name.name);
 		if (parent == dentry) {
-			/* the top, and nobody knows where it is mounted */
+			/* the root of the file system, whose mount is not known */
 			if (!mnt)
 				goto done;
-			/* the top of a tree that is not mounted there: a pipe, a socket, a memfd */
+			/* the root of a tree that is not mounted: a pipe, a socket, a memfd */
 			buffer->walk.flags |= TEXT_PSEUDO;
 			start -= length;
 			opaque(start);
@@ -99,8 +99,8 @@ done:
 }
 
 /*
- * Writes the path of (mnt, dentry) as the task sees it before TEXT_END and returns where it starts; flags are in
- * buffer->walk.
+ * Writes the path of (mnt, dentry), as the task sees it, so that it ends at TEXT_END. Returns where it starts. The
+ * flags are in buffer->walk.
  */
 static __always_inline u32 resolve_path_of(struct task_struct *task, struct text_buffer *buffer, struct dentry *dentry,
 					   struct vfsmount *mnt)
@@ -113,7 +113,7 @@ static __always_inline u32 resolve_path_of(struct task_struct *task, struct text
 	buffer->walk.root_dentry = (u64)READ(fs, root.dentry);
 	buffer->walk.root_mnt = (u64)READ(fs, root.mnt);
 	buffer->walk.start = TEXT_END;
-	/* unhashed, and not the top of a tree: its name was removed */
+	/* unhashed, and not the root of a tree: the name was removed */
 	dentry = KERNEL(dentry, dentry);
 	buffer->walk.flags = !READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry ? TEXT_DELETED : 0;
 

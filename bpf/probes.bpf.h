@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What a kprobe and a uprobe see: the registers of whoever was stopped. The includer defines hook_param. */
+/* Parameters in kprobes and uprobes, whose context is a struct pt_regs. The including file defines hook_param. */
 #ifndef POLYTRACE_PROBES_BPF_H
 #define POLYTRACE_PROBES_BPF_H
 
@@ -10,7 +10,7 @@ static u64 hook_argument(void *ctx, u32 n);
 static u64 hook_register(void *ctx, u32 offset);
 #include "hook.bpf.h"
 
-/* Only a trampoline needs a helper for that. */
+/* Only trampolines need a helper for this. */
 static __always_inline u64 hook_argument(void *ctx, u32 n)
 {
 	return hook_param(ctx, n);

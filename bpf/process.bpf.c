@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * The base sensor: exec, exit and fork, from tracepoints that every kernel with BTF has. Also keeps, for the hooks, which
- * sets each process is in, and what it was at its exec.
+ * The base sensor: exec, exit and fork, from tracepoints that every kernel with BTF has. For the hooks, it also keeps
+ * the sets of each process and the process's state at its exec.
  */
 #include "registers.bpf.h"
 #include "sets.bpf.h"
@@ -13,7 +13,7 @@ enum {
 	EXEC_HEAP = 3 * 4096 + ARGV_BYTES_MAX,
 };
 
-/* One per CPU: these programs run with preemption off. Too big for a per-CPU map. */
+/* One per CPU: these programs run without preemption. The value is too big for a per-CPU map. */
 struct exec_scratch {
 	struct text_buffer text;
 	struct event_exec record;
@@ -22,7 +22,7 @@ struct exec_scratch {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* possible CPUs, set at load */
+	__uint(max_entries, 1); /* the number of possible CPUs, set at load */
 	__type(key, u32);
 	__type(value, struct exec_scratch);
 } exec_scratch SEC(".maps");
@@ -41,7 +41,7 @@ static __always_inline void forget_self(void)
 		c->self_tgid = 0;
 }
 
-/* ---- what changes are measured against -------------------------------------------------------------------- */
+/* ---- the state that changes are compared with --------------------------------------------------------------- */
 
 static __always_inline bool keeps_state(void)
 {
@@ -65,7 +65,7 @@ static __noinline int state_at_exec(struct task_struct *task)
 	return 0;
 }
 
-/* What is forked is compared with what its image was at its exec. */
+/* A child is compared with the state of its parent at the parent's exec. */
 static __noinline int state_at_fork(struct task_struct *parent, struct task_struct *child)
 {
 	u32 tgid = READ(parent, tgid);
@@ -81,7 +81,7 @@ static __noinline int state_at_fork(struct task_struct *parent, struct task_stru
 	return 0;
 }
 
-/* Of a process that runs already. */
+/* For an already running process. */
 static __noinline int state_as_found(struct task_struct *task)
 {
 	struct process_state state = { .start_time = READ(task, start_boottime) };
@@ -92,7 +92,7 @@ static __noinline int state_as_found(struct task_struct *task)
 	return 0;
 }
 
-/* ---- exec ------------------------------------------------------------------------------------------------ */
+/* ---- exec --------------------------------------------------------------------------------------------------- */
 
 static __always_inline u32 append_text(struct exec_scratch *s, u32 used, struct text_ref *ref, u32 start)
 {
@@ -146,8 +146,9 @@ static __always_inline u32 append_argv(struct exec_scratch *s, u32 used, struct 
 }
 
 /*
- * The sets of the current process, whose new executable's path begins at `start` of the scratch memory. A global function: the
- * verifier goes through it once, and not once for every way there; that is what opening a tracer mostly took.
+ * Stores the sets of the current process. The path of its new executable begins at `start` of the scratch memory. It is a
+ * global function: the verifier checks it once, and not once for every path that leads to it. This saves most of the time
+ * that loading the base sensor would need.
  */
 __noinline int keep_sets_at_exec(u32 start)
 {
@@ -218,7 +219,7 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	return 0;
 }
 
-/* ---- fork and exit --------------------------------------------------------------------------------------- */
+/* ---- fork and exit ------------------------------------------------------------------------------------------ */
 
 static __always_inline int on_fork(struct task_struct *parent, struct task_struct *child)
 {
@@ -263,16 +264,16 @@ static __always_inline int on_exit(struct task_struct *task)
 	u32 tgid;
 
 	/*
-	 * The last thread ends the process. Two threads that leave at the same moment may both see none left: the reader
-	 * takes the first record.
+	 * The process ends with its last thread. Two threads that end at the same moment may both see no other thread; the
+	 * reader uses the first record.
 	 */
 	if (READ(signal, live.counter) != 0)
 		return 0;
 	tgid = READ(task, tgid);
-	/* the number may be given to another */
+	/* another process may get the same pid */
 	bpf_map_delete_elem(&protected_processes, &tgid);
 	if (is_self(tgid)) {
-		/* its programs outlive it where they are pinned, and the number may be given to another here, too */
+		/* pinned programs stay after the tracer has ended, and another process may get its pid */
 		forget_self();
 		return 0;
 	}
@@ -294,7 +295,7 @@ static __always_inline int on_exit(struct task_struct *task)
 	return 0;
 }
 
-/* What is kept goes with the process itself, not with its exit: hooks still run after sched_process_exit. */
+/* The entries are removed when the kernel frees the process, because hooks still run after sched_process_exit. */
 static __always_inline int on_free(struct task_struct *task)
 {
 	u32 tgid = READ(task, tgid);
@@ -304,7 +305,7 @@ static __always_inline int on_free(struct task_struct *task)
 
 	if (READ(task, pid) != tgid)
 		return 0;
-	/* the number may belong to a new process by now */
+	/* a new process may have this pid already */
 	bits = bpf_map_lookup_elem(&process_bits, &tgid);
 	if (bits && bits->start_time == start_time)
 		bpf_map_delete_elem(&process_bits, &tgid);
@@ -364,9 +365,9 @@ int handle_free(u64 *ctx)
 }
 #endif
 
-/* ---- processes that already run -------------------------------------------------------------------------- */
+/* ---- already running processes ------------------------------------------------------------------------------ */
 
-/* Only while a walk is on its way: an exec that begins, and can no longer fail. Without preemption, as a kprobe is. */
+/* Attached only during a scan: an exec begins that can no longer fail. A kprobe runs without preemption. */
 SEC("kprobe/begin_new_exec")
 int handle_prepare(void *ctx __attribute__((unused)))
 {
@@ -375,7 +376,7 @@ int handle_prepare(void *ctx __attribute__((unused)))
 	return 0;
 }
 
-/* Only while a policy tracks sockets: another socket may be given the address of this one. */
+/* Attached only while a policy tracks sockets. A new socket may get the address of this one. */
 SEC("kprobe/sk_destruct")
 int handle_socket_freed(struct pt_regs *ctx)
 {
@@ -385,7 +386,7 @@ int handle_socket_freed(struct pt_regs *ctx)
 
 enum { SCAN_TRIES = 3 };
 
-/* Run by user space, until it finds nothing to change: gives every process what is kept of it. */
+/* Gives every process its entries. User space runs it again until it finds nothing to change. */
 SEC("iter/task")
 int scan_processes(struct bpf_iter__task *ctx)
 {
@@ -408,7 +409,7 @@ int scan_processes(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* Tells user space its own number in the initial pid namespace. */
+/* Returns the caller's pid in the initial pid namespace. User space runs it. */
 SEC("raw_tp")
 int tell_tgid(void *ctx __attribute__((unused)))
 {
@@ -417,7 +418,7 @@ int tell_tgid(void *ctx __attribute__((unused)))
 
 enum { ANCESTORS_MAX = 128 };
 
-/* Run by user space: no policy acts on the process that runs it, nor on those that it descends from. Returns how many these are. */
+/* Protects the calling process and its ancestors from actions. User space runs it. Returns how many processes these are. */
 SEC("raw_tp")
 int protect_ancestors(void *ctx __attribute__((unused)))
 {
@@ -447,8 +448,8 @@ struct {
 } told_inode SEC(".maps");
 
 /*
- * Tells user space which file one of its descriptors names, as the kernel's own device and inode numbers: what stat(2) says
- * of the device is another number on some file systems. Returns 0 when there is such a descriptor.
+ * Stores the device and inode number of a file descriptor of the calling process. User space runs it, because stat(2)
+ * reports another device number on some file systems. Returns 0 when the descriptor exists.
  */
 SEC("raw_tp")
 int tell_inode(struct bpf_raw_tracepoint_args *ctx)

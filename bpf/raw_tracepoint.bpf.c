@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A tracepoint, with the parameters that the kernel's code gives it. */
+/* A raw tracepoint: its values are the parameters that the kernel passes to the tracepoint. */
 #include "words.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

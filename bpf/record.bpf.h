@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The record of a hook while it is built: values, then texts and details as they come. */
+/* The record of a hook while it is built: the values, then texts and details in the order of reading. */
 #ifndef POLYTRACE_RECORD_BPF_H
 #define POLYTRACE_RECORD_BPF_H
 
 #include "values.bpf.h"
 
 enum {
-	TEXT_ROOM = 4096, /* a text and one byte more */
+	TEXT_ROOM = 4096, /* a text and one more byte */
 	BODY_MAX = HOOK_VALUES_MAX * sizeof(struct value) + HOOK_ARGS_MAX * TEXT_ROOM + 2 * (BUFFER_BYTES_MAX + 1) +
 		   2048 + sizeof(struct ima_hash),
 };
 
-/* What is kept of an entry until its return, and the record that is written out. */
+/* The state that an entry keeps until its return, and the record that is posted. */
 struct hook_record {
 	u64 candidates;
-	u64 size; /* of the buffer that is taken next */
-	u32 used; /* bytes of the body */
+	u64 size; /* size of the buffer that is read next */
+	u32 used; /* bytes of the body in use */
 	u32 pad;
 	struct event_hook event;
-	u8 body[BODY_MAX]; /* as long as config says */
+	u8 body[BODY_MAX]; /* config.body_size bytes of it exist */
 };
 
 static __always_inline struct value *value_slot(struct hook_record *record, u32 slot)
@@ -28,13 +28,13 @@ static __always_inline struct value *value_slot(struct hook_record *record, u32 
 	return (void *)&record->body[slot * sizeof(struct value)];
 }
 
-/* Where the next text or detail of this value goes: `room` bytes. */
+/* The place for the next text or detail, of `room` bytes. */
 static __always_inline u8 *next_place(struct hook_record *record, u32 room)
 {
 	u32 used;
 
 	if (config.has_actions) {
-		/* what is skipped counts in the hash of a rate limit */
+		/* the skipped bytes are part of the hash of a rate limit: clear them */
 		u32 rest = record->used % 8, whole = at_most(record->used & ~7, config.body_size - 8);
 
 		if (rest)

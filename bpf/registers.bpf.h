@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Parameters in registers: of a kernel function, as a kprobe's context has them, and of a system call, from the registers
- * that its kernel function is given.
+ * Parameters in registers: those of a kernel function, from the context of a kprobe, and those of a system call, from the
+ * registers that its kernel function receives.
  */
 #ifndef POLYTRACE_REGISTERS_BPF_H
 #define POLYTRACE_REGISTERS_BPF_H
@@ -12,7 +12,7 @@
 #define FUNCTION_REGISTERS(X) X(0, di) X(1, si) X(2, dx) X(3, cx) X(4, r8) X(5, r9)
 #define SYSCALL_REGISTERS(X) X(0, di) X(1, si) X(2, dx) X(3, r10) X(4, r8) X(5, r9)
 #define IA32_REGISTERS(X) X(0, bx) X(1, cx) X(2, dx) X(3, si) X(4, di) X(5, bp)
-/* a return address is on the stack at entry, and gone at return */
+/* at the entry the return address is on the stack; at the return it no longer is */
 #define FRAME_AT_ENTRY(regs) ((regs)->sp + 8)
 #define FRAME_AT_RETURN(regs) ((regs)->sp)
 #define USER_PC ip
@@ -32,7 +32,7 @@
 #define SYSCALL_NUMBER user_regs.regs[8]
 #endif
 
-/* A context may only be read at constant offsets: the compiler must not merge the cases. */
+/* The verifier allows only constant offsets in a context, so the compiler must not merge the cases. */
 #define CONTEXT_CASE(number, offset)                                                                \
 	case number:                                                                                \
 		asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(word) : "r"(ctx), "i"(offset));        \

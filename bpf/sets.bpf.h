@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Which sets each process is in. A process in none has no entry; an entry lives as long as its process, and is changed in
- * place.
+ * The sets that each process is in. A process in no set has no entry. An entry lives as long as its process and is
+ * changed in place.
  *
- * An entry is written at fork, before the process runs, by the process itself when it executes something, and by the walk
- * over the processes that run, of which there is one at a time. Only the last can meet one of the others.
+ * There are three writers: the fork, before the process runs; the process itself at an exec; and the scan of the
+ * already running processes. At most one scan runs at a time. Only the scan can write at the same moment as another
+ * writer.
  */
 #ifndef POLYTRACE_SETS_BPF_H
 #define POLYTRACE_SETS_BPF_H
@@ -13,8 +14,8 @@
 #include "task.bpf.h"
 
 enum {
-	LINEAGE_MAX = 16, /* processes before a process that are looked at while a walk has not reached them yet */
-	EXIT_DEAD = 16, /* task_struct.exit_state: nothing finds it any more */
+	LINEAGE_MAX = 16, /* ancestors that are checked during a scan, which may not have reached them yet */
+	EXIT_DEAD = 16, /* a value of task_struct.exit_state: the task can no longer be found */
 };
 
 struct binary_key {
@@ -50,10 +51,10 @@ struct {
 	__type(value, struct scan_request);
 } scan_request SEC(".maps");
 
-/* Where paths of executables are worked out: by the walk, which may be interrupted, in the first; by others, one for each CPU. */
+/* Buffers for paths of executables. The scan, which may be preempted, uses the first; the others are one per CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* possible CPUs and one, set at load */
+	__uint(max_entries, 1); /* the number of possible CPUs and 1, set at load */
 	__type(key, u32);
 	__type(value, struct text_buffer);
 } sets_text SEC(".maps");
@@ -99,9 +100,9 @@ static __always_inline bool is_empty(const struct process_sets *sets)
 	return !(sets->words[0] | sets->words[1] | sets->words[2] | sets->words[3]);
 }
 
-/* ---- what a process is in by itself ---------------------------------------------------------------------- */
+/* ---- the sets of a single process --------------------------------------------------------------------------- */
 
-/* Looks the path at text.bytes[start] up in the sets of binaries. */
+/* Looks up the path at text.bytes[start] in the sets of binaries. */
 static __noinline int find_sets(struct text_buffer *text, u32 start, struct process_sets *sets)
 {
 	struct trie_key *key;
@@ -124,7 +125,7 @@ static __noinline int find_sets(struct text_buffer *text, u32 start, struct proc
 	count = length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length;
 	key->slot = 0;
 	key->prefix_bits = 8 + 8 * count;
-	/* backwards, eight bytes a time; what is read beyond the text's start is beyond the key's length */
+	/* reverses eight bytes at a time; bytes from before the text's start are beyond the key's length */
 	for (u32 i = 0; i < FILTER_TEXT_MAX && i < count; i += 8) {
 		u64 word = *(u64 *)&text->bytes[TEXT_END - 8 - i];
 
@@ -135,15 +136,15 @@ static __noinline int find_sets(struct text_buffer *text, u32 start, struct proc
 }
 
 enum executable {
-	EXECUTABLE_NONE, /* of a thread of the kernel, and of a process that has ended */
+	EXECUTABLE_NONE, /* a kernel thread, or a process that has ended */
 	EXECUTABLE_KNOWN,
-	EXECUTABLE_CHANGED, /* meanwhile */
+	EXECUTABLE_CHANGED, /* an exec has replaced it in the meantime */
 };
 
 /*
- * The sets of the file that the process text->task executes; returns enum executable. `index`: of the text in sets_text. A
- * global function: the verifier goes through it once, however often it is called. Old kernels take no key from memory that
- * such a function is given, so it looks the text up itself.
+ * Finds the sets of the executable of the process text->task. Returns enum executable. `index` is the text's place in
+ * sets_text. It is a global function: the verifier checks it once, for all calls. Old kernels accept no map key in memory
+ * that such a function receives, so it looks up the text itself.
  */
 __noinline int find_executable_sets(u32 index, struct process_sets *sets)
 {
@@ -179,7 +180,7 @@ static __always_inline enum executable executable_sets(u32 index, struct task_st
 	return find_executable_sets(index, sets);
 }
 
-/* `task` is a process's leader. */
+/* `task` is the leader of a thread group. */
 static __always_inline void add_pid_sets(struct task_struct *task, struct process_sets *sets)
 {
 	struct pid_key key = { .pid = READ(task, tgid) };
@@ -191,9 +192,9 @@ static __always_inline void add_pid_sets(struct task_struct *task, struct proces
 	add_sets(sets, bpf_map_lookup_elem(&pid_sets, &key));
 }
 
-/* ---- entries --------------------------------------------------------------------------------------------- */
+/* ---- entries ------------------------------------------------------------------------------------------------ */
 
-/* Null also where the number belonged to a process before it. */
+/* Null if the process has no entry. An entry of an earlier process with the same pid does not count. */
 static __always_inline struct process_bits *bits_of(struct task_struct *leader)
 {
 	u32 tgid = READ(leader, tgid);
@@ -204,7 +205,7 @@ static __always_inline struct process_bits *bits_of(struct task_struct *leader)
 
 static __always_inline void write_bits(struct process_bits *to, const struct process_bits *from)
 {
-	/* the count first: by it the walk sees, after it has written, that this was written as well */
+	/* exec_count first: the scan reads it after its own write, and sees that this writer has written too */
 	*(volatile u64 *)&to->exec_count = from->exec_count;
 	*(volatile u64 *)&to->start_time = from->start_time;
 #pragma unroll
@@ -224,7 +225,7 @@ static __always_inline void store_bits(u32 tgid, const struct process_bits *bits
 			return;
 		if (!bpf_map_update_elem(&process_bits, &tgid, bits, BPF_NOEXIST))
 			return;
-		/* the walk has made one just now, or there is no room */
+		/* the scan has just made an entry, or the table is full */
 		entry = bpf_map_lookup_elem(&process_bits, &tgid);
 		if (!entry) {
 			count_lost_pending(HOOK_PROCESS_BITS);
@@ -234,7 +235,7 @@ static __always_inline void store_bits(u32 tgid, const struct process_bits *bits
 	write_bits(entry, bits);
 }
 
-/* Leaves out sets that nobody is in: the bits are of sets that were there before. */
+/* Clears the bits of sets without members. Earlier sets had the same bits. */
 static __always_inline void drop_cleared(struct process_bits *bits)
 {
 	struct scan_request *request = current_request();
@@ -251,11 +252,12 @@ static __always_inline void drop_cleared(struct process_bits *bits)
 	}
 }
 
-/* ---- while a walk is on its way -------------------------------------------------------------------------- */
+/* ---- during a scan ------------------------------------------------------------------------------------------ */
 
 /*
- * Of the sets that are being added, those that a process is in by what it and those before it execute: the walk may not have
- * reached them. `followed`: only those that its children are in whatever they execute. Of text->task, a process's leader.
+ * Finds which of the new sets the process text->task (a leader) belongs to because of its own executable and those of
+ * its ancestors. The scan may not have reached them yet. `followed`: only sets that also contain the descendants of
+ * their members.
  */
 __noinline int find_lineage(u32 index, struct process_sets *sets, u32 followed)
 {
@@ -300,7 +302,7 @@ static __always_inline void add_lineage(struct task_struct *leader, struct proce
 	find_lineage(index, sets, followed);
 }
 
-/* ---- exec and fork --------------------------------------------------------------------------------------- */
+/* ---- exec and fork ------------------------------------------------------------------------------------------ */
 
 /* `bits` has the sets of the new executable. */
 static __always_inline void bits_at_exec(struct task_struct *task, struct process_bits *bits)
@@ -327,7 +329,7 @@ static __always_inline void bits_at_exec(struct task_struct *task, struct proces
 	store_bits(READ(task, tgid), bits);
 }
 
-/* The last moment of what a process executes now: the walk may not have seen it. */
+/* The process is about to lose its present executable, which the scan may not have seen. */
 static __always_inline void bits_before_exec(struct task_struct *task)
 {
 	struct task_struct *leader = READ(task, group_leader);
@@ -343,7 +345,7 @@ static __always_inline void bits_before_exec(struct task_struct *task)
 	store_bits(READ(task, tgid), &bits);
 }
 
-/* The child executes what the one that forked it does. Its parent is another one where that one asked for a sibling. */
+/* The child has the executable of the forking process. With CLONE_PARENT, the parent of the child is another process. */
 static __always_inline void bits_at_fork(struct task_struct *forker, struct task_struct *child)
 {
 	struct process_bits bits = {
@@ -375,17 +377,17 @@ static __always_inline void bits_at_fork(struct task_struct *forker, struct task
 	store_bits(READ(child, tgid), &bits);
 }
 
-/* ---- processes that run ---------------------------------------------------------------------------------- */
+/* ---- the scan ----------------------------------------------------------------------------------------------- */
 
-/* Also a full memory barrier on x86. */
+/* On x86 this is also a full memory barrier. */
 static __always_inline void note_change(struct control *c)
 {
 	__sync_fetch_and_add(&c->scan_changes, 1);
 }
 
 /*
- * Works out what one process is in. `again`: it executed something while its entry was written, and may have written the
- * entry at the same moment: everything is worked out from what it executes now. Returns whether that happened.
+ * Finds the sets of one process. Returns whether the process did an exec during this call; both may then have written the
+ * entry at the same moment. The caller calls it again with `again`, which finds all sets anew from the present executable.
  */
 static __noinline bool scan_bits(struct task_struct *task, bool again)
 {
@@ -403,7 +405,7 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 
 	if (!request || !c)
 		return false;
-	/* its fork or exec has not been seen to the end: the next walk finds it */
+	/* its fork or exec is not complete: the next scan finds it */
 	if (entry && (entry->start_time != start || (entry->exec_count != count && !again)))
 		goto later;
 	executable = executable_sets(TEXT_OF_WALK, task, &found);
@@ -430,7 +432,7 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 		else
 			own |= found.words[i] & add;
 		own |= inherited & follow;
-		/* one that was forked later knows what its parent was in at that moment */
+		/* a process that was forked later already has the sets of its parent at that moment */
 		if (start <= request->since)
 			upper &= ~add;
 		upper |= inherited;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Whose a socket is. Packets are handled by whichever process happens to run: only what was noted when the socket was made
- * tells who that is for. A socket is known by the address of its struct sock, and forgotten when the kernel frees that.
+ * The owners of sockets. The kernel may handle a packet in any process, so the owner is stored when the socket is created.
+ * The key is the address of the struct sock. The entry is removed when the kernel frees the struct sock.
  */
 #ifndef POLYTRACE_SOCKETS_BPF_H
 #define POLYTRACE_SOCKETS_BPF_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What a process is allowed to do, where it lives, and what it has open. */
+/* Credentials, namespaces and open files of a process. */
 #ifndef POLYTRACE_TASK_BPF_H
 #define POLYTRACE_TASK_BPF_H
 
@@ -20,14 +20,17 @@ static __always_inline void fill_creds(struct process_creds *out, const struct c
 	out->cap_inheritable = READ_U64(cred, cap_inheritable);
 }
 
-/* Reading through a null pointer gives 0, which says what it should: there is none. A branch for it would double the verifier's work. */
+/*
+ * A read through a null pointer gives 0, which means that there is no namespace. A branch would double the verifier's
+ * work.
+ */
 #define NS_INUM(pointer)                           \
 	({                                         \
 		typeof(pointer) ns_ = (pointer);   \
 		(u32) READ(ns_, ns.inum);          \
 	})
 
-/* The process's number in its own pid namespace, the last of those it has one in. */
+/* The pid of the process in its own pid namespace, which is the innermost one. */
 static __always_inline void own_upid(struct task_struct *task, struct pid_namespace **ns, u32 *number)
 {
 	struct pid *pid = READ(task, thread_pid);
@@ -78,7 +81,7 @@ static __always_inline void fill_state(struct process_state *state, struct task_
 	fill_namespaces(&state->ns, task);
 }
 
-/* Of the current process. */
+/* The open file of the current process with this descriptor; null: there is none. */
 static __always_inline struct file *file_of_descriptor(s32 fd)
 {
 	struct task_struct *task = current_task();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * A text (path or string) that filters look at. It stands right-aligned before a run of zeros, so that it is a hash key
- * (padded), a trie key (its slot and length written in front) and a copy source without being moved.
+ * A text (path or string) for filters. It is right-aligned and followed by zeros. It can therefore be used, without
+ * moving it, as a padded hash key, as a trie key (slot and length are written in front of it), and as the source of a
+ * copy.
  */
 #ifndef POLYTRACE_TEXT_BPF_H
 #define POLYTRACE_TEXT_BPF_H
@@ -9,13 +10,13 @@
 #include "common.bpf.h"
 
 enum {
-	TEXT_LEAD = 64, /* room for what precedes a text as a key */
-	TEXT_END = TEXT_LEAD + 4096, /* where a text ends */
-	TEXT_ZEROS = 4096, /* never written: the padding of hash keys */
+	TEXT_LEAD = 64, /* room for the start of a key in front of a text */
+	TEXT_END = TEXT_LEAD + 4096, /* the end of every text */
+	TEXT_ZEROS = 4096, /* padding of hash keys; never written */
 	NAME_BYTES_MAX = 255,
 };
 
-/* Where the walk up a path stands. Pointers as numbers: the next round casts them again. */
+/* The position of the walk up a path. Pointers are kept as numbers; the next round casts them again. */
 struct path_walk {
 	u64 dentry, mnt;
 	u64 root_dentry, root_mnt;
@@ -23,10 +24,10 @@ struct path_walk {
 	u32 flags; /* enum text_flag */
 };
 
-/* Where the search for substrings stands. */
+/* The position of the search for substrings. */
 struct text_scan {
 	u64 hits; /* selectors whose substring was found */
-	u32 at; /* next byte */
+	u32 at; /* the next byte to read */
 	u32 state;
 	u32 ignore_case;
 	u32 pad;
@@ -35,7 +36,7 @@ struct text_scan {
 struct text_buffer {
 	struct path_walk walk;
 	struct text_scan scan;
-	u64 task; /* whose executable is asked for */
+	u64 task; /* the task whose executable is looked up */
 	u8 bytes[TEXT_END + TEXT_ZEROS];
 	struct trie_key reversed;
 	u32 pad;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Texts and paths: read, filtered, and added to the record. */
+/* Reads texts and paths, filters them, and adds them to the record. */
 #ifndef POLYTRACE_TEXTS_BPF_H
 #define POLYTRACE_TEXTS_BPF_H
 
@@ -26,7 +26,7 @@ struct {
 	__type(value, struct verdict);
 } text_prefix SEC(".maps"), text_postfix SEC(".maps");
 
-/* Those of the policy, and those that a path of the policy was seen to have. */
+/* Inodes of the files that the policy names, and inodes that were seen at these paths later. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* set at load */
@@ -41,11 +41,11 @@ struct {
 	__type(value, struct automaton_state);
 } automaton SEC(".maps");
 
-/* ---- filters --------------------------------------------------------------------------------------------- */
+/* ---- filters ------------------------------------------------------------------------------------------------ */
 
 enum { SCAN_STEPS = 64, SCAN_ROUNDS = 65 };
 
-/* One round of a search for substrings; returns 1 when there is more to do. */
+/* One round of a search for substrings. Returns 1 when there is more to do. */
 __noinline int scan_text(struct text_buffer *buffer)
 {
 	const struct automaton_state *state;
@@ -107,7 +107,7 @@ static __always_inline struct inode *inode_of(struct dentry *dentry)
 	return KERNEL(inode, inode);
 }
 
-/* A file is what the policy names when its path is, or, where the policy says so, when its inode is. */
+/* A file matches if its path does or, for selectors in of->inode, if its inode does. */
 static __always_inline u64 filter_inode(u64 candidates, const volatile struct object_config *of,
 					const struct verdict *by_path, struct dentry *dentry)
 {
@@ -133,13 +133,13 @@ static __always_inline u64 filter_inode(u64 candidates, const volatile struct ob
 	} else if (by_path) {
 		struct verdict learned = { .match = match & concerned, .reject = reject & concerned };
 
-		/* a file that came to this path later: its other names count from now on */
+		/* a new file at this path: its other names match from now on */
 		bpf_map_update_elem(&inodes, &key, &learned, BPF_NOEXIST);
 	}
 	return candidates & (match | ~of->equal.table.positive) & ~reject;
 }
 
-/* bytes[start .. TEXT_END) against the tables of one value; `dentry`: of a path, else null. */
+/* Compares bytes[start .. TEXT_END) with the tables of one value. `dentry` is null for texts other than paths. */
 static __always_inline u64 filter_text(struct text_buffer *text, u32 start, const volatile struct object_config *of,
 				       u64 candidates, struct dentry *dentry, bool cut_start, bool cut_end)
 {
@@ -177,8 +177,8 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, cons
 		u32 count = of->postfix.longest;
 
 		/*
-		 * Backwards, eight bytes a time; what is read beyond the text's start is beyond the key's length. Of an
-		 * element of `bytes` the compiler would read them one by one.
+		 * Reverses eight bytes at a time. Bytes from before the text's start are beyond the key's length. With an
+		 * element of `bytes` as the address, the compiler would read single bytes.
 		 */
 		for (u32 i = 0; i < FILTER_TEXT_MAX && i < count; i += 8) {
 			u64 word = *(u64 *)((void *)text->bytes + TEXT_END - 8 - i);
@@ -198,7 +198,7 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, cons
 	return candidates;
 }
 
-/* ---- paths ----------------------------------------------------------------------------------------------- */
+/* ---- paths -------------------------------------------------------------------------------------------------- */
 
 struct location {
 	struct dentry *dentry;
@@ -225,7 +225,7 @@ static __always_inline struct file *file_of(u64 raw, u32 read)
 	return (void *)raw;
 }
 
-/* A dentry does not tell its mount: the process's root is the likely one, when it is of the same file system. */
+/* A dentry alone does not name its mount. The mount of the process's root is assumed if the file system is the same. */
 static __always_inline bool locate_dentry(u64 raw, struct location *at)
 {
 	struct task_struct *task = current_task();
@@ -272,7 +272,7 @@ static __always_inline bool locate(u64 raw, u32 read, struct location *at)
 
 enum { FILE_TYPE_BITS = 0170000 };
 
-/* Of a name without a file, which has no inode, what is read through the null pointer is 0. */
+/* A name without a file has no inode: reads through the null pointer give 0. */
 static __always_inline void describe_inode(struct value *value, struct dentry *dentry)
 {
 	struct inode *inode = inode_of(dentry);
@@ -293,7 +293,7 @@ static __always_inline u64 filter_file_type(u64 candidates, u32 slot, struct den
 	return filter_number(candidates, slot, inode ? READ(inode, i_mode) & FILE_TYPE_BITS : 0);
 }
 
-/* Resolves a path, filters it and, when a candidate is left, adds it to the record. */
+/* Resolves a path and filters it. If a candidate is left, the path is added to the record. */
 static __noinline u64 take_path(struct text_buffer *text, struct hook_record *record, u32 index, u64 raw, u64 candidates)
 {
 	const volatile struct object_config *of;
@@ -342,7 +342,7 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 	return candidates;
 }
 
-/* ---- strings and buffers --------------------------------------------------------------------------------- */
+/* ---- strings and buffers ------------------------------------------------------------------------------------ */
 
 static __always_inline bool is_user(const void *address, u32 memory)
 {
@@ -354,7 +354,7 @@ static __always_inline long read_memory(void *to, u32 size, const void *from, bo
 	return user ? bpf_probe_read_user(to, size, from) : bpf_probe_read_kernel(to, size, from);
 }
 
-/* Returns the length; flags say whether it was cut or could not be read. */
+/* Returns the length. The flags say whether the string was truncated or could not be read. */
 static __always_inline u32 read_string(u8 *to, const void *from, bool user, u32 *flags)
 {
 	u32 length = 0;
@@ -369,13 +369,13 @@ static __always_inline u32 read_string(u8 *to, const void *from, bool user, u32 
 		*flags |= TEXT_FAULT;
 	else if (got > 0)
 		length = at_most(got - 1, STRING_BYTES_MAX);
-	/* cut, unless the string ends right there */
+	/* truncated, unless the string ends exactly here */
 	if (length == STRING_BYTES_MAX && !read_memory(&next, 1, from + STRING_BYTES_MAX, user) && next)
 		*flags |= TEXT_TRUNCATED;
 	return length;
 }
 
-/* The path of a Unix socket; an abstract name after an @. */
+/* The path of a Unix socket. An abstract name begins with "@". */
 static __always_inline u32 read_sockaddr_un(u8 *to, const void *from, bool user, u32 *flags)
 {
 	enum { AF_UNIX = 1, PATH_OFFSET = 2, PATH_SIZE = 108 };
@@ -418,8 +418,8 @@ static __always_inline u32 read_buffer(u8 *to, const void *from, u64 size, u32 l
 }
 
 /*
- * A buffer in pieces. Half of the room is for where a piece may start, half for its bytes. `limit` is a power of two less 1:
- * a mask bounds what it bounds without a branch.
+ * Reads a scattered buffer. The room is twice the limit, so that a piece may start at the limit and still fit. `limit` is a
+ * power of two less 1, so that a mask bounds a size without a branch.
  */
 static __always_inline u32 read_pieces(u8 *to, const struct iovec *pieces, u64 count, u64 skip, u32 limit, bool user,
 				       bool user_list, u64 *size, u32 *flags)
@@ -474,7 +474,7 @@ static __always_inline u32 read_iov_iter(u8 *to, u64 raw, u32 limit, u64 *size, 
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) && type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
 		return read_buffer(to, READ(iter, ubuf) + READ(iter, iov_offset), *size, limit, true, flags);
 	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC) && type != bpf_core_enum_value(enum iter_type, ITER_KVEC)) {
-		/* pages, pipes: bytes that have no address */
+		/* pages or pipes: their bytes have no address */
 		*flags |= TEXT_FAULT;
 		return 0;
 	}
@@ -501,7 +501,7 @@ static __always_inline const void *string_address(u64 raw, u32 read)
 	return (void *)raw;
 }
 
-/* Reads a string or buffer into the record, filters it, and keeps it when a candidate is left. */
+/* Reads a string or buffer into the record and filters it. It is kept if a candidate is left. */
 static __noinline u64 take_text(struct text_buffer *text, struct hook_record *record, u32 index, u64 raw, u64 candidates)
 {
 	const volatile struct object_config *of;

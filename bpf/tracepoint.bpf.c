@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A tracepoint, with the fields of its record as tracefs describes them. */
+/* A tracepoint: its values are the fields of its record, as tracefs describes them. */
 #include "words.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Values are fields: none is a parameter. */
+/* A tracepoint has no parameters: all values are fields. */
 static __always_inline u64 hook_param(void *ctx __attribute__((unused)), u32 n __attribute__((unused)))
 {
 	return 0;

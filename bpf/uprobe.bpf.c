@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A function of a program. */
+/* A function of a user program. */
 #define OF_PROGRAMS
 #include "change.bpf.h"
 
@@ -10,13 +10,16 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	return function_param(ctx, n);
 }
 
-/* Stack addresses are a process's own: the thread belongs to the key. */
+/* Several processes may have the same stack address: the thread is part of the key. */
 static __always_inline u64 frame_of(u64 stack)
 {
 	return bpf_get_current_pid_tgid() << 32 ^ stack;
 }
 
-/* One after the other, each with what those before it have set; all of them or, where memory cannot be read, none. */
+/*
+ * Does the assignments in their order; each one sees the results of those before. If memory cannot be read, none is
+ * done.
+ */
 static __noinline bool change_program(void *ctx, const volatile struct selector_actions *actions)
 {
 	u64 registers[REGISTER_WORDS];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A static probe of a program: a uprobe whose parameters are where a note in the file says. libbpf reads the notes. */
+/* A static probe of a program: a uprobe. Notes in the file say where its parameters are; libbpf reads the notes. */
 #define OF_PROGRAMS
 #include "change.bpf.h"
 
-/* of libbpf's maps: room for the places of the probe is made at load, the other is for kernels before 5.15 */
+/* sizes of libbpf's maps: the first is set again at load; the second matters only for kernels before 5.15 */
 #define BPF_USDT_MAX_SPEC_CNT 1
 #define BPF_USDT_MAX_IP_CNT 256
 #include <bpf/usdt.bpf.h>
@@ -14,12 +14,15 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 {
 	long word;
 
-	/* 0 where it cannot be read */
+	/* 0 if it cannot be read */
 	bpf_usdt_arg(ctx, n, &word);
 	return word;
 }
 
-/* Where an argument is: a register, or memory at one. The rest of a wider register stays as it is. */
+/*
+ * Writes an argument, which is in a register or in memory that a register points to. Other bits of a wider register are
+ * kept.
+ */
 static __always_inline bool set_argument(void *ctx, const struct __bpf_usdt_arg_spec *argument, u64 value)
 {
 	u32 unused = argument->arg_bitshift & 63, width = at_most(8 - unused / 8, 8);
@@ -36,7 +39,7 @@ static __always_inline bool set_argument(void *ctx, const struct __bpf_usdt_arg_
 	return true;
 }
 
-/* What cannot be written anywhere is refused at load. */
+/* Policies that set an argument that cannot be written are refused at load. */
 static __noinline bool change_program(void *ctx, const volatile struct selector_actions *actions)
 {
 	struct __bpf_usdt_spec *spec;

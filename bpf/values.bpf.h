@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The values of a hook: where each comes from, the way to it through kernel structures, and numbers.
+ * The values of a hook: their sources, the path of `resolve` through kernel structures, and numbers.
  *
- * The includer defines `static u64 hook_param(void *ctx, u32 n)`, function parameter n, `static u64 hook_argument(void *ctx,
- * u32 n)`, the same by a helper, and `static u64 hook_register(void *ctx, u32 offset)`.
+ * The including file defines three functions. `static u64 hook_param(void *ctx, u32 n)` returns function parameter n.
+ * `static u64 hook_argument(void *ctx, u32 n)` returns the same by a helper. `static u64 hook_register(void *ctx, u32
+ * offset)` returns a register.
  */
 #ifndef POLYTRACE_VALUES_BPF_H
 #define POLYTRACE_VALUES_BPF_H
@@ -12,11 +13,11 @@
 
 const volatile struct hook_config config = {};
 
-/* Which values a program reads. */
+/* The values that a program reads. */
 enum phase {
-	PHASE_WHOLE, /* all: there is no second program, or none is needed */
-	PHASE_ENTRY, /* those that are known when the function is entered, */
-	PHASE_RETURN, /* and those that are not */
+	PHASE_WHOLE, /* all values: there is only one program */
+	PHASE_ENTRY, /* the values that are known at the entry */
+	PHASE_RETURN, /* the values that are known at the return only */
 };
 
 static __always_inline bool in_phase(const volatile struct value_config *value, enum phase phase)
@@ -24,7 +25,7 @@ static __always_inline bool in_phase(const volatile struct value_config *value, 
 	return phase == PHASE_WHOLE || value->late == (phase == PHASE_RETURN);
 }
 
-/* What members are in: with OF_PROGRAMS it may be memory of the program. */
+/* Reads a member. With OF_PROGRAMS, it may be in user memory. */
 static __always_inline void read_member(const volatile struct value_config *value __attribute__((unused)), void *to, u32 size,
 					u64 from)
 {
@@ -37,7 +38,7 @@ static __always_inline void read_member(const volatile struct value_config *valu
 	bpf_probe_read_kernel(to, size, (void *)from);
 }
 
-/* Goes the way of `resolve`; 0 where it ends at a null pointer or at memory that cannot be read. */
+/* Follows `resolve`. Returns 0 at a null pointer or at memory that cannot be read. */
 static __noinline u64 follow_steps(u64 address, u32 slot)
 {
 	const volatile struct value_config *value;
@@ -88,7 +89,7 @@ static __always_inline u64 as_integer(u64 raw, u32 width, bool is_signed)
 	if (width == 4)
 		return is_signed ? (u64)(s64)(s32)raw : (u32)raw;
 	if (width == 8) {
-		/* a pointer that the policy reads as a number stays a pointer to the verifier, unless it is calculated with */
+		/* arithmetic turns a pointer, which the policy reads as a number, into a number for the verifier */
 		asm volatile("%0 = -%0\n%0 = -%0" : "+r"(raw));
 		return raw;
 	}
@@ -97,7 +98,7 @@ static __always_inline u64 as_integer(u64 raw, u32 width, bool is_signed)
 	return is_signed ? (u64)(s64)(s8)raw : (u8)raw;
 }
 
-/* The number of a system call: those of 32-bit programs are other ones. */
+/* The number of a system call, marked if a 32-bit program made it. */
 static __noinline u64 syscall_number(u64 raw, u32 width, u32 indirect)
 {
 	u64 number = raw;
@@ -109,7 +110,7 @@ static __noinline u64 syscall_number(u64 raw, u32 width, u32 indirect)
 	return in_compat_syscall() ? number | SYSCALL_COMPAT : number;
 }
 
-/* A number; 0 where it cannot be read. */
+/* A number; 0 if it cannot be read. */
 static __always_inline u64 scalar_inline(void *ctx, u32 slot, u64 returned)
 {
 	const volatile struct value_config *value = &config.values[slot];
@@ -129,7 +130,7 @@ static __always_inline u64 scalar_inline(void *ctx, u32 slot, u64 returned)
 	return as_integer(raw, width, value->is_signed);
 }
 
-/* The same out of line, where few policies need it: there the size of the program counts. */
+/* The same out of line, for uses that few policies have: this keeps the programs small. */
 static __noinline u64 raw_value(void *ctx, u32 slot, u64 returned)
 {
 	if (slot >= HOOK_VALUES_MAX)

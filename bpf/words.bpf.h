@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Parameters as a trampoline (which defines TRAMPOLINE) and a raw tracepoint give them: words of the context. */
+/* Parameters of trampolines (which define TRAMPOLINE) and raw tracepoints: they are words of the context. */
 #ifndef POLYTRACE_WORDS_BPF_H
 #define POLYTRACE_WORDS_BPF_H
 
@@ -25,7 +25,7 @@ static __always_inline u64 context_word(void *ctx, u32 n)
 	return word;
 }
 
-/* Only a trampoline keeps from programs what a helper tells. */
+/* A trampoline does not allow some parameters to be read directly; a helper reads them. */
 static __always_inline u64 hook_argument(void *ctx, u32 n)
 {
 #ifdef TRAMPOLINE
@@ -38,7 +38,7 @@ static __always_inline u64 hook_argument(void *ctx, u32 n)
 #endif
 }
 
-/* There are none. */
+/* These contexts have no registers. */
 static __always_inline u64 hook_register(void *ctx __attribute__((unused)), u32 offset __attribute__((unused)))
 {
 	return 0;
