@@ -1,4 +1,4 @@
-/** The errors that cross the public interface. */
+/** The errors that the public interface throws. */
 import type { Diagnostic } from '../types/errors.js';
 
 export type { Diagnostic };
@@ -38,7 +38,7 @@ export class KernelError extends PolytraceError {
   }
 }
 
-/** `FILE:LINE:COL: error CODE: message` and, on a second line, the hint. */
+/** Formats a diagnostic as `FILE:LINE:COL: error CODE: message`, with the hint on a second line. */
 export function formatDiagnostic(d: Diagnostic): string {
   const line = `${d.file}:${d.line}:${d.column}: ${d.severity} ${d.code}: ${d.message}`;
   return d.hint === '' ? line : `${line}\n    hint: ${d.hint}`;

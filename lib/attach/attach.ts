@@ -1,4 +1,4 @@
-/** Attaches a hook: each kind of hook has a file of its own for how. */
+/** Attaches a hook. Each kind of hook has a file of its own that does it. */
 import type { HookImage } from '../image/image.js';
 import { attachEnforcer } from './enforcers.js';
 import { attachFunctions } from './functions.js';
@@ -24,8 +24,9 @@ const BY_KIND: Readonly<Record<HookImage['kind'], Attach>> = {
 };
 
 /**
- * `functions`: the names in the kernel of several functions that share one program. Returns undefined when what is hooked
- * does not exist, or the file is another one than the policy names, and the policy allows that. Throws KernelError.
+ * `functions` contains the kernel names of several functions that share one program. Returns undefined if the target
+ * does
+ * not exist, or the file has another digest than the policy names, and the policy allows that. Throws KernelError.
  */
 export function attachHook(request: AttachRequest, functions?: readonly string[]): Attached | undefined {
   if (functions !== undefined) return attachFunctions(request, functions);

@@ -1,4 +1,4 @@
-/** Attaches an enforcer: by the mechanism that can override the function, if it has to. */
+/** Attaches an enforcer. If it has to override the function, it uses the mechanism that can do so. */
 import type { KernelError } from '../errors.js';
 import type { NativeError } from '../native/native-error.js';
 import { objectName } from '../native/features.js';

@@ -1,4 +1,4 @@
-/** Where the values of a tracepoint by format are: fields of its record on this kernel. */
+/** Finds the values of a tracepoint that is not raw: they are fields of its record on this kernel. */
 import { hookPlace, valuePlace, valuesOf } from '../image/hook.js';
 import type { KernelInfo, TracepointField } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
@@ -11,7 +11,7 @@ import { followLast } from './values.js';
 
 const FOLLOW = { offset: 0, follow: true };
 
-/** By slot. The policy has been checked against this kernel: what does not fit here has no place in it. */
+/** Returns the place of each value by its slot. Throws KernelError if a value cannot be read from its field. */
 export function fieldsOf(hook: HookImage, kernel: KernelInfo): Map<number, FieldPlace> {
   const result = new Map<number, FieldPlace>();
   const { tracepoint } = hook;
@@ -29,7 +29,7 @@ export function fieldsOf(hook: HookImage, kernel: KernelInfo): Map<number, Field
     const place = fieldPlace(fields[value.index], value, tracepoint.subsystem, kernel);
     if (place === undefined) {
       const message = `${valuePlace(hook, value)}: ${value.type} cannot be read from field ${value.index} of ${hook.call}`;
-      throw new KernelError('ARG_TYPE_MISMATCH', message, '`polytrace validate` tells what the field is');
+      throw new KernelError('ARG_TYPE_MISMATCH', message, '`polytrace validate` shows the type of the field');
     }
     result.set(slot, place);
   });
@@ -48,7 +48,7 @@ function fieldPlace(
   const read = readField(field, value.type);
   if (read === undefined) return undefined;
   const isPointer = read.at === 'pointer';
-  // the fields of these are what system calls were given
+  // Fields of tracepoints of system calls contain the parameters of the call, which are user addresses.
   const memory = !isPointer ? 'kernel' : subsystem === 'syscalls' ? 'user' : 'by-address';
   return { offset, width: read.width, steps: isPointer ? [FOLLOW] : [], isLocation: read.at === 'location', memory };
 }

@@ -1,4 +1,4 @@
-/** Attaches one program to several functions of the kernel: at once by kprobe.multi, else by a kprobe for each. */
+/** Attaches one program to several functions of the kernel: with one kprobe.multi link, or else a kprobe for each. */
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import { hookPlace, isRegister, seesReturn, valuesOf } from '../image/hook.js';
@@ -12,7 +12,7 @@ import { notAvailable } from './mechanisms.js';
 import { checkPrototype, prototypeOf } from './prototype.js';
 import type { Attached, AttachRequest } from './request.js';
 
-/** `functions`: their names in the kernel. */
+/** `functions` contains their names in the kernel. */
 export function attachFunctions(request: AttachRequest, functions: readonly string[]): Attached {
   const { hook, kernel } = request;
   for (const name of functions) checkPrototype(hook, name, prototypeOf(name, kernel));
@@ -28,7 +28,7 @@ export function attachFunctions(request: AttachRequest, functions: readonly stri
   };
 }
 
-/** Returns the indexes of the functions that were left out. */
+/** Returns the indexes of the functions that were skipped. */
 function load(
   request: AttachRequest,
   functions: readonly string[],
@@ -68,8 +68,9 @@ function mechanismOf({ hook, context, kernel }: AttachRequest, returns: boolean)
 }
 
 /**
- * True where kprobe.multi gives all registers. The stack pointer at the return shows to which entry a return belongs. Since
- * Linux 6.14 kprobe.multi has no return hooks of its own and gives parameters and return values only.
+ * True if programs on kprobe.multi can read all registers. The stack pointer at the return shows to which entry a
+ * return
+ * belongs. Since Linux 6.14 kprobe.multi has no rethook, and gives only parameters and return values.
  */
 function givesRegisters(kernel: KernelInfo): boolean {
   return (
@@ -84,12 +85,12 @@ export function checkLinks(hook: HookImage, count: number): void {
   if (count <= AbiLimit.HOOK_LINKS_MAX) return;
   throw new KernelError(
     'LIMIT_LINKS',
-    `${hookPlace(hook)}: ${hook.call}: ${count} places that are attached one by one; a hook has at most ${AbiLimit.HOOK_LINKS_MAX}`,
-    'use a shorter list; kernels with kprobe.multi (CONFIG_FPROBE) and uprobe.multi (6.6) attach more, all at once',
+    `${hookPlace(hook)}: ${hook.call}: ${count} places must be attached one by one; at most ${AbiLimit.HOOK_LINKS_MAX} are allowed`,
+    'use a shorter list; kernels with kprobe.multi (CONFIG_FPROBE) or uprobe.multi (6.6) can attach more at once',
   );
 }
 
-/** Names the function that the error is about. ESRCH: kprobe.multi did not find one of the functions. */
+/** Names the function that the error is about. ESRCH means that kprobe.multi did not find one of the functions. */
 function inWords(error: NativeError, hook: HookImage, functions: readonly string[]): KernelError {
   const { place, errno } = error;
   const what =

@@ -1,4 +1,7 @@
-/** Hashes of files by the kernel's Integrity Measurement Architecture: where it has them, and what it says. */
+/**
+ * Hashes of files from the kernel's Integrity Measurement Architecture (IMA): where they are supported, and their
+ * names.
+ */
 import { hashesFiles, hookPlace } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
@@ -7,7 +10,7 @@ import type { HookImage } from '../image/image.js';
 import { EventFlag, EventHeader, EventHook, ImaHash } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 
-/** Names and bytes of digests, by the number in linux/hash_info.h. */
+/** Names and sizes (in bytes) of digests. The index is the number in linux/hash_info.h. */
 const ALGORITHMS: readonly (readonly [name: string, bytes: number])[] = [
   ['md4', 16],
   ['md5', 16],
@@ -19,7 +22,7 @@ const ALGORITHMS: readonly (readonly [name: string, bytes: number])[] = [
   ['sha224', 28],
 ];
 
-/** `sha256:HEX`, of the event's record; undefined where it has none. */
+/** The hash in the event's record, written as `sha256:HEX`; undefined if it has none. */
 export function imaHashOf(slab: Slab, at: number): string | undefined {
   if ((slab.u16(at + EventHeader.flags) & EventFlag.EVENT_IMA_HASH) === 0) return undefined;
   const size = slab.u32(at + EventHeader.size);
@@ -30,16 +33,20 @@ export function imaHashOf(slab: Slab, at: number): string | undefined {
   return `${name}:${slab.bytes.toString('hex', start + ImaHash.digest, start + ImaHash.digest + bytes)}`;
 }
 
-/** Throws KernelError IMA_HASH_NOT_POSSIBLE where the kernel has no IMA. */
+/** Throws KernelError IMA_HASH_NOT_POSSIBLE if the kernel has no IMA. */
 export function checkHash(hook: HookImage, kernel: KernelInfo): void {
   if (!hashesFiles(hook) || kernel.function('ima_file_hash') !== undefined) return;
   throw refusal(hook, 'this kernel is built without CONFIG_IMA');
 }
 
-/** The kernel's own refusal, when that is what it is. */
+/** The KernelError for a hash that the kernel refuses; undefined if the error has another cause. */
 export function hashRefused(error: NativeError, hook: HookImage): KernelError | undefined {
   if (!hashesFiles(hook) || !/is not sleepable|bpf_ima_file_hash/.test(error.log ?? '')) return undefined;
-  return refusal(hook, 'programs there may not sleep, or the kernel is older than 5.18', kernelDetail(error));
+  return refusal(
+    hook,
+    'BPF programs on this hook may not sleep, or the kernel is older than 5.18',
+    kernelDetail(error),
+  );
 }
 
 function refusal(hook: HookImage, why: string, detail = {}): KernelError {

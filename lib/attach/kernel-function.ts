@@ -1,4 +1,4 @@
-/** Attaches a hook to one function of the kernel: by which mechanism, and in how many programs. */
+/** Attaches a hook to one function of the kernel. It decides the mechanism and the number of programs. */
 import type { HookStatus } from '../../types/tracer.js';
 import { KernelError } from '../errors.js';
 import { isRegister, overrides, seesReturn, valuePlace, valuesOf } from '../image/hook.js';
@@ -14,7 +14,7 @@ import { kernelName } from './targets.js';
 
 interface FunctionTarget {
   readonly functionName: string;
-  /** null where the kernel's types do not have the function. */
+  /** null if the kernel's types do not contain the function. */
   readonly prototype: Prototype | null;
   readonly places: HookPlaces;
 }
@@ -41,13 +41,13 @@ export function attachKernelFunction(request: AttachRequest): Attached | undefin
   throw failure ?? noMechanism(hook, functionName, prototype, context);
 }
 
-/** In the order in which they are tried. */
+/** The mechanisms in the order in which they are tried. */
 function mechanisms({ hook, context }: AttachRequest, prototype: Prototype | null): readonly Mechanism[] {
   const register = valuesOf(hook).find(isRegister);
   if (register !== undefined && wayOf(hook, context) === 'fentry') {
     throw new KernelError(
       'REGISTERS_NEED_KPROBE',
-      `${valuePlace(hook, register)}: registers can be read by a kprobe only, and the tracer was opened with \`attach: 'fentry'\``,
+      `${valuePlace(hook, register)}: only a kprobe can read registers, but the tracer was opened with \`attach: 'fentry'\``,
       "open it with `attach: 'auto'`",
     );
   }
@@ -55,7 +55,10 @@ function mechanisms({ hook, context }: AttachRequest, prototype: Prototype | nul
   return register === undefined ? ways : ways.filter((way) => way === 'kprobe');
 }
 
-/** Functions of the LSM layer do not change their arguments: a program at the return reads the same as one at the entry. */
+/**
+ * True for functions of the LSM layer. They do not change their arguments, so a program at the return reads the same
+ * values.
+ */
 function leavesArgumentsAlone(hook: HookImage): boolean {
   return hook.call.startsWith('security_');
 }

@@ -1,4 +1,4 @@
-/** The part of attaching that all kinds of hooks share: find the values, encode, load, put errors into words. */
+/** The part of attaching that all kinds of hooks share: find the values, encode, load, and explain errors. */
 import type { FunctionInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import { hookPlace } from '../image/hook.js';
@@ -12,13 +12,13 @@ import { fieldsOf } from './fields.js';
 import type { AttachRequest } from './request.js';
 import { inodesOf, registersOf, resolveValues, voidPointers } from './values.js';
 
-/** What does not depend on the mechanism. */
+/** The places of the hook's values, which do not depend on the mechanism. */
 export type HookPlaces = Pick<
   EncodeContext,
   'resolved' | 'registers' | 'fields' | 'byHelper' | 'inodes' | 'hostNamespaces'
 >;
 
-/** `prototype`: of what is hooked, where it has one. */
+/** `prototype` is the prototype of the hooked function, if there is one. */
 export function placesOf({ hook, context, kernel }: AttachRequest, prototype: FunctionInfo | undefined): HookPlaces {
   return {
     resolved: resolveValues(hook, prototype, kernel),
@@ -46,7 +46,7 @@ function initialNamespaces(): EncodeContext['hostNamespaces'] {
   };
 }
 
-/** What is put on what: the mechanism with its target, and which programs. */
+/** The mechanism with its target, and the programs that are attached. */
 export type Attachment = Pick<
   NativeHookSpec,
   | 'mechanism'
@@ -62,7 +62,7 @@ export type Attachment = Pick<
   | 'overrides'
 >;
 
-/** How one hook is loaded: where its program goes, and what only its kind of hook has. */
+/** The input for loading one hook: its target, and the fields that only its kind of hook has. */
 export interface HookLoad extends Partial<Pick<EncodeContext, 'probePlaces' | 'programChanges' | 'several' | 'ia32'>> {
   readonly attachment: Attachment;
   readonly places: HookPlaces;
@@ -71,8 +71,8 @@ export interface HookLoad extends Partial<Pick<EncodeContext, 'probePlaces' | 'p
 }
 
 /**
- * Encodes the hook, loads and attaches its programs. Returns the indexes of the places that were left out. Throws KernelError
- * where the hook cannot be encoded, and NativeError where the kernel refuses it.
+ * Encodes the hook, loads and attaches its programs. Returns the indexes of the places that were skipped. Throws
+ * KernelError if the hook cannot be encoded, and NativeError if the kernel refuses it.
  */
 export function loadHook({ hook, id, processBits, context }: AttachRequest, load: HookLoad): readonly number[] {
   const { attachment, places, ...own } = load;
@@ -81,7 +81,7 @@ export function loadHook({ hook, id, processBits, context }: AttachRequest, load
     processBits,
     selfTgid: context.selfTgid,
     countHits: context.countHits,
-    // the second program of an LSM hook is not at a return
+    // The second program of an LSM hook does not run at a return.
     pair: attachment.entry && attachment.return && hook.kind !== 'lsm',
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
     enforcer: context.enforcer,
@@ -106,22 +106,22 @@ const HINTS: Readonly<Partial<Record<HookImage['kind'], string>>> = {
   kprobe: FUNCTION_HINT,
   fentry: FUNCTION_HINT,
   loader: 'the kernel must have been built with CONFIG_PERF_EVENTS',
-  uprobe: 'check the path and the symbol: nm, and nm -D, show those of the file; a stripped program needs offsets',
+  uprobe: 'check the path and the symbol: nm and nm -D list the symbols of a file; a stripped program needs offsets',
 };
 
-/** What the kernel said, in words of the policy. `what`: what is hooked. */
+/** Explains an error of the kernel in terms of the policy. `what` names the target of the hook. */
 export function toKernelError(error: NativeError, hook: HookImage, what: string): KernelError {
   if (error instanceof KernelError) return error;
   const place = hookPlace(hook);
-  // EBUSY: the types have the function, but there is no place in its code where it can be traced
+  // EBUSY means that the kernel's types contain the function, but its code has no place where it can be traced.
   const unprobed = error.code === 'HOOK_ATTACH' && (error.errno === 'ENOENT' || error.errno === 'EBUSY');
   const missing = error.code === 'NO_SUCH_FUNCTION' || unprobed;
   const detail = kernelDetail(error);
   if (missing) {
     return new KernelError(
       'HOOK_NOT_FOUND',
-      `${place}: ${what} is not there, or cannot be hooked`,
-      HINTS[hook.kind] ?? 'check the name; `optional: true` leaves the hook out where it is missing',
+      `${place}: ${what} does not exist, or cannot be hooked`,
+      HINTS[hook.kind] ?? 'check the name; with `optional: true` the hook is skipped if its target is missing',
       detail,
     );
   }
@@ -129,14 +129,14 @@ export function toKernelError(error: NativeError, hook: HookImage, what: string)
     return new KernelError(
       'NOT_PERMITTED',
       `${place}: not permitted to attach to ${what}: ${error.message}`,
-      'CAP_BPF and CAP_PERFMON (or root) are needed, and a kernel that is not locked down',
+      'this needs CAP_BPF and CAP_PERFMON (or root), and a kernel that is not locked down',
       detail,
     );
   }
   return new KernelError(
     error.code ?? 'HOOK_LOAD',
     `${place}: ${withReason(error)}`,
-    'the `log` of this error has what the kernel said',
+    'the `log` of this error contains the messages of the kernel',
     detail,
   );
 }

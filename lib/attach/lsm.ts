@@ -7,7 +7,7 @@ export function attachLsm(request: AttachRequest): Attached | undefined {
   const { hook, kernel } = request;
   return ifThere(request, () =>
     attachSingle(request, {
-      // the second program is sleepable: it asks for the hash
+      // The second program may sleep. It asks for the hash.
       attachment: { mechanism: 'lsm', target: hook.call, entry: true, return: hashesFiles(hook) },
       attach: 'lsm',
       name: hook.call,

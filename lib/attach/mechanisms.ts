@@ -1,4 +1,4 @@
-/** The two mechanisms for one function of the kernel, and the error where there is none. */
+/** The two mechanisms for one function of the kernel, and the error if none is available. */
 import { KernelError } from '../errors.js';
 import { hookPlace } from '../image/hook.js';
 import type { HookImage } from '../image/image.js';
@@ -8,12 +8,14 @@ import type { AttachContext } from './request.js';
 
 export type Mechanism = 'fentry' | 'kprobe';
 
-/** Hooks of `fentries` are attached by fentry, whatever the tracer was opened with. */
+/** Hooks of `fentries` always use fentry, whatever mechanism the tracer was opened with. */
 export function wayOf(hook: HookImage, { attach }: Pick<AttachContext, 'attach'>): AttachContext['attach'] {
   return hook.kind === 'fentry' ? 'fentry' : attach;
 }
 
-/** In the order in which they are tried: the cheaper one first. A trampoline needs a prototype. */
+/**
+ * The available mechanisms in the order in which they are tried: the cheaper one first. A trampoline needs a prototype.
+ */
 export function availableWays(
   attach: AttachContext['attach'],
   prototype: Prototype | null,
@@ -45,11 +47,11 @@ export function noMechanism(
   return notAvailable(hook, functionName, why);
 }
 
-/** `why`: the missing features, each with its reason. */
+/** `why` contains the missing features, each with its reason. */
 export function notAvailable(hook: HookImage, name: string, why: string): KernelError {
   return new KernelError(
     'NO_ATTACH_MECHANISM',
     `${hookPlace(hook)}: ${name} cannot be attached: the kernel or the privileges do not allow ${why}`,
-    '`polytrace preflight` tells what is missing',
+    '`polytrace preflight` shows what is missing',
   );
 }

@@ -1,4 +1,4 @@
-/** Where a function can be overridden: what the kernel says of it, and what can be known before it is asked. */
+/** Decides whether a function can be overridden: from the checks before loading, and from the kernel's answer. */
 import { hookPlace, matchesLate, overrides } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
@@ -7,18 +7,18 @@ import { kernelDetail } from '../native/native-error.js';
 import type { HookImage } from '../image/image.js';
 
 const POSSIBLE =
-  'possible for functions called security_…, and with CONFIG_FUNCTION_ERROR_INJECTION (a kprobe: and CONFIG_BPF_KPROBE_OVERRIDE) ' +
-  'for system calls and the others in /sys/kernel/debug/error_injection/list';
+  'functions called security_… can be overridden; with CONFIG_FUNCTION_ERROR_INJECTION (for kprobes also CONFIG_BPF_KPROBE_OVERRIDE) ' +
+  'also system calls and the functions in /sys/kernel/debug/error_injection/list';
 
-/** Throws KernelError OVERRIDE_NOT_POSSIBLE or OVERRIDE_ZERO. `returns`: the hook reads what the function returns. */
+/** Throws KernelError OVERRIDE_NOT_POSSIBLE or OVERRIDE_ZERO. `returns` says that the hook reads the return value. */
 export function checkOverride(hook: HookImage, mechanism: 'fentry' | 'kprobe', returns: boolean): void {
   if (!overrides(hook)) return;
-  // with matchReturnActions, those of the entry do not wait for the return
+  // With matchReturnActions, the actions of the entry do not wait for the return.
   if (matchesLate(hook) && hook.returnActions === undefined) {
     throw refusal(
       hook,
       'OVERRIDE_NOT_POSSIBLE',
-      'which selector matches is known only when the function has run',
+      'the matching selector is known only after the function has run',
       'filter the return value in another hook',
     );
   }
@@ -26,7 +26,7 @@ export function checkOverride(hook: HookImage, mechanism: 'fentry' | 'kprobe', r
     throw refusal(
       hook,
       'OVERRIDE_NOT_POSSIBLE',
-      'a kprobe that overrides a function does not see it return',
+      'a kprobe that overrides a function cannot see its return',
       'remove `return: true`, or use a kernel with trampolines (`polytrace preflight`: fmod_ret)',
     );
   }
@@ -35,12 +35,12 @@ export function checkOverride(hook: HookImage, mechanism: 'fentry' | 'kprobe', r
       hook,
       'OVERRIDE_ZERO',
       'a trampoline cannot override with 0, which means that the function runs',
-      "use another argError, or open the tracer with `attach: 'kprobe'`, which can where the kernel has CONFIG_BPF_KPROBE_OVERRIDE",
+      "use another argError, or open the tracer with `attach: 'kprobe'`, which supports 0 if the kernel has CONFIG_BPF_KPROBE_OVERRIDE",
     );
   }
 }
 
-/** The kernel's own refusal, when that is what it is. */
+/** The KernelError for an override that the kernel refuses; undefined if the error has another cause. */
 export function overrideRefused(
   error: NativeError,
   hook: HookImage,
@@ -54,7 +54,7 @@ export function overrideRefused(
   return refusal(hook, 'OVERRIDE_NOT_POSSIBLE', whyNot(kernel), POSSIBLE, kernelDetail(error));
 }
 
-/** The kernel has these functions only with the options. */
+/** The kernel contains these functions only if it was built with these options. */
 const OPTIONS = {
   within_error_injection_list: 'CONFIG_FUNCTION_ERROR_INJECTION',
   bpf_override_return: 'CONFIG_BPF_KPROBE_OVERRIDE',
@@ -64,7 +64,7 @@ function whyNot(kernel: Pick<KernelInfo, 'function'>): string {
   const missing = Object.entries(OPTIONS).flatMap(([name, option]) =>
     kernel.function(name) === undefined ? [option] : [],
   );
-  if (missing.length === 0) return 'it is none of the functions that this kernel allows that for';
+  if (missing.length === 0) return 'this kernel does not allow it for this function';
   return `this kernel is built without ${missing.join(' and ')}`;
 }
 

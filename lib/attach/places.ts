@@ -1,4 +1,7 @@
-/** Attaches one program to several places of a program or library: at once by uprobe.multi, else by a uprobe for each. */
+/**
+ * Attaches one program to several places of a program or library: with one uprobe.multi link, or else a uprobe for
+ * each.
+ */
 import { KernelError } from '../errors.js';
 import { hostFiles } from '../elf/elf.js';
 import { fileOffset, type ElfInfo } from '../elf/elf-info.js';
@@ -14,7 +17,7 @@ import type { Attached, AttachRequest } from './request.js';
 
 const RETURNS = { uprobe: 'uprobe+uretprobe', 'uprobe.multi': 'uprobe.multi+uretprobe.multi' } as const;
 
-/** `path` leads to the very file that was verified; the policy may name the file by another path. */
+/** `path` leads to exactly the file that was verified. The policy may name the file by another path. */
 export function attachPlaces(
   request: AttachRequest,
   path: string,
@@ -58,7 +61,7 @@ function nameOf(place: ProgramPlace): string {
   return `${place.path}:${placeName(place)}`;
 }
 
-/** By its bytes from the start of the file; undefined where the file has nothing of the name, or at the address. */
+/** The place as an offset in the file; undefined if the file does not contain the symbol or the address. */
 function inFile(place: ProgramPlace, elf: ElfInfo | undefined): NativePlace | undefined {
   const offset = offsetOf(place, elf);
   if (offset === undefined) return undefined;
@@ -77,7 +80,7 @@ function offsetOf(
 function noPlace(hook: HookImage, place: ProgramPlace): KernelError {
   return new KernelError(
     'HOOK_NOT_FOUND',
-    `${hookPlace(hook)}: ${nameOf(place)} is not there, or cannot be hooked`,
-    'check the path and the symbol: nm, and nm -D, show those of the file; a stripped program needs offsets',
+    `${hookPlace(hook)}: ${nameOf(place)} does not exist, or cannot be hooked`,
+    'check the path and the symbol: nm and nm -D list the symbols of a file; a stripped program needs offsets',
   );
 }

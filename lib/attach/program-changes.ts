@@ -1,4 +1,7 @@
-/** What a hook changes in the programs that it is in, on this kernel and in this file: registers, where a call goes on, arguments. */
+/**
+ * Finds the changes that a hook makes in programs, for this kernel and this file: registers, the next instruction,
+ * arguments.
+ */
 import { hookPlace, overrides } from '../image/hook.js';
 import { KernelError } from '../errors.js';
 import type { NativeFeatures } from '../native/features.js';
@@ -10,9 +13,9 @@ import type { Assignment, ProgramChanges } from '../wire/encode/context.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 
 const { rax: VALUE = 0, rip: IP = 0, rsp: SP = 0 } = PROGRAM_REGISTERS;
-const NEWER = 'a Linux newer than 6.18 on x86-64 lets programs set registers (`polytrace preflight`: uprobe_registers)';
+const NEWER = 'setting registers needs x86-64 and a Linux newer than 6.18 (`polytrace preflight`: uprobe_registers)';
 
-/** Of a uprobe. Throws KernelError OVERRIDE_NOT_POSSIBLE, HOOK_NOT_FOUND or LIMIT_ASSIGNMENTS. */
+/** The changes that a uprobe makes. Throws KernelError OVERRIDE_NOT_POSSIBLE, HOOK_NOT_FOUND or LIMIT_ASSIGNMENTS. */
 export function overrideChanges(
   hook: HookImage,
   features: NativeFeatures,
@@ -29,12 +32,12 @@ export function overrideChanges(
   if (!features.uprobeRegisters.available)
     refuse(`this kernel does not allow it (${features.uprobeRegisters.reason})`, NEWER);
   if (returns)
-    refuse('a call that is overridden is not seen to return', 'remove `return: true`, and read it by another hook');
+    refuse('the return of an overridden call cannot be seen', 'remove `return: true`, and use another hook to read it');
   const assignments = (hook.actions ?? []).map((actions) => assignmentsOf(hook, actions));
   const count = assignments.flat().length;
   if (count > AbiLimit.ASSIGNMENTS_MAX) {
-    const message = `${hookPlace(hook)}: its selectors set ${count} registers together; ${AbiLimit.ASSIGNMENTS_MAX} is the most`;
-    throw new KernelError('LIMIT_ASSIGNMENTS', message, 'make two hooks of it');
+    const message = `${hookPlace(hook)}: its selectors set ${count} registers in total; at most ${AbiLimit.ASSIGNMENTS_MAX} are allowed`;
+    throw new KernelError('LIMIT_ASSIGNMENTS', message, 'split the hook into two');
   }
   return { assignments, setsRegisters: true };
 }
@@ -50,7 +53,7 @@ function assignmentsOf(hook: HookImage, { override, registers, goOn }: SelectorA
     }));
   }
   if (override === undefined) return [];
-  // as `ret` does
+  // This does the same as the instruction `ret`.
   return [
     { to: VALUE, offset: BigInt(override) },
     { to: IP, from: SP, memory: true, offset: 0n },
@@ -58,7 +61,7 @@ function assignmentsOf(hook: HookImage, { override, registers, goOn }: SelectorA
   ];
 }
 
-/** The file is mapped as a whole: what is so far apart in it is so in memory. */
+/** The distance between two places in the file. It is the same in memory, because the file is mapped as a whole. */
 function distanceTo(hook: HookImage, goOn: NonNullable<SelectorActions['goOn']>): bigint {
   const { path = '', symbol, symbolOffset = 0n, fileOffset, address } = hook.program ?? {};
   const elf = hostFiles.elf(path);
@@ -68,7 +71,7 @@ function distanceTo(hook: HookImage, goOn: NonNullable<SelectorActions['goOn']>)
     throw new KernelError(
       'HOOK_NOT_FOUND',
       `${hookPlace(hook)}: ${path} has no ${words}`,
-      'it must be in the file of the hook',
+      'the place must be in the same file as the hook',
     );
   };
   const from = {
@@ -96,7 +99,7 @@ function wordsOf({ symbol, fileOffset, address }: NonNullable<SelectorActions['g
   return fileOffset === undefined ? `address 0x${(address ?? 0n).toString(16)}` : `offset 0x${fileOffset.toString(16)}`;
 }
 
-/** Of a static probe. Throws KernelError SET_NOT_POSSIBLE or ARG_BEYOND_PROTOTYPE. */
+/** The changes that a static probe makes. Throws KernelError SET_NOT_POSSIBLE or ARG_BEYOND_PROTOTYPE. */
 export function argumentChanges(
   hook: HookImage,
   places: readonly ProbePlace[],
@@ -113,7 +116,7 @@ export function argumentChanges(
   };
   let setsRegisters = false;
   for (const { index, word } of words) {
-    if (word === undefined) return refuse(index, 'it has no such argument', 'argIndex counts from 0');
+    if (word === undefined) return refuse(index, 'there is no such argument', 'argIndex counts from 0');
     const where = word.slice(word.indexOf('@') + 1);
     if (/^\$?-?\d+$/.test(where)) refuse(index, `it is a constant (${word})`, 'set another argument');
     if (/[([]/.test(where)) continue;

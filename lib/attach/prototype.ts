@@ -1,4 +1,4 @@
-/** What a function is given and gives, as far as attaching needs to know. */
+/** The parameters and the return value of a function, as far as attaching needs them. */
 import { hookPlace, isLate, valuePlace, valuesOf } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
@@ -9,7 +9,7 @@ export interface Prototype {
   readonly returns: boolean;
 }
 
-/** null where the kernel's types do not have the function. */
+/** Returns null if the kernel's types do not contain the function. */
 export function prototypeOf(name: string, kernel: KernelInfo): Prototype | null {
   const found = kernel.function(name);
   return found === undefined ? null : { params: found.params.length, returns: found.returns.kind !== 'void' };
@@ -30,13 +30,13 @@ export function checkPrototype(hook: HookImage, functionName: string, prototype:
   if (beyond !== undefined) {
     throw new KernelError(
       'ARG_BEYOND_PROTOTYPE',
-      `${valuePlace(hook, beyond)}: ${functionName} has ${prototype.params} parameters, index ${beyond.index} is none of them`,
+      `${valuePlace(hook, beyond)}: ${functionName} has ${prototype.params} parameters, so there is no index ${beyond.index}`,
       'indexes count from 0',
     );
   }
 }
 
-/** The return value itself, or as the size of a buffer. */
+/** True if the hook reads the return value, or uses it as the size of a buffer. */
 function readsReturn(hook: HookImage): boolean {
   return hook.returnArg !== undefined || valuesOf(hook).some((value) => isLate(value) && value.returnCopy !== true);
 }

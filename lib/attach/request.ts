@@ -1,11 +1,11 @@
-/** What is asked of attaching, and what comes of it. */
+/** The request to attach a hook, and the result. */
 import type { KernelInfo } from '../../types/kernel.js';
 import type { HookStatus } from '../../types/tracer.js';
 import type { HookImage, ProgramPlace } from '../image/image.js';
 import type { NativeBinding, NativeSession } from '../native/binding.js';
 import type { NativeFeatures } from '../native/features.js';
 
-/** The same for every hook of a policy. */
+/** The inputs that are the same for every hook of a policy. */
 export interface AttachContext {
   readonly binding: NativeBinding;
   readonly session: NativeSession;
@@ -31,7 +31,7 @@ export interface Attached {
   /** Everything that the hook is attached to. */
   readonly functions: readonly string[];
   readonly attach: HookStatus['attach'];
-  /** Functions or places that are missing, where the policy allows that. */
+  /** Functions or places that are missing, if the policy allows that. */
   readonly skipped?: readonly string[];
   /** The attached places in a program, in the order in which events number them. */
   readonly places?: readonly ProgramPlace[];

@@ -1,4 +1,4 @@
-/** Attaches a hook of a kind that has exactly one mechanism: tracepoints, LSM hooks, functions of programs. */
+/** Attaches a hook of a kind that has only one mechanism: tracepoints, LSM hooks, functions of programs. */
 import type { FunctionInfo } from '../../types/kernel.js';
 import type { HookStatus } from '../../types/tracer.js';
 import { KernelError } from '../errors.js';
@@ -21,11 +21,11 @@ export interface SingleTarget {
   /** The number of places of a static probe. */
   readonly probePlaces?: number;
   readonly programChanges?: ProgramChanges | undefined;
-  /** Puts a refusal that only this kind of hook knows into words. */
+  /** Explains an error that only this kind of hook can have. */
   readonly refused?: (error: NativeError) => KernelError | undefined;
 }
 
-/** Calls `attach`. Returns undefined where what is hooked does not exist and the policy allows that. */
+/** Calls `attach`. Returns undefined if the target does not exist and the policy allows that. */
 export function ifThere({ hook }: AttachRequest, attach: () => Attached | undefined): Attached | undefined {
   try {
     return attach();
@@ -36,7 +36,7 @@ export function ifThere({ hook }: AttachRequest, attach: () => Attached | undefi
   }
 }
 
-/** Throws KernelError NO_ATTACH_MECHANISM where the kernel does not have the mechanism. */
+/** Throws KernelError NO_ATTACH_MECHANISM if the kernel does not have the mechanism. */
 export function checkFeature({ hook, context }: AttachRequest, feature: keyof NativeFeatures, name: string): void {
   const { features } = context;
   if (!features[feature].available) throw notAvailable(hook, name, `${feature} (${missingReason(feature, features)})`);

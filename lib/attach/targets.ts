@@ -1,6 +1,7 @@
 /**
- * What the hooks of a policy are put on here: the functions of a list are found in this kernel. They share one program where
- * that reads the same of all of them; else each becomes a hook of its own.
+ * Finds the targets of a policy's hooks on this kernel, including the functions of lists. The functions of a list share
+ * one program if the program can read the same values at all of them. Otherwise each function becomes a hook of its
+ * own.
  */
 import { hookPlace, isRegister, overrides, valuesOf } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
@@ -11,18 +12,18 @@ import { isIa32, syscallFunctions } from '../names/calls.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import type { AttachContext } from './request.js';
 
-/** Programs that one hook of a policy may become. */
+/** Most programs that one hook of a policy may need. */
 const PROGRAMS_MAX = 64;
 
 export interface Target {
   readonly image: HookImage;
-  /** Of several that share the program: their names in the kernel. */
+  /** The kernel names of several functions that share the program. */
   readonly functions?: readonly string[];
 }
 
 export interface Targets {
   readonly targets: readonly Target[];
-  /** What the policy allows to be missing, and is. */
+  /** Functions that are missing, which the policy allows. */
   readonly skipped: readonly string[];
 }
 
@@ -32,8 +33,8 @@ export function targetsOf(hook: HookImage, context: AttachContext, kernel: Kerne
   if ('generated' in list && list.generated === 'ftrace' && kernel.attachableNames() === undefined) {
     throw new KernelError(
       'LIST_NEEDS_TRACEFS',
-      `${hookPlace(hook)}: ${hook.call}: this kernel does not tell which functions it has: available_filter_functions of tracefs is not there, or not readable`,
-      'mount it: `mount -t tracefs tracefs /sys/kernel/tracing`; or name the functions under `values`',
+      `${hookPlace(hook)}: ${hook.call}: the functions of this kernel are not known: available_filter_functions of tracefs does not exist, or cannot be read`,
+      'mount tracefs: `mount -t tracefs tracefs /sys/kernel/tracing`; or list the functions under `values`',
     );
   }
   const found = named(hook, list, kernel).map((call) => ({ call, name: kernelName(call, hook.syscall, kernel) }));
@@ -45,7 +46,7 @@ export function targetsOf(hook: HookImage, context: AttachContext, kernel: Kerne
     if (there.length > PROGRAMS_MAX) throw tooMany(hook, there.length, context);
     return { targets: there.map(({ call }) => ({ image: { ...single, call } })), skipped: missing };
   }
-  // the two kinds of system calls have their parameters in different registers
+  // The two kinds of system calls pass their parameters in different registers.
   const groups = [there.filter(({ name }) => !isIa32(name)), there.filter(({ name }) => isIa32(name))];
   const targets = groups.flatMap((group): Target[] => {
     const [first] = group;
@@ -57,14 +58,14 @@ export function targetsOf(hook: HookImage, context: AttachContext, kernel: Kerne
   return { targets, skipped: missing };
 }
 
-/** Calls that end the thread never return: what was read at their entry would be kept for ever. */
+/** Omits calls that end the thread, because they never return: the values from their entry would never be freed. */
 function named(hook: HookImage, list: FunctionList, kernel: KernelInfo): readonly string[] {
   const all = functionsOf(list, kernel);
   const isLeftOut = 'generated' in list && list.generated === 'syscalls' && hook.returnArg !== undefined;
   return isLeftOut ? all.filter((name) => !/_sys_exit(_group)?$/.test(name)) : all;
 }
 
-/** The function behind a system call; of several that the notation may mean, the first that the kernel has. */
+/** The kernel function of a system call. If the name can mean several, the first that the kernel has. */
 export function kernelName(call: string, syscall: boolean, kernel: KernelInfo): string {
   if (!syscall) return call;
   const names = syscallFunctions(call);
@@ -75,7 +76,7 @@ function isThere(name: string, kernel: KernelInfo): boolean {
   return kernel.attachable(name) ?? kernel.function(name) !== undefined;
 }
 
-/** Trampolines are for one function each; and members are where the prototype of a function says. */
+/** True if each function needs its own program: a trampoline has one function, and members depend on the prototype. */
 function needsOwnPrograms(hook: HookImage, { attach }: AttachContext): boolean {
   if (hook.kind === 'fentry' || attach === 'fentry' || overrides(hook)) return true;
   return valuesOf(hook).some((value) => Boolean(value.resolve) && value.source === undefined && !isRegister(value));
@@ -84,8 +85,8 @@ function needsOwnPrograms(hook: HookImage, { attach }: AttachContext): boolean {
 function notFound(hook: HookImage, what: string): KernelError {
   return new KernelError(
     'HOOK_NOT_FOUND',
-    `${hookPlace(hook)}: ${hook.call}: this kernel does not have ${what}, or no probe can be put on it`,
-    'check the name, and whether the compiler inlined it; `ignore: {callNotFound: true}` leaves out what is not there',
+    `${hookPlace(hook)}: ${hook.call}: this kernel does not have ${what}, or it cannot be probed`,
+    'check the name, and whether the compiler inlined it; with `ignore: {callNotFound: true}` missing functions are skipped',
   );
 }
 
@@ -98,15 +99,15 @@ function tooMany(hook: HookImage, count: number, { attach }: AttachContext): Ker
         : '`resolve` from a parameter';
   return new KernelError(
     'LIMIT_PROGRAMS',
-    `${hookPlace(hook)}: ${hook.call}: ${count} functions, each of which needs a program of its own for ${why}; a hook has at most ${PROGRAMS_MAX}`,
-    'use a shorter list, or several; kprobes without that share one program',
+    `${hookPlace(hook)}: ${hook.call}: ${count} functions, and each needs a program of its own for ${why}; at most ${PROGRAMS_MAX} are allowed`,
+    'use a shorter list, or several lists; kprobes without it share one program',
   );
 }
 
 function tooManyPlaces(hook: HookImage, count: number): KernelError {
   return new KernelError(
     'LIMIT_PLACES',
-    `${hookPlace(hook)}: ${hook.call}: ${count} functions; a hook has at most ${AbiLimit.HOOK_PLACES_MAX}`,
+    `${hookPlace(hook)}: ${hook.call}: ${count} functions; at most ${AbiLimit.HOOK_PLACES_MAX} are allowed`,
     'use a narrower pattern',
   );
 }

@@ -1,4 +1,4 @@
-/** Attaches a hook to a tracepoint: by its format, or raw. */
+/** Attaches a hook to a tracepoint: to its formatted fields, or raw. */
 import type { Attached, AttachRequest } from './request.js';
 import { attachSingle, ifThere } from './single.js';
 

@@ -52,7 +52,7 @@ function nameOf(hook: HookImage): string {
   return `${hook.program?.path ?? ''}:${hook.call}`;
 }
 
-/** Calls `use` with the path of the program, if the program is one that the policy is for. */
+/** Calls `use` with the path of the program, if the program has one of the policy's digests. */
 function withFile(hook: HookImage, use: (path: string) => Attached | undefined): Attached | undefined {
   const { path = '', digests, ignoreDigests } = hook.program ?? {};
   if (digests === undefined) return use(path);
@@ -71,11 +71,11 @@ function noDigest(hook: HookImage): KernelError {
   return new KernelError(
     'DIGEST_MISMATCH',
     `${hookPlace(hook)}: ${nameOf(hook)}: the file has none of the policy's digests`,
-    'it is another version than the policy is for; `ignore: {digestVerificationFailure: true}` leaves the hook out then',
+    'the file is another version; with `ignore: {digestVerificationFailure: true}` the hook is skipped in this case',
   );
 }
 
-/** Bytes from the symbol, or from the start of the file. */
+/** The offset in bytes from the symbol, or from the start of the file. */
 function offsetOf(hook: HookImage): bigint {
   const { path = '', symbolOffset, fileOffset: offset, address } = hook.program ?? {};
   if (address === undefined) return symbolOffset ?? offset ?? 0n;
@@ -84,7 +84,7 @@ function offsetOf(hook: HookImage): bigint {
   if (found !== undefined) return found;
   throw new KernelError(
     'HOOK_NOT_FOUND',
-    `${hookPlace(hook)}: ${path} has nothing at the address ${hook.call}, or is no ELF file`,
-    'addresses are those of the file, as nm and objdump show them',
+    `${hookPlace(hook)}: ${path} has nothing at the address ${hook.call}, or is not an ELF file`,
+    'use addresses as nm and objdump show them for the file',
   );
 }

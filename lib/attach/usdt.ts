@@ -1,4 +1,4 @@
-/** Attaches a hook to a static probe (USDT) of a program: its places are in the notes of the file. */
+/** Attaches a hook to a static probe (USDT) of a program. ELF notes in the file contain its places. */
 import { KernelError } from '../errors.js';
 import { hostFiles } from '../elf/elf.js';
 import type { ProbePlace } from '../elf/elf-info.js';
@@ -26,12 +26,12 @@ export function attachUsdt(request: AttachRequest): Attached | undefined {
   });
 }
 
-/** Throws KernelError HOOK_NOT_FOUND, or ARG_BEYOND_PROTOTYPE where a place has fewer arguments than are read. */
+/** Throws KernelError HOOK_NOT_FOUND, or ARG_BEYOND_PROTOTYPE if a place has fewer arguments than the hook reads. */
 function probePlaces(hook: HookImage): readonly ProbePlace[] {
   const { path = '' } = hook.usdt ?? {};
   const elf = hostFiles.elf(path);
   if (!elf) {
-    const why = elf === null ? 'is no ELF file' : 'cannot be read';
+    const why = elf === null ? 'is not an ELF file' : 'cannot be read';
     throw new KernelError('HOOK_NOT_FOUND', `${hookPlace(hook)}: ${path} ${why}`, 'check the path');
   }
   const places = elf.probes.get(hook.call);
@@ -39,7 +39,9 @@ function probePlaces(hook: HookImage): readonly ProbePlace[] {
     throw new KernelError(
       'HOOK_NOT_FOUND',
       `${hookPlace(hook)}: ${path} has no static probe ${hook.call}`,
-      elf.probes.size === 0 ? 'it has none at all' : `it has ${[...elf.probes.keys()].slice(0, 8).join(', ')}`,
+      elf.probes.size === 0
+        ? 'the file has no static probes'
+        : `the file has ${[...elf.probes.keys()].slice(0, 8).join(', ')}`,
     );
   }
   const fewest = Math.min(...places.map(({ args }) => args.length));
@@ -47,14 +49,14 @@ function probePlaces(hook: HookImage): readonly ProbePlace[] {
   if (beyond !== undefined) {
     throw new KernelError(
       'ARG_BEYOND_PROTOTYPE',
-      `${valuePlace(hook, beyond)}: ${hook.call} has ${fewest} arguments, index ${beyond.index} is none of them`,
+      `${valuePlace(hook, beyond)}: ${hook.call} has ${fewest} arguments, so there is no index ${beyond.index}`,
       'indexes count from 0',
     );
   }
   return places;
 }
 
-/** libbpf's refusal of a probe, all of whose arguments it must be able to read. */
+/** The KernelError for a probe that libbpf refuses because it cannot read one of its arguments. */
 function encodingUnknown(error: NativeError, hook: HookImage): KernelError | undefined {
   const [, why] =
     /usdt: ((?:unrecognized|unsupported) (?:arg|register)[^\n]*|too many USDT arg[^\n]*)/.exec(error.log ?? '') ?? [];
@@ -62,7 +64,7 @@ function encodingUnknown(error: NativeError, hook: HookImage): KernelError | und
   return new KernelError(
     'PROBE_ENCODING',
     `${hookPlace(hook)}: the arguments of ${hook.call} cannot be read: ${why}`,
-    'newer versions of libbpf, which the addon is built with, know more encodings; or use a uprobe at the offset of the probe',
+    'use a uprobe at the offset of the probe, or build the addon with a newer libbpf, which supports more encodings',
     kernelDetail(error),
   );
 }

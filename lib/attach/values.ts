@@ -1,4 +1,4 @@
-/** Where a hook's values are on this kernel and this machine: members by their offsets, registers, files by their inode. */
+/** Finds a hook's values on this kernel and machine: members by their offsets, registers, and files by their inodes. */
 import { hookPlace, isRegister, isReturnSlot, valuePlace, valuesOf } from '../image/hook.js';
 import { closeSync, openSync } from 'node:fs';
 import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
@@ -12,15 +12,15 @@ import { AbiLimit } from '../wire/layout.gen.js';
 import { needsPointer } from '../wire/reads.js';
 import type { Inode } from '../wire/encode/tables.js';
 
-/** In bytes: how far into struct pt_regs a value can be. */
+/** Largest offset in bytes of a value in struct pt_regs. */
 const REGISTER_OFFSET_MAX = 255;
-/** Linux: a descriptor that only names the file. */
+/** Linux flag for a descriptor that only names the file. */
 const O_PATH = 0o10000000;
 
 const X86_NAMES: Readonly<Record<string, string>> = { rflags: 'flags', eflags: 'flags', orig_rax: 'orig_ax' };
 const ARM_NAMES: Readonly<Record<string, string>> = { fp: 'x29', lr: 'x30' };
 
-/** By slot. Throws KernelError with the code of what this kernel lacks. */
+/** Returns the offsets of members by slot. Throws KernelError if this kernel does not have them. */
 export function resolveValues(
   hook: HookImage,
   prototype: FunctionInfo | undefined,
@@ -30,7 +30,7 @@ export function resolveValues(
   const ofProgram = programTypes(hook);
   valuesOf(hook).forEach((value, slot) => {
     if (value.resolve === undefined || value.resolve === '' || isRegister(value)) return;
-    // of a field: see fields.ts
+    // fields.ts finds the fields of tracepoints.
     if (hook.kind === 'tracepoint' && value.source === undefined) return;
     const types = value.source === undefined ? (ofProgram ?? kernel) : kernel;
     result.set(slot, resolveValue(hook, value, isReturnSlot(hook, slot), prototype, types));
@@ -63,16 +63,16 @@ function resolveValue(
   if (hook.syscall && value.source === undefined && !returned) {
     throw new KernelError(
       'RESOLVE_USER_MEMORY',
-      `${valuePlace(hook, value)}: what a parameter of a system call points to is in user space, where no members are followed`,
-      'hook the function of the kernel that the system call ends in, such as security_socket_connect',
+      `${valuePlace(hook, value)}: parameters of system calls point to user memory, where members cannot be followed`,
+      'hook the kernel function that the system call uses, such as security_socket_connect',
     );
   }
   const start = startType(kernel, value, prototype, returned);
   if (start === undefined) {
     throw new KernelError(
       'RESOLVE_TYPE_UNKNOWN',
-      `${valuePlace(hook, value)}: ${kernel.name} does not tell what type the value is that \`resolve\` starts from`,
-      'name it with btfType',
+      `${valuePlace(hook, value)}: ${kernel.name} does not say the type of the value that \`resolve\` starts from`,
+      'name the type with btfType',
     );
   }
   if (isFailure(start)) return fail(start);
@@ -80,20 +80,20 @@ function resolveValue(
   if (isFailure(resolved)) return fail(resolved);
   const steps = needsPointer(value.type) && resolved.end.isPointer ? followLast(resolved.steps) : resolved.steps;
   if (steps.length > AbiLimit.RESOLVE_STEPS_MAX) {
-    const message = `the way to ${value.resolve} is longer than ${AbiLimit.RESOLVE_STEPS_MAX} pointers`;
-    return fail({ code: 'LIMIT_RESOLVE', message, hint: 'start from a parameter that is nearer to the value' });
+    const message = `${value.resolve} is more than ${AbiLimit.RESOLVE_STEPS_MAX} pointers away`;
+    return fail({ code: 'LIMIT_RESOLVE', message, hint: 'start from a parameter that is closer to the value' });
   }
   return { steps, width: resolved.end.width };
 }
 
-/** What stands at the end is the pointer to the value. */
+/** Adds a step for a value that is reached by a pointer: the last address contains that pointer. */
 export function followLast(steps: ResolvedValue['steps']): ResolvedValue['steps'] {
   const last = steps.at(-1);
   if (last === undefined || last.follow) return [...steps, { offset: 0, follow: true }];
   return [...steps.slice(0, -1), { offset: last.offset, follow: true }];
 }
 
-/** By slot: byte offsets in struct pt_regs. Throws KernelError REGISTER_UNKNOWN. */
+/** Returns byte offsets in struct pt_regs by slot. Throws KernelError REGISTER_UNKNOWN. */
 export function registersOf(hook: HookImage, kernel: KernelInfo, architecture: string): Map<number, number> {
   const result = new Map<number, number>();
   valuesOf(hook).forEach((value, slot) => {
@@ -104,7 +104,7 @@ export function registersOf(hook: HookImage, kernel: KernelInfo, architecture: s
       throw new KernelError(
         'REGISTER_UNKNOWN',
         `${valuePlace(hook, value)}: there is no register ${JSON.stringify(name)} on ${architecture}`,
-        architecture === 'arm64' ? 'x0 to x30, sp' : 'a whole register, such as rax, di, r10 or ip',
+        architecture === 'arm64' ? 'use x0 to x30, or sp' : 'use a whole register, such as rax, di, r10 or ip',
       );
     }
     result.set(slot, offset);
@@ -129,8 +129,8 @@ function registerOffset(name: string, kernel: KernelInfo, architecture: string):
 }
 
 /**
- * Slots of parameters that are pointers to void: programs must not load one to const void from their context, and types here
- * are without const.
+ * Slots of parameters that are pointers to void. BPF programs must not load a pointer to const void from their context,
+ * and the types here do not show const.
  */
 export function voidPointers(hook: HookImage, prototype: FunctionInfo | undefined): Set<number> {
   const params = hook.syscall ? [] : (prototype?.params ?? []);
@@ -142,7 +142,10 @@ export function voidPointers(hook: HookImage, prototype: FunctionInfo | undefine
   return new Set([...valuesOf(hook).entries()].filter(([slot, value]) => isVoid(value, slot)).map(([slot]) => slot));
 }
 
-/** By slot: the files that the values of `inode: true` lead to now. A path that is not there yet is learned when it is met. */
+/**
+ * Returns by slot the inodes of the files that filters with `inode: true` name. A path that does not exist yet gets its
+ * inode when it first appears.
+ */
 export function inodesOf(hook: HookImage, session: NativeSession): Map<number, TableEntry<Inode>[]> {
   const result = new Map<number, TableEntry<Inode>[]>();
   valuesOf(hook).forEach(({ texts }, slot) => {

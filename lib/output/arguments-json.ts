@@ -1,4 +1,4 @@
-/** The values of a hook in the JSON export: one member named after the type, and the label. */
+/** Writes the values of a hook in the JSON export. Each has one member named after its type, and its label. */
 import type {
   BufferArgument,
   CredentialsArgument,
@@ -122,7 +122,7 @@ function memberJson(argument: HookArgument): string {
   }
 }
 
-/** Of a buffer, what could be read is told. */
+/** True for a buffer of which at least one byte could be read. */
 function hasBytes(argument: HookArgument): boolean {
   return 'size' in argument && argument.value.length > 0;
 }
@@ -176,7 +176,7 @@ function packetJson(argument: PacketArgument): string {
   );
 }
 
-/** SecureBitsType: bit n is entry n. */
+/** Names of SecureBitsType: bit n is entry n. */
 const SECUREBITS = [
   'SecBitNoRoot',
   'SecBitNoRootLocked',
@@ -188,7 +188,7 @@ const SECUREBITS = [
   'SecBitNoCapAmbientRaiseLocked',
 ].map((name, bit) => [1n << BigInt(bit), name] as const);
 
-/** TaintedBitsType: the kernel has more, which no module can have. */
+/** Names of TaintedBitsType. The kernel has more bits, but a module never has them. */
 const TAINTS = [
   [1n << 0n, 'TAINT_PROPRIETARY_MODULE'],
   [1n << 1n, 'TAINT_FORCED_MODULE'],

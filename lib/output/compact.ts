@@ -1,4 +1,7 @@
-/** One line an event, for people: `EMOJI LABEL SOURCE BINARY DETAIL`. The hash of a file and stack traces follow on indented lines. */
+/**
+ * The compact output: one line per event, `EMOJI LABEL SOURCE BINARY DETAIL`. File hashes and stack traces follow on
+ * indented lines.
+ */
 import type { LostEvent, Process, StackFrame, TracerEvent } from '../../types/events.js';
 import type { CompactOptions } from '../../types/output.js';
 import { CAP_SYS_ADMIN } from '../names/capabilities.js';
@@ -8,14 +11,14 @@ import { placeName } from '../names/places.js';
 
 const LABEL_COLUMNS = 7;
 const LINE_COLUMNS = 120;
-/** Of the lines after the first. */
+/** Indentation of the lines after the first. */
 const INDENT = '   ';
 const CAPABILITY = '🛑 CAP_SYS_ADMIN';
 
 type Color = 'red' | 'green' | 'yellow' | 'blue' | 'dim';
 const CODES: Readonly<Record<Color, number>> = { dim: 2, red: 31, green: 32, yellow: 33, blue: 34 };
 
-/** Only colours of our own: a traced string's escape is shown as `\x1b`. */
+/** Matches only our own colours: an escape character in a traced string is shown as `\x1b`. */
 const ANSI = /\u001b\[\d+m/g;
 
 interface Parts {
@@ -55,7 +58,7 @@ function linesOf(title: string, frames: readonly StackFrame[] | undefined): stri
     : `\n${INDENT}${title}:${frames.map((frame) => `\n${INDENT}  ${frameWords(frame)}`).join('')}`;
 }
 
-/** `0xffff81234567: symbol+0x12 (module+0x3456)`; files may be called anything, and so may their functions. */
+/** `0xffff81234567: symbol+0x12 (module+0x3456)`; files and functions can have any name, so they are quoted. */
 function frameWords({ address, symbol, offset, module, fileOffset }: StackFrame): string {
   const hex = (value: bigint): string => `0x${value.toString(16)}`;
   const place = symbol === undefined ? [] : [`${quoteUnsafe(symbol)}+${hex(offset ?? 0n)}`];
@@ -94,7 +97,9 @@ function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
   }
 }
 
-/** What was done, or would have been; and what a rate limit held back. */
+/**
+ * Shows the actions that were performed (or would have been), and the number of events that a rate limit suppressed.
+ */
 function actedWords({ actions, suppressed }: Extract<TracerEvent, { readonly actions: unknown }>): string {
   const words = actions.flatMap((each) => {
     if (!('outcome' in each)) return [];
@@ -114,7 +119,7 @@ function formatLost(event: LostEvent, paint: typeof colored): string {
   return `⚠️  ${paint('lost'.padEnd(LABEL_COLUMNS), 'red')} ${paint(quoteUnsafe(event.nodeName), 'dim')} ${what}`;
 }
 
-/** A process is shown in many lines; its node does not change. */
+/** The words for each process. A process appears in many lines, and its words do not change. */
 const processes = new WeakMap<Process, { readonly source: string; readonly binary: string }>();
 
 function shown(process: Process, nodeName: string): { readonly source: string; readonly binary: string } {
@@ -122,13 +127,13 @@ function shown(process: Process, nodeName: string): { readonly source: string; r
   if (known !== undefined) return known;
   const { pod } = process;
   const source = pod === undefined ? quoteUnsafe(nodeName) : quoteUnsafe(`${pod.namespace}/${pod.name}`);
-  // only a process whose exec was not seen has none
+  // Only a process whose exec was not seen has no binary.
   const made = { source, binary: process.binary === '' ? '(unknown)' : quoteUnsafe(process.binary) };
   processes.set(process, made);
   return made;
 }
 
-/** From argv, not from `arguments`: there, a quote inside an argument could pass for its end. */
+/** Uses argv instead of `arguments`, where a quote inside an argument could look like its end. */
 function shownArguments(process: Process): string {
   const words = process.argv.map(quoteUnsafe);
   if (process.flags.split(' ').includes('truncArgs')) words.push('…');

@@ -1,17 +1,23 @@
-/** Strings of the traced world, made safe for a terminal and for one line: an attacker may have chosen them. */
+/** Makes traced strings safe for a terminal and for one line. An attacker may have chosen them. */
 
-/** Printable ASCII without space and double quote: most paths and arguments. */
+/** Printable ASCII without space and double quote. Most paths and arguments match. */
 const PLAIN = /^[!#-~]+$/;
 
-/** What is not shown as it is: spaces of every kind, controls, direction overrides, invisible and unassigned characters. */
+/** Characters that are never shown unchanged: spaces, controls, direction overrides, invisible and unassigned ones. */
 const UNSAFE = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}"]/u;
 
-/** Inside quotes, the plain space may stay; quote and backslash may not, so that the text can be read back. */
+/**
+ * Characters that are escaped inside quotes. A plain space is kept. Quote and backslash are escaped, so that the text
+ * can be parsed.
+ */
 const ESCAPED = /(?! )[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}"\\]/gu;
 
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '"': '\\"', '\\': '\\\\' };
 
-/** The text itself when every character can be shown and none is a space or quote, else in double quotes, escaped. */
+/**
+ * Returns the text unchanged if all its characters are safe and none is a space or quote. Otherwise quotes and escapes
+ * it.
+ */
 export function quoteUnsafe(text: string): string {
   if (PLAIN.test(text)) return text;
   if (text !== '' && !UNSAFE.test(text)) return text;
@@ -26,19 +32,22 @@ function escapeCharacter(character: string): string {
   return hex.length <= 4 ? `\\u${hex.padStart(4, '0')}` : `\\u{${hex}}`;
 }
 
-/** JSON needs no escape for these, a terminal does: DEL, C1 controls, invisible characters, direction overrides. */
+/**
+ * Characters that are unsafe on a terminal but not in JSON: DEL, C1 controls, invisible characters, direction
+ * overrides.
+ */
 const JSON_UNSAFE = /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
-/** Printable ASCII that stands in a JSON string as it is. */
+/** Printable ASCII that needs no escape in a JSON string. */
 const JSON_PLAIN = /^[ !#-[\]-~]*$/;
 
-/** A JSON string that is safe on a terminal as well. */
+/** Returns a JSON string that is also safe on a terminal. */
 export function quoteJson(text: string): string {
   if (JSON_PLAIN.test(text)) return `"${text}"`;
   return JSON.stringify(text).replace(JSON_UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** Columns that a terminal gives to escaped text: two for emoji and East Asian wide characters, none for marks. */
+/** The columns of escaped text on a terminal: two for emoji and wide East Asian characters, none for marks. */
 export function columns(text: string): number {
   let width = 0;
   for (const character of text) width += characterColumns(character);

@@ -1,8 +1,8 @@
-/** Which events a consumer wants, beyond what the policies already filter in the kernel. */
+/** Filters events for one consumer, after the policies have filtered them in the kernel. */
 import type { TracerEvent } from '../../types/events.js';
 import type { EventFilterOptions } from '../../types/output.js';
 
-/** All conditions that are given must hold; `lost` events always pass: a loss concerns every consumer. */
+/** An event must meet all the given conditions. `lost` events always pass, because a loss concerns every consumer. */
 export function eventFilter(options: EventFilterOptions): (event: TracerEvent) => boolean {
   const types = options.types === undefined ? undefined : new Set<string>(options.types);
   const policies = options.policyNames === undefined ? undefined : new Set(options.policyNames);
@@ -15,7 +15,7 @@ export function eventFilter(options: EventFilterOptions): (event: TracerEvent) =
   };
 }
 
-/** A pattern with the flag `g` or `y` would remember where it stopped. */
+/** Resets the pattern: with the flag `g` or `y` it would continue where it stopped. */
 function matches(pattern: RegExp, text: string): boolean {
   pattern.lastIndex = 0;
   return pattern.test(text);

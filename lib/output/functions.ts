@@ -1,4 +1,4 @@
-/** How the compact output shows the kernel functions that it knows. A row slots in here; nothing else changes. */
+/** Says how the compact output shows the kernel functions that it knows. A new function needs only a new row here. */
 import type {
   BpfProgramArgument,
   FileArgument,
@@ -13,7 +13,7 @@ import { quoteUnsafe } from './escape.js';
 export interface Look {
   readonly emoji: string;
   readonly label: string;
-  /** What follows the process, as shown: already quoted and escaped. */
+  /** The text after the process. It is already quoted and escaped. */
   readonly detail: string;
 }
 
@@ -25,7 +25,7 @@ interface Row {
   readonly detail: (args: Args) => string;
 }
 
-/** By the function's name without its architecture prefix. */
+/** The row of each function. The key is the function's name without its architecture prefix. */
 const ROWS: Readonly<Record<string, Row>> = {
   sys_write: { emoji: '📝', label: 'write', detail: fileAndBytes },
   sys_read: { emoji: '📚', label: 'read', detail: fileAndBytes },
@@ -49,7 +49,9 @@ const ROWS: Readonly<Record<string, Row>> = {
   security_file_truncate: { emoji: '📝', label: 'truncate', detail: file },
 };
 
-/** Functions whose arguments decide how they look; undefined where the arguments are not those that the kernel has. */
+/**
+ * Functions whose arguments decide how they are shown. Undefined if the arguments are not those that the kernel has.
+ */
 const VARYING: Readonly<Record<string, (args: Args) => Pick<Look, 'emoji' | 'label'> | undefined>> = {
   security_file_permission: (args) => FILE_PERMISSIONS.get(numberAt(args, 1) ?? 0),
   security_mmap_file: (args) => ({ emoji: '📝', label: `mmap-${protection(numberAt(args, 1) ?? 0)}` }),
@@ -72,7 +74,7 @@ export function lookOf(functionName: string, args: Args): Look {
   return { emoji: row.emoji, label: row.label, detail: row.detail(args) };
 }
 
-/** Of a hook that no function's row describes: its name, and the first path, text or system call that it read. */
+/** The detail for a hook without a row: its name, and the first path, text or system call that it read. */
 export function hookDetail(what: string, args: Args): string {
   const call = args.find((a) => a.type === 'syscall64');
   return words(quoteUnsafe(what), file(args) || (call?.name ?? call?.value.toString() ?? ''));
@@ -82,7 +84,7 @@ function nothing(): string {
   return '';
 }
 
-/** The first file, path or descriptor; where a policy reads none, the first string. */
+/** The first file, path or descriptor. If the policy reads none, the first string. */
 function file(args: Args): string {
   const texts = args.filter(isText);
   const argument =
@@ -105,7 +107,7 @@ function count(args: Args): bigint | undefined {
   return args.find((a): a is LongNumberArgument => a.type === 'size_t')?.value;
 }
 
-/** The ends of the first socket or packet; of one without IP addresses, its family. */
+/** The two ends of the first socket or packet. If it has no IP addresses, its family. */
 function connection(args: Args): string {
   const socket = args.find((a): a is SocketArgument | PacketArgument => 'destinationAddress' in a);
   if (socket === undefined || socket.unreadable) return '';
@@ -115,7 +117,7 @@ function connection(args: Args): string {
   return `${quoteUnsafe(protocol)} ${source} -> ${end(socket.destinationAddress, socket.destinationPort)}`;
 }
 
-/** An address that has colons itself is in brackets. */
+/** An address that contains colons is written in brackets. */
 function end(address: string, port: number): string {
   return `${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
@@ -161,7 +163,7 @@ function sourceAndDestination(args: Args): string {
   );
 }
 
-/** Bits of clone(2); none of them: setns(2) takes any. */
+/** Bits of clone(2). If none is set, setns(2) accepts any namespace. */
 const NAMESPACE_TYPES: readonly (readonly [bit: number, name: string])[] = [
   [0x00000080, 'time'],
   [0x00020000, 'mnt'],
@@ -180,12 +182,15 @@ function namespaceType(args: Args): string {
   return names.length === 0 ? 'any' : names.join(',');
 }
 
-/** PROT_READ, PROT_WRITE and PROT_EXEC. */
+/** Shows the bits PROT_READ, PROT_WRITE and PROT_EXEC. */
 function protection(bits: number): string {
   return `${bits & 1 ? 'r' : ''}${bits & 2 ? 'w' : ''}${bits & 4 ? 'x' : ''}`;
 }
 
-/** The function's own parameter number, so that the order in the policy does not matter. Flags fit in 32 bits. */
+/**
+ * Finds an argument by the function's parameter number, so that its order in the policy does not matter. Flags fit in
+ * 32 bits.
+ */
 function numberAt(args: Args, index: number): number | undefined {
   const argument = args.find((a) => a.index === index && 'value' in a);
   if (argument === undefined || !('value' in argument)) return undefined;
@@ -197,7 +202,7 @@ function isText(argument: HookArgument): argument is FileArgument | TextArgument
   return 'path' in argument || ('value' in argument && typeof argument.value === 'string');
 }
 
-/** What a path or string may lack is said, so that nothing shortened passes for whole. */
+/** Marks a path or string that is incomplete, so that it is not taken for a complete one. */
 function text(argument: FileArgument | TextArgument): string {
   if ('path' in argument) {
     const notes = argument.flags.filter((flag) => flag !== 'pseudo').map((flag) => `(${flag})`);

@@ -1,24 +1,24 @@
-/** Members of a message in protobuf's JSON form. */
+/** Writes the members of a message in protobuf's JSON form. */
 import type { Capabilities } from '../../types/events.js';
 import { capabilityNames } from '../names/capabilities.js';
 import { quoteJson } from './escape.js';
 
-/** Of fields that each begin with a comma, or are left out. */
+/** Makes a message of fields. Each field begins with a comma or is empty. */
 export function message(...fields: readonly string[]): string {
   return `{${fields.join('').slice(1)}}`;
 }
 
-/** Protobuf's JSON leaves an empty string out, */
+/** Protobuf's JSON omits an empty string. */
 export function stringField(name: string, value: string): string {
   return value === '' ? '' : `,"${name}":${quoteJson(value)}`;
 }
 
-/** and zero, */
+/** Protobuf's JSON omits zero. */
 export function numberField(name: string, value: number): string {
   return value === 0 ? '' : `,"${name}":${value}`;
 }
 
-/** and writes 64 bits as text. */
+/** Protobuf's JSON writes a 64-bit number as text. */
 export function longField(name: string, value: bigint): string {
   return value === 0n ? '' : `,"${name}":"${value}"`;
 }
@@ -35,7 +35,7 @@ export function capabilitiesJson({ permitted, effective, inheritable }: Capabili
   );
 }
 
-/** Few different masks are in use on one machine; a hostile process could make many. */
+/** Most masks that are cached. A machine uses few different masks, but a hostile process could make many. */
 const KEPT_MASKS = 256;
 const capabilityLists = new Map<bigint, string>();
 

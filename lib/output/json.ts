@@ -1,4 +1,7 @@
-/** One line of JSON an event: names and nesting of Tetragon's export, in protobuf's JSON form (zero values left out, uint64 as strings). */
+/**
+ * The JSON output: one line per event, with the names and nesting of Tetragon's export, in protobuf's JSON form (zero
+ * values omitted, uint64 as strings).
+ */
 import type {
   Namespaces,
   Pod,
@@ -18,7 +21,7 @@ import { quoteJson } from './escape.js';
 import { machineNamespaces } from '../process/host-namespaces.js';
 import { capabilitiesJson, longField, message, numberField, stringField } from './json-fields.js';
 
-/** Performance matters here: text is put together by hand, and what repeats is kept. */
+/** Performance matters here: the text is built by hand, and parts that repeat are cached. */
 export function toJson(event: TracerEvent): string {
   const tail = `,"node_name":${quoteJson(event.nodeName)},"time":"${event.time}"}`;
   switch (event.type) {
@@ -90,7 +93,7 @@ function tracepointPart(event: ProcessTracepointEvent): string {
   return `${names}${argsPart(event)}${actionPart(event)}${notesPart(event)}`;
 }
 
-/** Bytes are base64 in protobuf's JSON. */
+/** Protobuf's JSON writes bytes in base64. */
 function loaderPart({ path, buildId = '' }: ProcessLoaderEvent): string {
   return stringField('path', path) + stringField('buildid', Buffer.from(buildId, 'hex').toString('base64'));
 }
@@ -131,7 +134,7 @@ function notesPart({ message, tags }: HookEvent): string {
   return tags.length > 0 ? `${text},"tags":[${tags.map(quoteJson).join(',')}]` : text;
 }
 
-/** What only some events have, of which the protocol knows the stack traces. */
+/** Fields that only some events have. Of these, Tetragon's protocol contains only the stack traces. */
 function actedPart(event: HookEvent): string {
   const { actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack } = event;
   let text = '';
@@ -143,7 +146,7 @@ function actedPart(event: HookEvent): string {
   return text;
 }
 
-/** The last two are our own. */
+/** `fileOffset` and `buildId` are not part of Tetragon's protocol. */
 function frameJson({ address, offset, symbol, module, fileOffset, buildId }: StackFrame): string {
   return message(
     longField('address', address ?? 0n),
@@ -155,7 +158,10 @@ function frameJson({ address, offset, symbol, module, fileOffset, buildId }: Sta
   );
 }
 
-/** A process repeats in every event of its own and of its children: all but the thread id is made once. */
+/**
+ * A process repeats in each of its events and in those of its children. All of its text except the thread id is made
+ * once.
+ */
 const processes = new WeakMap<Process, { readonly beforeTid: string; readonly afterTid: string }>();
 
 function processJson(process: Process, tid: number): string {

@@ -1,4 +1,4 @@
-/** From text to a checked policy: the stages up to the compiler. */
+/** Runs the stages before the compiler: from the text of a policy to a checked policy. */
 import type { Diagnostic } from '../../types/errors.js';
 import { checkPolicy } from './checks/policy.js';
 import { hooksOf } from './model/hooks.js';
@@ -13,12 +13,12 @@ export interface Analysis {
   readonly data: PolicyData;
   readonly hooks: readonly Hook[];
   readonly places: Places;
-  /** Mistakes and warnings; what cannot be loaded yet is not among them. */
+  /** Mistakes and warnings. Features that are not supported yet are not reported here: the compiler finds them. */
   readonly diagnostics: readonly Diagnostic[];
   readonly valid: boolean;
 }
 
-/** Never throws, whatever the text. */
+/** Never throws, for any text. */
 export function analyse(text: string, file: string): Analysis {
   const { report, document } = parseYaml(text, file);
   let data: PolicyData = {};

@@ -1,4 +1,7 @@
-/** The policy part's own interface: parse, validate, compile. Pure; no addon, no privileges, any operating system. */
+/**
+ * The interface of the policy room: parse, validate, compile. It needs no addon and no privileges and works on any
+ * operating system.
+ */
 import type { ExplainOptions, ParseOptions, Policy, PolicyExplanation, ValidateOptions } from '../../types/policy.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { PolicyError, type Diagnostic } from '../errors.js';
@@ -21,7 +24,7 @@ export type { PolicyImage } from '../image/image.js';
 
 const DEFAULT_FILE = '<policy>';
 
-/** What the compiler needs of a policy that parsePolicy has handed out. */
+/** The analysis of each policy that parsePolicy has returned. The compiler needs it. */
 const analyses = new WeakMap<Policy, Analysis>();
 
 export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
@@ -37,7 +40,7 @@ export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
   return policy;
 }
 
-/** The public signature is stricter: types/policy.d.ts. */
+/** The public signature in types/policy.d.ts is stricter. */
 export function definePolicy(policy: object): Policy {
   return parsePolicy(renderPolicy(policy));
 }
@@ -57,7 +60,7 @@ export function explainPolicy(policy: Policy | string, options: ExplainOptions =
   return explain(analysis, image, image === undefined ? reasons : [], options.kernel);
 }
 
-/** Whose numbers the names of system calls stand for: this machine's, unless said otherwise. */
+/** `architecture` decides which numbers the names of system calls stand for. The default is that of this machine. */
 export interface CompileOptions extends ParseOptions {
   readonly architecture?: Architecture;
 }
@@ -69,7 +72,7 @@ export function compilePolicy(policy: Policy | string, options: CompileOptions =
   return image;
 }
 
-/** What a kernel says of a policy that has been parsed. */
+/** Checks a parsed policy against a kernel. */
 export function checkPolicy(policy: Policy, kernel: KernelInfo): readonly Diagnostic[] {
   const analysis = analysisOf(policy);
   const report = new Report(analysis.places);
@@ -77,7 +80,7 @@ export function checkPolicy(policy: Policy, kernel: KernelInfo): readonly Diagno
   return report.diagnostics();
 }
 
-/** Warnings of a policy that has been parsed; what would be said of it again at every load. */
+/** The warnings about a parsed policy. They would be reported again at every load. */
 export function policyWarnings(policy: Policy): readonly Diagnostic[] {
   return analysisOf(policy).diagnostics;
 }
@@ -88,7 +91,7 @@ function analysisOf(policy: Policy): Analysis {
   return analysis;
 }
 
-/** No image where the kernel side cannot do what the policy says. */
+/** Returns no image if the BPF programs do not support the policy. */
 function toImage(
   analysis: Analysis,
   architecture = hostArchitecture(),

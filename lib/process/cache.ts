@@ -1,15 +1,15 @@
 /**
- * Which process each record is about. Records come in the order of the kernel, so that the last image seen of a number is
- * the right one; start time and exec count prove it, and tell when a record was lost in between.
+ * Finds the process of each record. Records come in the order of the kernel, so the last image of a process id is the
+ * right one. Its start time and exec count prove that; if they differ, a record was lost in between.
  */
 import { EventExec, EventExit, EventFork, EventHook, ProcessKey } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import { ExecImage, ForkImage, type ProcessImage, type ProcessContext } from './process.js';
 import { listPids, listProcesses, ProcImage, procShowsAllProcesses, readEntry, type ProcEntry } from './procfs.js';
 
-/** Ended processes that are kept: hooks still run after the exit record. */
+/** Number of ended processes that are kept, because hooks still run after the exit record. */
 const EXITED_KEPT = 4096;
-/** An exec record may have 45 KB: what ended must not be worth more than this. */
+/** Most bytes that ended processes may use. One exec record can have 45 KB. */
 const EXITED_BYTES = 8 * 1024 * 1024;
 
 export class ProcessCache {
@@ -28,10 +28,13 @@ export class ProcessCache {
     return this.#images.size;
   }
 
-  /** Takes over what runs already. Call it after the sensor is attached: nothing is missed in between. */
+  /**
+   * Adds the already running processes. It is called after the sensor is attached, so that no process is missed in
+   * between.
+   */
   seed(entries: readonly ProcEntry[] = procShowsAllProcesses() ? listProcesses() : []): void {
     for (const entry of entries) {
-      // records may have been read already, and know better
+      // A record may have been read already. It is more precise than /proc.
       if (this.#images.has(entry.pid)) continue;
       const parent = this.#images.get(entry.parentPid);
       this.#images.set(entry.pid, new ProcImage(this.#context, entry, parent));
@@ -58,7 +61,7 @@ export class ProcessCache {
     return image;
   }
 
-  /** undefined when the exit was told already. */
+  /** Returns undefined if the exit has already been reported. */
   onExit(slab: Slab, at: number): ProcessImage | undefined {
     const image = this.find(slab, at + EventExit.key);
     if (image.exited) return undefined;
@@ -82,8 +85,8 @@ export class ProcessCache {
   }
 
   /**
-   * Call it for each block of records that was read, before they are decoded. `execsLost`: exec records were lost since
-   * the call before. What was known until then, and what this block tells, may be out of date.
+   * Must be called for each block of records that was read, before they are decoded. `execsLost` says that exec records
+   * were lost since the previous call. Then everything known so far, and also this block, may be out of date.
    */
   onDrained(execsLost: boolean): void {
     this.#adoptedEpoch = this.#epoch;
@@ -94,7 +97,9 @@ export class ProcessCache {
     return this.find(slab, at + EventHook.key);
   }
 
-  /** The image that a struct process_key names; made from /proc, or a stub, when its record was lost. */
+  /**
+   * The image that a struct process_key names. If its record was lost, the image is made from /proc, or it is a stub.
+   */
   find(slab: Slab, key: number): ProcessImage {
     const pid = slab.u32(key + ProcessKey.tgid);
     const known = this.#images.get(pid);
@@ -104,7 +109,7 @@ export class ProcessCache {
       known.isSame(slab.u32(key + ProcessKey.startTime), slab.u32(key + ProcessKey.startTime + 4))
     ) {
       if (known.execCount === count) return known;
-      // hooks run during an exec, after the kernel counted it and before its record
+      // Hooks can run during an exec: after the kernel has counted the exec, and before it writes the record.
       if (known.epoch === this.#epoch && (known.execCount + 1) >>> 0 === count) return known;
       if (known.execCount === -1) {
         known.execCount = count;
@@ -114,7 +119,10 @@ export class ProcessCache {
     return this.#adopt(this.#fromProc(pid, slab, key), slab, key);
   }
 
-  /** After exits were lost: what no longer runs is kept as long as if its exit had been told, which may still come. */
+  /**
+   * After exits were lost: marks processes that no longer run as ended. They are kept for a while, as their exit may
+   * still come.
+   */
   sweep(): void {
     if (!procShowsAllProcesses()) return;
     const running = new Set(listPids());
@@ -138,10 +146,10 @@ export class ProcessCache {
     const startTicks = slab.u64(key + ProcessKey.startTime) / 10_000_000n;
     const running = procShowsAllProcesses() ? readEntry(pid) : undefined;
     const isIt = running !== undefined && running.startTicks === startTicks;
-    // only the exec was lost: what was known of the process before still names its parent
+    // If only the exec was lost, the previous image of the process still has the right parent.
     const before = this.#sameProcess(pid, slab, key)?.parentImage;
     const parent = before ?? (isIt ? this.#images.get(running.parentPid) : undefined);
-    // the root of a stub is a folder that is not there: everything stays empty, and flagged
+    // The /proc folder of a stub does not exist, so all its fields stay empty, and its flags say so.
     return new ProcImage(this.#context, { pid, parentPid: 0, startTicks }, parent, isIt ? '/proc' : '/proc/none');
   }
 

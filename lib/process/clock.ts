@@ -1,4 +1,4 @@
-/** Times of records (CLOCK_BOOTTIME) as times of day. */
+/** Converts times of records (CLOCK_BOOTTIME) to times of day. */
 
 const NS_PER_SECOND = 1_000_000_000n;
 
@@ -14,8 +14,8 @@ export class Clock {
   }
 
   /**
-   * The time of day may be set while we run. Less than that is the jitter of reading two clocks one after the other, and
-   * would give one moment two times.
+   * The time of day can be set while the tracer runs. A smaller difference is only the jitter between reading the two
+   * clocks. It is ignored, because it would give one moment two different times.
    */
   refresh(): void {
     const offset = this.#read();
@@ -32,7 +32,7 @@ export class Clock {
   }
 }
 
-/** RFC 3339 in UTC with nanoseconds. */
+/** Formats a time as RFC 3339 in UTC with nanoseconds. */
 export function formatTime(epochNs: bigint): string {
   const seconds = epochNs / NS_PER_SECOND;
   const rest = epochNs - seconds * NS_PER_SECOND;

@@ -1,12 +1,13 @@
-/** Which namespaces are the host's own: `is_host` of the JSON export. */
+/** Finds the namespaces of the host, for `is_host` in the JSON export. */
 import { readlinkSync } from 'node:fs';
 import type { Namespaces } from '../../types/events.js';
 
 type Inodes = Readonly<Record<keyof Namespaces, readonly number[]>>;
 
 /**
- * Inode numbers of the initial namespaces: fixed in the kernel's include/uapi/linux/nsfs.h. Those of `mnt` and `net` are fixed
- * since 6.18 only; before, they were the first ones handed out at boot.
+ * Inode numbers of the initial namespaces, which the kernel fixes in include/uapi/linux/nsfs.h. The numbers of `mnt`
+ * and
+ * `net` are fixed only since Linux 6.18. Before, they were the first numbers that the kernel assigned at boot.
  */
 const INITIAL: Inodes = {
   uts: [4026531838],
@@ -23,11 +24,11 @@ const INITIAL: Inodes = {
 
 export type ReadNamespace = (name: string) => string;
 
-/** Those of pid 1 where /proc shows the host's pid 1 and may be read; else the kernel's well-known numbers. */
+/** The namespaces of pid 1, if /proc shows the host's pid 1 and can be read. Otherwise the kernel's fixed numbers. */
 export function hostNamespaces(read: ReadNamespace = readProc): Inodes {
   const inode = (name: string): number => Number(/\[(\d+)\]$/.exec(read(name))?.[1]);
   try {
-    if (!INITIAL.pid.includes(inode('pid'))) return INITIAL; // pid 1 of a container
+    if (!INITIAL.pid.includes(inode('pid'))) return INITIAL; // This is pid 1 of a container.
     return { ...INITIAL, mnt: [inode('mnt')], net: [inode('net')] };
   } catch {
     return INITIAL;
@@ -36,7 +37,7 @@ export function hostNamespaces(read: ReadNamespace = readProc): Inodes {
 
 let known: Inodes | undefined;
 
-/** Those of this machine, read once. */
+/** The namespaces of this machine, which are read once. */
 export function machineNamespaces(): Inodes {
   return (known ??= hostNamespaces());
 }

@@ -1,6 +1,6 @@
 /**
- * Process images as events show them. Each kind keeps its source (a record, a /proc entry, its parent) and decodes a
- * field when it is asked for: most are never looked at.
+ * The processes in events. An image is a process between two execs. Each kind of image keeps its source (a record, a
+ * /proc entry, or its parent) and decodes a field only when it is read, because most fields are never read.
  */
 import path from 'node:path';
 import { inspect } from 'node:util';
@@ -9,27 +9,27 @@ import { EventExec, EventFlag, EventFork, TextFlag } from '../wire/layout.gen.js
 import type { Slab } from '../wire/slab.js';
 import { formatTime, type Clock } from './clock.js';
 
-/** What all images of one tracer share. */
+/** Shared by all images of one tracer. */
 export interface ProcessContext {
   readonly nodeName: string;
   readonly clock: Clock;
 }
 
 /**
- * How far back ancestors that ended are kept: a chain of processes that fork and end must not grow for ever. Those that
- * run keep their parents: there are only as many as run.
+ * Number of ended ancestors that are kept, so that a chain of processes that fork and end does not grow without limit.
+ * Running processes keep their parents: their number is limited anyway.
  */
 const ANCESTORS_MAX = 64;
 
 export abstract class ProcessImage implements Process {
-  /** Start of the process as the kernel gives it, in two halves; what names a process besides its number. */
+  /** Start time of the process from the kernel, in two halves. Together with the process id it identifies a process. */
   startLow = 0;
   startHigh = 0;
-  /** The kernel's count of execs of this process, low half; -1 when not known yet. */
+  /** Low half of the kernel's count of execs of this process; -1 if not known yet. */
   execCount = -1;
-  /** Its exit was told. */
+  /** True after the exit of the process was reported. */
   exited = false;
-  /** No process runs this image any more. */
+  /** True when no process runs this image any more. */
   ended = false;
   /** See ProcessCache.onDrained. */
   epoch = 0;
@@ -44,7 +44,7 @@ export abstract class ProcessImage implements Process {
     trimAncestors(this);
   }
 
-  /** Bytes that it keeps, about. */
+  /** Approximate number of bytes that the image keeps in memory. */
   get heldBytes(): number {
     return 256;
   }
@@ -60,7 +60,7 @@ export abstract class ProcessImage implements Process {
   abstract readonly namespaces: Namespaces;
   abstract readonly credentials: Credentials;
   abstract readonly cgroupId: bigint;
-  /** CLOCK_BOOTTIME of the exec, the fork or, from /proc, the start. */
+  /** CLOCK_BOOTTIME of the exec or fork. For an image from /proc, of the start of the process. */
   abstract readonly bootTimeNs: bigint;
 
   get execId(): string {
@@ -84,7 +84,7 @@ export abstract class ProcessImage implements Process {
     return formatTime(this.startTimeNs);
   }
 
-  /** Whether a record about this process number is about this process. */
+  /** True if a record with this process id and start time belongs to this process. */
   isSame(startLow: number, startHigh: number): boolean {
     return this.startLow === startLow && this.startHigh === startHigh;
   }
@@ -104,10 +104,10 @@ export abstract class ProcessImage implements Process {
   }
 }
 
-/** A process after exec. */
+/** A process after an exec. */
 export class ExecImage extends ProcessImage {
   readonly #record: Slab;
-  /** Whether it came of a fork, not of another program in the same process. */
+  /** True if a fork made the process. False if the process executed another program before. */
   readonly #cloned: boolean;
   #argv: readonly string[] | undefined;
   #binary: string | undefined;
@@ -117,7 +117,7 @@ export class ExecImage extends ProcessImage {
     context: ProcessContext,
     pid: number,
     parent: ProcessImage | undefined,
-    /** The whole record, and nothing else. */
+    /** Contains exactly the record. */
     record: Slab,
     cloned: boolean,
   ) {
@@ -147,7 +147,9 @@ export class ExecImage extends ProcessImage {
     return this.#binary;
   }
 
-  /** What execve was given; relative to the folder it was in, or of a descriptor, the executable's own path is right. */
+  /**
+   * The path that execve received, made absolute. If the program was named by a descriptor, the path of the executable.
+   */
   #absoluteBinary(): string {
     const filename = this.#text(EventExec.filename);
     if (filename.startsWith('/') && !filename.startsWith('/dev/fd/')) return filename;
@@ -160,7 +162,7 @@ export class ExecImage extends ProcessImage {
     return this.#executable;
   }
 
-  /** A memfd has a name, no path: shown as /proc/PID/exe shows it. */
+  /** A memfd has a name but no path. It is shown in the same form as /proc/PID/exe. */
   #executablePath(): string {
     const text = this.#text(EventExec.executable);
     const flags = this.#record.u16(EventExec.executableFlags);
@@ -241,14 +243,14 @@ export class ExecImage extends ProcessImage {
   }
 }
 
-/** A process after fork: its parent's image under another number. */
+/** A process after a fork: the image of its parent with another process id. */
 export class ForkImage extends ProcessImage {
   readonly #source: ProcessImage;
   readonly bootTimeNs: bigint;
 
   constructor(context: ProcessContext, pid: number, parent: ProcessImage, record: Slab, offset: number) {
     super(context, pid, parent);
-    // not a fork of a fork of a fork: what they share is the last image that was executed
+    // A chain of forks shares one source: the last image that came from an exec.
     this.#source = parent instanceof ForkImage ? parent.#source : parent;
     this.bootTimeNs = record.u64(offset + EventFork.headerTime);
   }
@@ -295,14 +297,16 @@ function trimAncestors(image: ProcessImage): void {
   if (at !== undefined) at.parentImage = undefined;
 }
 
-/** argv without argv[0]: strings that each end in NUL. */
+/** Returns argv without argv[0]. In the block, each string ends with a NUL. */
 export function splitArgv(block: string): string[] {
   const all = block.split('\0');
   if (all.at(-1) === '') all.pop();
   return all.slice(1);
 }
 
-/** Tetragon's form: separated by spaces, an argument that is empty or has a space in double quotes. */
+/**
+ * Joins arguments with spaces, as Tetragon does. An argument that is empty or contains a space is put in double quotes.
+ */
 export function joinArguments(argv: readonly string[]): string {
   return argv.map((arg) => (arg === '' || /\s/.test(arg) ? `"${arg}"` : arg)).join(' ');
 }

@@ -1,12 +1,12 @@
-/** Processes that were running before the base sensor, read from /proc. */
+/** Reads the already running processes from /proc, which started before the base sensor. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { Capabilities, Credentials, Namespaces } from '../../types/events.js';
 import { ProcessImage, splitArgv, type ProcessContext } from './process.js';
 
-/** USER_HZ: the unit of starttime in /proc/PID/stat, the same on every architecture that we run on. */
+/** USER_HZ is the unit of starttime in /proc/PID/stat. It is the same on all supported architectures. */
 const NS_PER_TICK = 10_000_000n;
 
-/** Initial pid namespace: what the kernel calls PROC_PID_INIT_INO. */
+/** Inode number of the initial pid namespace: PROC_PID_INIT_INO in the kernel. */
 const INIT_PID_NS = 0xeffffffc;
 
 export interface ProcEntry {
@@ -39,7 +39,7 @@ export class ProcImage extends ProcessImage {
     this.bootTimeNs = entry.startTicks * NS_PER_TICK;
     this.executable = link(`${folder}/exe`).replace(/ \(deleted\)$/, '');
     this.argv = splitArgv(text(`${folder}/cmdline`));
-    // a kernel thread has no executable; its name tells what it is
+    // A kernel thread has no executable, so its name is used.
     this.binary = this.executable !== '' ? this.executable : (status?.get('Name') ?? '');
     this.cwd = link(`${folder}/cwd`);
     this.auid = Number(text(`${folder}/loginuid`) || 4294967295);
@@ -57,7 +57,7 @@ export class ProcImage extends ProcessImage {
     return this.#known ? 'procFS' : 'procFS unknown';
   }
 
-  /** /proc rounds to ticks; the first record that fits tells the rest. */
+  /** /proc rounds the start time to ticks. The first record whose time rounds to the same tick gives the exact time. */
   override isSame(startLow: number, startHigh: number): boolean {
     if (this.#pinned) return super.isSame(startLow, startHigh);
     const start = (BigInt(startHigh) << 32n) | BigInt(startLow);
@@ -69,19 +69,19 @@ export class ProcImage extends ProcessImage {
   }
 }
 
-/** Whether numbers in this /proc are those that the kernel's records carry. */
+/** True if the process ids in this /proc are the same as in the kernel's records. */
 export function procShowsAllProcesses(): boolean {
   return inumOf(link('/proc/self/ns/pid')) === INIT_PID_NS;
 }
 
-/** The number of every process. */
+/** The id of every process. */
 export function listPids(root = '/proc'): number[] {
   return readdirSync(root)
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
 }
 
-/** Every process of /proc, parents before children where possible. */
+/** Every process in /proc, with parents before children if possible. */
 export function listProcesses(root = '/proc'): ProcEntry[] {
   const entries: ProcEntry[] = [];
   for (const pid of listPids(root)) {
@@ -91,7 +91,7 @@ export function listProcesses(root = '/proc'): ProcEntry[] {
   return entries.sort((a, b) => (a.startTicks < b.startTicks ? -1 : a.startTicks > b.startTicks ? 1 : a.pid - b.pid));
 }
 
-/** undefined when there is no such process. */
+/** Returns undefined if there is no such process. */
 export function readEntry(pid: number, root = '/proc'): ProcEntry | undefined {
   const stat = text(`${root}/${pid}/stat`);
   // the name is in parentheses and may itself have any character
@@ -104,7 +104,7 @@ function text(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    return ''; // it has ended, or may not be read
+    return ''; // The process has ended, or may not be read.
   }
 }
 

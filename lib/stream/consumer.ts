@@ -1,4 +1,4 @@
-/** One iterator's end of the stream: what waits for it, and what it lost by being slow. */
+/** The queue of one iterator: the events that wait for it, and the events that were dropped because it was slow. */
 import { placeName, probeName } from '../names/places.js';
 import type { LossReason, TracerEvent } from '../../types/events.js';
 import type { EventsOptions } from '../../types/tracer.js';
@@ -11,11 +11,11 @@ export interface Loss {
   readonly count: number;
 }
 
-/** Where consumers get their events. */
+/** The source of events for consumers. */
 export interface EventFeed {
-  /** Reads what is there and hands it to every consumer; false when there is nothing. */
+  /** Reads the available events and hands them to every consumer. Returns false if there are none. */
   pull(): boolean;
-  /** Calls wake() of waiting consumers when there is more. */
+  /** Calls wake() of waiting consumers when there are more events. */
   wait(consumer: Consumer): void;
   stopWaiting(consumer: Consumer): void;
   leave(consumer: Consumer): void;
@@ -56,12 +56,14 @@ export class Consumer {
     return this.#ended;
   }
 
-  /** Ended by its iterator or signal: what it had fetched is not wanted any more. */
+  /** True if its iterator or signal ended it. Then the events that it has already fetched are not wanted any more. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Takes what the feed read. `last`: the stream ends, and nothing more will come that could overtake. */
+  /**
+   * Receives the events that the feed has read. `last` says that the stream ends, so the queue limit no longer applies.
+   */
   offer(events: readonly TracerEvent[], last: boolean): void {
     if (this.#ended) return;
     const wanted = this.#filter === undefined ? events : events.filter(this.#filter);
@@ -70,7 +72,7 @@ export class Consumer {
       for (const event of wanted) this.#drop(event);
       return;
     }
-    // the losses stand where the lost events would have
+    // The losses take the place of the lost events.
     const batch = this.#dropped.size === 0 ? wanted : [...this.#takeDropped(), ...wanted];
     this.#batches.push(batch);
     this.#queued += batch.length;
@@ -92,17 +94,17 @@ export class Consumer {
     else entry.count += count;
   }
 
-  /** The next events, without waiting; undefined when there are none now. */
+  /** Returns the next events without waiting; undefined if there are none now. */
   take(): readonly TracerEvent[] | undefined {
     if (this.#batches.length === 0 && !this.#ended) this.#feed.pull();
     const batch = this.#batches.shift();
     if (batch !== undefined) this.#queued -= batch.length;
     if (batch === undefined || this.#batches.length > 0 || this.#dropped.size === 0) return batch;
-    // what was dropped came after all that had been kept
+    // The dropped events came after all events that were kept.
     return [...batch, ...this.#takeDropped()];
   }
 
-  /** Resolves when take() may have something, or the stream has ended. */
+  /** Resolves when take() may return events, or when the stream has ended. */
   async more(): Promise<void> {
     if (this.#ended) return;
     await new Promise<void>((resolve) => {
@@ -122,14 +124,14 @@ export class Consumer {
     waiting?.();
   }
 
-  /** No more will be offered; what is queued can still be taken. */
+  /** No more events will be offered. Events in the queue can still be taken. */
   end(): void {
     this.#ended = true;
     this.#signal?.removeEventListener('abort', this.#onAbort);
     this.wake();
   }
 
-  /** The iterator has had enough. */
+  /** The iterator wants no more events. */
   close(): void {
     this.#closed = true;
     this.#batches = [];
@@ -140,7 +142,7 @@ export class Consumer {
   }
 }
 
-/** Arrays of events, as many as are there. */
+/** Iterates over arrays of events. Each array contains all events that are available. */
 export class BatchIterator implements AsyncIterableIterator<readonly TracerEvent[]> {
   constructor(private readonly consumer: Consumer) {}
 
@@ -163,7 +165,7 @@ export class BatchIterator implements AsyncIterableIterator<readonly TracerEvent
   }
 }
 
-/** Event by event. Hand-written: an async generator costs twice as much an item. */
+/** Iterates over single events. It is written by hand because an async generator costs twice as much per item. */
 export class EventIterator implements AsyncIterableIterator<TracerEvent> {
   #batch: readonly TracerEvent[] = [];
   #index = 0;
@@ -180,7 +182,7 @@ export class EventIterator implements AsyncIterableIterator<TracerEvent> {
   async #refill(): Promise<IteratorResult<TracerEvent, undefined>> {
     for (;;) {
       if (this.consumer.closed) this.#batch = [];
-      // a call that came while another waited finds what that one fetched
+      // Another call may have fetched events while this one waited.
       if (this.#index < this.#batch.length) {
         return { value: this.#batch[this.#index++] as TracerEvent, done: false };
       }
@@ -203,7 +205,7 @@ export class EventIterator implements AsyncIterableIterator<TracerEvent> {
   }
 }
 
-/** As losses name it. */
+/** The name of the event's hook in `lost` events. */
 function hookNameOf(event: TracerEvent): string {
   switch (event.type) {
     case 'process_kprobe':

@@ -1,6 +1,7 @@
 /**
- * Reads the ring and hands events to every iterator. Pulls: nothing is read before an iterator asks, so that overload
- * stays in the kernel's ring, where it is counted.
+ * Reads the ring buffer and hands events to every iterator. Events are read only when an iterator asks for them, so
+ * that
+ * an overload fills the kernel's ring buffer, where lost events are counted.
  */
 import type { TracerEvent } from '../../types/events.js';
 import type { EventsOptions } from '../../types/tracer.js';
@@ -12,12 +13,13 @@ import { Consumer, type EventFeed, type Loss } from './consumer.js';
 import { LossEvent, type LoadedHook } from '../events/events.js';
 import { RecordReader } from './reader.js';
 
-/** A record that is being written while we look; and the bound on how long a wake-up can be late, see #sleep. */
+/** Delay before reading again when a record is still being written. */
 const RECHECK_MS = 1;
+/** Longest delay of a wake-up that was missed, see #sleep. */
 const SAFETY_MS = 20;
-/** How long a ring that goes on being filled is read from at the end. */
+/** How long the ring buffer is read at the end if programs continue to fill it. */
 const LAST_READS_MS = 100;
-/** How often the kernel is asked for runs that it skipped. */
+/** How often the kernel is asked for program runs that it skipped. */
 const MISSED_MS = 1000;
 
 export interface HubOptions {
@@ -28,7 +30,7 @@ export interface HubOptions {
   readonly nodeName: string;
   readonly coalesceMs: number;
   readonly maxQueued: number;
-  /** Called whenever the ring was found empty. */
+  /** Called whenever the ring buffer is found empty. */
   readonly onEmpty: () => void;
 }
 
@@ -45,7 +47,7 @@ const FULL: Readonly<Record<number, Loss['reason']>> = {
   [SensorHook.HOOK_SOCKETS]: 'socket_table_full',
 };
 
-/** As losses name a hook of the base sensor. */
+/** The name of a hook of the base sensor in `lost` events. */
 export function sensorName(id: number): string | undefined {
   return SENSOR_NAMES[id];
 }
@@ -57,11 +59,11 @@ export class Hub implements EventFeed {
   readonly #waiting = new Set<Consumer>();
   readonly #lost = new Map<string, Loss>();
   #timer: NodeJS.Timeout | undefined;
-  /** Losses that the kernel told and no iterator has heard of. */
+  /** Losses that the kernel has reported but no iterator has received yet. */
   readonly #untold: LossEvent[] = [];
-  /** The same of before the first record. */
+  /** Losses from before the first record that no iterator has received yet. */
   readonly #earlier: LossEvent[] = [];
-  /** Found by update(): the cache has not been told. */
+  /** Set by update() if exec records were lost. The cache does not know it yet. */
   #execsLost = false;
   #armed = false;
   #missedAt = 0;
@@ -69,7 +71,7 @@ export class Hub implements EventFeed {
 
   constructor(options: HubOptions) {
     this.#options = options;
-    // losses are asked for after the records were copied: what was lost before one of them is among those counted
+    // Losses are read after the records were copied, so that they include everything lost before the last record.
     this.#reader = new RecordReader(options.session, options.cache, options.hooks, () =>
       options.cache.onDrained(this.#collectLosses(false)),
     );
@@ -106,7 +108,7 @@ export class Hub implements EventFeed {
   #read(last: boolean): boolean {
     const records = this.#reader.read();
     if (last) this.update();
-    // a record that is still being written hides those behind it; and losses need the names of removed hooks
+    // A record that is still being written hides later records. Their losses still need the names of removed hooks.
     if (records === undefined && this.#options.session.used() === 0) this.#options.onEmpty();
     const losses = this.#untold.splice(0);
     const earlier = this.#earlier.splice(0);
@@ -132,8 +134,9 @@ export class Hub implements EventFeed {
   }
 
   /**
-   * Arms the wake-up. A program that read the flag just before it was set, and whose record was not yet to be seen, wakes
-   * nobody: one look a little later finds it.
+   * Arms the wake-up. A BPF program that read the flag just before it was set does not wake us, and its record may not
+   * be
+   * visible yet. Reading once more, a little later, finds that record.
    */
   #sleep(): void {
     if (!this.#armed) {
@@ -148,7 +151,7 @@ export class Hub implements EventFeed {
       this.#deliver();
       return;
     }
-    // from here on the flag does it; only skipped runs need asking
+    // From here on the flag wakes us. Only skipped runs need polling.
     this.#setTimer(() => this.#deliver(), MISSED_MS);
   }
 
@@ -159,7 +162,7 @@ export class Hub implements EventFeed {
     else this.#setTimer(() => this.#deliver(), this.#options.coalesceMs);
   }
 
-  /** Reads once; wakes the waiting, or goes back to sleep. */
+  /** Reads once. Wakes the waiting consumers if there are events, or goes back to sleep. */
   #deliver(): void {
     this.#options.clock.refresh();
     if (this.#read(false)) {
@@ -175,7 +178,7 @@ export class Hub implements EventFeed {
   #setTimer(callback: (() => void) | undefined, ms?: number): void;
   #setTimer(callback: (() => void) | undefined, ms = 0): void {
     clearTimeout(this.#timer);
-    // what keeps the event loop alive is the session's waiter, not the timer
+    // The session's waiter keeps the event loop alive, not this timer.
     this.#timer = callback === undefined ? undefined : setTimeout(callback, ms).unref();
   }
 
@@ -191,7 +194,7 @@ export class Hub implements EventFeed {
     );
   }
 
-  /** What was lost before this session began: those who read next hear of it first. */
+  /** Reports a loss from before this session. The next consumers that read receive it first. */
   tell(loss: Loss): void {
     this.#earlier.push(this.loss(loss));
   }
@@ -202,12 +205,12 @@ export class Hub implements EventFeed {
     this.#lost.set(key, before === undefined ? loss : { ...before, count: before.count + loss.count });
   }
 
-  /** Brings `lost` up to date. The events of it come with the next records: what was lost came after those. */
+  /** Brings `lost` up to date. The `lost` events follow the next records, because the losses happened after them. */
   update(): void {
     this.#execsLost = this.#collectLosses(true);
   }
 
-  /** Whether records of execs were lost. */
+  /** Collects the losses from the kernel. Returns true if exec records were lost. */
   #collectLosses(askMissed: boolean): boolean {
     const { session } = this.#options;
     let execsLost = this.#execsLost;
@@ -239,7 +242,10 @@ export class Hub implements EventFeed {
     });
   }
 
-  /** Hands out what is left in the ring and ends every iteration. `endless`: the ring goes on being filled. */
+  /**
+   * Hands out the rest of the ring buffer and ends every iterator. `endless` says that programs continue to fill the
+   * ring buffer.
+   */
   end(endless: boolean): void {
     const until = endless ? performance.now() + LAST_READS_MS : Infinity;
     if (this.#consumers.size > 0) {

@@ -1,4 +1,4 @@
-/** Turns drained records into events, in their order; keeps the process cache on the way. */
+/** Turns records from the ring buffer into events in their order, and keeps the process cache up to date. */
 import type { TracerEvent } from '../../types/events.js';
 import type { NativeSource } from '../native/binding.js';
 import type { ProcessCache } from '../process/cache.js';
@@ -6,9 +6,9 @@ import { EventExec, EventExit, EventFork, EventHeader, EventHook, EventType } fr
 import { Slab } from '../wire/slab.js';
 import { ExecEvent, ExitEvent, hookEvent, type LoadedHook } from '../events/events.js';
 
-/** Big enough that a full one is rare to allocate, small enough that a retained event holds little. */
+/** Large enough that new slabs are rarely allocated; small enough that an event which is kept holds little memory. */
 const SLAB_BYTES = 512 * 1024;
-/** The longest record; native/ring.cc does not start one that might not fit. */
+/** Longest record. native/ring.cc does not begin to copy a record that might not fit. */
 const RECORD_MAX = 64 * 1024;
 
 export class RecordReader {
@@ -19,7 +19,7 @@ export class RecordReader {
   #slab = Slab.allocate(SLAB_BYTES);
   #offset = 0;
 
-  /** `onDrained` is called each time, between copying records out of the kernel and decoding them. */
+  /** `onDrained` is called for each read, after the records were copied from the kernel and before they are decoded. */
   constructor(
     source: NativeSource,
     cache: ProcessCache,
@@ -32,7 +32,7 @@ export class RecordReader {
     this.#onDrained = onDrained;
   }
 
-  /** Events of at most one slab; undefined when there was no record. */
+  /** Returns the events of at most one slab; undefined if there was no record. */
   read(): TracerEvent[] | undefined {
     if (SLAB_BYTES - this.#offset <= RECORD_MAX) {
       this.#slab = Slab.allocate(SLAB_BYTES);
@@ -50,7 +50,7 @@ export class RecordReader {
     let at = start;
     while (at + EventHeader.sizeof <= end) {
       const size = slab.u32(at + EventHeader.size);
-      if (size < EventHeader.sizeof || at + size > end) break; // native code wrote the size: cannot be
+      if (size < EventHeader.sizeof || at + size > end) break; // cannot happen: native code has checked the size
       const event = this.#decodeOne(slab, at, size);
       if (event !== undefined) events.push(event);
       at += (size + 7) & ~7;
@@ -62,7 +62,7 @@ export class RecordReader {
     switch (slab.u16(at + EventHeader.type)) {
       case EventType.EVENT_HOOK: {
         if (size < EventHook.sizeof) return undefined;
-        // a hook that was removed may have left records
+        // Records of a removed hook may still be in the ring buffer.
         const hook = this.#hooks.get(slab.u32(at + EventHook.hook));
         if (hook === undefined) return undefined;
         hook.tally.posted += 1;

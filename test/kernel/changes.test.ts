@@ -206,7 +206,7 @@ function registers(): void {
       'selectors:',
       'return: true\nreturnArg: {index: 0, type: int}\nselectors:',
     );
-    await refused(uprobes(returns), 'OVERRIDE_NOT_POSSIBLE', /is not seen to return/);
+    await refused(uprobes(returns), 'OVERRIDE_NOT_POSSIBLE', /return of an overridden call cannot be seen/);
     await refused(uprobes(override('argNewSymbol: nothing')), 'HOOK_NOT_FOUND', /has no function nothing/);
     await refused(uprobes(override('argNewAddr: 0x7fffffff')), 'HOOK_NOT_FOUND', /has no address 0x7fffffff/);
   });

@@ -325,7 +325,7 @@ returnArg: { index: 0, type: int64 }`;
     assert.deepEqual([half?.hooks.map(({ functions }) => functions), half?.skipped], [[[functionName]], ['substract']]);
     await refused(`path: ${program}\nsymbols: [substract]`, 'HOOK_NOT_FOUND', /:6:13: .*places:substract/);
     await refused(`path: ${program}.none\nsymbols: [add]`, 'HOOK_NOT_FOUND', /places\.none:add/);
-    await refused(`path: ${program}\naddrs: [0x7fffffffffff, 0x1]`, 'HOOK_NOT_FOUND', /places:0x7fffffffffff is not there/);
+    await refused(`path: ${program}\naddrs: [0x7fffffffffff, 0x1]`, 'HOOK_NOT_FOUND', /places:0x7fffffffffff does not exist/);
     await refused(`path: ${program}\naddrs: [0x7fffffffffff]`, 'HOOK_NOT_FOUND', /0x7fffffffffff/);
     await refused(`path: ${program}\nsymbols: [add]\nargs: [{ index: 0, type: file }]`, 'UNSUPPORTED_ARG_TYPE', /file/);
   });

@@ -274,7 +274,7 @@ selectors:
     await refused(probe('nothing'), 'HOOK_NOT_FOUND', /:8:13: .* has no static probe app:nothing/);
     await refused(probe('none').replace('app', 'other'), 'HOOK_NOT_FOUND', /other:none/);
     await refused(probe('none').replace(program, `${program}.none`), 'HOOK_NOT_FOUND', /pie\.none cannot be read/);
-    await refused(probe('none').replace(program, SOURCE), 'HOOK_NOT_FOUND', /is no ELF file/);
+    await refused(probe('none').replace(program, SOURCE), 'HOOK_NOT_FOUND', /is not an ELF file/);
     const beyond = probe('places', '\nargs: [{ index: 0, type: int }, { index: 1, type: int }]');
     await refused(beyond, 'ARG_BEYOND_PROTOTYPE', /:9:39: app:places has 1 arguments, index 1/);
     // relative to the instruction: libbpf knows registers and offsets from them

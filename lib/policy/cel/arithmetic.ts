@@ -1,4 +1,4 @@
-/** What each instruction does, on 64 bits: for constants, which are worked out in advance, and for tests. */
+/** Computes each instruction on 64 bits. It is used for constants, which are computed in advance, and for tests. */
 import type { CelOp } from '../../image/image.js';
 
 type Compute = (a: bigint, b: bigint, imm: bigint) => bigint | undefined;
@@ -35,7 +35,7 @@ export const ARITHMETIC: Readonly<Partial<Record<CelOp, Compute>>> = {
   zeroExtend: (a, _b, imm) => BigInt.asUintN(Number(imm), a),
 };
 
-/** Undefined for a division by zero, and for what is no computation. */
+/** Undefined for a division by zero, and for instructions that compute nothing. */
 export function compute(op: CelOp, a: bigint, b: bigint, imm: bigint): bigint | undefined {
   const result = ARITHMETIC[op]?.(a, b, imm);
   return result === undefined ? undefined : BigInt.asUintN(64, result);

@@ -1,14 +1,16 @@
-/** CEL expressions: names and types. int and uint do not mix, so that no number is taken for another; a cast says what is meant. */
+/**
+ * Checks names and types in CEL expressions. int and uint cannot be mixed without a cast, so that no number is misread.
+ */
 import type { CelOp } from '../../image/image.js';
 import { nearest } from '../parse/nearest.js';
 import { CelError } from './error.js';
 import type { BinaryOperator, Expression } from './parser.js';
 import { choice, constant, operation, truth, type Typed } from './typed.js';
 
-/** What a name in an expression means. */
+/** The meaning of a name in an expression. */
 export type CelName =
   | { readonly slot: number; readonly type: 'int' | 'uint'; readonly late: boolean }
-  /** A value that expressions cannot use, and why. */
+  /** A value that expressions cannot use, with the reason. */
   | { readonly refused: string };
 
 export type CelScope = ReadonlyMap<string, CelName>;
@@ -30,7 +32,7 @@ function mistake({ start, end }: { start: number; end: number }, message: string
   return new CelError('CEL_TYPES', message, hint, start, end);
 }
 
-/** Signed and unsigned. */
+/** The signed and the unsigned instruction of each operator. */
 const ARITHMETIC: Readonly<Partial<Record<BinaryOperator, readonly [CelOp, CelOp]>>> = {
   '+': ['add', 'add'],
   '-': ['sub', 'sub'],
@@ -45,7 +47,7 @@ const COMPARISONS: Readonly<Partial<Record<BinaryOperator, readonly [CelOp, CelO
   '<': ['ltS', 'lt'],
   '<=': ['leS', 'le'],
 };
-/** The same with the sides exchanged. */
+/** These operators become another one with the sides exchanged. */
 const REVERSED: Readonly<Partial<Record<BinaryOperator, BinaryOperator>>> = { '>': '<', '>=': '<=' };
 const LOGIC: Readonly<Partial<Record<BinaryOperator, CelOp>>> = { '&&': 'both', '||': 'either' };
 const BIT_FUNCTIONS: Readonly<Record<string, BinaryOperator>> = {
@@ -55,7 +57,7 @@ const BIT_FUNCTIONS: Readonly<Record<string, BinaryOperator>> = {
   shl: '<<',
   shr: '>>',
 };
-/** Bits that a cast keeps. */
+/** The type and the bits that each cast keeps. */
 const CASTS: Readonly<Record<string, readonly ['int' | 'uint', bigint]>> = {
   int: ['int', 64n], uint: ['uint', 64n], s8: ['int', 8n], s16: ['int', 16n], s32: ['int', 32n], s64: ['int', 64n],
   u8: ['uint', 8n], u16: ['uint', 16n], u32: ['uint', 32n], u64: ['uint', 64n],
@@ -86,7 +88,7 @@ class Checker {
     }
   }
 
-  /** What fits in no int is a uint. */
+  /** A number that is too large for int is a uint. */
   #number(value: bigint, unsigned: boolean): Typed {
     return unsigned || value >= 2n ** 63n ? constant('uint', value) : constant('int', value, true);
   }
@@ -96,24 +98,24 @@ class Checker {
     if (found === undefined) {
       const names = [...this.scope.keys()];
       const close = nearest(name, names);
-      const hint = close === undefined ? `known here: ${names.join(', ') || 'none'}` : `did you mean ${close}?`;
+      const hint = close === undefined ? `known names are ${names.join(', ') || 'none'}` : `did you mean ${close}?`;
       throw new CelError('CEL_NAME_UNKNOWN', `there is no value ${JSON.stringify(name)}`, hint, start, end);
     }
     if ('refused' in found) {
-      const hint = 'expressions are about numbers; use an operator for this type';
+      const hint = 'expressions compare numbers; use an operator for this type';
       throw mistake({ start, end }, `${name} is ${found.refused}`, hint);
     }
     return { kind: 'value', ...found };
   }
 
   #unary({ operator, operand, ...place }: Expression & { kind: 'unary' }): Typed {
-    // The smallest int has no positive counterpart.
+    // The smallest int has no positive value of the same size.
     if (operator === '-' && operand.kind === 'number' && operand.value === 2n ** 63n && !operand.unsigned) {
       return constant('int', operand.value, true);
     }
     const inner = this.typed(operand);
     if (operator === '!') {
-      if (inner.type !== 'bool') throw mistake(place, '! is for true or false', 'for bits use ~');
+      if (inner.type !== 'bool') throw mistake(place, '! needs a boolean', 'use ~ to invert bits');
       return operation('not', 'bool', [inner]);
     }
     this.#wantNumber(inner, operator, operand);
@@ -132,8 +134,8 @@ class Checker {
         if (side.type === 'bool') continue;
         throw mistake(
           i === 0 ? left : right,
-          `${operator} joins what is true or false`,
-          'compare the number, such as != 0',
+          `${operator} needs a boolean on both sides`,
+          'compare the number, for example != 0',
         );
       }
       return operation(logic, 'bool', sides);
@@ -154,7 +156,7 @@ class Checker {
   #in({ value, list, start, end }: Expression & { kind: 'in' }): Typed {
     const wanted = this.typed(value);
     this.#wantNumber(wanted, 'in', value);
-    if (list.length === 0) throw mistake({ start, end }, 'nothing is in an empty list', 'name the numbers');
+    if (list.length === 0) throw mistake({ start, end }, 'the list is empty, so nothing is in it', 'write the numbers');
     const alike = list.map((each) => this.#same([wanted, this.typed(each)], 'in', each));
     const first = alike.find(([own]) => own.type === 'uint') ?? alike[0];
     return { kind: 'in', type: 'bool', value: first?.[0] ?? wanted, list: alike.map(([, other]) => other) };
@@ -163,7 +165,7 @@ class Checker {
   #conditional({ condition, then, otherwise, start, end }: Expression & { kind: 'conditional' }): Typed {
     const decides = this.typed(condition);
     if (decides.type !== 'bool')
-      throw mistake(condition, 'what stands before ? is true or false', 'compare the number');
+      throw mistake(condition, 'the condition before ? must be a boolean', 'compare the number');
     const [yes, no] = this.#same([this.typed(then), this.typed(otherwise)], '?:', { start, end });
     return choice(decides, yes, no);
   }
@@ -206,10 +208,10 @@ class Checker {
 
   #wantNumber(tree: Typed, operator: string, place: Expression): void {
     if (tree.type !== 'bool') return;
-    throw mistake(place, `${operator} is for numbers`, 'join conditions by && and ||, or cast: int(…)');
+    throw mistake(place, `${operator} needs numbers`, 'use && and || to combine conditions, or cast: int(…)');
   }
 
-  /** Both of one type; a number that is written without a type goes with the other side. */
+  /** Gives both sides the same type. A number that is written without a type takes the type of the other side. */
   #same(
     [left, right]: readonly [Typed, Typed],
     operator: string,
@@ -223,7 +225,7 @@ class Checker {
     const hint = [left, right].some(({ type }) => type === 'bool')
       ? 'compare the number first'
       : isNegative
-        ? 'a uint is never negative: cast it, such as int(arg0)'
+        ? 'a uint is never negative: cast it, for example int(arg0)'
         : 'cast one of them: int(…) or uint(…)';
     throw mistake(place, `${operator} between ${types.join(' and ')}`, hint);
   }

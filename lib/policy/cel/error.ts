@@ -1,4 +1,4 @@
-/** A mistake in an expression, with its place in it. */
+/** A mistake in an expression, with its place in the text. */
 import type { DiagnosticCode } from '../parse/codes.js';
 
 export class CelError extends Error {

@@ -1,9 +1,12 @@
-/** Typed expressions to instructions. What needs more registers comes first, so that eight are enough for all that fits in. */
+/**
+ * Turns typed expressions into instructions. The operand that needs more registers is computed first, to use as few as
+ * possible.
+ */
 import { CEL_REGISTERS } from '../language/limits.js';
 import type { CelOp, CelStep } from '../../image/image.js';
 import { operation, type Typed } from './typed.js';
 
-/** The result is in register 0. Undefined where the registers are not enough. */
+/** The result is in register 0. Returns undefined if there are not enough registers. */
 export function generate(tree: Typed): CelStep[] | undefined {
   if (registers(tree) > CEL_REGISTERS) return undefined;
   const steps: CelStep[] = [];
@@ -15,7 +18,7 @@ function step(op: CelOp, to: number, a: number, b: number, imm = 0n): CelStep {
   return { op, to, a, b, imm };
 }
 
-/** Puts the result into `to`; registers below it are in use. */
+/** Puts the result into register `to`. Lower registers are in use. */
 function emit(tree: Typed, to: number, steps: CelStep[]): void {
   switch (tree.kind) {
     case 'const':
@@ -47,7 +50,7 @@ function emitOperation(op: CelOp, [a, b]: readonly Typed[], imm: bigint, to: num
   steps.push(reversed ? step(op, to, to + 1, to) : step(op, to, to, to + 1));
 }
 
-/** The heavier side first: with the condition turned around where that is the other one. */
+/** Computes the side that needs more registers first. If that is the second side, the condition is inverted. */
 function emitChoice(operands: readonly Typed[], to: number, steps: CelStep[]): void {
   const [condition, heavy, light] = inOrder(operands);
   emit(heavy, to, steps);
@@ -75,7 +78,7 @@ function emitMembership(value: Typed, list: readonly Typed[], to: number, steps:
 
 const known = new WeakMap<Typed, number>();
 
-/** How many registers its instructions use. */
+/** The number of registers that the instructions of a tree use. */
 function registers(tree: Typed): number {
   const before = known.get(tree);
   if (before !== undefined) return before;

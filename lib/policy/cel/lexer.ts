@@ -1,19 +1,19 @@
-/** CEL expressions: text to words and signs. */
+/** Splits the text of a CEL expression into tokens. */
 import { CelError } from './error.js';
 
 export interface Token {
   readonly kind: 'number' | 'name' | 'sign' | 'end';
   readonly text: string;
-  /** Half-open range in the expression. */
+  /** Range of the token in the expression. The end is not included. */
   readonly start: number;
   readonly end: number;
 }
 
-/** Longer signs first. */
+/** Longer signs come first. */
 const TOKEN =
   /(?<number>0[xX][0-9a-fA-F]+[uU]?|[0-9]+[uU]?)(?![\w.])|(?<name>[A-Za-z_]\w*)|(?<sign><<|>>|<=|>=|==|!=|&&|\|\||[-+*/%<>!~&|^?:(),[\]])/y;
 
-/** Ends with a token of kind `end`. Throws CelError. */
+/** Returns tokens; the last one has the kind `end`. Throws CelError. */
 export function tokens(text: string): Token[] {
   const found: Token[] = [];
   for (let at = skipSpace(text, 0); at < text.length; at = skipSpace(text, at)) {
@@ -38,11 +38,17 @@ function skipSpace(text: string, from: number): number {
 function unexpected(text: string, at: number): CelError {
   const sign = String.fromCodePoint(text.codePointAt(at) ?? 0);
   const hint = /[0-9.]/.test(sign)
-    ? 'numbers are whole: decimal or 0x hexadecimal, with u at the end for uint'
+    ? 'numbers must be whole: decimal, or hexadecimal with 0x; add u at the end for uint'
     : /["']/.test(sign)
-      ? 'expressions are about numbers: compare texts by Equal, Prefix, Postfix or SubString'
+      ? 'expressions compare numbers: use Equal, Prefix, Postfix or SubString for texts'
       : sign === '='
-        ? 'equality is =='
-        : 'known: numbers, names, + - * / % & | ^ ~ << >> == != < <= > >= && || ! ?: ( ) , [ ]';
-  return new CelError('CEL_SYNTAX', `${JSON.stringify(sign)} has no meaning here`, hint, at, at + sign.length);
+        ? 'use == to compare'
+        : 'an expression can contain numbers, names and + - * / % & | ^ ~ << >> == != < <= > >= && || ! ?: ( ) , [ ]';
+  return new CelError(
+    'CEL_SYNTAX',
+    `${JSON.stringify(sign)} is not allowed in an expression`,
+    hint,
+    at,
+    at + sign.length,
+  );
 }

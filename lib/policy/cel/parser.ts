@@ -1,4 +1,4 @@
-/** CEL expressions: words to a tree. The operators bind as in Go: | and ^ like +, & and shifts like *. */
+/** Parses the tokens of a CEL expression into a tree. Precedence is as in Go: | and ^ like +, & and shifts like *. */
 import { CEL_DEPTH_MAX } from '../language/limits.js';
 import { CelError } from './error.js';
 import { tokens, type Token } from './lexer.js';
@@ -33,7 +33,7 @@ export type Expression = Placed &
     | { readonly kind: 'call'; readonly name: string; readonly args: readonly Expression[] }
   );
 
-/** Those that bind least come first. */
+/** The operators with the lowest precedence come first. */
 const LEVELS = [
   ['||'],
   ['&&'],
@@ -80,14 +80,14 @@ class ExpressionParser {
 
   #unexpected(wanted: string): CelError {
     const { kind, text, start, end } = this.#next;
-    const found = kind === 'end' ? 'the expression ends' : `${JSON.stringify(text)} stands`;
-    return new CelError('CEL_SYNTAX', `${found} where ${wanted} is wanted`, 'correct the expression', start, end);
+    const found = kind === 'end' ? 'the expression ends' : `the expression has ${JSON.stringify(text)}`;
+    return new CelError('CEL_SYNTAX', `${found} where ${wanted} is expected`, 'correct the expression', start, end);
   }
 
   #conditional(): Expression {
     if (++this.#depth > CEL_DEPTH_MAX) {
       const { start, end } = this.#next;
-      const message = `more than ${CEL_DEPTH_MAX} levels of parentheses and signs`;
+      const message = `the expression has more than ${CEL_DEPTH_MAX} levels of parentheses and signs`;
       throw new CelError('LIMIT_CEL', message, 'use simpler expressions', start, end);
     }
     const condition = this.#binary(0);
@@ -123,7 +123,7 @@ class ExpressionParser {
     return { kind: 'in', value, list, start: value.start, end: (this.words[this.#at - 1] as Token).end };
   }
 
-  /** What stands up to the closing sign, which is taken as well. */
+  /** Parses the expressions up to the closing sign, and the closing sign itself. */
   #list(closing: string): Expression[] {
     const list: Expression[] = [];
     if (this.#accepts(closing)) return list;
@@ -138,7 +138,7 @@ class ExpressionParser {
     if (kind !== 'sign' || (text !== '!' && text !== '-' && text !== '~')) return this.#primary();
     this.#at++;
     if (++this.#depth > CEL_DEPTH_MAX)
-      throw new CelError('LIMIT_CEL', 'too many signs in a row', 'remove some', start, start + 1);
+      throw new CelError('LIMIT_CEL', 'there are too many signs in a row', 'remove some', start, start + 1);
     const operand = this.#unary();
     this.#depth--;
     return { kind: 'unary', operator: text, operand, start, end: operand.end };
@@ -168,7 +168,13 @@ function number(text: string, start: number, end: number): Expression {
   const unsigned = /u$/i.test(text);
   const digits = unsigned ? text.slice(0, -1) : text;
   if (/^0[0-9]/.test(digits)) {
-    throw new CelError('CEL_SYNTAX', `${text} begins with 0`, 'decimal without it, or 0x hexadecimal', start, end);
+    throw new CelError(
+      'CEL_SYNTAX',
+      `${text} begins with 0`,
+      'write a decimal number without the 0, or a hexadecimal number with 0x',
+      start,
+      end,
+    );
   }
   const value = BigInt(digits);
   if (value >= 2n ** 64n)

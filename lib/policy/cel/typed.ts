@@ -1,4 +1,4 @@
-/** An expression whose names and types are known: what instructions are made from. */
+/** An expression with known names and types. Instructions are made from it. */
 import type { CelOp } from '../../image/image.js';
 import { compute } from './arithmetic.js';
 
@@ -7,9 +7,9 @@ export type CelType = 'int' | 'uint' | 'bool';
 export type Typed = { readonly type: CelType } & (
   | {
       readonly kind: 'const';
-      /** Two's complement. */
+      /** The value in two's complement. */
       readonly value: bigint;
-      /** Written without a type: may stand beside a uint as well. */
+      /** True if the number is written without a type. Then it can be used together with a uint too. */
       readonly literal: boolean;
     }
   | { readonly kind: 'value'; readonly slot: number; readonly late: boolean }
@@ -23,7 +23,7 @@ export function constant(type: CelType, value: bigint, literal = false): Typed {
 
 export const truth = (value: boolean): Typed => constant('bool', value ? 1n : 0n);
 
-/** Worked out here where all operands are constants. */
+/** If all operands are constants, the result is computed here. */
 export function operation(op: CelOp, type: CelType, operands: readonly Typed[], imm = 0n): Typed {
   const known = operands.filter((operand) => operand.kind === 'const');
   if (known.length === operands.length) {
@@ -33,13 +33,13 @@ export function operation(op: CelOp, type: CelType, operands: readonly Typed[], 
   return { kind: 'op', op, type, operands, imm };
 }
 
-/** `condition`, `then`, `otherwise`. */
+/** Makes the tree for `condition ? then : otherwise`. */
 export function choice(condition: Typed, then: Typed, otherwise: Typed): Typed {
   if (condition.kind === 'const') return condition.value !== 0n ? then : otherwise;
   return { kind: 'op', op: 'select', type: then.type, operands: [condition, then, otherwise], imm: 0n };
 }
 
-/** Whether it needs a value that is known when the function returns. */
+/** True if the expression needs a value that is known only when the function returns. */
 export function isLate(tree: Typed): boolean {
   switch (tree.kind) {
     case 'const':

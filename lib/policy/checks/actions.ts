@@ -1,4 +1,4 @@
-/** Checks what a selector does: each action against its hook, its arguments, and the others. */
+/** Checks the actions of a selector: each against its hook, its arguments, and the other actions. */
 import { ACTION_TABLE, PROGRAM_ONLY, type ActionField } from '../language/actions.js';
 import { parseAssignment } from '../model/assignments.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
@@ -42,8 +42,8 @@ function checkOne(hook: Hook, action: ActionData, report: Report): void {
     report.add(
       'ACTION_NOT_FOR_HOOK',
       places.value(action, 'action'),
-      `${name} is not possible under ${hook.kind}`,
-      `possible under ${facts.hooks.join(', ')}`,
+      `${name} is not supported under ${hook.kind}`,
+      `it is supported under ${facts.hooks.join(', ')}`,
     );
     return;
   }
@@ -92,7 +92,7 @@ function checkArguments(action: ActionData, report: Report): void {
     report.add(
       'SIGNAL_INVALID',
       places.value(action, 'argSig'),
-      `${argSig} is no signal`,
+      `${argSig} is not a signal number`,
       'signals are numbered from 1 to 64',
     );
   }
@@ -100,8 +100,8 @@ function checkArguments(action: ActionData, report: Report): void {
     report.add(
       'RATE_LIMIT_INVALID',
       places.value(action, 'rateLimit'),
-      `${quote(rateLimit)} is no time`,
-      'such as "5" or "5s" for seconds, "1m", "1h"',
+      `${quote(rateLimit)} is not a valid time`,
+      'write "5" or "5s" for five seconds, "1m" for a minute, "1h" for an hour',
     );
   }
   if (rateLimitScope !== undefined && rateLimit === undefined && !places.has(action, 'rateLimit')) {
@@ -114,22 +114,22 @@ function checkArguments(action: ActionData, report: Report): void {
   }
 }
 
-/** An error of 0 is none, as in Tetragon. */
+/** As in Tetragon, an `argError` of 0 means that no error is returned. */
 function checkNotification(action: ActionData, report: Report): void {
   const { places } = report;
   if (action.argError === 0 && !places.has(action, 'argSig')) {
     report.add(
       'ACTION_ARGUMENT_MISSING',
       places.value(action, 'action'),
-      'NotifyEnforcer with an argError of 0 overrides nothing, and has no argSig',
-      'add argSig, or another argError',
+      'NotifyEnforcer without argSig and with an argError of 0 does nothing',
+      'add argSig, or use another argError',
     );
   }
   if (places.has(action, 'argIndex')) {
     report.add(
       'ACTION_ARGUMENT_UNUSED',
       places.key(action, 'argIndex'),
-      'argIndex has no effect: the event of the notification has every argument',
+      'argIndex has no effect: the event of the notification contains all arguments',
       'remove it',
     );
   }
@@ -140,16 +140,16 @@ function isRequest(name: ActionData['action']): boolean {
 }
 
 const SOCKETS: readonly (string | undefined)[] = ['sock', 'socket', 'skb'];
-const NO_SOCKET = 'name one of type sock, socket or skb; positions count from 0';
+const NO_SOCKET = 'use the position of an argument of type sock, socket or skb; positions count from 0';
 
 function checkSocket(hook: Hook, action: ActionData, report: Report): void {
   const { action: name, argSock = 0 } = action;
   if ((name !== 'TrackSock' && name !== 'UntrackSock') || !ACTION_TABLE[name].hooks.includes(hook.kind)) return;
   const arg = hook.data.args?.[argSock];
   if (arg !== undefined && arg.source === undefined && SOCKETS.includes(arg.type)) return;
-  const what = arg === undefined ? 'not there' : `of type ${arg.type ?? ''}`;
+  const what = arg === undefined ? 'does not exist' : `is of type ${arg.type ?? ''}`;
   const span = report.places.value(action, report.places.has(action, 'argSock') ? 'argSock' : 'action');
-  report.add('SOCKET_INVALID', span, `${name} needs a socket, and number ${argSock} of args is ${what}`, NO_SOCKET);
+  report.add('SOCKET_INVALID', span, `${name} needs a socket, but number ${argSock} of args ${what}`, NO_SOCKET);
 }
 
 export function checkReturnedSocket({ data }: Hook, report: Report): void {
@@ -158,21 +158,21 @@ export function checkReturnedSocket({ data }: Hook, report: Report): void {
   const what = returns === true && returnArg !== undefined ? `is of type ${returnArg.type ?? ''}` : 'is not read';
   const span = report.places.value(data, 'returnArgAction');
   const hint = 'add `return: true` and a returnArg of type sock';
-  report.add('SOCKET_INVALID', span, `${name} needs a socket, and the return value ${what}`, hint);
+  report.add('SOCKET_INVALID', span, `${name} needs a socket, but the return value ${what}`, hint);
 }
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
 
-/** Of a request. */
+/** Checks the address that GetUrl or DnsLookup names. */
 function checkTarget(action: ActionData, report: Report): void {
   const { action: name, argUrl, argFqdn } = action;
   if (name === 'GetUrl' && argUrl !== undefined && !isUrl(argUrl)) {
-    const hint = 'such as http://127.0.0.1:8080/path or https://example.com/';
-    report.add('REQUEST_INVALID', report.places.value(action, 'argUrl'), `${quote(argUrl)} is no address of http or https`, hint); // prettier-ignore
+    const hint = 'write it like http://127.0.0.1:8080/path or https://example.com/';
+    report.add('REQUEST_INVALID', report.places.value(action, 'argUrl'), `${quote(argUrl)} is not an http or https address`, hint); // prettier-ignore
   }
   if (name === 'DnsLookup' && argFqdn !== undefined && !HOST_NAME.test(argFqdn)) {
-    const hint = 'such as example.com, without http:// and a port';
-    report.add('REQUEST_INVALID', report.places.value(action, 'argFqdn'), `${quote(argFqdn)} is no host name`, hint);
+    const hint = 'write only the name, such as example.com, without http:// and without a port';
+    report.add('REQUEST_INVALID', report.places.value(action, 'argFqdn'), `${quote(argFqdn)} is not a host name`, hint);
   }
 }
 
@@ -193,16 +193,16 @@ function checkEnforcer(policy: PolicyData, action: ActionData, report: Report): 
     'ENFORCER_MISSING',
     report.places.value(action, 'action'),
     `${action.action} needs an enforcer`,
-    'name the calls under `enforcers`',
+    'list the functions under `enforcers`',
   );
 }
 
-/** The kernel takes nothing else from an LSM hook. */
+/** The kernel accepts only negative error numbers from an LSM hook. */
 function checkRefusal(action: ActionData, report: Report): void {
   const { argError } = action;
   if (argError === undefined || (argError < 0 && argError >= -ERROR_MAX)) return;
   const message = `an LSM hook cannot return ${argError}`;
-  const hint = `the negative number of an error, from -1 to -${ERROR_MAX}`;
+  const hint = `use the negative number of an error, from -1 to -${ERROR_MAX}`;
   report.add('OVERRIDE_NOT_POSSIBLE', report.places.value(action, 'argError'), message, hint);
 }
 
@@ -212,25 +212,25 @@ function checkOverride(hook: Hook, action: ActionData, report: Report): void {
   if (action.action === 'Override' && hook.kind === 'lsmhooks') checkRefusal(action, report);
   if (action.action !== 'Override' || isOverridable(hook)) return;
   if (hook.kind !== 'kprobes' && hook.kind !== 'fentries') return;
-  const message = `${hook.data.call ?? ''} may not be one of the functions that can be overridden`;
+  const message = `the kernel may not allow programs to override ${hook.data.call ?? ''}`;
   const hint = 'override a system call or a security_ function instead';
   report.add('OVERRIDE_UNCERTAIN', report.places.value(action, 'action'), message, hint);
 }
 
-/** IMA reads the file, which it can only when that has been opened. */
+/** IMA reads the file to hash it. It can do that only after the file has been opened. */
 function checkHash(hook: Hook, action: ActionData, report: Report): void {
   if (action.action !== 'Post' || action.imaHash !== true) return;
   const span = report.places.key(action, 'imaHash');
   const isFile = ({ type, resolve = '' }: ArgData): boolean =>
     (type === 'file' || type === 'linux_binprm') && resolve === '';
   if (hook.kind !== 'lsmhooks') {
-    const message = `imaHash is not possible under ${hook.kind}`;
+    const message = `imaHash is not supported under ${hook.kind}`;
     report.add('IMA_HASH_NOT_POSSIBLE', span, message, 'use a hook under lsmhooks, such as bprm_check_security');
   } else if (hook.data.hook === 'file_open') {
-    const message = 'imaHash is not possible on file_open: the file cannot be read before it is open';
+    const message = 'imaHash is not supported on file_open: the file cannot be read before it is open';
     report.add('IMA_HASH_NOT_POSSIBLE', span, message, 'use bprm_check_security or mmap_file');
   } else if (!(hook.data.args ?? []).some(isFile)) {
-    const message = 'imaHash needs a file, of which this hook reads none';
+    const message = 'imaHash needs a file, but this hook reads no file';
     report.add('IMA_HASH_NOT_POSSIBLE', span, message, 'add an argument of type file or linux_binprm');
   }
 }
@@ -242,29 +242,33 @@ function checkProgramOverride(hook: Hook, action: ActionData, report: Report): v
   const { places } = report;
   const [first, second] = WAYS.filter((field) => places.has(action, field));
   if (second !== undefined) {
-    const message = `${first} and ${second} say in two ways how the call is overridden`;
+    const message = `${first} and ${second} both say how the call is overridden`;
     report.add('OVERRIDE_AMBIGUOUS', places.key(action, second), message, 'keep one of the two');
   }
   const { argRegs = [] } = action;
   argRegs.forEach((text, i) => {
     if (parseAssignment(text) !== undefined) return;
-    const message = `${quote(text)} sets no register`;
-    const hint = 'rax=11, rbp=%rsp, rsp=8%rsp, rip=(%rsp) or rdi=-8(%rbp), of the registers rax to r15, rsp and rip';
+    const message = `${quote(text)} is not an assignment to a register`;
+    const hint =
+      'write it like rax=11, rbp=%rsp, rsp=8%rsp, rip=(%rsp) or rdi=-8(%rbp); registers are rax to r15, rsp and rip';
     report.add('REGISTER_ASSIGNMENT', places.value(argRegs, i), message, hint);
   });
   const within = (hook.data.symbols ?? []).find((symbol) => /\+[0-9]/.test(symbol));
   if (places.has(action, 'argError') && within !== undefined) {
-    const message = `${within} may not be the start of a function: only there its caller's address is on top of the stack`;
+    const message = `${within} may not be the start of a function; the return address is on top of the stack only at the start`;
     report.add(
       'OVERRIDE_UNCERTAIN',
       places.value(action, 'action'),
       message,
-      'override at the function itself, or use argRegs',
+      'put the hook on the start of the function, or use argRegs',
     );
   }
 }
 
-/** System calls, and security_ functions by fmod_ret, can be overridden; of other functions only the kernel knows. */
+/**
+ * System calls can be overridden, and security_ functions too (by fmod_ret). For other functions only the kernel
+ * knows.
+ */
 function isOverridable({ kind, data }: Hook): boolean {
   if (kind === 'lsmhooks') return true;
   if (kind !== 'kprobes' && kind !== 'fentries') return false;
@@ -278,7 +282,7 @@ function checkReturnAction(hook: Hook, action: ActionData, report: Report): void
   report.add(
     'OVERRIDE_NOT_POSSIBLE',
     report.places.value(action, 'action'),
-    `${what} has already run when matchReturnActions are done`,
+    `${what} has already run when matchReturnActions take effect`,
     'use Override under matchActions',
   );
 }
@@ -294,17 +298,17 @@ function warnContradiction(actions: readonly ActionData[], report: Report): void
       report.add(
         'ACTION_CONTRADICTS',
         span,
-        `${name} together with ${opposite}: no event is reported`,
+        `${name} contradicts ${opposite}: no event is reported`,
         'keep one of the two',
       );
     } else if (seen.has(name) && !isRequest(name)) {
-      report.add('ACTION_CONTRADICTS', span, `${name} stands here twice`, 'keep one of the two');
+      report.add('ACTION_CONTRADICTS', span, `${name} is listed twice`, 'keep one of the two');
     }
     seen.set(name, action);
   }
 }
 
-/** A signal ends the process when it returns to user mode: what the hooked function does still happens. */
+/** A signal ends the process when it returns to user mode. The hooked function still runs before that. */
 function warnSigkill(hook: Hook, selector: SelectorData, report: Report): void {
   const actions = selector.matchActions ?? [];
   const isOverridden = actions.some((action) => action.action === 'Override');
@@ -312,12 +316,12 @@ function warnSigkill(hook: Hook, selector: SelectorData, report: Report): void {
     if (action.action !== 'Sigkill') continue;
     if (isOverridden && actions.includes(action)) continue;
     const hint = isOverridable(hook)
-      ? 'add Override to stop it as well'
-      : 'use a hook where Override is possible to stop it';
+      ? 'add Override to prevent the operation as well'
+      : 'use a hook that supports Override to prevent the operation';
     report.add(
       'SIGKILL_TOO_LATE',
       report.places.value(action, 'action'),
-      'Sigkill ends the process, but what it has begun here is not prevented',
+      'Sigkill ends the process, but does not prevent the operation that is being hooked',
       hint,
     );
   }

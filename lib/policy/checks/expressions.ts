@@ -1,4 +1,4 @@
-/** Checks CEL expressions, with the place of each mistake in the text. */
+/** Checks CEL expressions and reports the place of each mistake in the text. */
 import { CelError, compileExpression } from '../cel/cel.js';
 import { filteredSlots, scopeOf, type FilterList } from '../model/slots.js';
 import { CEL_STEPS_MAX } from '../language/limits.js';
@@ -11,13 +11,13 @@ interface Expressions {
   readonly filter: ValueFilter;
 }
 
-/** Each filter once, however many selectors have it through a macro; no more of them than can be evaluated. */
+/** Checks each filter once, even if several selectors have it through a macro. Too many expressions are refused. */
 export function checkExpressions(hook: Hook, report: Report): void {
   const all = expressionsOf(hook);
   const count = all.reduce((sum, { filter }) => sum + (filter.values ?? []).length, 0);
   if (count > CEL_STEPS_MAX) {
-    const message = `${count} expressions; those of a hook together have at most ${CEL_STEPS_MAX} steps`;
-    const hint = 'use InRange, InMap or Mask, or make two hooks of it';
+    const message = `this hook has ${count} expressions; together they can have at most ${CEL_STEPS_MAX} steps`;
+    const hint = 'use InRange, InMap or Mask, or split the hook into two';
     report.add('LIMIT_CEL', report.places.key(hook.data, 'selectors'), message, hint);
     return;
   }
@@ -36,7 +36,7 @@ function expressionsOf(hook: Hook): Expressions[] {
   return [...found.values()];
 }
 
-/** What does not has been told. */
+/** True if CelExpr can be used on the type. Otherwise filters.ts has already reported the mistake. */
 function fitsType(hook: Hook, list: FilterList, filter: ValueFilter): boolean {
   const type = filteredSlots(hook, list, filter)[0]?.arg.type;
   const allowed: readonly Operator[] = type === undefined ? [] : OPERATORS_OF[ARG_TYPES[type].class];

@@ -34,7 +34,7 @@ export function checkValueFilters(hook: Hook, selector: SelectorData, report: Re
   }
 }
 
-/** Where the values of a list's filters stand. */
+/** The field of the hook that describes the values which each list of filters compares. */
 const VALUES_OF = { matchArgs: 'args', matchData: 'data', matchReturnArgs: 'returnArg' } as const;
 
 function checkFilter(
@@ -55,7 +55,7 @@ function checkFilter(
   if (operator === undefined) return;
   checkPositions(args, filter, operator, report);
   if (filter.values === undefined || filter.values.length === 0) {
-    // Where `values` was written but nothing in it was usable, that has been reported.
+    // If `values` was written but nothing in it was usable, the walker has already reported that.
     const broken = filter.values === undefined ? places.has(filter, 'values') : places.isIncomplete(filter.values);
     const wanted = !OPERATORS_WITHOUT_VALUES.has(operator) && operator !== 'CapabilitiesGained';
     if (wanted && !broken) {
@@ -68,7 +68,7 @@ function checkFilter(
     }
   }
   if (OPERATORS_WITHOUT_VALUES.has(operator) && (filter.values ?? []).length > 0) {
-    report.add('VALUES_UNUSED', places.key(filter, 'values'), `${operator} takes no values`, 'remove `values`');
+    report.add('VALUES_UNUSED', places.key(filter, 'values'), `${operator} does not take values`, 'remove `values`');
   }
   const type = found?.arg.type;
   if (type === undefined) return;
@@ -77,7 +77,7 @@ function checkFilter(
     report.add(
       'OPERATOR_NOT_FOR_TYPE',
       places.value(filter, 'operator'),
-      `${operator} does not fit an argument of type ${type}`,
+      `${operator} cannot be used on an argument of type ${type}`,
       operatorHint(type, allowed),
     );
     return;
@@ -86,27 +86,30 @@ function checkFilter(
   checkOwnRules(hook, list, filter, found?.arg ?? {}, report);
 }
 
-/** What is wanted by single operators. */
+/** Checks the rules that hold for one operator only. */
 function checkOwnRules(hook: Hook, list: FilterList, filter: ValueFilter, arg: ArgData, report: Report): void {
   const { places } = report;
   const { operator = 'Equal', args: positions = [] } = filter;
   if (operator === 'CapabilitiesGained') {
     const second = filteredSlots(hook, list, filter)[1]?.arg.type;
     if (second !== undefined && ARG_TYPES[second].class !== 'capabilities') {
-      const message = `CapabilitiesGained does not fit an argument of type ${second}`;
-      const hint = 'both are sets: kernel_cap_t, cap_effective, cap_inheritable or cap_permitted';
+      const message = `CapabilitiesGained cannot be used on an argument of type ${second}`;
+      const hint = 'both arguments must be sets: kernel_cap_t, cap_effective, cap_inheritable or cap_permitted';
       report.add('OPERATOR_NOT_FOR_TYPE', places.value(positions, 1), message, hint);
     }
   }
   const base = NEGATED[operator] ?? operator;
   const needsEnd = base === 'Postfix' || base === 'SubString' || base === 'SubStringIgnCase';
   if (arg.maxData === true && needsEnd) {
-    const message = `${operator} looks at the whole text, of which only the first ${EQUAL_BYTES_MAX} bytes are compared`;
+    const message = `${operator} needs the whole text, but only its first ${EQUAL_BYTES_MAX} bytes are compared`;
     report.add('FILTER_NOT_WITH_MAX_DATA', places.value(filter, 'operator'), message, 'use Prefix, or remove maxData');
   }
 }
 
-/** `inode` is about whole paths, and for all filters of a selector on the same path or for none. */
+/**
+ * `inode` needs an operator that compares whole paths. Within a selector, either all filters on the same path set it or
+ * none.
+ */
 function checkInodes(hook: Hook, selector: SelectorData, report: Report): void {
   const seen = new Map<number, boolean>();
   for (const list of ['matchArgs', 'matchData', 'matchReturnArgs'] as const) {
@@ -119,23 +122,23 @@ function checkInodes(hook: Hook, selector: SelectorData, report: Report): void {
       const isPath = ARG_TYPES[type].class === 'path' || ARG_TYPES[type].class === 'file';
       const span = report.places.key(filter, 'inode');
       if (inode && !(isEqual && isPath)) {
-        const message = `inode has no meaning for ${operator} on an argument of type ${type}`;
+        const message = `inode has no effect on ${operator} for an argument of type ${type}`;
         report.add(
           'INODE_NOT_FOR_FILTER',
           span,
           message,
-          'it is for Equal and NotEqual on file, path, fd, dentry and linux_binprm',
+          'use it with Equal and NotEqual on arguments of type file, path, fd, dentry and linux_binprm',
         );
       } else if (isEqual && isPath && (seen.get(found.slot) ?? inode) !== inode) {
-        const message = 'another filter of this selector on the same path says otherwise about inode';
-        report.add('INODE_NOT_FOR_FILTER', span, message, 'set it for both, or make two selectors');
+        const message = 'another filter of this selector on the same path has a different value of inode';
+        report.add('INODE_NOT_FOR_FILTER', span, message, 'set inode in both filters, or make two selectors');
       }
       if (isEqual && isPath && !seen.has(found.slot)) seen.set(found.slot, inode);
     }
   }
 }
 
-/** CelExpr and CapabilitiesGained look at several values; all others at one. */
+/** CelExpr and CapabilitiesGained use several values. Every other operator uses one. */
 function checkPositions(args: readonly ArgData[], filter: ValueFilter, operator: Operator, report: Report): void {
   const { places } = report;
   const positions = filter.args ?? [];
@@ -154,7 +157,7 @@ function checkPositions(args: readonly ArgData[], filter: ValueFilter, operator:
       'TOO_MANY_POSITIONS',
       places.value(filter, 'args'),
       `${operator} compares one value, not ${positions.length}`,
-      'make a filter for each',
+      'write a filter for each value',
     );
   }
   positions.slice(1).forEach((position, i) => {
@@ -177,7 +180,7 @@ function reportNoArg(args: readonly ArgData[], where: string, filter: ValueFilte
     report.add('INDEX_WITHOUT_ARG', places.value(filter, 'args'), message, 'positions count from 0');
     return;
   }
-  // An arg whose own index is wrong has been reported already.
+  // An argument with a wrong index has already been reported.
   if (args.some((arg) => arg.index === undefined)) return;
   const message = `no argument with index ${filter.index ?? 0} in ${where}`;
   report.add('INDEX_WITHOUT_ARG', places.value(filter, 'index'), message, hint);
@@ -192,14 +195,14 @@ function warnAmbiguous(hook: Hook, args: readonly ArgData[], filter: ValueFilter
   report.add(
     'INDEX_AMBIGUOUS',
     report.places.value(filter, 'index'),
-    `${index} is both a position in args and the index of another one; for tracepoints the position counts`,
-    `write \`args: [${index}]\` for the position`,
+    `${index} is a position in args and also the index of another argument; for tracepoints the position is used`,
+    `write \`args: [${index}]\` to name the position`,
   );
 }
 
 function operatorHint(type: ArgTypeName, allowed: readonly Operator[]): string {
   if (allowed.length > 0) return `for ${type}: ${allowed.join(', ')}`;
   return type === 'nop'
-    ? 'nop is not read: give the argument its type'
-    : `${quote(type)} is only shown, it cannot be compared`;
+    ? 'the value of a nop argument is not read: give the argument its real type'
+    : `arguments of type ${quote(type)} are only shown and cannot be compared`;
 }

@@ -1,10 +1,10 @@
-/** What follows from what among filters: the base for telling that a selector can never match or never be reached. */
+/** Decides which filters imply which others. The warnings about selectors that can never match are based on it. */
 import { intervalsOf, intersect, isSubset, type Intervals } from '../model/intervals.js';
 import type { ValueFilter } from '../model/model.js';
 import { withoutFinalNul } from '../model/values.js';
 import { NEGATED, type Operator, type TypeFacts } from '../language/vocabulary.js';
 
-/** Filters with more values than this are not compared with each other. */
+/** Filters with more values than this are not compared with each other, because it would take too long. */
 const VALUES_MAX = 512;
 
 function isNegated(filter: ValueFilter): boolean {
@@ -19,7 +19,7 @@ function textsOf(filter: ValueFilter): string[] {
   return (filter.values ?? []).map(withoutFinalNul);
 }
 
-/** Of a filter that looks at inodes as well nothing follows from the texts. */
+/** False for a filter that also compares inodes: its texts alone do not decide what it matches. */
 function isText(filter: ValueFilter): boolean {
   if (filter.inode === true) return false;
   const base = baseOf(filter);
@@ -30,7 +30,7 @@ function isSmall(...filters: ValueFilter[]): boolean {
   return filters.every((filter) => (filter.values ?? []).length <= VALUES_MAX);
 }
 
-/** Whether every text that fits `value` of `filter` fits `value` of `wider`. */
+/** True if every text that matches `value` of `filter` also matches `widerValue` of `wider`. */
 function covers(wider: ValueFilter, widerValue: string, filter: ValueFilter, value: string): boolean {
   switch (baseOf(wider)) {
     case 'Equal':
@@ -42,7 +42,7 @@ function covers(wider: ValueFilter, widerValue: string, filter: ValueFilter, val
   }
 }
 
-/** Whether whatever passes `filter` passes `wider` as well; false where that cannot be told. */
+/** True if everything that passes `filter` also passes `wider`. False if that cannot be decided. */
 export function implies(filter: ValueFilter, wider: ValueFilter, facts: TypeFacts): boolean {
   if (sameFilter(filter, wider)) return true;
   if (!isSmall(filter, wider)) return false;
@@ -51,12 +51,12 @@ export function implies(filter: ValueFilter, wider: ValueFilter, facts: TypeFact
     return inner !== undefined && outer !== undefined && isSubset(inner, outer);
   }
   if (!isText(filter) || !isText(wider) || isNegated(filter) !== isNegated(wider)) return false;
-  // Excluding more is narrower: the roles change.
+  // A negated filter that excludes more lets less through, so the two filters swap their roles.
   const [inner, outer] = isNegated(filter) ? [wider, filter] : [filter, wider];
   return textsOf(inner).every((value) => textsOf(outer).some((other) => covers(outer, other, inner, value)));
 }
 
-/** Whether nothing passes all of the filters, which are about the same argument. */
+/** True if no value passes all of the filters. All of them compare the same argument. */
 export function areContradictory(filters: readonly ValueFilter[], facts: TypeFacts): boolean {
   if (!isSmall(...filters)) return false;
   if (isNumber(facts)) {
@@ -70,7 +70,7 @@ export function areContradictory(filters: readonly ValueFilter[], facts: TypeFac
   );
 }
 
-/** Whether no text that fits this value passes all the other filters. */
+/** True if no text that matches this value passes all the other filters. */
 function isExcluded(filter: ValueFilter, value: string, others: readonly ValueFilter[]): boolean {
   return others.some((other) => {
     if (other === filter) return false;
@@ -79,11 +79,11 @@ function isExcluded(filter: ValueFilter, value: string, others: readonly ValueFi
   });
 }
 
-/** Whether one text can fit both values. */
+/** True if one text can match both values. */
 function canBoth(a: ValueFilter, x: string, b: ValueFilter, y: string): boolean {
   if (baseOf(a) === 'Equal') return fits(x, b, y);
   if (baseOf(b) === 'Equal') return fits(y, a, x);
-  // A beginning and an end always go together.
+  // A text can always have both this beginning and this end.
   if (baseOf(a) !== baseOf(b)) return true;
   return baseOf(a) === 'Prefix' ? x.startsWith(y) || y.startsWith(x) : x.endsWith(y) || y.endsWith(x);
 }
@@ -106,7 +106,7 @@ export function isNumber(facts: TypeFacts): boolean {
   return facts.class === 'signed' || facts.class === 'unsigned';
 }
 
-/** The same words, whatever the order of values. */
+/** True if the two filters are equal except for the order of their values. */
 export function sameFilter(a: object, b: object): boolean {
   return canonical(a) === canonical(b);
 }

@@ -14,7 +14,7 @@ export function checkLists(policy: PolicyData, hooks: readonly Hook[], report: R
       report.add(
         'LIST_REPEATED',
         report.places.value(list, 'name'),
-        `a second list ${quote(list.name)}`,
+        `there are two lists with the name ${quote(list.name)}`,
         'give it another name',
       );
     }
@@ -45,8 +45,8 @@ export function checkLists(policy: PolicyData, hooks: readonly Hook[], report: R
       checkReference(policy, call, places.value(calls, i), report);
       const list = findList(policy, listName(call) ?? '');
       if (list === undefined || !isGenerated(list)) return;
-      const message = `an enforcer of the generated list ${quote(list.name)} would need a program for each of its functions`;
-      report.add('UNSUPPORTED_LIST', places.value(calls, i), message, 'name the calls that are to be enforced');
+      const message = `the generated list ${quote(list.name)} cannot be used in an enforcer: each of its functions would need a program`;
+      report.add('UNSUPPORTED_LIST', places.value(calls, i), message, 'list the functions to enforce by name');
     });
   }
 }
@@ -59,7 +59,7 @@ function checkList(list: ListData, report: Report): void {
       'LIST_EMPTY',
       places.value(list, 'name'),
       `the list ${quote(list.name ?? '')} has no values`,
-      'name functions under `values`, or give it a generated type',
+      'list functions under `values`, or use a generated type',
     );
   }
   if (list.type === 'generated_ftrace' && list.pattern === undefined && !places.has(list, 'pattern')) {
@@ -83,7 +83,7 @@ function checkList(list: ListData, report: Report): void {
     report.add(
       'LIST_FIELD_UNUSED',
       places.key(list, 'values'),
-      `${list.type} finds its values itself`,
+      `a list of type ${list.type} is filled automatically and cannot have values`,
       'remove the values, or the type',
     );
   }
@@ -95,8 +95,8 @@ function checkPattern(list: ListData, text: string, report: Report): void {
   report.add(
     'LIST_PATTERN_INVALID',
     report.places.value(list, 'pattern'),
-    `${quote(text)} is no regular expression: ${pattern.message.replace(/^.*: /, '')}`,
-    'it is matched against names of functions, such as "^ksys_"',
+    `${quote(text)} is not a regular expression: ${pattern.message.replace(/^.*: /, '')}`,
+    'the pattern is matched against function names; an example is "^ksys_"',
   );
 }
 
@@ -109,12 +109,12 @@ function checkReference(policy: PolicyData, text: string, span: Span, report: Re
   report.add('UNKNOWN_LIST', span, `there is no list ${quote(name)}`, hint);
 }
 
-/** As values of a filter the members stand for numbers. */
+/** Checks a list that is used as a value of a filter: each of its members must stand for a number. */
 function checkMembers(policy: PolicyData, text: string, span: Span, report: Report): void {
   const list = findList(policy, listName(text) ?? '');
   if (list !== undefined && isGenerated(list)) {
-    const message = `the list ${quote(list.name)} stands for functions, and its values for no numbers`;
-    report.add('UNSUPPORTED_LIST', span, message, 'name the system calls in a list of type syscalls');
+    const message = `the list ${quote(list.name)} contains functions, which do not stand for numbers`;
+    report.add('UNSUPPORTED_LIST', span, message, 'put the system calls into a list of type syscalls');
   }
   const isNumber = (value: string): boolean => parseInteger(value) !== undefined || isSyscallName(value);
   const wrong = list?.values?.find((value) => !isNumber(value));

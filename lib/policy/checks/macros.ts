@@ -1,9 +1,9 @@
-/** Checks selectorsMacros and their use. */
+/** Checks selectorsMacros and the selectors that use them. */
 import type { Hook, PolicyData, SelectorData } from '../model/model.js';
 import { nearest } from '../parse/nearest.js';
 import { quote, type Report } from '../parse/report.js';
 
-/** Of these a selector has at most one, so that two that come together cannot both hold their place. */
+/** A selector can have each of these fields only once, so two macros that both bring one cannot be combined. */
 const SINGLE = ['matchBinaries', 'matchParentBinaries', 'matchWorkloads'] as const;
 
 export function checkMacros(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
@@ -12,7 +12,7 @@ export function checkMacros(policy: PolicyData, hooks: readonly Hook[], report: 
     for (const field of ['macros', 'matchActions', 'matchReturnActions'] as const) {
       if (macro[field] === undefined) continue;
       const message =
-        field === 'macros' ? 'a macro cannot use other macros' : `a macro holds filters only, not ${field}`;
+        field === 'macros' ? 'a macro cannot use other macros' : `a macro contains filters only, not ${field}`;
       report.add(
         'MACRO_NESTED',
         report.places.key(macro, field),
@@ -38,14 +38,14 @@ function checkUse(selector: SelectorData, macros: Readonly<Record<string, Select
       return;
     }
     if (names.indexOf(name) !== i) {
-      report.add('MACRO_COLLISION', span, `${quote(name)} stands here twice`, 'keep one of the two');
+      report.add('MACRO_COLLISION', span, `${quote(name)} is listed twice`, 'keep one of the two');
       return;
     }
     const others = [selector, ...names.slice(0, i).flatMap((other) => macros[other] ?? [])];
     for (const field of SINGLE) {
       if (macro[field] === undefined || !others.some((other) => other[field] !== undefined)) continue;
-      const message = `${quote(name)} brings a second ${field}; a selector has one`;
-      report.add('MACRO_COLLISION', span, message, 'use another selector, or one macro that has all the values');
+      const message = `${quote(name)} adds a second ${field}; a selector can have only one`;
+      report.add('MACRO_COLLISION', span, message, 'use another selector, or one macro that contains all the values');
     }
   });
 }

@@ -1,4 +1,4 @@
-/** Checks a whole policy, beyond the structure that the walker has seen to. */
+/** Checks the meaning of a whole policy. The walker has checked its structure before. */
 import { HOOK_SELECTORS_MAX, POLICY_HOOKS_MAX } from '../language/limits.js';
 import type { Hook, PolicyData, SelectorData } from '../model/model.js';
 import { quote, type Report } from '../parse/report.js';
@@ -26,12 +26,12 @@ export function checkPolicy(policy: PolicyData, hooks: readonly Hook[], report: 
     checkReturnedSocket(hook, report);
     if (hook.selectors.length > HOOK_SELECTORS_MAX) {
       const extra = hook.data.selectors?.[HOOK_SELECTORS_MAX] as SelectorData;
-      const message = `${hook.selectors.length} selectors; a hook has at most ${HOOK_SELECTORS_MAX}`;
+      const message = `this hook has ${hook.selectors.length} selectors; at most ${HOOK_SELECTORS_MAX} are allowed`;
       report.add(
         'LIMIT_SELECTORS',
         report.places.value(extra),
         message,
-        'values of one filter are alternatives too; or make a second hook',
+        'write alternatives as values of one filter, or make a second hook',
       );
     }
     for (const selector of hook.selectors) {
@@ -55,13 +55,13 @@ function checkName(policy: PolicyData, report: Report): void {
       'BAD_NAME',
       span,
       `${quote(name)} cannot be the name of a policy`,
-      'at most 253 characters, without control characters and /',
+      'use at most 253 characters, without / and control characters',
     );
   } else if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)) {
     report.add(
       'NAME_NOT_PORTABLE',
       span,
-      `a cluster would refuse the name ${quote(name)}`,
+      `a Kubernetes cluster would refuse the name ${quote(name)}`,
       'use lower-case letters, digits, - and .',
     );
   }
@@ -76,7 +76,7 @@ function checkSize(policy: PolicyData, hooks: readonly Hook[], report: Report): 
     report.add(
       'LIMIT_HOOKS',
       places.value(extra.data),
-      `${hooks.length} hooks; a tracer runs at most ${POLICY_HOOKS_MAX}`,
+      `the policy has ${hooks.length} hooks; a tracer runs at most ${POLICY_HOOKS_MAX}`,
       'use fewer hooks',
     );
   }
@@ -86,7 +86,7 @@ function checkSize(policy: PolicyData, hooks: readonly Hook[], report: Report): 
     report.add(
       'POLICY_WITHOUT_HOOKS',
       places.value(policy, 'spec'),
-      'the policy observes nothing',
+      'the policy has no hooks, so it observes nothing',
       `add one of ${HOOK_KINDS.join(', ')}`,
     );
   }

@@ -1,4 +1,4 @@
-/** Checks the filters on the process: its binary, namespaces and capabilities, and the workload that it belongs to. */
+/** Checks the filters on the process: its binary, namespaces, capabilities, and the workload that it belongs to. */
 import type { BinaryFilter, LabelSelectorData, PolicyData, SelectorData, SetFilter } from '../model/model.js';
 import { nearest } from '../parse/nearest.js';
 import { quote, type Report } from '../parse/report.js';
@@ -21,7 +21,7 @@ export function checkProcessFilters(selector: SelectorData, report: Report): voi
   for (const labels of Object.values(selector.matchWorkloads ?? {})) checkLabels(labels, report);
 }
 
-/** The selectors by which a whole policy is limited. */
+/** Checks the selectors that limit a whole policy to some pods, containers or nodes. */
 export function checkScopes({ spec = {} }: PolicyData, report: Report): void {
   for (const scope of ['podSelector', 'containerSelector', 'hostSelector', 'nodeSelector'] as const) {
     checkLabels(spec[scope] ?? {}, report);
@@ -42,20 +42,20 @@ function checkBinaries(filter: BinaryFilter, report: Report): void {
     report.add(
       'FOLLOW_NOT_FOR_OPERATOR',
       span,
-      `children cannot be followed with ${operator}`,
+      `followChildren is not supported with ${operator}`,
       'use In or NotIn with whole paths',
     );
   }
 }
 
-/** Inode numbers of namespaces are 32 bits wide. */
+/** Checks that each value is `host_ns` or an inode number. Inode numbers of namespaces have 32 bits. */
 function checkNamespaces(filter: SetFilter, report: Report): void {
   const { values = [] } = filter;
   values.forEach((value, i) => {
     const number = parseInteger(value);
     if (value === 'host_ns' || (number !== undefined && number > 0n && number < 2n ** 32n)) return;
-    const hint = 'the inode number that `readlink /proc/PID/ns/*` shows, or "host_ns"';
-    report.add('NAMESPACE_INVALID', report.places.value(values, i), `${quote(value)} is no namespace`, hint);
+    const hint = 'use the inode number that `readlink /proc/PID/ns/*` shows, or "host_ns"';
+    report.add('NAMESPACE_INVALID', report.places.value(values, i), `${quote(value)} is not a namespace`, hint);
   });
   warnRepeated(values, report);
 }
@@ -66,7 +66,7 @@ function checkNamespaceNames(filter: SetFilter, report: Report): void {
     if ((NAMESPACES as readonly string[]).includes(value)) return;
     const close = nearest(value, NAMESPACES);
     const hint = close === undefined ? `known: ${NAMESPACES.join(', ')}` : `did you mean ${quote(close)}?`;
-    report.add('NAMESPACE_INVALID', report.places.value(values, i), `${quote(value)} is no kind of namespace`, hint);
+    report.add('NAMESPACE_INVALID', report.places.value(values, i), `${quote(value)} is not a kind of namespace`, hint);
   });
   warnRepeated(values, report);
 }
@@ -76,7 +76,7 @@ function checkLabels(labels: LabelSelectorData, report: Report): void {
     const { operator, values = [] } = expression;
     const wants = operator === 'In' || operator === 'NotIn';
     if (operator === undefined || wants === values.length > 0 || report.places.isIncomplete(values)) continue;
-    const message = wants ? `${operator} needs values` : `${operator} takes no values`;
+    const message = wants ? `${operator} needs values` : `${operator} does not take values`;
     report.add(
       'LABEL_VALUES',
       report.places.value(expression, 'operator'),

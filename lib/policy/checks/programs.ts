@@ -1,4 +1,4 @@
-/** Checks hooks of programs (uprobes, usdts) and the options of a policy. */
+/** Checks hooks on programs (uprobes, usdts) and the options of a policy. */
 import { parseDigest } from '../../elf/digests.js';
 import type { Hook, HookData, PolicyData } from '../model/model.js';
 import { nearest } from '../parse/nearest.js';
@@ -9,12 +9,12 @@ export function checkProgram(hook: Hook, report: Report): void {
   const { data } = hook;
   const { places } = report;
   if (data.path !== undefined && !data.path.startsWith('/')) {
-    const message = `${quote(data.path)} is not a whole path`;
+    const message = `${quote(data.path)} is not an absolute path`;
     report.add(
       'PATH_NOT_ABSOLUTE',
       places.value(data, 'path'),
       message,
-      'write it from / on: programs run in many folders',
+      'begin the path with /: a relative path would depend on the working directory',
     );
   }
   if (hook.kind === 'uprobes') checkUprobe(data, report);
@@ -31,7 +31,7 @@ function checkUprobe(data: HookData, report: Report): void {
     report.add(
       'UPROBE_WITHOUT_PLACE',
       places.value(data, 'path'),
-      'the uprobe does not say where in the file it is',
+      'the uprobe names no place in the file',
       'add symbols, offsets or addrs',
     );
   }
@@ -41,7 +41,7 @@ function checkUprobe(data: HookData, report: Report): void {
       'UPROBE_COUNTERS',
       places.value(data, 'refCtrOffsets'),
       `${counters.length} refCtrOffsets for ${count} places`,
-      'give one for each symbol, offset or address',
+      'write one for each symbol, offset or address',
     );
   }
   const digests = data.binaryDigests ?? [];
@@ -50,8 +50,8 @@ function checkUprobe(data: HookData, report: Report): void {
     report.add(
       'DIGEST_INVALID',
       places.value(digests, i),
-      `${quote(digest)} is no digest`,
-      'sha256: and 64 hexadecimal digits, as sha256sum prints them; sha1, sha384, sha512 or build-id',
+      `${quote(digest)} is not a digest`,
+      'write sha256: and the 64 hexadecimal digits that sha256sum prints; sha1, sha384, sha512 and build-id work too',
     );
   });
 }

@@ -1,4 +1,4 @@
-/** Warns of selectors that can never match, filters that always hold, and selectors that an earlier one hides. */
+/** Warns about selectors that never match, filters that always match, and selectors that an earlier one hides. */
 import { filteredArg } from '../model/arguments.js';
 import { areContradictory, implies, isNumber, sameFilter } from './implies.js';
 import { intervalsOf, isWhole } from '../model/intervals.js';
@@ -13,13 +13,13 @@ import {
 import type { Report } from '../parse/report.js';
 import { ARG_TYPES, type TypeFacts } from '../language/vocabulary.js';
 
-/** A filter on a value with what it is about. */
+/** A filter together with the value that it compares. */
 interface Aimed {
-  /** Operator and values only. */
+  /** The operator, the values and `inode` only. */
   readonly filter: ValueFilter;
-  /** As it stands in the policy. */
+  /** The filter as it is written in the policy. */
   readonly at: ValueFilter | PidFilter;
-  /** `arg 1` or `return`. */
+  /** The value that is compared, such as `arg 1` or `return`. */
   readonly target: string;
   readonly facts: TypeFacts;
 }
@@ -27,7 +27,7 @@ interface Aimed {
 const PID_FACTS: TypeFacts = { class: 'unsigned', bits: 32 };
 
 export function checkSelectors(hook: Hook, report: Report): void {
-  // A hook with more selectors is refused; comparing all of them with each other would take long.
+  // A hook with more selectors is refused anyway, and it would take long to compare all of them with each other.
   const selectors = hook.selectors.slice(0, 64);
   const aimed = selectors.map((selector) => aim(hook, selector));
   selectors.forEach((selector, i) => {
@@ -36,12 +36,12 @@ export function checkSelectors(hook: Hook, report: Report): void {
     for (const aim of filters) warnAlways(aim, report);
     const hiding = selectors.findIndex((earlier, j) => j < i && hides(earlier, aimed[j] ?? [], selector, filters));
     if (hiding < 0) return;
-    const message = `whatever matches selector ${i} has matched selector ${hiding} before`;
+    const message = `selector ${i} is never reached: everything that it matches is matched by selector ${hiding} first`;
     report.add(
       'SELECTOR_SHADOWED',
       report.places.value(selector),
       message,
-      `put it before selector ${hiding}, or remove it`,
+      `move it before selector ${hiding}, or remove it`,
     );
   });
 }
@@ -81,12 +81,12 @@ function warnNever(selector: SelectorData, filters: readonly Aimed[], report: Re
       continue;
     const what =
       target === 'pid' ? 'matchPIDs' : target === 'return' ? 'matchReturnArgs' : `argument ${target.slice(4)}`;
-    const message = `no value passes the filters on ${what}: this selector never matches`;
+    const message = `this selector never matches: no value passes its filters on ${what}`;
     report.add(
       'SELECTOR_NEVER_MATCHES',
       report.places.value(selector),
       message,
-      'all filters of a selector must hold; alternatives go into one list of values, or into selectors of their own',
+      'all filters of a selector must match; write alternatives as values of one filter, or as several selectors',
     );
   }
 }
@@ -98,12 +98,12 @@ function warnAlways({ filter, at, facts }: Aimed, report: Report): void {
   report.add(
     'FILTER_ALWAYS_MATCHES',
     report.places.value(at),
-    'every value passes this filter',
+    'this filter has no effect: every value passes it',
     'remove it, or correct its values',
   );
 }
 
-/** Each filter of the earlier selector must follow from one of the later. */
+/** True if the earlier selector hides the later one: a filter of the later one implies each filter of the earlier. */
 function hides(
   earlier: SelectorData,
   earlierAimed: readonly Aimed[],
@@ -118,7 +118,7 @@ function hides(
       if (!isPid && !(later[list] ?? []).some((other) => sameFilter(filter, other))) return false;
     }
   }
-  // A filter that could not be aimed is broken; nothing is said about its selector.
+  // A filter whose argument was not found is broken, so its selector cannot be judged.
   const written = (earlier.matchArgs ?? []).length + (earlier.matchReturnArgs ?? []).length;
   if (written !== earlierAimed.filter((aimed) => aimed.target !== 'pid').length) return false;
   return earlierAimed.every(({ filter, target, facts }) =>
@@ -126,7 +126,7 @@ function hides(
   );
 }
 
-/** Which argument is meant has been compared already; how it was written does not matter. */
+/** Leaves out how the filter names its argument: the arguments are compared before, in whatever form they are named. */
 function withoutPlace({ operator, values, inode }: ValueFilter): ValueFilter {
   return {
     ...(operator === undefined ? {} : { operator }),

@@ -1,4 +1,4 @@
-/** Checks values that are neither plain numbers nor plain texts: addresses, ports, names of the kernel's headers. */
+/** Checks values that are not plain numbers or texts: addresses, ports, and names from the kernel's headers. */
 import type { DiagnosticCode } from '../parse/codes.js';
 import { listName } from '../model/lists.js';
 import { CAPABILITIES, capabilityNumber, FILE_TYPES } from '../../names/kernel.js';
@@ -14,7 +14,7 @@ import { checkNumber, checkText } from './plain-values.js';
 
 type Check = (value: string, type: ArgTypeName, span: Span, report: Report) => void;
 
-/** By operator; the others compare plain numbers or texts. */
+/** The check for each operator with values of its own kind. All other operators compare plain numbers or texts. */
 export const OTHER_VALUES: Readonly<Partial<Record<Operator, Check>>> = {
   SAddr: checkAddress,
   NotSAddr: checkAddress,
@@ -36,22 +36,27 @@ export const OTHER_VALUES: Readonly<Partial<Record<Operator, Check>>> = {
   CapabilitiesGained: (value, _type, span, report) => checkCapabilityName(value, span, report),
   SubString: (value, _type, span, report) => checkText(value, 'SubString', span, report),
   SubStringIgnCase: (value, _type, span, report) => checkText(value, 'SubStringIgnCase', span, report),
-  // Expressions are about the whole hook: expressions.ts.
+  // Expressions can use all values of a hook: expressions.ts checks them.
   CelExpr: () => undefined,
 };
 
 function checkAddress(value: string, _type: ArgTypeName, span: Span, report: Report): void {
   if (parseNetwork(value) !== undefined) return;
   const hint = value.includes('${')
-    ? 'put the address in place of the variable'
-    : 'such as "10.0.0.1", "10.0.0.0/8" or "fd00::/8"';
-  report.add('ADDRESS_INVALID', span, `${quote(value)} is no address or network`, hint);
+    ? 'replace the variable by the address'
+    : 'write it like "10.0.0.1", "10.0.0.0/8" or "fd00::/8"';
+  report.add('ADDRESS_INVALID', span, `${quote(value)} is not an address or network`, hint);
 }
 
 function checkPort(value: string, _type: ArgTypeName, span: Span, report: Report): void {
   const range = parseRange(value);
   if (range !== undefined && range.minimum >= 0n && range.maximum <= 65535n && range.minimum <= range.maximum) return;
-  report.add('PORT_INVALID', span, `${quote(value)} is no port or range of ports`, 'such as "443" or "1024:65535"');
+  report.add(
+    'PORT_INVALID',
+    span,
+    `${quote(value)} is not a port or range of ports`,
+    'write it like "443" or "1024:65535"',
+  );
 }
 
 function named(code: DiagnosticCode, what: string, table: Names, maximum: bigint): Check {
@@ -63,8 +68,10 @@ function named(code: DiagnosticCode, what: string, table: Names, maximum: bigint
     report.add(
       code,
       span,
-      `${quote(value)} is no ${what}`,
-      close === undefined ? `such as ${names.slice(0, 8).join(', ')}, or a number` : `did you mean ${quote(close)}?`,
+      `${quote(value)} is not a known ${what}`,
+      close === undefined
+        ? `use a name such as ${names.slice(0, 8).join(', ')}, or a number`
+        : `did you mean ${quote(close)}?`,
     );
   };
 }
@@ -72,17 +79,17 @@ function named(code: DiagnosticCode, what: string, table: Names, maximum: bigint
 function checkFileType(value: string, _type: ArgTypeName, span: Span, report: Report): void {
   if (Object.hasOwn(FILE_TYPES, value)) return;
   const hint = `known: ${Object.keys(FILE_TYPES).join(', ')}`;
-  report.add('FILE_TYPE_UNKNOWN', span, `${quote(value)} is no type of file`, hint);
+  report.add('FILE_TYPE_UNKNOWN', span, `${quote(value)} is not a type of file`, hint);
 }
 
-/** Members of a map: numbers, ranges of them, or a list of system calls. */
+/** Checks a value of InMap or NotInMap: a number, a range of numbers, or a list of system calls. */
 function checkInMap(value: string, type: ArgTypeName, span: Span, report: Report): void {
   if (listName(value) !== undefined) return;
   if (value.includes(':')) checkRange(value, type, span, report);
   else checkNamedNumber(value, 'Equal', type, span, report);
 }
 
-/** A number, or what has one by its name. */
+/** Checks a number, or a name that stands for a number. */
 export function checkNamedNumber(
   value: string,
   operator: Operator,
@@ -96,7 +103,7 @@ export function checkNamedNumber(
   else checkNumber(value, operator, type, span, report);
 }
 
-/** Whether this architecture has it is seen when the policy is compiled. */
+/** True if any architecture has the system call. The compiler checks whether this architecture has it. */
 export function isSyscallName(value: string): boolean {
   return ARCHITECTURES.some((architecture) => syscallNumber(value, architecture) !== undefined);
 }
@@ -104,8 +111,8 @@ export function isSyscallName(value: string): boolean {
 function checkSyscallName(value: string, span: Span, report: Report): void {
   if (isSyscallName(value)) return;
   const close = nearest(value.replace(/^(\w+\/|__[a-z0-9]+_)?(sys_)?/, ''), syscallNames());
-  const hint = close === undefined ? 'such as sys_dup, or a number' : `did you mean ${quote(close)}?`;
-  report.add('SYSCALL_UNKNOWN', span, `${quote(value)} is no system call`, hint);
+  const hint = close === undefined ? 'use a name such as sys_dup, or a number' : `did you mean ${quote(close)}?`;
+  report.add('SYSCALL_UNKNOWN', span, `${quote(value)} is not a system call`, hint);
 }
 
 function checkRange(value: string, type: ArgTypeName, span: Span, report: Report): void {
@@ -115,17 +122,22 @@ function checkRange(value: string, type: ArgTypeName, span: Span, report: Report
     return;
   }
   if (range === undefined) {
-    report.add('RANGE_INVALID', span, `${quote(value)} is no range of numbers`, 'such as "0:9"');
+    report.add('RANGE_INVALID', span, `${quote(value)} is not a range of numbers`, 'write it like "0:9"');
     return;
   }
   if (range.minimum > range.maximum) {
-    report.add('RANGE_INVALID', span, `${quote(value)} begins after its end`, 'write the smaller number first');
+    report.add(
+      'RANGE_INVALID',
+      span,
+      `the range ${quote(value)} begins after its end`,
+      'write the smaller number first',
+    );
     return;
   }
   for (const end of value.split(':')) checkNumber(end, 'Equal', type, span, report);
 }
 
-/** One capability, or for a set of them a mask. */
+/** Checks the name of a capability, its number, or the mask of a set of capabilities. */
 function checkCapability(value: string, operator: Operator, type: ArgTypeName, span: Span, report: Report): void {
   if (parseInteger(value) !== undefined) checkNumber(value, operator, type, span, report);
   else checkCapabilityName(value, span, report);
@@ -135,6 +147,8 @@ export function checkCapabilityName(value: string, span: Span, report: Report): 
   if (capabilityNumber(value) !== undefined) return;
   const close = nearest(value, CAPABILITIES) ?? nearest(`CAP_${value}`, CAPABILITIES);
   const hint =
-    close === undefined ? 'such as CAP_SYS_ADMIN; linux/capability.h has them all' : `did you mean ${quote(close)}?`;
-  report.add('CAPABILITY_UNKNOWN', span, `${quote(value)} is no capability`, hint);
+    close === undefined
+      ? 'use a name such as CAP_SYS_ADMIN; linux/capability.h lists all names'
+      : `did you mean ${quote(close)}?`;
+  report.add('CAPABILITY_UNKNOWN', span, `${quote(value)} is not a capability`, hint);
 }

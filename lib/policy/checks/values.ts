@@ -1,4 +1,4 @@
-/** Checks the values of one filter against the type of what it is about. */
+/** Checks the values of one filter against the type of the argument that it compares. */
 import type { ValueFilter } from '../model/model.js';
 import type { Report } from '../parse/report.js';
 import { ARG_TYPES, type ArgTypeName, type Operator, type ValueClass } from '../language/vocabulary.js';

@@ -1,4 +1,4 @@
-/** What selectors do when they have matched. */
+/** Compiles the actions of selectors. */
 import { parseAssignment } from '../model/assignments.js';
 import type { HookImage, PolicyImage, SelectorActions } from '../../image/image.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
@@ -21,7 +21,7 @@ const NAMES = {
 const SIGKILL = 9;
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 
-/** What the hook's selectors do, and with which sockets. */
+/** The actions of the hook's selectors, and the sockets that they use. */
 export type HookActions = Pick<
   HookImage,
   'actions' | 'returnActions' | 'trackedSlot' | 'returnedSocket' | 'findsOwner'
@@ -43,7 +43,7 @@ export function hookActions({ data, selectors }: Hook, tracks: boolean): HookAct
   };
 }
 
-/** Whether any hook of the policy keeps in mind whose sockets are. */
+/** True if any hook of the policy remembers which process owns a socket. */
 export function tracksSockets(hooks: readonly Hook[]): boolean {
   return hooks.some(
     ({ data, selectors }) =>
@@ -52,7 +52,7 @@ export function tracksSockets(hooks: readonly Hook[]): boolean {
   );
 }
 
-/** Positions in `args`. */
+/** The positions in `args` of the sockets that the selector's actions track or stop to track. */
 export function trackedSlots({ matchActions = [], matchReturnActions = [] }: SelectorData): number[] {
   return [...matchActions, ...matchReturnActions].flatMap(({ action, argSock = 0 }) =>
     action === 'TrackSock' || action === 'UntrackSock' ? [argSock] : [],
@@ -65,7 +65,7 @@ function isSocket({ type, source }: ArgData): boolean {
   return source === undefined && SOCKETS.includes(type);
 }
 
-/** One event tells both halves: without a Post of the return's own, it is posted as the entry says. */
+/** Entry and return share one event. If the return actions have no Post, the Post of the entry decides. */
 function returnActionsOf({ matchActions = [], matchReturnActions = [] }: SelectorData): SelectorActions {
   const own = actionsOf(matchReturnActions);
   if (matchReturnActions.some(({ action }) => action === 'Post')) return own;
@@ -101,7 +101,7 @@ function actionsOf(actions: readonly ActionData[]): SelectorActions {
   };
 }
 
-/** An error of 0 is none: the function runs. */
+/** An `argError` of 0 means no error: the function runs. */
 function notificationOf(actions: readonly ActionData[]): SelectorActions['notify'] {
   const told = actions.find(({ action }) => action === 'NotifyEnforcer');
   if (told === undefined) return undefined;
@@ -109,7 +109,7 @@ function notificationOf(actions: readonly ActionData[]): SelectorActions['notify
   return { ...(argSig === undefined ? {} : { signal: argSig }), ...(argError === 0 ? {} : { override: argError }) };
 }
 
-/** One of the four ways; the checks have seen to it. */
+/** The one way in which the call is overridden. The checks have made sure that there is only one. */
 function overrideOf(action: ActionData): Pick<SelectorActions, 'override' | 'registers' | 'goOn'> {
   const { argError, argRegs, argNewSymbol, argNewOffset, argNewAddr } = action;
   if (argRegs !== undefined) return { registers: argRegs.flatMap((text) => parseAssignment(text) ?? []) };
@@ -124,7 +124,7 @@ function signalOf(actions: readonly ActionData[]): number | undefined {
   return actions.find(({ action }) => action === 'Signal')?.argSig;
 }
 
-/** Seconds, unless a letter says minutes or hours; of each thread, unless a scope says otherwise. */
+/** The time is in seconds unless a letter says minutes or hours. The limit is per thread unless a scope is given. */
 function rateLimitOf({ rateLimit, rateLimitScope }: ActionData): SelectorActions['rateLimit'] {
   const parts = /^(\d+)([smh]?)$/.exec(rateLimit ?? '');
   if (parts === null) return undefined;
@@ -136,12 +136,12 @@ function onlyPosts({ order, ...more }: SelectorActions): boolean {
   return order.every((name) => name === 'post') && Object.keys(more).length === 0;
 }
 
-/** Of several options of a name the last counts. */
+/** If an option is given several times, the last one counts. */
 function optionOf({ spec }: PolicyData, wanted: string): string | undefined {
   return (spec?.options ?? []).findLast(({ name }) => name === wanted)?.value;
 }
 
-/** Whether the policy keeps several functions from being attached at once. */
+/** True if the policy forbids attaching several functions with one link. */
 export function singleLinks(policy: PolicyData, { kind }: Hook): boolean {
   const value = optionOf(policy, kind === 'uprobes' ? 'disable-uprobe-multi' : 'disable-kprobe-multi');
   return /^(1|t|true)$/i.test(value ?? '');

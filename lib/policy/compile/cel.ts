@@ -1,4 +1,4 @@
-/** CelExpr and CapabilitiesGained: instructions for all selectors of a hook. */
+/** Compiles CelExpr and CapabilitiesGained: instructions for all selectors of a hook. */
 import { compileExpression } from '../cel/cel.js';
 import { generate } from '../cel/generate.js';
 import { constant, isLate, operation, type Typed } from '../cel/typed.js';
@@ -16,7 +16,7 @@ interface Item {
 }
 
 export function celSteps(hook: Hook, report: Report): HookImage['cel'] {
-  // A macro brings the same filter to many selectors.
+  // Several selectors can have the same filter through a macro.
   const known = new Map<ValueFilter, Item | undefined>();
   const itemOf = (list: FilterList, filter: ValueFilter): Item[] => {
     if (!known.has(filter)) known.set(filter, condition(hook, list, filter, report));
@@ -34,8 +34,8 @@ export function celSteps(hook: Hook, report: Report): HookImage['cel'] {
   const cel = { entry: stepsOf(false), returned: stepsOf(true) };
   const count = Math.max(cel.entry.length, cel.returned.length);
   if (count > CEL_STEPS_MAX) {
-    const message = `the expressions of this hook have ${count} steps; a hook has at most ${CEL_STEPS_MAX}`;
-    const hint = 'use InRange, InMap or Mask, or make two hooks of it';
+    const message = `the expressions of this hook have ${count} steps; at most ${CEL_STEPS_MAX} are allowed`;
+    const hint = 'use InRange, InMap or Mask, or split the hook into two';
     report.add('LIMIT_CEL', report.places.key(hook.data, 'selectors'), message, hint);
   }
   return cel;
@@ -56,18 +56,20 @@ function condition(hook: Hook, list: FilterList, filter: ValueFilter, report: Re
   const steps = generate(tree);
   if (steps !== undefined) return { late: isLate(tree), steps };
   const span = report.places.value(filter, 'values');
-  report.add('LIMIT_CEL', span, 'the expression needs more than eight values at once', 'make several filters of it');
+  report.add('LIMIT_CEL', span, 'the expression needs more than eight values at once', 'split it into several filters');
   return undefined;
 }
 
-/** Each value is an expression; any of them may hold. Mistakes have been reported before. */
+/** Each value is an expression, and one that is true is enough. Mistakes have been reported before. */
 function expression(hook: Hook, list: FilterList, filter: ValueFilter): Typed | undefined {
   const scope = scopeOf(hook, list, filter);
   const trees = (filter.values ?? []).map((text) => compileExpression(text, scope));
   return trees.length === 0 ? undefined : trees.reduce((any, tree) => operation('either', 'bool', [any, tree]));
 }
 
-/** Whether the second set has a capability (of those that are named) that the first has not. */
+/**
+ * True if the second set has a capability that the first does not have. If capabilities are named, only those count.
+ */
 function gained(hook: Hook, list: FilterList, filter: ValueFilter): Typed | undefined {
   const [before, after] = filteredSlots(hook, list, filter).map((slot): Typed | undefined =>
     slot === undefined

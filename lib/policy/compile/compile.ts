@@ -1,4 +1,7 @@
-/** A checked policy to the image that the kernel side is configured with. Deterministic: the same policy, the same image. */
+/**
+ * Compiles a checked policy into the image that configures the BPF programs. The same policy always gives the same
+ * image.
+ */
 import { filteredSlots, type FilterList } from '../model/slots.js';
 import type { HookImage, PolicyImage } from '../../image/image.js';
 import { POLICY_HOOKS_MAX, PROCESS_SETS_MAX } from '../language/limits.js';
@@ -17,13 +20,13 @@ import { checkHookSize } from './size.js';
 import { targetField, targetsOf } from './targets.js';
 import { valueImage } from './values.js';
 
-/** The policy has been found valid and supported; what is reported here is that it is too large for the kernel side. */
+/** The policy is already known to be valid and supported. Only limits of the BPF programs are reported here. */
 export function compile(analysis: Analysis, report: Report, architecture: Architecture): PolicyImage {
   const { data, hooks } = analysis;
   const sets = new ProcessSets();
   const context: Context = { policy: data, architecture, report };
   const tracks = tracksSockets(hooks);
-  // enforcers first: nothing is decided before there is somebody to carry it out
+  // Enforcers come first: they must be ready before another hook can notify them.
   const images = [
     ...enforcersOf(analysis),
     ...hooks.flatMap((hook) => compileHook(analysis, hook, sets, tracks, context)),
@@ -33,11 +36,11 @@ export function compile(analysis: Analysis, report: Report, architecture: Archit
   const mode = modeOf(data);
   const whole = report.places.value(data, 'spec');
   if (images.length > POLICY_HOOKS_MAX) {
-    const message = `${images.length} hooks; a tracer runs at most ${POLICY_HOOKS_MAX}`;
+    const message = `the policy has ${images.length} hooks; a tracer runs at most ${POLICY_HOOKS_MAX}`;
     report.add('LIMIT_HOOKS', whole, message, 'use shorter lists of functions');
   }
   if (sets.sets.length > PROCESS_SETS_MAX) {
-    const message = `${sets.sets.length} different sets of processes; a tracer keeps at most ${PROCESS_SETS_MAX}`;
+    const message = `the policy has ${sets.sets.length} different sets of processes; a tracer keeps at most ${PROCESS_SETS_MAX}`;
     report.add('LIMIT_PROCESS_SETS', whole, message, 'use the same matchBinaries in several selectors');
   }
   return {
@@ -86,7 +89,7 @@ function compileHook(
   return targetsOf(analysis.data, hook).map((target) => ({ ...target, ...common }));
 }
 
-/** The filters of all selectors, by the slot of the value that they compare. */
+/** Groups the filters of all selectors by the slot of the value that they compare. */
 function clausesBySlot(hook: Hook): Map<number, Clause[]> {
   const found = new Map<number, Clause[]>();
   const lists: readonly FilterList[] = ['matchArgs', 'matchData', 'matchReturnArgs'];

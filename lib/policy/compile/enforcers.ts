@@ -1,4 +1,4 @@
-/** The functions at which notifications are carried out: a hook of its own for each. */
+/** Compiles enforcers: each function that carries out notifications gets a hook of its own. */
 import type { HookImage } from '../../image/image.js';
 import { callsOf } from '../model/lists.js';
 import type { Hook } from '../model/model.js';
@@ -18,7 +18,7 @@ export function enforcersOf({ data, hooks, file, places }: Analysis): HookImage[
   return [...images.values()];
 }
 
-/** Whether any notification asks for that. */
+/** True if any notification asks to override the call. */
 export function overridesByEnforcers(hooks: readonly Hook[]): boolean {
   const actions = hooks.flatMap(({ selectors }) => selectors.flatMap(({ matchActions = [] }) => matchActions));
   return actions.some(({ action, argError = 0 }) => action === 'NotifyEnforcer' && argError !== 0);

@@ -1,19 +1,19 @@
-/** What the compiler's parts share: one filter of one selector, and small sets of selectors. */
+/** Shared by all parts of the compiler: one filter of one selector, and small sets of selectors. */
 import type { PolicyData, ValueFilter } from '../model/model.js';
 import type { Architecture } from '../../names/syscalls.js';
 import type { Report } from '../parse/report.js';
 import { NEGATED, type Operator } from '../language/vocabulary.js';
 
-/** A filter on one value, with the selector that it belongs to. */
+/** A filter on one value, together with the selector that it belongs to. */
 export interface Clause {
   readonly selector: number;
   readonly operator: Operator;
   readonly values: readonly string[];
-  /** As it stands in the policy. */
+  /** The filter as it is written in the policy. */
   readonly filter: ValueFilter;
 }
 
-/** What is the same for all of a policy. */
+/** The inputs that are the same for a whole policy. */
 export interface Context {
   readonly policy: PolicyData;
   readonly architecture: Architecture;
@@ -33,12 +33,12 @@ export function isNegated({ operator }: Clause): boolean {
   return NEGATED[operator] !== undefined;
 }
 
-/** Sorted, each once: the form in which an image names selectors. */
+/** An image names selectors in this form: sorted, and each of them once. */
 export function selectorSet(selectors: Iterable<number>): number[] {
   return [...new Set(selectors)].sort((a, b) => a - b);
 }
 
-/** Things that several selectors have in common, each once, with the selectors that have it. */
+/** Merges equal items: each item appears once, with all the selectors that have it. */
 export function shared<T>(items: readonly { readonly selector: number; readonly item: T }[]): (T & {
   readonly selectors: number[];
 })[] {

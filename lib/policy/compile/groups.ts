@@ -1,4 +1,4 @@
-/** Filters that compare numbers one by one: a few groups of comparisons that hold for all selectors together. */
+/** Compiles filters that compare numbers one by one into a few groups, each for all selectors together. */
 import type { IntGroup, IntTest } from '../../image/image.js';
 import { join } from '../model/intervals.js';
 import { toUnsigned64, type Range } from '../model/values.js';
@@ -6,7 +6,7 @@ import { selectorSet, shared } from './filters.js';
 
 export type Comparison = Omit<IntTest, 'selectors'> & { readonly host?: true };
 
-/** One filter: the comparisons are alternatives. */
+/** One filter. One comparison that is true is enough. */
 export interface IntClause {
   readonly selector: number;
   readonly negate: boolean;
@@ -14,8 +14,8 @@ export interface IntClause {
 }
 
 /**
- * A group holds one filter of each selector, so the k-th filter of a selector on the same value goes into the k-th group;
- * those that are negated have groups of their own.
+ * A group contains at most one filter of each selector. So the k-th filter of a selector on the same value goes into
+ * the k-th group. Negated filters have groups of their own.
  */
 export function intGroups(clauses: readonly IntClause[]): IntGroup[] {
   const found: IntGroup[] = [];
@@ -32,7 +32,7 @@ export function intGroups(clauses: readonly IntClause[]): IntGroup[] {
   return found;
 }
 
-/** Equal comparisons of several selectors become one. */
+/** Makes one group. Equal comparisons of several selectors become one. */
 function group(clauses: readonly IntClause[], negate: boolean): IntGroup {
   return {
     negate,
@@ -45,7 +45,7 @@ export function equal(value: bigint): Comparison {
   return { op: 'equal', signed: false, value: toUnsigned64(value) };
 }
 
-/** Those that overlap or touch become one. */
+/** Makes comparisons for ranges. Ranges that overlap or touch become one. */
 export function rangeTests(ranges: readonly Range[], signed: boolean): Comparison[] {
   return join(ranges).map(({ minimum, maximum }) =>
     minimum === maximum

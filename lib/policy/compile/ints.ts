@@ -1,4 +1,4 @@
-/** Filters on numbers: few values are compared one by one, many are looked up in a table. */
+/** Compiles filters on numbers: a few values are compared one by one, many are looked up in a table. */
 import type { IntGroup, ValueTable } from '../../image/image.js';
 import { INT_TABLE_FROM } from '../language/limits.js';
 import { listName } from '../model/lists.js';
@@ -17,7 +17,7 @@ export interface IntFilters {
   readonly intTable?: ValueTable<bigint>;
 }
 
-/** What a filter of Equal or InMap wants: single values only, or ranges too. */
+/** The values that a filter of Equal, InMap or InRange accepts: single values, or ranges too. */
 interface Wanted {
   readonly clause: Clause;
   readonly ranges: readonly Range[];
@@ -65,7 +65,9 @@ function testsOf({ ranges }: Wanted, join: boolean, signed: boolean): readonly C
   return mixed ? rangeTests(ranges, signed) : ranges.map(({ minimum }) => equal(minimum));
 }
 
-/** What no number is found for has been refused before, unless only this architecture has no such system call. */
+/**
+ * A name without a number has been refused before, except for a system call that only this architecture does not have.
+ */
 function wantedRanges(clause: Clause, type: ArgTypeName, context: Context): Range[] {
   const { policy, architecture, report } = context;
   const kind = ARG_TYPES[type].class;
@@ -75,13 +77,13 @@ function wantedRanges(clause: Clause, type: ArgTypeName, context: Context): Rang
     const span = report.places.value(clause.filter.values ?? clause.filter, i);
     if (ranges !== undefined) {
       if (kind !== 'syscall' && listName(value) !== undefined && ranges.some(isCompat)) {
-        const message = `the list ${quote(value)} has system calls of 32-bit programs, which a value of type ${type} is not told apart by`;
+        const message = `the list ${quote(value)} has system calls of 32-bit programs, which the type ${type} cannot tell from 64-bit ones`;
         report.add('SYSCALL_UNKNOWN', span, message, 'read the value as syscall64');
       }
       return ranges;
     }
-    const message = `${quote(value)} is no system call of ${architecture}, or has one in it that is none`;
-    report.add('SYSCALL_UNKNOWN', span, message, 'leave it out on this architecture');
+    const message = `${quote(value)} is not a system call of ${architecture}, or is a list that contains one that is not`;
+    report.add('SYSCALL_UNKNOWN', span, message, 'remove it on this architecture');
     return [];
   });
 }
@@ -90,7 +92,7 @@ function isCompat({ minimum }: Range): boolean {
   return (minimum & SYSCALL_COMPAT) !== 0n;
 }
 
-/** Names together are one set; each number is one. */
+/** All names together form one set. Each number is a set of its own. */
 function capabilitySets(values: readonly string[]): bigint[] {
   const sets = values.flatMap((value) => parseInteger(value) ?? []);
   const bits = values.flatMap((value) => capabilityNumber(value) ?? []);
@@ -103,7 +105,7 @@ function comparisons(clause: Clause, type: ArgTypeName): Comparison[] {
   const numbers = isSet ? capabilitySets(clause.values) : clause.values.map((value) => parseInteger(value) ?? 0n);
   const values = numbers.map(toUnsigned64);
   if (base === 'Mask') {
-    // Any bit of any value: one comparison with all of them.
+    // Any bit of any value is enough, so one comparison with all bits does it.
     return [{ op: 'mask', signed: false, value: values.reduce((all, value) => all | value, 0n) }];
   }
   const signed = ARG_TYPES[type].class === 'signed';

@@ -1,4 +1,4 @@
-/** `loader: true`: a hook of the compiler's own, on the kernel's note of every mapping that a process makes. */
+/** Compiles `loader: true`: a hook that the compiler adds, on the kernel function that reports each new mapping. */
 import type { HookImage, IntGroup, ValueImage } from '../../image/image.js';
 import type { Analysis } from '../analyse.js';
 
@@ -21,7 +21,7 @@ export function loaderOf({ data, file, places }: Analysis): HookImage[] {
       tags: [],
       selectors: 1,
       args: [member('file', 'vm_file')],
-      // of code, and of a file
+      // Only mappings that are executable and belong to a file are reported.
       data: [
         member('uint64', 'vm_flags', one('mask', VM_EXEC, false)),
         member('uint64', 'vm_file', one('equal', 0n, true)),

@@ -1,4 +1,4 @@
-/** Filters on sockets, packets and socket addresses: comparisons of their numbers, tables of networks. */
+/** Compiles filters on sockets, packets and socket addresses: comparisons of numbers, and tables of networks. */
 import type { AddressPrefix, NetField, NetFilters, ValueTable } from '../../image/image.js';
 import { familyNumber, parseNetwork, protocolNumber, stateNumber } from '../model/numbers.js';
 import { parseRange } from '../model/values.js';
@@ -69,7 +69,7 @@ function keyed(value: AddressPrefix): Keyed<AddressPrefix> {
   return { key: `${value.bytes.join('.')}/${value.bits}`, value };
 }
 
-/** A network comes right before those that it contains. */
+/** Sorts a network right before the networks that it contains. */
 function compare({ value: a }: Keyed<AddressPrefix>, { value: b }: Keyed<AddressPrefix>): number {
   if (a.family !== b.family) return a.family - b.family;
   return Buffer.compare(Buffer.from(a.bytes), Buffer.from(b.bytes)) || a.bits - b.bits;

@@ -1,4 +1,4 @@
-/** Filters on the process: its id, its namespaces, its capabilities, and what of these has changed. */
+/** Compiles filters on the process: its id, its namespaces, its capabilities, and changes of them. */
 import type { ChangeTest, NamespaceName, ProcessField, ProcessGroup } from '../../image/image.js';
 import type { SelectorData, SetFilter } from '../model/model.js';
 import { capabilityBits } from '../../names/kernel.js';
@@ -27,7 +27,7 @@ export function processGroups(selectors: readonly SelectorData[]): ProcessGroup[
   );
 }
 
-/** Those that are followed through forks are sets of processes: sets.ts. */
+/** Filters with followForks are not compiled here: they are sets of processes, see sets.ts. */
 function pidClauses({ matchPIDs = [] }: SelectorData, selector: number): FieldClause[] {
   return matchPIDs
     .filter(({ followForks }) => followForks !== true)

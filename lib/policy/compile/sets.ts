@@ -1,10 +1,10 @@
-/** Sets of processes that the base sensor keeps a bit for, and tests of those bits. */
+/** Compiles sets of processes, for which the base sensor keeps one bit each, and the tests of those bits. */
 import type { ProcessSet, ProcessTest } from '../../image/image.js';
 import type { BinaryFilter, PidFilter, SelectorData } from '../model/model.js';
 import { withoutFinalNul } from '../model/values.js';
 import { shared } from './filters.js';
 
-/** Collects the sets of all hooks of a policy; equal ones are one. */
+/** Collects the sets of all hooks of a policy. Equal sets are kept once. */
 export class ProcessSets {
   readonly #byContent = new Map<string, number>();
   readonly sets: ProcessSet[] = [];

@@ -1,8 +1,8 @@
-/** Tables of exact values, prefixes and networks, with what every entry means worked out in advance. */
+/** Makes tables of exact values, prefixes and networks. The result of each entry is computed in advance. */
 import type { TableEntry, ValueTable } from '../../image/image.js';
 import { selectorSet } from './filters.js';
 
-/** One filter of one selector: any of the values, by their keys. */
+/** One filter of one selector. It matches any of its values, which are named by their keys. */
 export interface TableClause {
   readonly selector: number;
   readonly negate: boolean;
@@ -15,10 +15,11 @@ export interface Keyed<T> {
 }
 
 /**
- * `values`: all that any filter names, each once; what fits a value comes right before it. The kernel finds the longest entry
- * that fits. Every value is an entry, so each other value that fits what is looked for fits that entry as well: testing the
- * entry's own value against all filters gives what holds for everything that ends up at it. That covers several filters of
- * one selector too, which must all hold.
+ * `values` contains each value that a filter names once. A value that matches another (such as a shorter prefix) comes
+ * right before it. The kernel finds the longest entry that matches the text it looks up. Every value is an entry, so
+ * every other value that matches the text also matches that entry. It is therefore enough to test the entry's own value
+ * against all filters: the result holds for every text that leads to this entry. This also works for several filters of
+ * one selector, which must all match.
  */
 export function valueTable<T>(
   clauses: readonly TableClause[],
@@ -32,7 +33,10 @@ export function valueTable<T>(
   };
 }
 
-/** For each value those that fit it, itself last. A stack follows them, so that thousands do not need millions of comparisons. */
+/**
+ * For each value, the values that match it, with itself last. A stack keeps them, so that thousands of values do not
+ * need millions of comparisons.
+ */
 function chains<T>(sorted: readonly Keyed<T>[], fits: (value: T, other: T) => boolean): (readonly Keyed<T>[])[] {
   let chain: readonly Keyed<T>[] = [];
   return sorted.map((value) => (chain = [...chain.filter((other) => fits(value.value, other.value)), value]));
@@ -57,7 +61,7 @@ function entry<T>(chain: readonly Keyed<T>[], clauses: readonly TableClause[]): 
   };
 }
 
-/** Each once, in the order of first appearance. */
+/** Removes repeated values and keeps the order of first appearance. */
 export function distinct<T>(values: readonly Keyed<T>[]): Keyed<T>[] {
   return [...new Map(values.map((value) => [value.key, value])).values()];
 }

@@ -1,4 +1,4 @@
-/** What a hook of a policy is put on. */
+/** Finds the targets that a hook of a policy attaches to. */
 import type { HookImage, ProgramPlace } from '../../image/image.js';
 import { calledBy } from '../model/lists.js';
 import type { Hook, HookData, PolicyData } from '../model/model.js';
@@ -40,7 +40,7 @@ function usdtOf({ path = '', provider = '', name = '' }: HookData): Target {
   return { kind: 'usdt', call: `${provider}:${name}`, syscall: false, usdt: { path, provider, name } };
 }
 
-/** The field of the policy that says what is hooked. */
+/** The field of the policy that names the target of the hook. */
 export function targetField({ kind }: Hook): keyof HookData {
   if (kind === 'tracepoints') return 'event';
   if (kind === 'lsmhooks') return 'hook';
@@ -54,7 +54,9 @@ function uprobeTarget(places: readonly ProgramPlace[]): Target {
   return { kind: 'uprobe', call, syscall: false, program, ...(places.length > 1 ? { places } : {}) };
 }
 
-/** How far away the call goes on is another number for each place. */
+/**
+ * True if the call continues elsewhere. The distance differs for each place, so each place needs a target of its own.
+ */
 function goesOnElsewhere({ selectors }: Hook): boolean {
   const actions = selectors.flatMap(({ matchActions = [] }) => matchActions);
   return actions.some(({ argNewSymbol, argNewOffset, argNewAddr }) =>
@@ -62,13 +64,13 @@ function goesOnElsewhere({ selectors }: Hook): boolean {
   );
 }
 
-/** As the policy has it. */
+/** The place as the policy writes it. */
 export function placeName({ symbol, symbolOffset, fileOffset, address }: ProgramPlace): string {
   if (symbol === undefined) return hex(address ?? fileOffset ?? 0n);
   return symbolOffset === undefined ? symbol : `${symbol}+${hex(symbolOffset)}`;
 }
 
-/** Symbols, then offsets, then addresses: refCtrOffsets are in this order. */
+/** The places in the order of refCtrOffsets: symbols, then offsets, then addresses. */
 function placesOf(data: HookData): ProgramPlace[] {
   const { path = '', symbols = [], offsets = [], addrs = [], refCtrOffsets = [], binaryDigests = [], ignore } = data;
   const digests =
@@ -89,7 +91,7 @@ function placesOf(data: HookData): ProgramPlace[] {
   });
 }
 
-/** `NAME+OFFSET` is a place within a function. */
+/** `NAME+OFFSET` means a place within a function. */
 function symbolPlace(text: string): Pick<ProgramPlace, 'symbol' | 'symbolOffset'> {
   const [, symbol, offset] = /^(.+)\+(0x[0-9a-fA-F]+|\d+)$/.exec(text) ?? [];
   if (symbol === undefined || offset === undefined) return { symbol: text };

@@ -1,4 +1,4 @@
-/** Filters on texts and paths: a table for each way of comparing, scans for substrings, comparisons of the type of file. */
+/** Compiles filters on texts and paths: a table for each way of comparing, scans for substrings, and file types. */
 import type { IntGroup, SubstringScan, TextFilters, TextTable } from '../../image/image.js';
 import { fileTypeNumber } from '../model/numbers.js';
 import { withoutFinalNul } from '../model/values.js';
@@ -33,7 +33,7 @@ export function textFilters(clauses: readonly Clause[]): TextFilters {
   return filters;
 }
 
-/** Of the file that a path leads to. */
+/** Comparisons of the type of the file that a path leads to. */
 export function fileTypeGroups(clauses: readonly Clause[]): IntGroup[] {
   return intGroups(
     clauses
@@ -55,7 +55,10 @@ function table(clauses: readonly Clause[], fits: Fits, reversed: boolean): TextT
   return valueTable(own, sortTexts([...new Set(own.flatMap(({ keys }) => [...keys]))], reversed), fits);
 }
 
-/** By bytes, read from the end where ends are compared: what fits a value comes right before it. */
+/**
+ * Sorts texts by their bytes, read from the end if ends are compared. A value that matches another comes right before
+ * it.
+ */
 function sortTexts(values: readonly string[], reversed: boolean): Keyed<string>[] {
   const keyed = distinct(values.map((value) => ({ key: value, value }))).map((each) => {
     const bytes = Buffer.from(each.value);
@@ -64,7 +67,7 @@ function sortTexts(values: readonly string[], reversed: boolean): Keyed<string>[
   return keyed.sort((a, b) => Buffer.compare(a.bytes, b.bytes)).map(({ each }) => each);
 }
 
-/** The k-th filter of a selector goes into the k-th scan of its kind. */
+/** Puts the k-th filter of a selector into the k-th scan of its kind. */
 function scans(clauses: readonly Clause[]): SubstringScan[] {
   const rows = new Map<string, { ignoreCase: boolean; clauses: Clause[] }>();
   const used = new Map<string, number>();

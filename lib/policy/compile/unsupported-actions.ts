@@ -1,11 +1,11 @@
-/** Actions that cannot be done together: the kernel side of this version keeps one of a kind for each selector. */
+/** Finds actions that cannot be combined: the BPF programs keep one action of each kind per selector. */
 import { isDeepStrictEqual } from 'node:util';
 import { trackedSlots } from './actions.js';
 import type { ActionData, Hook } from '../model/model.js';
 import type { Add } from './unsupported.js';
 import type { ActionName } from '../language/vocabulary.js';
 
-/** The kernel side keeps one signal, one value and one way to post for each selector. */
+/** Names the kind of each action that a selector can have only once: one signal, one value, one way to post. */
 const ONCE: Partial<Record<ActionName, string>> = {
   Signal: 'signal',
   Sigkill: 'signal',
@@ -17,14 +17,14 @@ const ONCE: Partial<Record<ActionName, string>> = {
   UntrackSock: 'TrackSock or UntrackSock',
 };
 
-/** The kernel side knows one argument that is tracked. */
+/** Finds actions that track a second argument: the BPF programs track only one argument per hook. */
 export function findInTracked({ selectors }: Hook, add: Add): void {
   const first = selectors.flatMap(trackedSlots)[0];
   for (const { matchActions = [], matchReturnActions = [] } of selectors) {
     for (const action of [...matchActions, ...matchReturnActions]) {
       const { action: name, argSock = 0 } = action;
       if ((name !== 'TrackSock' && name !== 'UntrackSock') || argSock === first) continue;
-      const message = `${name} of another argument than the first action of this hook that tracks cannot be done`;
+      const message = `${name} must use the same argument as the first action of this hook that tracks a socket`;
       add('UNSUPPORTED_ACTION', action, 'argSock', message, 'make a second hook on the same function');
     }
   }
@@ -40,7 +40,7 @@ export function findInActions(actions: readonly ActionData[], add: Add): void {
     if (kind === undefined) continue;
     seen.set(kind, action);
     if (before === undefined || isDeepStrictEqual(before, action)) continue;
-    const message = `a second ${kind}, unlike the first, cannot be done by the same selector`;
+    const message = `a selector cannot have a second ${kind} that differs from the first`;
     add('UNSUPPORTED_ACTION', action, 'action', message, 'keep one of the two');
   }
 }

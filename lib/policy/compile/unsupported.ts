@@ -1,6 +1,6 @@
 /**
- * What a policy may say but the kernel side of this version cannot do yet: an error at load, with what to use instead.
- * Nothing that is written in a policy is passed over. Each entry goes away when the kernel side learns it.
+ * Finds the parts of a policy that are valid but not supported by this version. Each is an error at load, with a hint
+ * what to use instead, so that no part of a policy is ignored silently. An entry is removed when support is added.
  */
 import type { DiagnosticCode } from '../parse/codes.js';
 import { callsOf } from '../model/lists.js';
@@ -27,8 +27,8 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
   const { spec } = policy;
   if (spec === undefined) return;
   if (policy.kind === 'TracingPolicyNamespaced') {
-    const hint = 'use kind TracingPolicy, which is for all processes, and narrow it by matchBinaries or matchPIDs';
-    add('UNSUPPORTED_SCOPE', policy, 'kind', 'policies for one namespace of a cluster cannot be loaded yet', hint);
+    const hint = 'use kind TracingPolicy, which applies to all processes, and limit it with matchBinaries or matchPIDs';
+    add('UNSUPPORTED_SCOPE', policy, 'kind', 'policies for one namespace of a cluster are not supported yet', hint);
   }
   for (const scope of ['podSelector', 'containerSelector', 'hostSelector', 'nodeSelector'] as const) {
     if (spec[scope] === undefined) continue;
@@ -36,8 +36,8 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
       'UNSUPPORTED_SCOPE',
       spec,
       scope,
-      `${scope} cannot be honoured yet`,
-      'remove it; narrow the selectors by matchBinaries or matchPIDs',
+      `${scope} is not supported yet`,
+      'remove it, and limit the selectors with matchBinaries or matchPIDs',
     );
   }
   for (const option of spec.options ?? []) findInOption(option, add, report);
@@ -49,7 +49,7 @@ function findInOption(option: { name?: string; value?: string }, add: Add, repor
   if (option.name === undefined || report.places.isIncomplete(option)) return;
   if (option.name === 'policy-mode' && (option.value === 'monitor' || option.value === 'enforce')) return;
   if (OPTIONS.includes(option.name)) return;
-  add('UNSUPPORTED_OPTION', option, 'name', `the option ${option.name} has no meaning here`, 'remove it');
+  add('UNSUPPORTED_OPTION', option, 'name', `the option ${option.name} is not supported`, 'remove it');
 }
 
 function findInHook({ kind, data }: Hook, policy: PolicyData, add: Add): void {
@@ -59,7 +59,7 @@ function findInHook({ kind, data }: Hook, policy: PolicyData, add: Add): void {
   for (const arg of [...(data.args ?? []), ...(data.data ?? []), ...returned]) {
     findInArg(arg, hasFields, add);
     if (isIa32 && arg.type === 'char_iovec') {
-      const message = 'the pieces of a 32-bit program, which are laid out otherwise, cannot be read yet';
+      const message = 'char_iovec of 32-bit programs is not supported yet, because its layout differs';
       add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the number of pieces as int');
     }
     if (isOfProgram(kind)) findKernelObject(arg, add);
@@ -67,21 +67,27 @@ function findInHook({ kind, data }: Hook, policy: PolicyData, add: Add): void {
   }
 }
 
-/** Of a field only its place is known, not how much is there. */
+/** Types that need a size. For a field of a tracepoint only the place is known, not the size. */
 const SIZED: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>(['char_buf', 'const_buf', 'char_iovec']);
 
 function findInArg(arg: ArgData, isField: boolean, add: Add): void {
   if (arg.type === 'auto') {
-    add('UNSUPPORTED_ARG_TYPE', arg, 'type', 'the type is not found out from the kernel yet', 'name the type');
+    add(
+      'UNSUPPORTED_ARG_TYPE',
+      arg,
+      'type',
+      'finding the type in the kernel automatically is not supported yet',
+      'write the type',
+    );
   } else if (arg.type === 'data_loc' && !isField) {
-    const message = 'data_loc is a field of tracepoints, which functions do not have';
+    const message = 'data_loc is a field of tracepoints; functions have no such fields';
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the parameter as string or char_buf');
   } else if (isField && arg.type !== undefined && SIZED.has(arg.type)) {
-    const message = `${arg.type} cannot be read from a field of a tracepoint yet`;
-    add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read a text as string; or the parameter with `raw: true`');
+    const message = `reading ${arg.type} from a field of a tracepoint is not supported yet`;
+    add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read a text as string, or read the parameter with `raw: true`');
   } else if (isField && arg.type === 'fd') {
-    const message = 'the file of a descriptor cannot be read from a field of a tracepoint yet';
-    add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read its number as int');
+    const message = 'reading the file of a descriptor from a field of a tracepoint is not supported yet';
+    add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the descriptor as int');
   }
 }
 
@@ -89,7 +95,7 @@ function isOfProgram(kind: HookKind): boolean {
   return kind === 'uprobes' || kind === 'usdts';
 }
 
-/** What a function of a program can be given. */
+/** Classes of values that a function of a program can receive. */
 const OF_PROGRAMS: ReadonlySet<ValueClass> = new Set<ValueClass>([
   'signed',
   'unsigned',
@@ -106,19 +112,19 @@ function findKernelObject(arg: ArgData, add: Add): void {
   const { type, source } = arg;
   if (type === undefined || source === 'current_task') return;
   if (OF_PROGRAMS.has(ARG_TYPES[type].class) || TEXTS_OF_PROGRAMS.has(type)) return;
-  const message = `${type} is an object of the kernel, which functions of programs are not given`;
+  const message = `${type} is an object of the kernel; functions of programs never receive one`;
   add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'use string, char_buf or a number');
 }
 
 function findRegister(arg: ArgData, kind: HookKind, add: Add): void {
   if (arg.source !== 'pt_regs') return;
-  add('UNSUPPORTED_ARG_TYPE', arg, 'source', `${kind} have no registers`, 'use a kprobe');
+  add('UNSUPPORTED_ARG_TYPE', arg, 'source', `${kind} do not give access to registers`, 'use a kprobe');
 }
 
 function findInSelector(selector: SelectorData, add: Add): void {
   if (selector.matchWorkloads !== undefined) {
-    const hint = 'narrow the selector by matchBinaries, matchPIDs or matchNamespaces';
-    add('UNSUPPORTED_FILTER', selector, 'matchWorkloads', 'matchWorkloads cannot be honoured yet', hint);
+    const hint = 'limit the selector with matchBinaries, matchPIDs or matchNamespaces';
+    add('UNSUPPORTED_FILTER', selector, 'matchWorkloads', 'matchWorkloads is not supported yet', hint);
   }
   findInActions(selector.matchActions ?? [], add);
   findInActions(selector.matchReturnActions ?? [], add);

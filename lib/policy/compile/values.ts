@@ -1,4 +1,4 @@
-/** The values that a hook reads, each with its filters. */
+/** Compiles the values that a hook reads, each with its filters. */
 import type { ValueImage } from '../../image/image.js';
 import type { ArgData, HookData } from '../model/model.js';
 import { ARG_TYPES } from '../language/vocabulary.js';
@@ -24,7 +24,7 @@ export function valueImage(arg: ArgData, data: HookData, clauses: readonly Claus
 
 function sourceOf({ source, resolve, btfType, btfTypeModule }: ArgData): Partial<ValueImage> {
   return {
-    // Other sources have been refused before.
+    // The checks have refused all other sources.
     ...(source === undefined ? {} : { source: source as 'current_task' | 'pt_regs' }),
     ...(resolve ? { resolve } : {}),
     ...(btfType === undefined ? {} : { btfType }),

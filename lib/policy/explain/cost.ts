@@ -1,4 +1,7 @@
-/** What the parts of a compiled hook cost: comparisons, table lookups, path walks, memory. Figures for planning, not measurements. */
+/**
+ * Estimates the cost of a compiled hook: comparisons, table lookups, path walks, memory. The figures are not
+ * measurements.
+ */
 import type { HookCost } from '../../../types/policy.js';
 import { groupsOf, valuesOf } from '../compile/size.js';
 import type { HookImage, ValueImage, ValueTable } from '../../image/image.js';
@@ -14,14 +17,14 @@ const NUMBERS: ReadonlySet<ValueClass> = new Set<ValueClass>([
   'nop',
 ]);
 
-/** A node of an LPM trie holds 256 bytes of key and 16 of value; there are nearly as many inner nodes. */
+/** A node of an LPM trie contains a key of 256 bytes and a value of 16. There are nearly as many inner nodes. */
 const TRIE_NODE_BYTES = 512;
-/** The same with the key of a network. */
+/** The size of a node whose key is a network. */
 const NETWORK_NODE_BYTES = 96;
-/** Of a hash: bookkeeping and value. */
+/** The size of an entry of a hash map: its header and its value. */
 const HASH_ENTRY_BYTES = 64 + 16;
 const INT_ENTRY_BYTES = HASH_ENTRY_BYTES + 16;
-/** A state of the automaton for each character. */
+/** The size of a state of the automaton. Each character needs one state. */
 const STATE_BYTES = 520;
 
 export function costOf(hook: HookImage): HookCost {
@@ -43,7 +46,7 @@ export function costOf(hook: HookImage): HookCost {
   };
 }
 
-/** By more than the number that it is. */
+/** True if the value is not a number and has filters, so that it is read to evaluate them. */
 function isFiltered(value: ValueImage): boolean {
   const { ints, intTable, texts, net } = value;
   const isNumber = NUMBERS.has(ARG_TYPES[value.type].class);
@@ -76,7 +79,7 @@ function memoryOf({ texts, net, intTable }: ValueImage): number {
   );
 }
 
-/** Those between the entries included. */
+/** The number of nodes, including the inner nodes between the entries. */
 function nodes(entries: number): number {
   return entries === 0 ? 0 : 2 * entries - 1;
 }

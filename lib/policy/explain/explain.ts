@@ -1,4 +1,6 @@
-/** A policy explained: what each hook reads, how its selectors are evaluated and in which order, what is done, what it costs. */
+/**
+ * Explains a policy: what each hook reads, the order in which its selectors are evaluated, its actions, and its cost.
+ */
 import { filteredSlots, isLateValue, type FilterList } from '../model/slots.js';
 import type { HookImage, PolicyImage } from '../../image/image.js';
 import type { KernelInfo } from '../../../types/kernel.js';
@@ -121,13 +123,13 @@ function attachWords({ data: policy }: Analysis, { kind, data }: Hook, kernel?: 
   return found === undefined ? `${how}; ${kernel.name} has no ${only.name}` : `${how}; ${found} of ${kernel.name}`;
 }
 
-const LIST_WORDS = 'one program for all: kprobe.multi where the kernel has it, else a kprobe for each';
+const LIST_WORDS = 'one program for all: kprobe.multi if the kernel has it, else a kprobe for each';
 
 function functionWords(trampolineOnly: boolean, returns: boolean): string {
   if (trampolineOnly) return returns ? 'fentry and fexit' : 'fentry';
   return returns
-    ? 'fentry and fexit where the kernel has them, else kprobe and kretprobe'
-    : 'fentry where the kernel has it, else kprobe';
+    ? 'fentry and fexit if the kernel has them, else kprobe and kretprobe'
+    : 'fentry if the kernel has it, else kprobe';
 }
 
 function readWords(args: readonly ArgData[], data: readonly ArgData[], returned: ArgData | undefined): string[] {
@@ -140,12 +142,12 @@ function readWords(args: readonly ArgData[], data: readonly ArgData[], returned:
   ];
 }
 
-/** Args may come from elsewhere than a parameter as well. */
+/** The words for an argument, which may also come from another source than a parameter. */
 function valueWords(arg: ArgData | undefined): string {
   return arg?.source === undefined ? argWords(arg, 'an argument') : dataWords(arg);
 }
 
-/** Of an expression, and of two sets that are compared, every value that it names. */
+/** The words for all values that a filter names. Expressions and comparisons of two sets name several. */
 function subjectWords(hook: Hook, list: FilterList, filter: ValueFilter): string {
   const slots = filteredSlots(hook, list, filter);
   const words = slots.map((slot) =>
@@ -158,7 +160,7 @@ function returnWords(arg: ArgData | undefined): string {
   return `return value (${arg?.type ?? ''})`;
 }
 
-/** Cheap first, as the kernel side does it. */
+/** The order of the BPF programs: cheap tests come first. */
 const ORDER = { number: 0, expression: 1, process: 2, binary: 3, change: 4, text: 5, path: 6, return: 7 } as const;
 
 interface Condition {

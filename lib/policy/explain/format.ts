@@ -1,4 +1,4 @@
-/** An explanation as text for people. */
+/** Formats an explanation as text. */
 import type { HookCost, HookExplanation, PolicyExplanation } from '../../../types/policy.js';
 import { listValues } from './words.js';
 
@@ -7,9 +7,9 @@ export function formatExplanation(explanation: PolicyExplanation): string {
   const lines = [`policy ${name}${namespace === undefined ? '' : `, for the pods of namespace ${namespace}`}`];
   for (const hook of hooks) lines.push('', ...formatHook(hook));
   if (enforcers.length > 0) lines.push('', `enforcers: ${listValues(enforcers)}`);
-  if (loader === true) lines.push('', 'loader: every mapping of a file as code');
+  if (loader === true) lines.push('', 'loader: every executable mapping of a file');
   if (unsupported.length > 0) {
-    lines.push('', 'It cannot be loaded yet:', ...unsupported.map((reason) => `  ${reason}`));
+    lines.push('', 'The policy cannot be loaded:', ...unsupported.map((reason) => `  ${reason}`));
   } else {
     lines.push(
       '',
@@ -40,7 +40,7 @@ function costWords(cost: HookCost): string {
   const parts = [
     ...count(cost.comparisons, 'comparison of numbers', 'comparisons of numbers'),
     ...count(cost.binaryTests, 'test of a bit of the process', 'tests of bits of the process'),
-    ...count(cost.pathWalks, 'path worked out', 'paths worked out'),
+    ...count(cost.pathWalks, 'path walk', 'path walks'),
     ...count(cost.lookups, 'table lookup'),
     ...count(cost.textScans, 'scan of a text', 'scans of texts'),
     ...count(cost.expressionSteps, 'instruction of expressions', 'instructions of expressions'),

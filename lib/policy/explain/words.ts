@@ -1,4 +1,4 @@
-/** Filters, arguments and actions of a policy in words. */
+/** Describes filters, arguments and actions of a policy in words. */
 import type {
   ActionData,
   ArgData,
@@ -10,7 +10,7 @@ import type {
 } from '../model/model.js';
 import { NEGATED, type Operator } from '../language/vocabulary.js';
 
-/** Values shown of a long list. */
+/** The number of values that are shown of a long list. */
 const VALUES_SHOWN = 4;
 
 const VERBS: Readonly<Partial<Record<Operator, string>>> = {
@@ -34,7 +34,7 @@ const VERBS: Readonly<Partial<Record<Operator, string>>> = {
   InMap: 'is one of',
   InRange: 'is between',
   SubString: 'contains',
-  SubStringIgnCase: 'contains, in any case,',
+  SubStringIgnCase: 'contains (ignoring case)',
   FileType: 'is a file of type',
   CapabilitiesGained: 'gains a capability of',
   CelExpr: 'satisfies',
@@ -46,11 +46,11 @@ export function argWords(arg: ArgData | undefined, fallback: string): string {
   return `argument ${arg.index ?? 0}${name} (${arg.type ?? 'unknown'})`;
 }
 
-/** `subject`: the value, of an expression all of its values. */
+/** `subject` names the value; for an expression, all of its values. */
 export function filterWords(subject: string, { operator, values = [], inode }: ValueFilter): string {
   if (operator === undefined) return subject;
   const base = NEGATED[operator] ?? operator;
-  const verb = base === 'Equal' && inode === true ? 'is, or is the same inode as,' : (VERBS[base] ?? base);
+  const verb = base === 'Equal' && inode === true ? 'is (or has the same inode as)' : (VERBS[base] ?? base);
   const words = values.length === 0 ? `${subject} ${verb}` : `${subject} ${verb} ${listValues(values)}`;
   return base === operator ? words : `not (${words})`;
 }
@@ -76,20 +76,20 @@ export function pidWords({ operator, values = [], followForks, isNamespacePID }:
   return operator === 'NotIn' ? `not (${words})` : words;
 }
 
-/** Where a value comes from and how it is read, when that is not a plain parameter. */
+/** Describes how a value is read, if it is not a plain parameter. */
 export function readingWords({ resolve, btfType, sizeArgIndex, returnCopy, maxData }: ArgData): string {
   return [
     ...(resolve ? [`its ${resolve}`] : []),
     ...(btfType === undefined ? [] : [`as a struct ${btfType}`]),
     ...(sizeArgIndex ? [`as long as parameter ${sizeArgIndex - 1} says`] : []),
-    ...(maxData === true ? ['as much as there is room for'] : []),
+    ...(maxData === true ? ['as much as fits into the event'] : []),
     ...(returnCopy === true ? ['when the function returns'] : []),
   ]
     .map((words) => `, ${words}`)
     .join('');
 }
 
-/** A value that is no parameter. */
+/** Describes a value that is not a parameter. */
 export function dataWords(arg: ArgData | undefined): string {
   if (arg === undefined) return 'a value of data';
   const name = arg.label === undefined ? '' : ` "${arg.label}"`;
@@ -111,16 +111,16 @@ const capabilities = ({ type = 'Effective' }: SetFilter): string => `${type.toLo
 const outside = ({ isNamespaceCapability }: SetFilter): string[] =>
   isNamespaceCapability === true ? ['its user namespace is not the initial one'] : [];
 
-/** What the process is. */
+/** Describes the filters on the state of the process: namespaces, capabilities and workloads. */
 export function stateWords({ matchNamespaces = [], matchCapabilities = [], matchWorkloads }: SelectorData): string[] {
   return [
     ...matchNamespaces.map((filter) => setWords(`${filter.namespace ?? ''} namespace is`, filter)),
     ...matchCapabilities.flatMap((filter) => [setWords(`${capabilities(filter)} have`, filter), ...outside(filter)]),
-    ...(matchWorkloads === undefined ? [] : ['the pod and container fit matchWorkloads']),
+    ...(matchWorkloads === undefined ? [] : ['the pod and container match matchWorkloads']),
   ];
 }
 
-/** What has become of it. */
+/** Describes the filters on changes of the process. */
 export function changeWords({ matchNamespaceChanges = [], matchCapabilityChanges = [] }: SelectorData): string[] {
   const since = 'changed since exec or the last event:';
   return [

@@ -1,4 +1,4 @@
-/** Checks a policy against a kernel: what it hooks exists there, and what it reads is what it says. */
+/** Checks a policy against a kernel: whether its hooks exist there, and whether its values have the given types. */
 import { overridesByEnforcers } from '../compile/enforcers.js';
 import { callsOf, findList, isGenerated, listName, type Call, patternOf } from '../model/lists.js';
 import type { ArgData, HookData, PolicyData, Hook } from '../model/model.js';
@@ -30,7 +30,7 @@ export function checkAgainstKernel(
         checkTracepoint(hook.data, kernel, report);
         break;
       default:
-        break; // of programs: see host.ts
+        break; // host.ts checks hooks on programs
     }
     checkSource(hook.data, kernel, report);
   }
@@ -45,10 +45,15 @@ function checkEnforcers(policy: PolicyData, hooks: readonly Hook[], kernel: Kern
       for (const { name } of callsOf(policy, call, false)) {
         const found = findSyscall(name, kernel) ?? findFunction(name, kernel);
         if (found === undefined) {
-          report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, 'it may be inlined there, or be in a module'); // prettier-ignore
+          report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, 'the function may be inlined, or part of a module'); // prettier-ignore
         } else if (mayOverride && kernel.overridable(found.name) === false) {
-          const message = `${found.name} is not one of the functions that ${kernel.name} lets programs override`;
-          report.add('OVERRIDE_NOT_POSSIBLE', span, message, 'leave argError to argSig, or name a security_ function');
+          const message = `${found.name} cannot be overridden: ${kernel.name} does not allow it for this function`;
+          report.add(
+            'OVERRIDE_NOT_POSSIBLE',
+            span,
+            message,
+            'use argSig instead of argError, or name a security_ function',
+          );
         }
       }
     });
@@ -66,8 +71,8 @@ function checkFunctionHook(policy: PolicyData, hook: Hook, kernel: KernelInfo, r
     return;
   }
   if (calls.length === 0 && patternOf(list.pattern ?? '') instanceof RegExp) {
-    const message = `no function of ${kernel.name} fits the list ${quote(list.name)}`;
-    const hint = 'functions that probes can be put on are in /sys/kernel/tracing/available_filter_functions';
+    const message = `no function of ${kernel.name} matches the list ${quote(list.name)}`;
+    const hint = '/sys/kernel/tracing/available_filter_functions lists the functions that can be probed';
     report.add(
       'LIST_NOT_FILLED',
       report.places.value(list, list.pattern === undefined ? 'type' : 'pattern'),
@@ -89,12 +94,12 @@ function checkFunction(
   const { data } = hook;
   const found = syscall ? findSyscall(name, kernel) : findFunction(name, kernel);
   if (found === undefined) {
-    // in no BTF, but in the list of what can be traced
+    // A function without BTF can still be in the kernel's list of functions that can be traced.
     if (kernel.attachable(name) !== true) reportMissing(name, syscall, data, kernel, report);
     return;
   }
   if (kernel.attachable(found.name) === false) {
-    const message = `${found.name} is in ${kernel.name}, but no probe can be put on it`;
+    const message = `${found.name} is in ${kernel.name}, but it cannot be probed`;
     const hint = 'use a function that calls it, or one that it calls';
     report.add('FUNCTION_NOT_ATTACHABLE', report.places.value(data, 'call'), message, hint);
   }
@@ -105,12 +110,12 @@ function checkFunction(
   if (!syscall) checkReturnType(data, found.prototype, found.name, kernel, report);
   const fuller = seesLess(name, kernel);
   if (fuller !== undefined && !isHooked(policy, fuller.name)) {
-    const message = `${name} does not see everything on ${kernel.name}: ${fuller.misses}`;
-    report.add('FUNCTION_SEES_LESS', report.places.value(data, 'call'), message, `hook ${fuller.name} as well`);
+    const message = `${name} does not see all operations on ${kernel.name}: ${fuller.misses}`;
+    report.add('FUNCTION_SEES_LESS', report.places.value(data, 'call'), message, `add a hook on ${fuller.name}`);
   }
 }
 
-/** Whether another hook of the policy is on this function. */
+/** True if another hook of the policy is on this function. */
 function isHooked({ spec = {} }: PolicyData, name: string): boolean {
   return [...(spec.kprobes ?? []), ...(spec.fentries ?? [])].some((hook) => hook.call === name);
 }
@@ -118,7 +123,7 @@ function isHooked({ spec = {} }: PolicyData, name: string): boolean {
 function reportOverrides(hook: Hook, name: string, kernel: KernelInfo, report: Report): void {
   for (const action of hook.selectors.flatMap((selector) => selector.matchActions ?? [])) {
     if (action.action !== 'Override') continue;
-    const message = `${name} is not one of the functions that ${kernel.name} lets programs override`;
+    const message = `${name} cannot be overridden: ${kernel.name} does not allow it for this function`;
     const hint = 'override a system call or a security_ function instead';
     report.add('OVERRIDE_NOT_POSSIBLE', report.places.value(action, 'action'), message, hint);
   }
@@ -126,7 +131,7 @@ function reportOverrides(hook: Hook, name: string, kernel: KernelInfo, report: R
 
 interface Found {
   readonly name: string;
-  /** Absent where the types do not tell: a system call's own function takes a struct pt_regs. */
+  /** Absent if the kernel's types do not contain it: the wrapper of a system call only takes a struct pt_regs. */
   readonly prototype?: FunctionInfo;
 }
 
@@ -135,16 +140,16 @@ function findFunction(name: string, kernel: KernelInfo): Found | undefined {
   return prototype === undefined ? undefined : { name, prototype };
 }
 
-/** Among tens of thousands of names something is always near. */
+/** Most edits between a name and a suggestion. It is small because a kernel has tens of thousands of names. */
 const SLIPS = 2;
 
 const ARCHITECTURES = ['x64', 'arm64', 's390x', 'riscv', 'loongarch', 'powerpc'] as const;
 
-/** `sys_NAME`, as policies have it, is `__x64_sys_NAME` in a kernel; `__do_sys_NAME` has the real parameters. */
+/** Policies write `sys_NAME`. A kernel has `__x64_sys_NAME` for it, and `__do_sys_NAME` with the real parameters. */
 function findSyscall(call: string, kernel: KernelInfo): Found | undefined {
   const [, abi, compat = '', own] = /^(\w+\/|__[a-z0-9]+_)?(compat_)?(sys_\w+)$/.exec(call) ?? [];
   if (own === undefined) return undefined;
-  // Kernels before 4.17 have the plain name.
+  // Kernels before 4.17 use the plain name.
   const plain = [...ARCHITECTURES.map((architecture) => `__${architecture}_${call}`), call];
   const name = (abi === undefined ? plain : syscallFunctions(call)).find((each) => kernel.function(each) !== undefined);
   if (name === undefined) return undefined;
@@ -153,11 +158,11 @@ function findSyscall(call: string, kernel: KernelInfo): Found | undefined {
   return prototype === undefined ? { name } : { name, prototype };
 }
 
-/** Where the policy says so, what is missing is no mistake. */
+/** True if the policy allows the target to be missing. Then this is reported as a note, not as a mistake. */
 function isLeftOut(data: HookData, span: Span, name: string, kernel: KernelInfo, report: Report): boolean {
   if (data.ignore?.callNotFound !== true && data.optional !== true) return false;
-  const message = `${name} is not in ${kernel.name}: the hook is left out there`;
-  report.add('FUNCTION_MISSING_IGNORED', span, message, 'this is what ignore.callNotFound and optional ask for');
+  const message = `${name} is not in ${kernel.name}: the hook is skipped there`;
+  report.add('FUNCTION_MISSING_IGNORED', span, message, 'the policy allows this by ignore.callNotFound or optional');
   return true;
 }
 
@@ -166,16 +171,16 @@ function reportMissing(name: string, syscall: boolean, data: HookData, kernel: K
   if (isLeftOut(data, span, name, kernel, report)) return;
   const renamed = knownElsewhere(name, kernel);
   if (renamed !== undefined) {
-    report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, `there it is ${renamed}`);
+    report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, `this kernel calls it ${renamed}`);
     return;
   }
   if (syscall && kernel.function(name) !== undefined) {
-    const message = `there is no system call ${quote(name)}, but a function of that name`;
+    const message = `${quote(name)} is a function, not a system call`;
     report.add('FUNCTION_UNKNOWN', span, message, 'add `syscall: false`');
     return;
   }
   const close = nearest(name, syscall ? syscallNames(kernel) : kernel.functionNames(), SLIPS);
-  const hint = close === undefined ? 'it may be inlined there, or be in a module' : `did you mean ${close}?`;
+  const hint = close === undefined ? 'the function may be inlined, or part of a module' : `did you mean ${close}?`;
   report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, hint);
 }
 
@@ -183,7 +188,7 @@ function syscallNames(kernel: KernelInfo): string[] {
   return kernel.functionNames().flatMap((name) => /^__[a-z0-9]+_(sys_\w+)$/.exec(name)?.[1] ?? []);
 }
 
-/** The kernel has a function bpf_lsm_NAME for each hook that programs can be put on. */
+/** Checks an LSM hook. The kernel has a function bpf_lsm_NAME for each hook that BPF programs can attach to. */
 function checkLsmHook(data: HookData, kernel: KernelInfo, report: Report): void {
   const { hook } = data;
   if (hook === undefined) return;
@@ -196,7 +201,8 @@ function checkLsmHook(data: HookData, kernel: KernelInfo, report: Report): void 
   const prefix = 'bpf_lsm_';
   const names = kernel.functionNames().flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
   const close = nearest(hook.replace(/^security_/, ''), names);
-  const hint = close === undefined ? 'lsm_hook_defs.h of the kernel has them all' : `did you mean ${quote(close)}?`;
+  const hint =
+    close === undefined ? 'lsm_hook_defs.h in the kernel source lists all hooks' : `did you mean ${quote(close)}?`;
   report.add(
     'LSM_HOOK_UNKNOWN',
     report.places.value(data, 'hook'),
@@ -215,7 +221,9 @@ function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): vo
       if (isLeftOut(data, span, event, kernel, report)) return;
       const close = nearest(event, kernel.rawTracepointNames());
       const hint =
-        close === undefined ? 'raw tracepoints have the names of the kernel source' : `did you mean ${quote(close)}?`;
+        close === undefined
+          ? 'raw tracepoints have the names that the kernel source uses'
+          : `did you mean ${quote(close)}?`;
       report.add('TRACEPOINT_UNKNOWN', span, `${kernel.name} has no raw tracepoint ${quote(event)}`, hint);
     } else {
       checkParameters(args, prototype, event, kernel, report);
@@ -229,7 +237,8 @@ function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): vo
     const [name, names] = groups.includes(subsystem) ? [event, kernel.tracepointNames(subsystem)] : [subsystem, groups];
     const close = nearest(name, names);
     const at = name === event ? span : report.places.value(data, 'subsystem');
-    const hint = close === undefined ? 'they are in the events folder of tracefs' : `did you mean ${quote(close)}?`;
+    const hint =
+      close === undefined ? 'the events folder of tracefs lists all tracepoints' : `did you mean ${quote(close)}?`;
     report.add('TRACEPOINT_UNKNOWN', at, `${kernel.name} has no tracepoint ${subsystem}/${event}`, hint);
   }
   if (!found) return;
@@ -246,7 +255,7 @@ function checkField(arg: ArgData, { fields }: TracepointInfo, name: string, kern
   } else if (arg.resolve) {
     checkResolvedField(arg, field, name, kernel, report);
   } else if (arg.type !== undefined && arg.type !== 'auto' && readField(field, arg.type) === undefined) {
-    const message = `${field.name} of ${name} is ${field.type}, not what ${arg.type} reads`;
+    const message = `${field.name} of ${name} has the type ${field.type}, which cannot be read as ${arg.type}`;
     report.add('ARG_TYPE_MISMATCH', report.places.value(arg, 'type'), message, fieldHint(field));
   }
 }

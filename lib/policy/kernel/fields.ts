@@ -1,13 +1,13 @@
-/** Fields of tracepoints: how each type of argument is read from one, and which types do not fit. Pure. */
+/** Decides how an argument of each type is read from a field of a tracepoint, and which types do not fit. Pure. */
 import type { TracepointField } from '../../../types/kernel.js';
 import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
 import { POINTED } from './parameters.js';
 
-/** What stands at the field's place in the record. */
+/** Describes the content of the field in the record. */
 export interface FieldRead {
-  /** `location`: the number that says where in the record the text is; `pointer`: the value is where it leads. */
+  /** `location`: a number gives the place of the text in the record. `pointer`: an address leads to the value. */
   readonly at: 'value' | 'pointer' | 'location';
-  /** Bytes of a number. */
+  /** Size of a number in bytes; 0 for anything else. */
   readonly width: number;
 }
 
@@ -16,7 +16,7 @@ const TEXT_LOCATION = /^__data_loc (const )?(unsigned )?char ?\[\]$/;
 const CHARACTERS = /^(const )?((un)?signed )?char ?\[/;
 const NUMBER_WIDTHS: readonly number[] = [1, 2, 4, 8];
 
-/** Undefined where the type does not fit the field. */
+/** Returns undefined if the field cannot be read as this type. */
 export function readField(field: TracepointField, type: ArgTypeName): FieldRead | undefined {
   const { size } = field;
   if (type === 'nop') return { at: 'value', width: 0 };
@@ -34,7 +34,7 @@ function isNumberType(type: ArgTypeName): boolean {
   return ['signed', 'unsigned', 'capability', 'syscall'].includes(facts.class);
 }
 
-/** Also a pointer: its address is one. */
+/** True for a pointer too: its address can be read as a number. */
 function isNumber({ type, size }: TracepointField): boolean {
   return !type.endsWith(']') && !LOCATION.test(type) && NUMBER_WIDTHS.includes(size);
 }
@@ -50,12 +50,12 @@ function pointsTo(field: TracepointField, type: ArgTypeName): boolean {
   return wanted === undefined || /^(const )?void \*$/.test(field.type) || wanted.includes(pointedStruct(field) ?? '');
 }
 
-/** The name of the struct that the field points to, as far as its declaration tells. */
+/** The name of the struct that the field points to; undefined if its declaration does not say. */
 export function pointedStruct({ type }: TracepointField): string | undefined {
   return /^(?:const )?struct (\w+) ?\*$/.exec(type)?.[1];
 }
 
-/** What to use instead. */
+/** Says which type to use instead. */
 export function fieldHint(field: TracepointField): string {
   if (TEXT_LOCATION.test(field.type) || CHARACTERS.test(field.type) || /\bchar ?\*$/.test(field.type))
     return 'use string';
@@ -64,5 +64,5 @@ export function fieldHint(field: TracepointField): string {
   if (known !== undefined) return `use ${known[0]}`;
   return isNumber(field)
     ? `use a number, such as uint${8 * field.size}`
-    : 'arrays of numbers cannot be read: see `raw: true`';
+    : 'arrays of numbers cannot be read; `raw: true` reads the parameters of the tracepoint instead';
 }

@@ -1,4 +1,4 @@
-/** Checks a policy against the files of this machine: programs that it names, their symbols and static probes. */
+/** Checks a policy against the files of this machine: the programs that it names, their symbols and static probes. */
 import type { HostFiles } from '../../elf/elf-info.js';
 import type { Hook } from '../model/model.js';
 import { nearest } from '../parse/nearest.js';
@@ -17,7 +17,7 @@ export function checkAgainstHost(hooks: readonly Hook[], files: HostFiles, repor
         values.forEach((value, i) =>
           warnSymlink(
             value,
-            'processes have the path of the file itself',
+            'processes are reported with the path of the file itself',
             report.places.value(values, i),
             files,
             report,
@@ -34,7 +34,7 @@ function warnSymlink(path: string, why: string, span: Span, files: HostFiles, re
   report.add(
     'PATH_IS_SYMLINK',
     span,
-    `${quote(path)} leads to ${quote(real)} on this machine: ${why}`,
+    `${quote(path)} is a link to ${quote(real)} on this machine: ${why}`,
     `use ${quote(real)}`,
   );
 }
@@ -44,14 +44,14 @@ function checkProgramFile(hook: Hook, files: HostFiles, report: Report): void {
   const { path } = data;
   if (path === undefined || !path.startsWith('/')) return;
   const span = report.places.value(data, 'path');
-  warnSymlink(path, 'the probe is put into that file', span, files, report);
+  warnSymlink(path, 'the probe is attached to that file', span, files, report);
   const elf = files.elf(path);
   if (elf === undefined) {
     report.add(
       'PROGRAM_NOT_FOUND',
       span,
       `there is no readable file ${quote(path)} on this machine`,
-      'check the path; symbols and probes have not been looked for',
+      'check the path; symbols and probes were not checked',
     );
     return;
   }
@@ -59,18 +59,18 @@ function checkProgramFile(hook: Hook, files: HostFiles, report: Report): void {
     report.add(
       'PROGRAM_NOT_ELF',
       span,
-      `${quote(path)} is no ELF file`,
+      `${quote(path)} is not an ELF file`,
       'name the program or library itself, not a script',
     );
     return;
   }
   const { symbols = [], provider = '', name = '' } = data;
   symbols.forEach((symbol, i) => {
-    // `NAME+OFFSET` is a place within a function.
+    // `NAME+OFFSET` means a place within a function.
     const own = symbol.replace(/\+(0x[0-9a-fA-F]+|\d+)$/, '');
     if (elf.symbols.has(own)) return;
     const close = nearest(own, [...elf.symbols.keys()]);
-    const hint = close === undefined ? 'it may be stripped: use offsets' : `did you mean ${quote(close)}?`;
+    const hint = close === undefined ? 'the file may be stripped: use offsets' : `did you mean ${quote(close)}?`;
     report.add('SYMBOL_UNKNOWN', report.places.value(symbols, i), `${path} has no symbol ${quote(own)}`, hint);
   });
   if (hook.kind !== 'usdts' || provider === '' || name === '' || elf.probes.has(`${provider}:${name}`)) return;
@@ -80,7 +80,7 @@ function checkProgramFile(hook: Hook, files: HostFiles, report: Report): void {
     close !== undefined
       ? `did you mean ${close}?`
       : known.length === 0
-        ? 'it has no static probes at all'
-        : `it has ${known.slice(0, 8).join(', ')}`;
+        ? 'the file has no static probes'
+        : `the file has ${known.slice(0, 8).join(', ')}`;
   report.add('USDT_UNKNOWN', report.places.value(data, 'name'), `${path} has no probe ${provider}:${name}`, hint);
 }

@@ -1,4 +1,4 @@
-/** Checks args against the prototype of a function, and paths of members against the kernel's structures. */
+/** Checks args against the prototype of a function, and paths of members against the kernel's structs. */
 import type { FunctionInfo, KernelInfo, TracepointField, TypeInfo } from '../../../types/kernel.js';
 import type { ArgData, HookData } from '../model/model.js';
 import { quote, type Report } from '../parse/report.js';
@@ -6,7 +6,7 @@ import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../language/vocabul
 import { fieldStart, isFailure, resolveSteps, startType, type Start } from './resolve.js';
 import { showType } from './show.js';
 
-/** What a parameter of these types points to. */
+/** The structs that a parameter of each type may point to. */
 export const POINTED: Readonly<Partial<Record<ArgTypeName, readonly string[]>>> = {
   file: ['file'],
   path: ['path'],
@@ -62,11 +62,11 @@ export function checkParameters(
   }
 }
 
-/** `start`: the type that the value has, or that `resolve` starts from. */
+/** `start` is the type of the value, or the type that `resolve` starts from. */
 function checkStart(arg: ArgData, start: ReturnType<typeof startType>, what: string, report: Report): void {
   if (start === undefined) return;
   if (isFailure(start)) {
-    // The modules of a kernel that does not run are not at hand.
+    // The types of modules are available only for the running kernel.
     if (arg.btfTypeModule !== undefined) return;
     report.add(start.code, report.places.value(arg, 'btfType'), start.message, start.hint);
   } else if (arg.resolve) {
@@ -90,8 +90,8 @@ export function checkResolvedField(
     checkStart(arg, start, `${field.name} of ${name}`, report);
     return;
   }
-  const message = `${field.name} of ${name} is ${field.type}, which does not tell the struct that ${quote(arg.resolve ?? '')} is in`;
-  report.add('ARG_TYPE_MISMATCH', report.places.value(arg, 'resolve'), message, 'name it with btfType');
+  const message = `${field.name} of ${name} has the type ${field.type}, which does not name the struct that contains ${quote(arg.resolve ?? '')}`;
+  report.add('ARG_TYPE_MISMATCH', report.places.value(arg, 'resolve'), message, 'name the struct with btfType');
 }
 
 function startOf({ index = 0, btfType, btfTypeModule }: ArgData): Start {
@@ -129,7 +129,7 @@ export function checkReturnType(
   checkStart(data.returnArg, start, `the return value of ${name}`, report);
 }
 
-/** Args that do not come from a parameter: `current_task` is the process that is running. */
+/** Checks args that do not come from a parameter. `current_task` is the process that runs the hooked function. */
 export function checkSource(data: HookData, kernel: KernelInfo, report: Report): void {
   for (const arg of [...(data.args ?? []), ...(data.data ?? [])]) {
     if (arg.source !== 'current_task' || !arg.resolve) continue;
@@ -139,7 +139,7 @@ export function checkSource(data: HookData, kernel: KernelInfo, report: Report):
   }
 }
 
-/** Follows the members one after the other, through pointers. */
+/** Follows the members one after the other, through pointers. Reports the first that does not exist. */
 function resolve(arg: ArgData, start: TypeInfo, report: Report): TypeInfo | undefined {
   const found = resolveSteps(start, arg.resolve ?? '');
   if (!isFailure(found)) return found.end.type;
@@ -154,7 +154,7 @@ function checkType(arg: ArgData, type: TypeInfo, what: string, report: Report): 
     report.add(
       'ARG_TYPE_MISMATCH',
       report.places.value(arg, 'type'),
-      `${what} is ${showType(type)}, not what ${String(arg.type)} reads`,
+      `${what} is ${showType(type)}, which cannot be read as ${String(arg.type)}`,
       hint,
     );
   };
@@ -169,7 +169,7 @@ function checkType(arg: ArgData, type: TypeInfo, what: string, report: Report): 
     const isNumber = type.kind === 'int' || type.kind === 'enum' || type.kind === 'pointer';
     if (!isNumber) mismatch(suggestion(type));
     else if ((facts.bits ?? 32) > type.size * 8 && type.size > 0) {
-      const message = `${what} has ${type.size * 8} bits, ${arg.type} reads ${facts.bits}`;
+      const message = `${what} has ${type.size * 8} bits, but ${arg.type} reads ${facts.bits}`;
       report.add(
         'ARG_WIDER_THAN_PARAMETER',
         report.places.value(arg, 'type'),
@@ -186,5 +186,5 @@ function suggestion(type: TypeInfo): string {
   const target = type.kind === 'pointer' ? type.target() : type;
   if (target?.kind === 'int' && target.size === 1) return 'use string';
   const known = Object.entries(POINTED).find(([, names]) => target !== undefined && names.includes(target.name));
-  return known === undefined ? 'correct the index or the type; `resolve` reads a member' : `use ${known[0]}`;
+  return known === undefined ? 'correct the index or the type, or use `resolve` to read a member' : `use ${known[0]}`;
 }

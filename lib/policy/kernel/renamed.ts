@@ -1,7 +1,7 @@
-/** Functions that other kernels know under another name, or that do less there than one would think. */
+/** Functions that have another name in other kernels, or that see less there than their name suggests. */
 import type { KernelInfo } from '../../../types/kernel.js';
 
-/** Names of the same thing over the versions of the kernel. */
+/** Each row lists the names of one function in different versions of the kernel. */
 const SAME: readonly (readonly string[])[] = [
   ['security_bpf_map_alloc', 'security_bpf_map_create'],
   ['security_bpf_prog_alloc', 'security_bpf_prog_load'],
@@ -16,19 +16,19 @@ interface Fuller {
   readonly misses: string;
 }
 
-/** Where the second exists, the first sees only a part. */
+/** If the kernel has the function on the right, the function on the left sees only a part of the operations. */
 const PARTIAL: Readonly<Record<string, Fuller>> = {
-  // Linux 6.2 took truncation by descriptor out of it.
+  // Since Linux 6.2 this function does not see truncation by descriptor.
   security_path_truncate: {
     name: 'security_file_truncate',
-    misses: 'ftruncate and open with O_TRUNC go through another function',
+    misses: 'ftruncate and open with O_TRUNC use another function',
   },
-  // Linux 6.8 took the compatibility calls out of it.
+  // Since Linux 6.8 this function does not see the calls of 32-bit programs.
   security_file_ioctl: {
     name: 'security_file_ioctl_compat',
-    misses: 'the calls of 32-bit programs go through another function',
+    misses: 'the calls of 32-bit programs use another function',
   },
-  kfree_skb: { name: 'kfree_skb_reason', misses: 'packets that are dropped with a reason go through another function' },
+  kfree_skb: { name: 'kfree_skb_reason', misses: 'packets that are dropped with a reason use another function' },
 };
 
 export function knownElsewhere(name: string, kernel: KernelInfo): string | undefined {

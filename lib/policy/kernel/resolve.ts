@@ -1,4 +1,4 @@
-/** From a path of members to byte offsets: what the kernel side follows to reach the value. */
+/** Turns a path of members into byte offsets, which the BPF programs follow to reach the value. */
 import { RESOLVE_STEPS_MAX } from '../language/limits.js';
 import type { DiagnosticCode } from '../parse/codes.js';
 import type { FunctionInfo, KernelInfo, MemberInfo, TracepointField, TypeInfo } from '../../../types/kernel.js';
@@ -7,25 +7,28 @@ import { nearest } from '../parse/nearest.js';
 import { quote } from '../parse/report.js';
 import { showType } from './show.js';
 
-/** The address goes on by `offset` bytes, and then, when `follow` is set, to where the pointer that is there leads. */
+/** One step: adds `offset` to the address. If `follow` is set, it then follows the pointer at that address. */
 export interface ResolveStep {
   readonly offset: number;
   readonly follow: boolean;
 }
 
-/** What stands at the address that the steps lead to. */
+/** Describes the value at the address that the steps lead to. */
 export interface ResolvedEnd {
   readonly type: TypeInfo;
-  /** Bytes of a number or pointer; 0 of anything else. */
+  /** Size of a number or pointer in bytes; 0 for anything else. */
   readonly width: number;
   readonly signed: boolean;
   readonly isPointer: boolean;
-  /** Bytes of an array, such as a name that is part of its struct; 0 of anything else. */
+  /** Size of an array in bytes, such as a name that is part of its struct; 0 for anything else. */
   readonly arrayBytes: number;
 }
 
 export interface Resolved {
-  /** They lead to the address of the value. Whoever reads an object or a text by a pointer (`end.isPointer`) follows that too. */
+  /**
+   * Lead to the address of the value. If the value is a pointer (`end.isPointer`) to an object or a text, the reader
+   * follows it too.
+   */
   readonly steps: readonly ResolveStep[];
   readonly end: ResolvedEnd;
 }
@@ -39,8 +42,8 @@ export interface ResolveFailure {
 export type Start = Pick<ValueImage, 'index' | 'source' | 'btfType' | 'btfTypeModule'>;
 
 /**
- * The type that `resolve` starts from: the task, the struct that btfType names, or the parameter's own type (of a return
- * value, with `returned`, the function's). Undefined where neither the policy nor the kernel tells.
+ * The type that `resolve` starts from: the task, the struct that btfType names, or the type of the parameter. With
+ * `returned`, it is the return type of the function. Undefined if neither the policy nor the kernel gives a type.
  */
 export function startType(
   kernel: KernelInfo,
@@ -55,7 +58,7 @@ export function startType(
   return returned ? prototype?.returns : prototype?.params[value.index]?.type;
 }
 
-/** The struct that a field of a tracepoint points to; undefined where it is no pointer, or to what is not told. */
+/** The struct that a field of a tracepoint points to; undefined if it is not a pointer or its target is not known. */
 export function fieldStart(
   kernel: KernelInfo,
   field: TracepointField,
@@ -71,9 +74,9 @@ function unknownType(kernel: KernelInfo, btfType: string, module: string | undef
   const close = module === undefined ? nearest(btfType, kernel.structNames()) : undefined;
   const hint =
     module !== undefined
-      ? 'the module must be loaded, and have been built with types'
+      ? 'the module must be loaded, and must have been built with BTF'
       : close === undefined
-        ? 'the name of a struct, without the word struct'
+        ? 'write the name of a struct, without the word struct'
         : `did you mean ${quote(close)}?`;
   return { code: 'BTF_TYPE_UNKNOWN', message: `${where} has no struct ${quote(btfType)}`, hint };
 }
@@ -82,7 +85,9 @@ export function isFailure<T extends object>(result: T | ResolveFailure): result 
   return 'code' in result;
 }
 
-/** Follows the members one after the other. `start` is what the parameter points to, or the pointer to it. */
+/**
+ * Follows the members one after the other. `start` is the struct that the parameter points to, or the pointer to it.
+ */
 export function resolveSteps(start: TypeInfo, resolve: string): Resolved | ResolveFailure {
   const way = new Way(start);
   for (const name of resolve.match(/[A-Za-z_]\w*|\[\d+\]/g) ?? []) {
@@ -95,12 +100,12 @@ export function resolveSteps(start: TypeInfo, resolve: string): Resolved | Resol
 class Way {
   readonly #steps: ResolveStep[] = [];
   #type: TypeInfo;
-  /** Since the last pointer. */
+  /** Bytes since the last pointer that was followed. */
   #offset = 0;
   #reached: string;
 
   constructor(start: TypeInfo) {
-    // The parameter holds the address already.
+    // The parameter already contains the address.
     this.#type = start.kind === 'pointer' ? (start.target() ?? start) : start;
     this.#reached = showType(start);
   }
@@ -114,7 +119,7 @@ class Way {
     const found = members.find((candidate) => candidate.name === name);
     if (found === undefined) return noMember(name, container, members);
     if (found.bitfieldSize > 0 || found.bitOffset % 8 !== 0) {
-      const message = `${quote(name)} of ${showType(container)} is ${found.bitfieldSize} bits of a larger number`;
+      const message = `${quote(name)} of ${showType(container)} is a bit field of ${found.bitfieldSize} bits`;
       return { code: 'RESOLVE_BITFIELD', message, hint: 'bit fields cannot be read: use another member' };
     }
     if (this.#type.kind === 'pointer') this.#follow();
@@ -126,11 +131,11 @@ class Way {
 
   element(index: string): ResolveFailure | undefined {
     const element = this.#type.kind === 'array' || this.#type.kind === 'pointer' ? this.#type.target() : undefined;
-    if (element === undefined) return this.#notA('which has no elements', `leave ${index} out`);
+    if (element === undefined) return this.#notA('which has no elements', `remove ${index}`);
     if (this.#type.kind === 'pointer') this.#follow();
     else if (this.#isBeyond(Number(index.slice(1, -1)), element)) {
       const count = Math.floor(this.#type.size / element.size);
-      const message = `${this.#reached} has ${count} elements, there is no ${index}`;
+      const message = `${this.#reached} has ${count} elements, so there is no ${index}`;
       return { code: 'RESOLVE_NO_MEMBER', message, hint: 'elements count from 0' };
     }
     this.#offset += Number(index.slice(1, -1)) * element.size;
@@ -139,7 +144,7 @@ class Way {
     return undefined;
   }
 
-  /** An array of no size is one whose length its struct tells. */
+  /** An array without a size is never exceeded here: another member of its struct contains its length. */
   #isBeyond(index: number, element: TypeInfo): boolean {
     return this.#type.size > 0 && element.size > 0 && (index + 1) * element.size > this.#type.size;
   }
@@ -148,8 +153,8 @@ class Way {
     const { kind, size, signed } = this.#type;
     const steps = this.#offset === 0 ? this.#steps : [...this.#steps, { offset: this.#offset, follow: false }];
     if (steps.length > RESOLVE_STEPS_MAX || steps.some(({ offset }) => offset >= 2 ** 32)) {
-      const message = `the way to ${this.#reached} is longer than ${RESOLVE_STEPS_MAX} pointers`;
-      return { code: 'LIMIT_RESOLVE', message, hint: 'start from a parameter that is nearer to the value' };
+      const message = `${this.#reached} is more than ${RESOLVE_STEPS_MAX} pointers away`;
+      return { code: 'LIMIT_RESOLVE', message, hint: 'start from a parameter that is closer to the value' };
     }
     const isNumber = kind === 'int' || kind === 'enum' || kind === 'pointer';
     return {
@@ -171,7 +176,11 @@ class Way {
   }
 
   #notA(what: string, hint: string): ResolveFailure {
-    return { code: 'RESOLVE_NOT_A_STRUCT', message: `${this.#reached} is ${showType(this.#type)}, ${what}`, hint };
+    return {
+      code: 'RESOLVE_NOT_A_STRUCT',
+      message: `${this.#reached} is ${showType(this.#type)}, ${what}`,
+      hint,
+    };
   }
 }
 

@@ -1,7 +1,7 @@
-/** Types of a kernel in words. */
+/** Writes types of a kernel as text for messages. */
 import type { TypeInfo } from '../../../types/kernel.js';
 
-/** As in C. */
+/** Writes the type as C does. */
 export function showType(type: TypeInfo): string {
   switch (type.kind) {
     case 'pointer': {

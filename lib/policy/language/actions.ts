@@ -1,4 +1,7 @@
-/** Actions: on which hooks each is possible, and which arguments it needs and may have. One table for checks, schema and types. */
+/**
+ * The table of actions for checks, schema and types: the hooks that support each action, and its required and optional
+ * fields.
+ */
 import type { ActionData } from '../model/model.js';
 import type { ActionName, HookKind } from './vocabulary.js';
 
@@ -6,9 +9,9 @@ export type ActionField = Exclude<keyof ActionData, 'action'>;
 
 export interface ActionFacts {
   readonly hooks: readonly HookKind[];
-  /** All of these. */
+  /** All of these fields are required. */
   readonly needs: readonly ActionField[];
-  /** At least one of these, where there are any. */
+  /** If this list is not empty, at least one of these fields is required. */
   readonly needsOneOf: readonly ActionField[];
   readonly may: readonly ActionField[];
 }
@@ -37,5 +40,5 @@ export const ACTION_TABLE: Readonly<Record<ActionName, ActionFacts>> = {
   Set: facts(['usdts'], { needs: ['argIndex', 'argValue'] }),
 };
 
-/** For uprobes only: they change the program's registers, or where it goes on. */
+/** Fields for uprobes only: they change the program's registers, or the place where it continues. */
 export const PROGRAM_ONLY: readonly ActionField[] = ['argRegs', 'argNewAddr', 'argNewOffset', 'argNewSymbol'];

@@ -1,17 +1,17 @@
-/** The part of the table that selects pods, containers and nodes by their labels. */
+/** The part of the language table that selects pods, containers and nodes by their labels. */
 import { list, map, object, oneOf, optional, required, text, textOrEmpty } from './shape.js';
 import { LABEL_OPERATORS } from './vocabulary.js';
 
 export const labelSelector = object({
-  matchLabels: optional(map(textOrEmpty), 'Labels that must all be present with these values.'),
+  matchLabels: optional(map(textOrEmpty), 'Labels that must all be present with the given values.'),
   matchExpressions: optional(
     list(
       object({
         key: required(text, 'Name of the label.'),
         operator: required(oneOf(LABEL_OPERATORS), 'How the label is compared.'),
-        values: optional(list(textOrEmpty), 'For In and NotIn.'),
+        values: optional(list(textOrEmpty), 'Values of the label, for In and NotIn.'),
       }),
     ),
-    'Conditions on labels that must all hold.',
+    'Conditions on labels. All of them must be true.',
   ),
 });

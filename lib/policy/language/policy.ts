@@ -1,6 +1,7 @@
 /**
- * The policy format in one table: every field of the TracingPolicy resource (cilium.io/v1alpha1), its shape and its meaning.
- * The walker checks a policy's structure against it and the JSON Schema is generated from it.
+ * The policy format in one table: every field of the TracingPolicy resource (cilium.io/v1alpha1), its shape and its
+ * meaning.
+ * The walker checks the structure of a policy against this table. The JSON Schema is generated from it.
  */
 import { TAGS_MAX } from './limits.js';
 import {
@@ -27,29 +28,29 @@ export const KINDS = ['TracingPolicy', 'TracingPolicyNamespaced'] as const;
 
 export const argument = object({
   index: required(index32, 'Position of the parameter in the function, from 0.'),
-  type: required(oneOf(ARG_TYPE_NAMES), 'How the value is read and shown.'),
+  type: required(oneOf(ARG_TYPE_NAMES), 'Type of the value: how it is read and shown.'),
   label: optional(text, 'Name of the value in the event.'),
-  maxData: optional(boolean, 'Read as much of a buffer as the event can hold.', false),
+  maxData: optional(boolean, 'Read as much of the buffer as fits into the event.', false),
   resolve: optional(textOrEmpty, 'Members to follow from the parameter, such as `mm.owner.comm`.', ''),
   returnCopy: optional(boolean, 'Read the value when the function returns.', false),
   sizeArgIndex: optional(index32, 'Parameter that holds the size of the buffer, from 1.'),
-  btfType: optional(text, "Kernel type of the parameter, where the function's prototype does not tell."),
+  btfType: optional(text, "Kernel type of the parameter, if the function's prototype does not say it."),
   btfTypeModule: optional(text, 'Kernel module whose types contain btfType.'),
   source: optional(text, 'Where the value comes from, instead of a parameter.'),
 });
 
 const common: Record<string, Field> = {
-  message: optional(text, 'Text for people in each event of this hook.'),
-  tags: optional(list(text, { maxItems: TAGS_MAX }), 'Labels for machines in each event of this hook.'),
+  message: optional(text, 'Text for readers, added to each event of this hook.'),
+  tags: optional(list(text, { maxItems: TAGS_MAX }), 'Labels for programs, added to each event of this hook.'),
   selectors: optional(
     list(selector),
-    'Filters: the first selector all of whose filters hold has matched; without any, everything matches.',
+    'Filters. The first selector whose filters all match decides. Without selectors, everything matches.',
   ),
   args: optional(list(argument), 'Parameters to read.'),
-  optional: optional(boolean, 'Our own: leave the hook out where what it is on is not there.', false),
+  optional: optional(boolean, 'polytrace only: skip the hook if its target does not exist.', false),
 };
 
-const data = optional(list(argument), 'Values to read that are not parameters.');
+const data = optional(list(argument), 'Values to read that do not come from parameters.');
 const returns: Record<string, Field> = {
   return: optional(boolean, 'Report the return value, which returnArg describes.', false),
   returnArg: optional(argument, 'How the return value is read and shown.'),
@@ -59,14 +60,11 @@ const functionHook = object({
   call: required(text, 'Function of the kernel, `sys_NAME` for a system call, or `list:NAME`.'),
   syscall: optional(boolean, 'Whether the function is a system call.', true),
   ...returns,
-  returnArgAction: optional(
-    oneOf(RETURN_ARG_ACTIONS),
-    'TrackSock or UntrackSock: what is done with the returned socket.',
-  ),
+  returnArgAction: optional(oneOf(RETURN_ARG_ACTIONS), 'Action on the returned socket: TrackSock or UntrackSock.'),
   data,
   ignore: optional(
-    object({ callNotFound: optional(boolean, 'Leave the hook out where the kernel has no such function.') }),
-    'Mistakes to pass over.',
+    object({ callNotFound: optional(boolean, 'Skip the hook if the kernel has no such function.') }),
+    'Mistakes to ignore.',
   ),
   ...common,
 });
@@ -86,12 +84,12 @@ const uprobe = object({
   refCtrOffsets: optional(list(uint64), 'Offsets of the reference counters, one for each symbol or offset.'),
   binaryDigests: optional(
     list(text),
-    'Digests of which the file must have one: sha1, sha256, sha384, sha512 or build-id, as `sha256:HEX`.',
+    'Digests, written as `sha256:HEX`, with sha1, sha256, sha384, sha512 or build-id. The file must have one of them.',
   ),
   btfPath: optional(text, 'File with the types of the program.'),
   ignore: optional(
-    object({ digestVerificationFailure: optional(boolean, 'Leave the hook out where no digest fits.') }),
-    'Mistakes to pass over.',
+    object({ digestVerificationFailure: optional(boolean, 'Skip the hook if no digest matches.') }),
+    'Mistakes to ignore.',
   ),
   ...returns,
   data,
@@ -113,7 +111,7 @@ const lsmHook = object({
 
 const spec: ObjectShape = object({
   kprobes: optional(list(functionHook), 'Functions of the kernel.'),
-  fentries: optional(list(functionHook), 'Functions of the kernel, by trampoline only.'),
+  fentries: optional(list(functionHook), 'Functions of the kernel, attached by trampoline (fentry, fexit) only.'),
   tracepoints: optional(list(tracepoint), 'Tracepoints of the kernel.'),
   uprobes: optional(list(uprobe), 'Functions of programs and libraries.'),
   usdts: optional(list(usdt), 'Static probes of programs and libraries.'),
@@ -123,10 +121,10 @@ const spec: ObjectShape = object({
     list(
       object({
         name: required(text, 'Name, for `list:NAME`.'),
-        type: optional(oneOf(LIST_TYPES), 'What the values are, or how they are found.'),
+        type: optional(oneOf(LIST_TYPES), 'Kind of the values, or the source that fills the list.'),
         values: optional(list(text), 'Functions, or system calls.'),
         pattern: optional(text, 'Regular expression for generated_ftrace.'),
-        validated: optional(boolean, 'Whether the functions are known to exist.'),
+        validated: optional(boolean, 'Whether the functions were checked to exist.'),
       }),
     ),
     'Named lists of functions.',
@@ -144,11 +142,11 @@ const spec: ObjectShape = object({
     ),
     'Settings of the policy.',
   ),
-  selectorsMacros: optional(map(selector), 'Named filters that selectors take in by `macros`.'),
-  podSelector: optional(labelSelector, 'Pods that the policy is for.'),
-  containerSelector: optional(labelSelector, 'Containers that the policy is for.'),
-  hostSelector: optional(labelSelector, 'Whether the policy is for processes outside of pods.'),
-  nodeSelector: optional(labelSelector, 'Nodes that the policy is for.'),
+  selectorsMacros: optional(map(selector), 'Named filters that selectors include with `macros`.'),
+  podSelector: optional(labelSelector, 'Pods that the policy applies to.'),
+  containerSelector: optional(labelSelector, 'Containers that the policy applies to.'),
+  hostSelector: optional(labelSelector, 'Whether the policy applies to processes outside of pods.'),
+  nodeSelector: optional(labelSelector, 'Nodes that the policy applies to.'),
 });
 
 const metadata = object({
@@ -169,7 +167,7 @@ const metadata = object({
       'selfLink',
       'deletionTimestamp',
       'deletionGracePeriodSeconds',
-    ].map((name) => [name, optional(any, "The cluster's own; not looked at.")]),
+    ].map((name) => [name, optional(any, 'Set by the cluster; ignored.')]),
   ),
 });
 
@@ -177,5 +175,5 @@ export const policyShape: ObjectShape = object({
   apiVersion: required(oneOf([API_VERSION]), 'Version of the format.'),
   kind: required(oneOf(KINDS), 'TracingPolicy, or TracingPolicyNamespaced for the pods of one namespace.'),
   metadata: required(metadata, 'Name of the policy, and notes on it.'),
-  spec: required(spec, 'What is observed.'),
+  spec: required(spec, 'The hooks of the policy and its settings.'),
 });

@@ -1,4 +1,4 @@
-/** The JSON Schema of the format, generated from the table that the walker checks against; for editors and other tools. */
+/** Generates the JSON Schema of the format for editors and other tools, from the table that the walker uses. */
 import { ACTION_TABLE, PROGRAM_ONLY } from './actions.js';
 import { argument, policyShape } from './policy.js';
 import { labelSelector } from './labels.js';
@@ -8,7 +8,7 @@ import { ACTIONS, HOOK_KINDS, OPERATORS, OPERATORS_WITHOUT_VALUES, type HookKind
 
 type Json = { [key: string]: unknown };
 
-/** Shapes that stand in several places are defined once. */
+/** Shapes that appear in several places are defined once. */
 const DEFINITIONS: readonly (readonly [string, ObjectShape])[] = [
   ['argument', argument],
   ['labelSelector', labelSelector],
@@ -17,7 +17,7 @@ const DEFINITIONS: readonly (readonly [string, ObjectShape])[] = [
   ['selector', selector],
 ];
 
-/** Draft 7, which editors know best. */
+/** Uses draft 7, which most editors support. */
 export function policySchema(): object {
   const definitions: Json = {};
   for (const [name, shape] of DEFINITIONS) definitions[name] = { ...objectSchema(shape), ...conditions(shape) };
@@ -26,7 +26,7 @@ export function policySchema(): object {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'TracingPolicy',
-    description: 'A policy that says what is observed in the kernel and in programs, and what is filtered out.',
+    description: 'A policy says what is observed in the kernel and in programs, and what is filtered out.',
     ...root,
     definitions,
   };
@@ -71,7 +71,7 @@ function objectSchema(shape: ObjectShape): Json {
   };
 }
 
-/** Beside `$ref` draft 7 ignores everything, so a reference is wrapped. */
+/** Draft 7 ignores all other keys next to `$ref`, so a reference is wrapped. */
 function described(schema: Json, description: string, byDefault: unknown): Json {
   const notes = { description, ...(byDefault === undefined ? {} : { default: byDefault }) };
   return '$ref' in schema ? { ...notes, allOf: [schema] } : { ...notes, ...schema };
@@ -85,7 +85,7 @@ function textSchema(shape: TextShape): Json {
   };
 }
 
-/** Bounds that JSON numbers cannot express exactly are left out. */
+/** Omits limits that JSON numbers cannot express exactly. */
 function integerSchema({ minimum, maximum }: IntegerShape): Json {
   const exact = (value: bigint): boolean => value >= -(2n ** 53n) && value <= 2n ** 53n;
   return {
@@ -95,7 +95,7 @@ function integerSchema({ minimum, maximum }: IntegerShape): Json {
   };
 }
 
-/** What an operator or an action needs beside itself. */
+/** The fields that must appear together with an operator or an action. */
 function conditions(shape: ObjectShape): Json {
   if (shape === valueFilter) {
     const alone = [...OPERATORS_WITHOUT_VALUES, 'CapabilitiesGained'];
@@ -126,7 +126,7 @@ function when(field: string, values: readonly string[], then: Json): Json {
   return { if: { required: [field], properties: { [field]: { enum: values } } }, then };
 }
 
-/** On each kind of hook only some actions are possible. */
+/** Limits the actions of each kind of hook to those that it supports. */
 function limitActions(root: Json): void {
   const spec = property(root, 'spec');
   for (const kind of HOOK_KINDS) {

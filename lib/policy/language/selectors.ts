@@ -1,4 +1,4 @@
-/** The part of the table that is the same under every hook and under selectorsMacros: a selector. */
+/** The part of the language table for a selector. It is the same under every hook and under selectorsMacros. */
 import { labelSelector } from './labels.js';
 import { boolean, index32, int32, int64, list, object, oneOf, optional, required, text, valueText } from './shape.js';
 import { NAMESPACES } from '../../names/namespaces.js';
@@ -12,53 +12,53 @@ import {
 } from './vocabulary.js';
 
 export const valueFilter = object({
-  index: optional(index32, 'Parameter whose value is compared: the `index` of one of the args.'),
-  args: optional(list(index32), 'Positions in the list of args, for operators on several values.'),
+  index: optional(index32, 'Parameter whose value is compared: the `index` of an argument in args.'),
+  args: optional(list(index32), 'Positions in the list of args, for operators that use several values.'),
   operator: required(oneOf(OPERATORS), 'How the value is compared.'),
-  values: optional(list(valueText), 'What it is compared with; one that fits is enough.'),
+  values: optional(list(valueText), 'Values to compare with. One that matches is enough.'),
   inode: optional(
     boolean,
-    'polytrace only, for Equal and NotEqual on paths: whatever leads to the same inode fits too, such as a hard link.',
+    'polytrace only, for Equal and NotEqual on paths: other paths to the same inode match too, such as a hard link.',
     false,
   ),
 });
 
 const binaryFilter = object({
   operator: required(oneOf(BINARY_OPERATORS), 'How the path of the executable is compared.'),
-  values: required(list(text, { minItems: 1 }), 'Paths; one that fits is enough.'),
-  followChildren: optional(boolean, 'Whether children of a process that fits fit too.', false),
+  values: required(list(text, { minItems: 1 }), 'Paths. One that matches is enough.'),
+  followChildren: optional(boolean, 'Whether children of a matching process match too.', false),
 });
 
 const capabilityFilter = object({
-  type: optional(oneOf(CAPABILITY_SETS), "Which of the process's sets is looked at.", 'Effective'),
+  type: optional(oneOf(CAPABILITY_SETS), 'Set of capabilities that is compared.', 'Effective'),
   operator: required(oneOf(SET_OPERATORS), 'Whether one of the capabilities must be in the set.'),
-  isNamespaceCapability: optional(boolean, 'Only processes outside of the initial user namespace.', false),
+  isNamespaceCapability: optional(boolean, 'Match only processes outside of the initial user namespace.', false),
   values: required(list(text, { minItems: 1 }), 'Capabilities, such as CAP_SYS_ADMIN.'),
 });
 
 const namespaceNames = list(text, { minItems: 1 });
 
 export const actionShape = object({
-  action: required(oneOf(ACTIONS), 'What is done.'),
+  action: required(oneOf(ACTIONS), 'Name of the action.'),
   argError: optional(int32, 'For Override and NotifyEnforcer: the value that is returned instead.'),
   argSig: optional(int32, 'For Signal and NotifyEnforcer: the number of the signal.'),
-  argFqdn: optional(text, 'For DnsLookup: the name.'),
-  argUrl: optional(text, 'For GetUrl: the address.'),
+  argFqdn: optional(text, 'For DnsLookup: the host name.'),
+  argUrl: optional(text, 'For GetUrl: the URL.'),
   argSock: optional(int32, 'For TrackSock and UntrackSock: the index of the socket.'),
   argIndex: optional(int32, 'For Set: the index of the value that is written.'),
-  argValue: optional(int32, 'For Set: the value.'),
-  argRegs: optional(list(text), 'For Override of a uprobe: registers that are set, `NAME=VALUE`.'),
-  argNewAddr: optional(int64, 'For Override of a uprobe: where the program goes on.'),
-  argNewOffset: optional(int64, 'For Override of a uprobe: the same, as an offset in the file.'),
-  argNewSymbol: optional(text, 'For Override of a uprobe: the same, as a symbol.'),
+  argValue: optional(int32, 'For Set: the new value.'),
+  argRegs: optional(list(text), 'For Override of a uprobe: registers to set, written as `NAME=VALUE`.'),
+  argNewAddr: optional(int64, 'For Override of a uprobe: address where the program continues.'),
+  argNewOffset: optional(int64, 'For Override of a uprobe: offset in the file where the program continues.'),
+  argNewSymbol: optional(text, 'For Override of a uprobe: symbol where the program continues.'),
   rateLimit: optional(
     valueText,
-    'For Post: the time in which equal events are reported once, such as `5`, `30s`, `1m` or `1h`.',
+    'For Post: time in which equal events are reported only once, such as `5`, `30s`, `1m` or `1h`.',
   ),
-  rateLimitScope: optional(oneOf(RATE_LIMIT_SCOPES), 'For Post: `thread`, `process` or `global`.'),
-  imaHash: optional(boolean, 'For Post on LSM hooks: add the digest that IMA has of the file.', false),
-  kernelStackTrace: optional(boolean, "For Post: add the kernel's stack.", false),
-  userStackTrace: optional(boolean, "For Post: add the program's stack.", false),
+  rateLimitScope: optional(oneOf(RATE_LIMIT_SCOPES), 'For Post: scope of rateLimit: `thread`, `process` or `global`.'),
+  imaHash: optional(boolean, 'For Post on LSM hooks: add the digest of the file that IMA computes.', false),
+  kernelStackTrace: optional(boolean, 'For Post: add the kernel stack trace.', false),
+  userStackTrace: optional(boolean, 'For Post: add the stack trace of the program.', false),
 });
 
 const filters = {
@@ -70,14 +70,17 @@ const filters = {
       object({
         operator: required(oneOf(SET_OPERATORS), 'Whether the process must be one of these.'),
         values: required(list(index32, { minItems: 1 }), 'Process ids.'),
-        followForks: optional(boolean, 'Whether children are meant too.', false),
-        isNamespacePID: optional(boolean, "Whether the ids are those of the process's own pid namespace.", false),
+        followForks: optional(boolean, 'Whether children match too.', false),
+        isNamespacePID: optional(boolean, "Whether the ids belong to the process's own pid namespace.", false),
       }),
     ),
     'Filters on the process id.',
   ),
   matchBinaries: optional(list(binaryFilter, { maxItems: 1 }), 'Filter on the path of the executable.'),
-  matchParentBinaries: optional(list(binaryFilter, { maxItems: 1 }), "Filter on the path of the parent's executable."),
+  matchParentBinaries: optional(
+    list(binaryFilter, { maxItems: 1 }),
+    'Filter on the path of the executable of the parent.',
+  ),
   matchNamespaces: optional(
     list(
       object({
@@ -103,7 +106,7 @@ const filters = {
     object({
       podSelector: optional(labelSelector, 'Labels of the pod.'),
       containerSelector: optional(labelSelector, 'Fields of the container.'),
-      hostSelector: optional(labelSelector, 'Whether processes outside of pods are meant.'),
+      hostSelector: optional(labelSelector, 'Whether processes outside of pods match.'),
     }),
     'Filters on the pod and container of the process.',
   ),
@@ -111,11 +114,8 @@ const filters = {
 
 export const selector = object({
   label: optional(text, 'Name of the selector.'),
-  macros: optional(list(text), 'Names in selectorsMacros whose filters are added.'),
+  macros: optional(list(text), 'Names in selectorsMacros. Their filters are added to the selector.'),
   ...filters,
-  matchActions: optional(list(actionShape), 'What is done when the selector matches; without any, Post.'),
-  matchReturnActions: optional(
-    list(actionShape),
-    'What is done when the function returns and the selector has matched.',
-  ),
+  matchActions: optional(list(actionShape), 'Actions when the selector matches. The default is Post.'),
+  matchReturnActions: optional(list(actionShape), 'Actions when the function returns, if the selector has matched.'),
 });

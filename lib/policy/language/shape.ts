@@ -1,4 +1,4 @@
-/** The vocabulary in which language.ts describes the policy format: what may stand where. */
+/** The shapes that language/policy.ts uses to describe the policy format: which values a field may have. */
 
 export type Shape = ObjectShape | MapShape | ListShape | TextShape | IntegerShape | BooleanShape | AnyShape;
 
@@ -7,7 +7,7 @@ export interface ObjectShape {
   readonly fields: Readonly<Record<string, Field>>;
 }
 
-/** Free keys, values of one shape. */
+/** A map with any keys, whose values all have one shape. */
 export interface MapShape {
   readonly kind: 'map';
   readonly of: Shape;
@@ -24,7 +24,7 @@ export interface TextShape {
   readonly kind: 'text';
   readonly enum?: readonly string[];
   readonly mayBeEmpty?: boolean;
-  /** A number or a truth value without quotes is taken as it is written, with a warning. */
+  /** If true, a number or boolean without quotes is accepted as text, with a warning. */
   readonly mayBeBare?: boolean;
 }
 
@@ -38,7 +38,7 @@ export interface BooleanShape {
   readonly kind: 'boolean';
 }
 
-/** What the cluster's own tools add to a resource; of no meaning to a policy. */
+/** A field that cluster tools add to a resource. It has no meaning for a policy. */
 export interface AnyShape {
   readonly kind: 'any';
 }
@@ -47,7 +47,7 @@ export interface Field {
   readonly shape: Shape;
   readonly required?: boolean;
   readonly default?: string | boolean | number;
-  /** One sentence for the JSON Schema, and so for editors. */
+  /** One sentence for the JSON Schema, which editors show. */
   readonly doc: string;
 }
 
@@ -61,7 +61,7 @@ export const list = (of: Shape, limits: { minItems?: number; maxItems?: number }
 });
 export const text: TextShape = { kind: 'text' };
 export const textOrEmpty: TextShape = { kind: 'text', mayBeEmpty: true };
-/** Values of filters: often numbers, which people write without quotes. */
+/** A value of a filter. People often write numbers without quotes here. */
 export const valueText: TextShape = { kind: 'text', mayBeEmpty: true, mayBeBare: true };
 export const oneOf = (values: readonly string[]): TextShape => ({ kind: 'text', enum: values });
 export const boolean: BooleanShape = { kind: 'boolean' };

@@ -1,6 +1,6 @@
-/** The closed vocabularies of the language: argument types, operators, actions, and which go together. */
+/** The closed vocabularies of the language: argument types, operators, actions, and which of them can be combined. */
 
-/** How values of a type are compared. */
+/** The classes of values. The class decides how a value is compared. */
 export type ValueClass =
   | 'signed'
   | 'unsigned'
@@ -19,7 +19,7 @@ export type ValueClass =
 
 export interface TypeFacts {
   readonly class: ValueClass;
-  /** Width in the kernel, of integers. */
+  /** Width of an integer in the kernel. */
   readonly bits?: 8 | 16 | 32 | 64;
 }
 
@@ -81,7 +81,7 @@ export const ARG_TYPES = {
 export type ArgTypeName = keyof typeof ARG_TYPES;
 export const ARG_TYPE_NAMES = Object.keys(ARG_TYPES) as ArgTypeName[];
 
-/** In the order of the resource's schema. */
+/** All operators, in the order of the schema of the Kubernetes resource. */
 export const OPERATORS = [
   'Equal', 'NotEqual', 'Prefix', 'NotPrefix', 'Postfix', 'NotPostfix', 'GreaterThan', 'LessThan', 'GT', 'LT', 'Mask',
   'SPort', 'NotSPort', 'SPortPriv', 'NotSportPriv', 'DPort', 'NotDPort', 'DPortPriv', 'NotDPortPriv', 'SAddr', 'NotSAddr',
@@ -134,7 +134,7 @@ const PACKET = [
   'Protocol',
 ] as const satisfies readonly Operator[];
 
-/** Operators of matchArgs, matchReturnArgs and matchData, by how the argument's values compare. */
+/** The operators of matchArgs, matchReturnArgs and matchData for each class of values. */
 export const OPERATORS_OF = {
   signed: INTEGER,
   unsigned: INTEGER,
@@ -152,7 +152,7 @@ export const OPERATORS_OF = {
   auto: OPERATORS,
 } as const satisfies Record<ValueClass, readonly Operator[]>;
 
-/** Operators that stand without values. */
+/** Operators that take no values. */
 export const OPERATORS_WITHOUT_VALUES: ReadonlySet<string> = new Set<Operator>([
   'SPortPriv',
   'NotSportPriv',
@@ -160,7 +160,7 @@ export const OPERATORS_WITHOUT_VALUES: ReadonlySet<string> = new Set<Operator>([
   'NotDPortPriv',
 ]);
 
-/** What an operator says, without its negation. */
+/** The positive operator for each negated operator. */
 export const NEGATED: Readonly<Partial<Record<Operator, Operator>>> = {
   NotEqual: 'Equal',
   NotPrefix: 'Prefix',

@@ -1,21 +1,21 @@
-/** Which argument of a hook a filter is about. */
+/** Finds the argument of a hook that a filter compares. */
 import type { ArgData, Hook, ValueFilter } from './model.js';
 
 export interface FilteredArg {
   readonly arg: ArgData;
-  /** Position in the hook's list. */
+  /** Position in the hook's list of arguments. */
   readonly position: number;
 }
 
 /**
- * `index` is the parameter, as in the args' own `index`; `args` holds positions in the list of args. Tracepoints say
- * the position with `index` as well: there it is tried first.
+ * `index` names a parameter, like the `index` of an argument. `args` contains positions in the list of args. In filters
+ * of tracepoints, `index` can also be a position; the position is tried first.
  */
 export function filteredArg(hook: Hook, args: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
   return argAt(hook.kind === 'tracepoints', args, filter);
 }
 
-/** The same for matchData, where `index` is a position in data. */
+/** Does the same for matchData, where `index` is a position in data. */
 export function filteredData(data: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
   return argAt(true, data, filter);
 }

@@ -1,4 +1,7 @@
-/** Registers that an Override of a uprobe sets: `rax=11`, `rbp=%rsp`, `rsp=8%rsp`, `rip=(%rsp)`, `rdi=-8(%rbp)`. */
+/**
+ * Parses the registers that an Override of a uprobe sets: `rax=11`, `rbp=%rsp`, `rsp=8%rsp`, `rip=(%rsp)`,
+ * `rdi=-8(%rbp)`.
+ */
 import type { RegisterAssignment } from '../../image/image.js';
 import { PROGRAM_REGISTERS } from '../../names/kernel.js';
 
@@ -7,7 +10,7 @@ const CONSTANT = new RegExp(`^(\\w+) *= *${NUMBER}$`);
 const REGISTER = new RegExp(`^(\\w+) *= *(?:${NUMBER} *)?%(\\w+)$`);
 const MEMORY = new RegExp(`^(\\w+) *= *(?:${NUMBER} *)?\\( *%(\\w+) *\\)$`);
 
-/** Undefined where it has another form, names no whole register of 64 bits, or a number that is longer. */
+/** Returns undefined if the text has another form, does not name a 64-bit register, or contains a longer number. */
 export function parseAssignment(text: string): RegisterAssignment | undefined {
   const trimmed = text.trim();
   const found = CONSTANT.exec(trimmed) ?? REGISTER.exec(trimmed) ?? MEMORY.exec(trimmed);
@@ -26,7 +29,7 @@ export function parseAssignment(text: string): RegisterAssignment | undefined {
   };
 }
 
-/** As in C: 0x is hexadecimal, a zero in front octal. */
+/** Reads a number as C does: 0x means hexadecimal, a leading zero means octal. */
 function numberOf(text: string): bigint {
   const digits = text.replace('-', '');
   const value = BigInt(/^0\d/.test(digits) ? `0o${digits.slice(1)}` : digits);

@@ -1,4 +1,4 @@
-/** The hooks of a policy as checks and compiler look at them: macros worked into the selectors. */
+/** The hooks of a policy for the checks and the compiler: the filters of macros are merged into the selectors. */
 import { SELECTOR_FILTERS_MAX } from '../language/limits.js';
 import { FILTER_LISTS, type Hook, type PolicyData, type SelectorData } from './model.js';
 import type { Report } from '../parse/report.js';
@@ -17,7 +17,7 @@ export function hooksOf(policy: PolicyData, report: Report): Hook[] {
   );
 }
 
-/** The selector's own filters first, then those of its macros in their order. */
+/** The selector's own filters come first, then the filters of its macros in their order. */
 function withMacros(
   selector: SelectorData,
   macros: Readonly<Record<string, SelectorData>>,
@@ -37,12 +37,14 @@ function withMacros(
   return merged as SelectorData;
 }
 
-/** A selector with too many filters is refused, and goes on with none: macros could multiply them endlessly. */
+/**
+ * A selector with too many filters is refused and continues without filters. Macros could multiply them without limit.
+ */
 function bounded(selector: SelectorData, report: Report): SelectorData {
   const count = FILTER_LISTS.reduce((sum, list) => sum + (selector[list]?.length ?? 0), 0);
   if (count <= SELECTOR_FILTERS_MAX) return selector;
-  const message = `a selector has at most ${SELECTOR_FILTERS_MAX} filters, those of its macros included`;
-  const hint = 'put alternatives into the values of one filter, or into several selectors';
+  const message = `a selector can have at most ${SELECTOR_FILTERS_MAX} filters, including those of its macros`;
+  const hint = 'write alternatives as values of one filter, or as several selectors';
   report.add('LIMIT_FILTERS', report.places.value(selector), message, hint);
   const rest = Object.entries(selector).filter(([key]) => !(FILTER_LISTS as readonly string[]).includes(key));
   const empty = Object.fromEntries(rest) as SelectorData;

@@ -1,11 +1,11 @@
-/** Sets of whole numbers as sorted ranges: what a filter on a number lets through. */
+/** Sets of whole numbers as sorted ranges: the numbers that pass a filter. */
 import type { ValueFilter } from './model.js';
 import { parseInteger, parseRange, rangeOf, type Range } from './values.js';
 import type { Operator, TypeFacts } from '../language/vocabulary.js';
 
 export type Intervals = readonly Range[];
 
-/** Undefined where the filter is no plain comparison, or a value does not parse. */
+/** Returns undefined if the filter is not a plain comparison, or a value cannot be parsed. */
 export function intervalsOf(filter: ValueFilter, facts: TypeFacts): Intervals | undefined {
   const whole = rangeOf(facts);
   const ranges: Range[] = [];
@@ -51,7 +51,7 @@ function normalise(ranges: readonly Range[], whole: Range): Intervals {
   return join(inside);
 }
 
-/** Sorted; those that overlap or touch are one. */
+/** Sorts ranges and merges those that overlap or touch. */
 export function join(ranges: Intervals): Intervals {
   const sorted = [...ranges].sort((a, b) => (a.minimum < b.minimum ? -1 : a.minimum > b.minimum ? 1 : 0));
   const joined: { minimum: bigint; maximum: bigint }[] = [];

@@ -1,4 +1,4 @@
-/** `list:NAME` in calls and values, and the functions that a list stands for. */
+/** Resolves `list:NAME` in calls and values to the functions of the list. */
 import type { FunctionList } from '../../image/image.js';
 import type { KernelInfo } from '../../../types/kernel.js';
 import type { ListData, PolicyData } from './model.js';
@@ -6,7 +6,7 @@ import { isSyscallFunction } from '../../names/calls.js';
 
 const PREFIX = 'list:';
 
-/** The name in `list:NAME`; undefined where the text is no such reference. */
+/** The name in `list:NAME`; undefined if the text is not such a reference. */
 export function listName(text: string): string | undefined {
   return text.startsWith(PREFIX) ? text.slice(PREFIX.length) : undefined;
 }
@@ -24,7 +24,7 @@ export interface Called {
   readonly functions: FunctionList;
 }
 
-/** What a hook's `call` means; each function once. The type of a list says whether it is of system calls. */
+/** The functions that a hook's `call` means, each once. The type of a list says whether it contains system calls. */
 export function calledBy(policy: PolicyData, call: string, syscall: boolean): Called {
   const name = listName(call);
   if (name === undefined) return { syscall, functions: { functions: [call] } };
@@ -39,13 +39,16 @@ export interface Call {
   readonly syscall: boolean;
 }
 
-/** The functions that a hook's `call` means; none of a generated list where no kernel is given. */
+/** The functions that a hook's `call` means. A generated list needs a kernel; without one it is empty. */
 export function callsOf(policy: PolicyData, call: string, syscall: boolean, kernel?: KernelInfo): Call[] {
   const called = calledBy(policy, call, syscall);
   return functionsOf(called.functions, kernel).map((name) => ({ name, syscall: called.syscall }));
 }
 
-/** In the kernel's order. Where it does not tell what probes can be put on, what its types have is near enough. */
+/**
+ * The functions in the kernel's order. If the kernel does not say which can be probed, all functions of its BTF are
+ * used.
+ */
 export function functionsOf(list: FunctionList, kernel?: KernelInfo): readonly string[] {
   if ('functions' in list) return list.functions;
   const all = kernel?.attachableNames() ?? kernel?.functionNames() ?? [];
@@ -54,7 +57,7 @@ export function functionsOf(list: FunctionList, kernel?: KernelInfo): readonly s
   return pattern instanceof RegExp ? all.filter((name) => pattern.test(name)) : [];
 }
 
-/** The error says why it is no regular expression. */
+/** Returns the error if the text is not a regular expression. */
 export function patternOf(text: string): RegExp | SyntaxError {
   try {
     return new RegExp(text);

@@ -1,6 +1,7 @@
 /**
- * A policy as plain data, as the walker makes it. What was missing or wrong is absent, so that the checks after it can go on
- * with the rest; only a policy without errors reaches the compiler.
+ * A policy as plain data, made by the walker. Missing or wrong parts are absent, so that the checks can continue with
+ * the
+ * rest. Only a policy without errors reaches the compiler.
  */
 import type { ActionName, ArgTypeName, HookKind, Operator } from '../language/vocabulary.js';
 
@@ -42,11 +43,11 @@ export interface LabelSelectorData {
   }[];
 }
 
-/** The fields of all kinds of hooks together; the table says which kind has which. */
+/** The fields of all kinds of hooks. The language table says which kind has which fields. */
 export interface HookData {
   readonly call?: string;
   readonly syscall?: boolean;
-  /** Our own: the same as `ignore.callNotFound`. */
+  /** polytrace only: the same as `ignore.callNotFound`. */
   readonly optional?: boolean;
   readonly subsystem?: string;
   readonly event?: string;
@@ -90,7 +91,7 @@ export interface ValueFilter {
   readonly args?: readonly number[];
   readonly operator?: Operator;
   readonly values?: readonly string[];
-  /** Our own: paths by which the same inode is reached fit too. */
+  /** polytrace only: other paths to the same inode match too. */
   readonly inode?: boolean;
 }
 
@@ -153,7 +154,7 @@ export interface SelectorData {
   readonly matchReturnActions?: readonly ActionData[];
 }
 
-/** A hook with its place in the policy and its macros worked in: what checks and compiler look at. */
+/** A hook for the checks and the compiler: with its place in the policy, and with its macros merged in. */
 export interface Hook {
   readonly kind: HookKind;
   readonly data: HookData;

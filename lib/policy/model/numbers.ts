@@ -1,4 +1,4 @@
-/** Values of filters that stand for numbers: written as such, or by a name of the kernel's headers. */
+/** Reads values of filters that stand for numbers: written as a number, or as a name from the kernel's headers. */
 import { isIPv4, isIPv6 } from 'node:net';
 import type { AddressPrefix } from '../../image/image.js';
 import { findList, listName } from './lists.js';
@@ -21,7 +21,7 @@ export const fileTypeNumber = (value: string): bigint | undefined => named(FILE_
 const single = (number: bigint | undefined): Range | undefined =>
   number === undefined ? undefined : { minimum: number, maximum: number };
 
-/** A number by itself or by its name. */
+/** Reads a number or the name of a number. */
 export function numberOf(value: string, kind: ValueClass, architecture: Architecture): bigint | undefined {
   const number = parseInteger(value);
   if (number !== undefined) return number;
@@ -29,7 +29,9 @@ export function numberOf(value: string, kind: ValueClass, architecture: Architec
   return kind === 'syscall' ? syscallNumber(value, architecture) : undefined;
 }
 
-/** What the value of a filter on a number stands for; undefined where it stands for none. A list stands for its members. */
+/**
+ * The numbers that the value of a filter stands for; undefined if it stands for none. A list stands for its members.
+ */
 export function rangesOf(
   value: string,
   operator: Operator,
@@ -55,7 +57,7 @@ function asList(range: Range | undefined): Range[] | undefined {
   return range === undefined ? undefined : [range];
 }
 
-/** `10.0.0.0/8`, `fd00::/8`, or an address alone. */
+/** Reads a network such as `10.0.0.0/8` or `fd00::/8`, or a single address. */
 export function parseNetwork(value: string): AddressPrefix | undefined {
   const [address = '', bits, ...rest] = value.split('/');
   const bytes = isIPv4(address) ? bytes4(address) : isIPv6(address) && !address.includes('%') ? bytes6(address) : [];
@@ -77,7 +79,7 @@ function bytes6(address: string): number[] {
   return [...before, ...Array.from({ length: 16 - before.length - after.length }, () => 0), ...after];
 }
 
-/** Bytes of what stands on one side of `::`. The last group may be an IPv4 address. */
+/** The bytes of the groups on one side of `::`. The last group may be an IPv4 address. */
 function groups6(text: string): number[] {
   if (text === '') return [];
   return text.split(':').flatMap((group) => {
@@ -91,7 +93,7 @@ function masked(bytes: readonly number[], bits: number): number[] {
   return bytes.map((byte, i) => byte & (0xff00 >> Math.min(Math.max(bits - 8 * i, 0), 8)) & 0xff);
 }
 
-/** `::ffff:10.0.0.1` is an IPv4 address in an IPv6 socket, which the kernel side looks for as IPv4. */
+/** `::ffff:10.0.0.1` is an IPv4 address in an IPv6 socket. The BPF programs look it up as IPv4. */
 function unmapped(prefix: AddressPrefix): AddressPrefix {
   const start = prefix.bytes.slice(0, 12);
   const isMapped = prefix.bits >= 96 && start.every((byte, i) => byte === (i < 10 ? 0 : 0xff));

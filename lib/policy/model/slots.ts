@@ -1,4 +1,4 @@
-/** What the names in a hook's CEL expressions mean: arg0, arg1, …, and the labels of its values. */
+/** Finds the values that a filter compares, and the names that CEL expressions can use: arg0, arg1, …, and labels. */
 import { filteredArg, filteredData } from './arguments.js';
 import type { CelName, CelScope } from '../cel/cel.js';
 import type { ArgData, Hook, HookData, ValueFilter } from './model.js';
@@ -6,20 +6,20 @@ import { ARG_TYPES, type TypeFacts } from '../language/vocabulary.js';
 
 export type FilterList = 'matchArgs' | 'matchData' | 'matchReturnArgs';
 
-/** Where a hook's value is: args, then data, then the return value. */
+/** A value of a hook with its slot. Args have the first slots, then data, then the return value. */
 export interface Slot {
   readonly slot: number;
   readonly arg: ArgData;
 }
 
-/** Those of the list that a filter is about. */
+/** The slots that the filters of a list can compare. */
 function slotsOf({ args = [], data = [], returnArg }: HookData, list: FilterList): Slot[] {
   const first = list === 'matchArgs' ? 0 : list === 'matchData' ? args.length : args.length + data.length;
   const own = list === 'matchArgs' ? args : list === 'matchData' ? data : returnArg === undefined ? [] : [returnArg];
   return own.map((arg, i) => ({ slot: first + i, arg }));
 }
 
-/** The values that a filter names, in its order; undefined where the hook has no such value. */
+/** The values that a filter names, in its order. An entry is undefined if the hook has no such value. */
 export function filteredSlots(hook: Hook, list: FilterList, filter: ValueFilter): (Slot | undefined)[] {
   const slots = slotsOf(hook.data, list);
   if (filter.args !== undefined && filter.args.length > 0) return filter.args.map((position) => slots[position]);
@@ -28,7 +28,7 @@ export function filteredSlots(hook: Hook, list: FilterList, filter: ValueFilter)
   return [found === undefined ? undefined : slots[found.position]];
 }
 
-/** A value that is known only when the function returns. */
+/** True if the value is known only when the function returns. */
 export function isLateValue({ arg, slot }: Slot, { args = [], data = [], return: returns }: HookData): boolean {
   return slot === args.length + data.length || (returns === true && arg.returnCopy === true);
 }
@@ -60,6 +60,6 @@ function nameOf(slot: Slot, data: HookData): CelName {
     case 'syscall':
       return { slot: slot.slot, type: 'uint', late };
     default:
-      return { refused: `of type ${type}, which is no number` };
+      return { refused: `of type ${type}, which is not a number` };
   }
 }

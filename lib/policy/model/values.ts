@@ -1,4 +1,4 @@
-/** Reads the values of filters: numbers in the notations that the format knows, and their ranges. */
+/** Reads values of filters: numbers in all notations of the format, and ranges of numbers. */
 import type { Operator, TypeFacts } from '../language/vocabulary.js';
 
 export interface Range {
@@ -6,12 +6,12 @@ export interface Range {
   readonly maximum: bigint;
 }
 
-/** Decimal, 0x hexadecimal, 0 or 0o octal, 0b binary, with an optional sign; undefined for anything else. */
+/** Reads decimal, hexadecimal (0x), octal (0 or 0o) or binary (0b), with an optional sign. Undefined for other text. */
 export function parseInteger(text: string): bigint | undefined {
   const match = /^([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|([0-9]+))$/.exec(text);
   if (match === null || text.length > 70) return undefined;
   const [, sign, hex, binary, octal, decimal] = match;
-  // A number such as 089 is refused: whoever writes the 0 may mean either octal or decimal.
+  // A number such as 089 is refused: the author may mean octal or decimal.
   if (decimal !== undefined && decimal.length > 1 && decimal.startsWith('0')) return undefined;
   const size = BigInt(
     hex !== undefined
@@ -32,29 +32,29 @@ export function rangeOf(type: TypeFacts): Range {
     : { minimum: 0n, maximum: 2n ** bits - 1n };
 }
 
-/** Values that an operator may have on a type: a mask may name the sign bit as well. */
+/** The range of values that an operator accepts for a type. A mask may contain the sign bit as well. */
 export function rangeFor(type: TypeFacts, operator: Operator): Range {
   const range = rangeOf(type);
   if (operator !== 'Mask') return range;
   return { minimum: range.minimum, maximum: 2n ** BigInt(type.bits ?? 64) - 1n };
 }
 
-/** Two's complement in 64 bits. */
+/** The two's complement of a number in 64 bits. */
 export function toUnsigned64(value: bigint): bigint {
   return BigInt.asUintN(64, value);
 }
 
-/** A text as the kernel sees it: a NUL that ends it is not part of it. */
+/** The text as the kernel sees it, without a NUL at its end. */
 export function withoutFinalNul(text: string): string {
   return text.endsWith('\0') ? text.slice(0, -1) : text;
 }
 
-/** False where the text holds half of a surrogate pair, which has no UTF-8 form. */
+/** False if the text contains half of a surrogate pair, which cannot be encoded as UTF-8. */
 export function isUnicode(text: string): boolean {
   return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);
 }
 
-/** `FROM:TO`, both included, or a single number. */
+/** Reads `FROM:TO` (both included) or a single number. */
 export function parseRange(text: string): Range | undefined {
   const [from = '', to, ...rest] = text.split(':');
   const minimum = parseInteger(from);

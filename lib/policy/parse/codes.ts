@@ -1,4 +1,4 @@
-/** The closed set of codes that a policy's diagnostics have, with their severity. docs/diagnostics.md explains each. */
+/** The closed set of diagnostic codes of a policy, each with its severity. docs/diagnostics.md explains each code. */
 import type { Diagnostic } from '../../../types/errors.js';
 
 export type Severity = Diagnostic['severity'];
@@ -19,7 +19,7 @@ export const DIAGNOSTIC_CODES = {
   YAML_MULTIPLE_DOCUMENTS: 'error',
   YAML_EMPTY: 'error',
   TOO_MANY_MISTAKES: 'error',
-  // Structure: the table in language.ts.
+  // Structure: checked against the table in language/policy.ts.
   UNKNOWN_FIELD: 'error',
   MISSING_FIELD: 'error',
   WRONG_TYPE: 'error',
@@ -110,13 +110,13 @@ export const DIAGNOSTIC_CODES = {
   OVERRIDE_AMBIGUOUS: 'error',
   REGISTER_ASSIGNMENT: 'error',
   SIGKILL_TOO_LATE: 'warning',
-  // Hooks of programs, options.
+  // Hooks on programs, and options.
   UPROBE_WITHOUT_PLACE: 'error',
   UPROBE_COUNTERS: 'error',
   DIGEST_INVALID: 'error',
   OPTION_UNKNOWN: 'warning',
   OPTION_INVALID: 'error',
-  // Against a kernel, where one is named.
+  // Checks against a kernel, if one is given.
   FUNCTION_UNKNOWN: 'error',
   FUNCTION_MISSING_IGNORED: 'warning',
   FUNCTION_SEES_LESS: 'warning',
@@ -133,13 +133,13 @@ export const DIAGNOSTIC_CODES = {
   LSM_HOOK_UNKNOWN: 'error',
   TRACEPOINT_UNKNOWN: 'error',
   TRACEPOINT_FIELD_UNKNOWN: 'error',
-  // Against the files of this machine.
+  // Checks against the files of this machine.
   PATH_IS_SYMLINK: 'warning',
   PROGRAM_NOT_FOUND: 'warning',
   PROGRAM_NOT_ELF: 'error',
   SYMBOL_UNKNOWN: 'error',
   USDT_UNKNOWN: 'error',
-  // Limits of the kernel side (bpf/abi.h).
+  // Limits of the BPF programs (bpf/abi.h).
   LIMIT_ARGS: 'error',
   LIMIT_PARAMETER: 'error',
   LIMIT_RESOLVE: 'error',
@@ -153,7 +153,7 @@ export const DIAGNOSTIC_CODES = {
   LIMIT_PROCESS_SETS: 'error',
   LIMIT_CHANGES: 'error',
   LIMIT_HOOKS: 'error',
-  // Understood, but this version cannot do it in the kernel.
+  // Valid, but not supported by the BPF programs of this version.
   UNSUPPORTED_SCOPE: 'error',
   UNSUPPORTED_LIST: 'error',
   UNSUPPORTED_OPTION: 'error',

@@ -1,8 +1,8 @@
-/** Finds the name that was probably meant. */
+/** Finds the known name that the author of a policy probably meant. */
 
 const LONGEST = 64;
 
-/** The closest of the names by edit distance, when it is at most `most` away; the first of several. */
+/** Returns the closest name by edit distance if it is at most `most` away. If several are equally close, the first. */
 export function nearest(
   wanted: string,
   names: readonly string[],
@@ -22,7 +22,7 @@ export function nearest(
   return best;
 }
 
-/** Levenshtein distance with transpositions of neighbours; `limit` when it is at least that. */
+/** Levenshtein distance with transpositions of neighbours. Returns `limit` if the distance is `limit` or more. */
 export function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;
   let beforeLast: number[] = [];

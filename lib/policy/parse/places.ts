@@ -1,17 +1,17 @@
-/** Where each object, list and scalar of a policy stands in its text. */
+/** Keeps the place in the text of each object, list and scalar of a policy. */
 
-/** Half-open range of UTF-16 offsets. */
+/** A range of UTF-16 offsets. The end is not included. */
 export interface Span {
   readonly start: number;
   readonly end: number;
 }
 
-/** Span of an object or list, and of what is in it. */
+/** The span of an object or list, and the spans of its keys and values. */
 export interface Placed {
   readonly span: Span;
   readonly keys: Map<string, Span>;
   readonly values: Map<string | number, Span>;
-  /** An item was wrong and has been left out. */
+  /** True if an item was wrong and has been left out. */
   incomplete?: boolean;
 }
 
@@ -21,8 +21,8 @@ export interface Position {
 }
 
 /**
- * The walker registers every object and list that it makes here, so that checks can work on plain data and still say
- * where something stands.
+ * The walker registers every object and list that it makes here. So the checks can work on plain data and still report
+ * the place of a mistake.
  */
 export class Places {
   readonly #placed = new WeakMap<object, Placed>();
@@ -37,13 +37,13 @@ export class Places {
     this.#placed.set(container, placed);
   }
 
-  /** A container that was made from another stands where that one does. */
+  /** Gives a container the place of the container that it was made from. */
   copy(from: object, to: object): void {
     const placed = this.#placed.get(from);
     if (placed !== undefined) this.#placed.set(to, placed);
   }
 
-  /** Whether the text has such a field, usable or not. */
+  /** True if the text has such a field, even if its value is not usable. */
   has(container: object, key: string): boolean {
     return this.#placed.get(container)?.keys.has(key) ?? false;
   }
@@ -52,19 +52,19 @@ export class Places {
     return this.#placed.get(container)?.incomplete ?? false;
   }
 
-  /** Of a value in a container; of the container itself where it has no such value. */
+  /** The span of a value in a container. If there is no such value, the span of the container itself. */
   value(container: object, key?: string | number): Span {
     const placed = this.#placed.get(container);
     if (placed === undefined) return { start: 0, end: 0 };
     return (key === undefined ? undefined : placed.values.get(key)) ?? placed.span;
   }
 
-  /** Of a key, for mistakes that are about the field as a whole. */
+  /** The span of a key, for mistakes that are about the field as a whole. */
   key(container: object, key: string): Span {
     return this.#placed.get(container)?.keys.get(key) ?? this.value(container);
   }
 
-  /** A part of a text that stands in `span`: quotes, indentation and line ends that YAML takes away are stepped over. */
+  /** The span of a part of the text in `span`. Quotes, indentation and line ends that YAML removes are skipped. */
   inside(span: Span, value: string, from: number, to: number): Span {
     const source = this.text.slice(span.start, span.end);
     const verbatim = source.indexOf(value);
@@ -73,7 +73,9 @@ export class Places {
     return start === undefined ? span : { start: span.start + start, end: span.end };
   }
 
-  /** The parser's own count of lines is not right after every mistake. */
+  /**
+   * Line and column of a span. They are computed here because the parser's own line count can be wrong after a mistake.
+   */
   position(span: Span): Position {
     const starts = (this.#lineStarts ??= lineStarts(this.text));
     const offset = Math.min(span.start, this.text.length);
@@ -87,9 +89,11 @@ export class Places {
   }
 }
 
-/** The signs of a value stand in its source in the same order. Undefined where escapes stand in between. */
+/**
+ * The characters of a value appear in its source in the same order. Returns undefined if there are escapes in between.
+ */
 function sourceOffset(source: string, value: string, from: number): number | undefined {
-  // The first line of a block only says how the others are to be read.
+  // The first line of a block only says how to read the other lines.
   let at = /^[|>]/.test(source) ? source.indexOf('\n') : 0;
   for (let i = 0; i <= Math.min(from, value.length - 1); i++) {
     const sign = value[i] as string;

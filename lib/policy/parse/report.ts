@@ -1,4 +1,4 @@
-/** Collects the diagnostics of one policy, with their places, up to a bound. */
+/** Collects the diagnostics of one policy with their places, up to a maximum number. */
 import type { Diagnostic } from '../../../types/errors.js';
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.js';
 import { DIAGNOSTICS_MAX, TEXT_SHOWN_MAX } from '../language/limits.js';
@@ -14,7 +14,7 @@ export class Report {
   add(code: DiagnosticCode, span: Span, message: string, hint: string): void {
     if (this.#overflowed) return;
     const { line, column } = this.places.position(span);
-    // The same mistake may be met through a macro that several selectors use: once is enough.
+    // A macro that several selectors use leads to the same mistake several times. It is reported once.
     const identity = `${line}:${column}:${code}:${message}`;
     if (this.#seen.has(identity)) return;
     this.#seen.add(identity);
@@ -23,8 +23,8 @@ export class Report {
       this.#push(
         'TOO_MANY_MISTAKES',
         span,
-        `more than ${DIAGNOSTICS_MAX} mistakes; the rest is not shown`,
-        'correct those above first',
+        `there are more than ${DIAGNOSTICS_MAX} mistakes; the rest is not shown`,
+        'correct the mistakes above first',
       );
       return;
     }
@@ -43,13 +43,15 @@ export class Report {
     return this.#found.some((d) => d.severity === 'error');
   }
 
-  /** In the order of the text. */
+  /** Returns the diagnostics in the order of the text. */
   diagnostics(): Diagnostic[] {
     return [...this.#found].sort((a, b) => a.line - b.line || a.column - b.column || compare(a.code, b.code));
   }
 }
 
-/** Of hundreds of functions that a list is filled with, a mistake is told of the first that has it. */
+/**
+ * Reports each mistake once, for the first function that has it: a generated list can contain hundreds of functions.
+ */
 export class FirstOfEach extends Report {
   readonly #told = new Set<DiagnosticCode>();
 
@@ -68,7 +70,9 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** First line of the span, cut to what a diagnostic may hold, never in the middle of a surrogate pair. */
+/**
+ * The first line of the span, cut to the length that a diagnostic may have, never in the middle of a surrogate pair.
+ */
 function excerpt(text: string, span: Span): string {
   const slice = text.slice(span.start, Math.min(span.end, span.start + TEXT_SHOWN_MAX + 1));
   const line = slice.split(/\r?\n/, 1)[0] ?? '';
@@ -77,7 +81,7 @@ function excerpt(text: string, span: Span): string {
   return `${/[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
 }
 
-/** Words from a policy for a message: on one line, without control characters, of bounded length. */
+/** Quotes text from a policy for a message: on one line, without control characters, and of limited length. */
 export function quote(value: unknown): string {
   const shown = JSON.stringify(typeof value === 'bigint' ? value.toString() : value) ?? String(value);
   return shown.length <= TEXT_SHOWN_MAX ? shown : `${shown.slice(0, TEXT_SHOWN_MAX - 2)}…"`;

@@ -1,4 +1,4 @@
-/** Checks a YAML tree against the table of the language and makes plain data of what is right. */
+/** Checks a YAML tree against the table of the language and turns the correct parts into plain data. */
 import {
   isAlias,
   isMap,
@@ -16,7 +16,7 @@ import type { Placed, Span } from './places.js';
 import { quote, type Report } from './report.js';
 import type { Field, IntegerShape, ListShape, MapShape, ObjectShape, Shape, TextShape } from '../language/shape.js';
 
-/** Plain data: what is wrong is reported and left out. */
+/** Returns plain data. Everything that is wrong is reported and left out. */
 export function walk(root: Node, shape: Shape, report: Report): unknown {
   return new Walker(report).node(root, shape, 'the policy');
 }
@@ -86,7 +86,7 @@ class Walker {
   #field(key: string, pair: Pair, field: Field, value: Record<string, unknown>): void {
     const node = pair.value as Node | null;
     if (isNothing(node)) {
-      // A key without a value is what remains when someone empties a list; where it matters it is a mistake.
+      // When people empty a list, a key without a value remains. It is an error only if the field is required.
       const at = span((node ?? pair.key) as Node);
       const code = field.required === true ? 'WRONG_TYPE' : 'FIELD_WITHOUT_VALUE';
       if (field.shape.kind === 'any') return;
@@ -105,7 +105,7 @@ class Walker {
   #unknownField(key: string, pair: Pair, shape: ObjectShape, name: string): void {
     const names = Object.keys(shape.fields);
     const close = nearest(key, names);
-    const hint = close === undefined ? `known here: ${names.join(', ')}` : `did you mean ${quote(close)}?`;
+    const hint = close === undefined ? `known fields are ${names.join(', ')}` : `did you mean ${quote(close)}?`;
     this.report.add('UNKNOWN_FIELD', span(pair.key as Node), `${name} has no field ${quote(key)}`, hint);
   }
 
@@ -143,12 +143,7 @@ class Walker {
         continue;
       }
       if (placed.keys.has(key.value)) {
-        this.report.add(
-          'YAML_DUPLICATE_KEY',
-          span(key),
-          `${quote(key.value)} stands here twice`,
-          'keep one of the two',
-        );
+        this.report.add('YAML_DUPLICATE_KEY', span(key), `${quote(key.value)} is written twice`, 'keep one of the two');
         continue;
       }
       placed.keys.set(key.value, span(key));
@@ -166,7 +161,7 @@ class Walker {
           'WRONG_TYPE',
           item === null ? placed.span : span(item),
           `an item of ${name} is empty`,
-          'remove the line, or complete it',
+          'remove the line, or add a value',
         );
         placed.incomplete = true;
         continue;
@@ -188,7 +183,7 @@ class Walker {
         'TOO_MANY_ITEMS',
         span(extra),
         `${name} has ${node.items.length} items; at most ${shape.maxItems} are allowed`,
-        'remove the others, or make another selector or hook for them',
+        'remove the rest, or move it to another selector or hook',
       );
     }
     return value;
@@ -206,8 +201,8 @@ class Walker {
       this.report.add(
         'VALUE_NOT_QUOTED',
         span(node),
-        `${node.source} is a number here, not text`,
-        `a cluster refuses it: write ${quote(node.source)}`,
+        `${node.source} is a number in YAML, but text is expected`,
+        `a Kubernetes cluster refuses it: write ${quote(node.source)}`,
       );
     }
     if (typeof value !== 'string') return this.#wrongType(node, shape, name);

@@ -1,4 +1,4 @@
-/** Text to one YAML document, in bounded time and memory, with every syntax mistake as a diagnostic. */
+/** Parses text into one YAML document in limited time and memory. Every syntax mistake becomes a diagnostic. */
 import {
   Composer,
   isAlias,
@@ -18,13 +18,13 @@ import { quote, Report } from './report.js';
 
 export interface ParsedText {
   readonly report: Report;
-  /** Absent when the text is not YAML that can be looked into. */
+  /** Absent if the text cannot be read as YAML. */
   readonly document?: Document.Parsed;
 }
 
 /**
- * The lexer is driven token by token so that depth and size are known before anything is composed: the composer is
- * recursive, and its own check for duplicate keys takes quadratic time (the walker looks for them instead).
+ * Reads the text token by token, so that its depth and size are known before the composer runs. The composer is
+ * recursive, and its own check for duplicate keys takes quadratic time. The walker finds duplicate keys instead.
  */
 export function parseYaml(text: string, file: string): ParsedText {
   const report = new Report(new Places(file, text));
@@ -45,14 +45,14 @@ export function parseYaml(text: string, file: string): ParsedText {
       'YAML_MULTIPLE_DOCUMENTS',
       { start: second.range[0], end: second.range[1] },
       'a second document begins here',
-      'one policy a file: move what follows `---` into a file of its own',
+      'a file contains one policy: move the text after `---` into another file',
     );
   }
   if (document === undefined || isNothing(document)) {
     report.add(
       'YAML_EMPTY',
       start,
-      'there is no policy in this text',
+      'the text contains no policy',
       'a policy begins with apiVersion, kind, metadata and spec',
     );
     return { report };
@@ -71,7 +71,7 @@ const start: Span = { start: 0, end: 0 };
 
 function compose(text: string, report: Report): Document.Parsed[] {
   const parser = new Parser();
-  // Core schema of YAML 1.2; errors keep offsets, positions are worked out by Places.
+  // This is the core schema of YAML 1.2. Errors keep offsets; Places computes lines and columns.
   const composer = new Composer({
     version: '1.2',
     uniqueKeys: false,
@@ -88,8 +88,8 @@ function compose(text: string, report: Report): Document.Parsed[] {
       report.add(
         'YAML_TOO_DEEP',
         span,
-        `more than ${YAML_DEPTH_MAX} levels of nesting`,
-        'a policy needs no more than 9',
+        `the text has more than ${YAML_DEPTH_MAX} levels of nesting`,
+        'a policy needs at most 9 levels',
       );
       return documents;
     }
@@ -98,7 +98,7 @@ function compose(text: string, report: Report): Document.Parsed[] {
       report.add(
         'FILE_TOO_LARGE',
         span,
-        `more than ${YAML_TOKENS_MAX} words and signs`,
+        `the text has more than ${YAML_TOKENS_MAX} words and signs`,
         'split it into several policies',
       );
       return documents;
@@ -119,16 +119,16 @@ function addSyntaxError(error: YAMLError, report: Report): void {
     error.code === 'TAB_AS_INDENT'
       ? ['YAML_TAB', 'indent with spaces']
       : error.code === 'BAD_ALIAS' || error.code === 'ALIAS_PROPS'
-        ? ['YAML_ALIAS', 'write the value out; selectorsMacros shares filters between selectors']
+        ? ['YAML_ALIAS', 'write the value in full; use selectorsMacros to share filters between selectors']
         : error.code === 'TAG_RESOLVE_FAILED'
           ? ['YAML_TAG', 'remove the tag']
-          : ['YAML_SYNTAX', 'correct the YAML first; the rest is checked after that'];
+          : ['YAML_SYNTAX', 'correct the YAML first; the policy is checked after that'];
   report.add(code, span, error.message.split('\n', 1)[0] ?? error.message, hint);
 }
 
 const CORE_TAG = 'tag:yaml.org,2002:';
 
-/** Anchors, aliases and tags of one's own: what YAML has and the format has not. */
+/** True for anchors, aliases and custom tags: they are part of YAML but not of the policy format. */
 export function isBeyondPlainData(node: Node): boolean {
   return isAlias(node) || node.anchor !== undefined || (node.tag !== undefined && !node.tag.startsWith(CORE_TAG));
 }
@@ -137,7 +137,7 @@ function refuseBeyondPlainData(document: Document.Parsed, report: Report): void 
   visit(document, (_, node) => {
     if (!isNode(node) || !isBeyondPlainData(node)) return;
     const own = { start: node.range?.[0] ?? 0, end: node.range?.[1] ?? 0 };
-    // A node's own range begins after its anchor and tag.
+    // The range of a node begins after its anchor and tag.
     const from = (sign: string): Span => ({
       start: Math.max(report.places.text.lastIndexOf(sign, own.start), 0),
       end: own.end,
@@ -146,10 +146,10 @@ function refuseBeyondPlainData(document: Document.Parsed, report: Report): void 
       const [what, span] = isAlias(node)
         ? [`*${node.source}`, own]
         : [`&${String(node.anchor)}`, from(`&${String(node.anchor)}`)];
-      const hint = 'write the value out where it is needed; selectorsMacros shares filters between selectors';
+      const hint = 'write the value in full where it is needed; use selectorsMacros to share filters between selectors';
       report.add('YAML_ALIAS', span, `${what}: anchors and aliases are not part of the format`, hint);
     } else {
-      report.add('YAML_TAG', from('!'), `the tag ${quote(node.tag)} has no meaning here`, 'remove it');
+      report.add('YAML_TAG', from('!'), `the tag ${quote(node.tag)} is not part of the format`, 'remove it');
     }
   });
 }
