@@ -1,4 +1,4 @@
-// Mistakes, not taste: prettier does the layout, tsc the types, scripts/check-imports.mjs the folders.
+// Mistakes, not taste: prettier does the layout, tsc the types, dependency-cruiser the imports.
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(

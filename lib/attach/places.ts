@@ -9,7 +9,7 @@ import { hookPlace, seesReturn } from '../image/hook.js';
 import type { HookImage, ProgramPlace } from '../image/image.js';
 import type { NativePlace } from '../native/binding.js';
 import type { NativeError } from '../native/native-error.js';
-import { placeName } from '../policy/compile/targets.js';
+import { placeName } from '../policy/index.js';
 import type { ProgramChanges } from '../wire/encode/context.js';
 import { checkLinks } from './functions.js';
 import { loadHook, placesOf, toKernelError } from './load.js';

@@ -7,7 +7,7 @@ import { hookPlace, isRegister, overrides, valuesOf } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { FunctionList, HookImage } from '../image/image.js';
-import { functionsOf } from '../policy/model/lists.js';
+import { functionsOf } from '../policy/index.js';
 import { isIa32, syscallFunctions } from '../names/calls.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import type { AttachContext } from './request.js';

@@ -1,6 +1,6 @@
 /** `binaryDigests` of a policy: ALGORITHM:HEX, or SHA-256 without a name; `build-id` is the note that the linker leaves. */
 
-export type DigestAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'build-id';
+type DigestAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'build-id';
 
 export interface Digest {
   readonly algorithm: DigestAlgorithm;

@@ -48,7 +48,7 @@ function read(fd: number, offset: number, length: number): Buffer {
   return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
 }
 
-export interface Section {
+interface Section {
   readonly type: number;
   readonly offset: number;
   readonly size: number;

@@ -27,7 +27,7 @@ import { decodeArgument } from '../wire/decode/arguments.js';
 import { EventExit, EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import { buildIdOfMapped } from './build-ids.js';
-import { imaHashOf } from '../attach/ima.js';
+import { imaHashOf } from './ima.js';
 import {
   actionsOf,
   isSilent,
@@ -299,7 +299,7 @@ export class KprobeEvent extends FunctionEvent {
   }
 }
 
-export class TracepointEvent extends HookEvent {
+class TracepointEvent extends HookEvent {
   get type(): 'process_tracepoint' {
     return 'process_tracepoint';
   }
@@ -318,7 +318,7 @@ export class TracepointEvent extends HookEvent {
   }
 }
 
-export class LsmEvent extends HookEvent {
+class LsmEvent extends HookEvent {
   get type(): 'process_lsm' {
     return 'process_lsm';
   }
@@ -337,7 +337,7 @@ export class LsmEvent extends HookEvent {
   }
 }
 
-export class UprobeEvent extends FunctionEvent {
+class UprobeEvent extends FunctionEvent {
   get type(): 'process_uprobe' {
     return 'process_uprobe';
   }
@@ -376,7 +376,7 @@ export class UprobeEvent extends FunctionEvent {
 /** Of hooks of other kinds. */
 const NO_PLACE: ProgramPlace = { path: '' };
 
-export class UsdtEvent extends HookEvent {
+class UsdtEvent extends HookEvent {
   get type(): 'process_usdt' {
     return 'process_usdt';
   }
@@ -400,7 +400,7 @@ export class UsdtEvent extends HookEvent {
 }
 
 /** Of `loader: true`. */
-export class LoaderEvent extends RecordEvent {
+class LoaderEvent extends RecordEvent {
   #buildId: string | undefined | null = null;
 
   constructor(
@@ -488,9 +488,10 @@ export class LossEvent implements LostEvent {
   }
 }
 
-// what the classes promise is the public contract
+// The classes satisfy the public contract; the compiler checks it.
 type Optional<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] };
 type Check<Class extends Contract, Contract> = [Class, Contract];
+/** @public Only the compiler uses it. */
 export type ContractChecks = [
   Check<ExecEvent, Optional<ProcessExecEvent>>,
   Check<ExitEvent, Optional<ProcessExitEvent>>,

@@ -86,7 +86,7 @@ export class MappedFiles {
 const cache = new Map<string, ElfFunctions | null>();
 let cachedBytes = 0;
 
-export function functionsOfFile(path: string): ElfFunctions | undefined {
+function functionsOfFile(path: string): ElfFunctions | undefined {
   try {
     const { dev, ino, size, mtimeMs, mode } = statSync(path);
     if ((mode & constants.S_IFMT) !== constants.S_IFREG) return undefined;

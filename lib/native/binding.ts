@@ -102,7 +102,7 @@ export interface NativeHookSpec {
 /** By uprobe.multi, the offset is from the start of the file. */
 export type NativePlace = Pick<NativeHookSpec, 'target' | 'offset' | 'counter'>;
 
-export interface NativeMapSpec {
+interface NativeMapSpec {
   readonly name: string;
   readonly create: boolean;
   /** Id of a hook whose map of this name it is. */
@@ -117,7 +117,7 @@ export interface NativeMapSpec {
   readonly entries: Uint8Array;
 }
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly object: string;
   readonly ringBytes: number;
   readonly processes: number;

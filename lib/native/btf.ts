@@ -28,7 +28,7 @@ interface NativeType {
 }
 
 /** native/btf.h. */
-export interface NativeBtf {
+interface NativeBtf {
   function(name: string): { readonly params: readonly NativeParameter[]; readonly returns: number } | null;
   find(name: string, kind: 'struct' | 'union' | 'typedef'): number;
   type(id: number): NativeType;
@@ -62,7 +62,7 @@ export function loadKernelInfo(path?: string): KernelInfo {
   return new BtfKernel(btf, path ?? `Linux ${release()}`, tracefs, openModule);
 }
 
-export class BtfKernel implements KernelInfo {
+class BtfKernel implements KernelInfo {
   #functions: readonly string[] | undefined;
   #attachable: ReadonlySet<string> | null | undefined;
 

@@ -1,7 +1,7 @@
 /** Features of the kernel, as the addon finds them by trying, and the BPF objects that fit them. */
 
 /** `reason`: the name of the errno with which the try failed; empty where the feature is available. */
-export interface Feature {
+interface Feature {
   readonly available: boolean;
   readonly reason: string;
 }

@@ -19,8 +19,13 @@ import { findUnsupported } from './compile/unsupported.js';
 
 export { formatExplanation } from './explain/format.js';
 export { policySchema } from './language/schema.js';
-export { expandPolicyPaths, loadPolicyFile } from '../tracer/files.js';
 export type { PolicyImage } from '../image/image.js';
+export { placeName } from './compile/targets.js';
+export { readField } from './kernel/fields.js';
+export { fieldStart, isFailure, resolveSteps, startType, type ResolveFailure } from './kernel/resolve.js';
+export { FILE_BYTES_MAX } from './language/limits.js';
+export { functionsOf } from './model/lists.js';
+export type { DiagnosticCode } from './parse/codes.js';
 
 const DEFAULT_FILE = '<policy>';
 
@@ -78,11 +83,6 @@ export function checkPolicy(policy: Policy, kernel: KernelInfo): readonly Diagno
   const report = new Report(analysis.places);
   checkAgainstKernel(analysis.data, analysis.hooks, kernel, report);
   return report.diagnostics();
-}
-
-/** The warnings about a parsed policy. They would be reported again at every load. */
-export function policyWarnings(policy: Policy): readonly Diagnostic[] {
-  return analysisOf(policy).diagnostics;
 }
 
 function analysisOf(policy: Policy): Analysis {

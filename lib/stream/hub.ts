@@ -3,7 +3,6 @@
  * that
  * an overload fills the kernel's ring buffer, where lost events are counted.
  */
-import type { TracerEvent } from '../../types/events.js';
 import type { EventsOptions } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
 import type { ProcessCache } from '../process/cache.js';
@@ -256,5 +255,3 @@ export class Hub implements EventFeed {
     this.#consumers.clear();
   }
 }
-
-export type { TracerEvent };

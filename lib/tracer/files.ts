@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PolicyError, type Diagnostic } from '../errors.js';
-import type { DiagnosticCode } from '../policy/parse/codes.js';
-import { FILE_BYTES_MAX } from '../policy/language/limits.js';
+import type { DiagnosticCode } from '../policy/index.js';
+import { FILE_BYTES_MAX } from '../policy/index.js';
 
 /** The files of a folder whose names end in .yaml or .yml, in order of name; a file as it is. Throws PolicyError. */
 export function expandPolicyPaths(fileOrFolder: string): string[] {

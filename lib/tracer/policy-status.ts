@@ -26,7 +26,7 @@ export interface AttachedPolicy {
   readonly tracks: boolean;
 }
 
-export interface AttachedHook extends Attached {
+interface AttachedHook extends Attached {
   readonly id: number;
   /** Name in the policy. */
   readonly call: string;

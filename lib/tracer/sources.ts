@@ -6,14 +6,8 @@ import type { Policy } from '../../types/policy.js';
 import type { PolicySource } from '../../types/tracer.js';
 import { PolicyError } from '../errors.js';
 import { loadKernelInfo } from '../native/btf.js';
-import {
-  checkPolicy,
-  compilePolicy,
-  expandPolicyPaths,
-  loadPolicyFile,
-  parsePolicy,
-  type PolicyImage,
-} from '../policy/index.js';
+import { checkPolicy, compilePolicy, parsePolicy, type PolicyImage } from '../policy/index.js';
+import { expandPolicyPaths, loadPolicyFile } from './files.js';
 
 export interface Compiled {
   readonly image: PolicyImage;

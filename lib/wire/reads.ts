@@ -1,4 +1,5 @@
 /** How the kernel side reads each type of argument. */
+import { SIZED_TYPES } from '../image/hook.js';
 import type { HookImage, ValueImage } from '../image/image.js';
 import { AbiLimit, ValueMemory, ValueRead, ValueSource } from './layout.gen.js';
 
@@ -99,11 +100,9 @@ export function needsPointer(type: ValueImage['type']): boolean {
   return (isObject(type) && type !== 'fd') || READS[type].pointed;
 }
 
-const SIZED: readonly number[] = [ValueRead.READ_BUFFER, ValueRead.READ_IOVEC];
-
 /** The buffer was filled as far as the return value says. */
 export function isSizeReturned(value: ValueImage): boolean {
-  return value.returnCopy === true && (SIZED.includes(READS[value.type].read) || value.type === 'iov_iter');
+  return value.returnCopy === true && (SIZED_TYPES.has(value.type) || value.type === 'iov_iter');
 }
 
 const TEXT_ROOM = AbiLimit.STRING_BYTES_MAX + 1;

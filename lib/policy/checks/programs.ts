@@ -57,7 +57,7 @@ function checkUprobe(data: HookData, report: Report): void {
 }
 
 /** Options of the format with the values that they take. */
-export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   'disable-kprobe-multi': ['0', '1', 'true', 'false', 't', 'f', 'T', 'F', 'TRUE', 'FALSE', 'True', 'False'],
   'disable-uprobe-multi': ['0', '1', 'true', 'false', 't', 'f', 'T', 'F', 'TRUE', 'FALSE', 'True', 'False'],
   'policy-mode': ['enforce', 'monitor', 'monitor_only'],

@@ -2,8 +2,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { trackedSlots } from './actions.js';
 import type { ActionData, Hook } from '../model/model.js';
-import type { Add } from './unsupported.js';
+import type { DiagnosticCode } from '../parse/codes.js';
 import type { ActionName } from '../language/vocabulary.js';
+
+export type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
 
 /** Names the kind of each action that a selector can have only once: one signal, one value, one way to post. */
 const ONCE: Partial<Record<ActionName, string>> = {

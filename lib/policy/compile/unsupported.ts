@@ -2,14 +2,12 @@
  * Finds the parts of a policy that are valid but not supported by this version. Each is an error at load, with a hint
  * what to use instead, so that no part of a policy is ignored silently. An entry is removed when support is added.
  */
-import type { DiagnosticCode } from '../parse/codes.js';
+import { SIZED_TYPES } from '../../image/hook.js';
 import { callsOf } from '../model/lists.js';
 import type { ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 import type { Report } from '../parse/report.js';
-import { findInActions, findInTracked } from './unsupported-actions.js';
+import { findInActions, findInTracked, type Add } from './unsupported-actions.js';
 import { ARG_TYPES, type ArgTypeName, type HookKind, type ValueClass } from '../language/vocabulary.js';
-
-export type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
 
 export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
   const add: Add = (code, container, key, message, hint) => {
@@ -67,9 +65,6 @@ function findInHook({ kind, data }: Hook, policy: PolicyData, add: Add): void {
   }
 }
 
-/** Types that need a size. For a field of a tracepoint only the place is known, not the size. */
-const SIZED: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>(['char_buf', 'const_buf', 'char_iovec']);
-
 function findInArg(arg: ArgData, isField: boolean, add: Add): void {
   if (arg.type === 'auto') {
     add(
@@ -82,7 +77,7 @@ function findInArg(arg: ArgData, isField: boolean, add: Add): void {
   } else if (arg.type === 'data_loc' && !isField) {
     const message = 'data_loc is a field of tracepoints; functions have no such fields';
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the parameter as string or char_buf');
-  } else if (isField && arg.type !== undefined && SIZED.has(arg.type)) {
+  } else if (isField && arg.type !== undefined && SIZED_TYPES.has(arg.type)) {
     const message = `reading ${arg.type} from a field of a tracepoint is not supported yet`;
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read a text as string, or read the parameter with `raw: true`');
   } else if (isField && arg.type === 'fd') {

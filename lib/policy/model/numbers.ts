@@ -22,7 +22,7 @@ const single = (number: bigint | undefined): Range | undefined =>
   number === undefined ? undefined : { minimum: number, maximum: number };
 
 /** Reads a number or the name of a number. */
-export function numberOf(value: string, kind: ValueClass, architecture: Architecture): bigint | undefined {
+function numberOf(value: string, kind: ValueClass, architecture: Architecture): bigint | undefined {
   const number = parseInteger(value);
   if (number !== undefined) return number;
   if (kind === 'capability') return capabilityNumber(value);

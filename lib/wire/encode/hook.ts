@@ -29,7 +29,7 @@ import { automatonOf, encodeObject, encodeTable, objectOrder, type HookAutomaton
 import { BUFFER_ROOM, DETAIL_ROOM, isSizeReturned, memoryOf, READS, roomOf, sourceOf } from '../reads.js';
 import { selectorMask } from './tables.js';
 
-export type { EncodeContext, FieldPlace, ResolvedValue } from './context.js';
+export type { EncodeContext } from './context.js';
 export type { EncodedMap } from './maps.js';
 
 export interface EncodedHook {
@@ -39,7 +39,7 @@ export interface EncodedHook {
   readonly code: readonly EncodedCode[];
 }
 
-export interface EncodedCode {
+interface EncodedCode {
   readonly mark: number;
   readonly instructions: Uint8Array;
 }

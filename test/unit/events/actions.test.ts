@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { SelectorActions } from '../../../lib/image/image.js';
-import { imaHashOf } from '../../../lib/attach/ima.js';
+import { imaHashOf } from '../../../lib/events/ima.js';
 import { mainAction, performedActions, policyModeOf, type EventActions } from '../../../lib/events/performed.js';
 import { localDevices, parseMaps } from '../../../lib/events/mapped-files.js';
 import { addressesOf, parseKallsyms, userFrames } from '../../../lib/events/stacks.js';

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { validatePolicy } from '../../../lib/policy/index.js';
 
-export interface Expected {
+interface Expected {
   readonly code: string;
   readonly line: number;
   readonly column: number;
@@ -77,7 +77,7 @@ export function item(body: string): string {
   return `- ${indent(dedent(body), 2).slice(2)}`;
 }
 
-export function dedent(text: string): string {
+function dedent(text: string): string {
   const lines = text.replace(/^\n/, '').trimEnd().split('\n');
   const depth = Math.min(
     ...lines.filter((line) => line.trim() !== '').map((line) => line.length - line.trimStart().length),

@@ -4,8 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PolicyError } from '../../../lib/errors.js';
-import { expandPolicyPaths, loadPolicyFile, policyWarnings, parsePolicy } from '../../../lib/policy/index.js';
-import { selectors } from '../policy/marked.js';
+import { expandPolicyPaths, loadPolicyFile } from '../../../lib/tracer/files.js';
 
 describe('policy: files', () => {
   let folder = '';
@@ -40,12 +39,4 @@ describe('policy: files', () => {
   it('refuses to read a folder', () => fails('FILE_UNREADABLE', () => loadPolicyFile(folder)));
   it('refuses what is not UTF-8', () => fails('FILE_NOT_UTF8', () => loadPolicyFile(join(folder, 'latin1'))));
   it('refuses what is too large', () => fails('FILE_TOO_LARGE', () => loadPolicyFile(join(folder, 'large'))));
-
-  it('keeps the warnings of a parsed policy', () => {
-    const policy = parsePolicy(selectors('matchBinaries: [{operator: In, values: [cat]}]'));
-    assert.deepEqual(
-      policyWarnings(policy).map((d) => d.code),
-      ['PATH_NOT_ABSOLUTE'],
-    );
-  });
 });
