@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 const ROOT = join(__dirname, '../../..');
-const { rooms } = require('../../../scripts/rooms.cjs') as {
+const load = createRequire(__filename);
+const { rooms } = load('../../../scripts/rooms.cjs') as {
   rooms: readonly { room: string; may: readonly string[]; pure?: boolean }[];
 };
 
@@ -109,7 +111,7 @@ describe('rules of imports', function () {
   }
 
   it('every rule is broken by a case', () => {
-    const config = require('../../../.dependency-cruiser.cjs') as { forbidden: readonly { name: string }[] };
+    const config = load('../../../.dependency-cruiser.cjs') as { forbidden: readonly { name: string }[] };
     const broken = new Set([...found].map((each) => each.replace(/: .*$/, '')));
     assert.deepEqual(
       config.forbidden.map(({ name }) => name).filter((name) => !broken.has(name)),
