@@ -1,10 +1,12 @@
-/** Every relative link of every Markdown file leads to a file, and to a heading where it names one. */
+/** Every relative link of every Markdown file leads to a file, and to a heading where it names one. Paths in the text exist. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 const ROOT = join(__dirname, '../../..');
 const NOT_OURS = new Set(['.cache', '.git', 'build', 'coverage', 'dist', 'node_modules', 'prebuilds']);
+/** Code in a line that is a path from the root of the repository. */
+const PATH = /`((?:\.ci|\.github|bench|bpf|cmake|docs|examples|lib|native|schema|scripts|test|types)\/[\w./-]*)`/g;
 
 function markdownFiles(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
@@ -61,6 +63,23 @@ describe('links of Markdown files', () => {
   for (const page of pages) {
     it(relative(ROOT, page), () => assert.deepEqual(brokenLinks(page), []));
   }
+
+  it('every path of this repository that a page names exists', () => {
+    const missing = pages.flatMap((page) => {
+      const text = readFileSync(page, 'utf8').replace(/^```[^]*?^```/gm, '');
+      const paths = [...text.matchAll(PATH)].map(([, path]) => path ?? '');
+      return paths.filter((path) => !existsSync(join(ROOT, path))).map((path) => `${relative(ROOT, page)}: ${path}`);
+    });
+    assert.deepEqual(missing, []);
+  });
+
+  it('docs/architecture.md names every room of lib/ and lib/policy/', () => {
+    const page = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8');
+    const rooms = ['lib', 'lib/policy'].flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { withFileTypes: true }).filter((entry) => entry.isDirectory()),
+    );
+    assert.deepEqual(rooms.filter(({ name }) => !page.includes(`| \`${name}/\``)).map(({ name }) => name), []); // prettier-ignore
+  });
 
   it('docs/README.md names every page of docs/', () => {
     const map = readFileSync(join(ROOT, 'docs/README.md'), 'utf8');
