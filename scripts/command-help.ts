@@ -31,7 +31,7 @@ async function inEightyColumns<T>(action: () => Promise<T>): Promise<T> {
 
 /** The names of the commands, from the help of the program; `help` explains only itself. */
 export async function commandNames(): Promise<string[]> {
-  const [, list = ''] = (await helpOf()).split('\nCommands:\n');
+  const [, list = ''] = /^Commands:\n([^]*?)\n\n/m.exec(await helpOf()) ?? [];
   const names = [...list.matchAll(/^ {2}(\w+)/gm)].map(([, name]) => name ?? '');
   return names.filter((name) => name !== 'help');
 }
