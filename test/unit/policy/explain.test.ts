@@ -34,16 +34,6 @@ describe('policy: explanations', () => {
     });
   }
 
-  it('docs/README.md shows the explanation of the file-monitoring policy', () => {
-    const path = join(root, 'docs/README.md');
-    const shown = formatExplanation(explainPolicy(readFileSync(join(root, 'examples/file-monitoring.yaml'), 'utf8')));
-    const text = readFileSync(path, 'utf8');
-    const block = `<!-- explain -->\n\n\`\`\`text\n${shown}\`\`\`\n\n<!-- /explain -->`;
-    const wanted = text.replace(/<!-- explain -->[^]*<!-- \/explain -->/, () => block);
-    assert.ok(wanted.includes(block));
-    compare(path, wanted);
-  });
-
   it('tells what the kernel has', () => {
     const attach = (yaml: string): string | undefined => explainPolicy(yaml, { kernel: fakeKernel }).hooks[0]?.attach;
     assert.match(attach(kprobe('call: sys_openat')) ?? '', /__x64_sys_openat of Linux test$/);
