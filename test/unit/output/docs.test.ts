@@ -11,7 +11,7 @@ const PAGES = ['.', 'docs', 'examples'].flatMap((folder) =>
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-/** The name that a heading is linked by. */
+/** The link names of all headings. */
 function anchorsOf(markdown: string): Set<string> {
   const headings = markdown.replace(/```[\s\S]*?```/g, '').matchAll(/^#+ (.*)$/gm);
   const anchor = (text: string): string =>
