@@ -28,19 +28,7 @@ const packageRules = rooms.map(({ room, packages = [] }) => ({
 }));
 
 /** Modules of Node.js that reach outside the process. */
-const OUTSIDE = [
-  'fs',
-  'child_process',
-  'cluster',
-  'dgram',
-  'dns',
-  'http',
-  'http2',
-  'https',
-
-  'tls',
-  'worker_threads',
-];
+const OUTSIDE = ['fs', 'child_process', 'cluster', 'dgram', 'dns', 'http', 'http2', 'https', 'tls', 'worker_threads'];
 
 module.exports = {
   forbidden: [
