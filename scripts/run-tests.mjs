@@ -1,4 +1,4 @@
-// Runs the tiers of tests and adds their numbers up: node scripts/run-tests.mjs [TIER...], unit, native and kernel by
+// Runs the tiers of tests and adds their numbers up: node scripts/run-tests.mjs [TIER...], unit, bench, native and kernel by
 // default. What was skipped is listed at the end; with REQUIRE_ALL=1 a skip is a failure.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -35,6 +35,7 @@ const runs = [
     title: 'unit: the rest',
     args: [...c8, '--include', 'lib', ...mocha, '--ignore', 'test/unit/policy/**', 'test/unit/**/*.test.ts'],
   },
+  { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/short.test.ts'] },
   { tier: 'native', title: 'native', args: [...mocha, 'test/native/**/*.test.ts'], obstacle: nativeObstacle },
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
   // what only this kernel can do
@@ -90,7 +91,7 @@ function result(title, status, counts) {
 async function main() {
   const tiers = process.argv.slice(2);
   const unknown = tiers.find((tier) => !runs.some((run) => run.tier === tier));
-  if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, native, kernel`);
+  if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, bench, native, kernel`);
   const total = { passed: 0, failed: 0, skipped: [] };
   const summary = [];
   const add = async (run, aside) => {

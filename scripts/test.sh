@@ -1,5 +1,5 @@
 #!/bin/bash
-# npm test: installs what is missing, then runs every tier. npm test -- unit | native | kernel runs only those named.
+# npm test: installs what is missing, then runs every tier. npm test -- unit | bench | native | kernel runs only those named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case " $* " in
