@@ -1,21 +1,16 @@
 // The cost of single filters, and how it grows with values and selectors: instructions of one hook.
-import { attachments, filters, operations, RATIO, scaling, type FilterCounts } from './cases.mjs';
+import { filters, operations, RATIO, scaling, type Attach, type FilterCounts } from './cases.mjs';
 import { countInVm } from './count.mjs';
 import { number, type Rows } from './table.mjs';
 
-function filterRows({ nothing, empty, policies }: FilterCounts): Rows {
-  const head = ['operation', 'filter', 'by itself'];
-  for (const attach of attachments) head.push(`${attach}: empty`, 'with filter', 'difference');
+function filterRows({ nothing, empty, policies }: FilterCounts, attach: Attach): Rows {
   const rows = filters.map(({ operation, title, name }) => {
-    const row = [operations[operation].symbol, title, number(nothing[operation])];
-    for (const attach of attachments) {
-      const none = empty[attach][operation] - nothing[operation];
-      const ours = countOf(policies[attach], name) - nothing[operation];
-      row.push(number(none), number(ours), number(ours - none));
-    }
-    return row;
+    const none = empty[attach][operation] - nothing[operation];
+    const ours = countOf(policies[attach], name) - nothing[operation];
+    const counts = [nothing[operation], none, ours, ours - none];
+    return [operations[operation].symbol, title, ...counts.map(number)];
   });
-  return [head, ...rows];
+  return [['operation', 'filter', 'by itself', 'empty', 'with filter', 'difference'], ...rows];
 }
 
 function countOf(counts: Readonly<Record<string, number>>, name: string): number {
@@ -38,7 +33,7 @@ function scalingRows({ nothing, policies }: FilterCounts): { readonly rows: Rows
 }
 
 export interface FilterTables {
-  readonly filters: Rows;
+  readonly filters: Readonly<Record<Attach, Rows>>;
   readonly scaling: Rows;
   /** A sentence for each row of `scaling` whose ratio is above RATIO. */
   readonly broken: readonly string[];
@@ -47,5 +42,6 @@ export interface FilterTables {
 export async function filterTables(kernel: string): Promise<FilterTables> {
   const counts = JSON.parse(await countInVm(kernel, 'guest-filters.mts /run/vm', 'filters.json')) as FilterCounts;
   const { rows, broken } = scalingRows(counts);
-  return { filters: filterRows(counts), scaling: rows, broken };
+  const byAttach = { fentry: filterRows(counts, 'fentry'), kprobe: filterRows(counts, 'kprobe') };
+  return { filters: byAttach, scaling: rows, broken };
 }

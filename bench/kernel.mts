@@ -64,7 +64,7 @@ export async function kernelTable(kernel: string): Promise<KernelTable> {
   const result = await countInVm(kernel, `guest.mts /run/vm '${JSON.stringify(configurations)}'`, 'counts.json');
   const [base, ...rest] = JSON.parse(result) as readonly Counted[];
   if (base === undefined) throw new Error('the guest has counted nothing');
-  const head = ['operation', base.name, ...rest.map(({ name }) => `+ ${name}`), 'Tetragon'];
+  const head = ['operation', base.name, ...rest.map(({ name }) => name), 'Tetragon'];
   const rows = operations.map(({ key, name, tetragon }) => [
     name,
     number(base.counts[key] ?? NaN),
