@@ -28,19 +28,7 @@ const packageRules = rooms.map(({ room, packages = [] }) => ({
 }));
 
 /** Modules of Node.js that reach outside the process. */
-const OUTSIDE = [
-  'fs',
-  'child_process',
-  'cluster',
-  'dgram',
-  'dns',
-  'http',
-  'http2',
-  'https',
-
-  'tls',
-  'worker_threads',
-];
+const OUTSIDE = ['fs', 'child_process', 'cluster', 'dgram', 'dns', 'http', 'http2', 'https', 'tls', 'worker_threads'];
 
 module.exports = {
   forbidden: [
@@ -64,7 +52,8 @@ module.exports = {
       name: 'no orphans',
       comment: 'Every module is an entry point, or another module imports it.',
       severity: 'error',
-      from: { orphan: true, path: '^(lib|types|bench)/' },
+      // package.json names lib/index.mjs, and what it imports is built
+      from: { orphan: true, path: '^(lib|types|bench)/', pathNot: '^lib/index\\.mjs$' },
       to: {},
     },
     {

@@ -20,7 +20,7 @@ counts repeat to within one per cent.
 what user space does with an event to plain code that reads the same record, and fails when the ratio is too high.
 `;
 
-// the text of each section; it follows `At commit …`
+// the text of each section; the commit stands above it
 
 export function kernelSection(rows: Rows): string {
   return `Linux ${KERNEL}. The column "nothing" is the operation without a tracer. Each other column is what a tracer

@@ -72,7 +72,7 @@ const [, ...before] = readFileSync(page, 'utf8').split(/^## /m);
 const sections: string[] = [];
 for (const { isWanted, make, title } of parts) {
   if (isWanted) {
-    sections.push(`## ${title}\n\nAt commit ${commit()}. ${await make()}\n`);
+    sections.push(`## ${title}\n\nMeasured at commit ${commit()}.\n\n${await make()}\n`);
     console.log(`\n${sections.at(-1)}`);
   } else {
     const kept = before.find((text) => text.startsWith(`${title}\n`));
