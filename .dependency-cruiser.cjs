@@ -52,7 +52,8 @@ module.exports = {
       name: 'no orphans',
       comment: 'Every module is an entry point, or another module imports it.',
       severity: 'error',
-      from: { orphan: true, path: '^(lib|types|bench)/' },
+      // package.json names lib/index.mjs, and what it imports is built
+      from: { orphan: true, path: '^(lib|types|bench)/', pathNot: '^lib/index\\.mjs$' },
       to: {},
     },
     {

@@ -20,6 +20,20 @@ export default tseslint.config(
       ],
     },
   },
+  // the way of each event
+  {
+    files: ['lib/{wire/decode,events,stream,process,output}/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'ObjectExpression[properties.length>1] > SpreadElement:first-child',
+          message:
+            'On Node.js 20, each property after a spread that begins a literal costs about 700 ns: name all members, or add rare ones afterwards.',
+        },
+      ],
+    },
+  },
   // plain CommonJS: the install step and mocha's reporter run without a compiler
   { files: ['**/*.js', '**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
   // mocha's `this.timeout`, chains of assertions

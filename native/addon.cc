@@ -6,7 +6,6 @@
 #include "features.h"
 #include "pins.h"
 #include "session.h"
-#include "synthetic.h"
 
 namespace polytrace {
 
@@ -15,7 +14,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("layoutHash", Napi::String::New(env, POLYTRACE_LAYOUT_HASH));
   exports.Set("Session", Session::define(env));
   exports.Set("Btf", Btf::define(env));
-  exports.Set("SyntheticSource", SyntheticSource::define(env));
   exports.Set("probeFeatures", Napi::Function::New<probe_features>(env, "probeFeatures"));
   exports.Set("bootOffset", Napi::Function::New<boot_offset>(env, "bootOffset"));
   exports.Set("lockFolder", Napi::Function::New<lock_folder>(env, "lockFolder"));

@@ -1,6 +1,5 @@
-// Runs the tiers of tests and adds up their numbers: node scripts/run-tests.mjs [TIER...]. The default is unit, native
-// and
-// kernel. Skipped tests are listed at the end; with REQUIRE_ALL=1 a skipped test is a failure.
+// Runs the tiers of tests and adds up their numbers: node scripts/run-tests.mjs [TIER...]. The default is unit, bench,
+// native and kernel. Skipped tests are listed at the end; with REQUIRE_ALL=1 a skipped test is a failure.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
@@ -37,6 +36,7 @@ const runs = [
     title: 'unit: the rest',
     args: [...c8, '--include', 'lib', ...mocha, '--ignore', 'test/unit/policy/**', 'test/unit/**/*.test.ts'],
   },
+  { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/short.test.ts'] },
   { tier: 'native', title: 'native', args: [...mocha, 'test/native/**/*.test.ts'], obstacle: nativeObstacle },
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
   // Tests that only this kernel can run.
@@ -95,7 +95,7 @@ function result(title, status, counts) {
 async function main() {
   const tiers = process.argv.slice(2);
   const unknown = tiers.find((tier) => !runs.some((run) => run.tier === tier));
-  if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, native, kernel`);
+  if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, bench, native, kernel`);
   const total = { passed: 0, failed: 0, skipped: [] };
   const summary = [];
   const add = async (run, aside) => {

@@ -183,7 +183,13 @@ abstract class HookEvent extends RecordEvent {
   /** Decodes values. The slots are those of args, then data, then the return value. */
   protected decode(values: readonly ValueImage[], first: number): HookArgument[] {
     const size = this.slab.u32(this.at + EventHeader.size);
-    return values.flatMap((value, i) => decodeArgument(this.slab, this.at, size, first + i, value) ?? []);
+    const args: HookArgument[] = [];
+    let slot = first;
+    for (const value of values) {
+      const argument = decodeArgument(this.slab, this.at, size, slot++, value);
+      if (argument !== undefined) args.push(argument);
+    }
+    return args;
   }
 
   get action(): PerformedAction['action'] {
@@ -254,7 +260,7 @@ abstract class HookEvent extends RecordEvent {
     const { policyName, args, action, actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack } = this;
     const { message, tags, selector } = this;
     const done = { action, actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack };
-    return { ...super.plain(), policyName, args, ...done, message, tags, selector };
+    return Object.assign(super.plain(), { policyName, args, ...done, message, tags, selector });
   }
 }
 
@@ -281,7 +287,7 @@ abstract class FunctionEvent extends HookEvent {
   }
 
   protected override plain(): Record<string, unknown> {
-    return { ...super.plain(), data: this.data, return: this.return };
+    return Object.assign(super.plain(), { data: this.data, return: this.return });
   }
 }
 

@@ -70,14 +70,12 @@ export class MappedFiles {
     if (range === undefined) return {};
     const fileOffset = address - range.base;
     const functions = this.#functionsOf(range);
-    const { symbol, offset } = functions?.find(fileOffset) ?? {};
-    return {
-      ...(symbol === undefined ? {} : { symbol }),
-      module: range.module,
-      offset: offset ?? fileOffset,
-      fileOffset,
-      ...(functions?.buildId === undefined ? {} : { buildId: functions.buildId }),
-    };
+    const { symbol, offset = fileOffset } = functions?.find(fileOffset) ?? {};
+    const { module } = range;
+    const frame: { symbol?: string; module: string; offset: bigint; fileOffset: bigint; buildId?: string } =
+      symbol === undefined ? { module, offset, fileOffset } : { symbol, module, offset, fileOffset };
+    if (functions?.buildId !== undefined) frame.buildId = functions.buildId;
+    return frame;
   }
 
   #functionsOf({ start, end, device, module }: MappedRange): ElfFunctions | undefined {

@@ -62,7 +62,8 @@ export function performedActions(
 
 function performedAtReturn(actions: SelectorActions, flags: number, outcomes: RequestOutcome[]): PerformedAction[] {
   const own = performed(actions, flags >> EventFlag.EVENT_RETURN_SHIFT, outcomes);
-  return own.map((each) => ({ ...each, onReturn: true as const }));
+  for (const each of own as { onReturn?: true }[]) each.onReturn = true;
+  return own;
 }
 
 /** Takes the outcomes of its requests from the front of `outcomes`. */
@@ -95,7 +96,10 @@ function performed(actions: SelectorActions, flags: number, outcomes: RequestOut
 
 function notified({ notify }: SelectorActions): { readonly signal?: number; readonly value?: number } {
   const { signal, override } = notify ?? {};
-  return { ...(signal === undefined ? {} : { signal }), ...(override === undefined ? {} : { value: override }) };
+  const told: { signal?: number; value?: number } = {};
+  if (signal !== undefined) told.signal = signal;
+  if (override !== undefined) told.value = override;
+  return told;
 }
 
 function overrideOf({ override, registers, goOn }: SelectorActions): Omit<PerformedOverride, 'action' | 'outcome'> {

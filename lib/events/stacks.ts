@@ -25,11 +25,20 @@ interface KernelSymbol {
 export function kernelFrames(addresses: readonly bigint[], withAddresses: boolean): StackFrame[] {
   return addresses.map((address) => {
     const found = symbolAt(address, kernelSymbols());
-    const shown = withAddresses ? { address } : {};
-    if (found === undefined) return shown;
-    const { start, ...names } = found;
-    return { ...names, offset: address - start, ...shown };
+    const frame = found === undefined ? {} : kernelFrame(found, address);
+    return withAddresses ? withAddress(frame, address) : frame;
   });
+}
+
+function kernelFrame({ start, symbol, module }: KernelSymbol, address: bigint): StackFrame {
+  const offset = address - start;
+  return module === undefined ? { symbol, offset } : { symbol, module, offset };
+}
+
+function withAddress(frame: StackFrame, address: bigint): StackFrame {
+  const open: { address?: bigint } = frame;
+  open.address = address;
+  return frame;
 }
 
 /** The frames of a program. If the process has ended or is not known, they contain only addresses. */
@@ -39,7 +48,10 @@ export function userFrames(
   withAddresses: boolean,
 ): StackFrame[] {
   const files = pid === undefined ? undefined : new MappedFiles(pid);
-  return addresses.map((address) => ({ ...files?.frame(address), ...(withAddresses ? { address } : {}) }));
+  return addresses.map((address) => {
+    const frame = files?.frame(address) ?? {};
+    return withAddresses ? withAddress(frame, address) : frame;
+  });
 }
 
 /** The last symbol that starts at or before the address. */

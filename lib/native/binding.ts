@@ -141,7 +141,6 @@ export interface NativeBinding {
   readonly layoutHash: string;
   /** Loads and attaches the base sensor. Throws NativeError. */
   openSession(options: SessionOptions): NativeSession;
-  readonly SyntheticSource: new (records: Uint8Array, total: number) => NativeSource & { left(): number };
   probeFeatures(): NativeFeatures;
   /**
    * Locks the folder. Returns false where another process has locked it. The lock ends when the descriptor is closed.

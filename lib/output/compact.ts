@@ -76,8 +76,10 @@ function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
       const words = [shownArguments(event.process), event.signal ?? String(event.status)];
       return { emoji: '💥', label: 'exit', color: 'yellow', detail: words.filter((word) => word !== '').join(' ') };
     }
-    case 'process_kprobe':
-      return { ...lookOf(event.functionName, event.args), color: 'blue' };
+    case 'process_kprobe': {
+      const { emoji, label, detail } = lookOf(event.functionName, event.args);
+      return { emoji, label, color: 'blue', detail };
+    }
     case 'process_lsm':
       return { emoji: '🔒', label: 'lsm', color: 'blue', detail: hookDetail(event.functionName, event.args) };
     case 'process_loader': {

@@ -29,7 +29,7 @@ export function hostNamespaces(read: ReadNamespace = readProc): Inodes {
   const inode = (name: string): number => Number(/\[(\d+)\]$/.exec(read(name))?.[1]);
   try {
     if (!INITIAL.pid.includes(inode('pid'))) return INITIAL; // This is pid 1 of a container.
-    return { ...INITIAL, mnt: [inode('mnt')], net: [inode('net')] };
+    return Object.assign({}, INITIAL, { mnt: [inode('mnt')], net: [inode('net')] });
   } catch {
     return INITIAL;
   }

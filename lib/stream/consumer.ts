@@ -42,10 +42,7 @@ export class Consumer {
     this.#maxQueued = maxQueued;
     const { types, policyNames } = options;
     if (types !== undefined || policyNames !== undefined) {
-      this.#filter = eventFilter({
-        ...(types === undefined ? {} : { types }),
-        ...(policyNames === undefined ? {} : { policyNames }),
-      });
+      this.#filter = eventFilter(options);
     }
     this.#signal = options.signal;
     if (this.#signal?.aborted === true) this.#ended = true;
@@ -79,7 +76,9 @@ export class Consumer {
   }
 
   #takeDropped(): TracerEvent[] {
-    const losses = [...this.#dropped.values()].map((d) => this.#feed.loss({ ...d, reason: 'slow_consumer' }));
+    const losses = [...this.#dropped.values()].map(({ hook, policyName, count }) =>
+      this.#feed.loss({ hook, policyName, reason: 'slow_consumer', count }),
+    );
     this.#dropped.clear();
     return losses;
   }

@@ -1,8 +1,11 @@
-// A tracer for the benchmark to measure beside: tracer.mjs ATTACH [POLICY]. Counts events and says `ready` on stderr.
-import { openTracer } from '../lib/index.mjs';
+// A tracer for the benchmark to measure beside: tracer.mts ATTACH [POLICY]. Counts events and prints `ready` on stderr.
+import { openTracer, type TracerOptions } from 'polytrace';
 
 const [attach, policy] = process.argv.slice(2);
-const tracer = await openTracer({ attach, policies: policy === undefined ? [] : [policy] });
+const tracer = await openTracer({
+  attach: attach as NonNullable<TracerOptions['attach']>,
+  policies: policy === undefined ? [] : [policy],
+});
 process.on('SIGTERM', () => void tracer.close());
 const batches = tracer.batches();
 const ways = tracer.policies().flatMap(({ hooks }) => hooks.map((hook) => `${hook.functionName} (${hook.attach})`));
