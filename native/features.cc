@@ -130,10 +130,12 @@ int try_uprobe_registers() {
 int try_tracepoint() {
   const Fd program(load(BPF_PROG_TYPE_TRACEPOINT, bpf_attach_type{}, nullptr));
   if (program.value < 0) return program.value;
+  int err = -ENOENT;  // tracefs is not mounted
   for (const char* root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
     if (access((std::string(root) + "/events/sched/sched_process_exec/id").c_str(), R_OK) == 0) return 0;
+    if (errno != ENOENT) err = -errno;
   }
-  return -ENOENT;
+  return err;
 }
 
 BtfPtr kernel_btf() {

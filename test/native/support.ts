@@ -1,7 +1,7 @@
 /** What the native tests share: programs to trace, a tracer whose events are collected, child processes. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type {
@@ -24,6 +24,12 @@ export function needsRoot(this: Mocha.Context): void {
   if (process.platform === 'linux' && process.getuid?.() === 0) return;
   if (process.env['REQUIRE_ALL'] === '1') throw new Error('these tests need root on Linux');
   this.skip();
+}
+
+/** Tracepoints by format need tracefs, which is not mounted on every machine. */
+export function needsTracefs(): void {
+  if (existsSync('/sys/kernel/tracing/events')) return;
+  execFileSync('mount', ['-t', 'tracefs', 'tracefs', '/sys/kernel/tracing']);
 }
 
 /** A folder of one test file, with the helper compiled in it. */
