@@ -2,7 +2,6 @@
 #pragma once
 
 #include <bpf/libbpf.h>
-#include <napi.h>
 
 #include <cstdint>
 #include <string>
@@ -39,10 +38,6 @@ struct Target {
   // for messages
   std::string words() const;
 };
-
-// spec: { mechanism, target, group?, path?, offset?: bigint, counter?: bigint, optionalPlaces?: boolean,
-//         places?: [{ target, offset?: bigint, counter?: bigint }] }
-Target read_target(const Napi::Object& spec);
 
 // Before the program is loaded, for those that the kernel checks against what they are put on. 0 or a negative errno.
 int set_target(bpf_program* program, const Target& target);

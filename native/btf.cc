@@ -99,7 +99,7 @@ Btf::Btf(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Btf>(info) {
   }
   if (types_) return;
   const std::string what = !module.empty() ? "the module " + module : path.empty() ? "this kernel" : path;
-  throw make_error(info.Env(), "BTF_UNREADABLE", "cannot read BTF of " + what, errno, log.text());
+  throw to_error(info.Env(), {"BTF_UNREADABLE", "cannot read BTF of " + what, errno, log.text()});
 }
 
 // Of functions with the same name the first, as libbpf has it.

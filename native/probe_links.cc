@@ -13,6 +13,10 @@
 
 namespace polytrace {
 
+void close_all(const std::vector<int>& descriptors) {
+  for (const int fd : descriptors) close(fd);
+}
+
 namespace {
 
 constexpr size_t THREADS = 16;
@@ -48,19 +52,6 @@ int open_event(const Probe& probe) {
   return fd < 0 ? -errno : fd;
 }
 
-void close_all(const std::vector<int>& descriptors) {
-  for (const int fd : descriptors) close(fd);
-}
-
-class CloseLater : public Napi::AsyncWorker {
- public:
-  CloseLater(Napi::Env env, std::vector<int> descriptors) : AsyncWorker(env), descriptors_(std::move(descriptors)) {}
-  void Execute() override { close_all(descriptors_); }
-
- private:
-  const std::vector<int> descriptors_;
-};
-
 }  // namespace
 
 ProbeLinks& ProbeLinks::operator=(ProbeLinks&& other) noexcept {
@@ -91,8 +82,8 @@ void ProbeLinks::drop_last() {
   events_.pop_back();
 }
 
-// Each waits for what runs on the CPUs: together they wait no longer than one.
-void ProbeLinks::silence() {
+// Closing a link waits for what runs on the CPUs. Several threads together wait no longer than one.
+std::vector<int> ProbeLinks::silence() {
   std::vector<std::thread> threads;
   for (size_t first = 0; first < std::min(THREADS, links_.size()); first++) {
     threads.emplace_back([this, first] {
@@ -101,17 +92,9 @@ void ProbeLinks::silence() {
   }
   for (std::thread& thread : threads) thread.join();
   links_.clear();
+  return std::exchange(events_, {});
 }
 
-void ProbeLinks::close_later(Napi::Env env) {
-  if (events_.empty()) return;
-  silence();
-  (new CloseLater(env, std::exchange(events_, {})))->Queue();
-}
-
-void ProbeLinks::close_now() {
-  silence();
-  close_all(std::exchange(events_, {}));
-}
+void ProbeLinks::close_now() { close_all(silence()); }
 
 }  // namespace polytrace

@@ -2,8 +2,6 @@
 // kernel waiting for tens of milliseconds, so that hundreds are first silenced, and then taken away by another thread.
 #pragma once
 
-#include <napi.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -17,6 +15,8 @@ struct Probe {
   uint64_t counter = 0;  // in the program's file; 0: none
   bool at_return = false;
 };
+
+void close_all(const std::vector<int>& descriptors);
 
 class ProbeLinks {
  public:
@@ -33,11 +33,10 @@ class ProbeLinks {
   const std::vector<int>& links() const { return links_; }
   // Takes back the last one.
   void drop_last();
-  // No program runs when it returns; the probes are taken away while the environment goes on.
-  void close_later(Napi::Env env);
+  // No program runs when it returns. Returns the perf events: closing them takes the kernel tens of milliseconds each.
+  std::vector<int> silence();
 
  private:
-  void silence();
   void close_now();
 
   std::vector<int> links_;

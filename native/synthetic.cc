@@ -22,7 +22,7 @@ SyntheticSource::SyntheticSource(const Napi::CallbackInfo& info)
     if (size < sizeof(event_header)) break;
     at += (size + 7) & ~size_t{7};
   }
-  if (records_.empty() || at != records_.size()) throw make_error(info.Env(), "BAD_RECORDS", "these are not records");
+  if (records_.empty() || at != records_.size()) throw to_error(info.Env(), {"BAD_RECORDS", "these are not records"});
 }
 
 Napi::Value SyntheticSource::drain(const Napi::CallbackInfo& info) {
