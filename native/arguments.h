@@ -1,4 +1,4 @@
-// Reads what JavaScript passes in, into values that do not need the environment any more.
+// Reads JavaScript's arguments into values that do not need the environment any more.
 #pragma once
 
 #include <napi.h>

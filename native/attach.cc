@@ -29,7 +29,7 @@ LinkPtr attach_kprobe_multi(bpf_program* program, const Target& target, bool at_
   return LinkPtr(bpf_program__attach_kprobe_multi_opts(program, nullptr, &opts));
 }
 
-// Offsets are from the start of the file: there is none from a symbol.
+// Offsets count from the start of the file. The kernel does not resolve symbols here.
 LinkPtr attach_uprobe_multi(bpf_program* program, const Target& target, bool at_return) {
   const std::vector<__u64> cookies = cookies_of(target);
   std::vector<unsigned long> offsets, counters;
@@ -88,7 +88,7 @@ bool has_link_per_place(const Target& target) {
   return !target.places.empty() && (target.mechanism == "kprobe" || target.mechanism == "uprobe");
 }
 
-// EBUSY: ftrace has no place there; EINVAL: among those that the kernel keeps probes from; EADDRNOTAVAIL: several of that name.
+// EBUSY: ftrace cannot patch the function. EINVAL: the kernel forbids probes there. EADDRNOTAVAIL: several functions have the name.
 bool is_no_place(int error) {
   return error == -ENOENT || error == -EBUSY || error == -EINVAL || error == -EADDRNOTAVAIL || error == -EILSEQ;
 }

@@ -9,7 +9,7 @@
 
 namespace polytrace {
 
-// What libbpf and the verifier said on this thread since the scope began: the last 16 KiB.
+// Collects the messages of libbpf and the verifier on this thread since the scope began: the last 16 KiB.
 class LogScope {
  public:
   LogScope();
@@ -35,13 +35,13 @@ struct Failure {
   std::string code;
   std::string message;
   int error = 0;                        // an errno, positive or negative; 0 when there is none
-  std::string log = {};                 // what libbpf and the verifier said
+  std::string log = {};                 // messages of libbpf and the verifier
   std::optional<uint32_t> place = {};   // the index of the place that could not be attached
 };
 
 Napi::Error to_error(Napi::Env env, const Failure& failure);
 
-// Runs what JavaScript called. A Failure becomes an Error of JavaScript.
+// Runs a call that comes from JavaScript. A Failure becomes an Error of JavaScript.
 template <typename Run>
 auto guarded(Napi::Env env, Run run) {
   try {

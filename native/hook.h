@@ -23,7 +23,7 @@ struct Hook {
   std::vector<int> programs;          // descriptors that the object owns
   std::vector<int> counted;           // descriptors of the links whose missed runs count
   uint64_t missed_before_detach = 0;  // runs that links had missed when they were detached
-  uint64_t missed = 0;                // what was already reported of all missed runs
+  uint64_t missed = 0;                // missed runs that were already reported
 
   // Descriptors of all links.
   std::vector<int> all_links() const;

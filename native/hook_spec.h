@@ -1,4 +1,4 @@
-// What a hook is made of, as JavaScript asks for it: plain data that does not need the environment.
+// JavaScript's request for a hook, as plain data that does not need the environment.
 #pragma once
 
 #include <napi.h>
@@ -18,7 +18,7 @@ struct CodeSpec {
   std::vector<uint8_t> instructions;
 };
 
-// Zeros leave what the program says.
+// A zero leaves the value that the program has.
 struct MapSpec {
   std::string name;
   bool create = false;

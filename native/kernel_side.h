@@ -1,8 +1,8 @@
 // One tracer's side in the kernel: the base sensor, its shared maps, and the hooks that use them. Owns every descriptor, so
 // that closing it, or the death of the process, detaches everything. Knows nothing of policies and needs no environment of
 // JavaScript: it is given bytes, and throws Failure.
-// kernel_side_processes.cc handles processes that already run, kernel_side_counts.cc what the kernel counts,
-// kernel_side_pins.cc what outlives the process.
+// kernel_side_processes.cc handles processes that already run, kernel_side_counts.cc the kernel's counters,
+// kernel_side_pins.cc pinned links.
 #pragma once
 
 #include <cstdint>
@@ -59,7 +59,7 @@ class KernelSide {
 
   void open(const SensorSpec& spec);
   bool is_open() const { return sensor_ != nullptr; }
-  // Of the ring buffer; owned by this.
+  // The ring buffer's descriptor. This object owns it.
   int events_fd();
   // From now on the kernel wakes the reader for the next record.
   void request_wakeup();

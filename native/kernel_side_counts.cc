@@ -1,4 +1,4 @@
-// What the kernel counts: losses, what hooks did, and the memory that they use.
+// The kernel's counters: losses, hits of hooks, and the memory that hooks use.
 #include <bpf/bpf.h>
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace polytrace {
 
 namespace {
 
-// Bytes, as the kernel accounts them; 0 where /proc is not mounted.
+// Returns the bytes that the kernel accounts for; 0 where /proc is not mounted.
 uint64_t memory_of(int fd) {
   std::ifstream file("/proc/self/fdinfo/" + std::to_string(fd));
   for (std::string word; file >> word;) {

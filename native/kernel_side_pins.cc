@@ -1,4 +1,4 @@
-// What outlives the process: links that are pinned go on when their descriptors are closed.
+// Pinned links outlive the process: they go on when their descriptors are closed.
 #include <bpf/libbpf.h>
 #include <unistd.h>
 

@@ -44,7 +44,7 @@ bool take_out(process_sets& from, const process_sets& sets) {
 
 }  // namespace
 
-// What is kept of a process is forgotten when the kernel frees it.
+// The sensor forgets a process when the kernel frees it.
 void KernelSide::keep_until_freed() {
   must_be_open();
   if (!frees_attached_) attach_sensor("handle_free");

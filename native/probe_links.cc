@@ -20,13 +20,13 @@ void close_all(const std::vector<int>& descriptors) {
 namespace {
 
 constexpr size_t THREADS = 16;
-constexpr int COUNTER_SHIFT = 32;  // in the event's config: format/ref_ctr_offset of the PMU
+constexpr int COUNTER_SHIFT = 32;  // place in the event's config: format/ref_ctr_offset of the PMU
 
 std::string pmu_file(bool is_user, const char* name) {
   return std::string("/sys/bus/event_source/devices/") + (is_user ? "uprobe" : "kprobe") + "/" + name;
 }
 
-// The number in a file such as `type`, or after the colon of `format/retprobe`; negative where there is none.
+// Reads the number in a file such as `type`, or after the colon of `format/retprobe`. Returns -1 where there is none.
 int pmu_number(bool is_user, const char* name) {
   std::ifstream file(pmu_file(is_user, name));
   std::string text;
@@ -35,7 +35,7 @@ int pmu_number(bool is_user, const char* name) {
   return digits == std::string::npos ? -1 : std::stoi(text.substr(digits));
 }
 
-// Descriptor or negative errno.
+// Returns a descriptor or a negative errno.
 int open_event(const Probe& probe) {
   static const int types[2] = {pmu_number(false, "type"), pmu_number(true, "type")};
   static const int return_bits[2] = {pmu_number(false, "format/retprobe"), pmu_number(true, "format/retprobe")};
@@ -82,7 +82,7 @@ void ProbeLinks::drop_last() {
   events_.pop_back();
 }
 
-// Closing a link waits for what runs on the CPUs. Several threads together wait no longer than one.
+// Closing a link waits until no CPU runs its program. Several threads together wait no longer than one.
 std::vector<int> ProbeLinks::silence() {
   std::vector<std::thread> threads;
   for (size_t first = 0; first < std::min(THREADS, links_.size()); first++) {

@@ -1,5 +1,5 @@
-// The class Session of the addon: passes on what JavaScript asks for to the tracer's side in the kernel and to the reader
-// of its ring buffer.
+// The class Session of the addon. It passes JavaScript's requests on to the tracer's side in the kernel and to the reader of
+// its ring buffer.
 #pragma once
 
 #include <napi.h>

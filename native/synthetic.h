@@ -1,4 +1,4 @@
-// A source of records without a kernel, for benchmarks of everything above the ring buffer.
+// A source of records without a kernel, for benchmarks of the code above the ring buffer.
 #pragma once
 
 #include <napi.h>
@@ -11,7 +11,7 @@ namespace polytrace {
 class SyntheticSource : public Napi::ObjectWrap<SyntheticSource> {
  public:
   static Napi::Function define(Napi::Env env);
-  // (records: Uint8Array, total): repeats the records, each padded to 8 bytes, until `total` have been read
+  // (records: Uint8Array, total): repeats the records until `total` have been read. Each is padded to 8 bytes.
   explicit SyntheticSource(const Napi::CallbackInfo& info);
 
  private:
