@@ -28,7 +28,7 @@ const char* kind_name(const btf_type* type) {
   }
 }
 
-// 0 where there is no such kind
+// returns 0 where there is no such kind
 uint32_t kind_of(const std::string& name) {
   if (name == "func") return BTF_KIND_FUNC;
   if (name == "struct") return BTF_KIND_STRUCT;
@@ -51,7 +51,7 @@ Napi::String text(Napi::Env env, const btf* types, uint32_t offset) {
   return Napi::String::New(env, name == nullptr ? "" : name);
 }
 
-// Of a function prototype.
+// Lists the parameters of a function prototype.
 Napi::Array list_params(Napi::Env env, const btf* types, const btf_type* proto) {
   const btf_param* params = btf_params(proto);
   Napi::Array list = Napi::Array::New(env, btf_vlen(proto));
@@ -99,10 +99,10 @@ Btf::Btf(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Btf>(info) {
   }
   if (types_) return;
   const std::string what = !module.empty() ? "the module " + module : path.empty() ? "this kernel" : path;
-  throw make_error(info.Env(), "BTF_UNREADABLE", "cannot read BTF of " + what, errno, log.text());
+  throw to_error(info.Env(), {"BTF_UNREADABLE", "cannot read BTF of " + what, errno, log.text()});
 }
 
-// Of functions with the same name the first, as libbpf has it.
+// When several functions have the name, the first one counts, as in libbpf.
 uint32_t Btf::function_id(const std::string& name) {
   const uint32_t end = functions_.empty() ? btf__type_cnt(types_.get()) : 0;
   for (uint32_t id = 1; id < end; id++) {

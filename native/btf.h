@@ -1,4 +1,4 @@
-// Types of a kernel, from its BTF: what the checks of policies need to know of functions and structures.
+// A kernel's functions and structures, from its BTF. The checks of policies ask for them.
 #pragma once
 
 #include <napi.h>
@@ -13,9 +13,9 @@ struct btf;
 
 namespace polytrace {
 
-// `new Btf(path, module)`: the BTF of the running kernel when the path is empty, else of that file (raw, or an ELF with
-// .BTF); with a module of the running kernel, the module's types as well.
-// Types are named by their id, from 1; 0 is void. Nothing of it changes after it was made.
+// `new Btf(path, module)` reads the BTF of a file: raw BTF, or an ELF file with a .BTF section. When the path is empty, it reads
+// that of the running kernel. With the name of a module of the running kernel, it reads the module's types as well.
+// Types are named by their id, from 1; 0 is void. An object never changes.
 class Btf : public Napi::ObjectWrap<Btf> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -26,11 +26,12 @@ class Btf : public Napi::ObjectWrap<Btf> {
   Napi::Value function(const Napi::CallbackInfo& info);
   // find(name, 'struct' | 'union' | 'typedef') -> id or 0
   Napi::Value find(const Napi::CallbackInfo& info);
-  // type(id) -> { id, kind, name, alias, size, signed, target, params? } without qualifiers and typedefs; alias is the outermost typedef
+  // type(id) -> { id, kind, name, alias, size, signed, target, params? } of the type behind qualifiers and typedefs. `alias` is the
+  // outermost typedef.
   Napi::Value type(const Napi::CallbackInfo& info);
-  // members(id) -> [{ name, type, bitOffset, bitfieldSize }] of a struct or union; bitfieldSize is 0 of a whole member
+  // members(id) -> [{ name, type, bitOffset, bitfieldSize }] of a struct or union. `bitfieldSize` is 0 when it is no bit field.
   Napi::Value members(const Napi::CallbackInfo& info);
-  // names('func' | 'struct' | 'typedef') -> every name
+  // names('func' | 'struct' | 'typedef') -> all names of that kind
   Napi::Value names(const Napi::CallbackInfo& info);
 
   uint32_t function_id(const std::string& name);
@@ -38,9 +39,9 @@ class Btf : public Napi::ObjectWrap<Btf> {
   struct Deleter {
     void operator()(btf* types) const;
   };
-  std::unique_ptr<btf, Deleter> base_;  // of types_, which are a module's
+  std::unique_ptr<btf, Deleter> base_;  // the kernel's types, when types_ are a module's
   std::unique_ptr<btf, Deleter> types_;
-  std::unordered_map<std::string_view, uint32_t> functions_;  // filled when first asked for
+  std::unordered_map<std::string_view, uint32_t> functions_;  // filled by the first question
 };
 
 }  // namespace polytrace

@@ -1,13 +1,15 @@
-// Errors that cross to JavaScript: an Error with `code`, `errno` (a name) and `log`.
+// Errors on their way to JavaScript, where they are an Error with `code`, `errno` (a name), `log` and `place`.
 #pragma once
 
 #include <napi.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace polytrace {
 
-// What libbpf and the verifier said on this thread since the scope began: the last 16 KiB.
+// Collects the messages of libbpf and the verifier on this thread since the scope began: the last 16 KiB.
 class LogScope {
  public:
   LogScope();
@@ -22,14 +24,31 @@ class LogScope {
   std::string text_;
 };
 
-// Routes libbpf's messages to the LogScope of the calling thread; without one they are dropped.
+// Sends libbpf's messages to the LogScope of the calling thread. A message without a scope is dropped.
 void install_log();
 
 // The symbolic name of an errno, such as EPERM; the number when it has none.
 std::string errno_name(int error);
 
-// `error` is an errno, positive or negative; 0 when there is none.
-Napi::Error make_error(Napi::Env env, const char* code, const std::string& message, int error = 0,
-                       const std::string& log = "");
+// The kernel side throws this. It needs no environment of JavaScript, so it can be thrown on any thread.
+struct Failure {
+  std::string code;
+  std::string message;
+  int error = 0;                        // an errno, positive or negative; 0 when there is none
+  std::string log = {};                 // messages of libbpf and the verifier
+  std::optional<uint32_t> place = {};   // the index of the place that could not be attached
+};
+
+Napi::Error to_error(Napi::Env env, const Failure& failure);
+
+// Runs a call that comes from JavaScript. A Failure becomes an Error of JavaScript.
+template <typename Run>
+auto guarded(Napi::Env env, Run run) {
+  try {
+    return run();
+  } catch (const Failure& failure) {
+    throw to_error(env, failure);
+  }
+}
 
 }  // namespace polytrace

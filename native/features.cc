@@ -29,7 +29,7 @@ struct BtfDeleter {
 };
 using BtfPtr = std::unique_ptr<btf, BtfDeleter>;
 
-// Functions that kernels keep for this very purpose: attaching to them disturbs nothing.
+// Kernels have these functions for tests: attaching to them disturbs nothing.
 constexpr const char* kTestFunction = "bpf_fentry_test1";
 constexpr const char* kModifyFunction = "bpf_modify_return_test";
 constexpr const char* kProbedFunction = "do_nanosleep";
@@ -50,7 +50,7 @@ int load(bpf_prog_type type, bpf_attach_type attach, const char* target) {
   return bpf_prog_load(type, "polytrace_probe", "GPL", kNothing, 2, &opts);
 }
 
-// 0 or a negative errno
+// Returns 0 or a negative errno.
 int try_traced(bpf_prog_type type, bpf_attach_type attach, const char* target) {
   const Fd program(load(type, attach, target));
   if (program.value < 0) return program.value;
@@ -102,7 +102,7 @@ int try_uprobe() {
 int try_uprobe_multi() {
   const Fd program(load(BPF_PROG_TYPE_KPROBE, BPF_TRACE_UPROBE_MULTI, nullptr));
   if (program.value < 0) return program.value;
-  // a folder is no program, which only a kernel that has this kind of link finds out
+  // the kernel refuses a folder with EBADF, but only a kernel that has this kind of link gets that far
   const unsigned long offset = 0;
   LIBBPF_OPTS(bpf_link_create_opts, opts);
   opts.uprobe_multi.path = "/";
@@ -114,7 +114,7 @@ int try_uprobe_multi() {
 
 int try_uprobe_registers() {
 #ifdef __x86_64__
-  // sets the register that values are returned in
+  // sets the register of return values
   const bpf_insn sets_register[] = {
       kNothing[0],
       {.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_0, .off = offsetof(pt_regs, rax), .imm = 0},
@@ -130,10 +130,12 @@ int try_uprobe_registers() {
 int try_tracepoint() {
   const Fd program(load(BPF_PROG_TYPE_TRACEPOINT, bpf_attach_type{}, nullptr));
   if (program.value < 0) return program.value;
+  int err = -ENOENT;  // tracefs is not mounted
   for (const char* root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
     if (access((std::string(root) + "/events/sched/sched_process_exec/id").c_str(), R_OK) == 0) return 0;
+    if (errno != ENOENT) err = -errno;
   }
-  return -ENOENT;
+  return err;
 }
 
 BtfPtr kernel_btf() {

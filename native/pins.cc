@@ -21,7 +21,7 @@ namespace polytrace {
 
 namespace {
 
-// Never changes, whatever the version: it tells what is ours. The layout of all the rest is the one that is named.
+// Marks a folder as one of ours, and is the same in every version. `layout` names the layout of everything else in it.
 constexpr char MAGIC[16] = "polytrace pins";
 
 struct about {
@@ -44,7 +44,7 @@ bool read_about(const std::string& folder, about& result) {
   return std::memcmp(result.magic, MAGIC, sizeof(MAGIC)) == 0;
 }
 
-// The id of the program that a pinned link runs; 0 when it is none.
+// Returns the id of the program that a pinned link runs; 0 when the path is no link.
 uint32_t program_of(const std::string& path) {
   const Fd link(bpf_obj_get(path.c_str()));
   bpf_link_info details = {};
@@ -53,7 +53,7 @@ uint32_t program_of(const std::string& path) {
   return details.prog_id;
 }
 
-// A program that was detached may still be running: the kernel frees it when it is not.
+// A program that was detached may still be running. The kernel frees it when it has ended.
 void wait_until_gone(const std::vector<uint32_t>& programs) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
   for (const uint32_t id : programs) {
@@ -79,7 +79,7 @@ int count_record(void* context, void* data, size_t size) {
   return 0;
 }
 
-// Records in the ring, and losses that were not told. 0 or a negative errno.
+// Counts records in the ring and losses that nobody has reported. Returns 0 or a negative errno.
 int count_unread(int events, int counters, Counts& counts) {
   ring_buffer* ring = ring_buffer__new(events, count_record, &counts, nullptr);
   if (ring == nullptr) return -errno;
@@ -153,7 +153,7 @@ void Pins::unpin(const std::string& name) {
 }
 
 void Pins::unpin_all() {
-  // last what tells whose the others are
+  // `about` goes last: it marks the folder as one of ours
   while (pinned_.size() > 1) unpin(*pinned_.rbegin());
   unpin("about");
   if (names_fd_ >= 0) close(names_fd_);
@@ -185,14 +185,14 @@ Napi::Value take_pins(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < links.Length(); i++) {
     const std::string path = folder + links.Get(i).As<Napi::String>().Utf8Value();
     const uint32_t id = program_of(path);
-    if (unlink(path.c_str()) != 0) throw make_error(env, "PERSIST", "cannot remove " + path, errno);
+    if (unlink(path.c_str()) != 0) throw to_error(env, {"PERSIST", "cannot remove " + path, errno});
     if (id != 0) programs.push_back(id);
   }
   wait_until_gone(programs);
   if (events.value < 0 || counters.value < 0) return env.Null();
   Counts counts = {};
   const int err = count_unread(events.value, counters.value, counts);
-  if (err != 0) throw make_error(env, "PERSIST", "cannot count what nobody has read", err);
+  if (err != 0) throw to_error(env, {"PERSIST", "cannot count the events that nobody has read", err});
   return unread_of(env, counts, names.value);
 }
 

@@ -14,7 +14,7 @@ namespace polytrace {
 
 namespace {
 
-// No record is longer: an exec with the longest arguments and three paths.
+// The longest record is an exec with the longest arguments and three paths.
 constexpr size_t kRecordMax = 64 * 1024;
 
 size_t align8(size_t n) { return (n + 7) & ~size_t{7}; }
@@ -41,7 +41,7 @@ int RingReader::start(Napi::Env env, Napi::Function on_readable) {
 }
 
 void RingReader::call_js(napi_env env, napi_value callback, void*, void*) {
-  // no env: the thread-safe function is being torn down
+  // without an environment, the thread-safe function is ending
   if (env == nullptr || callback == nullptr) return;
   napi_value undefined;
   napi_get_undefined(env, &undefined);
@@ -86,7 +86,7 @@ int RingReader::on_record(void* context, void* data, size_t size) {
   auto* self = static_cast<RingReader*>(context);
   if (size >= sizeof(event_header) && size <= kRecordMax) {
     std::memcpy(self->slab_ + self->offset_, data, size);
-    // the length that was read is the one that counts
+    // programs cannot change this length after the copy
     auto* header = reinterpret_cast<event_header*>(self->slab_ + self->offset_);
     header->size = static_cast<uint32_t>(size);
     self->offset_ += align8(size);

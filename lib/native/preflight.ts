@@ -6,6 +6,9 @@ import { PolytraceError } from '../errors.js';
 import { loadBinding } from './binding.js';
 import type { FeatureName, NativeFeatures } from './features.js';
 
+/** Mounts the file system that has the formats of tracepoints and the list of functions. */
+export const MOUNT_TRACEFS = '`mount -t tracefs tracefs /sys/kernel/tracing`';
+
 const CAPABILITIES: readonly (readonly [number, string])[] = [
   [38, 'CAP_PERFMON'],
   [39, 'CAP_BPF'],
@@ -94,7 +97,7 @@ const FEATURES: readonly Description[] = [
   {
     name: 'tracepoint',
     key: 'tracepoint',
-    option: 'tracefs mounted on /sys/kernel/tracing',
+    option: `tracefs: ${MOUNT_TRACEFS}`,
     with: 'tracepoints can be traced by their fields',
     without: 'only raw tracepoints can be traced',
   },
