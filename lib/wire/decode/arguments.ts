@@ -1,7 +1,7 @@
 /** Decodes the values of a hook's record into typed arguments. What a record says of itself is not trusted. */
 import type { BufferArgument, HookArgument, SystemCallArgument, TextArgument } from '../../../types/events.js';
 import type { ValueImage } from '../../image/image.js';
-import { hostArchitecture, SYSCALL_COMPAT } from '../../names/syscalls.js';
+import { hostArchitecture, SYSCALL_COMPAT, syscallName } from '../../names/syscalls.js';
 import {
   decodeBpfMap,
   decodeBpfProgram,
@@ -26,7 +26,7 @@ import {
   Value,
 } from '../layout.gen.js';
 import { capabilityName, capabilityNames } from '../../names/capabilities.js';
-import { bpfCommandName, systemCallName } from '../../names/numbers.js';
+import { bpfCommandName } from '../../names/numbers.js';
 import { Slab } from '../slab.js';
 
 /** Where something is; the record of a value that is not in it is one of zeros. */
@@ -225,8 +225,8 @@ function named(name: string | undefined): { readonly name?: string } {
 /** A number that 32-bit programs use has that bit, and none above it. */
 function systemCall(value: bigint): Pick<SystemCallArgument, 'value' | 'name' | 'abi'> {
   const host = hostArchitecture();
-  if (value >> 31n !== 1n) return { value, ...named(systemCallName(value, host)), abi: host };
+  if (value >> 31n !== 1n) return { value, ...named(syscallName(value, host)), abi: host };
   const own = value & ~SYSCALL_COMPAT;
   if (host === 'arm64') return { value: own, abi: 'arm32' };
-  return { value: own, ...named(systemCallName(own, 'i386')), abi: 'i386' };
+  return { value: own, ...named(syscallName(own, 'i386')), abi: 'i386' };
 }
