@@ -6,6 +6,7 @@ import { SIZED_TYPES } from '../../image/hook.js';
 import { callsOf } from '../model/lists.js';
 import type { ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 import type { Report } from '../parse/report.js';
+import { isOptionName } from '../language/options.js';
 import { findInActions, findInTracked, type Add } from './unsupported-actions.js';
 import { ARG_TYPES, type ArgTypeName, type HookKind, type ValueClass } from '../language/vocabulary.js';
 
@@ -41,12 +42,9 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
   for (const option of spec.options ?? []) findInOption(option, add, report);
 }
 
-const OPTIONS: readonly string[] = ['disable-kprobe-multi', 'disable-uprobe-multi'];
-
-function findInOption(option: { name?: string; value?: string }, add: Add, report: Report): void {
+function findInOption(option: { name?: string }, add: Add, report: Report): void {
   if (option.name === undefined || report.places.isIncomplete(option)) return;
-  if (option.name === 'policy-mode' && (option.value === 'monitor' || option.value === 'enforce')) return;
-  if (OPTIONS.includes(option.name)) return;
+  if (isOptionName(option.name)) return; // the checks have looked at its value
   add('UNSUPPORTED_OPTION', option, 'name', `the option ${option.name} is not supported`, 'remove it');
 }
 
@@ -78,6 +76,7 @@ function findInArg(arg: ArgData, isField: boolean, add: Add): void {
     const message = 'data_loc is a field of tracepoints; functions have no such fields';
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the parameter as string or char_buf');
   } else if (isField && arg.type !== undefined && SIZED_TYPES.has(arg.type)) {
+    // the place of a field is known, but not the size of what is there
     const message = `reading ${arg.type} from a field of a tracepoint is not supported yet`;
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read a text as string, or read the parameter with `raw: true`');
   } else if (isField && arg.type === 'fd') {
@@ -100,7 +99,7 @@ const OF_PROGRAMS: ReadonlySet<ValueClass> = new Set<ValueClass>([
   'auto',
 ]);
 const TEXTS_OF_PROGRAMS: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
-  'string', 'char_buf', 'const_buf', 'char_iovec', 'sockaddr', 'sockaddr_un', 'fd', 'data_loc',
+  ...SIZED_TYPES, 'string', 'sockaddr', 'sockaddr_un', 'fd', 'data_loc',
 ]); // prettier-ignore
 
 function findKernelObject(arg: ArgData, add: Add): void {
