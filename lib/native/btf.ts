@@ -124,7 +124,7 @@ class BtfKernel implements KernelInfo {
     return this.btf.names('struct');
   }
 
-  /** The kernel's `btf_trace_EVENT` is a pointer to a function whose first parameter is the program's own. */
+  /** The prototype of a tracepoint: `btf_trace_EVENT` in the kernel without its first parameter, which is internal. */
   rawTracepoint(event: string): FunctionInfo | undefined {
     const id = this.btf.find(`btf_trace_${event}`, 'typedef');
     if (id === 0) return undefined;

@@ -93,7 +93,7 @@ export function listProcesses(root = '/proc'): ProcEntry[] {
 /** Returns undefined if there is no such process. */
 export function readEntry(pid: number, root = '/proc'): ProcEntry | undefined {
   const stat = text(`${root}/${pid}/stat`);
-  // the name is in parentheses and may itself have any character
+  // The name is in parentheses, and can contain any character.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (fields.length < 20) return undefined;
   return { pid, parentPid: Number(fields[1]), startTicks: BigInt(fields[19] as string) };

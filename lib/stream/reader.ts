@@ -6,7 +6,7 @@ import { EventExec, EventExit, EventFork, EventHeader, EventHook, EventType, Rec
 import { Slab } from '../wire/slab.js';
 import { ExecEvent, ExitEvent, hookEvent, type LoadedHook } from '../events/events.js';
 
-/** Large enough that new slabs are rarely allocated; small enough that an event which is kept holds little memory. */
+/** Large enough that new slabs are rarely allocated; small enough that an event that is kept needs little memory. */
 const SLAB_BYTES = 512 * 1024;
 
 export class RecordReader {

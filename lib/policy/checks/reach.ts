@@ -127,7 +127,10 @@ function hides(
   );
 }
 
-/** Leaves out how the filter names its argument: the arguments are compared before, in whatever form they are named. */
+/**
+ * The filter without the name of its argument. The arguments are compared separately, because a filter can name one in
+ * several ways.
+ */
 function withoutPlace({ operator, values, inode }: ValueFilter): ValueFilter {
   return {
     ...(operator === undefined ? {} : { operator }),
