@@ -1,6 +1,6 @@
 #!/bin/bash
-# npm run bench: installs what is missing, then counts instructions in the virtual machine and measures events here. bench/run.mts
-# lists the arguments; --host and --short need no virtual machine.
+# npm run bench: installs missing packages, counts instructions in the virtual machine and measures events here.
+# bench/run.mts lists the arguments. --host and --short need no virtual machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case " $* " in

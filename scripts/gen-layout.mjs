@@ -1,7 +1,8 @@
-// Writes lib/wire/layout.gen.ts from the BTF of bpf/layout.c, so that TypeScript and the kernel programs share one definition.
-//   node scripts/gen-layout.mjs           write the file when it differs
-//   node scripts/gen-layout.mjs --check   exit 1 when it differs
-//   node scripts/gen-layout.mjs --hash    print the layout hash only (CMake puts it into the addon); needs no tools
+// Writes lib/wire/layout.gen.ts from the BTF of bpf/layout.c, so that TypeScript and the BPF programs share one
+// definition.
+//   node scripts/gen-layout.mjs           writes the file if it differs
+//   node scripts/gen-layout.mjs --check   exits with 1 if it differs
+//   node scripts/gen-layout.mjs --hash    prints only the layout hash (CMake puts it into the addon); needs no tools
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +14,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const abi = join(root, 'bpf/abi.h');
 const target = join(root, 'lib/wire/layout.gen.ts');
 
-/** abi.h without comments and with single spaces: only what changes the layout changes the hash. */
+/** abi.h without comments and with single spaces, so that only changes of the layout change the hash. */
 function normalisedAbi() {
   return readFileSync(abi, 'utf8')
     .replace(/\/\*[\s\S]*?\*\//g, ' ')
@@ -26,7 +27,7 @@ function layoutHash() {
   return createHash('sha256').update(normalisedAbi()).digest('hex').slice(0, 16);
 }
 
-/** The newest `clang-NN` in PATH, else `clang`: the same choice as cmake/tools.cmake. */
+/** The newest `clang-NN` in PATH, or else `clang`. cmake/tools.cmake makes the same choice. */
 function findClang() {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin'];
   const names = new Map();
@@ -83,7 +84,7 @@ function sizeOf(types, type) {
   return type.kind === 'ARRAY' ? type.nr_elems * sizeOf(types, resolve(types, type.type_id)) : type.size;
 }
 
-/** [name, number] of each member; those of nested structs follow their own member with its name in front. */
+/** The [name, number] of each member. Members of a nested struct follow it, with its name as a prefix. */
 function members(types, struct, base = 0, prefix = '') {
   return struct.members
     .filter((member) => member.name !== 'pad')

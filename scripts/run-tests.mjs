@@ -1,5 +1,5 @@
-// Runs the tiers of tests and adds their numbers up: node scripts/run-tests.mjs [TIER...], unit, bench, native and kernel by
-// default. What was skipped is listed at the end; with REQUIRE_ALL=1 a skip is a failure.
+// Runs the tiers of tests and adds up their numbers: node scripts/run-tests.mjs [TIER...]. The default is unit, bench,
+// native and kernel. Skipped tests are listed at the end; with REQUIRE_ALL=1 a skipped test is a failure.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
@@ -19,12 +19,13 @@ const mocha = [
   'tsx/cjs',
   '--reporter',
   'test/reporter.cjs',
-  // a test that hangs; a busy machine takes longer than mocha's two seconds
+  // The limit for a test that hangs. A busy machine needs more than mocha's two seconds.
   '--timeout',
   '30000',
 ];
 const c8 = ['node_modules/c8/bin/c8.js', '--reporter', 'text-summary'];
-// the policy language is held to a bound; compiled by test/transpile.cjs, since what tsx adds to a file counts as branches
+// the policy language is held to a bound; compiled by test/transpile.cjs, since what tsx adds to a file counts as
+// branches
 const policyCoverage = [...c8, '--include', 'lib/policy', '--check-coverage', '--lines', '95', '--branches', '95'];
 const transpiled = mocha.map((word) => (word === 'tsx/cjs' ? './test/transpile.cjs' : word));
 
@@ -38,7 +39,7 @@ const runs = [
   { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/short.test.ts'] },
   { tier: 'native', title: 'native', args: [...mocha, 'test/native/**/*.test.ts'], obstacle: nativeObstacle },
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
-  // what only this kernel can do
+  // Tests that only this kernel can run.
   kernelRun('newest', ['test/kernel/changes.test.ts']),
 ];
 
@@ -57,7 +58,10 @@ function nativeObstacle() {
   return existsSync(join(root, 'build/Release/polytrace.node')) ? undefined : 'the addon is not built';
 }
 
-/** {passed, failed, skipped: titles} of one run. `aside`: another is being shown, so its output is shown when it has ended. */
+/**
+ * Returns {passed, failed, skipped: titles} of one run. `aside` delays its output until it has ended, because another
+ * run is shown.
+ */
 async function carryOut({ title, args, obstacle }, aside) {
   const heading = `\n==== ${title} ${'='.repeat(110 - title.length)}`;
   const reason = obstacle?.();
@@ -80,7 +84,7 @@ async function carryOut({ title, args, obstacle }, aside) {
   return result(title, status, existsSync(counts) ? JSON.parse(readFileSync(counts, 'utf8')) : undefined);
 }
 
-/** A run that fails without saying which test did counts as one failure; so does one that ran nothing. */
+/** A run that fails without naming a failed test counts as one failure. So does a run without any test. */
 function result(title, status, counts) {
   const { passed, failed, skipped } = counts ?? { passed: 0, failed: 0, skipped: [] };
   const silent = failed === 0 && (status !== 0 || passed + skipped.length === 0);
@@ -105,7 +109,7 @@ async function main() {
   };
   const wanted = runs.filter(({ tier }) => tiers.length === 0 || tiers.includes(tier));
   for (const run of wanted.filter(({ tier }) => tier !== 'kernel')) await add(run, false);
-  // each guest takes one processor
+  // Each guest uses one processor.
   await Promise.all(wanted.filter(({ tier }) => tier === 'kernel').map((run, i) => add(run, i > 0)));
   console.log(`\n${'='.repeat(116)}\n${summary.map((line) => `  ${line}`).join('\n')}`);
   if (total.skipped.length > 0) {

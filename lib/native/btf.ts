@@ -1,4 +1,4 @@
-/** A kernel's types, read through libbpf in the addon, as the checks of policies want them. */
+/** Reads a kernel's types for the checks of policies, with libbpf in the addon. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { release } from 'node:os';
@@ -27,7 +27,7 @@ interface NativeType {
   readonly params?: readonly NativeParameter[];
 }
 
-/** native/btf.h. */
+/** The addon's interface to BTF; see native/btf.h. */
 interface NativeBtf {
   function(name: string): { readonly params: readonly NativeParameter[]; readonly returns: number } | null;
   find(name: string, kind: 'struct' | 'union' | 'typedef'): number;
@@ -38,7 +38,9 @@ interface NativeBtf {
 
 const TRACEFS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'] as const;
 
-/** The running kernel when no file is given. Throws KernelError BTF_UNREADABLE, ADDON_MISSING or ADDON_MISMATCH. */
+/**
+ * Loads a file, or the running kernel by default. Throws KernelError BTF_UNREADABLE, ADDON_MISSING or ADDON_MISMATCH.
+ */
 export function loadKernelInfo(path?: string): KernelInfo {
   const { Btf } = loadBinding() as unknown as { readonly Btf: new (path: string, module?: string) => NativeBtf };
   let btf: NativeBtf;
@@ -68,7 +70,7 @@ class BtfKernel implements KernelInfo {
 
   readonly #modules = new Map<string, BtfKernel | undefined>();
 
-  /** `tracefs`: of the kernel in question; none for a kernel that does not run. */
+  /** `tracefs` is the folder of this kernel's tracefs; undefined for a kernel that is not running. */
   constructor(
     private readonly btf: NativeBtf,
     readonly name: string,
@@ -95,7 +97,7 @@ class BtfKernel implements KernelInfo {
     return names === null ? undefined : [...names];
   }
 
-  /** null: that cannot be told. */
+  /** The functions that can be probed; null if they are not known. */
   #attachableSet(): ReadonlySet<string> | null {
     if (this.#attachable === undefined) {
       const text = this.tracefs === undefined ? '' : tryRead(join(this.tracefs, 'available_filter_functions'));
@@ -104,7 +106,7 @@ class BtfKernel implements KernelInfo {
     return this.#attachable;
   }
 
-  /** Besides the functions of this list the kernel lets programs override security_ functions. */
+  /** True for security_ functions and for the functions in the kernel's list; undefined if it is not known. */
   overridable(name: string): boolean | undefined {
     if (name.startsWith('security_')) return true;
     if (this.tracefs === undefined) return undefined;
@@ -157,7 +159,7 @@ class BtfKernel implements KernelInfo {
     }
   }
 
-  /** Its types and the kernel's; undefined where there is no such module, or no types of it. */
+  /** The types of a module together with the kernel's; undefined if the module or its types do not exist. */
   #module(module: string): BtfKernel | undefined {
     if (!this.#modules.has(module)) {
       const btf = this.openModule(module);
@@ -193,13 +195,16 @@ class BtfKernel implements KernelInfo {
   }
 }
 
-/** Of a module, the line is `NAME [MODULE]`. */
+/** The function in a line. For a module, the line is `NAME [MODULE]`. */
 function functionOfLine(line: string): string {
   const end = line.search(/[ \t]/);
   return end < 0 ? line : line.slice(0, end);
 }
 
-/** Lines such as `field:__data_loc char[] filename;\toffset:8;\tsize:4;\tsigned:0;` of a tracepoint's format. */
+/**
+ * Parses the format of a tracepoint. Its lines look like `field:__data_loc char[]
+ * filename;\toffset:8;\tsize:4;\tsigned:0;`.
+ */
 export function parseFormat(format: string): TracepointField[] {
   const lines = /^\tfield:(.*?)(\w+)(\[[^\]]*\])?;\s*offset:(\d+);\s*size:(\d+);/gm;
   return [...format.matchAll(lines)].map(([, type = '', name = '', array = '', offset, size]) => ({

@@ -1,4 +1,4 @@
-/** What this kernel and this process's privileges allow. */
+/** Checks what this kernel and the privileges of this process allow. */
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { PreflightFeature, PreflightReport } from '../../types/tracer.js';
@@ -25,14 +25,14 @@ const FEATURES: readonly Description[] = [
     name: 'btf',
     key: 'btf',
     option: 'CONFIG_DEBUG_INFO_BTF',
-    with: 'programs fit themselves to this kernel',
+    with: 'BPF programs adapt to this kernel',
     without: 'nothing can run',
   },
   {
     name: 'ring_buffer',
     key: 'ringBuffer',
     option: 'Linux 5.8',
-    with: 'events arrive in order, losses are counted',
+    with: 'events arrive in order, and losses are counted',
     without: 'nothing can run',
   },
   {
@@ -46,8 +46,8 @@ const FEATURES: readonly Description[] = [
     name: 'fentry',
     key: 'fentry',
     option: 'CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS',
-    with: 'kprobes: policies attach in the cheapest way',
-    without: 'kprobes: policies need kprobe instead',
+    with: 'policies with kprobes attach in the cheapest way',
+    without: 'policies with kprobes need kprobe instead',
   },
   {
     name: 'kprobe',
@@ -68,7 +68,7 @@ const FEATURES: readonly Description[] = [
     key: 'lsm',
     option: 'CONFIG_BPF_LSM, and bpf in the lsm= boot parameter',
     with: 'LSM hooks can be traced',
-    without: 'LSM hooks cannot be traced; their security_ functions can, as kprobes:',
+    without: 'LSM hooks cannot be traced, but their security_ functions can, under kprobes',
   },
   {
     name: 'fmod_ret',
@@ -95,12 +95,12 @@ const FEATURES: readonly Description[] = [
     name: 'tracepoint',
     key: 'tracepoint',
     option: 'tracefs mounted on /sys/kernel/tracing',
-    with: 'tracepoints can be traced by format',
+    with: 'tracepoints can be traced by their fields',
     without: 'only raw tracepoints can be traced',
   },
 ];
 
-/** Capabilities that loading and attaching need and this process lacks. */
+/** Capabilities that loading and attaching need, but this process does not have. */
 export function privileges(): { readonly missing: readonly string[] } {
   let effective = 0n;
   try {
@@ -134,7 +134,7 @@ export function preflight(): PreflightReport {
         available: missing.length === 0,
         detail: missing.length === 0 ? '' : `missing ${missing.join(', ')}`,
         meaning:
-          missing.length === 0 ? 'BPF programs may be loaded' : 'nothing can run: be root, or add the capabilities',
+          missing.length === 0 ? 'BPF programs may be loaded' : 'nothing can run: run as root, or add the capabilities',
       },
     ],
     canTrace,
@@ -163,7 +163,7 @@ function reasonOf({ option }: Description, errno: string, missing: readonly stri
   return `${errno}: needs ${option}`;
 }
 
-/** Says why a feature is missing: the errno, and what the feature needs. */
+/** The reason why a feature is missing: the errno, and the requirements of the feature. */
 export function missingReason(name: FeatureName, features: NativeFeatures): string {
   const { reason } = features[name];
   const feature = FEATURES.find(({ key }) => key === name);

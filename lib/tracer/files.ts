@@ -1,11 +1,14 @@
-/** Policy files: which ones a path means, and their text. The only part of the compiler that touches the disk. */
+/** Finds and reads policy files. Only this part of the compiler reads policies from disk. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PolicyError, type Diagnostic } from '../errors.js';
 import type { DiagnosticCode } from '../policy/index.js';
 import { FILE_BYTES_MAX } from '../policy/index.js';
 
-/** The files of a folder whose names end in .yaml or .yml, in order of name; a file as it is. Throws PolicyError. */
+/**
+ * Returns the .yaml and .yml files of a folder, sorted by name. A path of a file is returned unchanged. Throws
+ * PolicyError.
+ */
 export function expandPolicyPaths(fileOrFolder: string): string[] {
   return attempt(fileOrFolder, () => {
     if (!statSync(fileOrFolder).isDirectory()) return [fileOrFolder];
@@ -17,15 +20,15 @@ export function expandPolicyPaths(fileOrFolder: string): string[] {
       throw failure(
         'FOLDER_EMPTY',
         fileOrFolder,
-        'no policy in this folder',
-        'policies are files whose names end in .yaml or .yml',
+        'this folder contains no policies',
+        'policies must be files with names that end in .yaml or .yml',
       );
     }
     return names.map((name) => join(fileOrFolder, name));
   });
 }
 
-/** The text of a policy file. Throws PolicyError where it cannot be read, is too large or is not UTF-8. */
+/** Reads a policy file. Throws PolicyError if it cannot be read, is too large or is not UTF-8. */
 export function loadPolicyFile(path: string): string {
   return attempt(path, () => {
     const { size } = statSync(path);

@@ -1,4 +1,4 @@
-/** The tracer: where policies, the kernel side and the stream of events come together. */
+/** The tracer: it connects the policies, the BPF programs and the stream of events. */
 import type { PolicyMode } from '../../types/policy.js';
 import type {
   CloseOptions,
@@ -24,7 +24,7 @@ import { checkCloseOptions, checkEventsOptions, checkMode, resolveOptions, type 
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
 import { hookNames, PolicySet } from './policies.js';
 
-/** Processes that can be in sets of matchBinaries and the like at once, and of which it is known what they were. */
+/** Most processes that can be in sets at once, and whose state at exec is kept. */
 const PROCESSES_MAX = 65536;
 
 class KernelTracer implements Tracer {
@@ -93,12 +93,15 @@ class KernelTracer implements Tracer {
     return this.#policies.add([source], options);
   }
 
-  /** All of them or none, with every mistake of all of them. */
+  /** Adds all policies or none, and reports every mistake of all policies. */
   addPolicies(sources: readonly PolicySource[], options: LoadOptions): PolicyStatus[] {
     return this.#policies.add(sources, options);
   }
 
-  /** What a tracer of before has left in the same folder ends, now that the policies of this one are attached. */
+  /**
+   * Ends the policies that an earlier tracer has left in the same folder. The policies of this tracer are already
+   * attached.
+   */
   takeOver(): void {
     if (this.#persistence === undefined) return;
     const { programs, unread } = this.#persistence.takeOver();
@@ -114,7 +117,7 @@ class KernelTracer implements Tracer {
   async replacePolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.#mustBeOpen();
     checkMode(options.mode);
-    this.#hub.update(); // what the kernel counted of hooks that go, goes with them
+    this.#hub.update(); // the kernel's counters of removed hooks are lost with them
     return this.#policies.replace(source, options);
   }
 
@@ -179,11 +182,11 @@ class KernelTracer implements Tracer {
   }
 
   #mustBeOpen(): void {
-    if (this.#closed) throw new PolytraceError('CLOSED', 'the tracer is closed', 'open another with openTracer()');
+    if (this.#closed) throw new PolytraceError('CLOSED', 'the tracer is closed', 'open a new tracer with openTracer()');
   }
 }
 
-/** Opens with direct reads where the kernel has them, else with the programs that read through a helper. */
+/** Opens the session with direct reads if the kernel supports them, else with programs that read through a helper. */
 function openSession(
   binding: NativeBinding,
   features: NativeFeatures,
@@ -219,7 +222,7 @@ function sensorError(error: NativeError, features: NativeFeatures): KernelError 
     return new KernelError(
       'NO_BTF',
       'this kernel has no type information (/sys/kernel/btf/vmlinux)',
-      'use a kernel that was built with CONFIG_DEBUG_INFO_BTF=y, as those of the distributions are',
+      'use a kernel that was built with CONFIG_DEBUG_INFO_BTF=y; the kernels of most distributions are',
       detail,
     );
   }
@@ -227,15 +230,15 @@ function sensorError(error: NativeError, features: NativeFeatures): KernelError 
     const missing = privileges().missing;
     return new KernelError(
       'NOT_PERMITTED',
-      `not permitted to load BPF programs${missing.length > 0 ? `: ${missing.join(', ')} missing` : ''}`,
-      'run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE; in a container, privileged',
+      `loading BPF programs is not permitted${missing.length > 0 ? `: ${missing.join(', ')} missing` : ''}`,
+      'run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE; a container must be privileged',
       detail,
     );
   }
   return new KernelError(
     error.code ?? 'SENSOR_LOAD',
     withReason(error),
-    '`polytrace preflight` tells what this kernel offers; the `log` of this error has what the kernel said',
+    '`polytrace preflight` shows what this kernel supports; the `log` of this error contains the messages of the kernel',
     detail,
   );
 }

@@ -1,4 +1,4 @@
-/** Real policies: each is accepted, or refused with codes that docs/policy.md names as known. */
+/** Real policies: each is accepted, or refused with codes that docs/policy.md lists. */
 import assert from 'node:assert/strict';
 import {
   compilePolicy,
@@ -9,14 +9,14 @@ import {
 } from '../../../lib/policy/index.js';
 import { corpus } from './corpus.js';
 
-/** Variables that have to be replaced before such a policy can be used. */
+/** Policies with variables that must be replaced before use. */
 const KNOWN_MISTAKES: Readonly<Record<string, string>> = {
   'policylibrary__egress.yaml': 'ADDRESS_INVALID',
   'quickstart__network_egress_cluster.yaml': 'ADDRESS_INVALID',
   'quickstart__network_egress_cluster_enforce.yaml': 'ADDRESS_INVALID',
 };
 
-/** What keeps a real policy from being loaded: none of it is a filter on values or processes, or a type. */
+/** The only codes that keep a real policy from being loaded. None of them is about a filter or a type. */
 const NOT_YET: readonly string[] = ['UNSUPPORTED_SCOPE', 'UNSUPPORTED_LIST', 'UNSUPPORTED_ACTION'];
 
 describe('policy: real policies', () => {
@@ -25,7 +25,7 @@ describe('policy: real policies', () => {
   const refused: string[] = [];
   let accepted = 0;
 
-  it('are there', function () {
+  it('exist', function () {
     if (files.length === 0) this.skip();
   });
 
@@ -48,7 +48,7 @@ describe('policy: real policies', () => {
     });
   }
 
-  it('that only observe by kprobes compile', function () {
+  it('that only observe with kprobes compile', function () {
     if (files.length === 0) this.skip();
     assert.ok(accepted >= 35, `${accepted} compile`);
   });

@@ -1,6 +1,7 @@
 /**
- * Test policies with their mistakes marked: `⟦CODE⟧` stands right before the text that the diagnostic is about, so that line
- * and column need no counting.
+ * Test policies with marked mistakes: `⟦CODE⟧` is right before the text that the diagnostic is about, so that nobody
+ * has to
+ * count lines and columns.
  */
 import assert from 'node:assert/strict';
 import { validatePolicy } from '../../../lib/policy/index.js';
@@ -31,7 +32,7 @@ export function marked(text: string): Marked {
 
 const MARK = /⟦([A-Z0-9_]+)⟧/;
 
-/** The marked mistakes, all of them, and no others. */
+/** Checks that exactly the marked mistakes are reported. */
 export function checkMarked(text: string): void {
   const { yaml, expected } = marked(text);
   const found = validatePolicy(yaml, { file: 'p.yaml' });

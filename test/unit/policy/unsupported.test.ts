@@ -1,4 +1,7 @@
-/** What the format has and the kernel side has not yet: understood, checked, and refused at load with its place. */
+/**
+ * Features of the format that the BPF programs do not support yet: they are parsed, checked, and refused at load with
+ * their places.
+ */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
 import { PolicyError } from '../../../lib/errors.js';
@@ -47,7 +50,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'a type found out by itself',
+    'a type that is found automatically',
     kprobe('call: f\nsyscall: false\nargs: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: auto}]'),
   ],
   [
@@ -82,7 +85,7 @@ describe('policy: not supported yet', () => {
     });
   }
 
-  it('accepts what has no effect here', () => {
+  it('accepts fields without an effect', () => {
     checkMarked(
       policy(`
         options: [{name: disable-kprobe-multi, value: "1"}, {name: policy-mode, value: monitor}]

@@ -1,4 +1,4 @@
-/** Which files a path means, and what is wrong with those that cannot be read. */
+/** The files that a path stands for, and the errors for files that cannot be read. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,17 +26,16 @@ describe('policy: files', () => {
     );
   };
 
-  it('takes the policies of a folder in order of name', () => {
+  it('accepts a folder, and orders its policies by name', () => {
     assert.deepEqual(expandPolicyPaths(folder), [join(folder, 'a.yaml'), join(folder, 'b.yml')]);
   });
-  it('takes a file whatever its name', () =>
+  it('accepts a file with any name', () =>
     assert.deepEqual(expandPolicyPaths(join(folder, 'notes.txt')), [join(folder, 'notes.txt')]));
   it('reads a file', () => assert.equal(loadPolicyFile(join(folder, 'a.yaml')), 'x'));
   it('refuses an empty folder', () => fails('FOLDER_EMPTY', () => expandPolicyPaths(join(folder, 'empty'))));
-  it('refuses what is not there', () => fails('FILE_UNREADABLE', () => expandPolicyPaths(join(folder, 'nothing'))));
-  it('refuses to read what is not there', () =>
-    fails('FILE_UNREADABLE', () => loadPolicyFile(join(folder, 'nothing'))));
+  it('refuses a missing path', () => fails('FILE_UNREADABLE', () => expandPolicyPaths(join(folder, 'nothing'))));
+  it('refuses to read a missing file', () => fails('FILE_UNREADABLE', () => loadPolicyFile(join(folder, 'nothing'))));
   it('refuses to read a folder', () => fails('FILE_UNREADABLE', () => loadPolicyFile(folder)));
-  it('refuses what is not UTF-8', () => fails('FILE_NOT_UTF8', () => loadPolicyFile(join(folder, 'latin1'))));
-  it('refuses what is too large', () => fails('FILE_TOO_LARGE', () => loadPolicyFile(join(folder, 'large'))));
+  it('refuses text that is not UTF-8', () => fails('FILE_NOT_UTF8', () => loadPolicyFile(join(folder, 'latin1'))));
+  it('refuses a file that is too large', () => fails('FILE_TOO_LARGE', () => loadPolicyFile(join(folder, 'large'))));
 });
