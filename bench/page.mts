@@ -28,7 +28,7 @@ adds to it. The tracer's process is stopped while the operation runs, so its own
 
 - **base sensor**: polytrace without a policy.
 - **our example**: [file-monitoring.yaml](../examples/file-monitoring.yaml).
-- **upstream policy**: the file monitoring policy that Tetragon publishes, attached as polytrace chooses (fentry).
+- **upstream policy**: the file monitoring policy that Tetragon publishes, attached as polytrace chooses (by trampolines).
 - **the same, kprobes**: the upstream policy, attached by kprobes.
 - **Tetragon**: see below.
 
@@ -98,5 +98,6 @@ ${table(rows)}
 - One event of 64 is an exec. The others are calls of \`security_file_permission\` with a file and a number, or, where
   an address is read, of \`tcp_connect\` with a socket.
 - **CPU per event** is the processor time of all threads of the process, garbage collection included.
+- **events a second** is what one core reaches at this price.
 - **memory grown by** is the growth of the resident set during the row.`;
 }

@@ -1,6 +1,6 @@
 // The short form of the benchmark, for every run of the tests: what user space does with an event, as a multiple of what plain code
 // needs for the same record on the same Node.js. A busy or slow machine changes both, so the ratio stays.
-import { costOf } from './cpu.mjs';
+import { cpuNsOf } from './cpu.mjs';
 import { readPlainly } from './plain.mjs';
 import { compactLines, countBatches, jsonLines, readItems, type Reading } from './stream.mjs';
 import { number, type Rows } from './table.mjs';
@@ -39,7 +39,7 @@ export async function shortTable(): Promise<ShortResult> {
   const costs = all.map((): number[] => []);
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
     for (const [i, { reading, events }] of all.entries()) {
-      const { cpuNs } = await costOf(reading, events);
+      const cpuNs = await cpuNsOf(reading, events);
       if (round >= WARM_UP) costs[i]?.push(cpuNs);
     }
   }
