@@ -195,8 +195,11 @@ export interface PolicyImage {
   readonly hooks: readonly HookImage[];
   /** Sets of processes that the hooks test. Equal sets appear once. */
   readonly processSets: readonly ProcessSet[];
-  /** Mode that the policy's option `policy-mode` sets. */
-  readonly mode?: PolicyMode;
+  /**
+   * Mode that the policy's option `policy-mode` sets. `monitor_only` is mode `monitor` that cannot be changed, neither
+   * at load nor later.
+   */
+  readonly mode?: PolicyMode | 'monitor_only';
 }
 
 /**

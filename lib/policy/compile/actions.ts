@@ -1,6 +1,7 @@
 /** Compiles the actions of selectors. */
 import { parseAssignment } from '../model/assignments.js';
 import type { HookImage, PolicyImage, SelectorActions } from '../../image/image.js';
+import { isMode, isOn, type OptionName } from '../language/options.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 
 const NAMES = {
@@ -137,17 +138,16 @@ function onlyPosts({ order, ...more }: SelectorActions): boolean {
 }
 
 /** If an option is given several times, the last one counts. */
-function optionOf({ spec }: PolicyData, wanted: string): string | undefined {
+function optionOf({ spec }: PolicyData, wanted: OptionName): string | undefined {
   return (spec?.options ?? []).findLast(({ name }) => name === wanted)?.value;
 }
 
 /** True if the policy forbids attaching several functions with one link. */
 export function singleLinks(policy: PolicyData, { kind }: Hook): boolean {
-  const value = optionOf(policy, kind === 'uprobes' ? 'disable-uprobe-multi' : 'disable-kprobe-multi');
-  return /^(1|t|true)$/i.test(value ?? '');
+  return isOn(optionOf(policy, kind === 'uprobes' ? 'disable-uprobe-multi' : 'disable-kprobe-multi'));
 }
 
 export function modeOf(policy: PolicyData): PolicyImage['mode'] {
   const value = optionOf(policy, 'policy-mode');
-  return value === 'monitor' || value === 'enforce' ? value : undefined;
+  return isMode(value) ? value : undefined;
 }

@@ -6,6 +6,7 @@ import { SIZED_TYPES } from '../../image/hook.js';
 import { callsOf } from '../model/lists.js';
 import type { ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 import type { Report } from '../parse/report.js';
+import { isOptionName } from '../language/options.js';
 import { findInActions, findInTracked, type Add } from './unsupported-actions.js';
 import { ARG_TYPES, type ArgTypeName, type HookKind, type ValueClass } from '../language/vocabulary.js';
 
@@ -41,12 +42,9 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
   for (const option of spec.options ?? []) findInOption(option, add, report);
 }
 
-const OPTIONS: readonly string[] = ['disable-kprobe-multi', 'disable-uprobe-multi'];
-
-function findInOption(option: { name?: string; value?: string }, add: Add, report: Report): void {
+function findInOption(option: { name?: string }, add: Add, report: Report): void {
   if (option.name === undefined || report.places.isIncomplete(option)) return;
-  if (option.name === 'policy-mode' && (option.value === 'monitor' || option.value === 'enforce')) return;
-  if (OPTIONS.includes(option.name)) return;
+  if (isOptionName(option.name)) return; // the checks have looked at its value
   add('UNSUPPORTED_OPTION', option, 'name', `the option ${option.name} is not supported`, 'remove it');
 }
 

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
 import { PolicyError } from '../../../lib/errors.js';
+import { OPTION_NAMES, optionValues } from '../../../lib/policy/language/options.js';
 import { checkMarked, kprobe, marked, policy, selectors } from './marked.js';
 
 const cases: readonly (readonly [string, string])[] = [
@@ -84,6 +85,14 @@ describe('policy: not supported yet', () => {
       );
     });
   }
+
+  it('accepts every option with every value of it', () => {
+    for (const name of OPTION_NAMES) {
+      for (const value of optionValues(name)) {
+        checkMarked(policy(`options: [{name: ${name}, value: "${value}"}]\nkprobes: [{call: f}]`));
+      }
+    }
+  });
 
   it('accepts fields without an effect', () => {
     checkMarked(
