@@ -1,26 +1,5 @@
-/** Capabilities, types of files, registers. Sources: linux/capability.h, linux/stat.h, asm/ptrace.h. */
+/** Types of files, and registers. Sources: linux/stat.h, asm/ptrace.h. */
 import type { Names } from './network.js';
-
-/** In the order of the header: the position is the number. */
-export const CAPABILITIES = [
-  'CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_KILL', 'CAP_SETGID', 'CAP_SETUID',
-  'CAP_SETPCAP', 'CAP_LINUX_IMMUTABLE', 'CAP_NET_BIND_SERVICE', 'CAP_NET_BROADCAST', 'CAP_NET_ADMIN', 'CAP_NET_RAW',
-  'CAP_IPC_LOCK', 'CAP_IPC_OWNER', 'CAP_SYS_MODULE', 'CAP_SYS_RAWIO', 'CAP_SYS_CHROOT', 'CAP_SYS_PTRACE', 'CAP_SYS_PACCT',
-  'CAP_SYS_ADMIN', 'CAP_SYS_BOOT', 'CAP_SYS_NICE', 'CAP_SYS_RESOURCE', 'CAP_SYS_TIME', 'CAP_SYS_TTY_CONFIG', 'CAP_MKNOD',
-  'CAP_LEASE', 'CAP_AUDIT_WRITE', 'CAP_AUDIT_CONTROL', 'CAP_SETFCAP', 'CAP_MAC_OVERRIDE', 'CAP_MAC_ADMIN', 'CAP_SYSLOG',
-  'CAP_WAKE_ALARM', 'CAP_BLOCK_SUSPEND', 'CAP_AUDIT_READ', 'CAP_PERFMON', 'CAP_BPF', 'CAP_CHECKPOINT_RESTORE',
-] as const; // prettier-ignore
-
-/** Undefined for a name that is none. */
-export function capabilityNumber(name: string): bigint | undefined {
-  const number = (CAPABILITIES as readonly string[]).indexOf(name);
-  return number < 0 ? undefined : BigInt(number);
-}
-
-/** A bit for each; names that are none have been refused before. */
-export function capabilityBits(names: readonly string[]): bigint {
-  return names.reduce((all, name) => all | (1n << (capabilityNumber(name) ?? 0n)), 0n);
-}
 
 /** Bits of a mode, each under its two names. */
 export const FILE_TYPES: Names = {

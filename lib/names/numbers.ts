@@ -1,5 +1,4 @@
 /** Names that the kernel's headers have for numbers. Sources: linux/net.h, linux/bpf.h, linux/perf_event.h. */
-import { CAPABILITIES } from './kernel.js';
 import { FAMILIES, PROTOCOLS, TCP_STATES } from './network.js';
 import type { Abi } from './syscalls.js';
 import { SYSCALL_NUMBERS } from './syscalls.gen.js';
@@ -82,15 +81,6 @@ export const perfTypeName = nameIn(perfTypes);
 
 export function bpfCommandName(number: number): string | undefined {
   return bpfCommands.get(number);
-}
-
-export function capabilityName(number: number): string | undefined {
-  return CAPABILITIES[number];
-}
-
-/** Lowest first; bits without a name are left out. */
-export function capabilitySetNames(mask: bigint): string[] {
-  return CAPABILITIES.filter((_, bit) => ((mask >> BigInt(bit)) & 1n) === 1n);
 }
 
 const systemCalls = new Map<Abi, ReadonlyMap<bigint, string>>();

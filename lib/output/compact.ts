@@ -4,7 +4,7 @@
  */
 import type { LostEvent, Process, StackFrame, TracerEvent } from '../../types/events.js';
 import type { CompactOptions } from '../../types/output.js';
-import { CAP_SYS_ADMIN } from '../names/capabilities.js';
+import { capabilityBits } from '../names/capabilities.js';
 import { columns, quoteUnsafe } from './escape.js';
 import { hookDetail, lookOf } from './functions.js';
 import { placeName } from '../names/places.js';
@@ -13,6 +13,7 @@ const LABEL_COLUMNS = 7;
 const LINE_COLUMNS = 120;
 /** Indentation of the lines after the first. */
 const INDENT = '   ';
+const CAP_SYS_ADMIN = capabilityBits(['CAP_SYS_ADMIN']);
 const CAPABILITY = '🛑 CAP_SYS_ADMIN';
 
 type Color = 'red' | 'green' | 'yellow' | 'blue' | 'dim';

@@ -25,7 +25,8 @@ import {
   UserNamespaceDetail,
   Value,
 } from '../layout.gen.js';
-import { bpfCommandName, capabilityName, capabilitySetNames, systemCallName } from '../../names/numbers.js';
+import { capabilityName, capabilityNames } from '../../names/capabilities.js';
+import { bpfCommandName, systemCallName } from '../../names/numbers.js';
 import { Slab } from '../slab.js';
 
 /** Where something is; the record of a value that is not in it is one of zeros. */
@@ -128,7 +129,7 @@ class Decoder {
       case 'cap_permitted':
       case 'cap_effective': {
         const value = slab.u64(number);
-        return { type, index, value, names: capabilitySetNames(value) };
+        return { type, index, value, names: capabilityNames(value) };
       }
       case 'string':
       case 'data_loc':
