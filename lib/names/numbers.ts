@@ -1,7 +1,5 @@
 /** Names that the kernel's headers have for numbers. Sources: linux/net.h, linux/bpf.h, linux/perf_event.h. */
 import { FAMILIES, PROTOCOLS, TCP_STATES } from './network.js';
-import type { Abi } from './syscalls.js';
-import { SYSCALL_NUMBERS } from './syscalls.gen.js';
 
 type ByNumber = ReadonlyMap<number, string>;
 
@@ -81,18 +79,4 @@ export const perfTypeName = nameIn(perfTypes);
 
 export function bpfCommandName(number: number): string | undefined {
   return bpfCommands.get(number);
-}
-
-const systemCalls = new Map<Abi, ReadonlyMap<bigint, string>>();
-
-export function systemCallName(number: bigint, abi: Abi): string | undefined {
-  let names = systemCalls.get(abi);
-  if (names === undefined) systemCalls.set(abi, (names = systemCallsOf(abi)));
-  return names.get(number);
-}
-
-function systemCallsOf(abi: Abi): ReadonlyMap<bigint, string> {
-  return new Map(
-    [...SYSCALL_NUMBERS[abi].matchAll(/(\w+)=(\d+)/g)].map(([, name = '', number = '']) => [BigInt(number), name]),
-  );
 }

@@ -1,4 +1,4 @@
-/** Numbers of system calls by name. */
+/** System calls: their names and numbers. */
 import { SYSCALL_NUMBERS } from './syscalls.gen.js';
 
 /** Whose system calls: i386, those of 32-bit programs on x64. */
@@ -18,20 +18,27 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   umount: 'umount2',
 };
 
-const tables = new Map<Abi, ReadonlyMap<string, bigint>>();
+interface Table {
+  readonly numbers: ReadonlyMap<string, bigint>;
+  readonly names: ReadonlyMap<bigint, string>;
+}
 
-function tableOf(architecture: Abi): ReadonlyMap<string, bigint> {
-  const known = tables.get(architecture);
+const tables = new Map<Abi, Table>();
+
+function tableOf(abi: Abi): Table {
+  const known = tables.get(abi);
   if (known !== undefined) return known;
-  const words = SYSCALL_NUMBERS[architecture].trim().split(/\s+/);
-  const table = new Map(
-    words.map((word): [string, bigint] => {
-      const [name = '', number = ''] = word.split('=');
-      return [name, BigInt(number)];
-    }),
+  const rows = [...SYSCALL_NUMBERS[abi].matchAll(/(\w+)=(\d+)/g)].map(
+    ([, name = '', number = '']): [string, bigint] => [name, BigInt(number)],
   );
-  tables.set(architecture, table);
+  const table = { numbers: new Map(rows), names: new Map(rows.map(([name, number]) => [number, name])) };
+  tables.set(abi, table);
   return table;
+}
+
+/** Undefined for a number that no call has. */
+export function syscallName(number: bigint, abi: Abi): string | undefined {
+  return tableOf(abi).names.get(number);
 }
 
 const ABIS: Readonly<Record<string, Abi>> = { x64: 'x64', i386: 'i386', ia32: 'i386', arm64: 'arm64' };
@@ -47,14 +54,14 @@ export function syscallNumber(text: string, architecture: Architecture): bigint 
   const own = written ?? prefix;
   const abi = own === undefined ? architecture : ABIS[own];
   if (abi === undefined || (abi !== architecture && !(abi === 'i386' && architecture === 'x64'))) return undefined;
-  const table = tableOf(abi);
-  const number = table.get(name) ?? table.get(FUNCTIONS[name] ?? '');
+  const { numbers } = tableOf(abi);
+  const number = numbers.get(name) ?? numbers.get(FUNCTIONS[name] ?? '');
   return number === undefined || abi !== 'i386' ? number : number | SYSCALL_COMPAT;
 }
 
 /** Of every architecture, for advice on a name that is none. */
 export function syscallNames(): string[] {
-  return [...new Set(ARCHITECTURES.flatMap((architecture) => [...tableOf(architecture).keys()]))];
+  return [...new Set(ARCHITECTURES.flatMap((architecture) => [...tableOf(architecture).numbers.keys()]))];
 }
 
 /** Of this machine. Where its numbers are not known, those of x86-64: nothing can be loaded there anyway. */

@@ -1,7 +1,7 @@
 /** Decodes the values of a hook's record into typed arguments. What a record says of itself is not trusted. */
 import type { BufferArgument, HookArgument, SystemCallArgument, TextArgument } from '../../../types/events.js';
 import type { ValueImage } from '../../image/image.js';
-import { hostArchitecture, SYSCALL_COMPAT } from '../../names/syscalls.js';
+import { hostArchitecture, SYSCALL_COMPAT, syscallName } from '../../names/syscalls.js';
 import {
   decodeBpfMap,
   decodeBpfProgram,
@@ -26,7 +26,7 @@ import {
   Value,
 } from '../layout.gen.js';
 import { capabilityName, capabilityNames } from '../../names/capabilities.js';
-import { bpfCommandName, systemCallName } from '../../names/numbers.js';
+import { bpfCommandName } from '../../names/numbers.js';
 import { Slab } from '../slab.js';
 
 /** Where something is; the record of a value that is not in it is one of zeros. */
@@ -253,6 +253,6 @@ function systemCall(number: bigint, index: number): SystemCallArgument {
   const value = isCompat ? number & ~SYSCALL_COMPAT : number;
   if (isCompat && host === 'arm64') return { type, index, value, abi: 'arm32' };
   const abi = isCompat ? 'i386' : host;
-  const name = systemCallName(value, abi);
+  const name = syscallName(value, abi);
   return name === undefined ? { type, index, value, abi } : { type, index, value, name, abi };
 }
