@@ -14,9 +14,6 @@ namespace polytrace {
 
 namespace {
 
-// The longest record is an exec with the longest arguments and three paths.
-constexpr size_t kRecordMax = 64 * 1024;
-
 size_t align8(size_t n) { return (n + 7) & ~size_t{7}; }
 
 }  // namespace
@@ -84,22 +81,22 @@ void RingReader::set_active(Napi::Env env, bool active) {
 
 int RingReader::on_record(void* context, void* data, size_t size) {
   auto* self = static_cast<RingReader*>(context);
-  if (size >= sizeof(event_header) && size <= kRecordMax) {
+  if (size >= sizeof(event_header) && size <= RECORD_MAX) {
     std::memcpy(self->slab_ + self->offset_, data, size);
     // programs cannot change this length after the copy
     auto* header = reinterpret_cast<event_header*>(self->slab_ + self->offset_);
     header->size = static_cast<uint32_t>(size);
     self->offset_ += align8(size);
   }
-  return self->slab_size_ - self->offset_ < kRecordMax ? -ENOBUFS : 0;
+  return self->slab_size_ - self->offset_ < RECORD_MAX ? -ENOBUFS : 0;
 }
 
 size_t RingReader::drain(uint8_t* slab, size_t size, size_t offset) {
-  if (ring_ == nullptr || size < kRecordMax || offset > size - kRecordMax) return offset;
+  if (ring_ == nullptr || size < RECORD_MAX || offset > size - RECORD_MAX) return offset;
   slab_ = slab;
   slab_size_ = size;
   offset_ = align8(offset);
-  if (size - offset_ >= kRecordMax) ring_buffer__consume(ring_);
+  if (size - offset_ >= RECORD_MAX) ring_buffer__consume(ring_);
   slab_ = nullptr;
   return offset_;
 }

@@ -1,12 +1,13 @@
 /** System calls: their names and numbers. */
+import { SyscallBit } from './abi.gen.js';
 import { SYSCALL_NUMBERS } from './syscalls.gen.js';
 
 /** Whose system calls: i386, those of 32-bit programs on x64. */
 export type Abi = keyof typeof SYSCALL_NUMBERS;
 export type Architecture = Exclude<Abi, 'i386'>;
 export const ARCHITECTURES: readonly Architecture[] = ['x64', 'arm64'];
-/** Set in the numbers of 32-bit programs: abi.h SYSCALL_COMPAT. */
-export const SYSCALL_COMPAT = 0x8000_0000n;
+/** Set in the numbers of calls that 32-bit programs make. */
+export const SYSCALL_COMPAT = BigInt(SyscallBit.SYSCALL_COMPAT);
 
 /** Functions of the kernel that are not named like the call. */
 const FUNCTIONS: Readonly<Record<string, string>> = {

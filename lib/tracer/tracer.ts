@@ -20,12 +20,10 @@ import { ProcessCache } from '../process/cache.js';
 import { Clock } from '../process/clock.js';
 import { BatchIterator, EventIterator } from '../stream/consumer.js';
 import { Hub, sensorName } from '../stream/hub.js';
+import { AbiLimit } from '../wire/layout.gen.js';
 import { checkCloseOptions, checkEventsOptions, checkMode, resolveOptions, type ResolvedOptions } from './options.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
 import { hookNames, PolicySet } from './policies.js';
-
-/** Most processes that can be in sets at once, and whose state at exec is kept. */
-const PROCESSES_MAX = 65536;
 
 class KernelTracer implements Tracer {
   readonly #session: NativeSession;
@@ -198,7 +196,7 @@ function openSession(
     session = binding.openSession({
       object: objectName('process', features),
       ringBytes: options.bufferSize,
-      processes: PROCESSES_MAX,
+      processes: AbiLimit.PROCESSES_MAX,
       includeSelf: options.includeSelf,
       onDemand: binding.kernelHasStruct('bpf_mem_alloc'),
     });

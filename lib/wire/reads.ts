@@ -105,19 +105,15 @@ export function isSizeReturned(value: ValueImage): boolean {
   return value.returnCopy === true && (SIZED_TYPES.has(value.type) || value.type === 'iov_iter');
 }
 
-const TEXT_ROOM = AbiLimit.STRING_BYTES_MAX + 1;
-export const BUFFER_ROOM = AbiLimit.BUFFER_BYTES_MAX + 1;
-export const DETAIL_ROOM = 128;
-
 /** Bytes that the event has for it. */
 export function roomOf(value: ValueImage): number {
   switch (READS[value.type].class) {
     case 'text':
-      return value.maxData === true ? BUFFER_ROOM : TEXT_ROOM;
+      return value.maxData === true ? AbiLimit.BUFFER_ROOM : AbiLimit.TEXT_ROOM;
     case 'path':
-      return TEXT_ROOM;
+      return AbiLimit.TEXT_ROOM;
     case 'detail':
-      return DETAIL_ROOM;
+      return AbiLimit.DETAIL_ROOM;
     default:
       return 0;
   }

@@ -3,6 +3,7 @@ import { allActions, changes, hasNotifications, hashesFiles, matchesLate, overri
 import type { HookImage, SelectorActions } from '../../image/image.js';
 import { type Assignment, type EncodeContext, type ProgramChanges } from './context.js';
 import {
+  AbiLimit,
   Assigned,
   Assignment as AssignmentLayout,
   EnforcerConfig,
@@ -15,11 +16,6 @@ import {
   SocketAction,
   StackKind,
 } from '../layout.gen.js';
-
-/** Of each stack trace in the event: STACK_ROOM of bpf/actions.bpf.h. */
-const STACK_ROOM = 1024;
-/** What the program has room for, beside the values. */
-export const ADDED_ROOM_MAX = 2 * STACK_ROOM + ImaHash.sizeof;
 
 const SCOPES = {
   thread: RateScope.RATE_THREAD,
@@ -38,7 +34,7 @@ function notifyBits({ notify, order }: SelectorActions): number {
 export function addedRoom(hook: HookImage): number {
   const wants = (kind: 'kernelStack' | 'userStack'): boolean =>
     allActions(hook).some((actions) => actions[kind] === true);
-  const stacks = STACK_ROOM * (Number(wants('kernelStack')) + Number(wants('userStack')));
+  const stacks = AbiLimit.STACK_ROOM * (Number(wants('kernelStack')) + Number(wants('userStack')));
   return stacks + (hashesFiles(hook) ? ImaHash.sizeof : 0);
 }
 
