@@ -38,6 +38,12 @@ export const SIZED_TYPES: ReadonlySet<ValueImage['type']> = new Set<ValueImage['
   'char_iovec',
 ]);
 
+/** Buffers, and those whose own structs say how long they are. */
+export const BUFFER_TYPES: ReadonlySet<ValueImage['type']> = new Set<ValueImage['type']>([...SIZED_TYPES, 'iov_iter']);
+
+/** Sockets, and packets, which belong to one. */
+export const SOCKET_TYPES: ReadonlySet<ValueImage['type']> = new Set<ValueImage['type']>(['sock', 'socket', 'skb']);
+
 /** The value can be read only when the function returns: it is filled by the function, or the return value is its size. */
 export function isLate(value: ValueImage): boolean {
   const isSizedByReturn = SIZED_TYPES.has(value.type) && value.sizeArgIndex === undefined;

@@ -20,7 +20,6 @@ import { findUnsupported } from './compile/unsupported.js';
 export { formatExplanation } from './explain/format.js';
 export { policySchema } from './language/schema.js';
 export type { PolicyImage } from '../image/image.js';
-export { placeName } from './compile/targets.js';
 export { readField } from './kernel/fields.js';
 export { fieldStart, isFailure, resolveSteps, startType, type ResolveFailure } from './kernel/resolve.js';
 export { FILE_BYTES_MAX } from './language/limits.js';

@@ -1,5 +1,5 @@
 /** How the kernel side reads each type of argument. */
-import { SIZED_TYPES } from '../image/hook.js';
+import { BUFFER_TYPES } from '../image/hook.js';
 import type { HookImage, ValueImage } from '../image/image.js';
 import { AbiLimit, ValueMemory, ValueRead, ValueSource } from './layout.gen.js';
 
@@ -102,7 +102,7 @@ export function needsPointer(type: ValueImage['type']): boolean {
 
 /** The buffer was filled as far as the return value says. */
 export function isSizeReturned(value: ValueImage): boolean {
-  return value.returnCopy === true && (SIZED_TYPES.has(value.type) || value.type === 'iov_iter');
+  return value.returnCopy === true && BUFFER_TYPES.has(value.type);
 }
 
 /** Bytes that the event has for it. */

@@ -1,5 +1,6 @@
 /** Checks the actions of a selector: each against its hook, its arguments, and the other actions. */
 import { ACTION_TABLE, PROGRAM_ONLY, type ActionField } from '../language/actions.js';
+import { isSocket, isSocketType } from '../model/arguments.js';
 import { parseAssignment } from '../model/assignments.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 import { quote, type Report } from '../parse/report.js';
@@ -139,14 +140,13 @@ function isRequest(name: ActionData['action']): boolean {
   return name === 'GetUrl' || name === 'DnsLookup';
 }
 
-const SOCKETS: readonly (string | undefined)[] = ['sock', 'socket', 'skb'];
 const NO_SOCKET = 'use the position of an argument of type sock, socket or skb; positions count from 0';
 
 function checkSocket(hook: Hook, action: ActionData, report: Report): void {
   const { action: name, argSock = 0 } = action;
   if ((name !== 'TrackSock' && name !== 'UntrackSock') || !ACTION_TABLE[name].hooks.includes(hook.kind)) return;
   const arg = hook.data.args?.[argSock];
-  if (arg !== undefined && arg.source === undefined && SOCKETS.includes(arg.type)) return;
+  if (arg !== undefined && isSocket(arg)) return;
   const what = arg === undefined ? 'does not exist' : `is of type ${arg.type ?? ''}`;
   const span = report.places.value(action, report.places.has(action, 'argSock') ? 'argSock' : 'action');
   report.add('SOCKET_INVALID', span, `${name} needs a socket, but number ${argSock} of args ${what}`, NO_SOCKET);
@@ -154,7 +154,7 @@ function checkSocket(hook: Hook, action: ActionData, report: Report): void {
 
 export function checkReturnedSocket({ data }: Hook, report: Report): void {
   const { returnArgAction: name, return: returns, returnArg } = data;
-  if (name === undefined || (returns === true && returnArg !== undefined && SOCKETS.includes(returnArg.type))) return;
+  if (name === undefined || (returns === true && returnArg !== undefined && isSocketType(returnArg.type))) return;
   const what = returns === true && returnArg !== undefined ? `is of type ${returnArg.type ?? ''}` : 'is not read';
   const span = report.places.value(data, 'returnArgAction');
   const hint = 'add `return: true` and a returnArg of type sock';

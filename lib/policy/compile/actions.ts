@@ -1,8 +1,9 @@
 /** Compiles the actions of selectors. */
+import { isSocket } from '../model/arguments.js';
 import { parseAssignment } from '../model/assignments.js';
 import type { HookImage, PolicyImage, SelectorActions } from '../../image/image.js';
 import { isMode, isOn, type OptionName } from '../language/options.js';
-import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
+import type { ActionData, Hook, PolicyData, SelectorData } from '../model/model.js';
 
 const NAMES = {
   Post: 'post',
@@ -58,12 +59,6 @@ export function trackedSlots({ matchActions = [], matchReturnActions = [] }: Sel
   return [...matchActions, ...matchReturnActions].flatMap(({ action, argSock = 0 }) =>
     action === 'TrackSock' || action === 'UntrackSock' ? [argSock] : [],
   );
-}
-
-const SOCKETS: readonly (string | undefined)[] = ['sock', 'socket', 'skb'];
-
-function isSocket({ type, source }: ArgData): boolean {
-  return source === undefined && SOCKETS.includes(type);
 }
 
 /** Entry and return share one event. If the return actions have no Post, the Post of the entry decides. */

@@ -76,6 +76,7 @@ function findInArg(arg: ArgData, isField: boolean, add: Add): void {
     const message = 'data_loc is a field of tracepoints; functions have no such fields';
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the parameter as string or char_buf');
   } else if (isField && arg.type !== undefined && SIZED_TYPES.has(arg.type)) {
+    // the place of a field is known, but not the size of what is there
     const message = `reading ${arg.type} from a field of a tracepoint is not supported yet`;
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read a text as string, or read the parameter with `raw: true`');
   } else if (isField && arg.type === 'fd') {
@@ -98,7 +99,7 @@ const OF_PROGRAMS: ReadonlySet<ValueClass> = new Set<ValueClass>([
   'auto',
 ]);
 const TEXTS_OF_PROGRAMS: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
-  'string', 'char_buf', 'const_buf', 'char_iovec', 'sockaddr', 'sockaddr_un', 'fd', 'data_loc',
+  ...SIZED_TYPES, 'string', 'sockaddr', 'sockaddr_un', 'fd', 'data_loc',
 ]); // prettier-ignore
 
 function findKernelObject(arg: ArgData, add: Add): void {
