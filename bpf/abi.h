@@ -51,6 +51,7 @@ enum abi_limit {
 	STACK_FRAMES_MAX = 127,    /* addresses of a stack trace */
 	IOVECS_MAX = 16,           /* pieces of a scattered buffer (struct iovec) that are read */
 	ASSIGNMENTS_MAX = 32,      /* assignments to registers, for all selectors of one hook */
+	ERROR_MAX = 4095,          /* largest error number that a function of the kernel can return, negated */
 	PROBE_ARGS_MAX = 12,       /* arguments of a static probe */
 	PROCESSES_MAX = 65536,     /* processes that are in sets, or whose state is kept, at once */
 	/* bytes that an event has for each: */

@@ -2,6 +2,7 @@
 import type { Segment } from './elf-info.js';
 import {
   buildIdOf,
+  NOTES_BYTES_MAX,
   notesOf,
   partsOf,
   SHT_DYNSYM,
@@ -16,7 +17,6 @@ import {
 
 /** Of one section: larger tables of symbols are not read. */
 const SECTION_BYTES_MAX = 32 * 1024 * 1024;
-const NOTE_BYTES_MAX = 64 * 1024;
 const SYMBOL_BYTES = 24;
 /** Names of one address that are looked at, and bytes of a name that are told. */
 const ALIASES_MAX = 16;
@@ -43,7 +43,7 @@ export class ElfFunctions {
 
   constructor(parts: ElfParts) {
     const { sections, segments, view } = parts;
-    const notes = sections.filter(({ type, size }) => type === SHT_NOTE && size <= NOTE_BYTES_MAX);
+    const notes = sections.filter(({ type, size }) => type === SHT_NOTE && size <= NOTES_BYTES_MAX);
     this.buildId = buildIdOf(notes.flatMap((section) => whole(() => notesOf(parts.content(section), view)) ?? []));
     this.#segments = segments;
     this.#symbols = whole(() => symbolsOf(parts)) ?? undefined;

@@ -12,7 +12,7 @@ const STB_WEAK = 2;
 const STT_GNU_IFUNC = 10;
 /** Of a program header; of all notes that are looked at for a build id, and of that. */
 const HEADER_BYTES = { least: 56, most: 256 };
-const NOTES_BYTES_MAX = 64 * 1024;
+export const NOTES_BYTES_MAX = 64 * 1024;
 const BUILD_ID_BYTES_MAX = 64;
 /** Of one section; larger ones are damage. */
 const SECTION_BYTES_MAX = 256 * 1024 * 1024;

@@ -35,6 +35,10 @@ const NAMES = [
   'SIGSYS',
 ] as const;
 
+export const SIGKILL = NAMES.indexOf('SIGKILL') + 1;
+/** The realtime signals are the last ones: _NSIG of the kernel. */
+export const SIGNALS_MAX = 64;
+
 /** As the C library has it, and with it `kill -l`: it keeps the kernel's first two, 32 and 33, for itself. */
 const REALTIME_FIRST = 34;
 

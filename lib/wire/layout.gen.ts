@@ -3,7 +3,7 @@
 export { AbiLimit, SensorHook, SyscallBit } from '../names/abi.gen.js';
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = 'e452dfc9c65ca109';
+export const LAYOUT_HASH = '9d7f48ff74b9b07c';
 
 /** enum event_type */
 export const EventType = {

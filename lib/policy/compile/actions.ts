@@ -1,6 +1,7 @@
 /** Compiles the actions of selectors. */
 import { isSocket } from '../model/arguments.js';
 import { parseAssignment } from '../model/assignments.js';
+import { SIGKILL } from '../../names/signals.js';
 import type { HookImage, PolicyImage, SelectorActions } from '../../image/image.js';
 import { isMode, isOn, type OptionName } from '../language/options.js';
 import type { ActionData, Hook, PolicyData, SelectorData } from '../model/model.js';
@@ -20,7 +21,6 @@ const NAMES = {
   Set: 'set',
 } as const;
 
-const SIGKILL = 9;
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 
 /** The actions of the hook's selectors, and the sockets that they use. */
