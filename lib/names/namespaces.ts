@@ -1,4 +1,4 @@
-/** Kinds of namespaces, with their names. */
+/** The kinds of namespaces with their names. */
 import type { Namespaces } from '../../types/events.js';
 import type { NamespaceName } from '../../types/policy-language.js';
 

@@ -1,4 +1,4 @@
-/** Names of the kernel's network headers that values may use. Sources: linux/in.h, linux/socket.h, net/tcp_states.h. */
+/** Names from the kernel's network headers, for values of filters. Sources: linux/in.h, linux/socket.h, net/tcp_states.h. */
 
 export type Names = Readonly<Record<string, number>>;
 

@@ -1,9 +1,9 @@
-/** Names that the kernel's headers have for numbers. Sources: linux/net.h, linux/bpf.h, linux/perf_event.h. */
+/** Names from the kernel's headers for numbers. Sources: linux/net.h, linux/bpf.h, linux/perf_event.h. */
 import { FAMILIES, PROTOCOLS, TCP_STATES } from './network.js';
 
 type ByNumber = ReadonlyMap<number, string>;
 
-/** Of a number with two names, the first counts. */
+/** If a number has two names, the first one is used. */
 function inverted(names: Readonly<Record<string, number>>): ByNumber {
   return new Map(
     Object.entries(names)
@@ -63,7 +63,7 @@ const mapTypes = numbered(
 
 const perfTypes = numbered('PERF_TYPE_', 0, 'HARDWARE SOFTWARE TRACEPOINT HW_CACHE RAW BREAKPOINT');
 
-/** A number without a name as decimal digits. */
+/** Returns decimal digits for a number without a name. */
 const nameIn =
   (names: ByNumber) =>
   (number: number): string =>
