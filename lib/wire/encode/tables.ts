@@ -1,5 +1,6 @@
 /** Encodes the entries of a hook's tables: keys and verdicts of BPF maps. Pure. */
 import type { AddressPrefix, TableEntry } from '../../image/image.js';
+import { FAMILIES } from '../../names/network.js';
 import { AddressKey, AddressSide, InodeKey, IntKey, TrieKey, Verdict } from '../layout.gen.js';
 
 /** A table for the value in `slot`. */
@@ -14,8 +15,7 @@ export interface Inode {
   readonly inode: bigint;
 }
 
-const AF_INET = 2;
-const AF_INET6 = 10;
+const { AF_INET, AF_INET6 } = FAMILIES;
 /** Number of bits before the address in a key. */
 const ADDRESS_LEAD_BITS = 32;
 
