@@ -16,6 +16,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Btf", Btf::define(env));
   exports.Set("probeFeatures", Napi::Function::New<probe_features>(env, "probeFeatures"));
   exports.Set("bootOffset", Napi::Function::New<boot_offset>(env, "bootOffset"));
+  exports.Set("pinNames", pin_names(env));
   exports.Set("lockFolder", Napi::Function::New<lock_folder>(env, "lockFolder"));
   exports.Set("pinnedLayout", Napi::Function::New<pinned_layout>(env, "pinnedLayout"));
   exports.Set("takePins", Napi::Function::New<take_pins>(env, "takePins"));

@@ -95,7 +95,7 @@ void KernelSide::attach_sensor(const char* name) {
   LogScope log;
   LinkPtr link(bpf_program__attach(sensor_program(name)));
   if (!link) throw Failure{"SENSOR_ATTACH", std::string("cannot attach ") + name, errno, log.text()};
-  pin_link(bpf_link__fd(link.get()), "sensor-" + std::to_string(sensor_links_.size()));
+  pin_link(bpf_link__fd(link.get()), SENSOR_PIN + std::to_string(sensor_links_.size()));
   sensor_links_.push_back(std::move(link));
 }
 

@@ -19,7 +19,9 @@ void let_go(std::vector<LinkPtr>& links) {
   }
 }
 
-std::string hook_pin(uint32_t id, size_t index) { return "hook-" + std::to_string(id) + "-" + std::to_string(index); }
+std::string hook_pin(uint32_t id, size_t index) {
+  return HOOK_PIN + std::to_string(id) + "-" + std::to_string(index);
+}
 
 }  // namespace
 
@@ -46,7 +48,7 @@ void KernelSide::unpin_hook(uint32_t id, const Hook& hook) {
 
 void KernelSide::pin_to(const std::string& folder) {
   int err = pins_.start(folder);
-  for (const char* name : {"events", "counters"}) {
+  for (const char* name : {PIN_EVENTS, PIN_COUNTERS}) {
     if (err == 0) err = pins_.pin(bpf_map__fd(sensor_map(name)), name);
   }
   if (err != 0) {
@@ -54,7 +56,7 @@ void KernelSide::pin_to(const std::string& folder) {
     throw Failure{"PERSIST", "cannot pin to the folder", err};
   }
   for (size_t i = 0; i < sensor_links_.size(); i++) {
-    pin_link(bpf_link__fd(sensor_links_[i].get()), "sensor-" + std::to_string(i));
+    pin_link(bpf_link__fd(sensor_links_[i].get()), SENSOR_PIN + std::to_string(i));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cerrno>
 #include <ctime>
+#include <string>
 
 #include "abi_types.h"
 #include "error.h"
@@ -20,7 +21,7 @@ constexpr uint32_t SCANS_MAX = 4096;
 
 constexpr uint32_t FIRST = 0;
 
-constexpr const char* SOCKETS_PIN = "sensor-sockets";
+const std::string SOCKETS_PIN = std::string(SENSOR_PIN) + "sockets";
 
 uint64_t boot_time() {
   timespec now = {};

@@ -34,7 +34,7 @@ using HookName = std::array<char, 512>;
 constexpr uint32_t FIRST = 0;
 
 bool read_about(const std::string& folder, about& result) {
-  const Fd map(bpf_obj_get((folder + "/about").c_str()));
+  const Fd map(bpf_obj_get((folder + "/" + PIN_ABOUT).c_str()));
   bpf_map_info details = {};
   uint32_t size = sizeof(details);
   if (map.value < 0 || bpf_map_get_info_by_fd(map.value, &details, &size) != 0) return false;
@@ -126,11 +126,11 @@ int Pins::start(const std::string& folder) {
   std::memcpy(mine.magic, MAGIC, sizeof(MAGIC));
   std::strncpy(mine.layout, POLYTRACE_LAYOUT_HASH, sizeof(mine.layout) - 1);
   int err = bpf_map_update_elem(map.value, &FIRST, &mine, BPF_ANY);
-  if (err == 0) err = pin(map.value, "about");
+  if (err == 0) err = pin(map.value, PIN_ABOUT);
   if (err != 0) return err;
   LIBBPF_OPTS(bpf_map_create_opts, on_demand, .map_flags = BPF_F_NO_PREALLOC);
   names_fd_ = bpf_map_create(BPF_MAP_TYPE_HASH, "polytrace_names", sizeof(uint32_t), sizeof(HookName), HOOKS_MAX, &on_demand);
-  return names_fd_ < 0 ? names_fd_ : pin(names_fd_, "names");
+  return names_fd_ < 0 ? names_fd_ : pin(names_fd_, PIN_NAMES);
 }
 
 int Pins::pin(int fd, const std::string& name) {
@@ -155,9 +155,21 @@ void Pins::unpin(const std::string& name) {
 void Pins::unpin_all() {
   // `about` goes last: it marks the folder as one of ours
   while (pinned_.size() > 1) unpin(*pinned_.rbegin());
-  unpin("about");
+  unpin(PIN_ABOUT);
   if (names_fd_ >= 0) close(names_fd_);
   names_fd_ = -1;
+}
+
+Napi::Object pin_names(Napi::Env env) {
+  const auto list = [&](const auto& names) {
+    Napi::Array result = Napi::Array::New(env);
+    for (const char* name : names) result.Set(result.Length(), Napi::String::New(env, name));
+    return result;
+  };
+  Napi::Object all = Napi::Object::New(env);
+  all.Set("maps", list(MAP_PINS));
+  all.Set("links", list(LINK_PINS));
+  return all;
 }
 
 Napi::Value lock_folder(const Napi::CallbackInfo& info) {
@@ -177,9 +189,9 @@ Napi::Value take_pins(const Napi::CallbackInfo& info) {
   const auto links = info[1].As<Napi::Array>();
   about found = {};
   const bool readable = read_about(folder, found) && std::strcmp(found.layout, POLYTRACE_LAYOUT_HASH) == 0;
-  const Fd events(readable ? bpf_obj_get((folder + "events").c_str()) : -1);
-  const Fd counters(readable ? bpf_obj_get((folder + "counters").c_str()) : -1);
-  const Fd names(readable ? bpf_obj_get((folder + "names").c_str()) : -1);
+  const Fd events(readable ? bpf_obj_get((folder + PIN_EVENTS).c_str()) : -1);
+  const Fd counters(readable ? bpf_obj_get((folder + PIN_COUNTERS).c_str()) : -1);
+  const Fd names(readable ? bpf_obj_get((folder + PIN_NAMES).c_str()) : -1);
 
   std::vector<uint32_t> programs;
   for (uint32_t i = 0; i < links.Length(); i++) {

@@ -10,6 +10,16 @@
 
 namespace polytrace {
 
+// Names of pins: of maps, and the starts of the names of links. The addon exports them as `pinNames`.
+constexpr const char* PIN_ABOUT = "about";
+constexpr const char* PIN_NAMES = "names";
+constexpr const char* PIN_EVENTS = "events";
+constexpr const char* PIN_COUNTERS = "counters";
+constexpr const char* MAP_PINS[] = {PIN_ABOUT, PIN_NAMES, PIN_EVENTS, PIN_COUNTERS};
+constexpr const char* SENSOR_PIN = "sensor-";
+constexpr const char* HOOK_PIN = "hook-";
+constexpr const char* LINK_PINS[] = {SENSOR_PIN, HOOK_PIN};
+
 // The pins of a running tracer. It does nothing until start().
 class Pins {
  public:
@@ -32,6 +42,9 @@ class Pins {
   std::set<std::string> pinned_;
   int names_fd_ = -1;
 };
+
+// { maps, links }: the names above
+Napi::Object pin_names(Napi::Env env);
 
 // (descriptor of a folder) -> false when another process has locked it. Else it is locked until the descriptor is closed.
 Napi::Value lock_folder(const Napi::CallbackInfo& info);

@@ -15,6 +15,7 @@ import {
 } from './details.js';
 import { decodeFile } from './files.js';
 import {
+  AbiLimit,
   BpfDetail,
   CredDetail,
   EventHook,
@@ -35,8 +36,7 @@ interface Place {
   readonly at: number;
 }
 
-const LARGEST_DETAIL = 128;
-const NO_DETAIL: Place = { slab: new Slab(Buffer.alloc(LARGEST_DETAIL)), at: 0 };
+const NO_DETAIL: Place = { slab: new Slab(Buffer.alloc(AbiLimit.DETAIL_ROOM)), at: 0 };
 
 function missingValue(): Place {
   const bytes = Buffer.alloc(Value.sizeof);

@@ -1,4 +1,4 @@
-/** Turns a HookImage into the bytes of struct hook_config and the entries of the hook's tables. Pure. */
+/** Encodes a HookImage as the bytes of struct hook_config and the entries of the hook's tables. Pure. */
 import { isLate, isReturnSlot, valuesOf } from '../../image/hook.js';
 import type { CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
@@ -35,7 +35,7 @@ export type { EncodedMap } from './maps.js';
 export interface EncodedHook {
   readonly config: Uint8Array;
   readonly maps: readonly EncodedMap[];
-  /** Instructions that take the place of those that begin with the number `mark`. */
+  /** Instructions that replace a body of the program. The body begins with the number `mark`. */
   readonly code: readonly EncodedCode[];
 }
 
@@ -44,7 +44,7 @@ interface EncodedCode {
   readonly instructions: Uint8Array;
 }
 
-/** Throws KernelError LIMIT_… for what the compiler cannot know, or did not refuse. */
+/** Throws KernelError LIMIT_… if the hook exceeds a limit that the policy compiler does not check. */
 export function encodeHook(hook: HookImage, context: EncodeContext): EncodedHook {
   const room = valuesOf(hook).reduce((sum, value) => sum + roomOf(value), 0);
   if (room > RecordRoom.TEXTS_ROOM) {
@@ -123,7 +123,7 @@ function registersOf({ syscall }: HookImage, { ia32 }: EncodeContext): number {
   return ia32 ? SyscallRegisters.SYSCALL_IA32 : SyscallRegisters.SYSCALL_NATIVE;
 }
 
-/** The compiler refuses more, and names the place; this keeps what it did not foresee from overwriting what follows. */
+/** The policy compiler refuses more items, with their position. This check protects the bytes behind them nevertheless. */
 function forEachWithin<T>(
   hook: HookImage,
   code: string,

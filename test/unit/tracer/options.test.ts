@@ -13,7 +13,7 @@ describe('options of events()', () => {
   it('a type that does not exist is refused, with all that do', () => {
     assert.throws(() => checkEventsOptions({ types: ['process_load' as EventType] }), {
       code: 'BAD_OPTION',
-      hint: `an array of ${EVENT_TYPES.join(', ')}`,
+      hint: `use an array of ${EVENT_TYPES.join(', ')}`,
     });
   });
 });
