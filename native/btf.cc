@@ -79,19 +79,24 @@ void Btf::Deleter::operator()(btf* types) const { btf__free(types); }
 Napi::Function Btf::define(Napi::Env env) {
   return DefineClass(env, "Btf",
                      {
-                         InstanceMethod<&Btf::function>("function"),
-                         InstanceMethod<&Btf::find>("find"),
-                         InstanceMethod<&Btf::type>("type"),
-                         InstanceMethod<&Btf::members>("members"),
-                         InstanceMethod<&Btf::names>("names"),
+                         InstanceMethod<&Btf::call<&Btf::function>>("function"),
+                         InstanceMethod<&Btf::call<&Btf::find>>("find"),
+                         InstanceMethod<&Btf::call<&Btf::type>>("type"),
+                         InstanceMethod<&Btf::call<&Btf::members>>("members"),
+                         InstanceMethod<&Btf::call<&Btf::names>>("names"),
                      });
 }
 
 Btf::Btf(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Btf>(info) {
-  const std::string path = string_argument(info, 0);
+  guarded(info.Env(), [&] {
+    read(string_argument(info, 0), string_argument(info, 1));
+    return Napi::Value();
+  });
+}
+
+void Btf::read(const std::string& path, const std::string& module) {
   LogScope log;
   errno = 0;
-  const std::string module = string_argument(info, 1);
   types_.reset(path.empty() ? btf__load_vmlinux_btf() : btf__parse(path.c_str(), nullptr));
   if (types_ && !module.empty()) {
     base_ = std::move(types_);
@@ -99,7 +104,7 @@ Btf::Btf(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Btf>(info) {
   }
   if (types_) return;
   const std::string what = !module.empty() ? "the module " + module : path.empty() ? "this kernel" : path;
-  throw to_error(info.Env(), {"BTF_UNREADABLE", "cannot read BTF of " + what, errno, log.text()});
+  throw Failure{"BTF_UNREADABLE", "cannot read BTF of " + what, errno, log.text()};
 }
 
 // When several functions have the name, the first one counts, as in libbpf.

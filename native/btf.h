@@ -9,6 +9,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "error.h"
+
 struct btf;
 
 namespace polytrace {
@@ -22,6 +24,12 @@ class Btf : public Napi::ObjectWrap<Btf> {
   explicit Btf(const Napi::CallbackInfo& info);
 
  private:
+  template <auto METHOD>
+  Napi::Value call(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] { return (this->*METHOD)(info); });
+  }
+
+  void read(const std::string& path, const std::string& module);
   // function(name) -> { params: [{ name, type }], returns } or null
   Napi::Value function(const Napi::CallbackInfo& info);
   // find(name, 'struct' | 'union' | 'typedef') -> id or 0

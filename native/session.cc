@@ -89,6 +89,7 @@ Session::Session(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Session>(inf
     kernel_.open(read_sensor_spec(info[0].As<Napi::Object>()));
     const int err = ring_.open(kernel_.events_fd());
     if (err != 0) throw Failure{"MAP_SETUP", "cannot map the ring buffer", err};
+    return Napi::Value();
   });
   has_exit_hook_ = napi_add_env_cleanup_hook(env_, on_env_exit, this) == napi_ok;
 }
