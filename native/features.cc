@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <memory>
@@ -19,6 +20,8 @@
 
 #include "error.h"
 #include "handles.h"
+#include "object_steps.h"
+#include "signals.h"
 #include "types.h"
 
 namespace polytrace {
@@ -36,11 +39,12 @@ const bpf_insn kNothing[] = {
     {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
 };
 
-// Null where the kernel has no types.
+// Null where the kernel has no types, or they cannot be read; errno says why.
 std::shared_ptr<Types> kernel_types() {
   try {
     return Types::of_kernel();
-  } catch (const Failure&) {
+  } catch (const Failure& failure) {
+    errno = failure.error != 0 ? std::abs(failure.error) : ENOENT;
     return nullptr;
   }
 }
@@ -155,12 +159,14 @@ int try_tracepoint() {
 Napi::Value probe_features(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   LogScope quiet;
+  const BlockedSignals blocked;
+  need_descriptors(DESCRIPTORS_OF_LIBBPF);
   Napi::Object result = Napi::Object::New(env);
   const auto tell = [&](const char* name, int err) {
     result.Set(name, Napi::String::New(env, err == 0 ? std::string() : errno_name(err)));
   };
   const auto kernel = kernel_types();
-  tell("btf", kernel ? 0 : -ENOENT);
+  tell("btf", kernel ? 0 : -errno);
   tell("ringBuffer", try_ring_buffer());
   tell("tpBtf", try_traced(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "sched_process_exec"));
   tell("directRead", kernel && kernel->find("bpf_rdonly_cast", BTF_KIND_FUNC) != 0 ? 0 : -ENOENT);

@@ -3,6 +3,7 @@
  * either byte order.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import { isLimit } from '../errors.js';
 import { BUILD_ID_BYTES_MAX } from './digests.js';
 import type { ElfInfo, HostFiles, ProbePlace, Segment } from './elf-info.js';
 
@@ -37,7 +38,8 @@ export const hostFiles: HostFiles = {
     let fd: number;
     try {
       fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    } catch {
+    } catch (error) {
+      if (isLimit(error)) throw error;
       return undefined;
     }
     try {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { parseDigest, type Digest } from './digests.js';
+import { isLimit } from '../errors.js';
 import { hostFiles } from './elf.js';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -18,7 +19,8 @@ export function withVerified(
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch {
+  } catch (error) {
+    if (isLimit(error)) throw error;
     return 'missing';
   }
   try {

@@ -5,6 +5,7 @@ import { release } from 'node:os';
 import { KernelError } from '../errors.js';
 import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TracepointField, TracepointInfo, TypeInfo } from '../../types/kernel.js';
 import { loadBinding } from './binding.js';
+import { kernelDetail, type NativeError } from './native-error.js';
 
 interface NativeParameter {
   readonly name: string;
@@ -51,7 +52,7 @@ export function loadKernelInfo(path?: string): KernelInfo {
       path === undefined
         ? 'the kernel needs CONFIG_DEBUG_INFO_BTF; --kernel none checks without it'
         : 'name a BTF file, such as /sys/kernel/btf/vmlinux, or an ELF file with a .BTF section';
-    throw new KernelError('BTF_UNREADABLE', (error as Error).message, hint);
+    throw new KernelError('BTF_UNREADABLE', (error as Error).message, hint, kernelDetail(error as NativeError));
   }
   const tracefs = path === undefined ? TRACEFS.find((folder) => existsSync(join(folder, 'events'))) : undefined;
   const openModule = (module: string): NativeBtf | undefined => {

@@ -1,7 +1,7 @@
 /** Finds and reads policy files. Only this part of the compiler reads policies from disk. */
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { PolicyError, type Diagnostic } from '../errors.js';
+import { isLimit, PolicyError, type Diagnostic } from '../errors.js';
 import type { DiagnosticCode } from '../policy/index.js';
 import { FILE_BYTES_MAX } from '../policy/index.js';
 
@@ -68,6 +68,7 @@ function attempt<T>(path: string, read: () => T): T {
     return read();
   } catch (error) {
     if (error instanceof PolicyError) throw error;
+    if (isLimit(error)) throw error;
     const { code } = error as NodeJS.ErrnoException;
     throw failure(
       'FILE_UNREADABLE',
