@@ -15,6 +15,7 @@ import { KernelError, PolytraceError } from '../errors.js';
 import { loadBinding, type NativeBinding, type NativeSession } from '../native/binding.js';
 import { kernelDetail, notPermitted, withReason, type NativeError } from '../native/native-error.js';
 import { objectName, type NativeFeatures } from '../native/features.js';
+import { holdKernelTypes } from '../native/btf.js';
 import { checkLimits, limitReached } from '../native/limits.js';
 import { privileges } from '../native/preflight.js';
 import { ProcessCache } from '../process/cache.js';
@@ -33,6 +34,7 @@ class KernelTracer implements Tracer {
   readonly #policies: PolicySet;
   readonly #cache: ProcessCache;
   readonly #persistence: Persistence | undefined;
+  readonly #releaseTypes = holdKernelTypes();
   #takenOver: TracerStats['takenOver'];
   #closed = false;
 
@@ -42,6 +44,7 @@ class KernelTracer implements Tracer {
     try {
       this.#session = openSession(binding, features, options, this.#persistence);
     } catch (error) {
+      this.#releaseTypes();
       this.#persistence?.end();
       throw error;
     }
@@ -70,6 +73,7 @@ class KernelTracer implements Tracer {
       });
     } catch (error) {
       this.#session.close();
+      this.#releaseTypes();
       this.#persistence?.end();
       throw error;
     }
@@ -179,6 +183,7 @@ class KernelTracer implements Tracer {
     if (keep) this.#session.detach(true);
     this.#policies.close();
     this.#session.close();
+    this.#releaseTypes();
     this.#persistence?.end();
   }
 
