@@ -6,10 +6,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 
-struct btf;
+#include "error.h"
+#include "types.h"
 
 namespace polytrace {
 
@@ -20,8 +19,14 @@ class Btf : public Napi::ObjectWrap<Btf> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit Btf(const Napi::CallbackInfo& info);
+  void Finalize(Napi::Env env) override { release(env); }
 
  private:
+  template <auto METHOD>
+  Napi::Value call(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] { return (this->*METHOD)(info); });
+  }
+
   // function(name) -> { params: [{ name, type }], returns } or null
   Napi::Value function(const Napi::CallbackInfo& info);
   // find(name, 'struct' | 'union' | 'typedef') -> id or 0
@@ -33,15 +38,16 @@ class Btf : public Napi::ObjectWrap<Btf> {
   Napi::Value members(const Napi::CallbackInfo& info);
   // names('func' | 'struct' | 'typedef') -> all names of that kind
   Napi::Value names(const Napi::CallbackInfo& info);
+  // close() releases the memory. A later question reads the types again.
+  Napi::Value close(const Napi::CallbackInfo& info);
 
-  uint32_t function_id(const std::string& name);
+  Types& types(Napi::Env env);
+  void release(Napi::Env env);
 
-  struct Deleter {
-    void operator()(btf* types) const;
-  };
-  std::unique_ptr<btf, Deleter> base_;  // the kernel's types, when types_ are a module's
-  std::unique_ptr<btf, Deleter> types_;
-  std::unordered_map<std::string_view, uint32_t> functions_;  // filled by the first question
+  const std::string path_;
+  const std::string module_;
+  std::shared_ptr<Types> types_;
+  int64_t reported_ = 0;  // bytes that V8 was told of
 };
 
 }  // namespace polytrace

@@ -49,4 +49,20 @@ Napi::Error to_error(Napi::Env env, const Failure& failure) {
   return result;
 }
 
+void throw_in_javascript(Napi::Env env, const Failure& failure) noexcept {
+  try {
+    to_error(env, failure).ThrowAsJavaScriptException();
+  } catch (...) {
+    // the environment is ending: nobody will see the error
+  }
+}
+
+void throw_in_javascript(const Napi::Error& error) noexcept {
+  try {
+    error.ThrowAsJavaScriptException();
+  } catch (...) {
+    // as above
+  }
+}
+
 }  // namespace polytrace

@@ -3,7 +3,10 @@
 
 #include <napi.h>
 
+#include <cerrno>
 #include <cstdint>
+#include <exception>
+#include <new>
 #include <optional>
 #include <string>
 
@@ -41,14 +44,32 @@ struct Failure {
 
 Napi::Error to_error(Napi::Env env, const Failure& failure);
 
-// Runs a call that comes from JavaScript. A Failure becomes an Error of JavaScript.
+// Throws the Error in JavaScript. Does nothing where that is not possible, because the environment is ending.
+void throw_in_javascript(Napi::Env env, const Failure& failure) noexcept;
+void throw_in_javascript(const Napi::Error& error) noexcept;
+
+// Runs a call that comes from JavaScript. What it throws becomes an Error of JavaScript; nothing leaves this as a C++ exception,
+// which would end the process. An environment that is ending, as that of a terminated worker, refuses most calls by throwing.
 template <typename Run>
-auto guarded(Napi::Env env, Run run) {
+Napi::Value guarded(Napi::Env env, Run run) noexcept {
   try {
     return run();
   } catch (const Failure& failure) {
-    throw to_error(env, failure);
+    throw_in_javascript(env, failure);
+  } catch (const Napi::Error& error) {
+    throw_in_javascript(error);
+  } catch (const std::bad_alloc&) {
+    throw_in_javascript(env, {"NO_MEMORY", "there is not enough memory", ENOMEM});
+  } catch (const std::exception& error) {
+    throw_in_javascript(env, {"INTERNAL", error.what()});
   }
+  return Napi::Value();
+}
+
+// An exported function, guarded.
+template <auto FUNCTION>
+Napi::Value exported(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return FUNCTION(info); });
 }
 
 }  // namespace polytrace

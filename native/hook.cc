@@ -1,6 +1,7 @@
 #include "hook.h"
 
 #include <bpf/bpf.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
@@ -155,6 +156,13 @@ std::vector<uint32_t> attach_each(Hook& hook, const Target& target, const Progra
   return left_out;
 }
 
+// libbpf would wait for somebody who writes to a pipe.
+void check_file(const Target& target) {
+  struct stat status = {};
+  if (target.path.empty() || stat(target.path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return;
+  throw Failure{"HOOK_ATTACH", "cannot attach to " + target.words() + ": it is not a regular file", EINVAL};
+}
+
 // Runs that a kprobe did not pass on to its program; 0 where the kernel does not count them. The programs themselves count
 // returns that were missed.
 uint64_t missed_by_link(int fd) {
@@ -201,6 +209,7 @@ Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find) {
 }
 
 std::vector<uint32_t> attach_hook(Hook& hook, const HookSpec& spec) {
+  check_file(spec.target);
   const Programs programs = programs_of(hook, spec);
   if (has_link_per_place(spec.target)) return attach_each(hook, spec.target, programs);
   attach_at_once(hook, spec.target, programs);

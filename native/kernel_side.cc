@@ -16,9 +16,10 @@ namespace {
 
 constexpr const char* EVERY_PROGRAM = "";
 
-// Values of process sets. Where the kernel allocates entries when they are needed, the number costs nothing.
+// Values of process sets. Where the kernel allocates entries when they are needed, an entry that is not used costs the 16 bytes of
+// its bucket.
 constexpr uint32_t SET_VALUES = 8192;
-constexpr uint32_t SET_VALUES_ON_DEMAND = 1 << 20;
+constexpr uint32_t SET_VALUES_ON_DEMAND = 1 << 16;
 
 // Sockets whose owner is known.
 constexpr uint32_t SOCKETS = 4096;
@@ -40,7 +41,7 @@ void size_process_maps(bpf_object* object, uint32_t processes, bool on_demand) {
   }
   set_max_entries(object, "socket_owners", on_demand ? SOCKETS_ON_DEMAND : SOCKETS, "cannot size the table of sockets");
   if (!on_demand) return;
-  for (const char* name : {"process_states", "binary_equal", "pid_sets", "socket_owners"}) {
+  for (const char* name : {"process_bits", "process_states", "binary_equal", "pid_sets", "socket_owners"}) {
     check_setup(bpf_map__set_map_flags(map_named(object, name), BPF_F_NO_PREALLOC), "cannot allocate on demand");
   }
 }

@@ -1,10 +1,13 @@
 #include "object_steps.h"
 
 #include <bpf/bpf.h>
+#include <sys/eventfd.h>
 
 #include <cerrno>
+#include <memory>
 
 #include "error.h"
+#include "signals.h"
 
 namespace polytrace {
 
@@ -17,8 +20,31 @@ ObjectPtr open_object(const std::string& name, const std::vector<uint8_t>& bytes
   return object;
 }
 
+void need_descriptors(size_t count) {
+  std::vector<std::unique_ptr<Fd>> taken;
+  while (taken.size() < count) {
+    taken.push_back(std::make_unique<Fd>(eventfd(0, EFD_CLOEXEC)));
+    if (taken.back()->value < 0) throw Failure{"DESCRIPTORS", "loading programs needs more of them", errno};
+  }
+}
+
+namespace {
+
+size_t descriptors_of(bpf_object* object) {
+  size_t count = 0;
+  bpf_map* map;
+  bpf_object__for_each_map(map, object) count++;
+  bpf_program* program;
+  bpf_object__for_each_program(program, object) count += bpf_program__autoload(program);
+  return count;
+}
+
+}  // namespace
+
 void load_object(bpf_object* object, const char* code, const std::string& what) {
   LogScope log;
+  const BlockedSignals blocked;
+  need_descriptors(descriptors_of(object) + DESCRIPTORS_OF_LIBBPF);
   const int err = bpf_object__load(object);
   if (err != 0) throw Failure{code, what, err, log.text()};
 }

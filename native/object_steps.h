@@ -15,6 +15,13 @@ namespace polytrace {
 // libbpf keeps no reference to `bytes`.
 ObjectPtr open_object(const std::string& name, const std::vector<uint8_t>& bytes);
 
+// Descriptors that libbpf needs for a moment when it tries what the kernel can do.
+constexpr size_t DESCRIPTORS_OF_LIBBPF = 8;
+
+// Throws EMFILE or ENFILE unless so many more descriptors can be opened. libbpf remembers for the whole process that the kernel
+// lacks a feature, also when only the descriptor was missing that it needed to try the feature.
+void need_descriptors(size_t count);
+
 // Throws `code` with `what` and the log, where the kernel refuses the object.
 void load_object(bpf_object* object, const char* code, const std::string& what);
 

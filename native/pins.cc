@@ -197,14 +197,14 @@ Napi::Value take_pins(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < links.Length(); i++) {
     const std::string path = folder + links.Get(i).As<Napi::String>().Utf8Value();
     const uint32_t id = program_of(path);
-    if (unlink(path.c_str()) != 0) throw to_error(env, {"PERSIST", "cannot remove " + path, errno});
+    if (unlink(path.c_str()) != 0) throw Failure{"PERSIST", "cannot remove " + path, errno};
     if (id != 0) programs.push_back(id);
   }
   wait_until_gone(programs);
   if (events.value < 0 || counters.value < 0) return env.Null();
   Counts counts = {};
   const int err = count_unread(events.value, counters.value, counts);
-  if (err != 0) throw to_error(env, {"PERSIST", "cannot count the events that nobody has read", err});
+  if (err != 0) throw Failure{"PERSIST", "cannot count the events that nobody has read", err};
   return unread_of(env, counts, names.value);
 }
 

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <fstream>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -84,12 +86,17 @@ void ProbeLinks::drop_last() {
 
 // Closing a link waits until no CPU runs its program. Several threads together wait no longer than one.
 std::vector<int> ProbeLinks::silence() {
+  std::atomic<size_t> next{0};
+  const auto close_each = [&] {
+    for (size_t i = next++; i < links_.size(); i = next++) close(links_[i]);
+  };
   std::vector<std::thread> threads;
-  for (size_t first = 0; first < std::min(THREADS, links_.size()); first++) {
-    threads.emplace_back([this, first] {
-      for (size_t i = first; i < links_.size(); i += THREADS) close(links_[i]);
-    });
+  try {
+    while (threads.size() + 1 < std::min(THREADS, links_.size())) threads.emplace_back(close_each);
+  } catch (const std::system_error&) {
+    // there is no room for another thread: fewer take longer
   }
+  close_each();
   for (std::thread& thread : threads) thread.join();
   links_.clear();
   return std::exchange(events_, {});

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "abi_types.h"
 
@@ -33,7 +34,11 @@ int RingReader::start(Napi::Env env, Napi::Function on_readable) {
     return -ENOMEM;
   }
   napi_unref_threadsafe_function(env, readable_);
-  waiter_ = std::thread([this] { wait_loop(); });
+  try {
+    waiter_ = std::thread([this] { wait_loop(); });
+  } catch (const std::system_error& error) {
+    return -error.code().value();
+  }
   return 0;
 }
 

@@ -86,9 +86,15 @@ Napi::Function Session::define(Napi::Env env) {
 // options: { object, ringBytes, processes, includeSelf, onDemand }
 Session::Session(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Session>(info), env_(info.Env()) {
   guarded(info.Env(), [&] {
-    kernel_.open(read_sensor_spec(info[0].As<Napi::Object>()));
-    const int err = ring_.open(kernel_.events_fd());
-    if (err != 0) throw Failure{"MAP_SETUP", "cannot map the ring buffer", err};
+    try {
+      kernel_.open(read_sensor_spec(info[0].As<Napi::Object>()));
+      const int err = ring_.open(kernel_.events_fd());
+      if (err != 0) throw Failure{"MAP_SETUP", "cannot map the ring buffer", err};
+    } catch (...) {
+      close_all();  // and not when the object is collected
+      throw;
+    }
+    return Napi::Value();
   });
   has_exit_hook_ = napi_add_env_cleanup_hook(env_, on_env_exit, this) == napi_ok;
 }

@@ -2,7 +2,8 @@
  * Reads the targets of probes from an ELF file: function symbols, and the notes of static probes. It reads 64-bit files of
  * either byte order.
  */
-import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import { isLimit } from '../errors.js';
 import { BUILD_ID_BYTES_MAX } from './digests.js';
 import type { ElfInfo, HostFiles, ProbePlace, Segment } from './elf-info.js';
 
@@ -20,6 +21,8 @@ const HEADER_BYTES = { least: 56, most: 256 };
 export const NOTES_BYTES_MAX = 64 * 1024;
 /** Most bytes of one section. A file with a larger one is damaged. */
 const SECTION_BYTES_MAX = 256 * 1024 * 1024;
+/** All sections that are read together have at most this many times the bytes of one. */
+const SECTIONS_TOTAL = 4;
 /** Most bytes of an entry in the tables of sections and segments. */
 const ENTRY_BYTES_MAX = 256;
 
@@ -34,8 +37,9 @@ export const hostFiles: HostFiles = {
   elf(path) {
     let fd: number;
     try {
-      fd = openSync(path, 'r');
-    } catch {
+      fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if (isLimit(error)) throw error;
       return undefined;
     }
     try {
@@ -106,8 +110,11 @@ export function partsOf(at: ReadAt, sectionMax: number): ElfParts | null {
       entry: view.u64(table, from + 56),
     };
   });
+  // sections may overlap, and a file may have more than 60,000 of them
+  let left = SECTIONS_TOTAL * sectionMax;
   const content = (section: Section | undefined): Buffer => {
-    if (section === undefined || section.size > sectionMax) throw new RangeError('no such section');
+    left -= section?.size ?? 0;
+    if (section === undefined || section.size > sectionMax || left < 0) throw new RangeError('no such section');
     return at(section.offset, section.size);
   };
   return { view, sections, segments: segmentsOf(header, at, view), content };

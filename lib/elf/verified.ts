@@ -1,7 +1,8 @@
 /** Checks that the file of a uprobe has one of the digests that the policy names. */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { parseDigest, type Digest } from './digests.js';
+import { isLimit } from '../errors.js';
 import { hostFiles } from './elf.js';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -17,11 +18,14 @@ export function withVerified(
 ): 'verified' | 'other' | 'missing' {
   let fd: number;
   try {
-    fd = openSync(path, 'r');
-  } catch {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if (isLimit(error)) throw error;
     return 'missing';
   }
   try {
+    // devices and pipes have no end
+    if (!fstatSync(fd).isFile()) return 'missing';
     const own = `/proc/self/fd/${fd}`;
     const wanted = digests.flatMap((digest) => parseDigest(digest) ?? []);
     if (!fits(fd, own, wanted)) return 'other';
