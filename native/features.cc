@@ -156,15 +156,12 @@ int try_tracepoint() {
 
 }  // namespace
 
-Napi::Value probe_features(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
+Features try_features() {
   LogScope quiet;
   const BlockedSignals blocked;
   need_descriptors(DESCRIPTORS_OF_LIBBPF);
-  Napi::Object result = Napi::Object::New(env);
-  const auto tell = [&](const char* name, int err) {
-    result.Set(name, Napi::String::New(env, err == 0 ? std::string() : errno_name(err)));
-  };
+  Features result;
+  const auto tell = [&](const char* name, int err) { result.emplace_back(name, err); };
   const auto kernel = kernel_types();
   tell("btf", kernel ? 0 : -errno);
   tell("ringBuffer", try_ring_buffer());
@@ -181,6 +178,16 @@ Napi::Value probe_features(const Napi::CallbackInfo& info) {
   tell("tracepoint", try_tracepoint());
   return result;
 }
+
+Napi::Value to_object(Napi::Env env, const Features& features) {
+  Napi::Object result = Napi::Object::New(env);
+  for (const auto& [name, err] : features) {
+    result.Set(name, Napi::String::New(env, err == 0 ? std::string() : errno_name(err)));
+  }
+  return result;
+}
+
+Napi::Value probe_features(const Napi::CallbackInfo& info) { return to_object(info.Env(), try_features()); }
 
 Napi::Value kernel_has_struct(const Napi::CallbackInfo& info) {
   const auto kernel = kernel_types();

@@ -141,9 +141,14 @@ export class Consumer {
   }
 }
 
+/** Ends the consumer of an iterator that was collected: nobody will ever read what it keeps. */
+const forgotten = new FinalizationRegistry<Consumer>((consumer) => consumer.close());
+
 /** Iterates over arrays of events. Each array contains all events that are available. */
 export class BatchIterator implements AsyncIterableIterator<readonly TracerEvent[]> {
-  constructor(private readonly consumer: Consumer) {}
+  constructor(private readonly consumer: Consumer) {
+    forgotten.register(this, consumer);
+  }
 
   async next(): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
     for (;;) {
@@ -169,7 +174,9 @@ export class EventIterator implements AsyncIterableIterator<TracerEvent> {
   #batch: readonly TracerEvent[] = [];
   #index = 0;
 
-  constructor(private readonly consumer: Consumer) {}
+  constructor(private readonly consumer: Consumer) {
+    forgotten.register(this, consumer);
+  }
 
   next(): Promise<IteratorResult<TracerEvent, undefined>> {
     if (this.#index < this.#batch.length && !this.consumer.closed) {

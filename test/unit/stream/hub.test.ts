@@ -1,5 +1,7 @@
 /** The stream without a kernel: it uses a fake session. */
 import assert from 'node:assert/strict';
+import v8 from 'node:v8';
+import vm from 'node:vm';
 import type { NativeSession } from '../../../lib/native/binding.js';
 import { losses, type HookLosses, type MissedRuns } from '../../../lib/native/records.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
@@ -187,6 +189,25 @@ describe('hub and iterators', () => {
     assert.equal(await next(it), 'lost 5');
     await it.return();
     assert.equal(hub.consumers, 0);
+  });
+
+  it('an iterator that nobody can read any more is released; one that waits is not', async () => {
+    v8.setFlagsFromString('--expose-gc');
+    const collect = vm.runInNewContext('gc') as () => void;
+    (() => {
+      events();
+      new BatchIterator(hub.join({}));
+    })();
+    const waiting = events().next();
+    assert.equal(hub.consumers, 3);
+    for (let i = 0; i < 1000 && hub.consumers > 1; i++) {
+      collect();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(hub.consumers, 1);
+    session.records = some(1, 1);
+    session.onReadable();
+    assert.equal(pidOf((await waiting).value), 1);
   });
 });
 
