@@ -11,6 +11,7 @@ import { SensorHook } from '../wire/layout.gen.js';
 import { Consumer, type EventFeed, type Loss } from './consumer.js';
 import { LossEvent, type LoadedHook } from '../events/events.js';
 import { RecordReader } from './reader.js';
+import { Turns } from './turns.js';
 
 /** Delay before reading again when a record is still being written. */
 const RECHECK_MS = 1;
@@ -52,6 +53,7 @@ export function sensorName(id: number): string | undefined {
 }
 
 export class Hub implements EventFeed {
+  readonly turns = new Turns();
   readonly #options: HubOptions;
   readonly #reader: RecordReader;
   readonly #consumers = new Set<Consumer>();
@@ -163,6 +165,7 @@ export class Hub implements EventFeed {
 
   /** Reads once. Wakes the waiting consumers if there are events, or goes back to sleep. */
   #deliver(): void {
+    this.turns.begin();
     this.#options.clock.refresh();
     if (this.#read(false)) {
       for (const consumer of [...this.#waiting]) consumer.wake();
