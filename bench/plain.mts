@@ -4,7 +4,8 @@ import { execRecord, fileRecord, RecordSource } from './records.mjs';
 
 const { EventHeader, EventHook, EventType, Value } = layout;
 
-const SLAB_BYTES = 512 * 1024;
+/** The source fills half of it: as many records as the reader makes events of at once. */
+const SLAB_BYTES = 128 * 1024;
 
 interface PlainFile {
   readonly type: string;

@@ -101,6 +101,8 @@ export function socketRecord(hook: number, values: number): Buffer {
 
 /** As much as the reader's slab holds. */
 const BLOCK_BYTES = 512 * 1024;
+/** Of native/ring.h. */
+const RECORD_MAX = 64 * 1024;
 
 /** Repeats the records until `total` of them have been read. Copies as many as fit at once, which costs next to nothing. */
 export class RecordSource implements NativeSource {
@@ -124,15 +126,16 @@ export class RecordSource implements NativeSource {
   }
 
   drain(slab: Uint8Array, offset: number): number {
-    const count = Math.min(this.#countIn(slab.length - offset), this.#left);
-    if (count === 0) return offset;
+    // like the addon, which begins no record where the longest one might not fit
+    if (slab.length - offset < RECORD_MAX || this.#left === 0) return offset;
+    const count = Math.min(this.#countIn(slab.length - offset - RECORD_MAX) + 1, this.#left);
     const bytes = this.#ends[count - 1] as number;
     slab.set(this.#block.subarray(0, bytes), offset);
     this.#left -= count;
     return offset + bytes;
   }
 
-  /** How many of the block's records fit in so many bytes. */
+  /** How many whole records of the block are in its first bytes. */
   #countIn(bytes: number): number {
     let low = 0;
     let high = this.#ends.length;
