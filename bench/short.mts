@@ -10,7 +10,7 @@ interface ShortRow {
   readonly reading: Reading;
   /** In one round: about a twentieth of a second. */
   readonly events: number;
-  /** The ratio that it may have: about three times that of a machine at rest, and half as much as one slow literal makes of it. */
+  /** The limit of the ratio: about twice the usual one. One slow literal in the decoding of a file exceeds it. */
   readonly atMost: number;
 }
 
