@@ -2,10 +2,10 @@
 import { layout } from './dist.mjs';
 import { execRecord, fileRecord, RecordSource } from './records.mjs';
 
-const { EventHeader, EventHook, EventType, Value } = layout;
+const { EventHeader, EventHook, EventType, RecordRoom, Value } = layout;
 
-/** The source fills half of it: as many records as the reader makes events of at once. */
-const SLAB_BYTES = 128 * 1024;
+/** The source stops after 64 KiB: as many records as the reader makes events of at once. */
+const SLAB_BYTES = 64 * 1024 + RecordRoom.RECORD_MAX;
 
 interface PlainFile {
   readonly type: string;

@@ -2,7 +2,7 @@
 import type { NativeSource } from '../lib/native/binding.js';
 import { layout } from './dist.mjs';
 
-const { EventExec, EventHeader, EventHook, EventType, NetDetail, ProcessKey, TextRef, Value } = layout;
+const { EventExec, EventHeader, EventHook, EventType, NetDetail, ProcessKey, RecordRoom, TextRef, Value } = layout;
 
 /** The process that all records are about; no real one has this number. */
 const PID = 4_000_001;
@@ -101,8 +101,6 @@ export function socketRecord(hook: number, values: number): Buffer {
 
 /** As much as the reader's slab holds. */
 const BLOCK_BYTES = 512 * 1024;
-/** Of native/ring.h. */
-const RECORD_MAX = 64 * 1024;
 
 /** Repeats the records until `total` of them have been read. Copies as many as fit at once, which costs next to nothing. */
 export class RecordSource implements NativeSource {
@@ -127,8 +125,8 @@ export class RecordSource implements NativeSource {
 
   drain(slab: Uint8Array, offset: number): number {
     // like the addon, which begins no record where the longest one might not fit
-    if (slab.length - offset < RECORD_MAX || this.#left === 0) return offset;
-    const count = Math.min(this.#countIn(slab.length - offset - RECORD_MAX) + 1, this.#left);
+    if (slab.length - offset < RecordRoom.RECORD_MAX || this.#left === 0) return offset;
+    const count = Math.min(this.#countIn(slab.length - offset - RecordRoom.RECORD_MAX) + 1, this.#left);
     const bytes = this.#ends[count - 1] as number;
     slab.set(this.#block.subarray(0, bytes), offset);
     this.#left -= count;

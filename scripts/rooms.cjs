@@ -9,7 +9,7 @@ const rooms = [
   { room: 'lib/errors.ts', may: [], pure: true },
   { room: 'lib/image/', may: [], pure: true },
   { room: 'lib/names/', may: [], pure: true },
-  { room: 'lib/elf/', may: [] },
+  { room: 'lib/elf/', may: ['lib/errors.ts'] },
   { room: 'lib/wire/', may: ['lib/errors.ts', 'lib/image/', 'lib/names/'], pure: true },
   {
     room: 'lib/policy/',
@@ -17,8 +17,8 @@ const rooms = [
     packages: ['yaml'],
     pure: true,
   },
-  { room: 'lib/process/', may: ['lib/wire/'] },
-  { room: 'lib/native/', may: ['lib/errors.ts', 'lib/wire/layout.gen.ts'], packages: ['node-gyp-build'] },
+  { room: 'lib/process/', may: ['lib/names/', 'lib/wire/'] },
+  { room: 'lib/native/', may: ['lib/errors.ts', 'lib/names/', 'lib/wire/layout.gen.ts'], packages: ['node-gyp-build'] },
   {
     room: 'lib/events/',
     may: ['lib/image/', 'lib/names/', 'lib/elf/', 'lib/wire/', 'lib/process/'],
@@ -68,7 +68,7 @@ const rooms = [
     ],
   },
   { room: 'lib/index.mjs', may: ['dist/index.js'] },
-  { room: 'lib/cli/', may: ['lib/index.ts', 'lib/errors.ts'], packages: ['commander'] },
+  { room: 'lib/cli/', may: ['lib/index.ts', 'lib/errors.ts', 'lib/names/event-types.ts'], packages: ['commander'] },
   { room: 'types/', may: [], pure: true },
   { room: 'examples/', may: ['lib/index.mjs', 'lib/index.ts'], packages: ['polytrace'] },
 ];

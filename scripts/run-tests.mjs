@@ -1,12 +1,15 @@
-// Runs the tiers of tests and adds up their numbers: node scripts/run-tests.mjs [TIER...]. The default is unit, bench,
-// native and kernel. Skipped tests are listed at the end; with REQUIRE_ALL=1 a skipped test is a failure.
+// Runs the tiers of tests and adds up their numbers: node scripts/run-tests.mjs [TIER...] [--each]. The default is unit,
+// bench, native and kernel. Skipped tests are listed at the end; with REQUIRE_ALL=1 a skipped test is a failure.
+// The native tier runs in a mount namespace that is like that of a new machine. With --each, every file of it runs
+// alone, in a namespace of its own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { vmObstacle } from '../test/vm/vm.mjs';
+import { freshMountsObstacle, inFreshMounts } from './fresh-mounts.mjs';
 
 const root = join(fileURLToPath(import.meta.url), '../..');
 const requireAll = process.env.REQUIRE_ALL === '1';
@@ -37,11 +40,21 @@ const runs = [
     args: [...c8, '--include', 'lib', ...mocha, '--ignore', 'test/unit/policy/**', 'test/unit/**/*.test.ts'],
   },
   { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/short.test.ts'] },
-  { tier: 'native', title: 'native', args: [...mocha, 'test/native/**/*.test.ts'], obstacle: nativeObstacle },
+  nativeRun('native', 'test/native/**/*.test.ts'),
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
   // Tests that only this kernel can run.
   kernelRun('newest', ['test/kernel/changes.test.ts']),
 ];
+
+function nativeRun(title, files) {
+  return { tier: 'native', title, args: [...mocha, files], obstacle: nativeObstacle, inFreshMounts: true };
+}
+
+function nativeFiles() {
+  return readdirSync(join(root, 'test/native'))
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => nativeRun(`native: ${name.replace('.test.ts', '')}`, `test/native/${name}`));
+}
 
 function kernelRun(kernel, files = []) {
   return {
@@ -55,14 +68,15 @@ function kernelRun(kernel, files = []) {
 function nativeObstacle() {
   if (process.platform !== 'linux') return 'it needs Linux';
   if (process.getuid() !== 0) return 'it needs root';
-  return existsSync(join(root, 'build/Release/polytrace.node')) ? undefined : 'the addon is not built';
+  if (!existsSync(join(root, 'build/Release/polytrace.node'))) return 'the addon is not built';
+  return freshMountsObstacle();
 }
 
 /**
  * Returns {passed, failed, skipped: titles} of one run. `aside` delays its output until it has ended, because another
  * run is shown.
  */
-async function carryOut({ title, args, obstacle }, aside) {
+async function carryOut({ title, args, obstacle, inFreshMounts: isFresh = false }, aside) {
   const heading = `\n==== ${title} ${'='.repeat(110 - title.length)}`;
   const reason = obstacle?.();
   if (!aside || reason !== undefined) console.log(heading);
@@ -71,11 +85,12 @@ async function carryOut({ title, args, obstacle }, aside) {
     return { passed: 0, failed: 0, skipped: [`all of ${title}: ${reason}`] };
   }
   const counts = join(work, `${title.replaceAll(/\W+/g, '-')}.json`);
-  const command = typeof args === 'function' ? args(counts) : args;
+  const command = [process.execPath, ...(typeof args === 'function' ? args(counts) : args)];
+  const [file, ...words] = isFresh ? inFreshMounts(command) : command;
   const env = { ...process.env, POLYTRACE_COUNTS: counts };
   const log = aside ? `${counts}.log` : undefined;
   const output = log === undefined ? 'inherit' : openSync(log, 'w');
-  const child = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', output, output] });
+  const child = spawn(file, words, { cwd: root, env, stdio: ['ignore', output, output] });
   const [status] = await once(child, 'exit');
   if (log !== undefined) {
     closeSync(output);
@@ -93,7 +108,9 @@ function result(title, status, counts) {
 }
 
 async function main() {
-  const tiers = process.argv.slice(2);
+  const words = process.argv.slice(2);
+  const each = words.includes('--each');
+  const tiers = words.filter((word) => word !== '--each');
   const unknown = tiers.find((tier) => !runs.some((run) => run.tier === tier));
   if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, bench, native, kernel`);
   const total = { passed: 0, failed: 0, skipped: [] };
@@ -107,7 +124,8 @@ async function main() {
     total.failed += failed;
     total.skipped.push(...skipped);
   };
-  const wanted = runs.filter(({ tier }) => tiers.length === 0 || tiers.includes(tier));
+  const all = runs.flatMap((run) => (each && run.tier === 'native' ? nativeFiles() : [run]));
+  const wanted = all.filter(({ tier }) => tiers.length === 0 || tiers.includes(tier));
   for (const run of wanted.filter(({ tier }) => tier !== 'kernel')) await add(run, false);
   // Each guest uses one processor.
   await Promise.all(wanted.filter(({ tier }) => tier === 'kernel').map((run, i) => add(run, i > 0)));

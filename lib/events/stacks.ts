@@ -77,7 +77,7 @@ function kernelSymbols(): readonly KernelSymbol[] {
   return kernel.symbols;
 }
 
-/** Of functions: `ffffffff81000000 T _stext [module]`. All addresses are 0 where the kernel hides them. */
+/** Parses lines of functions such as `ffffffff81000000 T _stext [module]`. If the kernel hides addresses, all are 0. */
 export function parseKallsyms(text: string): KernelSymbol[] {
   const symbols: KernelSymbol[] = [];
   for (const [, hex, symbol = '', module] of text.matchAll(/^([0-9a-f]+) [tTwW] (\S+)(?:\s+\[(.+)\])?$/gm)) {

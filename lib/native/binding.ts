@@ -142,6 +142,8 @@ export interface NativeBinding {
   /** Loads and attaches the base sensor. Throws NativeError. */
   openSession(options: SessionOptions): NativeSession;
   probeFeatures(): NativeFeatures;
+  /** Names of pins: of maps, and the starts of the names of links. */
+  readonly pinNames: { readonly maps: readonly string[]; readonly links: readonly string[] };
   /**
    * Locks the folder. Returns false where another process has locked it. The lock ends when the descriptor is closed.
    */

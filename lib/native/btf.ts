@@ -5,6 +5,7 @@ import { release } from 'node:os';
 import { KernelError } from '../errors.js';
 import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TracepointField, TracepointInfo, TypeInfo } from '../../types/kernel.js';
 import { loadBinding } from './binding.js';
+import { kernelDetail, type NativeError } from './native-error.js';
 
 interface NativeParameter {
   readonly name: string;
@@ -34,29 +35,61 @@ interface NativeBtf {
   type(id: number): NativeType;
   members(id: number): readonly NativeMember[];
   names(kind: 'func' | 'struct' | 'typedef'): readonly string[];
+  /** Releases the memory. A later question reads the types again. */
+  close(): void;
 }
 
 const TRACEFS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'] as const;
+
+/** The types of the running kernel, about 6 MB, are read once and shared; those that nobody uses are collected. */
+let running: WeakRef<NativeBtf> | undefined;
+let held: NativeBtf | undefined;
+let holders = 0;
+
+/** From here on the running kernel's types stay in memory once they were read, until the function that is returned is called. */
+export function holdKernelTypes(): () => void {
+  holders++;
+  let isHolding = true;
+  return () => {
+    if (!isHolding) return;
+    isHolding = false;
+    if (--holders > 0) return;
+    held?.close();
+    held = undefined;
+  };
+}
+
+function openTypes(path: string, module?: string): NativeBtf {
+  const { Btf } = loadBinding() as unknown as { readonly Btf: new (path: string, module?: string) => NativeBtf };
+  return new Btf(path, module);
+}
+
+function runningTypes(): NativeBtf {
+  const types = running?.deref() ?? openTypes('');
+  running = new WeakRef(types);
+  if (holders > 0) held = types;
+  return types;
+}
 
 /**
  * Loads a file, or the running kernel by default. Throws KernelError BTF_UNREADABLE, ADDON_MISSING or ADDON_MISMATCH.
  */
 export function loadKernelInfo(path?: string): KernelInfo {
-  const { Btf } = loadBinding() as unknown as { readonly Btf: new (path: string, module?: string) => NativeBtf };
   let btf: NativeBtf;
   try {
-    btf = new Btf(path ?? '');
+    btf = path === undefined ? runningTypes() : openTypes(path);
   } catch (error) {
+    if ((error as NativeError).code !== 'BTF_UNREADABLE') throw error;
     const hint =
       path === undefined
         ? 'the kernel needs CONFIG_DEBUG_INFO_BTF; --kernel none checks without it'
         : 'name a BTF file, such as /sys/kernel/btf/vmlinux, or an ELF file with a .BTF section';
-    throw new KernelError('BTF_UNREADABLE', (error as Error).message, hint);
+    throw new KernelError('BTF_UNREADABLE', (error as Error).message, hint, kernelDetail(error as NativeError));
   }
   const tracefs = path === undefined ? TRACEFS.find((folder) => existsSync(join(folder, 'events'))) : undefined;
   const openModule = (module: string): NativeBtf | undefined => {
     try {
-      return path === undefined ? new Btf('', module) : undefined;
+      return path === undefined ? openTypes('', module) : undefined;
     } catch {
       return undefined;
     }
@@ -124,7 +157,7 @@ class BtfKernel implements KernelInfo {
     return this.btf.names('struct');
   }
 
-  /** The kernel's `btf_trace_EVENT` is a pointer to a function whose first parameter is the program's own. */
+  /** The prototype of a tracepoint: `btf_trace_EVENT` in the kernel without its first parameter, which is internal. */
   rawTracepoint(event: string): FunctionInfo | undefined {
     const id = this.btf.find(`btf_trace_${event}`, 'typedef');
     if (id === 0) return undefined;

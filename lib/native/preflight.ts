@@ -3,14 +3,16 @@ import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { PreflightFeature, PreflightReport } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
+import { capabilityBits, type Capability } from '../names/capabilities.js';
 import { loadBinding } from './binding.js';
 import type { FeatureName, NativeFeatures } from './features.js';
 
-const CAPABILITIES: readonly (readonly [number, string])[] = [
-  [38, 'CAP_PERFMON'],
-  [39, 'CAP_BPF'],
-];
-const CAP_SYS_ADMIN = 21;
+/** Mounts the file system that has the formats of tracepoints and the list of functions. */
+export const MOUNT_TRACEFS = '`mount -t tracefs tracefs /sys/kernel/tracing`';
+
+const NEEDED: readonly Capability[] = ['CAP_PERFMON', 'CAP_BPF'];
+/** Stands for all of them. */
+const ENOUGH: Capability = 'CAP_SYS_ADMIN';
 
 interface Description {
   readonly name: Exclude<PreflightFeature['name'], 'privileges'>;
@@ -94,7 +96,7 @@ const FEATURES: readonly Description[] = [
   {
     name: 'tracepoint',
     key: 'tracepoint',
-    option: 'tracefs mounted on /sys/kernel/tracing',
+    option: `tracefs: ${MOUNT_TRACEFS}`,
     with: 'tracepoints can be traced by their fields',
     without: 'only raw tracepoints can be traced',
   },
@@ -107,11 +109,10 @@ export function privileges(): { readonly missing: readonly string[] } {
     const status = readFileSync('/proc/self/status', 'utf8');
     effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
   } catch {
-    return { missing: CAPABILITIES.map(([, name]) => name) };
+    return { missing: NEEDED };
   }
-  const has = (bit: number): boolean => ((effective >> BigInt(bit)) & 1n) === 1n;
-  if (has(CAP_SYS_ADMIN)) return { missing: [] };
-  return { missing: CAPABILITIES.filter(([bit]) => !has(bit)).map(([, name]) => name) };
+  const has = (name: Capability): boolean => (effective & capabilityBits([name])) !== 0n;
+  return { missing: has(ENOUGH) ? [] : NEEDED.filter((name) => !has(name)) };
 }
 
 export function preflight(): PreflightReport {

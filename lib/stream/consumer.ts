@@ -1,5 +1,5 @@
 /** The queue of one iterator: the events that wait for it, and the events that were dropped because it was slow. */
-import { placeName, probeName } from '../names/places.js';
+import { probeName, uprobeName } from '../names/places.js';
 import type { LossReason, TracerEvent } from '../../types/events.js';
 import type { EventsOptions } from '../../types/tracer.js';
 import { eventFilter } from '../output/filters.js';
@@ -211,7 +211,7 @@ function hookNameOf(event: TracerEvent): string {
     case 'process_lsm':
       return event.functionName;
     case 'process_uprobe':
-      return placeName(event);
+      return uprobeName(event);
     case 'process_usdt':
       return probeName(event);
     case 'process_tracepoint':

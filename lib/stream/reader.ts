@@ -2,14 +2,12 @@
 import type { TracerEvent } from '../../types/events.js';
 import type { NativeSource } from '../native/binding.js';
 import type { ProcessCache } from '../process/cache.js';
-import { EventExec, EventExit, EventFork, EventHeader, EventHook, EventType } from '../wire/layout.gen.js';
+import { EventExec, EventExit, EventFork, EventHeader, EventHook, EventType, RecordRoom } from '../wire/layout.gen.js';
 import { Slab } from '../wire/slab.js';
 import { ExecEvent, ExitEvent, hookEvent, type LoadedHook } from '../events/events.js';
 
-/** Large enough that new slabs are rarely allocated; small enough that an event which is kept holds little memory. */
+/** Large enough that new slabs are rarely allocated; small enough that an event that is kept needs little memory. */
 const SLAB_BYTES = 512 * 1024;
-/** Longest record. native/ring.cc does not begin to copy a record that might not fit. */
-const RECORD_MAX = 64 * 1024;
 /**
  * Records of about this many bytes become one array of events. Few events are alive at a time, so most of them die before
  * V8 moves them to its old generation. With arrays of a whole slab, an event costs twice as much in some processes.
@@ -37,14 +35,17 @@ export class RecordReader {
     this.#onDrained = onDrained;
   }
 
-  /** Returns the events of the next records, of about BATCH_BYTES at most; undefined if there was no record. */
+  /**
+   * Returns the events of the next records, of about BATCH_BYTES; undefined if there was no record. The addon begins no
+   * record where the longest one might not fit.
+   */
   read(): TracerEvent[] | undefined {
-    if (SLAB_BYTES - this.#offset <= RECORD_MAX) {
+    if (SLAB_BYTES - this.#offset <= RecordRoom.RECORD_MAX) {
       this.#slab = Slab.allocate(SLAB_BYTES);
       this.#offset = 0;
     }
     const start = this.#offset;
-    const room = Math.min(SLAB_BYTES, start + BATCH_BYTES + RECORD_MAX);
+    const room = Math.min(SLAB_BYTES, start + BATCH_BYTES + RecordRoom.RECORD_MAX);
     const end = this.#source.drain(this.#slab.bytes.subarray(0, room), start);
     this.#offset = end;
     this.#onDrained();

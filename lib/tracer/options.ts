@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import type { PolicyMode } from '../../types/policy.js';
 import type { CloseOptions, EventsOptions, RequestOptions, TracerOptions } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
+import { EVENT_TYPES } from '../names/event-types.js';
 
 export interface ResolvedOptions {
   readonly attach: 'auto' | 'fentry' | 'kprobe';
@@ -128,16 +129,6 @@ export function checkMode(mode: unknown): void {
   throw badOption('mode', `is ${String(mode)}`, 'enforce or monitor');
 }
 
-const EVENT_TYPES = [
-  'process_exec',
-  'process_exit',
-  'process_kprobe',
-  'process_tracepoint',
-  'process_uprobe',
-  'process_usdt',
-  'process_lsm',
-  'lost',
-];
 const EVENTS_KNOWN = ['types', 'policyNames', 'signal'];
 
 /** Throws PolytraceError BAD_OPTION. Without the check, an iterator with a misspelt type would wait for ever. */

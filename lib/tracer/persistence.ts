@@ -22,10 +22,8 @@ import type { UnreadPins } from '../native/records.js';
 import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
 
 const BPF_FS_MAGIC = 0xcafe4a11;
-const LINK = /^(sensor|hook)-[\w-]+$/;
-const OWN = new Set(['about', 'names', 'events', 'counters']);
 
-type Binding = Pick<NativeBinding, 'layoutHash' | 'lockFolder' | 'pinnedLayout' | 'takePins'>;
+type Binding = Pick<NativeBinding, 'layoutHash' | 'lockFolder' | 'pinnedLayout' | 'pinNames' | 'takePins'>;
 
 /** The state that the earlier tracers have left. */
 export interface TakenOver {
@@ -147,7 +145,7 @@ function generations(path: string, binding: Binding): string[] {
   for (const name of names) {
     const folder = join(path, name);
     const files = /^[1-9]\d*$/.test(name) && statSync(folder).isDirectory() ? readdirSync(folder) : [''];
-    const isOurs = files.every((file) => OWN.has(file) || LINK.test(file));
+    const isOurs = files.every((file) => isMap(file, binding) || isLink(file, binding));
     // An empty folder belongs to a tracer that died right after its start.
     if (isOurs && (files.length === 0 || binding.pinnedLayout(folder) !== null)) continue;
     throw new KernelError(
@@ -159,6 +157,14 @@ function generations(path: string, binding: Binding): string[] {
   return names.sort((a, b) => Number(a) - Number(b));
 }
 
+function isMap(file: string, { pinNames }: Binding): boolean {
+  return pinNames.maps.includes(file);
+}
+
+function isLink(file: string, { pinNames }: Binding): boolean {
+  return pinNames.links.some((start) => file.startsWith(start));
+}
+
 interface Removed {
   readonly links: readonly string[];
   readonly removed: readonly string[];
@@ -167,10 +173,10 @@ interface Removed {
 
 function removeGeneration(folder: string, binding: Binding): Removed {
   const files = readdirSync(folder).sort();
-  const links = files.filter((file) => LINK.test(file));
+  const links = files.filter((file) => isLink(file, binding));
   const unread = files.length === 0 ? [] : binding.takePins(folder, links);
   // The file `about` identifies the other pins, so it is removed last. It is the first in the alphabet.
-  const maps = files.filter((file) => OWN.has(file)).reverse();
+  const maps = files.filter((file) => isMap(file, binding)).reverse();
   for (const file of maps) unlinkSync(join(folder, file));
   rmdirSync(folder);
   return { links, removed: [...links, ...maps], unread: unread ?? undefined };

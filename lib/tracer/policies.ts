@@ -13,6 +13,7 @@ import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from '../attach/attach.js';
 import { newTally, type LoadedHook } from '../events/events.js';
 import type { AttachContext, Attached, AttachRequest } from '../attach/request.js';
+import { checkModeCanChange, modeOf, type LoadedMode } from './modes.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
 import { PolicyRequests, Requests } from '../events/requests.js';
@@ -153,10 +154,11 @@ export class PolicySet {
 
   setMode(name: string, mode: PolicyMode): void {
     const policy = this.#find(name);
+    checkModeCanChange(name, policy.mode);
     this.#mayRun(policy.image, mode);
     this.#policies.set(name, { ...policy, mode });
     if (mode === 'enforce' && isEnforcing(policy.image)) this.#protect();
-    if (policy.attached !== undefined) policy.attached.requests.monitors = mode === 'monitor';
+    if (policy.attached !== undefined) policy.attached.requests.monitors = mode !== 'enforce';
     for (const { id } of policy.attached?.hooks ?? []) this.#context.session.setEnforces(id, mode === 'enforce');
   }
 
@@ -179,8 +181,8 @@ export class PolicySet {
     );
   }
 
-  #mayRun(image: PolicyImage, mode: PolicyMode): void {
-    if (mode === 'monitor') return;
+  #mayRun(image: PolicyImage, mode: LoadedMode): void {
+    if (mode !== 'enforce') return;
     if (this.#requests === undefined && image.hooks.some(makesRequests)) {
       throw new PolytraceError(
         'REQUESTS_NOT_ALLOWED',
@@ -202,11 +204,11 @@ export class PolicySet {
     this.#context.session.protectAncestors();
   }
 
-  #attachAll(image: PolicyImage, mode: PolicyMode, kernel: KernelInfo): AttachedPolicy {
+  #attachAll(image: PolicyImage, mode: LoadedMode, kernel: KernelInfo): AttachedPolicy {
     const processBits = this.#processes.acquire(image.processSets);
     const hooks: AttachedPolicy['hooks'][number][] = [];
     const skipped: string[] = [];
-    const requests = new PolicyRequests(this.#requests, mode === 'monitor');
+    const requests = new PolicyRequests(this.#requests, mode !== 'enforce');
     const attachedPolicy = { hooks, skipped, processBits, requests, tracks: image.hooks.some(tracks) };
     try {
       if (attachedPolicy.tracks) this.#trackSockets(image);
@@ -319,11 +321,6 @@ export class PolicySet {
       'remove policies that are no longer needed, and read the events: hooks of removed policies are kept until their last events are read',
     );
   }
-}
-
-/** The mode that was requested at load takes precedence over the mode in the policy. */
-function modeOf(image: PolicyImage, { mode }: LoadOptions): PolicyMode {
-  return mode ?? image.mode ?? 'enforce';
 }
 
 function keyOf(image: PolicyImage): string {

@@ -1,6 +1,5 @@
 /** A loaded policy and its status: where its hooks are attached, their counters, and their memory. */
 import { enforces } from '../image/hook.js';
-import type { PolicyMode } from '../../types/policy.js';
 import type { HookCounts, HookStatus, PolicyStatus } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
 import type { HookImage, PolicyImage } from '../image/image.js';
@@ -8,11 +7,12 @@ import type { HookTally } from '../events/events.js';
 import type { Attached } from '../attach/request.js';
 import type { HookCounters } from '../native/records.js';
 import type { PolicyRequests } from '../events/requests.js';
+import type { LoadedMode } from './modes.js';
 
 export interface LoadedPolicy {
   readonly image: PolicyImage;
   readonly file: string;
-  readonly mode: PolicyMode;
+  readonly mode: LoadedMode;
   /** Undefined while the policy is disabled: then the kernel contains nothing of it. */
   readonly attached: AttachedPolicy | undefined;
 }

@@ -15,17 +15,17 @@ import { KernelError, PolytraceError } from '../errors.js';
 import { loadBinding, type NativeBinding, type NativeSession } from '../native/binding.js';
 import { kernelDetail, notPermitted, withReason, type NativeError } from '../native/native-error.js';
 import { objectName, type NativeFeatures } from '../native/features.js';
+import { holdKernelTypes } from '../native/btf.js';
+import { checkLimits, limitReached } from '../native/limits.js';
 import { privileges } from '../native/preflight.js';
 import { ProcessCache } from '../process/cache.js';
 import { Clock } from '../process/clock.js';
 import { BatchIterator, EventIterator } from '../stream/consumer.js';
 import { Hub, sensorName } from '../stream/hub.js';
+import { AbiLimit } from '../wire/layout.gen.js';
 import { checkCloseOptions, checkEventsOptions, checkMode, resolveOptions, type ResolvedOptions } from './options.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
 import { hookNames, PolicySet } from './policies.js';
-
-/** Most processes that can be in sets at once, and whose state at exec is kept. */
-const PROCESSES_MAX = 65536;
 
 class KernelTracer implements Tracer {
   readonly #session: NativeSession;
@@ -34,6 +34,7 @@ class KernelTracer implements Tracer {
   readonly #policies: PolicySet;
   readonly #cache: ProcessCache;
   readonly #persistence: Persistence | undefined;
+  readonly #releaseTypes = holdKernelTypes();
   #takenOver: TracerStats['takenOver'];
   #closed = false;
 
@@ -43,6 +44,7 @@ class KernelTracer implements Tracer {
     try {
       this.#session = openSession(binding, features, options, this.#persistence);
     } catch (error) {
+      this.#releaseTypes();
       this.#persistence?.end();
       throw error;
     }
@@ -58,16 +60,23 @@ class KernelTracer implements Tracer {
       countHits: options.countHits,
     };
     this.#policies = new PolicySet(attachContext, options);
-    this.#hub = new Hub({
-      session: this.#session,
-      cache: this.#cache,
-      clock,
-      hooks: this.#policies.hooks,
-      nodeName,
-      coalesceMs,
-      maxQueued,
-      onEmpty: () => this.#policies.onRingEmpty(),
-    });
+    try {
+      this.#hub = new Hub({
+        session: this.#session,
+        cache: this.#cache,
+        clock,
+        hooks: this.#policies.hooks,
+        nodeName,
+        coalesceMs,
+        maxQueued,
+        onEmpty: () => this.#policies.onRingEmpty(),
+      });
+    } catch (error) {
+      this.#session.close();
+      this.#releaseTypes();
+      this.#persistence?.end();
+      throw error;
+    }
     this.#cache.seed();
   }
 
@@ -90,7 +99,7 @@ class KernelTracer implements Tracer {
   async addPolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.#mustBeOpen();
     checkMode(options.mode);
-    return this.#policies.add([source], options);
+    return named(() => this.#policies.add([source], options));
   }
 
   /** Adds all policies or none, and reports every mistake of all policies. */
@@ -118,7 +127,7 @@ class KernelTracer implements Tracer {
     this.#mustBeOpen();
     checkMode(options.mode);
     this.#hub.update(); // the kernel's counters of removed hooks are lost with them
-    return this.#policies.replace(source, options);
+    return named(() => this.#policies.replace(source, options));
   }
 
   async removePolicy(name: string): Promise<void> {
@@ -135,7 +144,7 @@ class KernelTracer implements Tracer {
 
   async enablePolicy(name: string): Promise<void> {
     this.#mustBeOpen();
-    this.#policies.enable(name);
+    return named(() => this.#policies.enable(name));
   }
 
   async setPolicyMode(name: string, mode: PolicyMode): Promise<void> {
@@ -174,6 +183,7 @@ class KernelTracer implements Tracer {
     if (keep) this.#session.detach(true);
     this.#policies.close();
     this.#session.close();
+    this.#releaseTypes();
     this.#persistence?.end();
   }
 
@@ -198,7 +208,7 @@ function openSession(
     session = binding.openSession({
       object: objectName('process', features),
       ringBytes: options.bufferSize,
-      processes: PROCESSES_MAX,
+      processes: AbiLimit.PROCESSES_MAX,
       includeSelf: options.includeSelf,
       onDemand: binding.kernelHasStruct('bpf_mem_alloc'),
     });
@@ -246,7 +256,22 @@ function sensorError(error: NativeError, features: NativeFeatures): KernelError 
 export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
   const resolved = resolveOptions(options);
   const binding = loadBinding();
-  const tracer = new KernelTracer(binding, binding.probeFeatures(), resolved);
+  return named(() => open(binding, options, resolved));
+}
+
+/** A limit that was reached is named by its own error. */
+async function named<T>(run: () => Promise<T> | T): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw limitReached(error) ?? error;
+  }
+}
+
+async function open(binding: NativeBinding, options: TracerOptions, resolved: ResolvedOptions): Promise<Tracer> {
+  const features = binding.probeFeatures();
+  checkLimits(features);
+  const tracer = new KernelTracer(binding, features, resolved);
   try {
     tracer.addPolicies(options.policies ?? [], resolved.mode === undefined ? {} : { mode: resolved.mode });
     tracer.takeOver();

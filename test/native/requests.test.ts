@@ -11,11 +11,14 @@ import { duringOf, needsRoot, openTracer, runScript } from './support.js';
 const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
 
 /** A policy for every system call number 112 of /usr/bin/setsid. */
-function policy(...actions: readonly string[]): { yaml: string } {
+const policy = (...actions: readonly string[]): { yaml: string } => policyOf(actions);
+
+function policyOf(actions: readonly string[], options = ''): { yaml: string } {
   const yaml = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: { name: asks }
 spec:
+  options: [${options}]
   tracepoints:
     - subsystem: raw_syscalls
       event: sys_enter
@@ -169,6 +172,28 @@ describe('requests of policies', function () {
       await assert.rejects(tracer.setPolicyMode('asks', 'enforce'), refused);
     });
     assert.deepEqual(asked, []);
+  });
+
+  it('policy-mode: monitor_only is monitor for good: whoever loads it, and whatever is asked of it later', async () => {
+    const source = policyOf([`action: GetUrl, argUrl: "${base}/never"`], '{ name: policy-mode, value: monitor_only }');
+    const tracer = await openTracer({ policies: [source], mode: 'enforce', allowRequests: true });
+    try {
+      assert.equal(tracer.policies()[0]?.mode, 'monitor_only');
+      for (const mode of ['enforce', 'monitor'] as const) {
+        await assert.rejects(tracer.setPolicyMode('asks', mode), { code: 'POLICY_MONITOR_ONLY' });
+      }
+      const [event] = (await duringOf(tracer, trigger)).filter(isTracepoint);
+      assert.equal(event?.actions[0]?.action === 'getUrl' && event.actions[0].outcome, 'monitored');
+      assert.equal(event?.policyMode, 'monitor');
+      const [replaced] = await tracer.replacePolicy(policy(`action: GetUrl, argUrl: "${base}/never"`), { mode: 'monitor' });
+      assert.equal(replaced?.mode, 'monitor');
+      await tracer.setPolicyMode('asks', 'enforce');
+      assert.equal(tracer.policies()[0]?.mode, 'enforce');
+    } finally {
+      await tracer.close();
+    }
+    assert.deepEqual(asked, []);
+    await (await openTracer({ policies: [source] })).close(); // needs no permission: it makes no request
   });
 
   it('when too many wait, requests are dropped and counted; closing ends running requests', async () => {

@@ -7,7 +7,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { StackFrame, TracerEvent } from '../../types/index.js';
-import { needsRoot, openTracer, polytrace, Workshop } from './support.js';
+import { needsRoot, needsTracefs, openTracer, polytrace, Workshop } from './support.js';
 
 const POST = 'matchActions: [{ action: Post, kernelStackTrace: true, userStackTrace: true }]';
 
@@ -48,6 +48,7 @@ const nameOf = (event: Hook): string =>
 describe('stack traces', function () {
   this.timeout(60_000);
   before(needsRoot);
+  before(needsTracefs);
   let shop: Workshop;
   let program: string;
   before(() => {

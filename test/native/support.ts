@@ -1,7 +1,7 @@
 /** Shared by the native tests: programs to trace, a tracer whose events are collected, child processes. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type {
@@ -24,6 +24,12 @@ export function needsRoot(this: Mocha.Context): void {
   if (process.platform === 'linux' && process.getuid?.() === 0) return;
   if (process.env['REQUIRE_ALL'] === '1') throw new Error('these tests need root on Linux');
   this.skip();
+}
+
+/** Mounts tracefs. Tracepoints that are not raw need it, and not every machine mounts it. */
+export function needsTracefs(): void {
+  if (existsSync('/sys/kernel/tracing/events')) return;
+  execFileSync('mount', ['-t', 'tracefs', 'tracefs', '/sys/kernel/tracing']);
 }
 
 /** A folder for one test file, with the compiled helper. */

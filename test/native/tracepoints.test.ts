@@ -1,11 +1,10 @@
 /** Tracepoints on this machine's kernel: by their formatted fields, and raw. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
-import { duringOf, needsRoot, openTracer, polytrace, Workshop } from './support.js';
+import { duringOf, needsRoot, needsTracefs, openTracer, polytrace, runScript, Workshop } from './support.js';
 
 const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
 
@@ -39,19 +38,16 @@ async function traced(hook: string, run: () => unknown): Promise<ProcessTracepoi
   }
 }
 
-/** Mounts tracefs. Tracepoints that are not raw need it, and not every machine mounts it. */
-function mountTracefs(): void {
-  if (!existsSync('/sys/kernel/tracing/events')) {
-    execFileSync('mount', ['-t', 'tracefs', 'tracefs', '/sys/kernel/tracing']);
-  }
-}
+/** Hides tracefs from the command. */
+const WITHOUT_TRACEFS =
+  'for at in /sys/kernel/tracing /sys/kernel/debug; do mount -t tmpfs none $at || exit 1; done; exec "$@"';
 
 describe('tracepoints', function () {
   this.timeout(60_000);
   before(needsRoot);
+  before(needsTracefs);
   let shop: Workshop;
   before(() => {
-    mountTracefs();
     shop = new Workshop();
   });
   after(() => shop?.remove());
@@ -179,5 +175,27 @@ selectors: [{ matchArgs: [{ args: [2], operator: Postfix, values: ["/raw"] }] }]
       status?.hooks.map(({ call, functionName, functions, attach }) => ({ call, functionName, functions, attach })),
       [{ call: name, functionName: name, functions: [name], attach: 'tracepoint' }],
     );
+  });
+
+  it('where tracefs is not mounted, errors and preflight name the command that mounts it', async () => {
+    const kprobes = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: listed }
+spec:
+  lists: [{ name: all, type: generated_ftrace, pattern: "^vfs_read$" }]
+  kprobes: [{ call: "list:all" }]`;
+    const { stdout, stderr } = await runScript(
+      `const refused = (source) => polytrace.openTracer({ policies: [source] }).then(() => 'no error', (e) => [e.code, e.message + ' ' + e.hint]);
+       const { detail } = polytrace.preflight().features.find(({ name }) => name === 'tracepoint');
+       out([await refused(${JSON.stringify(policy('subsystem: sched\nevent: sched_process_exec'))}),
+         await refused(${JSON.stringify({ yaml: kprobes })}), ['preflight', detail]]);`,
+      { command: ['unshare', '--mount', 'sh', '-c', WITHOUT_TRACEFS, 'sh'] },
+    );
+    const told = JSON.parse(stdout || JSON.stringify(stderr)) as [string, string][];
+    assert.deepEqual(
+      told.map(([code]) => code),
+      ['NO_ATTACH_MECHANISM', 'LIST_NEEDS_TRACEFS', 'preflight'],
+    );
+    for (const [code, text] of told) assert.ok(text.includes('`mount -t tracefs tracefs /sys/kernel/tracing`'), `${code}: ${text}`);
   });
 });

@@ -218,6 +218,21 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     );
   });
 
+  it('an event with two buffers of the greatest length is read whole', async () => {
+    const most = 32767;
+    const long = join(shop.folder, 'long');
+    execFileSync('cc', ['-O1', '-o', long, join(__dirname, 'programs', 'long.c')]);
+    const buffer = 'type: char_buf, sizeArgIndex: 3, maxData: true';
+    const hook = `path: ${long}
+symbols: [compare]
+args: [{ index: 0, ${buffer} }, { index: 1, ${buffer} }, { index: 2, type: size_t }]`;
+    const events = await traced(hook, () => spawnSync(long, [String(most)]));
+    assert.deepEqual(
+      events.map(({ args }) => args.map((arg) => ('value' in arg && arg.value instanceof Uint8Array ? Buffer.from(arg.value).toString() : shown(arg)))),
+      [['a'.repeat(most), 'b'.repeat(most), BigInt(most)]],
+    );
+  });
+
   it('a file in another mount namespace, by a path through its process', async () => {
     const hidden = await startHidden(program);
     const hook = `path: ${hidden.path}\nsymbols: [greet]\nargs: [{ index: 0, type: string }]`;

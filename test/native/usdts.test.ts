@@ -279,7 +279,7 @@ selectors:
     await refused(probe('none').replace(program, `${program}.none`), 'HOOK_NOT_FOUND', /pie\.none cannot be read/);
     await refused(probe('none').replace(program, SOURCE), 'HOOK_NOT_FOUND', /is not an ELF file/);
     const beyond = probe('places', '\nargs: [{ index: 0, type: int }, { index: 1, type: int }]');
-    await refused(beyond, 'ARG_BEYOND_PROTOTYPE', /:9:39: app:places has 1 arguments, index 1/);
+    await refused(beyond, 'ARG_BEYOND_PROTOTYPE', /:9:39: app:places has 1 arguments, so there is no index 1/);
     // This argument is relative to the instruction. libbpf supports only registers and offsets from registers.
     await refused(probe('unreadable'), 'PROBE_ENCODING', /:8:13: .*app:unreadable cannot be read: unrecognized arg/);
     await refused(probe('text', '\nargs: [{ index: 0, type: char_buf }]'), 'BUFFER_WITHOUT_SIZE', /char_buf/);

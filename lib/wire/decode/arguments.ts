@@ -1,7 +1,7 @@
 /** Decodes the values of a hook's record into typed arguments. What a record says of itself is not trusted. */
 import type { BufferArgument, HookArgument, SystemCallArgument, TextArgument } from '../../../types/events.js';
 import type { ValueImage } from '../../image/image.js';
-import { hostArchitecture, SYSCALL_COMPAT } from '../../names/syscalls.js';
+import { hostArchitecture, SYSCALL_COMPAT, syscallName } from '../../names/syscalls.js';
 import {
   decodeBpfMap,
   decodeBpfProgram,
@@ -15,6 +15,7 @@ import {
 } from './details.js';
 import { decodeFile } from './files.js';
 import {
+  AbiLimit,
   BpfDetail,
   CredDetail,
   EventHook,
@@ -25,7 +26,8 @@ import {
   UserNamespaceDetail,
   Value,
 } from '../layout.gen.js';
-import { bpfCommandName, capabilityName, capabilitySetNames, systemCallName } from '../../names/numbers.js';
+import { capabilityName, capabilityNames } from '../../names/capabilities.js';
+import { bpfCommandName } from '../../names/numbers.js';
 import { Slab } from '../slab.js';
 
 /** Where something is; the record of a value that is not in it is one of zeros. */
@@ -34,8 +36,7 @@ interface Place {
   readonly at: number;
 }
 
-const LARGEST_DETAIL = 128;
-const NO_DETAIL: Place = { slab: new Slab(Buffer.alloc(LARGEST_DETAIL)), at: 0 };
+const NO_DETAIL: Place = { slab: new Slab(Buffer.alloc(AbiLimit.DETAIL_ROOM)), at: 0 };
 
 function missingValue(): Place {
   const bytes = Buffer.alloc(Value.sizeof);
@@ -128,7 +129,7 @@ class Decoder {
       case 'cap_permitted':
       case 'cap_effective': {
         const value = slab.u64(number);
-        return { type, index, value, names: capabilitySetNames(value) };
+        return { type, index, value, names: capabilityNames(value) };
       }
       case 'string':
       case 'data_loc':
@@ -252,6 +253,6 @@ function systemCall(number: bigint, index: number): SystemCallArgument {
   const value = isCompat ? number & ~SYSCALL_COMPAT : number;
   if (isCompat && host === 'arm64') return { type, index, value, abi: 'arm32' };
   const abi = isCompat ? 'i386' : host;
-  const name = systemCallName(value, abi);
+  const name = syscallName(value, abi);
   return name === undefined ? { type, index, value, abi } : { type, index, value, name, abi };
 }

@@ -11,7 +11,16 @@ import type {
   UserNamespaceArgument,
 } from '../../../types/events.js';
 import { formatIpv4, formatIpv6 } from './addresses.js';
-import { BpfDetail, CredDetail, ModuleDetail, NetDetail, PerfDetail, UserNamespaceDetail } from '../layout.gen.js';
+import {
+  BpfDetail,
+  CredDetail,
+  ModuleDetail,
+  ModuleSignature,
+  NetDetail,
+  PerfDetail,
+  UserNamespaceDetail,
+} from '../layout.gen.js';
+import { FAMILIES } from '../../names/network.js';
 import {
   familyName,
   mapTypeName,
@@ -23,10 +32,8 @@ import {
 } from '../../names/numbers.js';
 import type { Slab } from '../slab.js';
 
-const AF_INET = 2;
-const AF_INET6 = 10;
-/** Of struct module_detail. */
-const SIGNATURE_UNKNOWN = 2;
+const { AF_INET, AF_INET6 } = FAMILIES;
+const { SIGNATURE_VALID, SIGNATURE_UNKNOWN } = ModuleSignature;
 
 export function decodeSocket(slab: Slab, at: number, type: SocketArgument['type'], index: number): SocketArgument {
   const family = slab.u32(at + NetDetail.family);
@@ -180,7 +187,7 @@ export function decodeModule(
   const taints = slab.u64(at + ModuleDetail.taints);
   return signature === SIGNATURE_UNKNOWN || unreadable
     ? { type, index, name, taints }
-    : { type, index, name, signatureValid: signature === 1, taints };
+    : { type, index, name, signatureValid: signature === SIGNATURE_VALID, taints };
 }
 
 /** Up to the first NUL. */

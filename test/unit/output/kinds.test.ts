@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { formatCompact } from '../../../lib/output/compact.js';
 import { eventFilter } from '../../../lib/output/filters.js';
 import { toJson } from '../../../lib/output/json.js';
-import { placeName, probeName } from '../../../lib/names/places.js';
+import { uprobeName, probeName } from '../../../lib/names/places.js';
 import type {
   HookArgument,
   ProcessLoaderEvent,
@@ -133,10 +133,10 @@ describe('events of other kinds of hooks', () => {
 
   it('places in programs are written as in a policy', () => {
     const place = { path: '/a', symbol: 'f', offset: 0n };
-    assert.equal(placeName(place), '/a:f');
-    assert.equal(placeName({ ...place, offset: 16n }), '/a:f+0x10');
-    assert.equal(placeName({ ...place, symbol: '', offset: 4096n }), '/a:0x1000');
-    assert.equal(placeName({ ...place, symbol: '', address: 0x401000n }), '/a:0x401000');
+    assert.equal(uprobeName(place), '/a:f');
+    assert.equal(uprobeName({ ...place, offset: 16n }), '/a:f+0x10');
+    assert.equal(uprobeName({ ...place, symbol: '', offset: 4096n }), '/a:0x1000');
+    assert.equal(uprobeName({ ...place, symbol: '', address: 0x401000n }), '/a:0x401000');
     assert.equal(probeName({ path: '/a', provider: 'p', name: 'n' }), '/a:p:n');
   });
 

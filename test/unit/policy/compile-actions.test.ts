@@ -124,7 +124,9 @@ describe('policy: actions of an image', () => {
   it('the mode', () => {
     const of = (options: string): string | undefined => compilePolicy(policy(`${options}kprobes: [{call: f}]`)).mode;
     assert.equal(of(''), undefined);
-    assert.equal(of('options: [{name: policy-mode, value: monitor}]\n'), 'monitor');
+    for (const mode of ['enforce', 'monitor', 'monitor_only']) {
+      assert.equal(of(`options: [{name: policy-mode, value: ${mode}}]\n`), mode);
+    }
   });
 });
 

@@ -1,13 +1,8 @@
 /** Real policies: each is accepted, or refused with codes that docs/policy.md lists. */
 import assert from 'node:assert/strict';
-import {
-  compilePolicy,
-  explainPolicy,
-  formatExplanation,
-  parsePolicy,
-  validatePolicy,
-} from '../../../lib/policy/index.js';
+import { compilePolicy, explainPolicy, formatExplanation, validatePolicy } from '../../../lib/policy/index.js';
 import { corpus } from './corpus.js';
+import { checkAgreement } from './marked.js';
 
 /** Policies with variables that must be replaced before use. */
 const KNOWN_MISTAKES: Readonly<Record<string, string>> = {
@@ -42,7 +37,8 @@ describe('policy: real policies', () => {
       if (codes.length > 0) refused.push(`${name}: ${codes.join(', ')}`);
       const mistakes = new Set(codes.filter((code) => !NOT_YET.includes(code)));
       assert.deepEqual([...mistakes], KNOWN_MISTAKES[name] === undefined ? [] : [KNOWN_MISTAKES[name]]);
-      if (mistakes.size === 0) assert.ok(formatExplanation(explainPolicy(parsePolicy(text))).startsWith('policy '));
+      if (mistakes.size === 0) assert.ok(formatExplanation(explainPolicy(text)).startsWith('policy '));
+      checkAgreement(text);
       for (const d of found)
         assert.ok(d.line >= 1 && d.column >= 1 && d.hint !== '' && d.text !== '', JSON.stringify(d));
     });

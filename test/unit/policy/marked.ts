@@ -4,7 +4,8 @@
  * count lines and columns.
  */
 import assert from 'node:assert/strict';
-import { validatePolicy } from '../../../lib/policy/index.js';
+import { PolicyError, type Diagnostic } from '../../../lib/errors.js';
+import { parsePolicy, validatePolicy } from '../../../lib/policy/index.js';
 
 interface Expected {
   readonly code: string;
@@ -41,11 +42,25 @@ export function checkMarked(text: string): void {
     expected,
     found.map((d) => `${d.line}:${d.column} ${d.code}: ${d.message}`).join('\n'),
   );
+  checkAgreement(yaml);
   for (const d of found) {
     assert.equal(d.file, 'p.yaml');
     assert.ok(d.message.length > 0 && d.hint.length > 0, `${d.code} has message and hint`);
     assert.ok(d.text.length <= 80 && !d.text.includes('\n'), 'the text is one line of at most 80 characters');
   }
+}
+
+/** Checks that parsePolicy refuses what validatePolicy refuses, with the same diagnostics, and nothing else. */
+export function checkAgreement(text: string): void {
+  const found = validatePolicy(text);
+  let refused: readonly Diagnostic[] = [];
+  try {
+    parsePolicy(text);
+  } catch (error) {
+    assert.ok(error instanceof PolicyError, String(error));
+    refused = error.diagnostics;
+  }
+  assert.deepEqual(refused, found.some((d) => d.severity === 'error') ? found : []);
 }
 
 /** A policy around one item of `spec.kprobes`, given without its indentation. */

@@ -489,7 +489,7 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'a mode that does not exist',
-    policy('options: [{⟦UNSUPPORTED_OPTION⟧name: policy-mode, value: ⟦OPTION_INVALID⟧observe}]\nkprobes: [{call: f}]'),
+    policy('options: [{name: policy-mode, value: ⟦OPTION_INVALID⟧observe}]\nkprobes: [{call: f}]'),
   ],
   [
     'a value without quotes',

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { compilePolicy, validatePolicy } from '../../../lib/policy/index.js';
 import { ARG_TYPE_NAMES, OPERATORS } from '../../../lib/policy/language/vocabulary.js';
-import { kprobe, selectors } from './marked.js';
+import { checkAgreement, kprobe, selectors } from './marked.js';
 
 const SEED = selectors(`
   label: first
@@ -35,6 +35,7 @@ function check(text: string): void {
     );
     assert.ok(d.text.length <= 80);
   }
+  checkAgreement(text);
   if (!found.some((d) => d.severity === 'error')) assert.ok(compilePolicy(text).hooks.length >= 0);
   assert.ok(milliseconds < 1000, `${milliseconds} ms`);
 }

@@ -3,8 +3,9 @@
  * their places.
  */
 import assert from 'node:assert/strict';
-import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
+import { compilePolicy, explainPolicy, parsePolicy } from '../../../lib/policy/index.js';
 import { PolicyError } from '../../../lib/errors.js';
+import { OPTION_NAMES, optionValues } from '../../../lib/policy/language/options.js';
 import { checkMarked, kprobe, marked, policy, selectors } from './marked.js';
 
 const cases: readonly (readonly [string, string])[] = [
@@ -77,13 +78,23 @@ describe('policy: not supported yet', () => {
     it(name, () => {
       checkMarked(text);
       const { yaml, expected } = marked(text);
-      const parsed = parsePolicy(yaml);
-      assert.throws(
-        () => compilePolicy(parsed),
-        (error) => error instanceof PolicyError && error.code === expected[0]?.code,
-      );
+      for (const refuse of [parsePolicy, compilePolicy]) {
+        assert.throws(
+          () => refuse(yaml),
+          (error) => error instanceof PolicyError && error.code === expected[0]?.code,
+        );
+      }
+      assert.ok(explainPolicy(yaml).unsupported.length > 0);
     });
   }
+
+  it('accepts every option with every value of it', () => {
+    for (const name of OPTION_NAMES) {
+      for (const value of optionValues(name)) {
+        checkMarked(policy(`options: [{name: ${name}, value: "${value}"}]\nkprobes: [{call: f}]`));
+      }
+    }
+  });
 
   it('accepts fields without an effect', () => {
     checkMarked(

@@ -4,11 +4,10 @@ import type { NativeSource } from '../../../lib/native/binding.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock } from '../../../lib/process/clock.js';
 import { RecordReader } from '../../../lib/stream/reader.js';
+import { RecordRoom } from '../../../lib/wire/layout.gen.js';
 import { exec } from '../wire/records.js';
 
 const KIB = 1024;
-/** The addon begins no record where less room is left. */
-const RECORD_MAX = 64 * KIB;
 const RECORDS = 5000;
 
 describe('record reader', () => {
@@ -17,8 +16,9 @@ describe('record reader', () => {
   function sourceOf(total: number): NativeSource {
     let left = total;
     return {
+      // like the addon, which begins no record where the longest one might not fit
       drain(slab: Uint8Array, offset: number): number {
-        while (left > 0 && slab.length - offset >= RECORD_MAX) {
+        while (left > 0 && slab.length - offset >= RecordRoom.RECORD_MAX) {
           slab.set(record, offset);
           offset += record.length;
           left--;
