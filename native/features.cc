@@ -156,12 +156,15 @@ int try_tracepoint() {
 
 }  // namespace
 
-Features try_features() {
+Napi::Value probe_features(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
   LogScope quiet;
   const BlockedSignals blocked;
   need_descriptors(DESCRIPTORS_OF_LIBBPF);
-  Features result;
-  const auto tell = [&](const char* name, int err) { result.emplace_back(name, err); };
+  Napi::Object result = Napi::Object::New(env);
+  const auto tell = [&](const char* name, int err) {
+    result.Set(name, Napi::String::New(env, err == 0 ? std::string() : errno_name(err)));
+  };
   const auto kernel = kernel_types();
   tell("btf", kernel ? 0 : -errno);
   tell("ringBuffer", try_ring_buffer());
@@ -178,16 +181,6 @@ Features try_features() {
   tell("tracepoint", try_tracepoint());
   return result;
 }
-
-Napi::Value to_object(Napi::Env env, const Features& features) {
-  Napi::Object result = Napi::Object::New(env);
-  for (const auto& [name, err] : features) {
-    result.Set(name, Napi::String::New(env, err == 0 ? std::string() : errno_name(err)));
-  }
-  return result;
-}
-
-Napi::Value probe_features(const Napi::CallbackInfo& info) { return to_object(info.Env(), try_features()); }
 
 Napi::Value kernel_has_struct(const Napi::CallbackInfo& info) {
   const auto kernel = kernel_types();

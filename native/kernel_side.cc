@@ -102,19 +102,12 @@ void KernelSide::attach_sensor(const char* name) {
 
 int KernelSide::events_fd() { return bpf_map__fd(sensor_map("events")); }
 
-bool KernelSide::request_wakeup() {
-  const std::scoped_lock lock(mutex_);
-  auto* shared = control_.as<control>();
-  if (shared == nullptr) return false;
-  std::atomic_ref<uint32_t>(shared->need_wakeup).store(1, std::memory_order_seq_cst);
-  return true;
+void KernelSide::request_wakeup() {
+  if (!sensor_) return;
+  std::atomic_ref<uint32_t>(control_.as<control>()->need_wakeup).store(1, std::memory_order_seq_cst);
 }
 
-uint32_t KernelSide::self_tgid() const {
-  const std::scoped_lock lock(mutex_);
-  const auto* shared = control_.as<control>();
-  return shared == nullptr ? 0 : shared->self_tgid;
-}
+uint32_t KernelSide::self_tgid() const { return sensor_ ? control_.as<control>()->self_tgid : 0; }
 
 std::vector<uint32_t> KernelSide::add_hook(const HookSpec& spec) {
   must_be_open();
@@ -131,18 +124,16 @@ std::vector<uint32_t> KernelSide::add_hook(const HookSpec& spec) {
     silence(hook);
     throw;
   }
-  const std::scoped_lock lock(mutex_);
   hooks_.emplace(spec.id, std::move(hook));
   return left_out;
 }
 
 void KernelSide::remove_hook(uint32_t id) {
-  std::unique_lock lock(mutex_);
-  auto removed = hooks_.extract(id);
-  lock.unlock();
-  if (removed.empty()) return;
-  unpin_hook(id, removed.mapped());
-  silence(removed.mapped());
+  const auto found = hooks_.find(id);
+  if (found == hooks_.end()) return;
+  unpin_hook(id, found->second);
+  silence(found->second);
+  hooks_.erase(found);
 }
 
 void KernelSide::silence(Hook& hook) {
@@ -153,9 +144,8 @@ void KernelSide::silence(Hook& hook) {
 std::vector<int> KernelSide::take_silenced() { return std::exchange(silenced_, {}); }
 
 void KernelSide::set_enforces(uint32_t id, bool enforces) {
-  const std::scoped_lock lock(mutex_);
+  must_be_open();
   auto* all = counters_.as<hook_counters>();
-  if (all == nullptr) throw Failure{"CLOSED", "the session is closed"};
   if (id >= HOOKS_MAX) throw Failure{"NO_SUCH_HOOK", "no hook has this number"};
   std::atomic_ref<uint64_t>(all[id].enforces).store(enforces ? 1 : 0, std::memory_order_seq_cst);
 }
@@ -171,16 +161,12 @@ void KernelSide::delete_entries(const std::string& name, std::span<const uint8_t
 }
 
 void KernelSide::close() {
-  detach(true);
+  detach_links(true);
+  for (auto& [id, hook] : hooks_) silence(hook);
+  hooks_.clear();
   prepare_link_.reset();
-  std::map<uint32_t, Hook> hooks;
-  {
-    const std::scoped_lock lock(mutex_);
-    hooks.swap(hooks_);
-    control_.close();
-    counters_.close();
-  }
-  hooks.clear();
+  control_.close();
+  counters_.close();
   sensor_.reset();
   // gives back the megabytes that libbpf needed for the kernel's types
   malloc_trim(0);

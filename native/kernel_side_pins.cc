@@ -61,7 +61,6 @@ void KernelSide::pin_to(const std::string& folder) {
 }
 
 void KernelSide::name_hook(uint32_t id, const std::string& name) {
-  const std::scoped_lock lock(mutex_);
   if (!pins_.active()) return;
   const int err = pins_.name_hook(id, name);
   if (err != 0) throw Failure{"PERSIST", "cannot note what a hook is called", err};
@@ -69,25 +68,18 @@ void KernelSide::name_hook(uint32_t id, const std::string& name) {
 
 void KernelSide::detach_links(bool keep) {
   const bool lets_go = keep && pins_.active();
-  if (!lets_go) {
-    const std::scoped_lock lock(mutex_);
-    pins_.unpin_all();
-  }
-  std::vector<std::vector<LinkPtr>> all;
-  {
-    const std::scoped_lock lock(mutex_);
-    for (auto& [id, hook] : hooks_) {
-      hook.missed_before_detach = hook.missed_by_links();
-      hook.counted.clear();
-      all.push_back(std::exchange(hook.links, {}));
-    }
-  }
-  all.push_back(std::exchange(sockets_links_, {}));
-  all.push_back(std::exchange(sensor_links_, {}));
-  for (std::vector<LinkPtr>& links : all) {
+  if (!lets_go) pins_.unpin_all();
+  const auto detach = [&](std::vector<LinkPtr>& links) {
     if (lets_go) let_go(links);
     links.clear();
+  };
+  for (auto& [id, hook] : hooks_) {
+    hook.missed_before_detach = hook.missed_by_links();
+    hook.counted.clear();
+    detach(hook.links);
   }
+  detach(sockets_links_);
+  detach(sensor_links_);
 }
 
 void KernelSide::detach(bool keep) {

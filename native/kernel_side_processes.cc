@@ -103,11 +103,9 @@ void KernelSide::use_process_sets() {
 }
 
 void KernelSide::set_followed(const process_sets& sets) {
-  const std::scoped_lock lock(mutex_);
-  auto* shared = control_.as<control>();
-  if (shared == nullptr) throw Failure{"CLOSED", "the session is closed"};
+  must_be_open();
   for (int i = 0; i < PROCESS_WORDS; i++) {
-    std::atomic_ref<uint64_t>(shared->follow[i]).store(sets.words[i], std::memory_order_seq_cst);
+    std::atomic_ref<uint64_t>(control_.as<control>()->follow[i]).store(sets.words[i], std::memory_order_seq_cst);
   }
 }
 

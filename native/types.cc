@@ -73,7 +73,7 @@ size_t Types::bytes() const {
   return size + btf__type_cnt(types_.get()) * sizeof(uint32_t);
 }
 
-void Types::index() {
+uint32_t Types::function_id(const std::string& name) {
   std::call_once(indexed_, [this] {
     const uint32_t end = btf__type_cnt(types_.get());
     for (uint32_t id = 1; id < end; id++) {
@@ -81,10 +81,6 @@ void Types::index() {
       if (type != nullptr && btf_is_func(type)) functions_.emplace(btf__name_by_offset(types_.get(), type->name_off), id);
     }
   });
-}
-
-uint32_t Types::function_id(const std::string& name) {
-  index();
   const auto found = functions_.find(name);
   return found == functions_.end() ? 0 : found->second;
 }

@@ -26,8 +26,6 @@ class Types {
   const btf* get() const { return types_.get(); }
   // Memory that this object uses, about; without that of the kernel's types below a module's.
   size_t bytes() const;
-  // Prepares function_id(), which takes milliseconds.
-  void index();
   // 0 where there is no such type. When several functions have the name, the first one counts, as in libbpf.
   uint32_t function_id(const std::string& name);
   uint32_t find(const char* name, uint32_t kind) const;
