@@ -1,7 +1,6 @@
 /**
  * Reads the ring buffer and hands events to every iterator. Events are read only when an iterator asks for them, so
- * that
- * an overload fills the kernel's ring buffer, where lost events are counted.
+ * that an overload fills the kernel's ring buffer, where lost events are counted.
  */
 import type { EventsOptions } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
@@ -136,8 +135,7 @@ export class Hub implements EventFeed {
 
   /**
    * Arms the wake-up. A BPF program that read the flag just before it was set does not wake us, and its record may not
-   * be
-   * visible yet. Reading once more, a little later, finds that record.
+   * be visible yet. Reading once more, a little later, finds that record.
    */
   #sleep(): void {
     if (!this.#armed) {
