@@ -1,6 +1,9 @@
 // Written by scripts/gen-layout.mjs from bpf/abi.h. Do not edit: change abi.h, then `npm run gen`.
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
-export { AbiLimit, SensorHook, SyscallBit, ValueRead } from '../names/abi.gen.js';
+import * as below from '../names/abi.gen.js';
+
+// Not `export … from`: it compiles to getters, and a module with getters is slow to read numbers from.
+export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
 export const LAYOUT_HASH = '9d7f48ff74b9b07c';
