@@ -104,6 +104,7 @@ enum text_flag {
 	TEXT_UNREACHABLE = 4, /* the path does not start at the root: its mount is not attached to a mount tree */
 	TEXT_PSEUDO = 8,      /* not a path: the text is the name of a pipe, socket, memfd or anonymous inode */
 	TEXT_FAULT = 16,      /* the memory could not be read */
+	TEXT_UNTRUSTED = 32,  /* executables only: the file is not known to have this path in the initial mount tree */
 };
 
 struct process_creds {
@@ -590,6 +591,7 @@ struct control {
 	u32 scan_changes; /* number of processes whose bits a scan has changed */
 	u32 self_tgid; /* the process that the base sensor leaves out; 0: none */
 	u64 follow[PROCESS_WORDS]; /* sets that also contain the descendants of their members */
+	u64 trusted[PROCESS_WORDS]; /* sets that do not take executables with TEXT_UNTRUSTED */
 };
 
 /* One per hook. The first HOOK_FIRST_POLICY belong to the base sensor (enum sensor_hook). */
@@ -682,7 +684,7 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(control, 56);
+ABI_SIZE(control, 88);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(process_state, 72);

@@ -50,13 +50,16 @@ __noinline int walk_path(struct text_buffer *buffer)
 		if (dentry == READ(mnt, mnt_root)) {
 			struct mount *m = mount_of(mnt);
 			struct mount *above = READ(m, mnt_parent);
+			struct dentry *place = READ(m, mnt_mountpoint);
 
+			/* the root was not on the way */
 			if (above == m) {
-				if (!READ(m, mnt_ns))
-					buffer->walk.flags |= TEXT_UNREACHABLE;
+				buffer->walk.flags |= TEXT_UNREACHABLE;
 				goto done;
 			}
-			dentry = KERNEL(dentry, READ(m, mnt_mountpoint));
+			if (place != dentry)
+				buffer->walk.crossed = 1;
+			dentry = KERNEL(dentry, place);
 			mnt = KERNEL(vfsmount, ADDRESS(above, mnt));
 			continue;
 		}
@@ -113,6 +116,7 @@ static __always_inline u32 resolve_path_of(struct task_struct *task, struct text
 	buffer->walk.root_dentry = (u64)READ(fs, root.dentry);
 	buffer->walk.root_mnt = (u64)READ(fs, root.mnt);
 	buffer->walk.start = TEXT_END;
+	buffer->walk.crossed = 0;
 	/* unhashed, and not the root of a tree: the name was removed */
 	dentry = KERNEL(dentry, dentry);
 	buffer->walk.flags = !READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry ? TEXT_DELETED : 0;

@@ -10,7 +10,7 @@
 #ifndef POLYTRACE_SETS_BPF_H
 #define POLYTRACE_SETS_BPF_H
 
-#include "path.bpf.h"
+#include "trust.bpf.h"
 #include "task.bpf.h"
 
 enum {
@@ -102,7 +102,19 @@ static __always_inline bool is_empty(const struct process_sets *sets)
 
 /* ---- the sets of a single process --------------------------------------------------------------------------- */
 
-/* Looks up the path at text.bytes[start] in the sets of binaries. */
+/* A process whose executable may be another file than its path says is not in the sets that exempt from a policy. */
+static __always_inline void leave_untrusted(const struct text_buffer *text, struct process_sets *sets)
+{
+	struct control *c = shared_control();
+
+	if (!c || !(text->walk.flags & TEXT_UNTRUSTED))
+		return;
+#pragma unroll
+	EACH_WORD(i)
+		sets->words[i] &= ~*(volatile u64 *)&c->trusted[i];
+}
+
+/* Looks up the path at text.bytes[start] in the sets of binaries. `sets` is empty before. */
 static __noinline int find_sets(struct text_buffer *text, u32 start, struct process_sets *sets)
 {
 	struct trie_key *key;
@@ -132,6 +144,7 @@ static __noinline int find_sets(struct text_buffer *text, u32 start, struct proc
 		*(u64 *)((void *)key->text + i) = __builtin_bswap64(word);
 	}
 	add_sets(sets, bpf_map_lookup_elem(&binary_postfix, key));
+	leave_untrusted(text, sets);
 	return 0;
 }
 
@@ -163,7 +176,7 @@ __noinline int find_executable_sets(u32 index, struct process_sets *sets)
 	file = READ(mm, exe_file);
 	if (!file)
 		return EXECUTABLE_NONE;
-	start = resolve_path_of(task, text, READ(file, f_path.dentry), READ(file, f_path.mnt));
+	start = resolve_executable(task, text, file);
 	find_sets(text, start, sets);
 	if (READ(task, mm) != mm || READ(mm, exe_file) != file)
 		return EXECUTABLE_CHANGED;

@@ -22,6 +22,8 @@ struct path_walk {
 	u64 root_dentry, root_mnt;
 	u32 start;
 	u32 flags; /* enum text_flag */
+	u32 crossed; /* not 0: a mount on the path shows another directory than the one that it is mounted on */
+	u32 pad;
 };
 
 /* The position of the search for substrings. */

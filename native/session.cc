@@ -143,7 +143,7 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::remove_hook>("removeHook"),
                          InstanceMethod<&Session::put_entries>("putEntries"),
                          InstanceMethod<&Session::use_process_sets>("useProcessSets"),
-                         InstanceMethod<&Session::set_followed>("setFollowed"),
+                         InstanceMethod<&Session::set_kinds>("setKinds"),
                          InstanceMethod<&Session::clear_sets>("clearSets"),
                          InstanceMethod<&Session::begin_scan>("beginScan"),
                          InstanceMethod<&Session::finish_scan>("finishScan"),
@@ -220,6 +220,11 @@ void Session::open_sensor(Napi::Env env, const Napi::Object& options) {
     const int err = bpf_prog_test_run_opts(bpf_program__fd(program_named(env, object, "tell_tgid")), &run);
     check(env, err, "cannot tell this process's own number");
     control_.as<control>()->self_tgid = run.retval;
+  }
+  {
+    LIBBPF_OPTS(bpf_test_run_opts, run);
+    const int err = bpf_prog_test_run_opts(bpf_program__fd(program_named(env, object, "find_initial_process")), &run);
+    check(env, err, "cannot find the initial process");
   }
   // fork and exit first: an exec without them would be a process that nothing ends
   attach_sensor(env, "handle_exit");

@@ -22,8 +22,8 @@ constexpr uint32_t FIRST = 0;
 
 constexpr const char* SOCKETS_PIN = "sensor-sockets";
 
-process_sets sets_argument(const Napi::CallbackInfo& info) {
-  const auto bytes = info[0].As<Napi::Uint8Array>();
+process_sets sets_argument(const Napi::CallbackInfo& info, size_t index = 0) {
+  const auto bytes = info[index].As<Napi::Uint8Array>();
   process_sets sets = {};
   if (bytes.ByteLength() != sizeof(sets)) throw make_error(info.Env(), "MAP_ENTRY_SIZE", "sets of another size");
   std::memcpy(&sets, bytes.Data(), sizeof(sets));
@@ -122,12 +122,14 @@ Napi::Value Session::use_process_sets(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (sets): descendants of their members are members.
-Napi::Value Session::set_followed(const Napi::CallbackInfo& info) {
+// (followed, trusted): sets whose members' descendants are members, and sets that untrusted executables do not belong to.
+Napi::Value Session::set_kinds(const Napi::CallbackInfo& info) {
   if (!sensor_) throw make_error(info.Env(), "CLOSED", "the session is closed");
-  const process_sets sets = sets_argument(info);
+  const process_sets followed = sets_argument(info, 0);
+  const process_sets trusted = sets_argument(info, 1);
   for (int i = 0; i < PROCESS_WORDS; i++) {
-    std::atomic_ref<uint64_t>(control_.as<control>()->follow[i]).store(sets.words[i], std::memory_order_seq_cst);
+    std::atomic_ref<uint64_t>(control_.as<control>()->follow[i]).store(followed.words[i], std::memory_order_seq_cst);
+    std::atomic_ref<uint64_t>(control_.as<control>()->trusted[i]).store(trusted.words[i], std::memory_order_seq_cst);
   }
   return info.Env().Undefined();
 }

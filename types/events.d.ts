@@ -29,6 +29,11 @@ export interface Process {
   readonly binary: string;
   /** Path of the file that runs, with symbolic links resolved. For a script, this is the interpreter. */
   readonly executable: string;
+  /**
+   * The executable is not known to be the file that `executable` names: its path was seen from another root than the host's, or
+   * through a mount of another mount namespace, as in a container. Such a process is never exempt from a policy by its path.
+   */
+  readonly binaryUntrusted: boolean;
   /** Arguments without argv[0]. They are complete unless `flags` contains `truncArgs`. */
   readonly argv: readonly string[];
   /** `argv` joined by spaces. An argument that is empty or contains a space is in double quotes (Tetragon's form). */

@@ -1,6 +1,7 @@
 /** Reads the already running processes from /proc, which started before the base sensor. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { Capabilities, Credentials, Namespaces } from '../../types/events.js';
+import { machineNamespaces } from './host-namespaces.js';
 import { ProcessImage, splitArgv, type ProcessContext } from './process.js';
 
 /** USER_HZ is the unit of starttime in /proc/PID/stat. It is the same on all supported architectures. */
@@ -21,6 +22,7 @@ export class ProcImage extends ProcessImage {
   readonly bootTimeNs: bigint;
   readonly binary: string;
   readonly executable: string;
+  readonly binaryUntrusted: boolean;
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly auid: number;
@@ -37,7 +39,8 @@ export class ProcImage extends ProcessImage {
     this.#startTicks = entry.startTicks;
     this.#known = status !== undefined;
     this.bootTimeNs = entry.startTicks * NS_PER_TICK;
-    this.executable = link(`${folder}/exe`).replace(/ \(deleted\)$/, '');
+    const executable = link(`${folder}/exe`);
+    this.executable = executable.replace(DELETED, '');
     this.argv = splitArgv(text(`${folder}/cmdline`));
     // A kernel thread has no executable, so its name is used.
     this.binary = this.executable !== '' ? this.executable : (status?.get('Name') ?? '');
@@ -46,6 +49,7 @@ export class ProcImage extends ProcessImage {
     this.capabilities = capabilitiesOf(status);
     this.credentials = credentialsOf(status);
     this.namespaces = namespacesOf(folder);
+    this.binaryUntrusted = !isTrusted(executable, folder, this.namespaces.mnt);
     this.cgroupId = cgroupOf(folder);
   }
 
@@ -66,6 +70,36 @@ export class ProcImage extends ProcessImage {
     this.startLow = startLow;
     this.startHigh = startHigh;
     return true;
+  }
+}
+
+const DELETED = / \(deleted\)$/;
+
+/**
+ * Whether the executable is the file that its path names on the host. A kernel thread has none. A removed file can no longer
+ * be compared: then the process's own mount namespace and root decide.
+ */
+function isTrusted(executable: string, folder: string, mountNamespace: number): boolean {
+  if (!executable.startsWith('/')) return executable === '';
+  if (DELETED.test(executable)) {
+    return machineNamespaces().mnt.includes(mountNamespace) && link(`${folder}/root`) === '/';
+  }
+  const own = file(`${folder}/exe`);
+  return own !== undefined && (own === file(`/proc/1/root${executable}`) || own === fileOfHost(executable));
+}
+
+/** Where the root of process 1 may not be read: our own, if it is the host's. */
+function fileOfHost(path: string): string | undefined {
+  return machineNamespaces().mnt.includes(inumOf(link('/proc/self/ns/mnt'))) ? file(path) : undefined;
+}
+
+/** What identifies a file. */
+function file(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
   }
 }
 

@@ -11,7 +11,7 @@ import { concat, textBytes, writeTrieKey } from '../wire/encode/tables.js';
 
 type Sessions = Pick<
   NativeSession,
-  'useProcessSets' | 'setFollowed' | 'clearSets' | 'beginScan' | 'finishScan' | 'putEntries' | 'deleteEntries'
+  'useProcessSets' | 'setKinds' | 'clearSets' | 'beginScan' | 'finishScan' | 'putEntries' | 'deleteEntries'
 >;
 
 /** Values of one kind, as keys of a map of the base sensor. */
@@ -100,7 +100,7 @@ export class ProcessSets {
     }
     if (gone.length === 0) return;
     this.#write(gone);
-    this.#session.setFollowed(this.#followed());
+    this.#setKinds();
   }
 
   /**
@@ -135,7 +135,7 @@ export class ProcessSets {
     if (stale.length > 0) session.clearSets(bitsOf(stale));
     for (const bit of stale) this.#stale.delete(bit);
     // a member must be followed from the moment that it can be one
-    session.setFollowed(this.#followed());
+    this.#setKinds();
     session.beginScan(bitsOf(bits));
     try {
       this.#write(bits.map((bit) => (this.#sets.get(bit) as Entry).set));
@@ -144,8 +144,10 @@ export class ProcessSets {
     }
   }
 
-  #followed(): Uint8Array {
-    return bitsOf([...this.#sets].flatMap(([bit, { set }]) => (set.follow ? [bit] : [])));
+  #setKinds(): void {
+    const having = (kind: 'follow' | 'trusted'): Uint8Array =>
+      bitsOf([...this.#sets].flatMap(([bit, { set }]) => (set[kind] ? [bit] : [])));
+    this.#session.setKinds(having('follow'), having('trusted'));
   }
 
   /** Brings the entries of these sets' values, and of those that they are a prefix of, up to date. */
@@ -201,7 +203,9 @@ function bitsOf(bits: readonly number[]): Uint8Array {
 function sameSet(a: ProcessSet, b: ProcessSet): boolean {
   const same = (x: readonly string[], y: readonly string[]): boolean =>
     x.length === y.length && x.every((value, i) => value === y[i]);
-  return a.follow === b.follow && KINDS.every((kind) => same(kind.values(a), kind.values(b)));
+  return (
+    a.follow === b.follow && a.trusted === b.trusted && KINDS.every((kind) => same(kind.values(a), kind.values(b)))
+  );
 }
 
 function trieKey(value: string, backwards: boolean): Uint8Array {

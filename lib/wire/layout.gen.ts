@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '22c709547f28f999';
+export const LAYOUT_HASH = '094fd6adaa047549';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -92,6 +92,7 @@ export const TextFlag = {
   TEXT_UNREACHABLE: 4,
   TEXT_PSEUDO: 8,
   TEXT_FAULT: 16,
+  TEXT_UNTRUSTED: 32,
 } as const;
 
 /** struct process_creds */
@@ -806,7 +807,7 @@ export const AutomatonState = {
 
 /** struct control */
 export const Control = {
-  sizeof: 56,
+  sizeof: 88,
   needWakeup: 0,
   keepsBits: 4,
   keepsState: 8,
@@ -816,6 +817,9 @@ export const Control = {
   follow: 24,
   followStride: 8,
   followLength: 4,
+  trusted: 56,
+  trustedStride: 8,
+  trustedLength: 4,
 } as const;
 
 /** struct hook_counters */

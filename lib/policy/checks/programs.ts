@@ -56,11 +56,14 @@ function checkUprobe(data: HookData, report: Report): void {
   });
 }
 
-/** Options of the format with the values that they take. */
+const BOOLEAN = ['0', '1', 'true', 'false', 't', 'f', 'T', 'F', 'TRUE', 'FALSE', 'True', 'False'];
+
+/** Options with the values that they take. `trust-binary-paths` is polytrace's own. */
 export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  'disable-kprobe-multi': ['0', '1', 'true', 'false', 't', 'f', 'T', 'F', 'TRUE', 'FALSE', 'True', 'False'],
-  'disable-uprobe-multi': ['0', '1', 'true', 'false', 't', 'f', 'T', 'F', 'TRUE', 'FALSE', 'True', 'False'],
+  'disable-kprobe-multi': BOOLEAN,
+  'disable-uprobe-multi': BOOLEAN,
   'policy-mode': ['enforce', 'monitor', 'monitor_only'],
+  'trust-binary-paths': BOOLEAN,
 };
 
 export function checkOptions({ spec = {} }: PolicyData, report: Report): void {

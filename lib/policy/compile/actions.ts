@@ -143,8 +143,16 @@ function optionOf({ spec }: PolicyData, wanted: string): string | undefined {
 
 /** True if the policy forbids attaching several functions with one link. */
 export function singleLinks(policy: PolicyData, { kind }: Hook): boolean {
-  const value = optionOf(policy, kind === 'uprobes' ? 'disable-uprobe-multi' : 'disable-kprobe-multi');
-  return /^(1|t|true)$/i.test(value ?? '');
+  return isSet(policy, kind === 'uprobes' ? 'disable-uprobe-multi' : 'disable-kprobe-multi');
+}
+
+/** Whether the path of an executable counts as the process sees it, also where a filter exempts the process. */
+export function trustsPaths(policy: PolicyData): boolean {
+  return isSet(policy, 'trust-binary-paths');
+}
+
+function isSet(policy: PolicyData, option: string): boolean {
+  return /^(1|t|true)$/i.test(optionOf(policy, option) ?? '');
 }
 
 export function modeOf(policy: PolicyData): PolicyImage['mode'] {

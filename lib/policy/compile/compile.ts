@@ -23,7 +23,7 @@ import { valueImage } from './values.js';
 /** The policy is already known to be valid and supported. Only limits of the BPF programs are reported here. */
 export function compile(analysis: Analysis, report: Report, architecture: Architecture): PolicyImage {
   const { data, hooks } = analysis;
-  const sets = new ProcessSets();
+  const sets = new ProcessSets(data);
   const context: Context = { policy: data, architecture, report };
   const tracks = tracksSockets(hooks);
   // Enforcers come first: they must be ready before another hook can notify them.

@@ -43,7 +43,7 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
   for (const option of spec.options ?? []) findInOption(option, add, report);
 }
 
-const OPTIONS: readonly string[] = ['disable-kprobe-multi', 'disable-uprobe-multi'];
+const OPTIONS: readonly string[] = ['disable-kprobe-multi', 'disable-uprobe-multi', 'trust-binary-paths'];
 
 function findInOption(option: { name?: string; value?: string }, add: Add, report: Report): void {
   if (option.name === undefined || report.places.isIncomplete(option)) return;

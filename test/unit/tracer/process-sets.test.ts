@@ -11,6 +11,7 @@ const setOf = (more: Partial<ProcessSet>): ProcessSet => ({
   pids: [],
   inNamespace: false,
   follow: false,
+  trusted: false,
   ...more,
 });
 
@@ -42,8 +43,9 @@ class FakeSession {
     this.calls.push('use');
   }
 
-  setFollowed(sets: Uint8Array): void {
-    this.calls.push(`follow ${bitsIn(sets).join(' ')}`.trim());
+  setKinds(followed: Uint8Array, trusted: Uint8Array): void {
+    this.calls.push(`follow ${bitsIn(followed).join(' ')}`.trim());
+    if (bitsIn(trusted).length > 0) this.calls.push(`trust ${bitsIn(trusted).join(' ')}`);
   }
 
   clearSets(sets: Uint8Array): void {
@@ -106,6 +108,13 @@ describe('sets of processes', () => {
     ]);
     assert.deepEqual(sets.acquire([]), []);
     assert.deepEqual(session.take(), []);
+  });
+
+  it('sets of trusted executables are others than those of paths, and the sensor knows them before their values', () => {
+    const [seen, trusted] = sets.acquire([setOf({ equal: ['/a'] }), setOf({ equal: ['/a'], trusted: true })]);
+    assert.notEqual(seen, trusted);
+    assert.ok(session.calls.indexOf(`trust ${trusted}`) < session.calls.indexOf('put binary_equal'));
+    assert.deepEqual(session.table('binary_equal').get('/a'), [seen, trusted]);
   });
 
   it('equal sets are one, and processes are not looked at again for it', () => {
