@@ -506,6 +506,7 @@ enum hook_shape { SHAPE_PLACE = 0x10000 };
 struct hook_config {
 	u32 hook;
 	u32 self_tgid; /* the process that is left out; 0: none */
+	u64 suppresses; /* selectors that only suppress events: what is not known is no match for them */
 	u64 selectors; /* bit mask of all selectors; a hook without selectors has one that always matches */
 	u8 values_count;
 	u8 syscall; /* enum syscall_registers */
@@ -592,6 +593,7 @@ struct control {
 	u32 self_tgid; /* the process that the base sensor leaves out; 0: none */
 	u64 follow[PROCESS_WORDS]; /* sets that also contain the descendants of their members */
 	u64 trusted[PROCESS_WORDS]; /* sets that do not take executables with TEXT_UNTRUSTED */
+	u64 prefixed[PROCESS_WORDS]; /* sets with prefixes */
 };
 
 /* One per hook. The first HOOK_FIRST_POLICY belong to the base sensor (enum sensor_hook). */
@@ -684,7 +686,7 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(control, 88);
+ABI_SIZE(control, 120);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(process_state, 72);

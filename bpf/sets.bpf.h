@@ -114,6 +114,18 @@ static __always_inline void leave_untrusted(const struct text_buffer *text, stru
 		sets->words[i] &= ~*(volatile u64 *)&c->trusted[i];
 }
 
+/* The prefixes of a long path. If its beginning is not known, it may have any of them. */
+static __always_inline void find_sets_of_beginning(struct text_buffer *text, struct process_sets *sets)
+{
+	struct trie_key *key = key_of_beginning(text, 0, FILTER_TEXT_MAX);
+	struct control *c = shared_control();
+
+	if (key)
+		add_sets(sets, bpf_map_lookup_elem(&binary_prefix, key));
+	else if (c)
+		add_sets(sets, (struct process_sets *)c->prefixed);
+}
+
 /* Looks up the path at text.bytes[start] in the sets of binaries. `sets` is empty before. */
 static __noinline int find_sets(struct text_buffer *text, u32 start, struct process_sets *sets)
 {
@@ -128,10 +140,14 @@ static __noinline int find_sets(struct text_buffer *text, u32 start, struct proc
 	if (length <= BINARY_TEXT_MAX)
 		add_sets(sets, bpf_map_lookup_elem(&binary_equal, &text->bytes[start]));
 
-	key = (void *)&text->bytes[start - 5];
-	key->slot = 0;
-	key->prefix_bits = 8 + 8 * (length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length);
-	add_sets(sets, bpf_map_lookup_elem(&binary_prefix, key));
+	if (text->walk.flags & TEXT_TRUNCATED) {
+		find_sets_of_beginning(text, sets);
+	} else {
+		key = (void *)&text->bytes[start - 5];
+		key->slot = 0;
+		key->prefix_bits = 8 + 8 * (length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length);
+		add_sets(sets, bpf_map_lookup_elem(&binary_prefix, key));
+	}
 
 	key = &text->reversed;
 	count = length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length;

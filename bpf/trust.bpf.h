@@ -30,7 +30,7 @@ static __always_inline bool is_initial_path(const struct text_buffer *text)
 	struct task_struct *task;
 	struct fs_struct *fs;
 
-	if (!initial || !*initial || text->walk.flags & (TEXT_UNREACHABLE | TEXT_PSEUDO | TEXT_TRUNCATED))
+	if (!initial || !*initial || text->walk.flags & (TEXT_UNREACHABLE | TEXT_PSEUDO | WALK_ENDLESS))
 		return false;
 	task = KERNEL(task_struct, *initial);
 	fs = READ(task, fs);

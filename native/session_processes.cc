@@ -122,14 +122,17 @@ Napi::Value Session::use_process_sets(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (followed, trusted): sets whose members' descendants are members, and sets that untrusted executables do not belong to.
+// (followed, trusted, prefixed): sets whose members' descendants are members, sets that untrusted executables do not belong to,
+// and sets with prefixes.
 Napi::Value Session::set_kinds(const Napi::CallbackInfo& info) {
   if (!sensor_) throw make_error(info.Env(), "CLOSED", "the session is closed");
   const process_sets followed = sets_argument(info, 0);
   const process_sets trusted = sets_argument(info, 1);
+  const process_sets prefixed = sets_argument(info, 2);
   for (int i = 0; i < PROCESS_WORDS; i++) {
     std::atomic_ref<uint64_t>(control_.as<control>()->follow[i]).store(followed.words[i], std::memory_order_seq_cst);
     std::atomic_ref<uint64_t>(control_.as<control>()->trusted[i]).store(trusted.words[i], std::memory_order_seq_cst);
+    std::atomic_ref<uint64_t>(control_.as<control>()->prefixed[i]).store(prefixed.words[i], std::memory_order_seq_cst);
   }
   return info.Env().Undefined();
 }

@@ -34,8 +34,8 @@ export interface NativeSession extends NativeSource {
   deleteEntries(map: string, keys: Uint8Array): void;
   /** From here on the sets of each process are kept. Sets are bits, 32 bytes of them. */
   useProcessSets(): void;
-  /** Sets that contain the descendants of their members as well, and sets that take only trusted executables. */
-  setKinds(followed: Uint8Array, trusted: Uint8Array): void;
+  /** Sets that contain the descendants of their members as well, and sets that take only trusted executables, and sets with prefixes. */
+  setKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void;
   /** Nobody is in these when it returns. Their values are in no table, and they are not followed. */
   clearSets(sets: Uint8Array): void;
   /** Before the values of new sets are put into the tables, */

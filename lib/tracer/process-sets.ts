@@ -145,9 +145,13 @@ export class ProcessSets {
   }
 
   #setKinds(): void {
-    const having = (kind: 'follow' | 'trusted'): Uint8Array =>
-      bitsOf([...this.#sets].flatMap(([bit, { set }]) => (set[kind] ? [bit] : [])));
-    this.#session.setKinds(having('follow'), having('trusted'));
+    const having = (isSo: (set: ProcessSet) => boolean): Uint8Array =>
+      bitsOf([...this.#sets].flatMap(([bit, { set }]) => (isSo(set) ? [bit] : [])));
+    this.#session.setKinds(
+      having(({ follow }) => follow),
+      having(({ trusted }) => trusted),
+      having(({ prefix }) => prefix.length > 0),
+    );
   }
 
   /** Brings the entries of these sets' values, and of those that they are a prefix of, up to date. */

@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '094fd6adaa047549';
+export const LAYOUT_HASH = '13090938954e767f';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -694,53 +694,54 @@ export const HookShape = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 17256,
+  sizeof: 17264,
   hook: 0,
   selfTgid: 4,
-  selectors: 8,
-  valuesCount: 16,
-  syscall: 17,
-  pair: 18,
-  params: 19,
-  processGroups: 20,
-  processTests: 21,
-  changeTests: 22,
-  objectsCount: 23,
-  hasCelEntry: 24,
-  hasCelReturn: 25,
-  hasActions: 26,
-  actsLate: 27,
-  bodySize: 28,
-  shape: 32,
-  countsHits: 36,
-  findsOwner: 37,
-  socketSlot: 38,
-  returnedSocket: 39,
-  values: 40,
+  suppresses: 8,
+  selectors: 16,
+  valuesCount: 24,
+  syscall: 25,
+  pair: 26,
+  params: 27,
+  processGroups: 28,
+  processTests: 29,
+  changeTests: 30,
+  objectsCount: 31,
+  hasCelEntry: 32,
+  hasCelReturn: 33,
+  hasActions: 34,
+  actsLate: 35,
+  bodySize: 36,
+  shape: 40,
+  countsHits: 44,
+  findsOwner: 45,
+  socketSlot: 46,
+  returnedSocket: 47,
+  values: 48,
   valuesStride: 136,
   valuesLength: 9,
-  objects: 1264,
+  objects: 1272,
   objectsStride: 184,
   objectsLength: 9,
-  groups: 2920,
+  groups: 2928,
   groupsStride: 16,
   groupsLength: 64,
-  tests: 3944,
+  tests: 3952,
   testsStride: 32,
   testsLength: 192,
-  process: 10088,
+  process: 10096,
   processStride: 16,
   processLength: 128,
-  changes: 12136,
+  changes: 12144,
   changesStride: 32,
   changesLength: 16,
-  actions: 12648,
+  actions: 12656,
   actionsStride: 32,
   actionsLength: 64,
-  returnActions: 14696,
+  returnActions: 14704,
   returnActionsStride: 32,
   returnActionsLength: 64,
-  assignments: 16744,
+  assignments: 16752,
   assignmentsStride: 16,
   assignmentsLength: 32,
 } as const;
@@ -807,7 +808,7 @@ export const AutomatonState = {
 
 /** struct control */
 export const Control = {
-  sizeof: 88,
+  sizeof: 120,
   needWakeup: 0,
   keepsBits: 4,
   keepsState: 8,
@@ -820,6 +821,9 @@ export const Control = {
   trusted: 56,
   trustedStride: 8,
   trustedLength: 4,
+  prefixed: 88,
+  prefixedStride: 8,
+  prefixedLength: 4,
 } as const;
 
 /** struct hook_counters */

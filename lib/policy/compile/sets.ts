@@ -21,12 +21,17 @@ export class ProcessSets {
     this.#trustsPaths = trustsPaths(policy);
   }
 
-  tests(selectors: readonly SelectorData[]): ProcessTest[] {
+  /** `suppressing`: selectors that only suppress events. */
+  tests(selectors: readonly SelectorData[], suppressing: readonly number[]): ProcessTest[] {
     return shared(
       selectors.flatMap((data, selector) => {
         const { matchBinaries = [], matchParentBinaries = [], matchPIDs = [] } = data;
         const binaries = (filter: BinaryFilter, parent: boolean): Omit<ProcessTest, 'selectors'> =>
-          this.#test(binarySet(filter, !this.#trustsPaths && exempts(filter, data)), filter, parent);
+          this.#test(
+            binarySet(filter, !this.#trustsPaths && exempts(filter, suppressing.includes(selector))),
+            filter,
+            parent,
+          );
         return [
           ...matchBinaries.map((filter) => ({ selector, item: binaries(filter, false) })),
           ...matchParentBinaries.map((filter) => ({ selector, item: binaries(filter, true) })),
@@ -59,20 +64,8 @@ function isNegated(operator: string): boolean {
  * Whether being in the set takes a process out of what the policy reports or does. This is so for a negated filter. In a
  * selector that only suppresses events it is the other way round.
  */
-function exempts({ operator = 'In' }: BinaryFilter, selector: SelectorData): boolean {
-  return isNegated(operator) !== onlySuppresses(selector);
-}
-
-const SUPPRESSING: readonly (string | undefined)[] = [
-  'NoPost',
-  'TrackSock',
-  'UntrackSock',
-  'CleanupEnforcerNotification',
-];
-
-function onlySuppresses({ matchActions = [], matchReturnActions = [] }: SelectorData): boolean {
-  const actions = [...matchActions, ...matchReturnActions].map(({ action }) => action);
-  return actions.includes('NoPost') && actions.every((action) => SUPPRESSING.includes(action));
+function exempts({ operator = 'In' }: BinaryFilter, suppresses: boolean): boolean {
+  return isNegated(operator) !== suppresses;
 }
 
 function binarySet(filter: BinaryFilter, trusted: boolean): ProcessSet {

@@ -1,9 +1,12 @@
-// A program that tests of identity copy to other paths; static, so that it runs in an empty root. See forgery.test.ts.
+// A program that tests of identity copy to other paths; static, so that it runs in an empty root. See forgery.test.ts and long-paths.test.ts.
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +48,26 @@ static int run(char **argv)
 	return wait_for(pid);
 }
 
+/* deep FOLDER NAME LEVELS PROGRAM ARGS...: a link to PROGRAM, called "leaf", at the end of a tree of that depth; executes it */
+static int deep(char **argv)
+{
+	int at = open(argv[0], O_RDONLY | O_DIRECTORY);
+	for (long i = atol(argv[2]); i > 0; i--) {
+		int next;
+		if (mkdirat(at, argv[1], 0755) && errno != EEXIST)
+			return 1;
+		next = openat(at, argv[1], O_RDONLY | O_DIRECTORY);
+		if (next < 0)
+			return 1;
+		close(at);
+		at = next;
+	}
+	if (fchdir(at) || (link(argv[3], "leaf") && errno != EEXIST))
+		return 1;
+	execv("./leaf", argv + 3);
+	return 127;
+}
+
 /* memfd NAME FILE ARGS...: executes a copy of FILE that is in memory only */
 static int memfd(char **argv)
 {
@@ -70,6 +93,8 @@ int main(int argc, char **argv)
 		return fork() == 0 ? call() : wait_for(-1);
 	if (!strcmp(what, "run"))
 		return run(argv + 2);
+	if (!strcmp(what, "deep"))
+		return deep(argv + 2);
 	if (!strcmp(what, "memfd"))
 		return memfd(argv + 2);
 	return strcmp(what, "call") ? 2 : call();

@@ -43,9 +43,10 @@ class FakeSession {
     this.calls.push('use');
   }
 
-  setKinds(followed: Uint8Array, trusted: Uint8Array): void {
+  setKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void {
     this.calls.push(`follow ${bitsIn(followed).join(' ')}`.trim());
     if (bitsIn(trusted).length > 0) this.calls.push(`trust ${bitsIn(trusted).join(' ')}`);
+    if (bitsIn(prefixed).length > 0) this.calls.push(`prefixed ${bitsIn(prefixed).join(' ')}`);
   }
 
   clearSets(sets: Uint8Array): void {
@@ -133,6 +134,11 @@ describe('sets of processes', () => {
     assert.deepEqual([...session.table('binary_equal').get('/bin/a')!], [0, 1, 2]);
     sets.release([0]);
     assert.deepEqual([...session.table('binary_equal').get('/bin/a')!], [1, 2]);
+  });
+
+  it('the sensor knows which sets have prefixes', () => {
+    const [, prefixes] = sets.acquire([setOf({ equal: ['/a'] }), setOf({ prefix: ['/b'] })]);
+    assert.ok(session.calls.includes(`prefixed ${prefixes}`));
   });
 
   it('an entry has the sets of every value that it begins, or ends, with', () => {
