@@ -22,6 +22,15 @@ enum {
 	FAR_ROUNDS = 48,
 };
 
+/* The verifier of old kernels does not always see the bounds of places in the head. */
+static __always_inline u32 place_in(u32 start, const bool far)
+{
+	if (!far)
+		return start;
+	opaque(start);
+	return start & HEAD_MASK;
+}
+
 /*
  * Some steps of the walk. Returns 1 when there is more to do. `far`: names are written to the head of the buffer, and not to its
  * bytes, which are full.
@@ -43,7 +52,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 	for (u32 i = 0; i < WALK_STEPS; i++) {
 		struct dentry *parent;
 		const unsigned char *name;
-		u32 length;
+		u32 length, at;
 
 		if (dentry == root && mnt == root_mnt)
 			goto done;
@@ -79,7 +88,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 			opaque(start);
 			if (start > end)
 				goto done;
-			bpf_probe_read_kernel(&bytes[start], length, name);
+			bpf_probe_read_kernel(&bytes[place_in(start, far)], length, name);
 			goto done;
 		}
 
@@ -92,8 +101,9 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 			more = far;
 			break;
 		}
-		bytes[start] = '/';
-		bpf_probe_read_kernel(&bytes[start + 1], length, name);
+		at = place_in(start, far);
+		bytes[at] = '/';
+		bpf_probe_read_kernel(&bytes[at + 1], length, name);
 		dentry = KERNEL(dentry, parent);
 	}
 	buffer->walk.dentry = (u64)dentry;
@@ -168,7 +178,7 @@ static __always_inline struct trie_key *key_of_beginning(struct text_buffer *buf
 
 	if (buffer->walk.flags & WALK_ENDLESS || start < TEXT_LEAD || start > HEAD_END)
 		return 0;
-	key = (void *)&buffer->head[start - 5];
+	key = (void *)&buffer->head[place_in(start - 5, true)];
 	key->slot = slot;
 	key->prefix_bits = 8 + 8 * longest;
 	return key;

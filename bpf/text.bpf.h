@@ -16,6 +16,7 @@ enum {
 	NAME_BYTES_MAX = 255,
 	HEAD_KEPT = 256, /* the beginning of a long path: as much as a Prefix compares */
 	HEAD_END = TEXT_LEAD + 1024,
+	HEAD_MASK = 2047, /* bounds a place in the head for the verifier */
 };
 
 /* The position of the walk up a path. Pointers are kept as numbers; the next round casts them again. */
@@ -47,7 +48,7 @@ struct text_buffer {
 	u8 bytes[TEXT_END + TEXT_ZEROS];
 	struct trie_key reversed;
 	u32 pad;
-	u8 head[HEAD_END + HEAD_KEPT]; /* of a path that is longer than bytes: its beginning */
+	u8 head[HEAD_MASK + 1 + HEAD_KEPT]; /* of a path that is longer than bytes: its beginning */
 };
 
 #endif
