@@ -587,6 +587,8 @@ struct automaton_state {
 struct control {
 	u32 need_wakeup; /* set by the reader before it sleeps, cleared by the program that wakes it */
 	u32 keeps_bits; /* not 0: the base sensor keeps struct process_bits */
+	u32 overflown; /* not 0: some of them are in process_bits_more */
+	u32 pad;
 	u32 keeps_state; /* not 0: the base sensor keeps struct process_state */
 	u32 scanning; /* not 0: a scan gives already running processes their bits */
 	u32 scan_changes; /* number of processes whose bits a scan has changed */
@@ -614,7 +616,7 @@ enum sensor_hook {
 	HOOK_EXEC = 0,
 	HOOK_EXIT = 1,
 	HOOK_FORK = 2,
-	HOOK_PROCESS_BITS = 3, /* its lost_pending counts processes that found no room in process_bits or process_states */
+	HOOK_PROCESS_BITS = 3, /* its lost_pending counts processes whose process_bits or process_state could not be kept */
 	HOOK_SOCKETS = 4, /* its lost_pending counts sockets that found no room in socket_owners */
 	HOOK_FIRST_POLICY = 8,
 };
@@ -644,6 +646,14 @@ struct scan_request {
 	struct process_sets add; /* new sets: the scan finds their members */
 	u64 since; /* CLOCK_BOOTTIME; a process that was forked later got its bits at the fork */
 };
+
+/* Of process_bits_more. */
+struct process_bits_key {
+	u32 bits; /* 32: all of tgid is compared */
+	u32 tgid;
+};
+
+enum { PID_LIMIT = 4194304 }; /* the kernel's largest pid_max */
 
 struct pid_key {
 	u32 pid;
@@ -686,11 +696,12 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(control, 120);
+ABI_SIZE(control, 128);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(process_state, 72);
 ABI_SIZE(scan_request, 72);
+ABI_SIZE(process_bits_key, 8);
 ABI_SIZE(pid_key, 8);
 
 #endif

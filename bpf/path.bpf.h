@@ -18,8 +18,9 @@ enum {
 	/* a path of 4,094 bytes has at most 2,047 names ("/a"); the steps cover them and some mounts between them */
 	WALK_STEPS = 16,
 	WALK_ROUNDS = 136,
-	/* beyond that, the beginning is found for paths with this number of rounds, squared: 36,864 names */
-	FAR_ROUNDS = 48,
+	/* beyond that, the beginning is found for paths with 36,864 names */
+	FAR_STEPS = 64,
+	FAR_ROUNDS = 576,
 };
 
 /* The verifier of old kernels does not always see the bounds of places in the head. */
@@ -29,6 +30,13 @@ static __always_inline u32 place_in(u32 start, const bool far)
 		return start;
 	opaque(start);
 	return start & HEAD_MASK;
+}
+
+/* Only the last HEAD_KEPT bytes that were written are of use: they are moved to the end of the head. */
+static __always_inline u32 empty_head(struct text_buffer *buffer, u32 start)
+{
+	bpf_probe_read_kernel(&buffer->head[HEAD_END - HEAD_KEPT], HEAD_KEPT, (void *)buffer->head + start);
+	return HEAD_END - HEAD_KEPT;
 }
 
 /*
@@ -49,7 +57,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 	root_mnt = (void *)buffer->walk.root_mnt;
 	start = far ? buffer->walk.head : buffer->walk.start;
 
-	for (u32 i = 0; i < WALK_STEPS; i++) {
+	for (u32 i = 0; i < (far ? FAR_STEPS : WALK_STEPS); i++) {
 		struct dentry *parent;
 		const unsigned char *name;
 		u32 length, at;
@@ -95,10 +103,14 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 		start -= length + 1;
 		opaque(start);
 		if (start < TEXT_LEAD || start > end) {
-			/* full: this name is the first of the next round */
+			/* full: this name comes again */
 			start += length + 1;
+			if (far) {
+				start = empty_head(buffer, start);
+				continue;
+			}
 			buffer->walk.flags |= TEXT_TRUNCATED;
-			more = far;
+			more = 0;
 			break;
 		}
 		at = place_in(start, far);
@@ -125,31 +137,10 @@ __noinline int walk_path(struct text_buffer *buffer)
 	return buffer ? walk_steps(buffer, false) : 0;
 }
 
-/*
- * One round with names in the head. Only the last HEAD_KEPT bytes that were written are of use: they are moved to the end
- * before the room is used up.
- */
+/* The same with names in the head. */
 __noinline int walk_far(struct text_buffer *buffer)
 {
-	u32 start;
-
-	if (!buffer)
-		return 0;
-	start = buffer->walk.head;
-	if (start < TEXT_LEAD + NAME_BYTES_MAX + 1) {
-		bpf_probe_read_kernel(&buffer->head[HEAD_END - HEAD_KEPT], HEAD_KEPT, (void *)buffer->head + start);
-		buffer->walk.head = HEAD_END - HEAD_KEPT;
-	}
-	return walk_steps(buffer, true);
-}
-
-__noinline int walk_far_rounds(struct text_buffer *buffer)
-{
-	u32 more = 1;
-
-	for (u32 i = 0; i < FAR_ROUNDS && more; i++)
-		more = walk_far(buffer);
-	return more;
+	return buffer ? walk_steps(buffer, true) : 0;
 }
 
 /* Walks on to the beginning of a path that is too long for the bytes of the buffer. */
@@ -164,7 +155,7 @@ __noinline int find_beginning(struct text_buffer *buffer)
 			      (void *)buffer->bytes + at_most(buffer->walk.start, TEXT_END));
 	buffer->walk.head = HEAD_END - HEAD_KEPT;
 	for (u32 i = 0; i < FAR_ROUNDS && more; i++)
-		more = walk_far_rounds(buffer);
+		more = walk_far(buffer);
 	if (more)
 		buffer->walk.flags |= WALK_ENDLESS;
 	return 0;

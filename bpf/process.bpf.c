@@ -306,9 +306,9 @@ static __always_inline int on_free(struct task_struct *task)
 	if (READ(task, pid) != tgid)
 		return 0;
 	/* a new process may have this pid already */
-	bits = bpf_map_lookup_elem(&process_bits, &tgid);
+	bits = lookup_bits(tgid);
 	if (bits && bits->start_time == start_time)
-		bpf_map_delete_elem(&process_bits, &tgid);
+		delete_bits(tgid);
 	state = bpf_map_lookup_elem(&process_states, &tgid);
 	if (state && state->start_time == start_time)
 		bpf_map_delete_elem(&process_states, &tgid);

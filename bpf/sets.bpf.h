@@ -227,7 +227,7 @@ static __always_inline void add_pid_sets(struct task_struct *task, struct proces
 static __always_inline struct process_bits *bits_of(struct task_struct *leader)
 {
 	u32 tgid = READ(leader, tgid);
-	struct process_bits *bits = bpf_map_lookup_elem(&process_bits, &tgid);
+	struct process_bits *bits = lookup_bits(tgid);
 
 	return bits && bits->start_time == READ(leader, start_boottime) ? bits : 0;
 }
@@ -245,23 +245,48 @@ static __always_inline void write_bits(struct process_bits *to, const struct pro
 	}
 }
 
-static __always_inline void store_bits(u32 tgid, const struct process_bits *bits)
+static __always_inline bool add_overflown(u32 tgid, const struct process_bits *bits)
 {
-	struct process_bits *entry = bpf_map_lookup_elem(&process_bits, &tgid);
+	struct process_bits_key key = { .bits = 32, .tgid = tgid };
+	struct control *c = shared_control();
+
+	if (!c)
+		return false;
+	/* before the entry: hooks must look for it */
+	c->overflown = 1;
+	return !bpf_map_update_elem(&process_bits_more, &key, bits, BPF_NOEXIST);
+}
+
+static __always_inline void delete_bits(u32 tgid)
+{
+	struct process_bits_key key = { .bits = 32, .tgid = tgid };
+
+	if (bpf_map_delete_elem(&process_bits, &tgid))
+		bpf_map_delete_elem(&process_bits_more, &key);
+}
+
+static __noinline int store_bits(u32 tgid, const struct process_bits *bits)
+{
+	struct process_bits *entry = lookup_bits(tgid);
 
 	if (!entry) {
 		if (is_empty(&bits->own) && is_empty(&bits->parent))
-			return;
+			return 0;
 		if (!bpf_map_update_elem(&process_bits, &tgid, bits, BPF_NOEXIST))
-			return;
+			return 0;
 		/* the scan has just made an entry, or the table is full */
-		entry = bpf_map_lookup_elem(&process_bits, &tgid);
+		entry = lookup_bits(tgid);
+		if (!entry && add_overflown(tgid, bits))
+			return 0;
+		entry = lookup_bits(tgid);
 		if (!entry) {
+			/* the kernel has no memory */
 			count_lost_pending(HOOK_PROCESS_BITS);
-			return;
+			return 0;
 		}
 	}
 	write_bits(entry, bits);
+	return 0;
 }
 
 /* Clears the bits of sets without members. Earlier sets had the same bits. */
@@ -424,7 +449,7 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 	struct control *c = shared_control();
 	u32 tgid = READ(task, tgid);
 	u64 count = READ(task, self_exec_id), start = READ(task, start_boottime);
-	struct process_bits *entry = bpf_map_lookup_elem(&process_bits, &tgid);
+	struct process_bits *entry = lookup_bits(tgid);
 	struct process_bits bits = { .exec_count = count, .start_time = start };
 	struct task_struct *parent = KERNEL(task_struct, READ(task, real_parent));
 	struct process_sets found = {};
@@ -444,7 +469,7 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 	parent = KERNEL(task_struct, READ(parent, group_leader));
 	above = bits_of(parent);
 
-#pragma unroll
+#pragma clang loop unroll(disable)
 	EACH_WORD(i)
 	{
 		u64 add = request->add.words[i], follow = c->follow[i];
@@ -473,7 +498,7 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 		return false;
 	store_bits(tgid, &bits);
 	note_change(c);
-	entry = bpf_map_lookup_elem(&process_bits, &tgid);
+	entry = lookup_bits(tgid);
 	return READ(task, self_exec_id) != count || (entry && entry->exec_count != count);
 later:
 	note_change(c);

@@ -48,7 +48,7 @@ struct text_buffer {
 	u8 bytes[TEXT_END + TEXT_ZEROS];
 	struct trie_key reversed;
 	u32 pad;
-	u8 head[HEAD_MASK + 1 + HEAD_KEPT]; /* of a path that is longer than bytes: its beginning */
+	u8 head[HEAD_MASK + 1 + sizeof(struct trie_key)]; /* of a path that is longer than bytes: its beginning */
 };
 
 #endif

@@ -21,7 +21,7 @@ namespace polytrace {
 
 // Maps of the base sensor that hooks use.
 constexpr const char* SHARED_MAPS[] = {"events",       "control",        "counters", "protected_processes",
-                                       "process_bits", "process_states", "socket_owners"};
+                                       "process_bits", "process_bits_more", "process_states", "socket_owners"};
 
 class Session : public Napi::ObjectWrap<Session> {
  public:

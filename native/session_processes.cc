@@ -50,6 +50,20 @@ bool take_out(process_sets& from, const process_sets& sets) {
   return any;
 }
 
+template <typename Key>
+void clear_entries(int fd, const process_sets& sets) {
+  Key key = {};
+  bool first = true;
+  while (bpf_map_get_next_key(fd, first ? nullptr : &key, &key) == 0) {
+    first = false;
+    process_bits bits = {};
+    if (bpf_map_lookup_elem(fd, &key, &bits) != 0) continue;
+    const bool own = take_out(bits.own, sets);
+    const bool parent = take_out(bits.parent, sets);
+    if (own || parent) bpf_map_update_elem(fd, &key, &bits, BPF_EXIST);
+  }
+}
+
 }  // namespace
 
 bpf_map* Session::sensor_map(Napi::Env env, const char* name) {
@@ -102,17 +116,8 @@ void Session::scan_until_still(Napi::Env env) {
 
 // The walk does not see processes of pid namespaces that this one is not an ancestor of, but they have entries.
 void Session::clear_unseen(Napi::Env env, const process_sets& sets) {
-  const int fd = bpf_map__fd(sensor_map(env, "process_bits"));
-  uint32_t tgid = 0;
-  bool first = true;
-  while (bpf_map_get_next_key(fd, first ? nullptr : &tgid, &tgid) == 0) {
-    first = false;
-    process_bits bits = {};
-    if (bpf_map_lookup_elem(fd, &tgid, &bits) != 0) continue;
-    const bool own = take_out(bits.own, sets);
-    const bool parent = take_out(bits.parent, sets);
-    if (own || parent) bpf_map_update_elem(fd, &tgid, &bits, BPF_EXIST);
-  }
+  clear_entries<uint32_t>(bpf_map__fd(sensor_map(env, "process_bits")), sets);
+  clear_entries<process_bits_key>(bpf_map__fd(sensor_map(env, "process_bits_more")), sets);
 }
 
 // From now on the sensor keeps the sets of every process that execs, forks or ends.

@@ -2,7 +2,7 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '13090938954e767f';
+export const LAYOUT_HASH = '5274a5dcc192a8f1';
 
 /** enum abi_limit */
 export const AbiLimit = {
@@ -808,20 +808,21 @@ export const AutomatonState = {
 
 /** struct control */
 export const Control = {
-  sizeof: 120,
+  sizeof: 128,
   needWakeup: 0,
   keepsBits: 4,
-  keepsState: 8,
-  scanning: 12,
-  scanChanges: 16,
-  selfTgid: 20,
-  follow: 24,
+  overflown: 8,
+  keepsState: 16,
+  scanning: 20,
+  scanChanges: 24,
+  selfTgid: 28,
+  follow: 32,
   followStride: 8,
   followLength: 4,
-  trusted: 56,
+  trusted: 64,
   trustedStride: 8,
   trustedLength: 4,
-  prefixed: 88,
+  prefixed: 96,
   prefixedStride: 8,
   prefixedLength: 4,
 } as const;
@@ -907,6 +908,13 @@ export const ScanRequest = {
   addWordsStride: 8,
   addWordsLength: 4,
   since: 64,
+} as const;
+
+/** struct process_bits_key */
+export const ProcessBitsKey = {
+  sizeof: 8,
+  bits: 0,
+  tgid: 4,
 } as const;
 
 /** struct pid_key */
