@@ -51,6 +51,14 @@ enum abi_limit {
 	STACK_FRAMES_MAX = 127,    /* addresses of a stack trace */
 	IOVECS_MAX = 16,           /* pieces of a scattered buffer (struct iovec) that are read */
 	ASSIGNMENTS_MAX = 32,      /* assignments to registers, for all selectors of one hook */
+	ERROR_MAX = 4095,          /* largest error number that a function of the kernel can return, negated */
+	PROBE_ARGS_MAX = 12,       /* arguments of a static probe */
+	PROCESSES_MAX = 65536,     /* processes that are in sets, or whose state is kept, at once */
+	/* bytes that an event has for each: */
+	TEXT_ROOM = STRING_BYTES_MAX + 1,   /* text or path */
+	BUFFER_ROOM = BUFFER_BYTES_MAX + 1, /* text or buffer with maxData */
+	DETAIL_ROOM = 128,         /* struct that describes a kernel object */
+	STACK_ROOM = 1024,         /* stack trace */
 };
 
 /* ---- records: what the kernel reports ----------------------------------------------------------------------- */
@@ -180,6 +188,15 @@ struct ima_hash {
 	u8 digest[IMA_DIGEST_BYTES];
 };
 
+/* Bytes of a hook's record after struct event_hook, at most. */
+enum record_room {
+	VALUES_ROOM = HOOK_VALUES_MAX * sizeof(struct value),
+	TEXTS_ROOM = HOOK_ARGS_MAX * TEXT_ROOM + 2 * BUFFER_ROOM, /* texts and details of all values */
+	ADDED_ROOM = 2 * STACK_ROOM + sizeof(struct ima_hash), /* what actions add */
+	BODY_MAX = VALUES_ROOM + TEXTS_ROOM + ADDED_ROOM,
+	RECORD_MAX = sizeof(struct event_hook) + BODY_MAX, /* no record of any type is longer */
+};
+
 /* For sock, socket, skb and sockaddr. Filters find the 32-bit fields by their offset. */
 struct net_detail {
 	u32 family; /* AF_ */
@@ -222,9 +239,15 @@ struct perf_detail {
 	u8 function[PERF_FUNCTION_BYTES]; /* the function of a kprobe */
 };
 
+enum module_signature {
+	SIGNATURE_INVALID = 0,
+	SIGNATURE_VALID = 1,
+	SIGNATURE_UNKNOWN = 2, /* this kernel does not keep it */
+};
+
 struct module_detail { /* for load_info and module */
 	u64 taints;
-	u32 signature; /* 0: not valid, 1: valid, 2: unknown to this kernel */
+	u32 signature; /* enum module_signature */
 	u32 pad;
 	u8 name[MODULE_NAME_BYTES];
 };
@@ -703,5 +726,15 @@ ABI_SIZE(process_state, 72);
 ABI_SIZE(scan_request, 72);
 ABI_SIZE(process_bits_key, 8);
 ABI_SIZE(pid_key, 8);
+
+#define ABI_ROOM(type, room) _Static_assert(sizeof(struct type) <= (room), #type)
+ABI_ROOM(net_detail, DETAIL_ROOM);
+ABI_ROOM(cred_detail, DETAIL_ROOM);
+ABI_ROOM(user_namespace_detail, DETAIL_ROOM);
+ABI_ROOM(bpf_detail, DETAIL_ROOM);
+ABI_ROOM(perf_detail, DETAIL_ROOM);
+ABI_ROOM(module_detail, DETAIL_ROOM);
+_Static_assert(STACK_FRAMES_MAX * sizeof(u64) <= STACK_ROOM, "stack");
+_Static_assert(sizeof(struct event_exec) + 3 * TEXT_ROOM + ARGV_BYTES_MAX <= RECORD_MAX, "exec");
 
 #endif

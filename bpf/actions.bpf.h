@@ -126,7 +126,7 @@ static __noinline bool rate_allows(struct hook_record *record, u32 selector)
 
 /* ---- stack traces ------------------------------------------------------------------------------------------- */
 
-enum { STACK_ROOM = 1024, FLAG_USER_STACK = 1 << 8 };
+enum { FLAG_USER_STACK = 1 << 8 };
 
 static __always_inline void take_stack(void *ctx, struct hook_record *record, struct text_ref *to, u64 flags)
 {

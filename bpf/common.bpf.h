@@ -92,7 +92,7 @@ struct {
 /* The sets that processes are in. A process has no entry if neither it nor its parent is in a set. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536); /* set at load */
+	__uint(max_entries, PROCESSES_MAX);
 	__type(key, u32); /* tgid */
 	__type(value, struct process_bits);
 } process_bits SEC(".maps");
@@ -112,7 +112,7 @@ struct {
 /* The state of each process at its exec, or when a hook last reported a change. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536); /* set at load */
+	__uint(max_entries, PROCESSES_MAX);
 	__type(key, u32); /* tgid */
 	__type(value, struct process_state);
 } process_states SEC(".maps");

@@ -6,7 +6,7 @@
 #include "texts.bpf.h"
 #include "sockets.bpf.h"
 
-enum { DETAIL_ROOM = 128, FAMILY_INET = 2, FAMILY_INET6 = 10 };
+enum { FAMILY_INET = 2, FAMILY_INET6 = 10 };
 
 /* ---- sockets and packets ------------------------------------------------------------------------------------ */
 
@@ -309,8 +309,6 @@ static __always_inline void fill_perf_event(struct perf_detail *detail, u64 raw)
 	if (bpf_probe_read_user_str(detail->function, sizeof(detail->function), function) < 0)
 		detail->function[0] = 0;
 }
-
-enum { SIGNATURE_UNKNOWN = 2 };
 
 static __always_inline void fill_module(struct module_detail *detail, u64 raw)
 {

@@ -11,6 +11,8 @@ KEEP(enum, has_actions);
 KEEP(enum, notify_kind);
 KEEP(enum, assigned);
 KEEP(enum, abi_limit);
+KEEP(enum, record_room);
+KEEP(enum, module_signature);
 KEEP(enum, event_type);
 KEEP(enum, event_flag);
 KEEP(enum, text_flag);

@@ -10,8 +10,6 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	return context_word(ctx, n);
 }
 
-enum { ERROR_MAX = 4095 };
-
 /* The value is in this range already; the verifier needs to see it. */
 static __always_inline s32 error_or_zero(s32 value)
 {

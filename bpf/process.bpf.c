@@ -10,7 +10,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 enum {
-	EXEC_HEAP = 3 * 4096 + ARGV_BYTES_MAX,
+	EXEC_HEAP = 3 * TEXT_ROOM + ARGV_BYTES_MAX,
 };
 
 /* One per CPU: these programs run without preemption. The value is too big for a per-CPU map. */
@@ -98,8 +98,8 @@ static __always_inline u32 append_text(struct exec_scratch *s, u32 used, struct 
 {
 	u32 length = TEXT_END - start;
 
-	length = at_most(length, 4095);
-	used = at_most(used, 3 * 4096);
+	length = at_most(length, PATH_BYTES_MAX);
+	used = at_most(used, 3 * TEXT_ROOM);
 	start = at_most(start, TEXT_END);
 	bpf_probe_read_kernel(&s->heap[used], length, &s->text.bytes[start]);
 	ref->offset = sizeof(s->record) + used;
@@ -110,12 +110,12 @@ static __always_inline u32 append_text(struct exec_scratch *s, u32 used, struct 
 
 static __always_inline u32 append_filename(struct exec_scratch *s, u32 used, struct linux_binprm *bprm)
 {
-	long got = bpf_probe_read_kernel_str(&s->heap[used], 4096, READ(bprm, filename));
+	long got = bpf_probe_read_kernel_str(&s->heap[used], TEXT_ROOM, READ(bprm, filename));
 	struct text_ref *ref = &s->record.filename;
 
 	ref->offset = sizeof(s->record) + used;
 	ref->flags = got < 0 ? TEXT_FAULT : 0;
-	ref->length = got > 0 ? at_most(got - 1, 4095) : 0;
+	ref->length = got > 0 ? at_most(got - 1, PATH_BYTES_MAX) : 0;
 	return used + ref->length;
 }
 
@@ -136,7 +136,7 @@ static __always_inline u32 append_argv(struct exec_scratch *s, u32 used, struct 
 		s->record.header.flags |= EVENT_ARGV_TRUNCATED;
 	}
 	kept = at_most(size, ARGV_BYTES_MAX);
-	used = at_most(used, 3 * 4096);
+	used = at_most(used, 3 * TEXT_ROOM);
 	if (bpf_probe_read_user(&s->heap[used], kept, (void *)from)) {
 		s->record.header.flags |= EVENT_ARGV_UNREADABLE;
 		return used;

@@ -5,12 +5,6 @@
 
 #include "values.bpf.h"
 
-enum {
-	TEXT_ROOM = 4096, /* a text and one more byte */
-	BODY_MAX = HOOK_VALUES_MAX * sizeof(struct value) + HOOK_ARGS_MAX * TEXT_ROOM + 2 * (BUFFER_BYTES_MAX + 1) +
-		   2048 + sizeof(struct ima_hash),
-};
-
 /* The state that an entry keeps until its return, and the record that is posted. */
 struct hook_record {
 	u64 candidates;

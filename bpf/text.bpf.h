@@ -11,8 +11,8 @@
 
 enum {
 	TEXT_LEAD = 64, /* room for the start of a key in front of a text */
-	TEXT_END = TEXT_LEAD + 4096, /* the end of every text */
-	TEXT_ZEROS = 4096, /* padding of hash keys; never written */
+	TEXT_END = TEXT_LEAD + TEXT_ROOM, /* the end of every text */
+	TEXT_ZEROS = TEXT_ROOM, /* padding of hash keys; never written */
 	NAME_BYTES_MAX = 255,
 	HEAD_KEPT = 256, /* the beginning of a long path: as much as a Prefix compares */
 	HEAD_END = TEXT_LEAD + 1024,

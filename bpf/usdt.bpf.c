@@ -8,6 +8,8 @@
 #define BPF_USDT_MAX_IP_CNT 256
 #include <bpf/usdt.bpf.h>
 
+_Static_assert(BPF_USDT_MAX_ARG_CNT == PROBE_ARGS_MAX, "arguments of a static probe");
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline u64 hook_param(void *ctx, u32 n)

@@ -38,6 +38,11 @@ export class KernelError extends PolytraceError {
   }
 }
 
+/** The process or the machine has no descriptor left: that says nothing about the file. */
+export function isLimit(error: unknown): boolean {
+  return ['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
 /** Formats a diagnostic as `FILE:LINE:COL: error CODE: message`, with the hint on a second line. */
 export function formatDiagnostic(d: Diagnostic): string {
   const line = `${d.file}:${d.line}:${d.column}: ${d.severity} ${d.code}: ${d.message}`;

@@ -4,14 +4,13 @@ export { loadKernelInfo } from './native/btf.js';
 export {
   compilePolicy,
   definePolicy,
-  expandPolicyPaths,
   explainPolicy,
   formatExplanation,
-  loadPolicyFile,
   parsePolicy,
   policySchema,
   validatePolicy,
 } from './policy/index.js';
 export { eventFilter, formatCompact, toJson } from './output/index.js';
 export { preflight } from './native/preflight.js';
+export { expandPolicyPaths, loadPolicyFile } from './tracer/files.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';

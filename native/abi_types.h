@@ -1,4 +1,4 @@
-// bpf/abi.h for C++: the same structs, without the short type names leaking out.
+// bpf/abi.h for C++: the same structs. The short type names of that file end here.
 #pragma once
 
 #include <cstddef>

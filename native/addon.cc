@@ -6,7 +6,6 @@
 #include "features.h"
 #include "pins.h"
 #include "session.h"
-#include "synthetic.h"
 
 namespace polytrace {
 
@@ -15,13 +14,13 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("layoutHash", Napi::String::New(env, POLYTRACE_LAYOUT_HASH));
   exports.Set("Session", Session::define(env));
   exports.Set("Btf", Btf::define(env));
-  exports.Set("SyntheticSource", SyntheticSource::define(env));
-  exports.Set("probeFeatures", Napi::Function::New<probe_features>(env, "probeFeatures"));
-  exports.Set("bootOffset", Napi::Function::New<boot_offset>(env, "bootOffset"));
-  exports.Set("lockFolder", Napi::Function::New<lock_folder>(env, "lockFolder"));
-  exports.Set("pinnedLayout", Napi::Function::New<pinned_layout>(env, "pinnedLayout"));
-  exports.Set("takePins", Napi::Function::New<take_pins>(env, "takePins"));
-  exports.Set("kernelHasStruct", Napi::Function::New<kernel_has_struct>(env, "kernelHasStruct"));
+  exports.Set("probeFeatures", Napi::Function::New<exported<probe_features>>(env, "probeFeatures"));
+  exports.Set("bootOffset", Napi::Function::New<exported<boot_offset>>(env, "bootOffset"));
+  exports.Set("pinNames", pin_names(env));
+  exports.Set("lockFolder", Napi::Function::New<exported<lock_folder>>(env, "lockFolder"));
+  exports.Set("pinnedLayout", Napi::Function::New<exported<pinned_layout>>(env, "pinnedLayout"));
+  exports.Set("takePins", Napi::Function::New<exported<take_pins>>(env, "takePins"));
+  exports.Set("kernelHasStruct", Napi::Function::New<exported<kernel_has_struct>>(env, "kernelHasStruct"));
   return exports;
 }
 

@@ -6,22 +6,7 @@ namespace polytrace {
 
 namespace {
 
-std::string optional_text(const Napi::Object& object, const char* name) {
-  const Napi::Value value = object.Get(name);
-  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
-}
-
-uint64_t optional_number(const Napi::Object& object, const char* name) {
-  const Napi::Value value = object.Get(name);
-  bool lossless = false;
-  return value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
-}
-
 constexpr pid_t EVERY_PROCESS = -1;
-
-Place read_place(const Napi::Object& object) {
-  return {optional_text(object, "target"), optional_number(object, "offset"), optional_number(object, "counter")};
-}
 
 LinkPtr attach_uprobe(bpf_program* program, const Target& target, bool at_return) {
   LIBBPF_OPTS(bpf_uprobe_opts, opts, .ref_ctr_offset = target.counter, .retprobe = at_return,
@@ -44,7 +29,7 @@ LinkPtr attach_kprobe_multi(bpf_program* program, const Target& target, bool at_
   return LinkPtr(bpf_program__attach_kprobe_multi_opts(program, nullptr, &opts));
 }
 
-// Offsets are from the start of the file: there is none from a symbol.
+// Offsets count from the start of the file. The kernel does not resolve symbols here.
 LinkPtr attach_uprobe_multi(bpf_program* program, const Target& target, bool at_return) {
   const std::vector<__u64> cookies = cookies_of(target);
   std::vector<unsigned long> offsets, counters;
@@ -64,21 +49,6 @@ std::string Target::words() const {
   if (mechanism == "usdt") return path + ":" + group + ":" + name;
   if (path.empty()) return name;
   return path + ":" + (name.empty() ? std::to_string(offset) : name);
-}
-
-Target read_target(const Napi::Object& spec) {
-  Target target;
-  target.mechanism = optional_text(spec, "mechanism");
-  target.name = optional_text(spec, "target");
-  target.group = optional_text(spec, "group");
-  target.path = optional_text(spec, "path");
-  target.offset = optional_number(spec, "offset");
-  target.counter = optional_number(spec, "counter");
-  target.optional_places = spec.Get("optionalPlaces").ToBoolean();
-  if (!spec.Get("places").IsArray()) return target;
-  const auto places = spec.Get("places").As<Napi::Array>();
-  for (uint32_t i = 0; i < places.Length(); i++) target.places.push_back(read_place(places.Get(i).As<Napi::Object>()));
-  return target;
 }
 
 int set_target(bpf_program* program, const Target& target) {
@@ -118,7 +88,7 @@ bool has_link_per_place(const Target& target) {
   return !target.places.empty() && (target.mechanism == "kprobe" || target.mechanism == "uprobe");
 }
 
-// EBUSY: ftrace has no place there; EINVAL: among those that the kernel keeps probes from; EADDRNOTAVAIL: several of that name.
+// EBUSY: ftrace cannot patch the function. EINVAL: the kernel forbids probes there. EADDRNOTAVAIL: several functions have the name.
 bool is_no_place(int error) {
   return error == -ENOENT || error == -EBUSY || error == -EINVAL || error == -EADDRNOTAVAIL || error == -EILSEQ;
 }

@@ -1,8 +1,7 @@
-// What a hook is put on, and how: one function for each mechanism.
+// Attaches a hook to its target: one function for each mechanism.
 #pragma once
 
 #include <bpf/libbpf.h>
-#include <napi.h>
 
 #include <cstdint>
 #include <string>
@@ -13,7 +12,8 @@
 
 namespace polytrace {
 
-// The function; of a uprobe the bytes from the start of the file, and the counter.
+// One place of several. A kprobe needs the function's name. A uprobe needs the offset from the start of the file, and the
+// offset of the counter in the file where there is one.
 struct Place {
   std::string name;
   uint64_t offset = 0;
@@ -23,40 +23,36 @@ struct Place {
 struct Target {
   // fentry, kprobe, kprobe.multi, lsm, raw_tracepoint, tracepoint, uprobe, uprobe.multi, usdt
   std::string mechanism;
-  // a function, LSM hook or tracepoint; of a uprobe the symbol, or empty; the name of a static probe
+  // the name of a function, LSM hook, tracepoint or static probe; a uprobe's symbol, which may be empty
   std::string name;
-  // of a tracepoint; of a static probe its provider
+  // a tracepoint's subsystem, or a static probe's provider
   std::string group;
-  // of a uprobe and a static probe; of a uprobe with the bytes from the symbol or from the start of the file
+  // the file of a uprobe or static probe; a uprobe also has the bytes from its symbol, or from the start of the file
   std::string path;
   uint64_t offset = 0;
   uint64_t counter = 0;
-  // of a kprobe or uprobe that is attached to several: the program is told which by its cookie; else empty
+  // places of a kprobe or uprobe that is attached to several; the cookie tells the program which one was hit
   std::vector<Place> places;
-  // those of them that are not there are left out
+  // places that do not exist are left out
   bool optional_places = false;
 
-  // for messages
+  // names the target in messages
   std::string words() const;
 };
 
-// spec: { mechanism, target, group?, path?, offset?: bigint, counter?: bigint, optionalPlaces?: boolean,
-//         places?: [{ target, offset?: bigint, counter?: bigint }] }
-Target read_target(const Napi::Object& spec);
-
-// Before the program is loaded, for those that the kernel checks against what they are put on. 0 or a negative errno.
+// Call it before the program is loaded: the kernel checks some programs against their target. Returns 0 or a negative errno.
 int set_target(bpf_program* program, const Target& target);
 
-// Null, with errno, where it fails. By the .multi mechanisms, to all places at once.
+// The .multi mechanisms attach to all places at once. Returns null and sets errno where it fails.
 LinkPtr attach_program(bpf_program* program, const Target& target, bool at_return);
 
-// One of the places, for a link of its own.
+// Describes one of the places, for a link of its own.
 Probe probe_at(const Target& target, size_t place, bool at_return);
 
-// Whether each place has a link of its own.
+// Returns whether each place has a link of its own.
 bool has_link_per_place(const Target& target);
 
-// Whether a negative errno says that nothing can be attached there, now or ever.
+// Returns whether a negative errno means that nothing can ever be attached to the place.
 bool is_no_place(int error);
 
 }  // namespace polytrace

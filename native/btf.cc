@@ -28,7 +28,7 @@ const char* kind_name(const btf_type* type) {
   }
 }
 
-// 0 where there is no such kind
+// returns 0 where there is no such kind
 uint32_t kind_of(const std::string& name) {
   if (name == "func") return BTF_KIND_FUNC;
   if (name == "struct") return BTF_KIND_STRUCT;
@@ -51,7 +51,7 @@ Napi::String text(Napi::Env env, const btf* types, uint32_t offset) {
   return Napi::String::New(env, name == nullptr ? "" : name);
 }
 
-// Of a function prototype.
+// Lists the parameters of a function prototype.
 Napi::Array list_params(Napi::Env env, const btf* types, const btf_type* proto) {
   const btf_param* params = btf_params(proto);
   Napi::Array list = Napi::Array::New(env, btf_vlen(proto));
@@ -74,83 +74,88 @@ uint32_t id_argument(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void Btf::Deleter::operator()(btf* types) const { btf__free(types); }
-
 Napi::Function Btf::define(Napi::Env env) {
   return DefineClass(env, "Btf",
                      {
-                         InstanceMethod<&Btf::function>("function"),
-                         InstanceMethod<&Btf::find>("find"),
-                         InstanceMethod<&Btf::type>("type"),
-                         InstanceMethod<&Btf::members>("members"),
-                         InstanceMethod<&Btf::names>("names"),
+                         InstanceMethod<&Btf::call<&Btf::function>>("function"),
+                         InstanceMethod<&Btf::call<&Btf::find>>("find"),
+                         InstanceMethod<&Btf::call<&Btf::type>>("type"),
+                         InstanceMethod<&Btf::call<&Btf::members>>("members"),
+                         InstanceMethod<&Btf::call<&Btf::names>>("names"),
+                         InstanceMethod<&Btf::call<&Btf::close>>("close"),
                      });
 }
 
-Btf::Btf(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Btf>(info) {
-  const std::string path = string_argument(info, 0);
-  LogScope log;
-  errno = 0;
-  const std::string module = string_argument(info, 1);
-  types_.reset(path.empty() ? btf__load_vmlinux_btf() : btf__parse(path.c_str(), nullptr));
-  if (types_ && !module.empty()) {
-    base_ = std::move(types_);
-    types_.reset(btf__load_module_btf(module.c_str(), base_.get()));
-  }
-  if (types_) return;
-  const std::string what = !module.empty() ? "the module " + module : path.empty() ? "this kernel" : path;
-  throw make_error(info.Env(), "BTF_UNREADABLE", "cannot read BTF of " + what, errno, log.text());
+Btf::Btf(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<Btf>(info), path_(string_argument(info, 0)), module_(string_argument(info, 1)) {
+  guarded(info.Env(), [&] {
+    types(info.Env());
+    return Napi::Value();
+  });
 }
 
-// Of functions with the same name the first, as libbpf has it.
-uint32_t Btf::function_id(const std::string& name) {
-  const uint32_t end = functions_.empty() ? btf__type_cnt(types_.get()) : 0;
-  for (uint32_t id = 1; id < end; id++) {
-    const btf_type* type = btf__type_by_id(types_.get(), id);
-    if (type != nullptr && btf_is_func(type)) functions_.emplace(btf__name_by_offset(types_.get(), type->name_off), id);
+// Everybody shares the kernel's types: only a file's are this object's own memory, and a module's.
+Types& Btf::types(Napi::Env env) {
+  if (!types_) {
+    types_ = !module_.empty() ? Types::of_module(module_) : path_.empty() ? Types::of_kernel() : Types::of_file(path_);
+    reported_ = static_cast<int64_t>(types_->bytes());
+    Napi::MemoryManagement::AdjustExternalMemory(env, reported_);
   }
-  const auto found = functions_.find(name);
-  return found == functions_.end() ? 0 : found->second;
+  return *types_;
+}
+
+void Btf::release(Napi::Env env) {
+  if (!types_) return;
+  types_.reset();
+  Napi::MemoryManagement::AdjustExternalMemory(env, -reported_);
+}
+
+Napi::Value Btf::close(const Napi::CallbackInfo& info) {
+  release(info.Env());
+  return info.Env().Undefined();
 }
 
 Napi::Value Btf::function(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const uint32_t id = function_id(string_argument(info, 0));
+  Types& all = types(env);
+  const btf* own = all.get();
+  const uint32_t id = all.function_id(string_argument(info, 0));
   if (id == 0) return env.Null();
-  const btf_type* func = btf__type_by_id(types_.get(), id);
-  const btf_type* proto = func == nullptr ? nullptr : btf__type_by_id(types_.get(), func->type);
+  const btf_type* func = btf__type_by_id(own, id);
+  const btf_type* proto = func == nullptr ? nullptr : btf__type_by_id(own, func->type);
   if (proto == nullptr || !btf_is_func_proto(proto)) return env.Null();
   Napi::Object result = Napi::Object::New(env);
-  result.Set("params", list_params(env, types_.get(), proto));
+  result.Set("params", list_params(env, own, proto));
   result.Set("returns", Napi::Number::New(env, proto->type));
   return result;
 }
 
 Napi::Value Btf::find(const Napi::CallbackInfo& info) {
   const uint32_t kind = kind_of(string_argument(info, 1));
-  const int32_t id = kind == 0 ? 0 : btf__find_by_name_kind(types_.get(), string_argument(info, 0).c_str(), kind);
-  return Napi::Number::New(info.Env(), id > 0 ? id : 0);
+  const uint32_t id = kind == 0 ? 0 : types(info.Env()).find(string_argument(info, 0).c_str(), kind);
+  return Napi::Number::New(info.Env(), id);
 }
 
 Napi::Value Btf::type(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
+  const btf* own = types(env).get();
   uint32_t id = id_argument(info);
   Napi::Object result = Napi::Object::New(env);
   result.Set("alias", Napi::String::New(env, ""));
-  const btf_type* type = btf__type_by_id(types_.get(), id);
+  const btf_type* type = btf__type_by_id(own, id);
   bool aliased = false;
   while (type != nullptr && (btf_is_mod(type) || btf_is_typedef(type))) {
     if (btf_is_typedef(type) && !aliased) {
-      result.Set("alias", text(env, types_.get(), type->name_off));
+      result.Set("alias", text(env, own, type->name_off));
       aliased = true;
     }
     id = type->type;
-    type = btf__type_by_id(types_.get(), id);
+    type = btf__type_by_id(own, id);
   }
   const bool is_void = type == nullptr || id == 0;
   result.Set("id", Napi::Number::New(env, is_void ? 0 : id));
   result.Set("kind", Napi::String::New(env, is_void ? "void" : kind_name(type)));
-  result.Set("name", is_void ? Napi::String::New(env, "void") : text(env, types_.get(), type->name_off));
+  result.Set("name", is_void ? Napi::String::New(env, "void") : text(env, own, type->name_off));
   result.Set("signed", Napi::Boolean::New(env, !is_void && is_signed(type)));
   uint32_t size = 0;
   uint32_t target = 0;
@@ -161,11 +166,11 @@ Napi::Value Btf::type(const Napi::CallbackInfo& info) {
       target = type->type;
     }
     if (btf_is_array(type)) {
-      const int64_t bytes = btf__resolve_size(types_.get(), id);
+      const int64_t bytes = btf__resolve_size(own, id);
       size = bytes > 0 ? static_cast<uint32_t>(bytes) : 0;
       target = btf_array(type)->type;
     }
-    if (btf_is_func_proto(type)) result.Set("params", list_params(env, types_.get(), type));
+    if (btf_is_func_proto(type)) result.Set("params", list_params(env, own, type));
   }
   result.Set("size", Napi::Number::New(env, size));
   result.Set("target", Napi::Number::New(env, target));
@@ -174,13 +179,14 @@ Napi::Value Btf::type(const Napi::CallbackInfo& info) {
 
 Napi::Value Btf::members(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const btf_type* type = btf__type_by_id(types_.get(), id_argument(info));
+  const btf* own = types(env).get();
+  const btf_type* type = btf__type_by_id(own, id_argument(info));
   if (type == nullptr || !btf_is_composite(type)) return Napi::Array::New(env);
   const btf_member* members = btf_members(type);
   Napi::Array list = Napi::Array::New(env, btf_vlen(type));
   for (uint32_t i = 0; i < btf_vlen(type); i++) {
     Napi::Object member = Napi::Object::New(env);
-    member.Set("name", text(env, types_.get(), members[i].name_off));
+    member.Set("name", text(env, own, members[i].name_off));
     member.Set("type", Napi::Number::New(env, members[i].type));
     member.Set("bitOffset", Napi::Number::New(env, btf_member_bit_offset(type, i)));
     member.Set("bitfieldSize", Napi::Number::New(env, btf_member_bitfield_size(type, i)));
@@ -191,12 +197,13 @@ Napi::Value Btf::members(const Napi::CallbackInfo& info) {
 
 Napi::Value Btf::names(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
+  const btf* own = types(env).get();
   const uint32_t kind = kind_of(string_argument(info, 0));
   Napi::Array list = Napi::Array::New(env);
   uint32_t length = 0;
-  for (uint32_t id = 1; kind != 0 && id < btf__type_cnt(types_.get()); id++) {
-    const btf_type* type = btf__type_by_id(types_.get(), id);
-    if (type != nullptr && btf_kind(type) == kind) list.Set(length++, text(env, types_.get(), type->name_off));
+  for (uint32_t id = 1; kind != 0 && id < btf__type_cnt(own); id++) {
+    const btf_type* type = btf__type_by_id(own, id);
+    if (type != nullptr && btf_kind(type) == kind) list.Set(length++, text(env, own, type->name_off));
   }
   return list;
 }

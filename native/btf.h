@@ -1,4 +1,4 @@
-// Types of a kernel, from its BTF: what the checks of policies need to know of functions and structures.
+// A kernel's functions and structures, from its BTF. The checks of policies ask for them.
 #pragma once
 
 #include <napi.h>
@@ -6,41 +6,48 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 
-struct btf;
+#include "error.h"
+#include "types.h"
 
 namespace polytrace {
 
-// `new Btf(path, module)`: the BTF of the running kernel when the path is empty, else of that file (raw, or an ELF with
-// .BTF); with a module of the running kernel, the module's types as well.
-// Types are named by their id, from 1; 0 is void. Nothing of it changes after it was made.
+// `new Btf(path, module)` reads the BTF of a file: raw BTF, or an ELF file with a .BTF section. When the path is empty, it reads
+// that of the running kernel. With the name of a module of the running kernel, it reads the module's types as well.
+// Types are named by their id, from 1; 0 is void. An object never changes.
 class Btf : public Napi::ObjectWrap<Btf> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit Btf(const Napi::CallbackInfo& info);
+  void Finalize(Napi::Env env) override { release(env); }
 
  private:
+  template <auto METHOD>
+  Napi::Value call(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] { return (this->*METHOD)(info); });
+  }
+
   // function(name) -> { params: [{ name, type }], returns } or null
   Napi::Value function(const Napi::CallbackInfo& info);
   // find(name, 'struct' | 'union' | 'typedef') -> id or 0
   Napi::Value find(const Napi::CallbackInfo& info);
-  // type(id) -> { id, kind, name, alias, size, signed, target, params? } without qualifiers and typedefs; alias is the outermost typedef
+  // type(id) -> { id, kind, name, alias, size, signed, target, params? } of the type behind qualifiers and typedefs. `alias` is the
+  // outermost typedef.
   Napi::Value type(const Napi::CallbackInfo& info);
-  // members(id) -> [{ name, type, bitOffset, bitfieldSize }] of a struct or union; bitfieldSize is 0 of a whole member
+  // members(id) -> [{ name, type, bitOffset, bitfieldSize }] of a struct or union. `bitfieldSize` is 0 when it is no bit field.
   Napi::Value members(const Napi::CallbackInfo& info);
-  // names('func' | 'struct' | 'typedef') -> every name
+  // names('func' | 'struct' | 'typedef') -> all names of that kind
   Napi::Value names(const Napi::CallbackInfo& info);
+  // close() releases the memory. A later question reads the types again.
+  Napi::Value close(const Napi::CallbackInfo& info);
 
-  uint32_t function_id(const std::string& name);
+  Types& types(Napi::Env env);
+  void release(Napi::Env env);
 
-  struct Deleter {
-    void operator()(btf* types) const;
-  };
-  std::unique_ptr<btf, Deleter> base_;  // of types_, which are a module's
-  std::unique_ptr<btf, Deleter> types_;
-  std::unordered_map<std::string_view, uint32_t> functions_;  // filled when first asked for
+  const std::string path_;
+  const std::string module_;
+  std::shared_ptr<Types> types_;
+  int64_t reported_ = 0;  // bytes that V8 was told of
 };
 
 }  // namespace polytrace

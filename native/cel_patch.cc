@@ -18,7 +18,7 @@ constexpr bpf_insn move_register(uint8_t to, uint8_t from) {
   return {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = to, .src_reg = from, .off = 0, .imm = 0};
 }
 
-// As it was compiled: r0 = mark, r0 = r0 as often as it takes, r0 = r2, exit.
+// The body as it was compiled: r0 = mark, then r0 = r0 until it is long enough, then r0 = r2, exit.
 Body body_with(uint32_t mark) {
   Body body;
   body.fill(move_register(BPF_REG_0, BPF_REG_0));

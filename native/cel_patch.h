@@ -1,4 +1,4 @@
-// Instructions in the place of bodies that a BPF object has for them.
+// Replaces bodies of functions in a BPF object by instructions that were compiled for one policy.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace polytrace {
 
-// Changes the bytes of an object that is not opened yet. The body that is replaced begins with `mark`, see CEL_STUB in
-// bpf/filters.bpf.h, and is as long as `code` has to be. False when the object does not have it exactly once.
+// Changes the bytes of an object that is not opened yet. The body that is replaced begins with `mark` (CEL_STUB in
+// bpf/filters.bpf.h). `code` must be as long as that body. Returns false unless the object has the body exactly once.
 bool replace_body(std::vector<uint8_t>& object, uint32_t mark, std::span<const uint8_t> code);
 
 }  // namespace polytrace

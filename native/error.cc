@@ -40,13 +40,29 @@ std::string errno_name(int error) {
   return name != nullptr ? name : std::to_string(error);
 }
 
-Napi::Error make_error(Napi::Env env, const char* code, const std::string& message, int error,
-                       const std::string& log) {
-  Napi::Error result = Napi::Error::New(env, message);
-  result.Set("code", Napi::String::New(env, code));
-  if (error != 0) result.Set("errno", Napi::String::New(env, errno_name(error)));
-  if (!log.empty()) result.Set("log", Napi::String::New(env, log));
+Napi::Error to_error(Napi::Env env, const Failure& failure) {
+  Napi::Error result = Napi::Error::New(env, failure.message);
+  result.Set("code", Napi::String::New(env, failure.code));
+  if (failure.error != 0) result.Set("errno", Napi::String::New(env, errno_name(failure.error)));
+  if (!failure.log.empty()) result.Set("log", Napi::String::New(env, failure.log));
+  if (failure.place) result.Set("place", Napi::Number::New(env, *failure.place));
   return result;
+}
+
+void throw_in_javascript(Napi::Env env, const Failure& failure) noexcept {
+  try {
+    to_error(env, failure).ThrowAsJavaScriptException();
+  } catch (...) {
+    // the environment is ending: nobody will see the error
+  }
+}
+
+void throw_in_javascript(const Napi::Error& error) noexcept {
+  try {
+    error.ThrowAsJavaScriptException();
+  } catch (...) {
+    // as above
+  }
 }
 
 }  // namespace polytrace

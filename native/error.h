@@ -1,13 +1,18 @@
-// Errors that cross to JavaScript: an Error with `code`, `errno` (a name) and `log`.
+// Errors on their way to JavaScript, where they are an Error with `code`, `errno` (a name), `log` and `place`.
 #pragma once
 
 #include <napi.h>
 
+#include <cerrno>
+#include <cstdint>
+#include <exception>
+#include <new>
+#include <optional>
 #include <string>
 
 namespace polytrace {
 
-// What libbpf and the verifier said on this thread since the scope began: the last 16 KiB.
+// Collects the messages of libbpf and the verifier on this thread since the scope began: the last 16 KiB.
 class LogScope {
  public:
   LogScope();
@@ -22,14 +27,49 @@ class LogScope {
   std::string text_;
 };
 
-// Routes libbpf's messages to the LogScope of the calling thread; without one they are dropped.
+// Sends libbpf's messages to the LogScope of the calling thread. A message without a scope is dropped.
 void install_log();
 
 // The symbolic name of an errno, such as EPERM; the number when it has none.
 std::string errno_name(int error);
 
-// `error` is an errno, positive or negative; 0 when there is none.
-Napi::Error make_error(Napi::Env env, const char* code, const std::string& message, int error = 0,
-                       const std::string& log = "");
+// The kernel side throws this. It needs no environment of JavaScript, so it can be thrown on any thread.
+struct Failure {
+  std::string code;
+  std::string message;
+  int error = 0;                        // an errno, positive or negative; 0 when there is none
+  std::string log = {};                 // messages of libbpf and the verifier
+  std::optional<uint32_t> place = {};   // the index of the place that could not be attached
+};
+
+Napi::Error to_error(Napi::Env env, const Failure& failure);
+
+// Throws the Error in JavaScript. Does nothing where that is not possible, because the environment is ending.
+void throw_in_javascript(Napi::Env env, const Failure& failure) noexcept;
+void throw_in_javascript(const Napi::Error& error) noexcept;
+
+// Runs a call that comes from JavaScript. What it throws becomes an Error of JavaScript; nothing leaves this as a C++ exception,
+// which would end the process. An environment that is ending, as that of a terminated worker, refuses most calls by throwing.
+template <typename Run>
+Napi::Value guarded(Napi::Env env, Run run) noexcept {
+  try {
+    return run();
+  } catch (const Failure& failure) {
+    throw_in_javascript(env, failure);
+  } catch (const Napi::Error& error) {
+    throw_in_javascript(error);
+  } catch (const std::bad_alloc&) {
+    throw_in_javascript(env, {"NO_MEMORY", "there is not enough memory", ENOMEM});
+  } catch (const std::exception& error) {
+    throw_in_javascript(env, {"INTERNAL", error.what()});
+  }
+  return Napi::Value();
+}
+
+// An exported function, guarded.
+template <auto FUNCTION>
+Napi::Value exported(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return FUNCTION(info); });
+}
 
 }  // namespace polytrace

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <memory>
@@ -19,17 +20,15 @@
 
 #include "error.h"
 #include "handles.h"
+#include "object_steps.h"
+#include "signals.h"
+#include "types.h"
 
 namespace polytrace {
 
 namespace {
 
-struct BtfDeleter {
-  void operator()(btf* b) const { btf__free(b); }
-};
-using BtfPtr = std::unique_ptr<btf, BtfDeleter>;
-
-// Functions that kernels keep for this very purpose: attaching to them disturbs nothing.
+// Kernels have these functions for tests: attaching to them disturbs nothing.
 constexpr const char* kTestFunction = "bpf_fentry_test1";
 constexpr const char* kModifyFunction = "bpf_modify_return_test";
 constexpr const char* kProbedFunction = "do_nanosleep";
@@ -40,17 +39,34 @@ const bpf_insn kNothing[] = {
     {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
 };
 
+// Null where the kernel has no types, or they cannot be read; errno says why.
+std::shared_ptr<Types> kernel_types() {
+  try {
+    return Types::of_kernel();
+  } catch (const Failure& failure) {
+    errno = failure.error != 0 ? std::abs(failure.error) : ENOENT;
+    return nullptr;
+  }
+}
+
+// The id of what programs of this kind are attached to; 0 where there is none.
+uint32_t target_id(const std::string& target, bpf_attach_type attach) {
+  const auto types = kernel_types();
+  if (!types) return 0;
+  if (attach == BPF_TRACE_RAW_TP) return types->find(("btf_trace_" + target).c_str(), BTF_KIND_TYPEDEF);
+  return types->find((attach == BPF_LSM_MAC ? "bpf_lsm_" + target : target).c_str(), BTF_KIND_FUNC);
+}
+
 int load(bpf_prog_type type, bpf_attach_type attach, const char* target) {
   LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach);
   if (target != nullptr) {
-    const int id = libbpf_find_vmlinux_btf_id(target, attach);
-    if (id <= 0) return id < 0 ? id : -ENOENT;
-    opts.attach_btf_id = static_cast<uint32_t>(id);
+    opts.attach_btf_id = target_id(target, attach);
+    if (opts.attach_btf_id == 0) return -ENOENT;
   }
   return bpf_prog_load(type, "polytrace_probe", "GPL", kNothing, 2, &opts);
 }
 
-// 0 or a negative errno
+// Returns 0 or a negative errno.
 int try_traced(bpf_prog_type type, bpf_attach_type attach, const char* target) {
   const Fd program(load(type, attach, target));
   if (program.value < 0) return program.value;
@@ -102,7 +118,7 @@ int try_uprobe() {
 int try_uprobe_multi() {
   const Fd program(load(BPF_PROG_TYPE_KPROBE, BPF_TRACE_UPROBE_MULTI, nullptr));
   if (program.value < 0) return program.value;
-  // a folder is no program, which only a kernel that has this kind of link finds out
+  // the kernel refuses a folder with EBADF, but only a kernel that has this kind of link gets that far
   const unsigned long offset = 0;
   LIBBPF_OPTS(bpf_link_create_opts, opts);
   opts.uprobe_multi.path = "/";
@@ -114,7 +130,7 @@ int try_uprobe_multi() {
 
 int try_uprobe_registers() {
 #ifdef __x86_64__
-  // sets the register that values are returned in
+  // sets the register of return values
   const bpf_insn sets_register[] = {
       kNothing[0],
       {.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_0, .off = offsetof(pt_regs, rax), .imm = 0},
@@ -130,15 +146,12 @@ int try_uprobe_registers() {
 int try_tracepoint() {
   const Fd program(load(BPF_PROG_TYPE_TRACEPOINT, bpf_attach_type{}, nullptr));
   if (program.value < 0) return program.value;
+  int err = -ENOENT;  // tracefs is not mounted
   for (const char* root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
     if (access((std::string(root) + "/events/sched/sched_process_exec/id").c_str(), R_OK) == 0) return 0;
+    if (errno != ENOENT) err = -errno;
   }
-  return -ENOENT;
-}
-
-BtfPtr kernel_btf() {
-  LogScope quiet;
-  return BtfPtr(btf__load_vmlinux_btf());
+  return err;
 }
 
 }  // namespace
@@ -146,15 +159,17 @@ BtfPtr kernel_btf() {
 Napi::Value probe_features(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   LogScope quiet;
+  const BlockedSignals blocked;
+  need_descriptors(DESCRIPTORS_OF_LIBBPF);
   Napi::Object result = Napi::Object::New(env);
   const auto tell = [&](const char* name, int err) {
     result.Set(name, Napi::String::New(env, err == 0 ? std::string() : errno_name(err)));
   };
-  const BtfPtr kernel = kernel_btf();
-  tell("btf", kernel ? 0 : -ENOENT);
+  const auto kernel = kernel_types();
+  tell("btf", kernel ? 0 : -errno);
   tell("ringBuffer", try_ring_buffer());
   tell("tpBtf", try_traced(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "sched_process_exec"));
-  tell("directRead", kernel && btf__find_by_name_kind(kernel.get(), "bpf_rdonly_cast", BTF_KIND_FUNC) > 0 ? 0 : -ENOENT);
+  tell("directRead", kernel && kernel->find("bpf_rdonly_cast", BTF_KIND_FUNC) != 0 ? 0 : -ENOENT);
   tell("fentry", try_traced(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, kTestFunction));
   tell("kprobe", try_kprobe());
   tell("kprobeMulti", try_kprobe_multi());
@@ -168,10 +183,10 @@ Napi::Value probe_features(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value kernel_has_struct(const Napi::CallbackInfo& info) {
-  const BtfPtr kernel = kernel_btf();
+  const auto kernel = kernel_types();
   const std::string name = info[0].As<Napi::String>().Utf8Value();
   return Napi::Boolean::New(info.Env(),
-                            kernel && btf__find_by_name_kind(kernel.get(), name.c_str(), BTF_KIND_STRUCT) > 0);
+                            kernel && kernel->find(name.c_str(), BTF_KIND_STRUCT) != 0);
 }
 
 Napi::Value boot_offset(const Napi::CallbackInfo& info) {

@@ -1,4 +1,4 @@
-// Owners of what libbpf and the kernel hand out.
+// Owners of objects, links, descriptors and memory: each releases its own when it is destroyed.
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -18,7 +18,7 @@ struct LinkDeleter {
 using ObjectPtr = std::unique_ptr<bpf_object, ObjectDeleter>;
 using LinkPtr = std::unique_ptr<bpf_link, LinkDeleter>;
 
-// A descriptor of whatever kind; a negative one is none.
+// A descriptor of any kind. A negative value means that there is none.
 struct Fd {
   explicit Fd(int fd) : value(fd) {}
   ~Fd() {

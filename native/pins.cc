@@ -21,7 +21,7 @@ namespace polytrace {
 
 namespace {
 
-// Never changes, whatever the version: it tells what is ours. The layout of all the rest is the one that is named.
+// Marks a folder as one of ours, and is the same in every version. `layout` names the layout of everything else in it.
 constexpr char MAGIC[16] = "polytrace pins";
 
 struct about {
@@ -34,7 +34,7 @@ using HookName = std::array<char, 512>;
 constexpr uint32_t FIRST = 0;
 
 bool read_about(const std::string& folder, about& result) {
-  const Fd map(bpf_obj_get((folder + "/about").c_str()));
+  const Fd map(bpf_obj_get((folder + "/" + PIN_ABOUT).c_str()));
   bpf_map_info details = {};
   uint32_t size = sizeof(details);
   if (map.value < 0 || bpf_map_get_info_by_fd(map.value, &details, &size) != 0) return false;
@@ -44,7 +44,7 @@ bool read_about(const std::string& folder, about& result) {
   return std::memcmp(result.magic, MAGIC, sizeof(MAGIC)) == 0;
 }
 
-// The id of the program that a pinned link runs; 0 when it is none.
+// Returns the id of the program that a pinned link runs; 0 when the path is no link.
 uint32_t program_of(const std::string& path) {
   const Fd link(bpf_obj_get(path.c_str()));
   bpf_link_info details = {};
@@ -53,7 +53,7 @@ uint32_t program_of(const std::string& path) {
   return details.prog_id;
 }
 
-// A program that was detached may still be running: the kernel frees it when it is not.
+// A program that was detached may still be running. The kernel frees it when it has ended.
 void wait_until_gone(const std::vector<uint32_t>& programs) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
   for (const uint32_t id : programs) {
@@ -79,7 +79,7 @@ int count_record(void* context, void* data, size_t size) {
   return 0;
 }
 
-// Records in the ring, and losses that were not told. 0 or a negative errno.
+// Counts records in the ring and losses that nobody has reported. Returns 0 or a negative errno.
 int count_unread(int events, int counters, Counts& counts) {
   ring_buffer* ring = ring_buffer__new(events, count_record, &counts, nullptr);
   if (ring == nullptr) return -errno;
@@ -126,11 +126,11 @@ int Pins::start(const std::string& folder) {
   std::memcpy(mine.magic, MAGIC, sizeof(MAGIC));
   std::strncpy(mine.layout, POLYTRACE_LAYOUT_HASH, sizeof(mine.layout) - 1);
   int err = bpf_map_update_elem(map.value, &FIRST, &mine, BPF_ANY);
-  if (err == 0) err = pin(map.value, "about");
+  if (err == 0) err = pin(map.value, PIN_ABOUT);
   if (err != 0) return err;
   LIBBPF_OPTS(bpf_map_create_opts, on_demand, .map_flags = BPF_F_NO_PREALLOC);
   names_fd_ = bpf_map_create(BPF_MAP_TYPE_HASH, "polytrace_names", sizeof(uint32_t), sizeof(HookName), HOOKS_MAX, &on_demand);
-  return names_fd_ < 0 ? names_fd_ : pin(names_fd_, "names");
+  return names_fd_ < 0 ? names_fd_ : pin(names_fd_, PIN_NAMES);
 }
 
 int Pins::pin(int fd, const std::string& name) {
@@ -153,11 +153,23 @@ void Pins::unpin(const std::string& name) {
 }
 
 void Pins::unpin_all() {
-  // last what tells whose the others are
+  // `about` goes last: it marks the folder as one of ours
   while (pinned_.size() > 1) unpin(*pinned_.rbegin());
-  unpin("about");
+  unpin(PIN_ABOUT);
   if (names_fd_ >= 0) close(names_fd_);
   names_fd_ = -1;
+}
+
+Napi::Object pin_names(Napi::Env env) {
+  const auto list = [&](const auto& names) {
+    Napi::Array result = Napi::Array::New(env);
+    for (const char* name : names) result.Set(result.Length(), Napi::String::New(env, name));
+    return result;
+  };
+  Napi::Object all = Napi::Object::New(env);
+  all.Set("maps", list(MAP_PINS));
+  all.Set("links", list(LINK_PINS));
+  return all;
 }
 
 Napi::Value lock_folder(const Napi::CallbackInfo& info) {
@@ -177,22 +189,22 @@ Napi::Value take_pins(const Napi::CallbackInfo& info) {
   const auto links = info[1].As<Napi::Array>();
   about found = {};
   const bool readable = read_about(folder, found) && std::strcmp(found.layout, POLYTRACE_LAYOUT_HASH) == 0;
-  const Fd events(readable ? bpf_obj_get((folder + "events").c_str()) : -1);
-  const Fd counters(readable ? bpf_obj_get((folder + "counters").c_str()) : -1);
-  const Fd names(readable ? bpf_obj_get((folder + "names").c_str()) : -1);
+  const Fd events(readable ? bpf_obj_get((folder + PIN_EVENTS).c_str()) : -1);
+  const Fd counters(readable ? bpf_obj_get((folder + PIN_COUNTERS).c_str()) : -1);
+  const Fd names(readable ? bpf_obj_get((folder + PIN_NAMES).c_str()) : -1);
 
   std::vector<uint32_t> programs;
   for (uint32_t i = 0; i < links.Length(); i++) {
     const std::string path = folder + links.Get(i).As<Napi::String>().Utf8Value();
     const uint32_t id = program_of(path);
-    if (unlink(path.c_str()) != 0) throw make_error(env, "PERSIST", "cannot remove " + path, errno);
+    if (unlink(path.c_str()) != 0) throw Failure{"PERSIST", "cannot remove " + path, errno};
     if (id != 0) programs.push_back(id);
   }
   wait_until_gone(programs);
   if (events.value < 0 || counters.value < 0) return env.Null();
   Counts counts = {};
   const int err = count_unread(events.value, counters.value, counts);
-  if (err != 0) throw make_error(env, "PERSIST", "cannot count what nobody has read", err);
+  if (err != 0) throw Failure{"PERSIST", "cannot count the events that nobody has read", err};
   return unread_of(env, counts, names.value);
 }
 

@@ -1,5 +1,5 @@
-// What a tracer leaves pinned in a folder of a BPF file system, so that its policies go on working when it has died; and
-// what the next one finds there.
+// Pins in a folder of a BPF file system. They keep a tracer's policies working when its process has died, and the next tracer
+// finds them there.
 #pragma once
 
 #include <napi.h>
@@ -10,7 +10,17 @@
 
 namespace polytrace {
 
-// The pins of a tracer that lives. Not started, it does nothing.
+// Names of pins: of maps, and the starts of the names of links. The addon exports them as `pinNames`.
+constexpr const char* PIN_ABOUT = "about";
+constexpr const char* PIN_NAMES = "names";
+constexpr const char* PIN_EVENTS = "events";
+constexpr const char* PIN_COUNTERS = "counters";
+constexpr const char* MAP_PINS[] = {PIN_ABOUT, PIN_NAMES, PIN_EVENTS, PIN_COUNTERS};
+constexpr const char* SENSOR_PIN = "sensor-";
+constexpr const char* HOOK_PIN = "hook-";
+constexpr const char* LINK_PINS[] = {SENSOR_PIN, HOOK_PIN};
+
+// The pins of a running tracer. It does nothing until start().
 class Pins {
  public:
   Pins() = default;
@@ -18,7 +28,7 @@ class Pins {
   Pins(const Pins&) = delete;
   Pins& operator=(const Pins&) = delete;
 
-  // In an empty folder. These return 0 or a negative errno.
+  // The folder must be empty. Like the next two, it returns 0 or a negative errno.
   int start(const std::string& folder);
   int pin(int fd, const std::string& name);
   int name_hook(uint32_t id, const std::string& text);
@@ -33,14 +43,17 @@ class Pins {
   int names_fd_ = -1;
 };
 
-// (descriptor of a folder): whether nobody else has locked it. It is locked until the descriptor is closed.
+// { maps, links }: the names above
+Napi::Object pin_names(Napi::Env env);
+
+// (descriptor of a folder) -> false when another process has locked it. Else it is locked until the descriptor is closed.
 Napi::Value lock_folder(const Napi::CallbackInfo& info);
 
-// (folder): the layout that its pins were made with, or null when it has none of ours.
+// (folder) -> the layout that its pins were made with, or null when it has no pins of ours
 Napi::Value pinned_layout(const Napi::CallbackInfo& info);
 
-// (folder, [names of links]): unpins these. With the layout that this addon has, returns [hook, records that nobody read or that
-// were lost, what the hook is called, …]; may be called only when the tracer that pinned them is dead.
+// (folder, [names of links]) -> [hook, count of records that were lost or that nobody read, name of the hook, …]. Removes these
+// pins. Returns null when the pins have another layout than this addon's. The tracer that pinned them must be dead.
 Napi::Value take_pins(const Napi::CallbackInfo& info);
 
 }  // namespace polytrace

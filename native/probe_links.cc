@@ -6,23 +6,29 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <fstream>
+#include <system_error>
 #include <thread>
 #include <utility>
 
 namespace polytrace {
 
+void close_all(const std::vector<int>& descriptors) {
+  for (const int fd : descriptors) close(fd);
+}
+
 namespace {
 
 constexpr size_t THREADS = 16;
-constexpr int COUNTER_SHIFT = 32;  // in the event's config: format/ref_ctr_offset of the PMU
+constexpr int COUNTER_SHIFT = 32;  // place in the event's config: format/ref_ctr_offset of the PMU
 
 std::string pmu_file(bool is_user, const char* name) {
   return std::string("/sys/bus/event_source/devices/") + (is_user ? "uprobe" : "kprobe") + "/" + name;
 }
 
-// The number in a file such as `type`, or after the colon of `format/retprobe`; negative where there is none.
+// Reads the number in a file such as `type`, or after the colon of `format/retprobe`. Returns -1 where there is none.
 int pmu_number(bool is_user, const char* name) {
   std::ifstream file(pmu_file(is_user, name));
   std::string text;
@@ -31,7 +37,7 @@ int pmu_number(bool is_user, const char* name) {
   return digits == std::string::npos ? -1 : std::stoi(text.substr(digits));
 }
 
-// Descriptor or negative errno.
+// Returns a descriptor or a negative errno.
 int open_event(const Probe& probe) {
   static const int types[2] = {pmu_number(false, "type"), pmu_number(true, "type")};
   static const int return_bits[2] = {pmu_number(false, "format/retprobe"), pmu_number(true, "format/retprobe")};
@@ -47,19 +53,6 @@ int open_event(const Probe& probe) {
   const int fd = static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC));
   return fd < 0 ? -errno : fd;
 }
-
-void close_all(const std::vector<int>& descriptors) {
-  for (const int fd : descriptors) close(fd);
-}
-
-class CloseLater : public Napi::AsyncWorker {
- public:
-  CloseLater(Napi::Env env, std::vector<int> descriptors) : AsyncWorker(env), descriptors_(std::move(descriptors)) {}
-  void Execute() override { close_all(descriptors_); }
-
- private:
-  const std::vector<int> descriptors_;
-};
 
 }  // namespace
 
@@ -91,27 +84,24 @@ void ProbeLinks::drop_last() {
   events_.pop_back();
 }
 
-// Each waits for what runs on the CPUs: together they wait no longer than one.
-void ProbeLinks::silence() {
+// Closing a link waits until no CPU runs its program. Several threads together wait no longer than one.
+std::vector<int> ProbeLinks::silence() {
+  std::atomic<size_t> next{0};
+  const auto close_each = [&] {
+    for (size_t i = next++; i < links_.size(); i = next++) close(links_[i]);
+  };
   std::vector<std::thread> threads;
-  for (size_t first = 0; first < std::min(THREADS, links_.size()); first++) {
-    threads.emplace_back([this, first] {
-      for (size_t i = first; i < links_.size(); i += THREADS) close(links_[i]);
-    });
+  try {
+    while (threads.size() + 1 < std::min(THREADS, links_.size())) threads.emplace_back(close_each);
+  } catch (const std::system_error&) {
+    // there is no room for another thread: fewer take longer
   }
+  close_each();
   for (std::thread& thread : threads) thread.join();
   links_.clear();
+  return std::exchange(events_, {});
 }
 
-void ProbeLinks::close_later(Napi::Env env) {
-  if (events_.empty()) return;
-  silence();
-  (new CloseLater(env, std::exchange(events_, {})))->Queue();
-}
-
-void ProbeLinks::close_now() {
-  silence();
-  close_all(std::exchange(events_, {}));
-}
+void ProbeLinks::close_now() { close_all(silence()); }
 
 }  // namespace polytrace

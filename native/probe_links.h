@@ -1,8 +1,6 @@
-// One program on many kprobes or uprobes, with a link for each. libbpf's own links are not used: taking a probe away keeps the
-// kernel waiting for tens of milliseconds, so that hundreds are first silenced, and then taken away by another thread.
+// One program on many kprobes or uprobes, with a link for each. It does not use libbpf's links, because removing a probe takes the
+// kernel tens of milliseconds: hundreds of probes are silenced first and removed later.
 #pragma once
-
-#include <napi.h>
 
 #include <cstdint>
 #include <string>
@@ -12,11 +10,13 @@ namespace polytrace {
 
 struct Probe {
   bool is_user = false;
-  std::string name;      // the function of the kernel, or the path of the program
-  uint64_t offset = 0;   // in the program's file
-  uint64_t counter = 0;  // in the program's file; 0: none
+  std::string name;      // a function of the kernel, or the path of a program
+  uint64_t offset = 0;   // bytes from the start of the program's file
+  uint64_t counter = 0;  // the same, of the counter; 0 when there is none
   bool at_return = false;
 };
+
+void close_all(const std::vector<int>& descriptors);
 
 class ProbeLinks {
  public:
@@ -29,19 +29,18 @@ class ProbeLinks {
 
   // Returns the descriptor of the link, or a negative errno.
   int add(int program, const Probe& probe, uint64_t cookie);
-  // Descriptors of the links.
+  // The links' descriptors.
   const std::vector<int>& links() const { return links_; }
-  // Takes back the last one.
+  // Removes the last link.
   void drop_last();
-  // No program runs when it returns; the probes are taken away while the environment goes on.
-  void close_later(Napi::Env env);
+  // No program runs when it returns. Returns the perf events: closing them takes the kernel tens of milliseconds each.
+  std::vector<int> silence();
 
  private:
-  void silence();
   void close_now();
 
   std::vector<int> links_;
-  std::vector<int> events_;  // of perf: each is a probe
+  std::vector<int> events_;  // perf events; each is a probe
 };
 
 }  // namespace polytrace

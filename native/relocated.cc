@@ -15,10 +15,10 @@ namespace polytrace {
 
 namespace {
 
-// In an ELF file, and where libbpf put it: section and index of an instruction.
+// Section and index of an instruction in an ELF file.
 using Place = std::pair<uint32_t, uint32_t>;
 
-// .BTF.ext, as Documentation/bpf/btf.rst of the kernel has it.
+// The header of .BTF.ext: Documentation/bpf/btf.rst of the kernel.
 struct BtfExtHeader {
   uint16_t magic;
   uint8_t version, flags;
@@ -34,11 +34,11 @@ struct SectionRecords {
 };
 
 struct Relocation {
-  uint32_t offset;  // bytes, in the section
+  uint32_t offset;  // bytes from the start of the section
   uint32_t type, access, kind;
 };
 
-// An object that was built with this addon: it is what it should be.
+// Reads an object that was built with this addon. It is known to be valid, so nothing is checked.
 class Elf {
  public:
   explicit Elf(std::vector<uint8_t>& bytes) : bytes_(bytes) {
@@ -54,7 +54,7 @@ class Elf {
     }
   }
 
-  // 0 when there is none
+  // Returns 0 when there is none.
   uint32_t section(const std::string& name) const {
     for (uint32_t i = 1; i < count_; i++) {
       if (name == names_ + sections_[i].sh_name) return i;
@@ -66,7 +66,7 @@ class Elf {
     return at<bpf_insn>(sections_[place.first].sh_offset) + place.second;
   }
 
-  // Where the function begins, and how many instructions it has.
+  // Sets `place` to where the function begins. Returns false when there is none.
   bool find_function(const char* name, Place& place) const {
     for (const auto& [start, function] : functions_) {
       if (name != function.name) continue;
@@ -80,7 +80,7 @@ class Elf {
     return found == functions_.end() ? 0 : found->second.length;
   }
 
-  // An address that is known when the object is loaded.
+  // Returns whether the instruction gets an address when the object is loaded.
   bool has_symbol(Place place) const { return symbols_of_.count(place) > 0; }
 
   Place target_of_call(Place from) const {
@@ -132,12 +132,12 @@ class Elf {
   std::map<Place, Place> symbols_of_;
 };
 
-// The instructions of an object that libbpf has relocated, each with that of a loaded program which it became.
+// Finds the instructions that libbpf has relocated, by comparing an object with the programs that were loaded from it.
 class Relocated {
  public:
   explicit Relocated(Elf& elf) : elf_(elf) { read_records(); }
 
-  // False when the program is not what was expected: then nothing may be kept.
+  // Returns false when the program differs from the object in another way. Then nothing may be kept.
   bool follow(const bpf_program* program) {
     Place start;
     if (!elf_.find_function(bpf_program__name(program), start)) return false;
@@ -147,7 +147,7 @@ class Relocated {
     return follow_function(start, 0);
   }
 
-  // What was reached is as libbpf made it; the rest is not loaded.
+  // Instructions that were not reached keep their relocations; they are not loaded.
   void apply() {
     for (const auto& [place, became] : became_) *elf_.instruction(place) = became;
     elf_.at<BtfExtHeader>(elf_.offset_of(elf_.section(".BTF.ext")))->relocations_length = 0;
@@ -160,7 +160,7 @@ class Relocated {
     uint64_t at = start + header->header_length + header->relocations_offset;
     const uint64_t end = at + header->relocations_length;
     const uint64_t types = elf_.offset_of(elf_.section(".BTF"));
-    // struct btf_header: the strings' offset is its fifth word, and counts from the end of the header, its second
+    // struct btf_header: the fifth word is the strings' offset from the header's end, the second is the header's length
     const char* strings = elf_.at<const char>(types + elf_.at<uint32_t>(types)[1] + elf_.at<uint32_t>(types)[4]);
     at += sizeof(uint32_t);  // the size of a record
     while (at < end) {
@@ -194,7 +194,7 @@ class Relocated {
       }
       if (is_wide(was) && elf_.has_symbol(place)) {
         if (is.src_reg == BPF_PSEUDO_FUNC) return false;
-        i++;  // a map, which may have been left out
+        i++;  // the address of a map; the map may have been left out
         continue;
       }
       if (was.code != is.code || was.dst_reg != is.dst_reg || was.off != is.off) return false;

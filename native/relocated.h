@@ -1,5 +1,5 @@
-// Objects as they fit this kernel. libbpf compares the structs that a program uses with all types of the kernel, for each
-// object anew, which is most of what loading one costs; what it found is the same for every further object of the kind.
+// Keeps what libbpf found out about this kernel's structs. libbpf compares the structs of each object with all types of the
+// kernel, which is most of the cost of loading it. The result is the same for every further object of the kind.
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -10,10 +10,10 @@
 
 namespace polytrace {
 
-// The bytes to open for the object when these of its programs are to be loaded: as they were built, the first time.
+// Returns the bytes to open when these programs of the object will be loaded. They are as built until keep_relocated().
 std::vector<uint8_t> object_bytes(const std::string& name, const std::string& programs);
 
-// After that object was loaded for the first time: keeps what libbpf has put into its instructions.
+// Keeps the instructions that libbpf has relocated. Call it when the object was loaded.
 void keep_relocated(const std::string& name, const std::string& programs, bpf_object* loaded);
 
 }  // namespace polytrace

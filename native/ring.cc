@@ -7,15 +7,13 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "abi_types.h"
 
 namespace polytrace {
 
 namespace {
-
-// No record is longer: an exec with the longest arguments and three paths.
-constexpr size_t kRecordMax = 64 * 1024;
 
 size_t align8(size_t n) { return (n + 7) & ~size_t{7}; }
 
@@ -36,12 +34,16 @@ int RingReader::start(Napi::Env env, Napi::Function on_readable) {
     return -ENOMEM;
   }
   napi_unref_threadsafe_function(env, readable_);
-  waiter_ = std::thread([this] { wait_loop(); });
+  try {
+    waiter_ = std::thread([this] { wait_loop(); });
+  } catch (const std::system_error& error) {
+    return -error.code().value();
+  }
   return 0;
 }
 
 void RingReader::call_js(napi_env env, napi_value callback, void*, void*) {
-  // no env: the thread-safe function is being torn down
+  // without an environment, the thread-safe function is ending
   if (env == nullptr || callback == nullptr) return;
   napi_value undefined;
   napi_get_undefined(env, &undefined);
@@ -84,22 +86,22 @@ void RingReader::set_active(Napi::Env env, bool active) {
 
 int RingReader::on_record(void* context, void* data, size_t size) {
   auto* self = static_cast<RingReader*>(context);
-  if (size >= sizeof(event_header) && size <= kRecordMax) {
+  if (size >= sizeof(event_header) && size <= RECORD_MAX) {
     std::memcpy(self->slab_ + self->offset_, data, size);
-    // the length that was read is the one that counts
+    // programs cannot change this length after the copy
     auto* header = reinterpret_cast<event_header*>(self->slab_ + self->offset_);
     header->size = static_cast<uint32_t>(size);
     self->offset_ += align8(size);
   }
-  return self->slab_size_ - self->offset_ < kRecordMax ? -ENOBUFS : 0;
+  return self->slab_size_ - self->offset_ < RECORD_MAX ? -ENOBUFS : 0;
 }
 
 size_t RingReader::drain(uint8_t* slab, size_t size, size_t offset) {
-  if (ring_ == nullptr || size < kRecordMax || offset > size - kRecordMax) return offset;
+  if (ring_ == nullptr || size < RECORD_MAX || offset > size - RECORD_MAX) return offset;
   slab_ = slab;
   slab_size_ = size;
   offset_ = align8(offset);
-  if (size - offset_ >= kRecordMax) ring_buffer__consume(ring_);
+  if (size - offset_ >= RECORD_MAX) ring_buffer__consume(ring_);
   slab_ = nullptr;
   return offset_;
 }

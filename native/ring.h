@@ -1,5 +1,5 @@
-// Reading the ring buffer: records are copied out on the JavaScript thread, when JavaScript asks. A waiter thread does
-// nothing but sleep until there is something to read, and says so once.
+// Reads the ring buffer. Records are copied out on the JavaScript thread, when JavaScript asks for them. A waiter thread only
+// sleeps until there are records, and then reports that once.
 #pragma once
 
 #include <napi.h>
@@ -20,23 +20,23 @@ class RingReader {
   RingReader(const RingReader&) = delete;
   RingReader& operator=(const RingReader&) = delete;
 
-  // `map_fd` stays owned by the caller and must outlive this. Returns 0 or a negative errno.
+  // The caller owns `map_fd`, which must outlive this. Returns 0 or a negative errno.
   int open(int map_fd);
 
-  // `on_readable` is called on the JavaScript thread after arm(), once, when the ring has records.
+  // Calls `on_readable` on the JavaScript thread, once after each arm(), when the ring has records.
   int start(Napi::Env env, Napi::Function on_readable);
   void arm();
-  // Whether the waiter keeps the event loop alive.
+  // An active waiter keeps the event loop alive.
   void set_active(Napi::Env env, bool active);
 
-  // Copies records to `slab`, each at a multiple of 8, until there are none left or no record might fit any more. Returns
-  // the offset after the last.
+  // Copies records to `slab`, each at a multiple of 8. Ends when no record is left, or when the longest one would not fit.
+  // Returns the offset after the last record.
   size_t drain(uint8_t* slab, size_t size, size_t offset);
 
-  // Bytes that are written or being written and not read yet.
+  // Bytes of the ring that are not read yet, including records that are being written.
   size_t used() const;
 
-  // Ends the waiter; idempotent. On the JavaScript thread.
+  // Ends the waiter. Idempotent. Call it on the JavaScript thread.
   void close();
 
  private:

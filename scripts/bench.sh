@@ -1,6 +1,11 @@
 #!/bin/bash
-# npm run bench: sets up, then counts instructions in the virtual machine and events a second here. See bench/run.mjs.
+# npm run bench: installs missing packages, counts instructions in the virtual machine and measures events here.
+# bench/run.mts lists the arguments. --host and --short need no virtual machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-bash scripts/setup.sh --vm
-exec node bench/run.mjs "$@"
+case " $* " in
+*" --kernel "* | *" --filters "*) bash scripts/setup.sh --vm ;;
+*" --host "* | *" --short "*) bash scripts/setup.sh ;;
+*) bash scripts/setup.sh --vm ;;
+esac
+exec node --import tsx bench/run.mts "$@"

@@ -1,5 +1,6 @@
-// The main job, live: the file-monitoring policy runs, a small workload reads a secret and writes a system file, and the
-// events appear. Ends by itself; exit status 0 only when every expected line came. Leaves nothing behind.
+// A live demonstration: with the file-monitoring policy loaded, a small workload reads a secret and writes a system
+// file,
+// and the events appear. It ends by itself and leaves nothing behind. The exit status is 0 if every expected line came.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,7 +13,7 @@ const folder = mkdtempSync('/usr/local/bin/polytrace-demo-');
 const file = join(folder, 'bar');
 const workload = ['cat /etc/shadow', `echo foo >> ${file}`];
 
-/** In this order; other processes' lines may come between. */
+/** The lines that must come in this order. Lines of other processes may be in between. */
 const expected = [
   /^🚀 process .*bash -c "cat \/etc\/shadow"/u,
   /^🚀 process .*\/cat \/etc\/shadow/u,
@@ -29,7 +30,7 @@ async function main() {
   console.log(`$ polytrace ${args.slice(1).join(' ')}`);
   const tracer = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = once(tracer, 'exit');
-  process.on('SIGINT', () => tracer.kill('SIGINT')); // and then tidy up
+  process.on('SIGINT', () => tracer.kill('SIGINT')); // The code below then cleans up.
   const timeLimit = setTimeout(() => tracer.kill(), 120_000);
   const remaining = [...expected];
   createInterface(tracer.stderr).on('line', (line) => {

@@ -1,7 +1,8 @@
-// Writes lib/wire/layout.gen.ts from the BTF of bpf/layout.c, so that TypeScript and the kernel programs share one definition.
-//   node scripts/gen-layout.mjs           write the file when it differs
-//   node scripts/gen-layout.mjs --check   exit 1 when it differs
-//   node scripts/gen-layout.mjs --hash    print the layout hash only (CMake puts it into the addon); needs no tools
+// Writes the numbers of bpf/abi.h as TypeScript, from the BTF of bpf/layout.c, so that TypeScript and the BPF programs share
+// one definition. lib/names/abi.gen.ts contains the few that the rooms below `wire` need, lib/wire/layout.gen.ts the others.
+//   node scripts/gen-layout.mjs           writes the files that differ
+//   node scripts/gen-layout.mjs --check   exits with 1 if one differs
+//   node scripts/gen-layout.mjs --hash    prints only the layout hash (CMake puts it into the addon); needs no tools
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,9 +12,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const abi = join(root, 'bpf/abi.h');
-const target = join(root, 'lib/wire/layout.gen.ts');
+/** Enums that `policy` and `names` need, which may not import anything of `wire`. */
+const BELOW_WIRE = new Set(['abi_limit', 'sensor_hook', 'syscall_bit']);
 
-/** abi.h without comments and with single spaces: only what changes the layout changes the hash. */
+/** abi.h without comments and with single spaces, so that only changes of the layout change the hash. */
 function normalisedAbi() {
   return readFileSync(abi, 'utf8')
     .replace(/\/\*[\s\S]*?\*\//g, ' ')
@@ -26,7 +28,7 @@ function layoutHash() {
   return createHash('sha256').update(normalisedAbi()).digest('hex').slice(0, 16);
 }
 
-/** The newest `clang-NN` in PATH, else `clang`: the same choice as cmake/tools.cmake. */
+/** The newest `clang-NN` in PATH, or else `clang`. cmake/tools.cmake makes the same choice. */
 function findClang() {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin'];
   const names = new Map();
@@ -83,7 +85,7 @@ function sizeOf(types, type) {
   return type.kind === 'ARRAY' ? type.nr_elems * sizeOf(types, resolve(types, type.type_id)) : type.size;
 }
 
-/** [name, number] of each member; those of nested structs follow their own member with its name in front. */
+/** The [name, number] of each member. Members of a nested struct follow it, with its name as a prefix. */
 function members(types, struct, base = 0, prefix = '') {
   return struct.members
     .filter((member) => member.name !== 'pad')
@@ -115,12 +117,23 @@ function constant(comment, name, rows) {
   ];
 }
 
+/** bpftool extends the sign of an unsigned number of 32 bits. */
+function valueOf(type, { val }) {
+  return type.encoding === 'UNSIGNED' && type.size === 4 ? Number(BigInt.asUintN(32, BigInt(val))) : val;
+}
+
+/** The text of each generated file. */
 function generate() {
   const list = readBtf();
   const types = new Map(list.map((type) => [type.id, type]));
-  const lines = [
+  const below = [
     '// Written by scripts/gen-layout.mjs from bpf/abi.h. Do not edit: change abi.h, then `npm run gen`.',
+    '',
+  ];
+  const lines = [
+    ...below.slice(0, 1),
     '// Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).',
+    `export { ${[...BELOW_WIRE].map(pascal).join(', ')} } from '../names/abi.gen.js';`,
     '',
     '/** Of the abi.h that this file was made from; the addon carries that of its own. */',
     `export const LAYOUT_HASH = '${layoutHash()}';`,
@@ -131,11 +144,13 @@ function generate() {
     if (!type) throw new Error(`${kind} ${name} of bpf/abi.h is not in bpf/layout.c: add KEEP(${kind}, ${name})`);
     const rows =
       kind === 'enum'
-        ? type.values.map((value) => [value.name, value.val])
+        ? type.values.map((value) => [value.name, valueOf(type, value)])
         : [['sizeof', type.size], ...members(types, type)];
-    lines.push(...constant(`${kind} ${name}`, pascal(name), rows));
+    const to = BELOW_WIRE.has(name) ? below : lines;
+    to.push(...constant(`${kind} ${name}`, pascal(name), rows));
   }
-  return lines.join('\n').trimEnd() + '\n';
+  const textOf = (all) => all.join('\n').trimEnd() + '\n';
+  return { 'lib/names/abi.gen.ts': textOf(below), 'lib/wire/layout.gen.ts': textOf(lines) };
 }
 
 function main() {
@@ -143,16 +158,18 @@ function main() {
     process.stdout.write(layoutHash());
     return;
   }
-  const text = generate();
-  const current = existsSync(target) ? readFileSync(target, 'utf8') : '';
-  if (text === current) return;
-  if (process.argv.includes('--check')) {
-    console.error('lib/wire/layout.gen.ts does not match bpf/abi.h: run `npm run gen` and commit the result');
-    process.exitCode = 1;
-    return;
+  for (const [file, text] of Object.entries(generate())) {
+    const target = join(root, file);
+    const current = existsSync(target) ? readFileSync(target, 'utf8') : '';
+    if (text === current) continue;
+    if (process.argv.includes('--check')) {
+      console.error(`${file} does not match bpf/abi.h: run \`npm run gen\` and commit the result`);
+      process.exitCode = 1;
+    } else {
+      writeFileSync(target, text);
+      console.log(`wrote ${file}`);
+    }
   }
-  writeFileSync(target, text);
-  console.log('wrote lib/wire/layout.gen.ts');
 }
 
 try {

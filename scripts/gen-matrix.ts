@@ -1,4 +1,6 @@
-/** Writes the matrix of types and operators into docs/policy.md; `npm run gen` runs it, and a test compares. */
+/**
+ * Writes the matrix of types and operators into docs/policy.md. `npm run gen` runs it, and a test compares the result.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withMatrix } from './matrix-table.js';

@@ -1,4 +1,4 @@
-/** Writes the published JSON Schema; `npm run gen` runs it, and a test compares. */
+/** Writes the published JSON Schema. `npm run gen` runs it, and a test compares the result. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';

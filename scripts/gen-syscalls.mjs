@@ -1,4 +1,4 @@
-// Writes lib/names/syscalls.gen.ts from the kernel's headers (Debian: linux-libc-dev). Names and numbers only.
+// Writes lib/names/syscalls.gen.ts from the kernel's headers (Debian: linux-libc-dev). It takes only names and numbers.
 //   node scripts/gen-syscalls.mjs
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -7,17 +7,17 @@ import { fileURLToPath } from 'node:url';
 
 const target = join(dirname(dirname(fileURLToPath(import.meta.url))), 'lib/names/syscalls.gen.ts');
 
-/** arm64 has the generic numbers, with these; arch/arm64/include/uapi/asm/unistd.h. */
+/** arm64 uses the generic numbers with these options; see arch/arm64/include/uapi/asm/unistd.h. */
 const ARM64 = ['RENAMEAT', 'NEW_STAT', 'SET_GET_RLIMIT', 'TIME32_SYSCALLS', 'SYS_CLONE3', 'MEMFD_SECRET'];
 
 const HEADERS = {
   x64: ['/usr/include/x86_64-linux-gnu/asm/unistd_64.h'],
-  // of 32-bit programs on x64
+  // Numbers of 32-bit programs on x64.
   i386: ['/usr/include/x86_64-linux-gnu/asm/unistd_32.h'],
   arm64: ['/usr/include/asm-generic/unistd.h', ...ARM64.map((name) => `-D__ARCH_WANT_${name}`)],
 };
 
-/** Sorted by number. */
+/** The names and numbers of system calls, sorted by number. */
 function numbersOf([header, ...defines]) {
   if (!existsSync(header)) throw new Error(`${header} is missing: install the Debian package linux-libc-dev`);
   const bits = ['-D__BITS_PER_LONG=64', '-D__SYSCALL(a,b)='];
@@ -35,7 +35,7 @@ function numbersOf([header, ...defines]) {
     .sort((a, b) => a[1] - b[1] || (a[0] < b[0] ? -1 : 1));
 }
 
-/** Lines of at most 120 characters. */
+/** Wraps words into lines of at most 120 characters. */
 function wrap(words) {
   const lines = [''];
   for (const word of words) {

@@ -1,5 +1,5 @@
-// The package's install step: takes a prebuilt addon where there is one, else builds it. A machine that cannot build
-// keeps a working package: policies can be parsed and validated anywhere, and openTracer says what is missing.
+// The install step of the package: uses a prebuilt addon if there is one, or else builds it. If a machine cannot build
+// it, the package still works: policies can be parsed and validated, and openTracer says what is missing.
 'use strict';
 const { spawnSync } = require('node:child_process');
 const { existsSync } = require('node:fs');
@@ -30,7 +30,7 @@ const onPath = (pattern) =>
 
 const pkgConfigHas = (module) => spawnSync('pkg-config', ['--exists', module]).status === 0;
 
-/** Debian packages of the toolchain that are not there; CMake finds the same things and more exactly. */
+/** Missing Debian packages of the toolchain. CMake checks the same tools more exactly. */
 function missingPackages() {
   const needed = [
     ['clang-19', onPath(/^clang(-(1[6-9]|[2-9]\d))?$/)],

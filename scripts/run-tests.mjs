@@ -1,12 +1,15 @@
-// Runs the tiers of tests and adds their numbers up: node scripts/run-tests.mjs [TIER...], unit, native and kernel by
-// default. What was skipped is listed at the end; with REQUIRE_ALL=1 a skip is a failure.
+// Runs the tiers of tests and adds up their numbers: node scripts/run-tests.mjs [TIER...] [--each]. The default is unit,
+// bench, native and kernel. Skipped tests are listed at the end; with REQUIRE_ALL=1 a skipped test is a failure.
+// The native tier runs in a mount namespace that is like that of a new machine. With --each, every file of it runs
+// alone, in a namespace of its own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { vmObstacle } from '../test/vm/vm.mjs';
+import { freshMountsObstacle, inFreshMounts } from './fresh-mounts.mjs';
 
 const root = join(fileURLToPath(import.meta.url), '../..');
 const requireAll = process.env.REQUIRE_ALL === '1';
@@ -19,12 +22,13 @@ const mocha = [
   'tsx/cjs',
   '--reporter',
   'test/reporter.cjs',
-  // a test that hangs; a busy machine takes longer than mocha's two seconds
+  // The limit for a test that hangs. A busy machine needs more than mocha's two seconds.
   '--timeout',
   '30000',
 ];
 const c8 = ['node_modules/c8/bin/c8.js', '--reporter', 'text-summary'];
-// the policy language is held to a bound; compiled by test/transpile.cjs, since what tsx adds to a file counts as branches
+// the policy language is held to a bound; compiled by test/transpile.cjs, since what tsx adds to a file counts as
+// branches
 const policyCoverage = [...c8, '--include', 'lib/policy', '--check-coverage', '--lines', '95', '--branches', '95'];
 const transpiled = mocha.map((word) => (word === 'tsx/cjs' ? './test/transpile.cjs' : word));
 
@@ -35,11 +39,22 @@ const runs = [
     title: 'unit: the rest',
     args: [...c8, '--include', 'lib', ...mocha, '--ignore', 'test/unit/policy/**', 'test/unit/**/*.test.ts'],
   },
-  { tier: 'native', title: 'native', args: [...mocha, 'test/native/**/*.test.ts'], obstacle: nativeObstacle },
+  { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/short.test.ts'] },
+  nativeRun('native', 'test/native/**/*.test.ts'),
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
-  // what only this kernel can do
+  // Tests that only this kernel can run.
   kernelRun('newest', ['test/kernel/changes.test.ts']),
 ];
+
+function nativeRun(title, files) {
+  return { tier: 'native', title, args: [...mocha, files], obstacle: nativeObstacle, inFreshMounts: true };
+}
+
+function nativeFiles() {
+  return readdirSync(join(root, 'test/native'))
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => nativeRun(`native: ${name.replace('.test.ts', '')}`, `test/native/${name}`));
+}
 
 function kernelRun(kernel, files = []) {
   return {
@@ -53,11 +68,15 @@ function kernelRun(kernel, files = []) {
 function nativeObstacle() {
   if (process.platform !== 'linux') return 'it needs Linux';
   if (process.getuid() !== 0) return 'it needs root';
-  return existsSync(join(root, 'build/Release/polytrace.node')) ? undefined : 'the addon is not built';
+  if (!existsSync(join(root, 'build/Release/polytrace.node'))) return 'the addon is not built';
+  return freshMountsObstacle();
 }
 
-/** {passed, failed, skipped: titles} of one run. `aside`: another is being shown, so its output is shown when it has ended. */
-async function carryOut({ title, args, obstacle }, aside) {
+/**
+ * Returns {passed, failed, skipped: titles} of one run. `aside` delays its output until it has ended, because another
+ * run is shown.
+ */
+async function carryOut({ title, args, obstacle, inFreshMounts: isFresh = false }, aside) {
   const heading = `\n==== ${title} ${'='.repeat(110 - title.length)}`;
   const reason = obstacle?.();
   if (!aside || reason !== undefined) console.log(heading);
@@ -66,11 +85,12 @@ async function carryOut({ title, args, obstacle }, aside) {
     return { passed: 0, failed: 0, skipped: [`all of ${title}: ${reason}`] };
   }
   const counts = join(work, `${title.replaceAll(/\W+/g, '-')}.json`);
-  const command = typeof args === 'function' ? args(counts) : args;
+  const command = [process.execPath, ...(typeof args === 'function' ? args(counts) : args)];
+  const [file, ...words] = isFresh ? inFreshMounts(command) : command;
   const env = { ...process.env, POLYTRACE_COUNTS: counts };
   const log = aside ? `${counts}.log` : undefined;
   const output = log === undefined ? 'inherit' : openSync(log, 'w');
-  const child = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', output, output] });
+  const child = spawn(file, words, { cwd: root, env, stdio: ['ignore', output, output] });
   const [status] = await once(child, 'exit');
   if (log !== undefined) {
     closeSync(output);
@@ -79,7 +99,7 @@ async function carryOut({ title, args, obstacle }, aside) {
   return result(title, status, existsSync(counts) ? JSON.parse(readFileSync(counts, 'utf8')) : undefined);
 }
 
-/** A run that fails without saying which test did counts as one failure; so does one that ran nothing. */
+/** A run that fails without naming a failed test counts as one failure. So does a run without any test. */
 function result(title, status, counts) {
   const { passed, failed, skipped } = counts ?? { passed: 0, failed: 0, skipped: [] };
   const silent = failed === 0 && (status !== 0 || passed + skipped.length === 0);
@@ -88,9 +108,11 @@ function result(title, status, counts) {
 }
 
 async function main() {
-  const tiers = process.argv.slice(2);
+  const words = process.argv.slice(2);
+  const each = words.includes('--each');
+  const tiers = words.filter((word) => word !== '--each');
   const unknown = tiers.find((tier) => !runs.some((run) => run.tier === tier));
-  if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, native, kernel`);
+  if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, bench, native, kernel`);
   const total = { passed: 0, failed: 0, skipped: [] };
   const summary = [];
   const add = async (run, aside) => {
@@ -102,9 +124,10 @@ async function main() {
     total.failed += failed;
     total.skipped.push(...skipped);
   };
-  const wanted = runs.filter(({ tier }) => tiers.length === 0 || tiers.includes(tier));
+  const all = runs.flatMap((run) => (each && run.tier === 'native' ? nativeFiles() : [run]));
+  const wanted = all.filter(({ tier }) => tiers.length === 0 || tiers.includes(tier));
   for (const run of wanted.filter(({ tier }) => tier !== 'kernel')) await add(run, false);
-  // each guest takes one processor
+  // Each guest uses one processor.
   await Promise.all(wanted.filter(({ tier }) => tier === 'kernel').map((run, i) => add(run, i > 0)));
   console.log(`\n${'='.repeat(116)}\n${summary.map((line) => `  ${line}`).join('\n')}`);
   if (total.skipped.length > 0) {

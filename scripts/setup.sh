@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs and builds what is missing, and nothing else: setup.sh [--vm]. Run it as often as you like.
-#   --vm  also what the virtual machine of the tests needs
+# Installs and builds everything that is missing, and nothing else: setup.sh [--vm]. It can be run again at any time.
+#   --vm  also installs the packages for the tests' virtual machine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ fail() {
 	say "$*"
 	exit 1
 }
-# A step whose output matters only when it fails.
+# Runs a step and shows its output only if it fails.
 quietly() {
 	local log
 	log=$(mktemp)
@@ -25,12 +25,12 @@ have() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || [ -x "/usr/libex
 # ---- Debian packages -------------------------------------------------------------------------------------------
 
 missing=()
-need() { # PACKAGE TEST...: the package, unless the test holds
+need() { # PACKAGE TEST...: adds the package unless the test succeeds
 	local package=$1
 	shift
 	"$@" 2>/dev/null || missing+=("$package")
 }
-# what older ones make is not tested; Debian 13 has 19
+# The output of older versions is not tested. Debian 13 has version 19.
 any_clang() {
   local newest
   newest=$(compgen -c clang- | sed -n 's/^clang-\([0-9]*\)$/\1/p' | sort -n | tail -1)
@@ -74,7 +74,7 @@ fi
 
 # ---- build -----------------------------------------------------------------------------------------------------
 
-# CMake knows what is stale; the first line says so only when there is something to do
+# CMake knows which files are out of date. The first line appears only if there is something to build.
 [ -e build/Release/polytrace.node ] || say "building the addon"
 quietly npm run --silent build:native
 if [ ! -e dist/index.js ] || [ -n "$(find lib types tsconfig.json tsconfig.build.json -newer dist/index.js -print -quit)" ]; then

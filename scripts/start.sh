@@ -1,5 +1,5 @@
 #!/bin/bash
-# npm start: sets up, says what this kernel offers, and shows the main job live, natively or in a virtual machine.
+# npm start: sets up, shows what this kernel supports, and runs the demonstration, natively or in a virtual machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash scripts/setup.sh

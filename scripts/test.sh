@@ -1,5 +1,6 @@
 #!/bin/bash
-# npm test: installs what is missing, then runs every tier. npm test -- unit | native | kernel runs only those named.
+# npm test: installs missing packages, then runs every tier. npm test -- unit | bench | native | kernel runs only the
+# named tiers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case " $* " in

@@ -12,7 +12,7 @@ import type {
 
 export type * from './policy-language.js';
 
-/** A policy that was parsed and has no mistakes. */
+/** A policy that was parsed, has no mistakes and is supported by this version. */
 export interface Policy {
   /** `metadata.name` of the policy. */
   readonly name: string;
@@ -56,7 +56,10 @@ export function expandPolicyPaths(fileOrFolder: string): string[];
 /** Reads the text of a policy file: UTF-8, at most 1 MiB. Throws PolicyError. */
 export function loadPolicyFile(path: string): string;
 
-/** Parses and checks a policy. Throws PolicyError with all mistakes. */
+/**
+ * Parses and checks a policy. Throws PolicyError when `validatePolicy` finds an error, with the same diagnostics: also
+ * for what this version does not support.
+ */
 export function parsePolicy(yaml: string, options?: ParseOptions): Policy;
 
 /**
@@ -95,7 +98,8 @@ export function definePolicy<
 
 /**
  * Describes a policy in words: what each hook reads, how and in which order its selectors are evaluated, which
- * actions follow, and what the hook costs. Also describes policies that cannot be loaded yet.
+ * actions follow, and what the hook costs. Also describes the text of a policy that `parsePolicy` refuses only because
+ * this version does not support it.
  * Throws PolicyError for a policy with mistakes.
  */
 export function explainPolicy(policy: Policy | string, options?: ExplainOptions): PolicyExplanation;
@@ -195,8 +199,11 @@ export interface PolicyImage {
   readonly hooks: readonly HookImage[];
   /** Sets of processes that the hooks test. Equal sets appear once. */
   readonly processSets: readonly ProcessSet[];
-  /** Mode that the policy's option `policy-mode` sets. */
-  readonly mode?: PolicyMode;
+  /**
+   * Mode that the policy's option `policy-mode` sets. `monitor_only` is mode `monitor` that cannot be changed, neither
+   * at load nor later.
+   */
+  readonly mode?: PolicyMode | 'monitor_only';
 }
 
 /**

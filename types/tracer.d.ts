@@ -34,7 +34,7 @@ export interface TracerOptions {
    * actions is refused unless it is in mode `monitor`. Default false.
    */
   readonly enforcement?: boolean;
-  /** Mode of `policies`. It replaces the mode that the policies set themselves. */
+  /** Mode of `policies`. It replaces the mode that the policies set themselves, except for `monitor_only`. */
   readonly mode?: PolicyMode;
   /**
    * Counts the calls that reach each hook, whether a selector matches or not: `hits` of `policies()`. Costs 17
@@ -76,7 +76,10 @@ export interface RequestCounts {
 
 /** Options for loading a policy. */
 export interface LoadOptions {
-  /** Mode of the policy. Default: the policy's own option `policy-mode`, and `enforce` without that option. */
+  /**
+   * Mode of the policy. Default: the policy's own option `policy-mode`, and `enforce` without that option. A policy
+   * that is `monitor_only` keeps its mode.
+   */
   readonly mode?: PolicyMode;
 }
 
@@ -112,7 +115,10 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   disablePolicy(name: string): Promise<void>;
   /** Attaches a disabled policy again. */
   enablePolicy(name: string): Promise<void>;
-  /** Changes the mode of a policy. It takes effect immediately, without a reload. */
+  /**
+   * Changes the mode of a policy. It takes effect immediately, without a reload. Rejects with POLICY_MONITOR_ONLY for
+   * a policy that is `monitor_only`.
+   */
   setPolicyMode(name: string, mode: PolicyMode): Promise<void>;
   /** Returns the status of all loaded policies. */
   policies(): PolicyStatus[];
@@ -154,8 +160,8 @@ export interface PolicyStatus extends HookCounts {
   readonly file?: string;
   /** `disabled` after `disablePolicy`. */
   readonly state: 'enabled' | 'disabled';
-  /** Current mode of the policy. */
-  readonly mode: PolicyMode;
+  /** Current mode of the policy. `monitor_only` is mode `monitor` that the policy sets itself and that cannot be changed. */
+  readonly mode: PolicyMode | 'monitor_only';
   /** The policy can signal processes, override functions, change programs or notify enforcers. */
   readonly enforcing: boolean;
   /** Hooks that are attached; empty when the policy is disabled. */

@@ -3,8 +3,9 @@ import { hookPlace, valuePlace, valuesOf } from '../image/hook.js';
 import type { KernelInfo, TracepointField } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { HookImage, ValueImage } from '../image/image.js';
-import { readField } from '../policy/kernel/fields.js';
-import { fieldStart, isFailure, resolveSteps } from '../policy/kernel/resolve.js';
+import { MOUNT_TRACEFS } from '../native/preflight.js';
+import { readField } from '../policy/index.js';
+import { fieldStart, isFailure, resolveSteps } from '../policy/index.js';
 import { type FieldPlace } from '../wire/encode/context.js';
 import { needsPointer } from '../wire/reads.js';
 import { followLast } from './values.js';
@@ -21,7 +22,7 @@ export function fieldsOf(hook: HookImage, kernel: KernelInfo): Map<number, Field
     throw new KernelError(
       'HOOK_NOT_FOUND',
       `${hookPlace(hook)}: the format of the tracepoint ${hook.call} cannot be read`,
-      'tracefs must be mounted on /sys/kernel/tracing; `raw: true` does without',
+      `mount tracefs: ${MOUNT_TRACEFS}; \`raw: true\` needs none`,
     );
   }
   valuesOf(hook).forEach((value, slot) => {

@@ -1,37 +1,9 @@
-/**
- * Hashes of files from the kernel's Integrity Measurement Architecture (IMA): where they are supported, and their
- * names.
- */
+/** Hashes of files from the kernel's Integrity Measurement Architecture (IMA): where they are supported. */
 import { hashesFiles, hookPlace } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import { kernelDetail, type NativeError } from '../native/native-error.js';
 import type { HookImage } from '../image/image.js';
-import { EventFlag, EventHeader, EventHook, ImaHash } from '../wire/layout.gen.js';
-import type { Slab } from '../wire/slab.js';
-
-/** Names and sizes (in bytes) of digests. The index is the number in linux/hash_info.h. */
-const ALGORITHMS: readonly (readonly [name: string, bytes: number])[] = [
-  ['md4', 16],
-  ['md5', 16],
-  ['sha1', 20],
-  ['rmd160', 20],
-  ['sha256', 32],
-  ['sha384', 48],
-  ['sha512', 64],
-  ['sha224', 28],
-];
-
-/** The hash in the event's record, written as `sha256:HEX`; undefined if it has none. */
-export function imaHashOf(slab: Slab, at: number): string | undefined {
-  if ((slab.u16(at + EventHeader.flags) & EventFlag.EVENT_IMA_HASH) === 0) return undefined;
-  const size = slab.u32(at + EventHeader.size);
-  if (size < EventHook.sizeof + ImaHash.sizeof) return undefined;
-  const start = at + size - ImaHash.sizeof;
-  const algorithm = slab.u32(start + ImaHash.algorithm);
-  const [name, bytes] = ALGORITHMS[algorithm] ?? [String(algorithm), ImaHash.digestLength];
-  return `${name}:${slab.bytes.toString('hex', start + ImaHash.digest, start + ImaHash.digest + bytes)}`;
-}
 
 /** Throws KernelError IMA_HASH_NOT_POSSIBLE if the kernel has no IMA. */
 export function checkHash(hook: HookImage, kernel: KernelInfo): void {

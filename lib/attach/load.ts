@@ -6,6 +6,7 @@ import type { HookImage } from '../image/image.js';
 import type { NativeHookSpec } from '../native/binding.js';
 import { kernelDetail, notPermitted, withReason, type NativeError } from '../native/native-error.js';
 import { objectName } from '../native/features.js';
+import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { hostNamespaces } from '../process/host-namespaces.js';
 import { encodeHook, type EncodeContext } from '../wire/encode/hook.js';
 import { fieldsOf } from './fields.js';
@@ -31,19 +32,10 @@ export function placesOf({ hook, context, kernel }: AttachRequest, prototype: Fu
 }
 
 function initialNamespaces(): EncodeContext['hostNamespaces'] {
-  const { uts, ipc, mnt, pid, pidForChildren, net, time, timeForChildren, cgroup, user } = hostNamespaces();
-  return {
-    Uts: uts,
-    Ipc: ipc,
-    Mnt: mnt,
-    Pid: pid,
-    PidForChildren: pidForChildren,
-    Net: net,
-    Time: time,
-    TimeForChildren: timeForChildren,
-    Cgroup: cgroup,
-    User: user,
-  };
+  const inodes = hostNamespaces();
+  return Object.fromEntries(
+    NAMESPACE_NAMES.map(({ policy, key }) => [policy, inodes[key]]),
+  ) as EncodeContext['hostNamespaces'];
 }
 
 /** The mechanism with its target, and the programs that are attached. */

@@ -9,7 +9,7 @@ import { hookPlace, seesReturn } from '../image/hook.js';
 import type { HookImage, ProgramPlace } from '../image/image.js';
 import type { NativePlace } from '../native/binding.js';
 import type { NativeError } from '../native/native-error.js';
-import { placeName } from '../policy/compile/targets.js';
+import { placeInFile } from '../names/places.js';
 import type { ProgramChanges } from '../wire/encode/context.js';
 import { checkLinks } from './functions.js';
 import { loadHook, placesOf, toKernelError } from './load.js';
@@ -46,7 +46,7 @@ export function attachPlaces(
     functionName: `${wanted[0]?.path ?? path}:${hook.call}`,
     functions: there.map(nameOf),
     places: there,
-    skipped: missing.map(placeName),
+    skipped: missing.map(placeInFile),
     attach: returns ? RETURNS[mechanism] : mechanism,
   };
 }
@@ -58,7 +58,7 @@ function inWords(error: NativeError, hook: HookImage, path: string, there: reado
 }
 
 function nameOf(place: ProgramPlace): string {
-  return `${place.path}:${placeName(place)}`;
+  return `${place.path}:${placeInFile(place)}`;
 }
 
 /** The place as an offset in the file; undefined if the file does not contain the symbol or the address. */

@@ -7,7 +7,8 @@ import { hookPlace, isRegister, overrides, valuesOf } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { FunctionList, HookImage } from '../image/image.js';
-import { functionsOf } from '../policy/model/lists.js';
+import { MOUNT_TRACEFS } from '../native/preflight.js';
+import { functionsOf } from '../policy/index.js';
 import { isIa32, syscallFunctions } from '../names/calls.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import type { AttachContext } from './request.js';
@@ -34,7 +35,7 @@ export function targetsOf(hook: HookImage, context: AttachContext, kernel: Kerne
     throw new KernelError(
       'LIST_NEEDS_TRACEFS',
       `${hookPlace(hook)}: ${hook.call}: the functions of this kernel are not known: available_filter_functions of tracefs does not exist, or cannot be read`,
-      'mount tracefs: `mount -t tracefs tracefs /sys/kernel/tracing`; or list the functions under `values`',
+      `mount tracefs: ${MOUNT_TRACEFS}; or list the functions under \`values\``,
     );
   }
   const found = named(hook, list, kernel).map((call) => ({ call, name: kernelName(call, hook.syscall, kernel) }));

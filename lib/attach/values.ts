@@ -6,7 +6,7 @@ import { KernelError } from '../errors.js';
 import type { NativeSession } from '../native/binding.js';
 import { loadKernelInfo } from '../native/btf.js';
 import type { HookImage, TableEntry, ValueImage } from '../image/image.js';
-import { isFailure, resolveSteps, startType, type ResolveFailure } from '../policy/kernel/resolve.js';
+import { isFailure, resolveSteps, startType, type ResolveFailure } from '../policy/index.js';
 import { type ResolvedValue } from '../wire/encode/context.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { needsPointer } from '../wire/reads.js';

@@ -4,24 +4,13 @@ import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { EventType } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
+import { EVENT_TYPES } from '../names/event-types.js';
 import { GOOD, KERNEL, POLICY_ERRORS, USAGE, UsageError, type Context } from './context.js';
 import { cleanup } from './cleanup.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { policyCommands } from './policy-commands.js';
 import { preflight } from './preflight.js';
 import { safe } from './text.js';
-
-const EVENT_TYPES: readonly EventType[] = [
-  'process_exec',
-  'process_exit',
-  'process_kprobe',
-  'process_tracepoint',
-  'process_uprobe',
-  'process_usdt',
-  'process_lsm',
-  'process_loader',
-  'lost',
-];
 
 const STATUSES = `
 Exit status:

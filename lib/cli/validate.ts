@@ -5,6 +5,7 @@ import { formatDiagnostic } from '../errors.js';
 import { GOOD, POLICY_ERRORS, UsageError, type Context } from './context.js';
 import { chooseKernel, type CheckedAgainst, type KernelOptions } from './kernel.js';
 import { print } from './output.js';
+import type { FileResult } from './file-result.js';
 import { sarif } from './sarif.js';
 import { safe } from './text.js';
 
@@ -13,11 +14,6 @@ export const FORMATS = ['text', 'json', 'sarif'] as const;
 export interface ValidateOptions extends KernelOptions {
   readonly format: (typeof FORMATS)[number];
   readonly strict?: boolean;
-}
-
-export interface FileResult {
-  readonly file: string;
-  readonly diagnostics: readonly Diagnostic[];
 }
 
 export async function validate(paths: readonly string[], options: ValidateOptions, context: Context): Promise<number> {

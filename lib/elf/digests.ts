@@ -1,30 +1,34 @@
-/** `binaryDigests` of a policy: ALGORITHM:HEX, or SHA-256 without a name; `build-id` is the note that the linker leaves. */
+/**
+ * Parses `binaryDigests` of a policy: ALGORITHM:HEX, or HEX alone for SHA-256. The algorithm `build-id` means the note that
+ * the linker writes.
+ */
 
-export type DigestAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'build-id';
+type DigestAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'build-id';
 
 export interface Digest {
   readonly algorithm: DigestAlgorithm;
-  /** Lower case. */
+  /** In lower case. */
   readonly hex: string;
 }
 
-/** Hexadecimal digits; a build id is of any length. */
+/** Number of hexadecimal digits of each algorithm. */
 const DIGITS: Readonly<Record<Exclude<DigestAlgorithm, 'build-id'>, number>> = {
   sha1: 40,
   sha256: 64,
   sha384: 96,
   sha512: 128,
 };
-const BUILD_ID_DIGITS_MAX = 128;
+/** A build id can have any length up to this. */
+export const BUILD_ID_BYTES_MAX = 64;
 
-/** Undefined of what is none. */
+/** Returns undefined if the text is not a digest. */
 export function parseDigest(text: string): Digest | undefined {
   const [, name = 'sha256', digits = ''] =
     /^(?:(sha1|sha256|sha384|sha512|build-id):)?([0-9a-fA-F]+)$/.exec(text) ?? [];
   const algorithm = name as DigestAlgorithm;
   const fits =
     algorithm === 'build-id'
-      ? digits.length > 0 && digits.length % 2 === 0 && digits.length <= BUILD_ID_DIGITS_MAX
+      ? digits.length > 0 && digits.length % 2 === 0 && digits.length <= 2 * BUILD_ID_BYTES_MAX
       : digits.length === DIGITS[algorithm];
   return fits ? { algorithm, hex: digits.toLowerCase() } : undefined;
 }

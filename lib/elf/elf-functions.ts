@@ -1,7 +1,11 @@
-/** The functions of an ELF file by their place in it, for stack traces. A traced process chose the file: nothing in it is trusted. */
+/**
+ * Finds functions by their place in an ELF file, for stack traces. A traced process chooses the file, so nothing in it is
+ * trusted.
+ */
 import type { Segment } from './elf-info.js';
 import {
   buildIdOf,
+  NOTES_BYTES_MAX,
   notesOf,
   partsOf,
   SHT_DYNSYM,
@@ -14,21 +18,20 @@ import {
   type ReadAt,
 } from './elf.js';
 
-/** Of one section: larger tables of symbols are not read. */
+/** Most bytes of one section. Larger tables of symbols are not read. */
 const SECTION_BYTES_MAX = 32 * 1024 * 1024;
-const NOTE_BYTES_MAX = 64 * 1024;
 const SYMBOL_BYTES = 24;
-/** Names of one address that are looked at, and bytes of a name that are told. */
+/** Most names of one address that are compared, and most bytes of a name that are reported. */
 const ALIASES_MAX = 16;
 const NAME_BYTES_MAX = 1024;
 
 export interface FunctionPlace {
   readonly symbol: string;
-  /** Bytes from its start. */
+  /** Bytes from the start of the function. */
   readonly offset: bigint;
 }
 
-/** null where it is no ELF file of 64 bits, or damaged. */
+/** Returns null if the file is not a 64-bit ELF file, or is damaged. */
 export function readFunctions(at: ReadAt): ElfFunctions | null {
   return whole(() => {
     const parts = partsOf(at, SECTION_BYTES_MAX);
@@ -43,19 +46,19 @@ export class ElfFunctions {
 
   constructor(parts: ElfParts) {
     const { sections, segments, view } = parts;
-    const notes = sections.filter(({ type, size }) => type === SHT_NOTE && size <= NOTE_BYTES_MAX);
+    const notes = sections.filter(({ type, size }) => type === SHT_NOTE && size <= NOTES_BYTES_MAX);
     this.buildId = buildIdOf(notes.flatMap((section) => whole(() => notesOf(parts.content(section), view)) ?? []));
     this.#segments = segments;
     this.#symbols = whole(() => symbolsOf(parts)) ?? undefined;
   }
 
-  /** Bytes of memory that it takes, about. */
+  /** About the number of bytes of memory that this object takes. */
   get bytes(): number {
     const { starts, strings } = this.#symbols ?? { starts: [], strings: [] };
     return 1024 + SYMBOL_BYTES * starts.length + strings.length;
   }
 
-  /** What is at that offset of the file. */
+  /** Returns the function at that offset of the file. */
   find(fileOffset: bigint): FunctionPlace | undefined {
     const segment = this.#segments.find((each) => fileOffset >= each.offset && fileOffset < each.offset + each.size);
     if (segment === undefined || this.#symbols === undefined) return undefined;
@@ -63,16 +66,16 @@ export class ElfFunctions {
   }
 }
 
-/** By address. */
+/** The symbols in the order of their addresses. */
 interface Symbols {
   readonly starts: Float64Array;
   readonly sizes: Float64Array;
-  /** In `strings`. */
+  /** Offsets in `strings`. */
   readonly names: Uint32Array;
   readonly strings: Buffer;
 }
 
-/** The whole table, or where the file is stripped, that of what it shares with others. */
+/** Reads the whole table of symbols. A stripped file has only the table of dynamic symbols. */
 function symbolsOf({ sections, view, content }: ElfParts): Symbols | undefined {
   const section = sections.find(({ type }) => type === SHT_SYMTAB) ?? sections.find(({ type }) => type === SHT_DYNSYM);
   if (section === undefined) return undefined;
@@ -105,7 +108,7 @@ function findIn({ starts, sizes, names, strings }: Symbols, address: number): Fu
   const found: string[] = [];
   for (let i = low - 1; i >= 0 && starts[i] === start && low - i <= ALIASES_MAX; i--) {
     const size = sizes[i] as number;
-    // some are written in assembler, and have none: they go on until the next
+    // functions in assembler can lack a size: they extend to the next function
     if (size !== 0 && address >= start + size) continue;
     const from = names[i] as number;
     const name = text(strings.subarray(from, from + NAME_BYTES_MAX), 0);
@@ -115,7 +118,7 @@ function findIn({ starts, sizes, names, strings }: Symbols, address: number): Fu
   return symbol === undefined ? undefined : { symbol, offset: BigInt(address - start) };
 }
 
-/** Of several names of one function, `open` before `__open64`. */
+/** Compares two names of one function: `open` comes before `__open64`. */
 function plainest(a: string, b: string): number {
   const rank = (name: string): number => (name.length - name.replace(/^_+/, '').length) * 1000 + name.length;
   return rank(a) - rank(b) || (a < b ? -1 : 1);

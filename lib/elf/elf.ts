@@ -1,5 +1,10 @@
-/** Reads what probes can be put on from an ELF file: function symbols, and the notes of static probes. 64-bit files of either byte order. */
-import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+/**
+ * Reads the targets of probes from an ELF file: function symbols, and the notes of static probes. It reads 64-bit files of
+ * either byte order.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import { isLimit } from '../errors.js';
+import { BUILD_ID_BYTES_MAX } from './digests.js';
 import type { ElfInfo, HostFiles, ProbePlace, Segment } from './elf-info.js';
 
 const PT_LOAD = 1;
@@ -10,13 +15,15 @@ export const SHT_DYNSYM = 11;
 export const STT_FUNC = 2;
 const STB_WEAK = 2;
 const STT_GNU_IFUNC = 10;
-/** Of a program header; of all notes that are looked at for a build id, and of that. */
+/** Limits for the size of a program header. */
 const HEADER_BYTES = { least: 56, most: 256 };
-const NOTES_BYTES_MAX = 64 * 1024;
-const BUILD_ID_BYTES_MAX = 64;
-/** Of one section; larger ones are damage. */
+/** Most bytes of notes that are searched for a build id. */
+export const NOTES_BYTES_MAX = 64 * 1024;
+/** Most bytes of one section. A file with a larger one is damaged. */
 const SECTION_BYTES_MAX = 256 * 1024 * 1024;
-/** Of an entry of the tables of sections and segments. */
+/** All sections that are read together have at most this many times the bytes of one. */
+const SECTIONS_TOTAL = 4;
+/** Most bytes of an entry in the tables of sections and segments. */
 const ENTRY_BYTES_MAX = 256;
 
 export const hostFiles: HostFiles = {
@@ -30,8 +37,9 @@ export const hostFiles: HostFiles = {
   elf(path) {
     let fd: number;
     try {
-      fd = openSync(path, 'r');
-    } catch {
+      fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if (isLimit(error)) throw error;
       return undefined;
     }
     try {
@@ -48,7 +56,7 @@ function read(fd: number, offset: number, length: number): Buffer {
   return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
 }
 
-export interface Section {
+interface Section {
   readonly type: number;
   readonly offset: number;
   readonly size: number;
@@ -58,12 +66,12 @@ export interface Section {
 
 export type ReadAt = (offset: number, length: number) => Buffer;
 
-/** null where it is no ELF file of 64 bits, or damaged. */
+/** Returns null if the file is not a 64-bit ELF file, or is damaged. */
 export function readElf(at: ReadAt): ElfInfo | null {
   return whole(() => parseElf(at));
 }
 
-/** null where what `parse` looks for is not there. */
+/** Calls `parse` and returns null if the file does not contain what `parse` reads (RangeError). */
 export function whole<T>(parse: () => T): T | null {
   try {
     return parse();
@@ -81,7 +89,10 @@ export interface ElfParts {
   content(section: Section | undefined): Buffer;
 }
 
-/** Of sections up to `sectionMax` bytes. Throws RangeError where the file is damaged; null where it is no ELF file. */
+/**
+ * Reads the tables of sections and segments. `content` gives sections of up to `sectionMax` bytes. Throws RangeError if
+ * the file is damaged. Returns null if it is not an ELF file.
+ */
 export function partsOf(at: ReadAt, sectionMax: number): ElfParts | null {
   const header = at(0, 64);
   if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return null;
@@ -99,8 +110,11 @@ export function partsOf(at: ReadAt, sectionMax: number): ElfParts | null {
       entry: view.u64(table, from + 56),
     };
   });
+  // sections may overlap, and a file may have more than 60,000 of them
+  let left = SECTIONS_TOTAL * sectionMax;
   const content = (section: Section | undefined): Buffer => {
-    if (section === undefined || section.size > sectionMax) throw new RangeError('no such section');
+    left -= section?.size ?? 0;
+    if (section === undefined || section.size > sectionMax || left < 0) throw new RangeError('no such section');
     return at(section.offset, section.size);
   };
   return { view, sections, segments: segmentsOf(header, at, view), content };
@@ -116,7 +130,7 @@ function parseElf(at: ReadAt): ElfInfo | null {
   for (const section of sections) {
     if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) {
       const own = symbolsOf(content(section), content(sections[section.link]), Math.max(section.entry, 24), view);
-      // those that the loader sees count more
+      // the symbols that the loader sees have precedence
       for (const [name, at] of own) if (section.type === SHT_DYNSYM || !symbols.has(name)) symbols.set(name, at);
     } else if (section.type === SHT_NOTE) {
       const notes = notesOf(content(section), view);
@@ -130,7 +144,7 @@ function parseElf(at: ReadAt): ElfInfo | null {
   return { symbols, probes, ...id, segments };
 }
 
-/** Of the program headers. */
+/** Reads the segments from the program headers. */
 function segmentsOf(header: Buffer, at: ReadAt, view: View): Segment[] {
   const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
   if (size > ENTRY_BYTES_MAX) throw new RangeError('segments of another size');
@@ -144,7 +158,10 @@ function segmentsOf(header: Buffer, at: ReadAt, view: View): Segment[] {
     }));
 }
 
-/** In hex; by the program headers alone, which a stripped program has as well. Undefined where there is none, or the file is damaged. */
+/**
+ * Returns the build id in hexadecimal digits. It reads only the program headers, which a stripped program has as well.
+ * Returns undefined if there is no build id, or if the file is damaged.
+ */
 export function mappedBuildId(fd: number): string | undefined {
   const header = read(fd, 0, 64);
   if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return undefined;
@@ -163,7 +180,10 @@ export function mappedBuildId(fd: number): string | undefined {
   return undefined;
 }
 
-/** null: there is no single address of it, as it is chosen when the program starts, or there are several of the name. */
+/**
+ * Returns the functions of a table with their addresses. The address is null if several functions have the name, or if
+ * it is chosen when the program starts.
+ */
 function symbolsOf(table: Buffer, strings: Buffer, entry: number, view: View): Map<string, bigint | null> {
   const symbols = new Map<string, bigint | null>();
   const weak = new Set<string>();
@@ -194,7 +214,7 @@ export interface Note {
   readonly content: Buffer;
 }
 
-/** Of the linker's note, in hexadecimal digits. */
+/** Returns the build id from the note of the linker, in hexadecimal digits. */
 export function buildIdOf(notes: readonly Note[]): string | undefined {
   return notes.findLast(({ owner, type }) => owner === 'GNU' && type === NOTE_BUILD_ID)?.content.toString('hex');
 }
@@ -211,7 +231,7 @@ export function notesOf(notes: Buffer, view: View): Note[] {
   return result;
 }
 
-/** Three addresses, then the texts PROVIDER, NAME and ARGUMENTS (SystemTap's format of version 3). */
+/** A note contains three addresses, then the texts PROVIDER, NAME and ARGUMENTS (version 3 of SystemTap's format). */
 function addProbe(probes: Map<string, ProbePlace[]>, content: Buffer): void {
   const provider = text(content, 24);
   const nameAt = 24 + Buffer.byteLength(provider) + 1;
@@ -221,7 +241,7 @@ function addProbe(probes: Map<string, ProbePlace[]>, content: Buffer): void {
   probes.set(key, [...(probes.get(key) ?? []), { args: wordsOf(args) }]);
 }
 
-/** Each begins with the number of its bytes: what follows may have blanks in it. */
+/** Splits ARGUMENTS. Each argument begins with its number of bytes; the rest of it can contain blanks. */
 function wordsOf(args: string): string[] {
   return args.split(/ +(?=-?\d+f?@)/).filter((word) => word !== '');
 }
@@ -230,7 +250,7 @@ function align4(size: number): number {
   return Math.ceil(size / 4) * 4;
 }
 
-/** A text that a NUL ends. */
+/** Reads a text that ends with a NUL. */
 export function text(buffer: Buffer, from: number): string {
   const end = buffer.indexOf(0, from);
   return buffer.toString('utf8', from, end < 0 ? buffer.length : end);

@@ -1,14 +1,15 @@
-/** Whether the file that a uprobe is put into is one that the policy names by its digests. */
+/** Checks that the file of a uprobe has one of the digests that the policy names. */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { parseDigest, type Digest } from './digests.js';
+import { isLimit } from '../errors.js';
 import { hostFiles } from './elf.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Calls `use` with a path that leads to the very file that was looked at, whatever happens to its name meanwhile. Not when no
- * digest fits, nor when there is no such file.
+ * Calls `use` with a path that leads to exactly the file that was checked, even if its name changes in the meantime. Does
+ * not call it if no digest matches or if the file does not exist.
  */
 export function withVerified(
   path: string,
@@ -17,11 +18,14 @@ export function withVerified(
 ): 'verified' | 'other' | 'missing' {
   let fd: number;
   try {
-    fd = openSync(path, 'r');
-  } catch {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if (isLimit(error)) throw error;
     return 'missing';
   }
   try {
+    // devices and pipes have no end
+    if (!fstatSync(fd).isFile()) return 'missing';
     const own = `/proc/self/fd/${fd}`;
     const wanted = digests.flatMap((digest) => parseDigest(digest) ?? []);
     if (!fits(fd, own, wanted)) return 'other';

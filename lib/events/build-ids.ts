@@ -1,15 +1,15 @@
-/** Build ids of mapped files, read from the files themselves, where it is certain that they are the ones that were mapped. */
+/** Reads build ids of mapped files from the files, if it is certain that a file is the one that was mapped. */
 import { closeSync, constants, fstatSync, openSync, type BigIntStats } from 'node:fs';
 import type { FileArgument } from '../../types/events.js';
 import { mappedBuildId } from '../elf/elf.js';
 
-/** Files whose build id is remembered: null where they have none. */
+/** Number of files whose build id is cached. A cached null means that the file has none. */
 const REMEMBERED_MAX = 4096;
 const remembered = new Map<string, string | null>();
 
-/** In hex. Undefined where the file has none, or is no longer to be found by its path. */
+/** The build id in hexadecimal; undefined if the file has none, or its path now leads to another file. */
 export function buildIdOfMapped(pid: number, { path, inode, device }: FileArgument): string | undefined {
-  // as the process sees it, unless it has ended
+  // The first path is the one that the process sees. It does not work after the process has ended.
   for (const place of [`/proc/${pid}/root${path}`, path]) {
     const found = readAt(place, (stat) => stat.ino === inode && isDevice(stat.dev, device));
     if (found !== undefined) return found ?? undefined;
@@ -17,11 +17,11 @@ export function buildIdOfMapped(pid: number, { path, inode, device }: FileArgume
   return undefined;
 }
 
-/** null: the file is the one, and has no build id. */
+/** Reads the build id; null if the file is the right one but has no build id, undefined if it is not the right one. */
 function readAt(path: string, isWanted: (stat: BigIntStats) => boolean): string | null | undefined {
   let fd: number;
   try {
-    // a path of another process's making: a pipe there must not stop this one
+    // Another process chose this path. If it is a pipe, opening it must not block this process.
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch {
     return undefined;
@@ -45,7 +45,10 @@ function remember(key: string, id: string | null): void {
   remembered.set(key, id);
 }
 
-/** As stat(2) has it: the lower 8 bits of the minor number, 12 of the major one, then the rest of the minor one. */
+/**
+ * Compares with the number of stat(2): the low 8 bits of the minor number, 12 bits of the major number, then the rest
+ * of the minor number.
+ */
 function isDevice(dev: bigint, { major, minor }: FileArgument['device']): boolean {
   return dev === BigInt((minor & 0xff) | (major << 8)) + (BigInt(minor >>> 8) << 20n);
 }

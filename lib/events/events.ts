@@ -1,4 +1,4 @@
-/** The events that iterators give. They point into the slab that holds their record and decode what is asked for. */
+/** The events that iterators return. They point into the slab with their record, and decode a field when it is read. */
 import { inspect } from 'node:util';
 import type {
   FileArgument,
@@ -27,7 +27,7 @@ import { decodeArgument } from '../wire/decode/arguments.js';
 import { EventExit, EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import { buildIdOfMapped } from './build-ids.js';
-import { imaHashOf } from '../attach/ima.js';
+import { imaHashOf } from './ima.js';
 import {
   actionsOf,
   isSilent,
@@ -40,27 +40,27 @@ import {
 import type { PolicyRequests } from './requests.js';
 import { addressesOf, kernelFrames, userFrames } from './stacks.js';
 
-/** A hook that is loaded, as its events need it. */
+/** The data of a loaded hook that its events need. */
 export interface LoadedHook {
   readonly id: number;
   readonly policyName: string;
   readonly functionName: string;
-  /** By place, where several functions have one program. */
+  /** The function names by place, if several functions share one program. */
   readonly functions?: readonly string[];
   readonly image: HookImage;
-  /** Stack traces have addresses. */
+  /** True if stack traces contain addresses. */
   readonly stackAddresses?: boolean;
   readonly requests?: PolicyRequests;
   readonly tally: HookTally;
 }
 
-/** What user space counts of a hook. */
+/** The counters of a hook in user space. */
 export interface HookTally {
-  /** Records that were read. */
+  /** Number of records that were read. */
   posted: number;
-  /** Matched calls of which there is no record, */
+  /** Number of matched calls without a record. */
   unrecorded: number;
-  /** and calls that the kernel skipped, or of which it did not see the return. */
+  /** Number of calls that the kernel skipped, or whose return it did not see. */
   missed: number;
 }
 
@@ -87,7 +87,7 @@ abstract class RecordEvent {
     return this.process.context.nodeName;
   }
 
-  /** Every record's key follows its header. */
+  /** In every record the key follows the header. */
   get tid(): number {
     return this.slab.u32(this.at + EventExit.keyTid);
   }
@@ -151,7 +151,7 @@ export class ExitEvent extends RecordEvent {
   }
 }
 
-/** Of a hook of a policy: what all kinds have. */
+/** An event of a policy's hook: the fields that all kinds of hooks have. */
 abstract class HookEvent extends RecordEvent {
   #args: readonly HookArgument[] | undefined;
   #outcomes: readonly RequestOutcome[] = [];
@@ -166,7 +166,7 @@ abstract class HookEvent extends RecordEvent {
     super(slab, at, process);
   }
 
-  /** Which of the functions or places that have the hook's program. */
+  /** Index of the function or place that was hit, if several share the hook's program. */
   protected get place(): number {
     return this.slab.u16(this.at + EventHook.place);
   }
@@ -180,10 +180,16 @@ abstract class HookEvent extends RecordEvent {
     return this.#args;
   }
 
-  /** Slots are those of args, then data, then the return value. */
+  /** Decodes values. The slots are those of args, then data, then the return value. */
   protected decode(values: readonly ValueImage[], first: number): HookArgument[] {
     const size = this.slab.u32(this.at + EventHeader.size);
-    return values.flatMap((value, i) => decodeArgument(this.slab, this.at, size, first + i, value) ?? []);
+    const args: HookArgument[] = [];
+    let slot = first;
+    for (const value of values) {
+      const argument = decodeArgument(this.slab, this.at, size, slot++, value);
+      if (argument !== undefined) args.push(argument);
+    }
+    return args;
   }
 
   get action(): PerformedAction['action'] {
@@ -202,7 +208,7 @@ abstract class HookEvent extends RecordEvent {
     return actionsOf(this.slab, this.at, this.hook.image, this.selector);
   }
 
-  /** Makes the requests of the selector; false when the event is for that only (NoPost). */
+  /** Makes the requests of the selector. Returns false if the event exists only for them (NoPost). */
   request(): boolean {
     const actions = this.#selectorActions;
     const { requests } = this.hook;
@@ -225,7 +231,8 @@ abstract class HookEvent extends RecordEvent {
   }
 
   /**
-   * Files are looked at when somebody first asks: a process that has ended by then has none. An owner's event has the addresses of
+   * Files are looked at when somebody first asks: a process that has ended by then has none. An owner's event has the
+   * addresses of
    * whoever ran.
    */
   get userStack(): readonly StackFrame[] | undefined {
@@ -253,11 +260,11 @@ abstract class HookEvent extends RecordEvent {
     const { policyName, args, action, actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack } = this;
     const { message, tags, selector } = this;
     const done = { action, actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack };
-    return { ...super.plain(), policyName, args, ...done, message, tags, selector };
+    return Object.assign(super.plain(), { policyName, args, ...done, message, tags, selector });
   }
 }
 
-/** Of a function: it may have values that are no parameters, and a return value. */
+/** An event of a function. It may have values that are not parameters, and a return value. */
 abstract class FunctionEvent extends HookEvent {
   #data: readonly HookArgument[] | undefined;
 
@@ -280,7 +287,7 @@ abstract class FunctionEvent extends HookEvent {
   }
 
   protected override plain(): Record<string, unknown> {
-    return { ...super.plain(), data: this.data, return: this.return };
+    return Object.assign(super.plain(), { data: this.data, return: this.return });
   }
 }
 
@@ -299,7 +306,7 @@ export class KprobeEvent extends FunctionEvent {
   }
 }
 
-export class TracepointEvent extends HookEvent {
+class TracepointEvent extends HookEvent {
   get type(): 'process_tracepoint' {
     return 'process_tracepoint';
   }
@@ -318,7 +325,7 @@ export class TracepointEvent extends HookEvent {
   }
 }
 
-export class LsmEvent extends HookEvent {
+class LsmEvent extends HookEvent {
   get type(): 'process_lsm' {
     return 'process_lsm';
   }
@@ -337,7 +344,7 @@ export class LsmEvent extends HookEvent {
   }
 }
 
-export class UprobeEvent extends FunctionEvent {
+class UprobeEvent extends FunctionEvent {
   get type(): 'process_uprobe' {
     return 'process_uprobe';
   }
@@ -373,10 +380,10 @@ export class UprobeEvent extends FunctionEvent {
   }
 }
 
-/** Of hooks of other kinds. */
+/** The place for hooks of other kinds. */
 const NO_PLACE: ProgramPlace = { path: '' };
 
-export class UsdtEvent extends HookEvent {
+class UsdtEvent extends HookEvent {
   get type(): 'process_usdt' {
     return 'process_usdt';
   }
@@ -399,8 +406,8 @@ export class UsdtEvent extends HookEvent {
   }
 }
 
-/** Of `loader: true`. */
-export class LoaderEvent extends RecordEvent {
+/** The event of `loader: true`. */
+class LoaderEvent extends RecordEvent {
   #buildId: string | undefined | null = null;
 
   constructor(
@@ -448,7 +455,7 @@ export class LoaderEvent extends RecordEvent {
   }
 }
 
-/** The event of a record of this hook; undefined where nobody is to be told. */
+/** The event for a record of this hook; undefined if it is not reported. */
 export function hookEvent(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): TracerEvent | undefined {
   if (hook.image.kind === 'loader') return new LoaderEvent(slab, at, process, hook) as TracerEvent;
   const event = eventOf(slab, at, process, hook);
@@ -488,9 +495,10 @@ export class LossEvent implements LostEvent {
   }
 }
 
-// what the classes promise is the public contract
+// These types check that the classes implement the public contract.
 type Optional<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] };
 type Check<Class extends Contract, Contract> = [Class, Contract];
+/** @public Only the compiler uses it. */
 export type ContractChecks = [
   Check<ExecEvent, Optional<ProcessExecEvent>>,
   Check<ExitEvent, Optional<ProcessExitEvent>>,

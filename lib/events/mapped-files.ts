@@ -1,27 +1,33 @@
 /**
- * Files that a process has mapped: where in which one an address is, and which function that is.
+ * Finds the file, the offset and the function of an address in a process.
  *
- * The process chose the files. They are read through /proc/PID/map_files, which leads to what is mapped, whatever has the name now;
- * only where the file system is the kernel's own affair, as another process could let a read wait for ever; and within bounds.
+ * The process chose the files, so they are read with care. /proc/PID/map_files leads to the mapped file itself, even if
+ * its
+ * name now belongs to another file. Only files of local file systems are read, because on others a process could block
+ * a
+ * read for ever. The size of the reads is limited.
  */
 import { closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import type { StackFrame } from '../../types/events.js';
 import { readFunctions, type ElfFunctions } from '../elf/elf-functions.js';
 
-/** Of all files together. */
+/** Most bytes that the functions of all files together may use. */
 const CACHE_BYTES_MAX = 128 * 1024 * 1024;
 
 export interface MappedRange {
   readonly start: bigint;
   readonly end: bigint;
-  /** Where the first byte of the file would be. */
+  /** The address of the first byte of the file. */
   readonly base: bigint;
-  /** Device, as /proc/PID/mountinfo has it. */
+  /** The device in the form of /proc/PID/mountinfo. */
   readonly device: string;
   readonly module: string;
 }
 
-/** Of /proc/PID/maps, in the order of addresses. What no file is behind, such as `[vdso]`, has a name as well. */
+/**
+ * Parses /proc/PID/maps, which is in the order of addresses. Ranges without a file have a name as well, such as
+ * `[vdso]`.
+ */
 export function parseMaps(content: string): MappedRange[] {
   const lines = content.matchAll(/^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) \d+ +(\S.*)$/gm);
   return [...lines].map(([, start, end, offset, major = '', minor = '', module = '']) => {
@@ -36,10 +42,10 @@ export function parseMaps(content: string): MappedRange[] {
   });
 }
 
-/** Those that ask another process, or another machine, for what they have. */
+/** File systems that get their data from another process or another machine. */
 const REMOTE = /^(fuse|nfs|cifs|smb|9p|ceph|afs|coda|lustre|gfs|ocfs)/;
 
-/** Devices of file systems that are not. Of /proc/PID/mountinfo. */
+/** Parses /proc/PID/mountinfo. Returns the devices of local file systems. */
 export function localDevices(content: string): Set<string> {
   const local = new Set<string>();
   for (const [, device = '', type = ''] of content.matchAll(/^\d+ \d+ (\d+:\d+) .* - (\S+) /gm)) {
@@ -58,20 +64,18 @@ export class MappedFiles {
     this.#ranges = parseMaps(textOf(`/proc/${pid}/maps`));
   }
 
-  /** What is known of the address. */
+  /** The known facts about an address. */
   frame(address: bigint): Omit<StackFrame, 'address'> {
     const range = this.#ranges.find(({ start, end }) => address >= start && address < end);
     if (range === undefined) return {};
     const fileOffset = address - range.base;
     const functions = this.#functionsOf(range);
-    const { symbol, offset } = functions?.find(fileOffset) ?? {};
-    return {
-      ...(symbol === undefined ? {} : { symbol }),
-      module: range.module,
-      offset: offset ?? fileOffset,
-      fileOffset,
-      ...(functions?.buildId === undefined ? {} : { buildId: functions.buildId }),
-    };
+    const { symbol, offset = fileOffset } = functions?.find(fileOffset) ?? {};
+    const { module } = range;
+    const frame: { symbol?: string; module: string; offset: bigint; fileOffset: bigint; buildId?: string } =
+      symbol === undefined ? { module, offset, fileOffset } : { symbol, module, offset, fileOffset };
+    if (functions?.buildId !== undefined) frame.buildId = functions.buildId;
+    return frame;
   }
 
   #functionsOf({ start, end, device, module }: MappedRange): ElfFunctions | undefined {
@@ -82,11 +86,14 @@ export class MappedFiles {
   }
 }
 
-/** By device, inode, size and time of the last change; null: it is no ELF file. The least recently used first. */
+/**
+ * Functions by device, inode, size and time of the last change; null if it is not an ELF file. The least recently used
+ * comes first.
+ */
 const cache = new Map<string, ElfFunctions | null>();
 let cachedBytes = 0;
 
-export function functionsOfFile(path: string): ElfFunctions | undefined {
+function functionsOfFile(path: string): ElfFunctions | undefined {
   try {
     const { dev, ino, size, mtimeMs, mode } = statSync(path);
     if ((mode & constants.S_IFMT) !== constants.S_IFREG) return undefined;
@@ -99,7 +106,7 @@ export function functionsOfFile(path: string): ElfFunctions | undefined {
     while (cachedBytes > CACHE_BYTES_MAX && cache.size > 1) forgetOldest();
     return functions ?? undefined;
   } catch {
-    return undefined; // the process has ended, or we may not look
+    return undefined; // the process has ended, or reading is not permitted
   }
 }
 

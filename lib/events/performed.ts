@@ -1,4 +1,4 @@
-/** What a hook's event says of what its selector did, beside posting it. */
+/** The actions that a hook's event reports: those that its selector performed. */
 import { acts } from '../image/hook.js';
 import type { PerformedAction, PerformedOverride, RequestOutcome } from '../../types/events.js';
 import type { HookImage, SelectorActions } from '../image/image.js';
@@ -9,22 +9,22 @@ import type { Request } from './requests.js';
 const POST: readonly PerformedAction[] = [{ action: 'post' }];
 const ONLY_POSTS: SelectorActions = { order: ['post'] };
 
-/** The two halves of what an event's selectors say: those of the entry, and where the hook has such, those of the return. */
+/** The actions of an event: those of the entry, and those of the return if the hook has them. */
 export interface EventActions {
   readonly entry: SelectorActions;
   readonly returned: SelectorActions | undefined;
 }
 
-/** Undefined where every selector of the hook only posts. `selector`: the event's. */
+/** `selector` is the selector of the event. Returns undefined if every selector of the hook only posts. */
 export function actionsOf(slab: Slab, at: number, image: HookImage, selector: number): EventActions | undefined {
   const { actions, returnActions } = image;
   if (actions === undefined) return undefined;
-  // which selector it was that decided at the entry, the return may have found out otherwise
+  // The selector that decided at the entry can differ from the one that matches at the return.
   const atEntry = returnActions === undefined ? selector : slab.u32(at + EventHook.entrySelector);
   return { entry: actions[atEntry] ?? ONLY_POSTS, returned: returnActions?.[selector] };
 }
 
-/** What the tracer is asked to do when it reads the event. */
+/** The requests that the tracer makes when it reads the event. */
 export function requestsOf(actions: EventActions): Request[] {
   return halves(actions).flatMap(({ order, requests = [] }) =>
     order
@@ -33,7 +33,7 @@ export function requestsOf(actions: EventActions): Request[] {
   );
 }
 
-/** NoPost, of an event that the kernel told nevertheless, for the sake of its requests. */
+/** True for an event with NoPost. The kernel sends it only because of its requests. */
 export function isSilent(actions: EventActions): boolean {
   return halves(actions).some(({ order }) => order.includes('noPost'));
 }
@@ -42,7 +42,9 @@ function halves({ entry, returned }: EventActions): SelectorActions[] {
   return returned === undefined ? [entry] : [entry, returned];
 }
 
-/** In the order of the policy. An event has always been posted; where the policy does not list that, it is the last. */
+/**
+ * The actions in the order of the policy. An event is always posted. If the policy does not list Post, it comes last.
+ */
 export function performedActions(
   slab: Slab,
   at: number,
@@ -60,7 +62,8 @@ export function performedActions(
 
 function performedAtReturn(actions: SelectorActions, flags: number, outcomes: RequestOutcome[]): PerformedAction[] {
   const own = performed(actions, flags >> EventFlag.EVENT_RETURN_SHIFT, outcomes);
-  return own.map((each) => ({ ...each, onReturn: true as const }));
+  for (const each of own as { onReturn?: true }[]) each.onReturn = true;
+  return own;
 }
 
 /** Takes the outcomes of its requests from the front of `outcomes`. */
@@ -93,7 +96,10 @@ function performed(actions: SelectorActions, flags: number, outcomes: RequestOut
 
 function notified({ notify }: SelectorActions): { readonly signal?: number; readonly value?: number } {
   const { signal, override } = notify ?? {};
-  return { ...(signal === undefined ? {} : { signal }), ...(override === undefined ? {} : { value: override }) };
+  const told: { signal?: number; value?: number } = {};
+  if (signal !== undefined) told.signal = signal;
+  if (override !== undefined) told.value = override;
+  return told;
 }
 
 function overrideOf({ override, registers, goOn }: SelectorActions): Omit<PerformedOverride, 'action' | 'outcome'> {
@@ -108,7 +114,7 @@ function outcomeOf(flags: number, done: number): 'done' | 'monitored' | 'protect
   return (flags & done) !== 0 ? 'done' : 'failed';
 }
 
-/** The last that changed something, or asked for something, else the post. */
+/** The last action that changed something or made a request, or else Post. */
 export function mainAction(actions: readonly PerformedAction[]): PerformedAction['action'] {
   return actions.findLast(isDone)?.action ?? 'post';
 }
@@ -118,7 +124,7 @@ function isDone(action: PerformedAction): boolean {
   return action.outcome === 'done' || action.outcome === 'started';
 }
 
-/** Of a selector that acts on processes, functions or programs, itself or by enforcers, or on the network. */
+/** The mode, if the selector acts on processes, functions or programs (directly or by enforcers) or on the network. */
 export function policyModeOf(
   slab: Slab,
   at: number,

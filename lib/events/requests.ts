@@ -1,6 +1,8 @@
 /**
- * GetUrl and DnsLookup: asked for when an event is read, to addresses that the policy names, and forgotten once there is an answer.
- * What is under way is bounded in number, time and redirects, ends with the tracer, and keeps no process from exiting.
+ * Makes the requests of GetUrl and DnsLookup when an event is read. Policies name the addresses, and answers are
+ * discarded.
+ * Running requests are limited in number, time and redirects. They end with the tracer, and do not keep the process
+ * alive.
  */
 import { Resolver } from 'node:dns/promises';
 import * as http from 'node:http';
@@ -10,18 +12,18 @@ import type { RequestCounts } from '../../types/tracer.js';
 
 export interface Request {
   readonly action: 'getUrl' | 'dnsLookup';
-  /** The address, or the name. */
+  /** The URL of GetUrl, or the name of DnsLookup. */
   readonly target: string;
 }
 
 const AT_ONCE = 16;
 const WAITING_MAX = 256;
-/** Of one request, its redirects included. */
+/** Time limit of one request, including its redirects. */
 const TIMEOUT_MS = 10_000;
 const REDIRECTS_MAX = 3;
 const NO_MORE = new Error('the tracer is closed');
 
-/** Of a tracer. */
+/** The requests of a tracer. */
 export class Requests {
   readonly #closing = new AbortController();
   readonly #resolver = new Resolver({ timeout: TIMEOUT_MS / 2, tries: 2 });
@@ -32,7 +34,7 @@ export class Requests {
     if (nameServers !== undefined) this.#resolver.setServers(nameServers);
   }
 
-  /** False when there are too many. `done` is told whether there was an answer. */
+  /** Starts a request. Returns false if there are too many. Calls `done` with true if there was an answer. */
   start({ action, target }: Request, done: (answered: boolean) => void): boolean {
     if (this.#closing.signal.aborted || this.#waiting.length >= WAITING_MAX) return false;
     const ask = action === 'getUrl' ? () => this.#getUrl(target) : () => this.#lookUp(target);
@@ -41,7 +43,7 @@ export class Requests {
     return true;
   }
 
-  /** What has not been answered is not waited for. */
+  /** Ends all requests, without waiting for answers. */
   close(): void {
     this.#closing.abort(NO_MORE);
     this.#resolver.cancel();
@@ -69,10 +71,10 @@ export class Requests {
   }
 }
 
-/** Waits for the headers of the answer, not for what follows; resolves with where they redirect to. */
+/** Waits for the headers of the answer, but not for its body. Resolves to the target of a redirect. */
 function headersOf(url: URL, signal: AbortSignal): Promise<URL | undefined> {
   return new Promise((resolve, reject) => {
-    if (!isRequestable(url)) return reject(new Error(`${url.protocol} is not asked`));
+    if (!isRequestable(url)) return reject(new Error(`the protocol ${url.protocol} is not supported`));
     const { get } = url.protocol === 'https:' ? https : http;
     const request = get(url, { agent: false, signal }, (response) => {
       const { statusCode = 0, headers } = response;
@@ -89,11 +91,11 @@ function isRequestable({ protocol }: URL): boolean {
   return protocol === 'http:' || protocol === 'https:';
 }
 
-/** Of a policy, as long as it is attached. */
+/** The requests of a policy while it is attached. */
 export class PolicyRequests {
   readonly #requests: Requests | undefined;
   readonly #counts = { started: 0, answered: 0, failed: 0, dropped: 0 };
-  /** In monitor mode none is made. */
+  /** True in monitor mode, where no request is made. */
   monitors: boolean;
 
   constructor(requests: Requests | undefined, monitors: boolean) {

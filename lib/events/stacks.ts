@@ -1,11 +1,13 @@
-/** Stack traces: addresses of a record, with what is known of the functions that they are in. */
+/** Stack traces: the addresses in a record, and the functions that contain them. */
 import { readFileSync } from 'node:fs';
 import type { StackFrame } from '../../types/events.js';
 import { EventHeader, TextRef } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import { MappedFiles } from './mapped-files.js';
 
-/** Undefined when there is none. `ref`: where the record says where it is. */
+/**
+ * Reads the addresses of a stack trace; undefined if there is none. `ref` is the place of its reference in the record.
+ */
 export function addressesOf(slab: Slab, at: number, ref: number): readonly bigint[] | undefined {
   const offset = slab.u32(at + ref + TextRef.offset);
   const length = slab.u16(at + ref + TextRef.length);
@@ -13,7 +15,7 @@ export function addressesOf(slab: Slab, at: number, ref: number): readonly bigin
   return Array.from({ length: Math.floor(length / 8) }, (_, i) => slab.u64(at + offset + 8 * i));
 }
 
-/** A function of the kernel, up to where the next one starts. */
+/** A function of the kernel. It extends to the start of the next one. */
 interface KernelSymbol {
   readonly start: bigint;
   readonly symbol: string;
@@ -23,24 +25,36 @@ interface KernelSymbol {
 export function kernelFrames(addresses: readonly bigint[], withAddresses: boolean): StackFrame[] {
   return addresses.map((address) => {
     const found = symbolAt(address, kernelSymbols());
-    const shown = withAddresses ? { address } : {};
-    if (found === undefined) return shown;
-    const { start, ...names } = found;
-    return { ...names, offset: address - start, ...shown };
+    const frame = found === undefined ? {} : kernelFrame(found, address);
+    return withAddresses ? withAddress(frame, address) : frame;
   });
 }
 
-/** Of a process that has ended, or is not known, nothing but the addresses is known. */
+function kernelFrame({ start, symbol, module }: KernelSymbol, address: bigint): StackFrame {
+  const offset = address - start;
+  return module === undefined ? { symbol, offset } : { symbol, module, offset };
+}
+
+function withAddress(frame: StackFrame, address: bigint): StackFrame {
+  const open: { address?: bigint } = frame;
+  open.address = address;
+  return frame;
+}
+
+/** The frames of a program. If the process has ended or is not known, they contain only addresses. */
 export function userFrames(
   addresses: readonly bigint[],
   pid: number | undefined,
   withAddresses: boolean,
 ): StackFrame[] {
   const files = pid === undefined ? undefined : new MappedFiles(pid);
-  return addresses.map((address) => ({ ...files?.frame(address), ...(withAddresses ? { address } : {}) }));
+  return addresses.map((address) => {
+    const frame = files?.frame(address) ?? {};
+    return withAddresses ? withAddress(frame, address) : frame;
+  });
 }
 
-/** The last that starts at or before the address. */
+/** The last symbol that starts at or before the address. */
 function symbolAt(address: bigint, symbols: readonly KernelSymbol[]): KernelSymbol | undefined {
   let low = 0;
   let high = symbols.length;
@@ -53,7 +67,7 @@ function symbolAt(address: bigint, symbols: readonly KernelSymbol[]): KernelSymb
 }
 
 let kernel: { readonly symbols: readonly KernelSymbol[]; readonly readAt: number } | undefined;
-/** Modules and programs come and go. */
+/** How long symbols are cached. Modules and BPF programs can be loaded and unloaded. */
 const KALLSYMS_MS = 60_000;
 
 function kernelSymbols(): readonly KernelSymbol[] {
@@ -63,7 +77,7 @@ function kernelSymbols(): readonly KernelSymbol[] {
   return kernel.symbols;
 }
 
-/** Of functions: `ffffffff81000000 T _stext [module]`. All addresses are 0 where the kernel hides them. */
+/** Parses lines of functions such as `ffffffff81000000 T _stext [module]`. If the kernel hides addresses, all are 0. */
 export function parseKallsyms(text: string): KernelSymbol[] {
   const symbols: KernelSymbol[] = [];
   for (const [, hex, symbol = '', module] of text.matchAll(/^([0-9a-f]+) [tTwW] (\S+)(?:\s+\[(.+)\])?$/gm)) {

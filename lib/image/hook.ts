@@ -38,6 +38,12 @@ export const SIZED_TYPES: ReadonlySet<ValueImage['type']> = new Set<ValueImage['
   'char_iovec',
 ]);
 
+/** All buffers, including the type whose own struct says how long it is. */
+export const BUFFER_TYPES: ReadonlySet<ValueImage['type']> = new Set<ValueImage['type']>([...SIZED_TYPES, 'iov_iter']);
+
+/** Sockets, and packets, which belong to a socket. */
+export const SOCKET_TYPES: ReadonlySet<ValueImage['type']> = new Set<ValueImage['type']>(['sock', 'socket', 'skb']);
+
 /** The value can be read only when the function returns: it is filled by the function, or the return value is its size. */
 export function isLate(value: ValueImage): boolean {
   const isSizedByReturn = SIZED_TYPES.has(value.type) && value.sizeArgIndex === undefined;

@@ -1,9 +1,9 @@
 /**
- * PolicyImage: what the policy compiler makes of a policy. Plain data, deterministic, free of kernel addresses;
- * lib/wire/encode.ts turns it into the bytes of bpf/abi.h.
+ * PolicyImage: the result of the policy compiler. It is plain data without kernel addresses, and the same policy always
+ * gives the same image. lib/wire/encode/ turns it into the bytes of bpf/abi.h.
  *
- * Selectors are named by their index. The kernel keeps a set of candidate selectors, each filter takes some out, and the lowest
- * index that is left has matched. Filters that a selector does not have do not concern it.
+ * Selectors are referred to by their index. The kernel keeps a set of candidate selectors, and each filter removes some of
+ * them. The selector with the lowest index that is left has matched. A filter does not affect selectors that do not use it.
  */
 export type {
   AddressPrefix,
@@ -18,7 +18,6 @@ export type {
   NetField,
   NetFilters,
   PolicyImage,
-  PolicyMode,
   ProcessField,
   ProcessGroup,
   ProcessSet,
@@ -28,7 +27,6 @@ export type {
   SelectorActions,
   SubstringScan,
   TableEntry,
-  TextEntry,
   TextFilters,
   TextTable,
   ValueImage,

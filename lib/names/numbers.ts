@@ -1,12 +1,9 @@
-/** Names that the kernel's headers have for numbers. Sources: linux/net.h, linux/bpf.h, linux/perf_event.h. */
-import { CAPABILITIES } from './kernel.js';
+/** Names from the kernel's headers for numbers. Sources: linux/net.h, linux/bpf.h, linux/perf_event.h. */
 import { FAMILIES, PROTOCOLS, TCP_STATES } from './network.js';
-import type { Abi } from './syscalls.js';
-import { SYSCALL_NUMBERS } from './syscalls.gen.js';
 
 type ByNumber = ReadonlyMap<number, string>;
 
-/** Of a number with two names, the first counts. */
+/** If a number has two names, the first one is used. */
 function inverted(names: Readonly<Record<string, number>>): ByNumber {
   return new Map(
     Object.entries(names)
@@ -66,7 +63,7 @@ const mapTypes = numbered(
 
 const perfTypes = numbered('PERF_TYPE_', 0, 'HARDWARE SOFTWARE TRACEPOINT HW_CACHE RAW BREAKPOINT');
 
-/** A number without a name as decimal digits. */
+/** Returns decimal digits for a number without a name. */
 const nameIn =
   (names: ByNumber) =>
   (number: number): string =>
@@ -82,27 +79,4 @@ export const perfTypeName = nameIn(perfTypes);
 
 export function bpfCommandName(number: number): string | undefined {
   return bpfCommands.get(number);
-}
-
-export function capabilityName(number: number): string | undefined {
-  return CAPABILITIES[number];
-}
-
-/** Lowest first; bits without a name are left out. */
-export function capabilitySetNames(mask: bigint): string[] {
-  return CAPABILITIES.filter((_, bit) => ((mask >> BigInt(bit)) & 1n) === 1n);
-}
-
-const systemCalls = new Map<Abi, ReadonlyMap<bigint, string>>();
-
-export function systemCallName(number: bigint, abi: Abi): string | undefined {
-  let names = systemCalls.get(abi);
-  if (names === undefined) systemCalls.set(abi, (names = systemCallsOf(abi)));
-  return names.get(number);
-}
-
-function systemCallsOf(abi: Abi): ReadonlyMap<bigint, string> {
-  return new Map(
-    [...SYSCALL_NUMBERS[abi].matchAll(/(\w+)=(\d+)/g)].map(([, name = '', number = '']) => [BigInt(number), name]),
-  );
 }

@@ -1,6 +1,6 @@
-/** Names of signals by number. (Those of `os.constants` have aliases: 6 would be SIGIOT.) */
+/** Names of signals by number. The names of `os.constants` are not used because they have aliases: 6 would be SIGIOT. */
 
-/** From 1; the numbers of x86 and arm64 (arch/x86/include/uapi/asm/signal.h, include/uapi/asm-generic/signal.h). */
+/** From 1 on; x86 and arm64 have the same numbers (arch/x86/include/uapi/asm/signal.h, include/uapi/asm-generic/signal.h). */
 const NAMES = [
   'SIGHUP',
   'SIGINT',
@@ -35,7 +35,11 @@ const NAMES = [
   'SIGSYS',
 ] as const;
 
-/** As the C library has it, and with it `kill -l`: it keeps the kernel's first two, 32 and 33, for itself. */
+export const SIGKILL = NAMES.indexOf('SIGKILL') + 1;
+/** The realtime signals are the last ones: _NSIG of the kernel. */
+export const SIGNALS_MAX = 64;
+
+/** The first realtime signal of the C library and of `kill -l`. The C library uses the kernel's 32 and 33 itself. */
 const REALTIME_FIRST = 34;
 
 export function signalName(number: number): string {

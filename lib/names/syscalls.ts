@@ -1,14 +1,15 @@
-/** Numbers of system calls by name. */
+/** System calls: their names and numbers. */
+import { SyscallBit } from './abi.gen.js';
 import { SYSCALL_NUMBERS } from './syscalls.gen.js';
 
-/** Whose system calls: i386, those of 32-bit programs on x64. */
+/** The tables of system calls. 32-bit programs on x64 use i386. */
 export type Abi = keyof typeof SYSCALL_NUMBERS;
 export type Architecture = Exclude<Abi, 'i386'>;
 export const ARCHITECTURES: readonly Architecture[] = ['x64', 'arm64'];
-/** Set in the numbers of 32-bit programs: abi.h SYSCALL_COMPAT. */
-export const SYSCALL_COMPAT = 0x8000_0000n;
+/** Set in the numbers of calls that 32-bit programs make. */
+export const SYSCALL_COMPAT = BigInt(SyscallBit.SYSCALL_COMPAT);
 
-/** Functions of the kernel that are not named like the call. */
+/** Functions of the kernel whose names differ from the system call. */
 const FUNCTIONS: Readonly<Record<string, string>> = {
   newstat: 'stat',
   newlstat: 'lstat',
@@ -18,27 +19,34 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   umount: 'umount2',
 };
 
-const tables = new Map<Abi, ReadonlyMap<string, bigint>>();
+interface Table {
+  readonly numbers: ReadonlyMap<string, bigint>;
+  readonly names: ReadonlyMap<bigint, string>;
+}
 
-function tableOf(architecture: Abi): ReadonlyMap<string, bigint> {
-  const known = tables.get(architecture);
+const tables = new Map<Abi, Table>();
+
+function tableOf(abi: Abi): Table {
+  const known = tables.get(abi);
   if (known !== undefined) return known;
-  const words = SYSCALL_NUMBERS[architecture].trim().split(/\s+/);
-  const table = new Map(
-    words.map((word): [string, bigint] => {
-      const [name = '', number = ''] = word.split('=');
-      return [name, BigInt(number)];
-    }),
+  const rows = [...SYSCALL_NUMBERS[abi].matchAll(/(\w+)=(\d+)/g)].map(
+    ([, name = '', number = '']): [string, bigint] => [name, BigInt(number)],
   );
-  tables.set(architecture, table);
+  const table = { numbers: new Map(rows), names: new Map(rows.map(([name, number]) => [number, name])) };
+  tables.set(abi, table);
   return table;
+}
+
+/** Undefined for a number that no call has. */
+export function syscallName(number: bigint, abi: Abi): string | undefined {
+  return tableOf(abi).names.get(number);
 }
 
 const ABIS: Readonly<Record<string, Abi>> = { x64: 'x64', i386: 'i386', ia32: 'i386', arm64: 'arm64' };
 
 /**
- * `dup`, `sys_dup`, `x64/sys_dup` and `__x64_sys_dup` are the same; `i386/sys_dup` and `__ia32_sys_dup` the call of 32-bit programs.
- * Undefined where the architecture has no such call.
+ * `dup`, `sys_dup`, `x64/sys_dup` and `__x64_sys_dup` mean the same. `i386/sys_dup` and `__ia32_sys_dup` mean the call of
+ * 32-bit programs. Returns undefined if the architecture does not have the call.
  */
 export function syscallNumber(text: string, architecture: Architecture): bigint | undefined {
   const match = /^(?:(\w+)\/(?:sys_)?|__([a-z0-9]+)_(?:compat_)?sys_|sys_)?(\w+)$/.exec(text);
@@ -47,17 +55,17 @@ export function syscallNumber(text: string, architecture: Architecture): bigint 
   const own = written ?? prefix;
   const abi = own === undefined ? architecture : ABIS[own];
   if (abi === undefined || (abi !== architecture && !(abi === 'i386' && architecture === 'x64'))) return undefined;
-  const table = tableOf(abi);
-  const number = table.get(name) ?? table.get(FUNCTIONS[name] ?? '');
+  const { numbers } = tableOf(abi);
+  const number = numbers.get(name) ?? numbers.get(FUNCTIONS[name] ?? '');
   return number === undefined || abi !== 'i386' ? number : number | SYSCALL_COMPAT;
 }
 
-/** Of every architecture, for advice on a name that is none. */
+/** Returns the names of every architecture, to find the nearest one to an unknown name. */
 export function syscallNames(): string[] {
-  return [...new Set(ARCHITECTURES.flatMap((architecture) => [...tableOf(architecture).keys()]))];
+  return [...new Set(ARCHITECTURES.flatMap((architecture) => [...tableOf(architecture).numbers.keys()]))];
 }
 
-/** Of this machine. Where its numbers are not known, those of x86-64: nothing can be loaded there anyway. */
+/** Returns the architecture of this machine; x64 if its numbers are not known, because no policy can be loaded there. */
 export function hostArchitecture(): Architecture {
   return process.arch === 'arm64' ? 'arm64' : 'x64';
 }

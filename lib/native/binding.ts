@@ -1,4 +1,4 @@
-/** The one place that loads the addon, and its typed interface. */
+/** Loads the addon and gives it a typed interface. No other file loads the addon. */
 import path from 'node:path';
 import { KernelError } from '../errors.js';
 import { LAYOUT_HASH } from '../wire/layout.gen.js';
@@ -14,58 +14,66 @@ import {
 } from './records.js';
 import { featuresOf, type FeatureName, type NativeFeatures } from './features.js';
 
-/** Reads records; see native/ring.h. Methods are harmless after close(). */
+/** Reads records; see native/ring.h. After close() all methods do nothing. */
 export interface NativeSource {
-  /** Copies records into the slab from `offset` on, each at a multiple of 8; returns where the last one ends. */
+  /** Copies records into the slab from `offset` on, each at a multiple of 8. Returns the end of the last record. */
   drain(slab: Uint8Array, offset: number): number;
 }
 
 export interface NativeSession extends NativeSource {
-  /** `onReadable` is called once after each arm(), when there are records. */
+  /** Calls `onReadable` once after each arm(), as soon as there are records. */
   start(onReadable: () => void): void;
   arm(): void;
   setActive(active: boolean): void;
-  /** Bytes of the ring buffer that are not read yet. */
+  /** Number of bytes in the ring buffer that are not read yet. */
   used(): number;
-  /** Returns the places that were left out. */
+  /** Returns the indexes of the places that were skipped. */
   addHook(spec: NativeHookSpec): number[];
   removeHook(id: number): void;
   putEntries(map: string, entries: Uint8Array): void;
   deleteEntries(map: string, keys: Uint8Array): void;
-  /** From here on the sets of each process are kept. Sets are bits, 32 bytes of them. */
+  /** Starts to keep the sets of each process. Sets are 32 bytes of bits. */
   useProcessSets(): void;
-  /** Sets that contain the descendants of their members as well, and sets that take only trusted executables, and sets with prefixes. */
+  /** Names the sets that contain descendants of members, those that take only trusted executables, and those with prefixes. */
   setKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void;
-  /** Nobody is in these when it returns. Their values are in no table, and they are not followed. */
+  /**
+   * Removes all processes from these sets. Before the call, their values must be in no table and they must not be
+   * followed.
+   */
   clearSets(sets: Uint8Array): void;
-  /** Before the values of new sets are put into the tables, */
+  /** Must be called before the values of new sets are put into the tables. */
   beginScan(sets: Uint8Array): void;
-  /** and after that: every process that runs has its sets when it returns. */
+  /** Must be called after the values were put into the tables. When it returns, every running process has its sets. */
   finishScan(sets: Uint8Array): void;
-  /** From here on it is kept what each process was at its exec. */
+  /** Starts to keep the namespaces and capabilities that each process had at its exec. */
   keepState(): void;
-  /** Of one of this process's descriptors, as the kernel numbers them; undefined when it names no file. */
+  /** Device and inode of a descriptor of this process, in the kernel's numbers; undefined if it names no file. */
   inodeOf(fd: number): { readonly device: number; readonly inode: bigint } | undefined;
-  /** Losses since the last call. */
+  /** Returns the losses since the last call. */
   takeLosses(): readonly HookLosses[];
-  /** Runs that the kernel skipped since the last call. */
+  /** Returns the program runs that the kernel skipped since the last call. */
   takeMissed(): readonly MissedRuns[];
-  /** Counted since the tracer was opened, also under hooks that had this id before. */
+  /** Counters since the tracer was opened. They include earlier hooks with this id. */
   hookCounts(id: number): HookCounters;
-  /** Bytes of the hook's programs and of the maps that are its own. */
+  /** Size in bytes of the hook's programs and of its own maps. */
   hookMemory(id: number): number;
-  /** Whether what the hook's selectors say is done, and not only told. */
+  /** Decides whether the actions of the hook's selectors are performed, or only reported. */
   setEnforces(id: number, enforces: boolean): void;
-  /** From here on no policy acts on this process and those that it descends from. */
+  /** From here on no policy acts on this process and its ancestors. */
   protectAncestors(): void;
-  /** Whether it is kept in mind whose sockets are, until the kernel frees them. What was is forgotten. */
+  /**
+   * Starts or stops to remember the owners of sockets until the kernel frees the sockets. Earlier owners are forgotten.
+   */
   setTracksSockets(tracks: boolean): void;
   selfTgid(): number;
-  /** From here on what is attached goes on when this process dies: it is pinned to the folder, which is empty. */
+  /**
+   * From here on attached hooks continue to work after this process dies: they are pinned in the folder, which must be
+   * empty.
+   */
   pinTo(folder: string): void;
-  /** For whoever finds the pins of the hook; nothing without pinTo(). */
+  /** Stores the name for a tracer that finds the pins of the hook later. Does nothing without pinTo(). */
   nameHook(id: number, name: string): void;
-  /** `keep`: what is pinned goes on. Else, and of what is not pinned, nothing is attached any more. */
+  /** Detaches all hooks. With `keep`, pinned hooks stay attached. */
   detach(keep: boolean): void;
   close(): void;
 }
@@ -75,41 +83,44 @@ export interface NativeHookSpec {
   readonly object: string;
   readonly mechanism:
     'fentry' | 'kprobe' | 'kprobe.multi' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'uprobe.multi' | 'usdt';
-  /** Function, LSM hook or tracepoint; of a uprobe the symbol; the name of a static probe; of several places what they are called together. */
+  /**
+   * Name of the function, LSM hook, tracepoint, static probe, or symbol of a uprobe. For several places, their common
+   * name.
+   */
   readonly target: string;
-  /** Of a tracepoint; of a static probe its provider. */
+  /** Group of a tracepoint, or provider of a static probe. */
   readonly group?: string;
-  /** Of a uprobe and a static probe. */
+  /** File of a uprobe or a static probe. */
   readonly path?: string;
-  /** Bytes from the symbol, or from the start of the file. */
+  /** Offset in bytes from the symbol, or from the start of the file. */
   readonly offset?: bigint;
-  /** In the file, of a counter that says whether somebody is tracing. */
+  /** Offset in the file of a counter of the tracers. */
   readonly counter?: bigint;
-  /** Of a kprobe or uprobe at several places: the program is told which by its cookie. */
+  /** The places of a kprobe or uprobe. A cookie tells the program which place was hit. */
   readonly places?: readonly NativePlace[];
-  /** Those of them that are not there are left out, where each is attached by itself. */
+  /** If true, and each place is attached separately, missing places are skipped. */
   readonly optionalPlaces?: boolean;
   readonly entry: boolean;
   readonly return: boolean;
-  /** Of fentry: the entry can return in the function's place. */
+  /** For fentry: the program at the entry can return instead of the function. */
   readonly overrides?: boolean;
   readonly config: Uint8Array;
-  /** Instructions in the place of the program's own bodies that begin with these numbers, as long as those. */
+  /** Instructions that replace marked bodies in the program. `mark` begins the body, and both have the same length. */
   readonly code: readonly { readonly mark: number; readonly instructions: Uint8Array }[];
   readonly maps: readonly NativeMapSpec[];
 }
 
-/** By uprobe.multi, the offset is from the start of the file. */
+/** One of several places. For uprobe.multi, the offset is from the start of the file. */
 export type NativePlace = Pick<NativeHookSpec, 'target' | 'offset' | 'counter'>;
 
-export interface NativeMapSpec {
+interface NativeMapSpec {
   readonly name: string;
   readonly create: boolean;
-  /** Id of a hook whose map of this name it is. */
+  /** Id of another hook whose map of this name is shared. */
   readonly sharedWith?: number;
-  /** Bytes; 0 as the program says. */
+  /** Size in bytes; 0 for the size that the program declares. */
   readonly keySize: number;
-  /** Bytes cut from the end of each value. */
+  /** Number of bytes to remove from the end of each value. */
   readonly trim: number;
   readonly maxEntries: number;
   readonly flags: number;
@@ -117,7 +128,7 @@ export interface NativeMapSpec {
   readonly entries: Uint8Array;
 }
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly object: string;
   readonly ringBytes: number;
   readonly processes: number;
@@ -130,20 +141,23 @@ export interface NativeBinding {
   readonly layoutHash: string;
   /** Loads and attaches the base sensor. Throws NativeError. */
   openSession(options: SessionOptions): NativeSession;
-  readonly SyntheticSource: new (records: Uint8Array, total: number) => NativeSource & { left(): number };
   probeFeatures(): NativeFeatures;
-  /** Locks the folder. Returns false where another process has locked it. The lock ends when the descriptor is closed. */
+  /** Names of pins: of maps, and the starts of the names of links. */
+  readonly pinNames: { readonly maps: readonly string[]; readonly links: readonly string[] };
+  /**
+   * Locks the folder. Returns false where another process has locked it. The lock ends when the descriptor is closed.
+   */
   lockFolder(fd: number): boolean;
-  /** The layout hash that the pins in this folder were made with; null where it has no pins of ours. */
+  /** The layout hash of the pins in this folder; null if polytrace has no pins there. */
   pinnedLayout(folder: string): string | null;
-  /** Ends the links. Returns what nobody has read, or null where the pins have another layout. */
+  /** Ends the links. Returns the numbers of unread records, or null if the pins have another layout. */
   takePins(folder: string, links: readonly string[]): readonly UnreadPins[] | null;
   kernelHasStruct(name: string): boolean;
-  /** Nanoseconds to add to CLOCK_BOOTTIME for the time of day. */
+  /** Nanoseconds to add to CLOCK_BOOTTIME to get the time of day. */
   bootOffset(): bigint;
 }
 
-/** The addon's own forms: lists of numbers in a fixed order, which records.ts decodes. */
+/** The addon's own interface. It returns lists of numbers in a fixed order, which records.ts decodes. */
 type RawSession = Omit<NativeSession, 'takeLosses' | 'takeMissed' | 'hookCounts'> & {
   takeLosses(): number[];
   takeMissed(): number[];
@@ -169,16 +183,16 @@ export function loadBinding(): NativeBinding {
   } catch (error) {
     throw new KernelError(
       'ADDON_MISSING',
-      `the native addon is not there: ${(error as Error).message.split('\n')[0] ?? ''}`,
+      `the native addon cannot be loaded: ${(error as Error).message.split('\n')[0] ?? ''}`,
       process.platform === 'linux'
-        ? `build it with \`npm run build:native\` in ${root}; the README names the packages that this needs`
-        : 'tracing needs Linux; validate, compile and explain work everywhere',
+        ? `build it with \`npm run build:native\` in ${root}; the README lists the packages that this needs`
+        : 'tracing needs Linux; validate, compile and explain work on any system',
     );
   }
   if (binding.layoutHash !== LAYOUT_HASH) {
     throw new KernelError(
       'ADDON_MISMATCH',
-      `the addon was built from another bpf/abi.h (${binding.layoutHash}, expected ${LAYOUT_HASH})`,
+      `the addon was built from another bpf/abi.h (found ${binding.layoutHash}, expected ${LAYOUT_HASH})`,
       'build both again: `npm run build`',
     );
   }
@@ -186,7 +200,9 @@ export function loadBinding(): NativeBinding {
   return loaded;
 }
 
-/** The addon behind its typed interface. Reading the kernel's BTF takes tens of milliseconds, so answers from it are kept. */
+/**
+ * Gives the addon its typed interface. Reading the kernel's BTF takes tens of milliseconds, so its answers are cached.
+ */
 function typed(raw: RawBinding): NativeBinding {
   const structs = new Map<string, boolean>();
   return {

@@ -1,10 +1,11 @@
-/** A kernel's types, read through libbpf in the addon, as the checks of policies want them. */
+/** Reads a kernel's types for the checks of policies, with libbpf in the addon. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { release } from 'node:os';
 import { KernelError } from '../errors.js';
 import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TracepointField, TracepointInfo, TypeInfo } from '../../types/kernel.js';
 import { loadBinding } from './binding.js';
+import { kernelDetail, type NativeError } from './native-error.js';
 
 interface NativeParameter {
   readonly name: string;
@@ -27,34 +28,68 @@ interface NativeType {
   readonly params?: readonly NativeParameter[];
 }
 
-/** native/btf.h. */
-export interface NativeBtf {
+/** The addon's interface to BTF; see native/btf.h. */
+interface NativeBtf {
   function(name: string): { readonly params: readonly NativeParameter[]; readonly returns: number } | null;
   find(name: string, kind: 'struct' | 'union' | 'typedef'): number;
   type(id: number): NativeType;
   members(id: number): readonly NativeMember[];
   names(kind: 'func' | 'struct' | 'typedef'): readonly string[];
+  /** Releases the memory. A later question reads the types again. */
+  close(): void;
 }
 
 const TRACEFS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'] as const;
 
-/** The running kernel when no file is given. Throws KernelError BTF_UNREADABLE, ADDON_MISSING or ADDON_MISMATCH. */
-export function loadKernelInfo(path?: string): KernelInfo {
+/** The types of the running kernel, about 6 MB, are read once and shared; those that nobody uses are collected. */
+let running: WeakRef<NativeBtf> | undefined;
+let held: NativeBtf | undefined;
+let holders = 0;
+
+/** From here on the running kernel's types stay in memory once they were read, until the function that is returned is called. */
+export function holdKernelTypes(): () => void {
+  holders++;
+  let isHolding = true;
+  return () => {
+    if (!isHolding) return;
+    isHolding = false;
+    if (--holders > 0) return;
+    held?.close();
+    held = undefined;
+  };
+}
+
+function openTypes(path: string, module?: string): NativeBtf {
   const { Btf } = loadBinding() as unknown as { readonly Btf: new (path: string, module?: string) => NativeBtf };
+  return new Btf(path, module);
+}
+
+function runningTypes(): NativeBtf {
+  const types = running?.deref() ?? openTypes('');
+  running = new WeakRef(types);
+  if (holders > 0) held = types;
+  return types;
+}
+
+/**
+ * Loads a file, or the running kernel by default. Throws KernelError BTF_UNREADABLE, ADDON_MISSING or ADDON_MISMATCH.
+ */
+export function loadKernelInfo(path?: string): KernelInfo {
   let btf: NativeBtf;
   try {
-    btf = new Btf(path ?? '');
+    btf = path === undefined ? runningTypes() : openTypes(path);
   } catch (error) {
+    if ((error as NativeError).code !== 'BTF_UNREADABLE') throw error;
     const hint =
       path === undefined
         ? 'the kernel needs CONFIG_DEBUG_INFO_BTF; --kernel none checks without it'
         : 'name a BTF file, such as /sys/kernel/btf/vmlinux, or an ELF file with a .BTF section';
-    throw new KernelError('BTF_UNREADABLE', (error as Error).message, hint);
+    throw new KernelError('BTF_UNREADABLE', (error as Error).message, hint, kernelDetail(error as NativeError));
   }
   const tracefs = path === undefined ? TRACEFS.find((folder) => existsSync(join(folder, 'events'))) : undefined;
   const openModule = (module: string): NativeBtf | undefined => {
     try {
-      return path === undefined ? new Btf('', module) : undefined;
+      return path === undefined ? openTypes('', module) : undefined;
     } catch {
       return undefined;
     }
@@ -62,13 +97,13 @@ export function loadKernelInfo(path?: string): KernelInfo {
   return new BtfKernel(btf, path ?? `Linux ${release()}`, tracefs, openModule);
 }
 
-export class BtfKernel implements KernelInfo {
+class BtfKernel implements KernelInfo {
   #functions: readonly string[] | undefined;
   #attachable: ReadonlySet<string> | null | undefined;
 
   readonly #modules = new Map<string, BtfKernel | undefined>();
 
-  /** `tracefs`: of the kernel in question; none for a kernel that does not run. */
+  /** `tracefs` is the folder of this kernel's tracefs; undefined for a kernel that is not running. */
   constructor(
     private readonly btf: NativeBtf,
     readonly name: string,
@@ -95,7 +130,7 @@ export class BtfKernel implements KernelInfo {
     return names === null ? undefined : [...names];
   }
 
-  /** null: that cannot be told. */
+  /** The functions that can be probed; null if they are not known. */
   #attachableSet(): ReadonlySet<string> | null {
     if (this.#attachable === undefined) {
       const text = this.tracefs === undefined ? '' : tryRead(join(this.tracefs, 'available_filter_functions'));
@@ -104,7 +139,7 @@ export class BtfKernel implements KernelInfo {
     return this.#attachable;
   }
 
-  /** Besides the functions of this list the kernel lets programs override security_ functions. */
+  /** True for security_ functions and for the functions in the kernel's list; undefined if it is not known. */
   overridable(name: string): boolean | undefined {
     if (name.startsWith('security_')) return true;
     if (this.tracefs === undefined) return undefined;
@@ -122,7 +157,7 @@ export class BtfKernel implements KernelInfo {
     return this.btf.names('struct');
   }
 
-  /** The kernel's `btf_trace_EVENT` is a pointer to a function whose first parameter is the program's own. */
+  /** The prototype of a tracepoint: `btf_trace_EVENT` in the kernel without its first parameter, which is internal. */
   rawTracepoint(event: string): FunctionInfo | undefined {
     const id = this.btf.find(`btf_trace_${event}`, 'typedef');
     if (id === 0) return undefined;
@@ -157,7 +192,7 @@ export class BtfKernel implements KernelInfo {
     }
   }
 
-  /** Its types and the kernel's; undefined where there is no such module, or no types of it. */
+  /** The types of a module together with the kernel's; undefined if the module or its types do not exist. */
   #module(module: string): BtfKernel | undefined {
     if (!this.#modules.has(module)) {
       const btf = this.openModule(module);
@@ -193,13 +228,16 @@ export class BtfKernel implements KernelInfo {
   }
 }
 
-/** Of a module, the line is `NAME [MODULE]`. */
+/** The function in a line. For a module, the line is `NAME [MODULE]`. */
 function functionOfLine(line: string): string {
   const end = line.search(/[ \t]/);
   return end < 0 ? line : line.slice(0, end);
 }
 
-/** Lines such as `field:__data_loc char[] filename;\toffset:8;\tsize:4;\tsigned:0;` of a tracepoint's format. */
+/**
+ * Parses the format of a tracepoint. Its lines look like `field:__data_loc char[]
+ * filename;\toffset:8;\tsize:4;\tsigned:0;`.
+ */
 export function parseFormat(format: string): TracepointField[] {
   const lines = /^\tfield:(.*?)(\w+)(\[[^\]]*\])?;\s*offset:(\d+);\s*size:(\d+);/gm;
   return [...format.matchAll(lines)].map(([, type = '', name = '', array = '', offset, size]) => ({

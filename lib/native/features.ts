@@ -1,7 +1,7 @@
-/** Features of the kernel, as the addon finds them by trying, and the BPF objects that fit them. */
+/** Features of the kernel, which the addon finds by trying them, and the BPF objects for these features. */
 
-/** `reason`: the name of the errno with which the try failed; empty where the feature is available. */
-export interface Feature {
+/** `reason` is the name of the errno with which the try failed; empty if the feature is available. */
+interface Feature {
   readonly available: boolean;
   readonly reason: string;
 }
@@ -24,15 +24,15 @@ export type FeatureName =
 
 export type NativeFeatures = Readonly<Record<FeatureName, Feature>>;
 
-/** From the addon's form: the name of an errno, empty where the feature is available. */
+/** Converts the addon's answers: each is the name of an errno, or empty if the feature is available. */
 export function featuresOf(raw: Readonly<Record<FeatureName, string>>): NativeFeatures {
   const entries = Object.entries(raw).map(([name, reason]) => [name, { available: reason === '', reason }]);
   return Object.fromEntries(entries) as NativeFeatures;
 }
 
 /**
- * The name of a BPF object in the addon. Each source is compiled twice, see bpf/common.bpf.h. The base sensor, `process`, is
- * made of tp_btf programs in its direct flavour.
+ * The name of a BPF object in the addon. Each source is compiled twice, see bpf/common.bpf.h. The direct variant of the
+ * base sensor, `process`, consists of tp_btf programs.
  */
 export function objectName(source: string, { directRead, tpBtf }: Pick<NativeFeatures, 'directRead' | 'tpBtf'>): string {
   const isDirect = directRead.available && (source !== 'process' || tpBtf.available);

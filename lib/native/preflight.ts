@@ -1,16 +1,18 @@
-/** What this kernel and this process's privileges allow. */
+/** Checks what this kernel and the privileges of this process allow. */
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { PreflightFeature, PreflightReport } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
+import { capabilityBits, type Capability } from '../names/capabilities.js';
 import { loadBinding } from './binding.js';
 import type { FeatureName, NativeFeatures } from './features.js';
 
-const CAPABILITIES: readonly (readonly [number, string])[] = [
-  [38, 'CAP_PERFMON'],
-  [39, 'CAP_BPF'],
-];
-const CAP_SYS_ADMIN = 21;
+/** Mounts the file system that has the formats of tracepoints and the list of functions. */
+export const MOUNT_TRACEFS = '`mount -t tracefs tracefs /sys/kernel/tracing`';
+
+const NEEDED: readonly Capability[] = ['CAP_PERFMON', 'CAP_BPF'];
+/** Stands for all of them. */
+const ENOUGH: Capability = 'CAP_SYS_ADMIN';
 
 interface Description {
   readonly name: Exclude<PreflightFeature['name'], 'privileges'>;
@@ -25,14 +27,14 @@ const FEATURES: readonly Description[] = [
     name: 'btf',
     key: 'btf',
     option: 'CONFIG_DEBUG_INFO_BTF',
-    with: 'programs fit themselves to this kernel',
+    with: 'BPF programs adapt to this kernel',
     without: 'nothing can run',
   },
   {
     name: 'ring_buffer',
     key: 'ringBuffer',
     option: 'Linux 5.8',
-    with: 'events arrive in order, losses are counted',
+    with: 'events arrive in order, and losses are counted',
     without: 'nothing can run',
   },
   {
@@ -46,8 +48,8 @@ const FEATURES: readonly Description[] = [
     name: 'fentry',
     key: 'fentry',
     option: 'CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS',
-    with: 'kprobes: policies attach in the cheapest way',
-    without: 'kprobes: policies need kprobe instead',
+    with: 'policies with kprobes attach in the cheapest way',
+    without: 'policies with kprobes need kprobe instead',
   },
   {
     name: 'kprobe',
@@ -68,7 +70,7 @@ const FEATURES: readonly Description[] = [
     key: 'lsm',
     option: 'CONFIG_BPF_LSM, and bpf in the lsm= boot parameter',
     with: 'LSM hooks can be traced',
-    without: 'LSM hooks cannot be traced; their security_ functions can, as kprobes:',
+    without: 'LSM hooks cannot be traced, but their security_ functions can, under kprobes',
   },
   {
     name: 'fmod_ret',
@@ -94,24 +96,23 @@ const FEATURES: readonly Description[] = [
   {
     name: 'tracepoint',
     key: 'tracepoint',
-    option: 'tracefs mounted on /sys/kernel/tracing',
-    with: 'tracepoints can be traced by format',
+    option: `tracefs: ${MOUNT_TRACEFS}`,
+    with: 'tracepoints can be traced by their fields',
     without: 'only raw tracepoints can be traced',
   },
 ];
 
-/** Capabilities that loading and attaching need and this process lacks. */
+/** Capabilities that loading and attaching need, but this process does not have. */
 export function privileges(): { readonly missing: readonly string[] } {
   let effective = 0n;
   try {
     const status = readFileSync('/proc/self/status', 'utf8');
     effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
   } catch {
-    return { missing: CAPABILITIES.map(([, name]) => name) };
+    return { missing: NEEDED };
   }
-  const has = (bit: number): boolean => ((effective >> BigInt(bit)) & 1n) === 1n;
-  if (has(CAP_SYS_ADMIN)) return { missing: [] };
-  return { missing: CAPABILITIES.filter(([bit]) => !has(bit)).map(([, name]) => name) };
+  const has = (name: Capability): boolean => (effective & capabilityBits([name])) !== 0n;
+  return { missing: has(ENOUGH) ? [] : NEEDED.filter((name) => !has(name)) };
 }
 
 export function preflight(): PreflightReport {
@@ -134,7 +135,7 @@ export function preflight(): PreflightReport {
         available: missing.length === 0,
         detail: missing.length === 0 ? '' : `missing ${missing.join(', ')}`,
         meaning:
-          missing.length === 0 ? 'BPF programs may be loaded' : 'nothing can run: be root, or add the capabilities',
+          missing.length === 0 ? 'BPF programs may be loaded' : 'nothing can run: run as root, or add the capabilities',
       },
     ],
     canTrace,
@@ -163,7 +164,7 @@ function reasonOf({ option }: Description, errno: string, missing: readonly stri
   return `${errno}: needs ${option}`;
 }
 
-/** Says why a feature is missing: the errno, and what the feature needs. */
+/** The reason why a feature is missing: the errno, and the requirements of the feature. */
 export function missingReason(name: FeatureName, features: NativeFeatures): string {
   const { reason } = features[name];
   const feature = FEATURES.find(({ key }) => key === name);

@@ -1,13 +1,13 @@
-/** The lists of numbers that the addon returns, as records. */
+/** Converts the lists of numbers that the addon returns into records. */
 
-/** Records of one hook that were lost, by the thing that was missing. */
+/** Numbers of lost records of one hook, by reason. */
 export interface HookLosses {
   readonly hook: number;
-  /** Room in the ring buffer. */
+  /** The ring buffer had no room. */
   readonly ring: number;
-  /** A place that keeps the values of the entry until the return. */
+  /** There was no place to keep the values of the entry until the return. */
   readonly pending: number;
-  /** The return itself: the kernel did not report it. */
+  /** The kernel did not report the return. */
   readonly unreturned: number;
 }
 
@@ -16,7 +16,7 @@ export interface MissedRuns {
   readonly count: number;
 }
 
-/** `matched`, `suppressed` and `enforced` are counted for hooks with actions only; `hits` where the tracer counts hits. */
+/** `matched`, `suppressed` and `enforced` are counted only for hooks with actions, and `hits` only on request. */
 export interface HookCounters {
   readonly matched: number;
   readonly suppressed: number;
@@ -24,15 +24,15 @@ export interface HookCounters {
   readonly hits: number;
 }
 
-/** What an earlier tracer left unread under one of its hooks. */
+/** Records of one hook that an earlier tracer did not read. */
 export interface UnreadPins {
   readonly id: number;
   readonly count: number;
-  /** As given to nameHook(). */
+  /** The name that was given to nameHook(). */
   readonly name: string;
 }
 
-/** [hook, ring, pending, unreturned, …] */
+/** Decodes [hook, ring, pending, unreturned, …]. */
 export function losses(raw: readonly number[]): HookLosses[] {
   return groupsOf(4, raw).map(([hook = 0, ring = 0, pending = 0, unreturned = 0]) => ({
     hook,
@@ -42,17 +42,17 @@ export function losses(raw: readonly number[]): HookLosses[] {
   }));
 }
 
-/** [hook, count, …] */
+/** Decodes [hook, count, …]. */
 export function missedRuns(raw: readonly number[]): MissedRuns[] {
   return groupsOf(2, raw).map(([hook = 0, count = 0]) => ({ hook, count }));
 }
 
-/** [matched, suppressed, enforced, hits] */
+/** Decodes [matched, suppressed, enforced, hits]. */
 export function counters([matched = 0, suppressed = 0, enforced = 0, hits = 0]: readonly number[]): HookCounters {
   return { matched, suppressed, enforced, hits };
 }
 
-/** [hook, records that nobody has read, name of the hook, …]; null where the pins have another layout. */
+/** Decodes [hook, number of unread records, name of the hook, …]. Returns null if the pins have another layout. */
 export function unreadPins(raw: readonly (number | string)[] | null): UnreadPins[] | null {
   if (raw === null) return null;
   return groupsOf(3, raw).map((group) => {

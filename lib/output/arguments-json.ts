@@ -9,7 +9,7 @@ import type {
   SocketArgument,
   UserNamespace,
 } from '../../types/events.js';
-import { capabilityName, capabilityNames } from '../names/capabilities.js';
+import { exportedCapabilityName, exportedCapabilityNames } from '../names/capabilities.js';
 import { quoteJson } from './escape.js';
 import { machineNamespaces } from '../process/host-namespaces.js';
 import { capabilitiesJson, listField, longField, message, numberField, stringField } from './json-fields.js';
@@ -80,14 +80,14 @@ function memberJson(argument: HookArgument): string {
     case 'user_namespace':
       return `"user_ns_arg":${userNamespaceJson(argument)}`;
     case 'capability': {
-      const name = capabilityName(argument.value) ?? '';
+      const name = exportedCapabilityName(argument.value) ?? '';
       return `"capability_arg":${message(`,"value":${argument.value}`, stringField('name', name))}`;
     }
     case 'kernel_cap_t':
     case 'cap_inheritable':
     case 'cap_permitted':
     case 'cap_effective':
-      return `"${argument.type}_arg":"${capabilityNames(argument.value).join(' ')}"`;
+      return `"${argument.type}_arg":"${exportedCapabilityNames(argument.value).join(' ')}"`;
     case 'syscall64': {
       const id = Number(BigInt.asUintN(32, argument.value));
       return `"syscall_id":${message(numberField('id', id), stringField('abi', argument.abi))}`;

@@ -4,15 +4,16 @@
  */
 import type { LostEvent, Process, StackFrame, TracerEvent } from '../../types/events.js';
 import type { CompactOptions } from '../../types/output.js';
-import { CAP_SYS_ADMIN } from '../names/capabilities.js';
+import { capabilityBits } from '../names/capabilities.js';
 import { columns, quoteUnsafe } from './escape.js';
 import { hookDetail, lookOf } from './functions.js';
-import { placeName } from '../names/places.js';
+import { uprobeName } from '../names/places.js';
 
 const LABEL_COLUMNS = 7;
 const LINE_COLUMNS = 120;
 /** Indentation of the lines after the first. */
 const INDENT = '   ';
+const CAP_SYS_ADMIN = capabilityBits(['CAP_SYS_ADMIN']);
 const CAPABILITY = '🛑 CAP_SYS_ADMIN';
 
 type Color = 'red' | 'green' | 'yellow' | 'blue' | 'dim';
@@ -76,8 +77,10 @@ function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
       const words = [shownArguments(event.process), event.signal ?? String(event.status)];
       return { emoji: '💥', label: 'exit', color: 'yellow', detail: words.filter((word) => word !== '').join(' ') };
     }
-    case 'process_kprobe':
-      return { ...lookOf(event.functionName, event.args), color: 'blue' };
+    case 'process_kprobe': {
+      const { emoji, label, detail } = lookOf(event.functionName, event.args);
+      return { emoji, label, color: 'blue', detail };
+    }
     case 'process_lsm':
       return { emoji: '🔒', label: 'lsm', color: 'blue', detail: hookDetail(event.functionName, event.args) };
     case 'process_loader': {
@@ -85,7 +88,7 @@ function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
       return { emoji: '🧬', label: 'loader', color: 'blue', detail: words.join(' ') };
     }
     case 'process_uprobe':
-      return { emoji: '🧷', label: 'uprobe', color: 'blue', detail: hookDetail(placeName(event), event.args) };
+      return { emoji: '🧷', label: 'uprobe', color: 'blue', detail: hookDetail(uprobeName(event), event.args) };
     case 'process_usdt': {
       const detail = `${quoteUnsafe(event.path)} ${quoteUnsafe(event.provider)} ${hookDetail(event.name, event.args)}`;
       return { emoji: '🕵️', label: 'usdt', color: 'blue', detail };

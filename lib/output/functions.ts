@@ -66,8 +66,8 @@ const FILE_PERMISSIONS = new Map([
 export function lookOf(functionName: string, args: Args): Look {
   const name = functionName.replace(/^__(?:x64|ia32|arm64)_/, '');
   if (Object.hasOwn(VARYING, name)) {
-    const look = VARYING[name]?.(args) ?? { emoji: '❓', label: name };
-    return { ...look, detail: file(args) };
+    const { emoji, label } = VARYING[name]?.(args) ?? { emoji: '❓', label: name };
+    return { emoji, label, detail: file(args) };
   }
   const row = Object.hasOwn(ROWS, name) ? ROWS[name] : undefined;
   if (row === undefined) return { emoji: '❓', label: 'syscall', detail: quoteUnsafe(name) };

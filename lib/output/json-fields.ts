@@ -1,6 +1,6 @@
 /** Writes the members of a message in protobuf's JSON form. */
 import type { Capabilities } from '../../types/events.js';
-import { capabilityNames } from '../names/capabilities.js';
+import { exportedCapabilityNames } from '../names/capabilities.js';
 import { quoteJson } from './escape.js';
 
 /** Makes a message of fields. Each field begins with a comma or is empty. */
@@ -43,7 +43,7 @@ function capabilityField(name: string, mask: bigint): string {
   if (mask === 0n) return '';
   let list = capabilityLists.get(mask);
   if (list === undefined) {
-    list = JSON.stringify(capabilityNames(mask));
+    list = JSON.stringify(exportedCapabilityNames(mask));
     if (capabilityLists.size >= KEPT_MASKS) capabilityLists.clear();
     capabilityLists.set(mask, list);
   }

@@ -18,6 +18,7 @@ import type {
 } from '../../types/events.js';
 import { argumentJson } from './arguments-json.js';
 import { quoteJson } from './escape.js';
+import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { machineNamespaces } from '../process/host-namespaces.js';
 import { capabilitiesJson, longField, message, numberField, stringField } from './json-fields.js';
 
@@ -190,24 +191,11 @@ function beforeTid(process: Process): string {
   return `${text},"ns":${namespacesJson(process.namespaces)},"tid":`;
 }
 
-const NAMESPACES: readonly (readonly [key: keyof Namespaces, name: string])[] = [
-  ['uts', 'uts'],
-  ['ipc', 'ipc'],
-  ['mnt', 'mnt'],
-  ['pid', 'pid'],
-  ['pidForChildren', 'pid_for_children'],
-  ['net', 'net'],
-  ['time', 'time'],
-  ['timeForChildren', 'time_for_children'],
-  ['cgroup', 'cgroup'],
-  ['user', 'user'],
-];
-
 function namespacesJson(namespaces: Namespaces): string {
   const inodes = machineNamespaces();
-  const fields = NAMESPACES.filter(([key]) => namespaces[key] !== 0).map(([key, name]) => {
+  const fields = NAMESPACE_NAMES.filter(({ key }) => namespaces[key] !== 0).map(({ key, file }) => {
     const isHost = inodes[key].includes(namespaces[key]) ? ',"is_host":true' : '';
-    return `"${name}":{"inum":${namespaces[key]}${isHost}}`;
+    return `"${file}":{"inum":${namespaces[key]}${isHost}}`;
   });
   return `{${fields.join(',')}}`;
 }

@@ -19,17 +19,22 @@ import { findUnsupported } from './compile/unsupported.js';
 
 export { formatExplanation } from './explain/format.js';
 export { policySchema } from './language/schema.js';
-export { expandPolicyPaths, loadPolicyFile } from '../tracer/files.js';
 export type { PolicyImage } from '../image/image.js';
+export { readField } from './kernel/fields.js';
+export { fieldStart, isFailure, resolveSteps, startType, type ResolveFailure } from './kernel/resolve.js';
+export { FILE_BYTES_MAX } from './language/limits.js';
+export { functionsOf } from './model/lists.js';
+export type { DiagnosticCode } from './parse/codes.js';
 
 const DEFAULT_FILE = '<policy>';
 
 /** The analysis of each policy that parsePolicy has returned. The compiler needs it. */
 const analyses = new WeakMap<Policy, Analysis>();
 
+/** Refuses exactly the policies in which `validatePolicy` finds an error, with the same diagnostics. */
 export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
   const analysis = analyse(yaml, options.file ?? DEFAULT_FILE);
-  if (!analysis.valid) throw new PolicyError(analysis.diagnostics);
+  imageOf(analysis);
   const { kind, metadata } = analysis.data;
   const policy: Policy = Object.freeze({
     name: metadata?.name ?? '',
@@ -54,7 +59,8 @@ export function validatePolicy(yaml: string, options: ValidateOptions = {}): Dia
 }
 
 export function explainPolicy(policy: Policy | string, options: ExplainOptions = {}): PolicyExplanation {
-  const analysis = analysisOf(typeof policy === 'string' ? parsePolicy(policy, options) : policy);
+  const analysis = analysisOf(policy, options);
+  if (!analysis.valid) throw new PolicyError(analysis.diagnostics);
   const { image, diagnostics } = toImage(analysis);
   const reasons = diagnostics.map((d) => `${d.line}:${d.column} ${d.code}: ${d.message}`);
   return explain(analysis, image, image === undefined ? reasons : [], options.kernel);
@@ -66,10 +72,7 @@ export interface CompileOptions extends ParseOptions {
 }
 
 export function compilePolicy(policy: Policy | string, options: CompileOptions = {}): PolicyImage {
-  const analysis = analysisOf(typeof policy === 'string' ? parsePolicy(policy, options) : policy);
-  const { image, diagnostics } = toImage(analysis, options.architecture);
-  if (image === undefined) throw new PolicyError(merge(analysis.diagnostics, diagnostics));
-  return image;
+  return imageOf(analysisOf(policy, options), options.architecture);
 }
 
 /** Checks a parsed policy against a kernel. */
@@ -80,15 +83,18 @@ export function checkPolicy(policy: Policy, kernel: KernelInfo): readonly Diagno
   return report.diagnostics();
 }
 
-/** The warnings about a parsed policy. They would be reported again at every load. */
-export function policyWarnings(policy: Policy): readonly Diagnostic[] {
-  return analysisOf(policy).diagnostics;
-}
-
-function analysisOf(policy: Policy): Analysis {
+function analysisOf(policy: Policy | string, options: ParseOptions = {}): Analysis {
+  if (typeof policy === 'string') return analyse(policy, options.file ?? DEFAULT_FILE);
   const analysis = analyses.get(policy);
   if (analysis === undefined) throw new TypeError('not a policy: use what parsePolicy or definePolicy returned');
   return analysis;
+}
+
+/** Throws PolicyError with all mistakes. */
+function imageOf(analysis: Analysis, architecture?: Architecture): PolicyImage {
+  const { image, diagnostics } = toImage(analysis, architecture);
+  if (image === undefined) throw new PolicyError(merge(analysis.diagnostics, diagnostics));
+  return image;
 }
 
 /** Returns no image if the BPF programs do not support the policy. */

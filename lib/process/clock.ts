@@ -32,10 +32,17 @@ export class Clock {
   }
 }
 
+/** Many events have the same second, so the text of the last one is kept. */
+let lastSecond = -1n;
+let lastText = '';
+
 /** Formats a time as RFC 3339 in UTC with nanoseconds. */
 export function formatTime(epochNs: bigint): string {
-  const seconds = epochNs / NS_PER_SECOND;
-  const rest = epochNs - seconds * NS_PER_SECOND;
-  const date = new Date(Number(seconds) * 1000).toISOString();
-  return `${date.slice(0, 19)}.${rest.toString().padStart(9, '0')}Z`;
+  const second = epochNs / NS_PER_SECOND;
+  if (second !== lastSecond) {
+    lastText = new Date(Number(second) * 1000).toISOString().slice(0, 19);
+    lastSecond = second;
+  }
+  const rest = epochNs - second * NS_PER_SECOND;
+  return `${lastText}.${rest.toString().padStart(9, '0')}Z`;
 }

@@ -6,10 +6,9 @@ type Inodes = Readonly<Record<keyof Namespaces, readonly number[]>>;
 
 /**
  * Inode numbers of the initial namespaces, which the kernel fixes in include/uapi/linux/nsfs.h. The numbers of `mnt`
- * and
- * `net` are fixed only since Linux 6.18. Before, they were the first numbers that the kernel assigned at boot.
+ * and `net` are fixed only since Linux 6.18. Before, they were the first numbers that the kernel assigned at boot.
  */
-const INITIAL: Inodes = {
+export const INITIAL_INODES: Inodes = {
   uts: [4026531838],
   ipc: [4026531839],
   mnt: [4026531832, 4026531840, 4026531841],
@@ -28,10 +27,10 @@ export type ReadNamespace = (name: string) => string;
 export function hostNamespaces(read: ReadNamespace = readProc): Inodes {
   const inode = (name: string): number => Number(/\[(\d+)\]$/.exec(read(name))?.[1]);
   try {
-    if (!INITIAL.pid.includes(inode('pid'))) return INITIAL; // This is pid 1 of a container.
-    return { ...INITIAL, mnt: [inode('mnt')], net: [inode('net')] };
+    if (!INITIAL_INODES.pid.includes(inode('pid'))) return INITIAL_INODES; // This is pid 1 of a container.
+    return Object.assign({}, INITIAL_INODES, { mnt: [inode('mnt')], net: [inode('net')] });
   } catch {
-    return INITIAL;
+    return INITIAL_INODES;
   }
 }
 

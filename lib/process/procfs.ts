@@ -1,14 +1,12 @@
 /** Reads the already running processes from /proc, which started before the base sensor. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { Capabilities, Credentials, Namespaces } from '../../types/events.js';
-import { machineNamespaces } from './host-namespaces.js';
+import { NAMESPACE_NAMES } from '../names/namespaces.js';
+import { INITIAL_INODES, machineNamespaces } from './host-namespaces.js';
 import { ProcessImage, splitArgv, type ProcessContext } from './process.js';
 
 /** USER_HZ is the unit of starttime in /proc/PID/stat. It is the same on all supported architectures. */
 const NS_PER_TICK = 10_000_000n;
-
-/** Inode number of the initial pid namespace: PROC_PID_INIT_INO in the kernel. */
-const INIT_PID_NS = 0xeffffffc;
 
 export interface ProcEntry {
   readonly pid: number;
@@ -105,7 +103,7 @@ function file(path: string): string | undefined {
 
 /** True if the process ids in this /proc are the same as in the kernel's records. */
 export function procShowsAllProcesses(): boolean {
-  return inumOf(link('/proc/self/ns/pid')) === INIT_PID_NS;
+  return inumOf(link('/proc/self/ns/pid')) === INITIAL_INODES.pid[0];
 }
 
 /** The id of every process. */
@@ -128,7 +126,7 @@ export function listProcesses(root = '/proc'): ProcEntry[] {
 /** Returns undefined if there is no such process. */
 export function readEntry(pid: number, root = '/proc'): ProcEntry | undefined {
   const stat = text(`${root}/${pid}/stat`);
-  // the name is in parentheses and may itself have any character
+  // The name is in parentheses, and can contain any character.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (fields.length < 20) return undefined;
   return { pid, parentPid: Number(fields[1]), startTicks: BigInt(fields[19] as string) };
@@ -177,19 +175,8 @@ function inumOf(target: string): number {
 }
 
 function namespacesOf(folder: string): Namespaces {
-  const of = (name: string): number => inumOf(link(`${folder}/ns/${name}`));
-  return {
-    uts: of('uts'),
-    ipc: of('ipc'),
-    mnt: of('mnt'),
-    pid: of('pid'),
-    pidForChildren: of('pid_for_children'),
-    net: of('net'),
-    time: of('time'),
-    timeForChildren: of('time_for_children'),
-    cgroup: of('cgroup'),
-    user: of('user'),
-  };
+  const inums = NAMESPACE_NAMES.map(({ key, file }) => [key, inumOf(link(`${folder}/ns/${file}`))] as const);
+  return Object.fromEntries(inums) as Record<keyof Namespaces, number>;
 }
 
 function cgroupOf(folder: string): bigint {

@@ -1,5 +1,5 @@
 /** The queue of one iterator: the events that wait for it, and the events that were dropped because it was slow. */
-import { placeName, probeName } from '../names/places.js';
+import { probeName, uprobeName } from '../names/places.js';
 import type { LossReason, TracerEvent } from '../../types/events.js';
 import type { EventsOptions } from '../../types/tracer.js';
 import { eventFilter } from '../output/filters.js';
@@ -42,10 +42,7 @@ export class Consumer {
     this.#maxQueued = maxQueued;
     const { types, policyNames } = options;
     if (types !== undefined || policyNames !== undefined) {
-      this.#filter = eventFilter({
-        ...(types === undefined ? {} : { types }),
-        ...(policyNames === undefined ? {} : { policyNames }),
-      });
+      this.#filter = eventFilter(options);
     }
     this.#signal = options.signal;
     if (this.#signal?.aborted === true) this.#ended = true;
@@ -79,7 +76,9 @@ export class Consumer {
   }
 
   #takeDropped(): TracerEvent[] {
-    const losses = [...this.#dropped.values()].map((d) => this.#feed.loss({ ...d, reason: 'slow_consumer' }));
+    const losses = [...this.#dropped.values()].map(({ hook, policyName, count }) =>
+      this.#feed.loss({ hook, policyName, reason: 'slow_consumer', count }),
+    );
     this.#dropped.clear();
     return losses;
   }
@@ -212,7 +211,7 @@ function hookNameOf(event: TracerEvent): string {
     case 'process_lsm':
       return event.functionName;
     case 'process_uprobe':
-      return placeName(event);
+      return uprobeName(event);
     case 'process_usdt':
       return probeName(event);
     case 'process_tracepoint':

@@ -3,7 +3,6 @@
  * that
  * an overload fills the kernel's ring buffer, where lost events are counted.
  */
-import type { TracerEvent } from '../../types/events.js';
 import type { EventsOptions } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
 import type { ProcessCache } from '../process/cache.js';
@@ -201,8 +200,9 @@ export class Hub implements EventFeed {
 
   #count(loss: Loss): void {
     const key = `${loss.policyName}\0${loss.hook}\0${loss.reason}`;
-    const before = this.#lost.get(key);
-    this.#lost.set(key, before === undefined ? loss : { ...before, count: before.count + loss.count });
+    const { hook, policyName, reason } = loss;
+    const count = (this.#lost.get(key)?.count ?? 0) + loss.count;
+    this.#lost.set(key, { hook, policyName, reason, count });
   }
 
   /** Brings `lost` up to date. The `lost` events follow the next records, because the losses happened after them. */
@@ -256,5 +256,3 @@ export class Hub implements EventFeed {
     this.#consumers.clear();
   }
 }
-
-export type { TracerEvent };

@@ -2,14 +2,12 @@
 import type { TracerEvent } from '../../types/events.js';
 import type { NativeSource } from '../native/binding.js';
 import type { ProcessCache } from '../process/cache.js';
-import { EventExec, EventExit, EventFork, EventHeader, EventHook, EventType } from '../wire/layout.gen.js';
+import { EventExec, EventExit, EventFork, EventHeader, EventHook, EventType, RecordRoom } from '../wire/layout.gen.js';
 import { Slab } from '../wire/slab.js';
 import { ExecEvent, ExitEvent, hookEvent, type LoadedHook } from '../events/events.js';
 
-/** Large enough that new slabs are rarely allocated; small enough that an event which is kept holds little memory. */
+/** Large enough that new slabs are rarely allocated; small enough that an event that is kept needs little memory. */
 const SLAB_BYTES = 512 * 1024;
-/** Longest record. native/ring.cc does not begin to copy a record that might not fit. */
-const RECORD_MAX = 64 * 1024;
 
 export class RecordReader {
   readonly #source: NativeSource;
@@ -32,9 +30,9 @@ export class RecordReader {
     this.#onDrained = onDrained;
   }
 
-  /** Returns the events of at most one slab; undefined if there was no record. */
+  /** Returns the events of at most one slab; undefined if there was no record. The addon stops before the slab is full. */
   read(): TracerEvent[] | undefined {
-    if (SLAB_BYTES - this.#offset <= RECORD_MAX) {
+    if (SLAB_BYTES - this.#offset <= RecordRoom.RECORD_MAX) {
       this.#slab = Slab.allocate(SLAB_BYTES);
       this.#offset = 0;
     }

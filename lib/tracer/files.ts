@@ -1,11 +1,14 @@
-/** Policy files: which ones a path means, and their text. The only part of the compiler that touches the disk. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+/** Finds and reads policy files. Only this part of the compiler reads policies from disk. */
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { PolicyError, type Diagnostic } from '../errors.js';
-import type { DiagnosticCode } from '../policy/parse/codes.js';
-import { FILE_BYTES_MAX } from '../policy/language/limits.js';
+import { isLimit, PolicyError, type Diagnostic } from '../errors.js';
+import type { DiagnosticCode } from '../policy/index.js';
+import { FILE_BYTES_MAX } from '../policy/index.js';
 
-/** The files of a folder whose names end in .yaml or .yml, in order of name; a file as it is. Throws PolicyError. */
+/**
+ * Returns the .yaml and .yml files of a folder, sorted by name. A path of a file is returned unchanged. Throws
+ * PolicyError.
+ */
 export function expandPolicyPaths(fileOrFolder: string): string[] {
   return attempt(fileOrFolder, () => {
     if (!statSync(fileOrFolder).isDirectory()) return [fileOrFolder];
@@ -17,19 +20,19 @@ export function expandPolicyPaths(fileOrFolder: string): string[] {
       throw failure(
         'FOLDER_EMPTY',
         fileOrFolder,
-        'no policy in this folder',
-        'policies are files whose names end in .yaml or .yml',
+        'this folder contains no policies',
+        'policies must be files with names that end in .yaml or .yml',
       );
     }
     return names.map((name) => join(fileOrFolder, name));
   });
 }
 
-/** The text of a policy file. Throws PolicyError where it cannot be read, is too large or is not UTF-8. */
+/** Reads a policy file. Throws PolicyError if it cannot be read, is too large or is not UTF-8. */
 export function loadPolicyFile(path: string): string {
   return attempt(path, () => {
-    const { size } = statSync(path);
-    if (size > FILE_BYTES_MAX) {
+    const bytes = readUpTo(path, FILE_BYTES_MAX);
+    if (bytes === undefined) {
       throw failure(
         'FILE_TOO_LARGE',
         path,
@@ -37,7 +40,6 @@ export function loadPolicyFile(path: string): string {
         'split it into several policies',
       );
     }
-    const bytes = readFileSync(path);
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     } catch {
@@ -46,11 +48,27 @@ export function loadPolicyFile(path: string): string {
   });
 }
 
+/** The bytes of a file or pipe; undefined where it has more than `max`. Devices such as /dev/zero never end. */
+function readUpTo(path: string, max: number): Buffer | undefined {
+  const fd = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(max + 1);
+    let length = 0;
+    for (let count = -1; count !== 0 && length < bytes.length; length += count) {
+      count = readSync(fd, bytes, length, bytes.length - length, null);
+    }
+    return length > max ? undefined : Buffer.from(bytes.subarray(0, length));
+  } finally {
+    closeSync(fd);
+  }
+}
+
 function attempt<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
     if (error instanceof PolicyError) throw error;
+    if (isLimit(error)) throw error;
     const { code } = error as NodeJS.ErrnoException;
     throw failure(
       'FILE_UNREADABLE',

@@ -1,4 +1,4 @@
-/** Checks and completes TracerOptions. */
+/** Checks TracerOptions and adds defaults. */
 import { Resolver } from 'node:dns';
 import { hostname } from 'node:os';
 import { isAbsolute } from 'node:path';
@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import type { PolicyMode } from '../../types/policy.js';
 import type { CloseOptions, EventsOptions, RequestOptions, TracerOptions } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
+import { EVENT_TYPES } from '../names/event-types.js';
 
 export interface ResolvedOptions {
   readonly attach: 'auto' | 'fentry' | 'kprobe';
@@ -18,7 +19,7 @@ export interface ResolvedOptions {
   readonly mode: PolicyMode | undefined;
   readonly stackAddresses: boolean;
   readonly countHits: boolean;
-  /** Undefined: none are allowed. */
+  /** Undefined if requests are not allowed. */
   readonly allowRequests: RequestOptions | undefined;
   readonly persist: string | undefined;
 }
@@ -47,35 +48,38 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   }
   const { attach = 'auto', bufferSize = 64 * MIB, coalesceMs = 1, includeSelf = false, maxQueued = 65536 } = options;
   if (!['auto', 'fentry', 'kprobe'].includes(attach)) {
-    throw badOption('attach', `is ${String(attach)}`, 'auto, fentry or kprobe');
+    throw badOption('attach', `is ${String(attach)}`, 'use auto, fentry or kprobe');
   }
   if (options.policies !== undefined && !Array.isArray(options.policies)) {
-    throw badOption('policies', `is ${typeof options.policies}`, 'an array, also for a single policy');
+    throw badOption('policies', `is ${typeof options.policies}`, 'use an array, also for a single policy');
   }
   const isPowerOfTwo = typeof bufferSize === 'number' && Number.isInteger(Math.log2(bufferSize));
   if (!isPowerOfTwo || bufferSize < 64 * 1024 || bufferSize > 1024 * MIB) {
-    throw badOption('bufferSize', `is ${bufferSize}`, 'a power of two from 65536 (64 KiB) to 1073741824 (1 GiB)');
+    throw badOption('bufferSize', `is ${bufferSize}`, 'use a power of two from 65536 (64 KiB) to 1073741824 (1 GiB)');
   }
   if (typeof coalesceMs !== 'number' || !(coalesceMs >= 0 && coalesceMs <= 1000)) {
-    throw badOption('coalesceMs', `is ${coalesceMs}`, '0 to 1000');
+    throw badOption('coalesceMs', `is ${coalesceMs}`, 'use a number from 0 to 1000');
   }
   const { persist } = options;
   if (persist !== undefined && !(typeof persist === 'string' && isAbsolute(persist))) {
-    throw badOption('persist', `is ${String(persist)}`, 'an absolute path, such as /sys/fs/bpf/NAME');
+    throw badOption('persist', `is ${String(persist)}`, 'use an absolute path, such as /sys/fs/bpf/NAME');
   }
   const { enforcement = false, mode, stackAddresses = false, countHits = false } = options;
-  if (typeof enforcement !== 'boolean') throw badOption('enforcement', `is ${String(enforcement)}`, 'true or false');
+  if (typeof enforcement !== 'boolean')
+    throw badOption('enforcement', `is ${String(enforcement)}`, 'use true or false');
   if (typeof stackAddresses !== 'boolean') {
-    throw badOption('stackAddresses', `is ${String(stackAddresses)}`, 'true or false');
+    throw badOption('stackAddresses', `is ${String(stackAddresses)}`, 'use true or false');
   }
-  if (typeof countHits !== 'boolean') throw badOption('countHits', `is ${String(countHits)}`, 'true or false');
+  if (typeof countHits !== 'boolean') throw badOption('countHits', `is ${String(countHits)}`, 'use true or false');
   checkMode(mode);
-  if (typeof includeSelf !== 'boolean') throw badOption('includeSelf', `is ${String(includeSelf)}`, 'true or false');
+  if (typeof includeSelf !== 'boolean')
+    throw badOption('includeSelf', `is ${String(includeSelf)}`, 'use true or false');
   if (!Number.isInteger(maxQueued) || maxQueued < 1) {
-    throw badOption('maxQueued', `is ${maxQueued}`, 'a whole number from 1');
+    throw badOption('maxQueued', `is ${maxQueued}`, 'use a whole number from 1 on');
   }
   const nodeName = options.nodeName ?? process.env['NODE_NAME'] ?? hostname();
-  if (typeof nodeName !== 'string' || nodeName === '') throw badOption('nodeName', 'is no text', 'the name of a node');
+  if (typeof nodeName !== 'string' || nodeName === '')
+    throw badOption('nodeName', 'is not a text', 'use the name of a node');
   return {
     attach,
     bufferSize,
@@ -94,7 +98,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
 
 function requestOptions(value: TracerOptions['allowRequests'] = false): RequestOptions | undefined {
   if (typeof value === 'boolean') return value ? {} : undefined;
-  const allowed = 'true, false or { nameServers: [ADDRESS] }';
+  const allowed = 'use true, false or { nameServers: [ADDRESS] }';
   if (typeof value !== 'object' || value === null || Object.keys(value).some((name) => name !== 'nameServers')) {
     throw badOption('allowRequests', `is ${inspect(value)}`, allowed);
   }
@@ -110,12 +114,12 @@ function requestOptions(value: TracerOptions['allowRequests'] = false): RequestO
 /** Throws PolytraceError BAD_OPTION. */
 export function checkCloseOptions(options: CloseOptions, persist: string | undefined): void {
   for (const name of Object.keys(options)) {
-    if (name !== 'keep') throw badOption(name, 'is not an option', 'the option is keep');
+    if (name !== 'keep') throw badOption(name, 'is not an option', 'the only option is keep');
   }
   const { keep = false } = options;
-  if (typeof keep !== 'boolean') throw badOption('keep', `is ${String(keep)}`, 'true or false');
+  if (typeof keep !== 'boolean') throw badOption('keep', `is ${String(keep)}`, 'use true or false');
   if (keep && persist === undefined) {
-    throw badOption('keep', 'is true', 'only a tracer that was opened with `persist` can leave its policies behind');
+    throw badOption('keep', 'is true', 'only a tracer that was opened with `persist` can keep its policies active');
   }
 }
 
@@ -125,19 +129,9 @@ export function checkMode(mode: unknown): void {
   throw badOption('mode', `is ${String(mode)}`, 'enforce or monitor');
 }
 
-const EVENT_TYPES = [
-  'process_exec',
-  'process_exit',
-  'process_kprobe',
-  'process_tracepoint',
-  'process_uprobe',
-  'process_usdt',
-  'process_lsm',
-  'lost',
-];
 const EVENTS_KNOWN = ['types', 'policyNames', 'signal'];
 
-/** Throws PolytraceError BAD_OPTION: a misspelt type would otherwise wait for ever. */
+/** Throws PolytraceError BAD_OPTION. Without the check, an iterator with a misspelt type would wait for ever. */
 export function checkEventsOptions(options: EventsOptions): void {
   for (const name of Object.keys(options)) {
     if (!EVENTS_KNOWN.includes(name)) {
@@ -146,13 +140,13 @@ export function checkEventsOptions(options: EventsOptions): void {
   }
   const { types, policyNames, signal } = options;
   if (types !== undefined && !(Array.isArray(types) && types.every((type) => EVENT_TYPES.includes(type)))) {
-    throw badOption('types', `is ${String(types)}`, `an array of ${EVENT_TYPES.join(', ')}`);
+    throw badOption('types', `is ${String(types)}`, `use an array of ${EVENT_TYPES.join(', ')}`);
   }
   if (policyNames !== undefined && !Array.isArray(policyNames)) {
-    throw badOption('policyNames', `is ${String(policyNames)}`, 'an array of names');
+    throw badOption('policyNames', `is ${String(policyNames)}`, 'use an array of names');
   }
   if (signal !== undefined && typeof signal.addEventListener !== 'function') {
-    throw badOption('signal', 'is no AbortSignal', 'the `signal` of an AbortController');
+    throw badOption('signal', 'is not an AbortSignal', 'use the `signal` of an AbortController');
   }
 }
 

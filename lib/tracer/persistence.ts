@@ -1,6 +1,7 @@
 /**
- * The folder of a BPF file system in which a tracer's policies outlive its process: whose it is, what is in it, and how it is
- * taken over. Each tracer that opens the folder makes a numbered one in it for its own pins, and removes those of before.
+ * Manages the folder of a BPF file system in which a tracer's policies outlive its process: its lock, its content, and
+ * its
+ * takeover. Each tracer that opens the folder makes a numbered folder in it for its own pins, and removes earlier ones.
  */
 import {
   closeSync,
@@ -21,16 +22,14 @@ import type { UnreadPins } from '../native/records.js';
 import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
 
 const BPF_FS_MAGIC = 0xcafe4a11;
-const LINK = /^(sensor|hook)-[\w-]+$/;
-const OWN = new Set(['about', 'names', 'events', 'counters']);
 
-type Binding = Pick<NativeBinding, 'layoutHash' | 'lockFolder' | 'pinnedLayout' | 'takePins'>;
+type Binding = Pick<NativeBinding, 'layoutHash' | 'lockFolder' | 'pinnedLayout' | 'pinNames' | 'takePins'>;
 
-/** What the tracer of before has left. */
+/** The state that the earlier tracers have left. */
 export interface TakenOver {
-  /** Programs that went on working. */
+  /** Number of programs that continued to work. */
   readonly programs: number;
-  /** Undefined of another version of polytrace: what it has left cannot be read. */
+  /** Unread records; undefined if another version of polytrace left them, because they cannot be read. */
   readonly unread: readonly UnreadPins[] | undefined;
 }
 
@@ -39,7 +38,7 @@ export class Persistence {
   readonly #path: string;
   readonly #lock: number;
   readonly #before: readonly string[];
-  /** For the pins of this tracer. */
+  /** The folder for the pins of this tracer. */
   readonly folder: string;
 
   /** Throws KernelError PERSIST_… */
@@ -59,7 +58,7 @@ export class Persistence {
     }
   }
 
-  /** Ends what the tracers of before have left, when the policies of this one are attached. */
+  /** Ends the policies of earlier tracers. It is called after the policies of this tracer are attached. */
   takeOver(): TakenOver {
     const all = this.#before.map((name) => removeGeneration(join(this.#path, name), this.#binding));
     return {
@@ -68,7 +67,7 @@ export class Persistence {
     };
   }
 
-  /** When the session is closed. What is left of others, or pinned by this one to be kept, stays. */
+  /** Must be called when the session is closed. Pins that this tracer keeps, and files of others, stay. */
   end(): void {
     try {
       for (const folder of [this.folder, this.#path]) if (readdirSync(folder).length === 0) rmdirSync(folder);
@@ -78,7 +77,7 @@ export class Persistence {
   }
 }
 
-/** Everything that a dead tracer has left; returns the names of what was removed. */
+/** Removes everything that a dead tracer has left. Returns the removed paths. */
 export function removePersisted(path: string, binding: Binding): string[] {
   const folder = resolve(path);
   checkFileSystem(folder);
@@ -108,7 +107,7 @@ function checkFileSystem(path: string): void {
   throw new KernelError(
     'PERSIST_NOT_BPFFS',
     `${path} is not on a BPF file system`,
-    'name a folder below /sys/fs/bpf; `mount -t bpf bpf /sys/fs/bpf` mounts it where it is not',
+    'name a folder below /sys/fs/bpf; if it is not mounted, use `mount -t bpf bpf /sys/fs/bpf`',
   );
 }
 
@@ -116,7 +115,7 @@ function isThere(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** The lock goes with the process, however that ends. Returns the descriptor that holds it. */
+/** Locks the folder. The lock ends with the process in any case. Returns the descriptor that holds it. */
 function lockFolder(path: string, binding: Binding, create: boolean): number {
   for (;;) {
     let fd: number;
@@ -130,32 +129,40 @@ function lockFolder(path: string, binding: Binding, create: boolean): number {
       closeSync(fd);
       throw new KernelError(
         'PERSIST_BUSY',
-        `a tracer that lives has its policies in ${path}`,
+        `a running tracer uses ${path} for its policies`,
         'close that tracer first, or name another folder',
       );
     }
-    // it may have been removed by who had it locked before
+    // The previous owner of the lock may have removed the folder.
     if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return fd;
     closeSync(fd);
   }
 }
 
-/** Numbered folders with pins of ours; nothing is touched when there is anything else. */
+/** The numbered folders with pins of polytrace. If there is anything else, it throws, so that nothing is touched. */
 function generations(path: string, binding: Binding): string[] {
   const names = readdirSync(path);
   for (const name of names) {
     const folder = join(path, name);
     const files = /^[1-9]\d*$/.test(name) && statSync(folder).isDirectory() ? readdirSync(folder) : [''];
-    const isOurs = files.every((file) => OWN.has(file) || LINK.test(file));
-    // one that is empty is of a tracer that died when it had just begun
+    const isOurs = files.every((file) => isMap(file, binding) || isLink(file, binding));
+    // An empty folder belongs to a tracer that died right after its start.
     if (isOurs && (files.length === 0 || binding.pinnedLayout(folder) !== null)) continue;
     throw new KernelError(
       'PERSIST_FOREIGN',
-      `${folder} is nothing that polytrace has pinned`,
-      'name a folder that nothing else uses',
+      `${folder} does not belong to polytrace`,
+      'name a folder that no other program uses',
     );
   }
   return names.sort((a, b) => Number(a) - Number(b));
+}
+
+function isMap(file: string, { pinNames }: Binding): boolean {
+  return pinNames.maps.includes(file);
+}
+
+function isLink(file: string, { pinNames }: Binding): boolean {
+  return pinNames.links.some((start) => file.startsWith(start));
 }
 
 interface Removed {
@@ -166,10 +173,10 @@ interface Removed {
 
 function removeGeneration(folder: string, binding: Binding): Removed {
   const files = readdirSync(folder).sort();
-  const links = files.filter((file) => LINK.test(file));
+  const links = files.filter((file) => isLink(file, binding));
   const unread = files.length === 0 ? [] : binding.takePins(folder, links);
-  // last, as the first in the alphabet, what tells whose the others are
-  const maps = files.filter((file) => OWN.has(file)).reverse();
+  // The file `about` identifies the other pins, so it is removed last. It is the first in the alphabet.
+  const maps = files.filter((file) => isMap(file, binding)).reverse();
   for (const file of maps) unlinkSync(join(folder, file));
   rmdirSync(folder);
   return { links, removed: [...links, ...maps], unread: unread ?? undefined };
@@ -182,7 +189,7 @@ export function toPersistError(error: unknown, path: string): PolytraceError {
   return new KernelError(
     'PERSIST',
     `cannot keep policies in ${path}: ${reason}`,
-    'a folder of a BPF file system is needed that this process may write to, and a kernel that can pin what is attached (Linux 5.15)',
+    'this needs a writable folder on a BPF file system, and a kernel that can pin links (Linux 5.15)',
     native.syscall === undefined ? kernelDetail(native) : { errno: native.code ?? '' },
   );
 }

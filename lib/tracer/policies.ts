@@ -1,4 +1,6 @@
-/** The policies of a tracer: loaded whole or not at all, listed, switched, replaced, removed. */
+/**
+ * Manages the policies of a tracer: loads them completely or not at all, lists, switches, replaces and removes them.
+ */
 import { makesRequests, tracks } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
@@ -11,26 +13,27 @@ import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from '../attach/attach.js';
 import { newTally, type LoadedHook } from '../events/events.js';
 import type { AttachContext, Attached, AttachRequest } from '../attach/request.js';
+import { checkModeCanChange, modeOf, type LoadedMode } from './modes.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
 import { PolicyRequests, Requests } from '../events/requests.js';
 import { compileAll } from './sources.js';
 import { targetsOf, type Target } from '../attach/targets.js';
 
-/** A program that was detached may still be running on another CPU, and write its record. */
+/** A detached program may still be running on another CPU and write a record. It gets this time to end. */
 const LINGER_MS = 100;
 
-/** How a policy's events are told, and whether it may act. */
+/** Options for the events of policies, and for their permissions. */
 export interface PolicySetOptions {
   readonly enforcement: boolean;
   readonly stackAddresses: boolean;
-  /** Undefined: none are allowed. */
+  /** Undefined if requests are not allowed. */
   readonly allowRequests: RequestOptions | undefined;
 }
 
 const NAME_SEPARATOR = '\n';
 
-/** From the name that a hook's pins were given. */
+/** Splits the name of a hook's pins into its parts. */
 export function hookNames(name: string): { policyName: string; functionName: string } {
   const [policyName = '', functionName = ''] = name.split(NAME_SEPARATOR);
   return { policyName, functionName };
@@ -41,13 +44,13 @@ export class PolicySet {
   readonly #options: PolicySetOptions;
   readonly #processes: ProcessSets;
   readonly #policies = new Map<string, LoadedPolicy>();
-  /** By id; those of removed policies stay until their last records have been read. */
+  /** Hooks by id. Hooks of removed policies stay until their last records have been read. */
   readonly #hooks = new Map<number, LoadedHook>();
   #retired: { readonly id: number; readonly since: number }[] = [];
-  /** Of those that are protected; undefined as long as nothing acts on processes. */
+  /** Parent of this process when its ancestors were protected; undefined as long as no policy acts on processes. */
   #parent: number | undefined;
   readonly #requests: Requests | undefined;
-  /** Attached policies that track sockets. */
+  /** Number of attached policies that track sockets. */
   #tracking = 0;
 
   constructor(context: AttachContext, options: PolicySetOptions) {
@@ -62,7 +65,9 @@ export class PolicySet {
     return this.#hooks;
   }
 
-  /** The ring is empty: nothing of a hook that was removed a while ago is left in it. */
+  /**
+   * Must be called when the ring buffer is empty: then it contains no records of hooks that were removed a while ago.
+   */
   onRingEmpty(): void {
     if (this.#parent !== undefined && this.#parent !== process.ppid) this.#protect();
     if (this.#retired.length === 0) return;
@@ -71,7 +76,7 @@ export class PolicySet {
     this.#retired = this.#retired.filter(({ since }) => since > until);
   }
 
-  /** All of them or none. */
+  /** Adds all policies or none. */
   add(sources: readonly PolicySource[], options: LoadOptions = {}): PolicyStatus[] {
     const { images, kernel } = compileAll(sources);
     const names = new Set(this.#policies.keys());
@@ -79,8 +84,8 @@ export class PolicySet {
       if (names.has(keyOf(image))) {
         throw new PolytraceError(
           'POLICY_EXISTS',
-          `a policy called ${keyOf(image)} is loaded already`,
-          'remove or replace it, or give this one another metadata.name',
+          `a policy with the name ${keyOf(image)} is already loaded`,
+          'remove or replace that policy, or use another metadata.name',
         );
       }
       names.add(keyOf(image));
@@ -100,7 +105,7 @@ export class PolicySet {
     return done.map((name) => this.#status(name));
   }
 
-  /** The new ones are attached before the old ones go; if one fails, all the old ones stay. */
+  /** Attaches the new policies before the old ones are removed. If one fails, all old policies stay. */
   replace(source: PolicySource, options: LoadOptions = {}): PolicyStatus[] {
     const { images, kernel } = compileAll([source]);
     for (const { image } of images) {
@@ -149,10 +154,11 @@ export class PolicySet {
 
   setMode(name: string, mode: PolicyMode): void {
     const policy = this.#find(name);
+    checkModeCanChange(name, policy.mode);
     this.#mayRun(policy.image, mode);
     this.#policies.set(name, { ...policy, mode });
     if (mode === 'enforce' && isEnforcing(policy.image)) this.#protect();
-    if (policy.attached !== undefined) policy.attached.requests.monitors = mode === 'monitor';
+    if (policy.attached !== undefined) policy.attached.requests.monitors = mode !== 'enforce';
     for (const { id } of policy.attached?.hooks ?? []) this.#context.session.setEnforces(id, mode === 'enforce');
   }
 
@@ -168,37 +174,41 @@ export class PolicySet {
     const policy = this.#policies.get(name);
     if (policy !== undefined) return policy;
     const known = [...this.#policies.keys()].join(', ');
-    throw new PolytraceError('NO_SUCH_POLICY', `no policy is called ${name}`, known === '' ? 'none is loaded' : known);
+    throw new PolytraceError(
+      'NO_SUCH_POLICY',
+      `there is no policy with the name ${name}`,
+      known === '' ? 'no policy is loaded' : known,
+    );
   }
 
-  #mayRun(image: PolicyImage, mode: PolicyMode): void {
-    if (mode === 'monitor') return;
+  #mayRun(image: PolicyImage, mode: LoadedMode): void {
+    if (mode !== 'enforce') return;
     if (this.#requests === undefined && image.hooks.some(makesRequests)) {
       throw new PolytraceError(
         'REQUESTS_NOT_ALLOWED',
-        `the policy ${keyOf(image)} makes requests to the network (GetUrl, DnsLookup), which this tracer was not opened for`,
-        'open it with `allowRequests: true` (`--allow-requests`), or load the policy in monitor mode (`mode: "monitor"`, `--mode monitor`)',
+        `the policy ${keyOf(image)} makes network requests (GetUrl, DnsLookup), which this tracer does not allow`,
+        'open the tracer with `allowRequests: true` (`--allow-requests`), or load the policy in monitor mode (`mode: "monitor"`, `--mode monitor`)',
       );
     }
     if (this.#options.enforcement || !isEnforcing(image)) return;
     throw new PolytraceError(
       'ENFORCEMENT_NOT_ALLOWED',
-      `the policy ${keyOf(image)} signals processes, overrides functions or changes programs, which this tracer was not opened for`,
-      'open it with `enforcement: true` (`--enforcement`), or load the policy in monitor mode (`mode: "monitor"`, `--mode monitor`)',
+      `the policy ${keyOf(image)} signals processes, overrides functions or changes programs, which this tracer does not allow`,
+      'open the tracer with `enforcement: true` (`--enforcement`), or load the policy in monitor mode (`mode: "monitor"`, `--mode monitor`)',
     );
   }
 
-  /** No policy acts on this process, nor on those that it descends from. */
+  /** Makes sure that no policy acts on this process and its ancestors. */
   #protect(): void {
     this.#parent = process.ppid;
     this.#context.session.protectAncestors();
   }
 
-  #attachAll(image: PolicyImage, mode: PolicyMode, kernel: KernelInfo): AttachedPolicy {
+  #attachAll(image: PolicyImage, mode: LoadedMode, kernel: KernelInfo): AttachedPolicy {
     const processBits = this.#processes.acquire(image.processSets);
     const hooks: AttachedPolicy['hooks'][number][] = [];
     const skipped: string[] = [];
-    const requests = new PolicyRequests(this.#requests, mode === 'monitor');
+    const requests = new PolicyRequests(this.#requests, mode !== 'enforce');
     const attachedPolicy = { hooks, skipped, processBits, requests, tracks: image.hooks.some(tracks) };
     try {
       if (attachedPolicy.tracks) this.#trackSockets(image);
@@ -213,7 +223,7 @@ export class PolicySet {
         if (hook.kind === 'enforcer') enforcer ??= id;
         const countedBefore = this.#context.session.hookCounts(id);
         this.#context.session.setEnforces(id, mode === 'enforce');
-        // before it is attached: its first event may come at once
+        // The hook is registered before it is attached, because its first event may come at once.
         const { stackAddresses } = this.#options;
         const tally = newTally();
         const loaded = {
@@ -257,7 +267,7 @@ export class PolicySet {
     if (attached.tracks && --this.#tracking === 0) this.#context.session.setTracksSockets(false);
   }
 
-  /** Before its hooks are attached, sockets that are freed must be forgotten. */
+  /** Starts to forget freed sockets. This must happen before the hooks of a policy that tracks sockets are attached. */
   #trackSockets(image: PolicyImage): void {
     if (this.#tracking++ > 0) return;
     try {
@@ -266,18 +276,18 @@ export class PolicySet {
       throw new KernelError(
         'SOCKETS_NOT_TRACKED',
         `the policy ${keyOf(image)} tracks sockets, which needs a kprobe on sk_destruct: ${withReason(error as NativeError)}`,
-        '`polytrace preflight` tells whether the kernel has kprobes',
+        '`polytrace preflight` shows whether the kernel has kprobes',
         kernelDetail(error as NativeError),
       );
     }
   }
 
-  /** What was asked for and not answered is not waited for. */
+  /** Ends all requests, without waiting for answers. */
   close(): void {
     this.#requests?.close();
   }
 
-  /** Where that fails, the id is free again: but the first of its two programs may have run. */
+  /** If this fails, the id becomes free again, but only later: the first of its two programs may have run. */
   #attach({ image: hook, functions }: Target, request: Omit<AttachRequest, 'hook'>): Attached | undefined {
     let attached: Attached | undefined;
     try {
@@ -299,7 +309,7 @@ export class PolicySet {
 
   #freeId(): number {
     for (const collect of [false, true]) {
-      // nobody may be iterating, and so nobody have seen that the ring is empty
+      // Without an iterator nobody has noticed that the ring buffer is empty, so it is checked here.
       if (collect && this.#context.session.used() === 0) this.onRingEmpty();
       for (let id = SensorHook.HOOK_FIRST_POLICY; id < AbiLimit.HOOKS_MAX; id++) {
         if (!this.#hooks.has(id)) return id;
@@ -307,15 +317,10 @@ export class PolicySet {
     }
     throw new KernelError(
       'LIMIT_HOOKS',
-      `more than ${AbiLimit.HOOKS_MAX - SensorHook.HOOK_FIRST_POLICY} hooks at once`,
-      'remove policies that are no longer needed, and iterate over the events: the hooks of removed policies are kept until their last events are read',
+      `there are more than ${AbiLimit.HOOKS_MAX - SensorHook.HOOK_FIRST_POLICY} hooks at once`,
+      'remove policies that are no longer needed, and read the events: hooks of removed policies are kept until their last events are read',
     );
   }
-}
-
-/** What is asked for at load counts more than what the policy says. */
-function modeOf(image: PolicyImage, { mode }: LoadOptions): PolicyMode {
-  return mode ?? image.mode ?? 'enforce';
 }
 
 function keyOf(image: PolicyImage): string {

@@ -1,6 +1,5 @@
-/** A policy that is loaded, and what is told of it: where its hooks are, what they counted, what they take. */
+/** A loaded policy and its status: where its hooks are attached, their counters, and their memory. */
 import { enforces } from '../image/hook.js';
-import type { PolicyMode } from '../../types/policy.js';
 import type { HookCounts, HookStatus, PolicyStatus } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
 import type { HookImage, PolicyImage } from '../image/image.js';
@@ -8,12 +7,13 @@ import type { HookTally } from '../events/events.js';
 import type { Attached } from '../attach/request.js';
 import type { HookCounters } from '../native/records.js';
 import type { PolicyRequests } from '../events/requests.js';
+import type { LoadedMode } from './modes.js';
 
 export interface LoadedPolicy {
   readonly image: PolicyImage;
   readonly file: string;
-  readonly mode: PolicyMode;
-  /** Undefined while it is disabled: then nothing of it is in the kernel. */
+  readonly mode: LoadedMode;
+  /** Undefined while the policy is disabled: then the kernel contains nothing of it. */
   readonly attached: AttachedPolicy | undefined;
 }
 
@@ -22,21 +22,21 @@ export interface AttachedPolicy {
   readonly skipped: readonly string[];
   readonly processBits: readonly number[];
   readonly requests: PolicyRequests;
-  /** It tracks sockets. */
+  /** True if the policy tracks sockets. */
   readonly tracks: boolean;
 }
 
-export interface AttachedHook extends Attached {
+interface AttachedHook extends Attached {
   readonly id: number;
-  /** Name in the policy. */
+  /** Name of the target in the policy. */
   readonly call: string;
   readonly image: HookImage;
   readonly tally: HookTally;
-  /** What the kernel had counted under this id when the hook was attached: ids are used again. */
+  /** The kernel's counters of this id when the hook was attached. They are not zero, because ids are reused. */
   readonly countedBefore: HookCounters;
 }
 
-/** Whether it can signal processes or override functions. */
+/** True if the policy can signal processes, override functions or change programs. */
 export function isEnforcing(image: PolicyImage): boolean {
   return image.hooks.some(enforces);
 }
@@ -71,7 +71,7 @@ function hookStatus(hook: AttachedHook, session: Counters, countHits: boolean): 
     functions,
     attach,
     ...(countHits ? { hits: since('hits') } : {}),
-    // a hook without actions does not count: what it matched it has posted, or lost
+    // A hook without actions does not count matches: each match is either posted or lost.
     matched: image.actions === undefined ? tally.posted + tally.unrecorded : since('matched'),
     posted: tally.posted,
     suppressed: since('suppressed'),

@@ -1,6 +1,7 @@
 /**
- * The sets of processes of all loaded policies: a bit each, and the tables by which the base sensor finds the bits of what
- * a process executes, and of its number.
+ * The sets of processes of all loaded policies. Each set has one bit. With tables, the base sensor finds the bits for
+ * the
+ * executable and the id of a process.
  */
 import type { ProcessSet } from '../image/image.js';
 import { KernelError } from '../errors.js';
@@ -14,11 +15,11 @@ type Sessions = Pick<
   'useProcessSets' | 'setKinds' | 'clearSets' | 'beginScan' | 'finishScan' | 'putEntries' | 'deleteEntries'
 >;
 
-/** Values of one kind, as keys of a map of the base sensor. */
+/** A kind of values, which are keys of one map of the base sensor. */
 interface Kind {
   readonly map: string;
   values(set: ProcessSet): readonly string[];
-  /** Whether what is exactly `value` is in a set with the value `other`. */
+  /** True if a process whose value is exactly `value` belongs to a set with the value `other`. */
   fits(value: string, other: string): boolean;
   key(value: string): Uint8Array;
 }
@@ -68,14 +69,14 @@ interface Entry {
 export class ProcessSets {
   readonly #session: Sessions;
   readonly #sets = new Map<number, Entry>();
-  /** Bits of sets that are gone: processes may still have them. */
+  /** Bits of removed sets. Processes may still have them. */
   readonly #stale = new Set<number>();
 
   constructor(session: Sessions) {
     this.#session = session;
   }
 
-  /** The bit of each set. Every process has its bits when this returns, those that run already included. */
+  /** Returns the bit of each set. When it returns, every process has its bits, including already running processes. */
   acquire(sets: readonly ProcessSet[]): number[] {
     const taken: number[] = [];
     const added: number[] = [];
@@ -104,8 +105,9 @@ export class ProcessSets {
   }
 
   /**
-   * The bit that the set has, or a new one: first of those that no process can have. A process that has one of the others is
-   * cleared of it before it means something again.
+   * Returns the bit of an equal set, or a new bit. Bits that no process can have are used first. A bit of a removed set
+   * is
+   * cleared in all processes before it is reused.
    */
   #take(set: ProcessSet, added: number[]): number {
     for (const [bit, entry] of this.#sets) {
@@ -134,7 +136,7 @@ export class ProcessSets {
     const stale = bits.filter((bit) => this.#stale.has(bit));
     if (stale.length > 0) session.clearSets(bitsOf(stale));
     for (const bit of stale) this.#stale.delete(bit);
-    // a member must be followed from the moment that it can be one
+    // A process must be followed from the moment when it can be a member.
     this.#setKinds();
     session.beginScan(bitsOf(bits));
     try {
@@ -154,7 +156,10 @@ export class ProcessSets {
     );
   }
 
-  /** Brings the entries of these sets' values, and of those that they are a prefix of, up to date. */
+  /**
+   * Updates the table entries for the values of these sets, and for values that have one of them as a prefix or
+   * postfix.
+   */
   #write(changed: readonly ProcessSet[]): void {
     for (const kind of KINDS) {
       const touched = new Set(changed.flatMap((set) => kind.values(set)));
@@ -176,7 +181,7 @@ export class ProcessSets {
       if (errno !== 'E2BIG' && errno !== 'ENOSPC' && errno !== 'ENOMEM') throw error;
       throw new KernelError(
         'LIMIT_PROCESS_VALUES',
-        'all matchBinaries, matchParentBinaries and matchPIDs with followForks have more values than this kernel has room for',
+        'all matchBinaries, matchParentBinaries and matchPIDs with followForks together have too many values for this kernel',
         'load fewer policies, or use prefixes',
         kernelDetail(error as NativeError),
       );
@@ -194,7 +199,7 @@ export class ProcessSets {
   }
 }
 
-/** struct process_sets. */
+/** Makes a struct process_sets. */
 function bitsOf(bits: readonly number[]): Uint8Array {
   const words = new DataView(new ArrayBuffer(SetsLayout.sizeof));
   for (const bit of bits) {

@@ -1,4 +1,4 @@
-/** From what a program gives as policies to their images; every mistake of all of them at once. */
+/** Turns the policies that a program passes into images, and reports every mistake of all policies at once. */
 import { fileURLToPath } from 'node:url';
 import type { Diagnostic } from '../../types/errors.js';
 import type { KernelInfo } from '../../types/kernel.js';
@@ -6,21 +6,15 @@ import type { Policy } from '../../types/policy.js';
 import type { PolicySource } from '../../types/tracer.js';
 import { PolicyError } from '../errors.js';
 import { loadKernelInfo } from '../native/btf.js';
-import {
-  checkPolicy,
-  compilePolicy,
-  expandPolicyPaths,
-  loadPolicyFile,
-  parsePolicy,
-  type PolicyImage,
-} from '../policy/index.js';
+import { checkPolicy, compilePolicy, parsePolicy, type PolicyImage } from '../policy/index.js';
+import { expandPolicyPaths, loadPolicyFile } from './files.js';
 
 export interface Compiled {
   readonly image: PolicyImage;
   readonly file: string;
 }
 
-/** Every mistake of every file at once. The kernel's types are read once, when there is a policy. */
+/** Reports every mistake of every file at once. The kernel's types are read once, when the first policy needs them. */
 export function compileAll(sources: readonly PolicySource[]): { images: Compiled[]; kernel: () => KernelInfo } {
   const diagnostics: Diagnostic[] = [];
   const result: Compiled[] = [];
@@ -52,8 +46,8 @@ export function compileAll(sources: readonly PolicySource[]): { images: Compiled
 const WRONG_HERE = /^(ARG|RETURN|TRACEPOINT|LSM_HOOK|LIST)_/;
 
 /**
- * What a kernel's types prove to be a mistake: the programs would read something else than the policy says. Whether a
- * function is there at all is left to attaching: it may be in no BTF and yet be probed.
+ * True if the kernel's types prove a mistake: the programs would read other values than the policy describes. Missing
+ * functions are found when hooks are attached, because a function without BTF can still be probed.
  */
 function isWrongHere({ code, severity }: Diagnostic): boolean {
   return severity === 'error' && WRONG_HERE.test(code);

@@ -1,4 +1,4 @@
-/** The tracer: where policies, the kernel side and the stream of events come together. */
+/** The tracer: it connects the policies, the BPF programs and the stream of events. */
 import type { PolicyMode } from '../../types/policy.js';
 import type {
   CloseOptions,
@@ -15,17 +15,17 @@ import { KernelError, PolytraceError } from '../errors.js';
 import { loadBinding, type NativeBinding, type NativeSession } from '../native/binding.js';
 import { kernelDetail, notPermitted, withReason, type NativeError } from '../native/native-error.js';
 import { objectName, type NativeFeatures } from '../native/features.js';
+import { holdKernelTypes } from '../native/btf.js';
+import { checkLimits, limitReached } from '../native/limits.js';
 import { privileges } from '../native/preflight.js';
 import { ProcessCache } from '../process/cache.js';
 import { Clock } from '../process/clock.js';
 import { BatchIterator, EventIterator } from '../stream/consumer.js';
 import { Hub, sensorName } from '../stream/hub.js';
+import { AbiLimit } from '../wire/layout.gen.js';
 import { checkCloseOptions, checkEventsOptions, checkMode, resolveOptions, type ResolvedOptions } from './options.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
 import { hookNames, PolicySet } from './policies.js';
-
-/** Processes that can be in sets of matchBinaries and the like at once, and of which it is known what they were. */
-const PROCESSES_MAX = 65536;
 
 class KernelTracer implements Tracer {
   readonly #session: NativeSession;
@@ -34,6 +34,7 @@ class KernelTracer implements Tracer {
   readonly #policies: PolicySet;
   readonly #cache: ProcessCache;
   readonly #persistence: Persistence | undefined;
+  readonly #releaseTypes = holdKernelTypes();
   #takenOver: TracerStats['takenOver'];
   #closed = false;
 
@@ -43,6 +44,7 @@ class KernelTracer implements Tracer {
     try {
       this.#session = openSession(binding, features, options, this.#persistence);
     } catch (error) {
+      this.#releaseTypes();
       this.#persistence?.end();
       throw error;
     }
@@ -58,16 +60,23 @@ class KernelTracer implements Tracer {
       countHits: options.countHits,
     };
     this.#policies = new PolicySet(attachContext, options);
-    this.#hub = new Hub({
-      session: this.#session,
-      cache: this.#cache,
-      clock,
-      hooks: this.#policies.hooks,
-      nodeName,
-      coalesceMs,
-      maxQueued,
-      onEmpty: () => this.#policies.onRingEmpty(),
-    });
+    try {
+      this.#hub = new Hub({
+        session: this.#session,
+        cache: this.#cache,
+        clock,
+        hooks: this.#policies.hooks,
+        nodeName,
+        coalesceMs,
+        maxQueued,
+        onEmpty: () => this.#policies.onRingEmpty(),
+      });
+    } catch (error) {
+      this.#session.close();
+      this.#releaseTypes();
+      this.#persistence?.end();
+      throw error;
+    }
     this.#cache.seed();
   }
 
@@ -90,15 +99,18 @@ class KernelTracer implements Tracer {
   async addPolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.#mustBeOpen();
     checkMode(options.mode);
-    return this.#policies.add([source], options);
+    return named(() => this.#policies.add([source], options));
   }
 
-  /** All of them or none, with every mistake of all of them. */
+  /** Adds all policies or none, and reports every mistake of all policies. */
   addPolicies(sources: readonly PolicySource[], options: LoadOptions): PolicyStatus[] {
     return this.#policies.add(sources, options);
   }
 
-  /** What a tracer of before has left in the same folder ends, now that the policies of this one are attached. */
+  /**
+   * Ends the policies that an earlier tracer has left in the same folder. The policies of this tracer are already
+   * attached.
+   */
   takeOver(): void {
     if (this.#persistence === undefined) return;
     const { programs, unread } = this.#persistence.takeOver();
@@ -114,8 +126,8 @@ class KernelTracer implements Tracer {
   async replacePolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.#mustBeOpen();
     checkMode(options.mode);
-    this.#hub.update(); // what the kernel counted of hooks that go, goes with them
-    return this.#policies.replace(source, options);
+    this.#hub.update(); // the kernel's counters of removed hooks are lost with them
+    return named(() => this.#policies.replace(source, options));
   }
 
   async removePolicy(name: string): Promise<void> {
@@ -132,7 +144,7 @@ class KernelTracer implements Tracer {
 
   async enablePolicy(name: string): Promise<void> {
     this.#mustBeOpen();
-    this.#policies.enable(name);
+    return named(() => this.#policies.enable(name));
   }
 
   async setPolicyMode(name: string, mode: PolicyMode): Promise<void> {
@@ -171,6 +183,7 @@ class KernelTracer implements Tracer {
     if (keep) this.#session.detach(true);
     this.#policies.close();
     this.#session.close();
+    this.#releaseTypes();
     this.#persistence?.end();
   }
 
@@ -179,11 +192,11 @@ class KernelTracer implements Tracer {
   }
 
   #mustBeOpen(): void {
-    if (this.#closed) throw new PolytraceError('CLOSED', 'the tracer is closed', 'open another with openTracer()');
+    if (this.#closed) throw new PolytraceError('CLOSED', 'the tracer is closed', 'open a new tracer with openTracer()');
   }
 }
 
-/** Opens with direct reads where the kernel has them, else with the programs that read through a helper. */
+/** Opens the session with direct reads if the kernel supports them, else with programs that read through a helper. */
 function openSession(
   binding: NativeBinding,
   features: NativeFeatures,
@@ -195,7 +208,7 @@ function openSession(
     session = binding.openSession({
       object: objectName('process', features),
       ringBytes: options.bufferSize,
-      processes: PROCESSES_MAX,
+      processes: AbiLimit.PROCESSES_MAX,
       includeSelf: options.includeSelf,
       onDemand: binding.kernelHasStruct('bpf_mem_alloc'),
     });
@@ -219,7 +232,7 @@ function sensorError(error: NativeError, features: NativeFeatures): KernelError 
     return new KernelError(
       'NO_BTF',
       'this kernel has no type information (/sys/kernel/btf/vmlinux)',
-      'use a kernel that was built with CONFIG_DEBUG_INFO_BTF=y, as those of the distributions are',
+      'use a kernel that was built with CONFIG_DEBUG_INFO_BTF=y; the kernels of most distributions are',
       detail,
     );
   }
@@ -227,15 +240,15 @@ function sensorError(error: NativeError, features: NativeFeatures): KernelError 
     const missing = privileges().missing;
     return new KernelError(
       'NOT_PERMITTED',
-      `not permitted to load BPF programs${missing.length > 0 ? `: ${missing.join(', ')} missing` : ''}`,
-      'run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE; in a container, privileged',
+      `loading BPF programs is not permitted${missing.length > 0 ? `: ${missing.join(', ')} missing` : ''}`,
+      'run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE; a container must be privileged',
       detail,
     );
   }
   return new KernelError(
     error.code ?? 'SENSOR_LOAD',
     withReason(error),
-    '`polytrace preflight` tells what this kernel offers; the `log` of this error has what the kernel said',
+    '`polytrace preflight` shows what this kernel supports; the `log` of this error contains the messages of the kernel',
     detail,
   );
 }
@@ -243,7 +256,22 @@ function sensorError(error: NativeError, features: NativeFeatures): KernelError 
 export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
   const resolved = resolveOptions(options);
   const binding = loadBinding();
-  const tracer = new KernelTracer(binding, binding.probeFeatures(), resolved);
+  return named(() => open(binding, options, resolved));
+}
+
+/** A limit that was reached is named by its own error. */
+async function named<T>(run: () => Promise<T> | T): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw limitReached(error) ?? error;
+  }
+}
+
+async function open(binding: NativeBinding, options: TracerOptions, resolved: ResolvedOptions): Promise<Tracer> {
+  const features = binding.probeFeatures();
+  checkLimits(features);
+  const tracer = new KernelTracer(binding, features, resolved);
   try {
     tracer.addPolicies(options.policies ?? [], resolved.mode === undefined ? {} : { mode: resolved.mode });
     tracer.takeOver();

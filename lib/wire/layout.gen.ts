@@ -1,40 +1,9 @@
 // Written by scripts/gen-layout.mjs from bpf/abi.h. Do not edit: change abi.h, then `npm run gen`.
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
+export { AbiLimit, SensorHook, SyscallBit } from '../names/abi.gen.js';
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '5274a5dcc192a8f1';
-
-/** enum abi_limit */
-export const AbiLimit = {
-  PATH_BYTES_MAX: 4095,
-  STRING_BYTES_MAX: 4095,
-  BUFFER_BYTES_MAX: 32767,
-  ARGV_BYTES_MAX: 32768,
-  FILTER_TEXT_MAX: 255,
-  HOOK_ARGS_MAX: 8,
-  HOOK_VALUES_MAX: 9,
-  HOOK_PARAM_MAX: 6,
-  HOOK_SELECTORS_MAX: 64,
-  RESOLVE_STEPS_MAX: 12,
-  INT_TESTS_MAX: 192,
-  INT_GROUPS_MAX: 64,
-  CEL_ROOM: 512,
-  CEL_ENTRY_MARK: 1128614913,
-  CEL_RETURN_MARK: 1128614914,
-  SUBSTRING_PASSES_MAX: 4,
-  AUTOMATON_STATES_MAX: 65535,
-  PROCESS_TESTS_MAX: 128,
-  PROCESS_SETS_MAX: 256,
-  PROCESS_WORDS: 4,
-  CHANGE_TESTS_MAX: 16,
-  BINARY_TEXT_MAX: 511,
-  HOOKS_MAX: 1024,
-  HOOK_PLACES_MAX: 65536,
-  HOOK_LINKS_MAX: 1024,
-  STACK_FRAMES_MAX: 127,
-  IOVECS_MAX: 16,
-  ASSIGNMENTS_MAX: 32,
-} as const;
+export const LAYOUT_HASH = '192d1629bc7b63b6';
 
 /** enum event_type */
 export const EventType = {
@@ -269,6 +238,15 @@ export const ImaHash = {
   digestLength: 64,
 } as const;
 
+/** enum record_room */
+export const RecordRoom = {
+  VALUES_ROOM: 360,
+  TEXTS_ROOM: 98304,
+  ADDED_ROOM: 2120,
+  BODY_MAX: 100784,
+  RECORD_MAX: 100864,
+} as const;
+
 /** struct net_detail */
 export const NetDetail = {
   sizeof: 88,
@@ -348,6 +326,13 @@ export const PerfDetail = {
   functionLength: 64,
 } as const;
 
+/** enum module_signature */
+export const ModuleSignature = {
+  SIGNATURE_INVALID: 0,
+  SIGNATURE_VALID: 1,
+  SIGNATURE_UNKNOWN: 2,
+} as const;
+
 /** struct module_detail */
 export const ModuleDetail = {
   sizeof: 72,
@@ -410,11 +395,6 @@ export const ValueMemory = {
 /** enum value_width */
 export const ValueWidth = {
   WIDTH_SYSCALL: 16,
-} as const;
-
-/** enum syscall_bit */
-export const SyscallBit = {
-  SYSCALL_COMPAT: 18446744071562068000,
 } as const;
 
 /** struct resolve_step */
@@ -841,16 +821,6 @@ export const HookCounters = {
   matched: 64,
   suppressed: 72,
   enforced: 80,
-} as const;
-
-/** enum sensor_hook */
-export const SensorHook = {
-  HOOK_EXEC: 0,
-  HOOK_EXIT: 1,
-  HOOK_FORK: 2,
-  HOOK_PROCESS_BITS: 3,
-  HOOK_SOCKETS: 4,
-  HOOK_FIRST_POLICY: 8,
 } as const;
 
 /** struct process_sets */

@@ -1,4 +1,5 @@
-/** How the kernel side reads each type of argument. */
+/** How the BPF programs read each type of argument. */
+import { BUFFER_TYPES } from '../image/hook.js';
 import type { HookImage, ValueImage } from '../image/image.js';
 import { AbiLimit, ValueMemory, ValueRead, ValueSource } from './layout.gen.js';
 
@@ -7,7 +8,7 @@ export type ReadClass = 'nothing' | 'number' | 'text' | 'path' | 'detail';
 export interface ReadFacts {
   readonly read: number;
   readonly class: ReadClass;
-  /** Of a number: bytes. */
+  /** Bytes of a number; 0 for other types. */
   readonly width: number;
   readonly signed: boolean;
   /** The number is what the parameter points to. */
@@ -35,7 +36,7 @@ const nothing = object('nothing', ValueRead.READ_NOTHING);
 
 export const READS: Readonly<Record<ValueImage['type'], ReadFacts>> = {
   nop: nothing,
-  // refused by the compiler
+  // the policy compiler refuses it
   auto: nothing,
   data_loc: text(ValueRead.READ_DATA_LOC),
   int: number(4, true),
@@ -71,7 +72,7 @@ export const READS: Readonly<Record<ValueImage['type'], ReadFacts>> = {
   iov_iter: text(ValueRead.READ_IOV_ITER),
   file: path(ValueRead.READ_FILE),
   path: path(ValueRead.READ_PATH),
-  // the descriptor's number, where it stands in memory
+  // the width is that of the descriptor's number, if `resolve` finds it in memory
   fd: { ...path(ValueRead.READ_FD), width: 4, signed: true },
   dentry: path(ValueRead.READ_DENTRY),
   linux_binprm: path(ValueRead.READ_BINPRM),
@@ -94,31 +95,25 @@ export function isObject(type: ValueImage['type']): boolean {
   return ['text', 'path', 'detail'].includes(READS[type].class);
 }
 
-/** Whether `resolve` must end at a pointer or an object, not at the number itself. */
+/** True if `resolve` must end at a pointer or an object, not at a number. */
 export function needsPointer(type: ValueImage['type']): boolean {
   return (isObject(type) && type !== 'fd') || READS[type].pointed;
 }
 
-const SIZED: readonly number[] = [ValueRead.READ_BUFFER, ValueRead.READ_IOVEC];
-
-/** The buffer was filled as far as the return value says. */
+/** True if the return value says how much of the buffer is filled. */
 export function isSizeReturned(value: ValueImage): boolean {
-  return value.returnCopy === true && (SIZED.includes(READS[value.type].read) || value.type === 'iov_iter');
+  return value.returnCopy === true && BUFFER_TYPES.has(value.type);
 }
 
-const TEXT_ROOM = AbiLimit.STRING_BYTES_MAX + 1;
-export const BUFFER_ROOM = AbiLimit.BUFFER_BYTES_MAX + 1;
-export const DETAIL_ROOM = 128;
-
-/** Bytes that the event has for it. */
+/** Number of bytes that the event has for the value. */
 export function roomOf(value: ValueImage): number {
   switch (READS[value.type].class) {
     case 'text':
-      return value.maxData === true ? BUFFER_ROOM : TEXT_ROOM;
+      return value.maxData === true ? AbiLimit.BUFFER_ROOM : AbiLimit.TEXT_ROOM;
     case 'path':
-      return TEXT_ROOM;
+      return AbiLimit.TEXT_ROOM;
     case 'detail':
-      return DETAIL_ROOM;
+      return AbiLimit.DETAIL_ROOM;
     default:
       return 0;
   }
@@ -131,8 +126,8 @@ export function sourceOf(value: ValueImage, isReturn: boolean): number {
 }
 
 /**
- * What strings and buffers are in. A system call and a function of a program are given addresses of user space; a function of
- * the kernel may be given both.
+ * Kind of memory that contains strings and buffers. A system call and a function of a program receive addresses of user
+ * space; a function of the kernel can receive both kinds.
  */
 export function memoryOf(
   source: number,

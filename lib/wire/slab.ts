@@ -1,4 +1,4 @@
-/** A block of records as the native side copied it. Offsets are checked: what a record says of itself is not trusted. */
+/** A block of records that the addon has copied. Offsets in a record are not trusted: every read checks them. */
 
 export class Slab {
   readonly bytes: Buffer;
@@ -13,7 +13,7 @@ export class Slab {
     return new Slab(Buffer.allocUnsafeSlow(size));
   }
 
-  /** A copy of one record, for what outlives its slab. */
+  /** Copies one record, for objects that outlive the slab. */
   copy(start: number, size: number): Slab {
     const bytes = Buffer.allocUnsafeSlow(size);
     this.bytes.copy(bytes, 0, start, start + size);
@@ -36,7 +36,7 @@ export class Slab {
     return this.view.getBigUint64(offset, true);
   }
 
-  /** UTF-8; bytes that are not valid become U+FFFD. */
+  /** Decodes UTF-8; invalid bytes become U+FFFD. */
   text(start: number, length: number): string {
     return this.bytes.utf8Slice(start, start + length);
   }
@@ -44,7 +44,7 @@ export class Slab {
 
 declare global {
   interface Buffer {
-    /** Undocumented but stable: what toString('utf8') calls, without its checks. */
+    /** Not documented but stable: toString('utf8') calls it after some checks. */
     utf8Slice(start: number, end: number): string;
   }
 }

@@ -1,7 +1,7 @@
 /*
- * What the matrix of types and operators lets happen. Each line of standard input is one action: the name that the thread
- * takes for it, and its words, all separated by tabs. Each runs in a process of its own, which has that name only while
- * it does what the line is about: whatever the kernel reports under the name is of this action.
+ * The actions of the matrix of types and operators. Each line of standard input is one action: the name of its
+ * thread, and the words of the action, all separated by tabs. Each action runs in a process of its own. The process
+ * has that name only during the action, so everything that the kernel reports under the name belongs to this action.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -57,14 +57,14 @@ static int open_for(const char *path, int flags)
 	return fd;
 }
 
-/* lseek FD OFFSET WHENCE: fails, and that is fine */
+/* lseek FD OFFSET WHENCE: fails, which is expected */
 static void do_lseek(char **arg)
 {
 	begin();
 	syscall(SYS_lseek, number(arg[0]), number(arg[1]), number(arg[2]));
 }
 
-/* EFFECTIVE INHERITABLE PERMITTED; refused when it cannot be, and that is fine */
+/* EFFECTIVE INHERITABLE PERMITTED; refused when it cannot be, which is expected */
 static void set_capabilities(char **arg)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
@@ -75,7 +75,7 @@ static void set_capabilities(char **arg)
 	syscall(SYS_capset, &header, data);
 }
 
-/* what those do that are about the process: it can be told apart from all others by its descriptor */
+/* The call of actions that test the process. Its descriptor identifies it. */
 static void call(void)
 {
 	begin();
@@ -93,7 +93,7 @@ static void do_nested(char **arg)
 	wait(NULL);
 }
 
-/* rlimit BYTES (of core files: no other limit takes any number without an effect), seteuid UID */
+/* rlimit BYTES (of core files, as only this limit accepts any number without an effect), seteuid UID */
 static void do_rlimit(char **arg)
 {
 	struct rlimit limit = { number(arg[0]), RLIM_INFINITY };
@@ -115,7 +115,7 @@ static void do_seek(char **arg)
 	syscall(SYS_lseek, fd, number(arg[1]), number(arg[2]));
 }
 
-/* openat PATH: by that very string; fails where it does not exist, and that is fine */
+/* openat PATH: by that very string; fails where it does not exist, which is expected */
 static void do_openat(char **arg)
 {
 	begin();
@@ -129,14 +129,14 @@ static void do_create(char **arg)
 	must(open(arg[0], O_CREAT | number(arg[1]), 0644), arg[0]);
 }
 
-/* unlinkat PATH: fails where it does not exist, and that is fine */
+/* unlinkat PATH: fails where it does not exist, which is expected */
 static void do_unlinkat(char **arg)
 {
 	begin();
 	syscall(SYS_unlinkat, AT_FDCWD, arg[0], 0);
 }
 
-/* remove FILE: a new one */
+/* remove FILE: creates it first */
 static void do_remove(char **arg)
 {
 	close(open_for(arg[0], O_RDWR | O_CREAT));
@@ -144,7 +144,7 @@ static void do_remove(char **arg)
 	must(unlink(arg[0]), "unlink");
 }
 
-/* write TEXT, writelong COUNT TEXT: to nowhere */
+/* write TEXT, writelong COUNT TEXT: to /dev/null */
 static void do_write(char **arg)
 {
 	int fd = open_for("/dev/null", O_WRONLY);
@@ -243,7 +243,7 @@ static void do_readdir(char **arg)
 	must(syscall(SYS_getdents64, fd, entries, sizeof(entries)), "getdents64");
 }
 
-/* chmod PATH MODE: a file is made when there is nothing */
+/* chmod PATH MODE: creates the file if it does not exist */
 static void do_chmod(char **arg)
 {
 	if (access(arg[0], F_OK))
@@ -252,7 +252,7 @@ static void do_chmod(char **arg)
 	must(chmod(arg[0], number(arg[1])), "chmod");
 }
 
-/* mkdir PATH MODE: fails where it exists, and that is fine */
+/* mkdir PATH MODE: fails where it exists, which is expected */
 static void do_mkdir(char **arg)
 {
 	rmdir(arg[0]);
@@ -261,7 +261,7 @@ static void do_mkdir(char **arg)
 	mkdir(arg[0], number(arg[1]));
 }
 
-/* exec FILE, program FILE: which is made a link to this program; it ends, or goes on as that */
+/* exec FILE, program FILE: runs a link to this program under the name FILE; `program` then performs the action in it */
 static void execute(char **argv)
 {
 	if (linkat(AT_FDCWD, "/proc/self/exe", AT_FDCWD, argv[0], AT_SYMLINK_FOLLOW) && errno != EEXIST)
@@ -303,7 +303,7 @@ void run_leading(char *name, char *follower)
 	wait(NULL);
 }
 
-/* unshared FLAGS FORK: in new namespaces, some of which are a child's */
+/* unshared FLAGS FORK: in new namespaces; some of them are only for a child */
 static void do_unshared(char **arg)
 {
 	must(unshare(number(arg[0])), "unshare");
@@ -314,7 +314,7 @@ static void do_unshared(char **arg)
 	call();
 }
 
-/* with EFFECTIVE INHERITABLE PERMITTED: capabilities */
+/* with EFFECTIVE INHERITABLE PERMITTED: with these capabilities */
 static void do_with(char **arg)
 {
 	set_capabilities(arg);
@@ -365,7 +365,7 @@ static int bound(int type, const char *host, const char *port)
 	return fd;
 }
 
-/* tcp SOURCE PORT DESTINATION PORT: where nobody listens */
+/* tcp SOURCE PORT DESTINATION PORT: connects to a port where nobody listens */
 static void do_tcp(char **arg)
 {
 	struct sockaddr_storage to;
@@ -375,7 +375,7 @@ static void do_tcp(char **arg)
 	connect(fd, (void *)&to, length);
 }
 
-/* listen ADDRESS PORT: and closes the socket */
+/* listen ADDRESS PORT: listens, and closes the socket */
 static void do_listen(char **arg)
 {
 	int fd = bound(SOCK_STREAM, arg[0], arg[1]);
@@ -396,7 +396,7 @@ static void do_udp(char **arg)
 	must(getpeername(fd, (void *)&to, &length), "getpeername");
 }
 
-/* peer stream|datagram ADDRESS PORT: asks for the other end, which there is not */
+/* peer stream|datagram ADDRESS PORT: asks for the other end, which does not exist */
 static void do_peer(char **arg)
 {
 	struct sockaddr_storage to;
@@ -406,7 +406,7 @@ static void do_peer(char **arg)
 	getpeername(fd, (void *)&to, &length);
 }
 
-/* send SOURCE PORT DESTINATION PORT: a packet that is received */
+/* send SOURCE PORT DESTINATION PORT: sends a packet that is received */
 static void do_send(char **arg)
 {
 	struct sockaddr_storage to;
@@ -417,7 +417,7 @@ static void do_send(char **arg)
 	must(sendto(fd, "matrix", 6, 0, (void *)&to, length), "sendto");
 }
 
-/* unix PATH: connects, which fails when nobody is there, and that is fine */
+/* unix PATH: connects, which fails when nobody is there, which is expected */
 static void do_unix(char **arg)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
@@ -481,7 +481,7 @@ static void do_setuid(char **arg)
 	must(setresuid(-1, number(arg[0]), -1), "setresuid");
 }
 
-/* bpf COMMAND: with nothing in its attributes, which fails, and that is fine */
+/* bpf COMMAND: with nothing in its attributes, which fails, which is expected */
 static void do_bpf(char **arg)
 {
 	union bpf_attr attr;
@@ -518,7 +518,7 @@ static void do_bpfmap(char **arg)
 	must(syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)), "BPF_MAP_CREATE");
 }
 
-/* perf CONFIG: a counter of the kernel's own */
+/* perf CONFIG: opens a software counter of the kernel */
 static void do_perf(char **arg)
 {
 	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = number(arg[0]) };

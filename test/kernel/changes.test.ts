@@ -1,6 +1,7 @@
 /**
- * Programs that a policy changes: arguments of static probes (Set), calls of functions (Override of uprobes). Registers can
- * be set on few kernels; on the others that is refused by name.
+ * Policies that change programs: arguments of static probes (Set) and calls of functions (Override of uprobes).
+ * Registers
+ * can be set only on a few kernels. The others refuse it with a code.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -13,7 +14,7 @@ type ProgramEvent = ProcessUprobeEvent | ProcessUsdtEvent;
 const isProgram = (event: TracerEvent): event is ProgramEvent =>
   event.type === 'process_uprobe' || event.type === 'process_usdt';
 
-/** Programs that only these tests start; the second has the same functions, and no hooks. */
+/** Programs that only these tests start. The second has the same functions, but no hooks. */
 const PROGRAM = '/tmp/changed';
 const BYSTANDER = '/tmp/unchanged';
 const UNTOUCHED = ['answer 2', 'memory 1 2 3 4', 'register 5 6 fixed 9'];
@@ -49,7 +50,7 @@ interface Seen {
   readonly actions: readonly (readonly PerformedAction[])[];
 }
 
-/** One tracer for all: opening it takes longest. */
+/** All tests share one tracer, because opening it takes the longest time. */
 let recording: Recording;
 
 async function seen(): Promise<Seen> {
@@ -86,7 +87,7 @@ describe('changes of programs', function () {
     if (kernel === '6.12' || kernel === '6.1') assert.equal(canSetRegisters, false);
   });
 
-  it('Set: arguments in memory, each as wide as it is; monitor mode tells what would have been done', async () => {
+  it('Set: arguments in memory, each with its own width; monitor mode reports the actions without performing them', async () => {
     const values = [-7, 60000, -100000, -5];
     const told = (outcome: string): unknown[] =>
       values.map((value, index) => [{ action: 'set', index, value, outcome }]).sort(byIndex);
@@ -95,11 +96,11 @@ describe('changes of programs', function () {
       const { output, events, actions } = await seen();
       assert.deepEqual(output, ['answer 2', 'memory -7 60000 -100000 -5', 'register 5 6 fixed 9']);
       assert.deepEqual([...actions.slice(0, 4)].sort(byIndex), told('done'));
-      // what the program had given
+      // These are the values that the program had passed.
       const given = events.slice(0, 4).map((e) => e.args.map((arg) => 'value' in arg && arg.value)[0]);
       assert.deepEqual(given.sort(), [1n, 2n, 3n, 4n]);
       assert.deepEqual([events[0]?.action, events[0]?.policyMode], ['set', 'enforce']);
-      // memory that the program cannot write either
+      // The program cannot write this memory either.
       assert.deepEqual(actions[4], [{ action: 'set', index: 0, value: 1, outcome: 'failed' }]);
       assert.equal(recording.tracer.policies()[0]?.enforced, 4);
       assert.deepEqual(run(BYSTANDER), UNTOUCHED);
@@ -111,7 +112,7 @@ describe('changes of programs', function () {
     });
   });
 
-  it('Set: what cannot be set is refused by name, and so is everything without enforcement', async () => {
+  it('Set: an argument that cannot be set is refused with a code, and so is any Set without enforcement', async () => {
     await refused(usdts(set('constant', 0, 1)), 'SET_NOT_POSSIBLE', /argument 0 of changed:constant .* a constant/);
     await refused(
       usdts(set('memory', 4, 1).replace('index: 4', 'index: 3')),
@@ -132,7 +133,7 @@ function byIndex([a]: readonly unknown[], [b]: readonly unknown[]): number {
 }
 
 function refusals(): void {
-  it('what needs registers to be set is refused by name', async () => {
+  it('a change that must set registers is refused with a code', async () => {
     await refused(
       uprobes(override('argError: 7')),
       'OVERRIDE_NOT_POSSIBLE',
@@ -146,14 +147,14 @@ function registers(): void {
   const hooks: readonly (readonly [name: string, hook: () => string, answer: number, told: () => object])[] = [
     ['argError: the function returns at once', () => override('argError: -3'), -3, () => ({ value: -3 })],
     [
-      'argRegs: assignments, each with what those before it have set',
+      'argRegs: each assignment sees the values that earlier ones have set',
       () => override('argRegs: ["rax=0x10", "rcx=5%rax", "rax=%rcx", "rip=(%rsp)", "rsp=8%rsp"]'),
       21,
       () => ({ registers: ['rax=0x10', 'rcx=5%rax', 'rax=%rcx', 'rip=(%rsp)', 'rsp=8%rsp'] }),
     ],
     ['argRegs: a parameter', () => override('argRegs: ["rdi=40"]'), 41, () => ({ registers: ['rdi=40'] })],
     [
-      'argNewSymbol: the call goes on elsewhere',
+      'argNewSymbol: the call continues elsewhere',
       () => override('argNewSymbol: other'),
       101,
       () => ({ target: 'other' }),
@@ -201,7 +202,7 @@ function registers(): void {
     });
   });
 
-  it('what cannot be overridden is refused by name', async () => {
+  it('a function that cannot be overridden is refused with a code', async () => {
     const returns = override('argError: 1').replace(
       'selectors:',
       'return: true\nreturnArg: {index: 0, type: int}\nselectors:',
@@ -214,7 +215,7 @@ function registers(): void {
 
 let symbols: string | undefined;
 
-/** As nm shows it; in the first segments of these programs it is the place in the file as well. */
+/** The address that nm shows. In the first segments of these programs it is also the offset in the file. */
 function addressOf(symbol: string): bigint {
   symbols ??= execFileSync('nm', [PROGRAM], { encoding: 'utf8' });
   return BigInt(`0x${new RegExp(`^([0-9a-f]+) [Tt] ${symbol}$`, 'm').exec(symbols)?.[1] ?? 'none'}`);

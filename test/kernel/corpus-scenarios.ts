@@ -1,4 +1,7 @@
-/** What published policies must tell, one of each kind; and those that cannot be loaded yet, with the codes that say why. */
+/**
+ * The events that published policies must report, one policy of each kind; and the policies that are refused, with
+ * their codes.
+ */
 import type { Action } from './matrix.js';
 import { MODULE_FILE } from './matrix-objects.js';
 import { PROGRAMS, ROOT } from './matrix-texts.js';
@@ -11,11 +14,11 @@ export interface Expected {
 
 export interface Scenario {
   readonly actions: readonly Action[];
-  /** In this order; others may be between them. None: there must not be any. */
+  /** The expected events in this order; others may be in between. If the list is empty, no event may come. */
   readonly events: readonly Expected[];
 }
 
-/** x86-64, which the virtual machine is. */
+/** System calls of x86-64, the architecture of the virtual machine. */
 const CALLS = {
   write: 1,
   dup: 32,
@@ -114,7 +117,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     actions: [call('mount', '=nothing', '=/no/such', '=none', 0, 0)],
     events: [syscall('mount', value('nothing'), value('/no/such'))],
   },
-  // these three leave out what descends from process 1, which here is everything
+  // These three policies exclude descendants of process 1. In the guest those are all processes.
   'tracingpolicy__sys_pivot_root.yaml': {
     actions: [['nscall', NEWPID, CALLS.pivot_root, '=/no/such', '=/no/old']],
     events: [],
@@ -171,7 +174,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 };
 
-/** Files that are refused on every kernel, by the codes that say why. The three addresses are variables to be filled in. */
+/** Files that every kernel refuses, by their codes. The three addresses are variables that users must replace. */
 const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[] = [
   [
     'ADDRESS_INVALID',
@@ -182,7 +185,7 @@ const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[
     ],
   ],
   ['UNSUPPORTED_SCOPE', ['quickstart__file_monitoring_enforce.yaml', 'tracingpolicy__modules-nohost.yaml']],
-  // libraries and programs that are elsewhere on this machine
+  // These libraries and programs have other paths on this machine.
   [
     'HOOK_NOT_FOUND',
     [
@@ -192,14 +195,16 @@ const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[
       'tracingpolicy__usdt-set.yaml',
     ],
   ],
-  // system calls, which a kernel without CONFIG_FUNCTION_ERROR_INJECTION does not let anybody override
+  // A kernel without CONFIG_FUNCTION_ERROR_INJECTION does not allow an override of system calls.
   [
     'OVERRIDE_NOT_POSSIBLE',
     ['tracingpolicy__hardlink-override.yaml', 'tracingpolicy__killer.yaml', 'tracingpolicy__symlink-override.yaml'],
   ],
 ];
 
-/** Functions that the kernel does not have, or not under that name: it is not for us to guess which one is meant. */
+/**
+ * Files with functions that the kernel does not have under that name. polytrace does not guess which function is meant.
+ */
 const BY_KERNEL: Readonly<Record<string, readonly string[]>> = {
   '6.1': ['tracingpolicy__dev_queue_xmit.yaml', 'tracingpolicy__host-changes__monitor-signed-kernel-modules.yaml'],
   '6.12': [
@@ -209,10 +214,10 @@ const BY_KERNEL: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** For the function of kernels before 5.10, which had other parameters. */
+/** A policy for kernels before 5.10, where the function had other parameters. */
 const OLD_PROTOTYPE = 'tracingpolicy__tty_54.yaml';
 
-/** The codes that a file must be refused with; undefined: it is loaded. */
+/** The codes with which a file must be refused; undefined if it must be loaded. */
 export function refusalOf(file: string): readonly string[] | undefined {
   if (BY_KERNEL[kernel]?.includes(file) === true) return ['HOOK_NOT_FOUND'];
   if (file === OLD_PROTOTYPE) return ['ARG_BEYOND_PROTOTYPE', 'ARG_TYPE_MISMATCH'];

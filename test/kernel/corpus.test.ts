@@ -1,6 +1,7 @@
 /**
- * The policies that Tetragon publishes: each is loaded and attached, or refused for a reason that is named here. Of each kind
- * one is put to use.
+ * The policies that Tetragon publishes. Each is loaded and attached, or refused for a reason that is listed here. One
+ * of
+ * each kind is also tested with a scenario.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
@@ -17,7 +18,7 @@ interface Outcome {
   readonly reason: string;
 }
 
-/** What a failed load says: the codes of a policy's diagnostics, or the one of the kernel. */
+/** The codes of a failed load: those of the policy's diagnostics, or the one of the kernel error. */
 function outcomeOf(error: unknown): Outcome {
   const { code, message, diagnostics } = error as Error & {
     code: string;
@@ -74,7 +75,7 @@ describe(`published policies on ${kernel}`, () => {
     it(file, async () => {
       assert.ok(recording !== undefined);
       const { tracer } = recording;
-      // whatever it says about enforcing: nothing that runs here is acted on
+      // Monitor mode makes sure that the policy acts on nothing that runs here.
       const status = await tracer.addPolicy(join(corpus, file), { mode: 'monitor' }).catch(outcomeOf);
       if ('codes' in status) {
         refused.push(`${file}: ${status.codes.join(', ')} (${status.reason})`);
@@ -95,7 +96,7 @@ describe(`published policies on ${kernel}`, () => {
     });
   }
 
-  it('those with scenarios are all there', function () {
+  it('all policies with scenarios exist', function () {
     if (files.length === 0) this.skip();
     assert.deepEqual(Object.keys(SCENARIOS).filter((file) => !files.includes(file)), []); // prettier-ignore
   });

@@ -1,4 +1,6 @@
-/** What a selector does beside telling: signals, other return values, fewer events; and that it is safe to use. */
+/**
+ * Actions of selectors besides reporting: signals, other return values, fewer events; and that they are safe to use.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
@@ -6,7 +8,7 @@ import { openTracer } from '../../lib/index.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
 import { fileOf, hooksOf, MECHANISMS, policy, Recording, type Mechanism } from './support.js';
 
-/** Programs that only these tests start: nothing else can be hit. */
+/** Programs that only these tests start, so that actions cannot affect other processes. */
 const CAT = '/tmp/acted-on';
 const BYSTANDER = '/tmp/bystander';
 const TARGET = '/tmp/acted-on.txt';
@@ -28,7 +30,7 @@ selectors:
 ${SELECTOR}${list}`;
 }
 
-/** Reads the file, by a program of its own: as a shell would tell how that ended. */
+/** Reads the file in a separate program, and returns its result as a shell would report it. */
 function read(program = CAT): { status: number | null; signal: string | null; text: string; error: string } {
   const { status, signal, stdout, stderr } = spawnSync(program, [TARGET], { encoding: 'utf8' });
   return { status, signal, text: stdout, error: stderr };
@@ -93,7 +95,7 @@ describe('enforcement', function () {
     );
   });
 
-  it('what cannot be overridden is refused by name', async () => {
+  it('a function that cannot be overridden is refused with a code', async () => {
     const hook = `call: vfs_read\nsyscall: false\nargs:\n- {index: 0, type: file}\nselectors:\n${SELECTOR}  - {action: Override, argError: -1}`;
     await assert.rejects(openTracer({ policies: [{ yaml: policy('r', hook) }], enforcement: true }), (error: Error) =>
       /vfs_read cannot be overridden/.test(error.message),
@@ -115,8 +117,8 @@ describe('enforcement', function () {
     await tracer.close();
   });
 
-  it('the tracer, and what it descends from, are left alone: the event says that', async () => {
-    // everything that opens a file from here on, the tracer's own helpers too, unless protected
+  it('actions do not affect the tracer and its ancestors, and the event says so', async () => {
+    // The hook acts on every process that opens a file from here on, also on the tracer if it were not protected.
     const hook = `call: security_file_open
 syscall: false
 args:
@@ -137,7 +139,7 @@ selectors:
     assert.equal(events[0]?.action, 'post');
   });
 
-  it('matches of a shell that started the tracer do not end it', () => {
+  it('matches do not end a shell that started the tracer', () => {
     const script = `
       const { openTracer } = require(${JSON.stringify(require.resolve('../../lib/index.ts'))});
       (async () => {
@@ -191,7 +193,7 @@ selectors:
     await recording.close();
   });
 
-  it('an optional hook that the kernel does not have is left out', async () => {
+  it('an optional hook is skipped if the kernel does not have its target', async () => {
     const gone = 'call: no_such_function\nsyscall: false\noptional: true';
     const tracer = await openTracer({ policies: [{ yaml: policy('opt', gone, opens('action: Post')) }] });
     const [status] = tracer.policies();
@@ -249,7 +251,7 @@ ${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
       assert.equal(status, 1);
       assert.match(error, /Permission denied/);
     }).catch((error: Error & { code?: string }) => {
-      // a kernel without CONFIG_FUNCTION_ERROR_INJECTION allows no Override of system calls
+      // A kernel without CONFIG_FUNCTION_ERROR_INJECTION does not support Override of system calls.
       assert.ok(!existsSync('/sys/kernel/debug/error_injection/list'));
       assert.equal(error.code, 'OVERRIDE_NOT_POSSIBLE', error.message);
       return undefined;
@@ -267,7 +269,7 @@ ${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
     );
   });
 
-  it('NoPost: done, and not told', async () => {
+  it('NoPost: the action is performed, and no event is reported', async () => {
     const recording = await Recording.open(policy('n', opens('action: Sigkill', 'action: NoPost')), options);
     const events = await recording.hooksDuring(() => assert.equal(read().signal, 'SIGKILL'));
     const [status] = recording.tracer.policies();
@@ -276,7 +278,7 @@ ${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
     assert.deepEqual([status?.matched, status?.enforced], [1, 1]);
   });
 
-  it('monitor mode tells what would be done; the mode changes while it runs', async () => {
+  it('monitor mode reports the actions without performing them; the mode changes while the policy runs', async () => {
     const yaml = policy('m', opens('action: Sigkill'));
     const events = await during(yaml, { ...options, mode: 'monitor' }, async ({ tracer }) => {
       assert.deepEqual(read(), untouched);
@@ -299,7 +301,7 @@ ${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
     );
   });
 
-  it('a rate limit tells one of many, and how many it held back', async () => {
+  it('a rate limit reports one of many events, and the number of suppressed events', async () => {
     const yaml = policy('r', opens('action: Post, rateLimit: "2s", rateLimitScope: global'));
     const recording = await Recording.open(yaml, { attach });
     const events = await recording.hooksDuring(async () => {
@@ -316,7 +318,7 @@ ${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
     assert.deepEqual([status?.matched, status?.suppressed], [5, 3]);
   });
 
-  it('a rate limit of threads holds nothing back of others', async () => {
+  it('a rate limit of threads suppresses no events of other threads', async () => {
     const events = await during(policy('rt', opens('action: Post, rateLimit: 1m')), { attach }, () => {
       for (let i = 0; i < 3; i++) read();
     });

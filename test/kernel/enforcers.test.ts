@@ -1,11 +1,14 @@
-/** Enforcers: what one hook of a policy decides is carried out at another function, on the same thread, in the same system call. */
+/**
+ * Enforcers: one hook of a policy decides, and another function performs the action in the same system call of the same
+ * thread.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { PerformedAction, PolicyStatus, TracerEvent } from '../../types/index.js';
 import { compileWorkload, policy, Recording, WORKLOAD } from './support.js';
 
-/** Programs that only these tests start: nothing else can be hit. */
+/** Programs that only these tests start, so that actions cannot affect other processes. */
 const CAT = '/tmp/enforced-cat';
 const DUP = '/tmp/enforced-dup';
 const TARGET = '/tmp/enforced.txt';
@@ -34,7 +37,7 @@ function withEnforcer(yaml: string, calls: string, lists = ''): string {
   return `${yaml}  enforcers:\n  - calls: ${calls}\n${lists}`;
 }
 
-/** Every system call of the list that DUP makes. */
+/** A policy for every system call of the list that DUP makes. */
 function killer(name: string, action: string, calls = '["list:dups"]'): string {
   return withEnforcer(
     `apiVersion: cilium.io/v1alpha1
@@ -55,7 +58,7 @@ spec:
   );
 }
 
-/** What CAT opens by that name is decided at the system call, and carried out where the file is opened. */
+/** A policy that decides at the system call with which CAT opens the file, and acts where the kernel opens it. */
 function opener(name: string, file: string, action: string, ...more: string[]): string {
   const hook = `call: sys_openat
 args: [{index: 1, type: string}]
@@ -88,7 +91,7 @@ describe('enforcers', function () {
   });
   after(() => recording.close());
 
-  /** With the policies loaded; what they did is told by the last look at them. */
+  /** Runs with the policies loaded. Their status at the end shows what they did. */
   async function during(
     policies: readonly string[],
     what: () => void | Promise<void>,
@@ -104,7 +107,7 @@ describe('enforcers', function () {
     }
   }
 
-  it('a signal: the process ends at the call that was decided on, and no other process does', async () => {
+  it('a signal ends the process at the matching call, and no other process', async () => {
     const { events, status } = await during([killer('kill', 'argSig: 9')], () => {
       assert.deepEqual(dup(), KILLED);
       assert.deepEqual(dup(WORKLOAD), RETURNED);
@@ -124,7 +127,7 @@ describe('enforcers', function () {
     );
   });
 
-  it('an override of an LSM function: it does not run, and returns the value', async () => {
+  it('an override of an LSM function: the function does not run, and the call returns the value', async () => {
     const { events, status } = await during([opener('deny', TARGET, 'argError: -13')], () => {
       assert.match(run(CAT, TARGET).stderr, /Permission denied/);
       assert.deepEqual(run(CAT, OTHER), READ);
@@ -148,7 +151,7 @@ describe('enforcers', function () {
     assert.equal(status[0]?.enforced, 1);
   });
 
-  it('monitor mode tells what would be done; the mode changes while it runs', async () => {
+  it('monitor mode reports the actions without performing them; the mode changes while the policy runs', async () => {
     const { tracer } = recording;
     const { events, status } = await during([opener('mode', TARGET, 'argError: -13')], async () => {
       await tracer.setPolicyMode('mode', 'monitor');
@@ -160,7 +163,7 @@ describe('enforcers', function () {
     assert.deepEqual([status[0]?.matched, status[0]?.enforced], [2, 1]);
   });
 
-  it('what was not taken in its system call is void in the next', async () => {
+  it('a notification that is not used within its system call expires before the next one', async () => {
     const missing = '/tmp/enforced-missing.txt';
     const { events, status } = await during([opener('stale', missing, 'argError: -13, argSig: 9')], () => {
       const { signal, stdout, stderr } = run(CAT, missing, TARGET);
@@ -171,7 +174,7 @@ describe('enforcers', function () {
     assert.deepEqual([status[0]?.matched, status[0]?.enforced], [1, 0]);
   });
 
-  it('CleanupEnforcerNotification withdraws it', async () => {
+  it('CleanupEnforcerNotification withdraws a notification', async () => {
     const withdraws = `call: security_inode_permission
 syscall: false
 selectors:
@@ -184,7 +187,7 @@ selectors:
     assert.deepEqual(actionsOf(events, 'clean')[0], [{ action: 'cleanupEnforcerNotification' }, { action: 'post' }]);
   });
 
-  it('enforcers of one policy do not carry out what another decided', async () => {
+  it('enforcers of one policy do not act on notifications of another policy', async () => {
     const both = [opener('one', TARGET, 'argError: -13'), opener('two', OTHER, 'argError: -1')];
     const { status } = await during(both, () => {
       assert.match(run(CAT, TARGET).stderr, /Permission denied/);
@@ -199,7 +202,7 @@ selectors:
     );
   });
 
-  it('an override of a system call: done, or refused by the option that the kernel is built without', async () => {
+  it('an override of a system call is performed, or refused with the missing kernel option', async () => {
     const isPossible = existsSync('/sys/kernel/debug/error_injection/list');
     const yaml = killer('call', 'argError: -1, argSig: 9');
     if (!isPossible) {
@@ -220,7 +223,7 @@ selectors:
     assert.deepEqual([status[0]?.hooks[0]?.attach, status[0]?.enforced], ['fmod_ret', 1]);
   });
 
-  it('a function that is not there', async () => {
+  it('a function that does not exist', async () => {
     await assert.rejects(
       recording.tracer.addPolicy({ yaml: killer('gone', 'argSig: 9', '[no_such_function]') }),
       (error: Error & { code?: string }) => error.code === 'HOOK_NOT_FOUND' && /no_such_function/.test(error.message),
@@ -231,7 +234,7 @@ selectors:
 describe('enforcers by kprobe', function () {
   this.timeout(300_000);
 
-  it('signal; spare the tracer itself; override a system call where the kernel can', async () => {
+  it('send a signal; do not affect the tracer itself; override a system call if the kernel supports it', async () => {
     const options = { enforcement: true, attach: 'kprobe', includeSelf: true } as const;
     const recording = await Recording.open(killer('probe', 'argSig: 9'), options);
     const { tracer } = recording;

@@ -1,4 +1,4 @@
-/** The examples do what they say. */
+/** The examples do what their comments say. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -49,13 +49,13 @@ const readSecret = (): Buffer => execFileSync('cat', ['/etc/shadow']);
 
 describe('examples', () => {
   afterEach(() => {
-    for (const child of running) child.kill('SIGKILL'); // of a test that failed
+    for (const child of running) child.kill('SIGKILL'); // A failed test may leave one running.
     running.clear();
   });
 
   it('watch-files.mjs shows who reads a sensitive file, and ends at Ctrl-C', async () => {
     const example = run(join('examples', 'watch-files.mjs'));
-    // it does not say when it is ready: read until a read is seen
+    // The example does not say when it is ready, so the file is read until an event appears.
     let seen = false;
     const shown = example.until('cat /etc/shadow').then(() => (seen = true));
     while (!seen) {

@@ -1,19 +1,19 @@
-/** Each argument type with each operator: an action that matches and one that does not, judged in the kernel. */
+/** Each argument type with each operator: one action that matches and one that does not, decided in the kernel. */
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import type { HookArgument } from '../../types/index.js';
 import { compileWorkload, fileHook, MECHANISMS, onPath, policy, Recording, WORKLOAD, workload } from './support.js';
 
-/** A case is one hook, told apart by its message; all cases of a kind are one policy. */
+/** A case is one hook, identified by its message. All cases of a kind are in one policy. */
 interface Case {
   readonly name: string;
   readonly selectors: string;
-  /** Arguments of lseek, or a path, by what must come of it. */
+  /** Arguments of lseek (or paths) that must match, and those that must not. */
   readonly match: readonly (readonly (string | number)[])[];
   readonly miss: readonly (readonly (string | number)[])[];
 }
 
-/** lseek(fd, offset, whence) takes any numbers, and fails without effect. */
+/** lseek(fd, offset, whence) accepts any numbers and fails without an effect. */
 function lseekHook(test: Case): string {
   return `call: sys_lseek
 syscall: true
@@ -36,7 +36,7 @@ function onNumber(index: number, operator: string, ...values: readonly (string |
     values: [${values.map((value) => `"${value}"`).join(', ')}]`;
 }
 
-/** Not a descriptor of anything, and not what any other program passes. */
+/** A number that is not an open descriptor, and that no other program passes. */
 const FD = 4242;
 
 const NUMBERS: readonly Case[] = [
@@ -202,7 +202,7 @@ for (const attach of MECHANISMS) {
   describe(`numbers by ${attach}`, () => {
     check(NUMBERS, lseekHook, attach, (args) => workload('lseek', ...args));
 
-    it('arguments are told whole', async () => {
+    it('arguments are reported completely', async () => {
       const recording = await Recording.open(policy('values', lseekHook(NUMBERS[4] as Case)), { attach });
       const [event] = await recording.hooksDuring(() => workload('lseek', -3, '0x123456789abcdef0', -2));
       await recording.close();
@@ -221,7 +221,7 @@ for (const attach of MECHANISMS) {
   });
 }
 
-/** One tracer for all cases; each case's events are those with its message. */
+/** All cases share one tracer. The events of a case have its message. */
 function check(
   cases: readonly Case[],
   hook: (test: Case) => string,

@@ -1,6 +1,7 @@
 /**
- * Policies with followChildren come and go while 200 processes fork and exec. A second policy without a filter on the process
- * records every call; which of them a followed process made is worked out from the base sensor's events alone.
+ * Policies with followChildren are added and removed while 200 processes fork and exec. A second policy without a
+ * filter
+ * on the process reports every call. The events of the base sensor alone decide which calls a followed process made.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
@@ -13,17 +14,17 @@ const DRIVER = '/tmp/storm';
 const IN = '/tmp/storm-in';
 const OUT = '/tmp/storm-out';
 const LEAF = '/tmp/storm-leaf';
-/** Of each kind; with its descendants, a root is ten processes. */
+/** Number of roots of each kind. A root and its descendants are ten processes. */
 const ROOTS = 13;
-/** Old kernels take as long for half of it. */
+/** Old kernels need the same time for half of the cycles. */
 const CYCLES = kernel === '6.1' ? 5 : 10;
-/** With these, bits of sets that are gone are used again from the seventh policy on. */
+/** With so many other sets, the bits of removed sets are reused from the seventh policy on. */
 const OTHERS = 40;
-/** Calls that are seen between a policy's coming or going and what is judged: a call that is on its way ends before. */
+/** Calls to wait for after a policy was added or removed, so that calls which were running before have ended. */
 const MARGIN = 100;
 const JUDGED = 600;
 
-/** A hook on the storm's calls; `selectors` without their matchArgs. */
+/** A hook on the calls of the storm program. `selectors` are given without matchArgs. */
 function stormHook(selectors: readonly string[]): string {
   const args = '{index: 0, operator: Equal, values: ["5001", "5002"]}';
   return `call: sys_lseek
@@ -35,7 +36,7 @@ selectors:
 ${selectors.map((selector) => `- matchArgs: [${args}]\n${selector}`).join('\n')}`;
 }
 
-/** The followed program stands among others that nobody executes, at another place each time. */
+/** The followed program is in a list with others that nobody executes, each time at another position. */
 function followed(cycle: number): string {
   const programs = Array.from({ length: OTHERS }, (_, i) => `/nowhere/${cycle}/${i}`);
   programs.splice((cycle * 7) % OTHERS, 0, binaryOf(cycle));
@@ -49,7 +50,7 @@ function binaryOf(cycle: number): string {
   return cycle % 2 === 0 ? IN : OUT;
 }
 
-/** No two calls of a process have the same number. */
+/** Identifies a call: all calls of a process have different numbers. */
 function callOf(event: ProcessKprobeEvent): string {
   const offset = event.args[1];
   assert.ok(offset !== undefined && 'value' in offset);
@@ -64,14 +65,14 @@ function tagOf(event: ProcessKprobeEvent): unknown {
 interface Cycle {
   readonly policyName: string;
   readonly binary: string;
-  /** Indexes into the events: addPolicy was called, had returned, … */
+  /** Indexes into the events at the time when addPolicy was called, had returned, … */
   readonly called: number;
   readonly added: number;
   readonly from: number;
   readonly to: number;
 }
 
-/** Where a process took the place of what it executed before. */
+/** The place where a process executed another program. */
 interface Hop {
   readonly before: string;
   readonly at: number;
@@ -80,8 +81,9 @@ interface Hop {
 type Verdict = 'in' | 'out' | 'either';
 
 /**
- * By the base sensor's events: in is who executes the program, or descends from one that does. One that did, and executed
- * something else since, is in when that was after the policy had come.
+ * Decides by the events of the base sensor. A process is followed if it executes the program, or descends from a
+ * process
+ * that does. If it has executed another program since, it is followed only if that happened after the policy was added.
  */
 function verdictOf(event: ProcessKprobeEvent, hop: Hop | undefined, cycle: Cycle): Verdict {
   const lineage = [event.process, event.parent, ...event.ancestors];
@@ -90,7 +92,7 @@ function verdictOf(event: ProcessKprobeEvent, hop: Hop | undefined, cycle: Cycle
   return hop.at > cycle.added ? 'in' : 'either';
 }
 
-describe('policies with followChildren that come and go while 200 processes fork and exec', function () {
+describe('policies with followChildren are added and removed while 200 processes fork and exec', function () {
   this.timeout(300_000);
   let driver: ChildProcess;
   let recording: Recording;
@@ -125,7 +127,7 @@ describe('policies with followChildren that come and go while 200 processes fork
     return { policyName: status.name, binary: binaryOf(i), called, added, from, to };
   }
 
-  /** Waits until the storm has made so many more calls. */
+  /** Waits until the storm program has made `count` more calls. */
   async function calls(count: number): Promise<void> {
     await recording.more(count, (event) => event.type === 'process_kprobe' && event.policyName === 'all');
   }
@@ -141,7 +143,7 @@ describe('policies with followChildren that come and go while 200 processes fork
     });
   }
 
-  it('nothing was lost, and the storm did what it says of itself', () => {
+  it('nothing was lost, and the storm program made the calls that it reports', () => {
     assert.deepEqual(
       recording.events.filter((event) => event.type === 'lost'),
       [],

@@ -1,17 +1,17 @@
-/** The machine that the other kernel tests rely on: the kernel asked for, with every way of attaching. */
+/** The virtual machine for the other kernel tests has the requested kernel, with every way of attaching. */
 import assert from 'node:assert/strict';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { preflight } from '../../lib/index.js';
 
 describe('the guest', () => {
-  it('runs the kernel that was asked for', () => {
+  it('runs the requested kernel', () => {
     const asked = process.env['POLYTRACE_KERNEL'];
     assert.ok(asked, 'run the kernel tests with test/vm/run-suite.mjs');
     assert.ok(release().startsWith(`${asked}.`), release());
   });
 
-  it('can attach in every way that kprobes: policies use', () => {
+  it('supports every way of attaching that policies with kprobes use', () => {
     const report = preflight();
     assert.equal(report.canAttachKprobes, true);
     const missing = report.features.filter(
@@ -20,7 +20,7 @@ describe('the guest', () => {
     assert.deepEqual(missing, []);
   });
 
-  it('has a root that can be written, and nothing of it reaches the host', () => {
+  it('has a writable root file system, and writes do not reach the host', () => {
     for (const path of ['/etc/polytrace-test', '/usr/local/bin/polytrace-test', '/polytrace-test']) {
       writeFileSync(path, 'x');
       assert.ok(existsSync(path));

@@ -46,7 +46,7 @@ for (const attach of MECHANISMS) {
       }
     }
 
-    it('string: of user memory, filtered, whole to 4,095 bytes, flagged beyond', () =>
+    it('string: from user memory, filtered, complete up to 4,095 bytes, flagged if longer', () =>
       record(policy('strings', OPENAT), async (recording) => {
         const paths = ['/no/such/file', 'relative/file', '/other'];
         const events = await recording.hooksDuring(() => paths.forEach((path) => workload('openat', path)));
@@ -71,7 +71,7 @@ for (const attach of MECHANISMS) {
         assert.equal(whole?.functionName, process.arch === 'arm64' ? '__arm64_sys_openat' : '__x64_sys_openat');
       }));
 
-    it('filename: the name that the kernel copied', () =>
+    it('filename: the name that the kernel has copied', () =>
       record(
         policy(
           'filenames',
@@ -98,7 +98,7 @@ selectors:
         },
       ));
 
-    it('fd: the path of the descriptor, read at entry; return value of another function than security_', () =>
+    it('fd: the path of the descriptor, read at entry; the return value of a function that is not security_…', () =>
       record(
         policy(
           'descriptors',
@@ -168,7 +168,7 @@ selectors:
         },
       ));
 
-    it('a hook without selectors reports each call; nop arguments are left out; the first selector wins', () =>
+    it('a hook without selectors reports each call; nop arguments are omitted; the first selector decides', () =>
       record(
         policy(
           'bare',
@@ -211,7 +211,7 @@ args:
       });
     });
 
-    it('matchPIDs: of a process that waits', async () => {
+    it('matchPIDs: an already running process that waits', async () => {
       writeFileSync('/srv/pids', 'x');
       const waiting = await startWaiting('/srv/pids');
       const pid = execFileSync('pgrep', ['-n', '-f', `${WORKLOAD} wait`])
@@ -240,7 +240,7 @@ args:
       ['Postfix', '-copy', [OTHER]],
       ['NotPostfix', '-copy', [WORKLOAD]],
     ] as const) {
-      it(`matchBinaries: ${operator}, of new processes and of such that ran before`, async () => {
+      it(`matchBinaries: ${operator}, for new and for already running processes`, async () => {
         if (!existsSync(OTHER)) copyFileSync(WORKLOAD, OTHER);
         writeFileSync('/srv/binaries', 'x');
         const before = [await startWaiting('/srv/binaries', WORKLOAD), await startWaiting('/srv/binaries', OTHER)];

@@ -1,4 +1,4 @@
-/** Hooks of the other kinds that need a full kernel: LSM hooks, and functions by trampoline only. */
+/** Other kinds of hooks that need a full kernel: LSM hooks, and functions that are attached by trampoline only. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { compileWorkload, fileOf, hooksOf, policy, Recording, WORKLOAD } from '.
 
 const isLsm = (event: TracerEvent): event is ProcessLsmEvent => event.type === 'process_lsm';
 
-/** `policy`, with its hooks under another kind. */
+/** The same as `policy`, with its hooks under another kind. */
 function under(kind: string, ...hooks: readonly string[]): string {
   return policy('kinds', ...hooks).replace('  kprobes:', `  ${kind}:`);
 }
@@ -31,7 +31,7 @@ describe('LSM hooks', () => {
     assert.match(readFileSync('/sys/kernel/security/lsm', 'utf8'), /\bbpf\b/);
   });
 
-  it('file_open: the path, filtered; a program that was opened otherwise is not told', async () => {
+  it('file_open: the path, filtered; other opened files are not reported', async () => {
     const hook = `hook: file_open
 message: opened
 tags: [a]
@@ -54,7 +54,7 @@ selectors:
     );
   });
 
-  it('bprm_check_security: a member of what the parameter leads to', async () => {
+  it('bprm_check_security: a member of the struct that the parameter points to', async () => {
     const hook = `hook: bprm_check_security
 args:
 - index: 0
@@ -72,11 +72,11 @@ selectors:
       .filter(isLsm)
       .map((e) => e.args.map((arg) => ('path' in arg ? arg.path : 'value' in arg && arg.value)));
     assert.deepEqual(told, [[WORKLOAD, told[0]?.[1]]]);
-    // the main thread of Node.js has either name
+    // The main thread of Node.js can have either name.
     assert.match(String(told[0]?.[1]), /^(node|MainThread)/);
   });
 
-  it('inode_setxattr: a buffer that a pointer to const void leads to', async () => {
+  it('inode_setxattr: a buffer behind a pointer to const void', async () => {
     const hook = `hook: inode_setxattr
 args:
 - index: 3
@@ -99,7 +99,7 @@ selectors:
     );
   });
 
-  it('a hook that is not there is refused, and so is a parameter that it does not have', async () => {
+  it('an unknown hook is refused, and so is a parameter that the hook does not have', async () => {
     const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
       await assert.rejects(openTracer({ policies: [{ yaml: under('lsmhooks', hook) }] }), { code, message });
     };
@@ -107,7 +107,7 @@ selectors:
     await refused('hook: file_open\nargs:\n- index: 1\n  type: int', 'ARG_BEYOND_PROTOTYPE', /parameter 1/);
   });
 
-  it('the status tells the mechanism', async () => {
+  it('the status reports the mechanism', async () => {
     const tracer = await openTracer({ policies: [{ yaml: under('lsmhooks', 'hook: file_open') }] });
     const [status] = tracer.policies();
     await tracer.close();
@@ -141,7 +141,7 @@ selectors:
 
   before(() => writeFileSync('/tmp/wanted', 'x'));
 
-  it('are told as functions of the kernel are', async () => {
+  it('are reported in the same way as kprobes', async () => {
     const events = await during(under('fentries', HOOK), () => spawnSync('cat', ['/tmp/wanted']));
     const told = hooksOf(events).map((e) => [e.functionName, fileOf(e).path, e.return]);
     assert.ok(told.length > 0);
@@ -150,7 +150,7 @@ selectors:
     }
   });
 
-  it('are trampolines, however the tracer was opened', async () => {
+  it('use trampolines, whatever mechanism the tracer was opened with', async () => {
     for (const attach of ['auto', 'kprobe'] as const) {
       const tracer = await openTracer({ attach, policies: [{ yaml: under('fentries', HOOK) }] });
       const [status] = tracer.policies();

@@ -1,4 +1,4 @@
-/** Enforcement without a gap: while a policy is replaced, and when its tracer dies and the next one takes over. */
+/** Enforcement has no gap while a policy is replaced, or when its tracer dies and the next one takes over. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import { openTracer, removePersisted } from '../../lib/index.js';
 import type { TracerEvent } from '../../types/index.js';
 import { checkout, policy } from './support.js';
 
-/** A program that only these tests start: nothing else can be hit. */
+/** A program that only these tests start, so that actions cannot affect other processes. */
 const CAT = '/tmp/kept-out';
 const TARGET = '/tmp/kept-out.txt';
 const FOLDER = '/sys/fs/bpf/polytrace-test';
@@ -29,7 +29,7 @@ selectors:
 
 const read = (): string | null => spawnSync(CAT, [TARGET]).signal;
 
-/** Tries all the time from a process of its own, and notes each try that was let through. */
+/** Tries to open the file all the time, in a separate process, and records each try that succeeded. */
 class Intruder {
   readonly #child: ChildProcess;
   #output = '';
@@ -41,7 +41,7 @@ class Intruder {
     this.#child.stdout?.on('data', (chunk) => (this.#output += String(chunk)));
   }
 
-  /** How often it tried; it must never have got through. */
+  /** Returns the number of tries. None of them may have succeeded. */
   async end(): Promise<number> {
     writeFileSync('/tmp/enough', '');
     await once(this.#child, 'close');
@@ -76,8 +76,8 @@ describe('enforcement without a gap', function () {
     writeFileSync(TARGET, 'read\n');
   });
 
-  // a hundred times, of events, is shown natively: here each takes seconds
-  it('a policy that is replaced again and again lets nothing through', async () => {
+  // A native test replaces a policy a hundred times. Here each time takes seconds.
+  it('a policy that is replaced repeatedly never lets a try succeed', async () => {
     const tracer = await openTracer({ policies: [{ yaml: KILLS }], enforcement: true });
     const intruder = new Intruder();
     const until = Date.now() + 20_000;
@@ -88,7 +88,7 @@ describe('enforcement without a gap', function () {
     assert.equal(read(), null);
   });
 
-  it('a tracer that is killed: its policy goes on, the next takes over, cleanup ends it', async () => {
+  it('after a tracer is killed, its policy continues; the next tracer takes it over; cleanup ends it', async () => {
     const before = programs();
     const child = await openElsewhere();
     child.kill('SIGKILL');

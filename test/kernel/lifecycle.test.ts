@@ -1,4 +1,4 @@
-/** Policies come and go while others run; what cannot be loaded leaves no trace. */
+/** Policies are added and removed while others run. A policy that cannot be loaded leaves nothing behind. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ describe('life cycle', () => {
 
   const reads = (path: string): Promise<string[]> => recording.pathsDuring(() => workload('read', path, 1));
 
-  it('a policy with three mistakes reports the three, with places, and disturbs nobody', async () => {
+  it('a policy with three mistakes reports all three with their places, and does not affect other policies', async () => {
     const bad = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata:
@@ -77,7 +77,7 @@ spec:
     );
   });
 
-  it('ignore.callNotFound leaves out what the kernel does not have', async () => {
+  it('ignore.callNotFound skips functions that the kernel does not have', async () => {
     const optional = policy(
       'optional',
       fileHook(onPath('Equal', '/srv/other')),
@@ -93,7 +93,7 @@ spec:
     assert.deepEqual(await reads('/srv/other'), []);
   });
 
-  it("an index beyond the function, a type that is not the parameter's, and the return value of a void function, are refused by name", async () => {
+  it("an index beyond the parameters, another type than the parameter's, and the return value of a void function are refused with codes", async () => {
     const beyond = policy('beyond', 'call: security_file_permission\nsyscall: false\nargs:\n- index: 5\n  type: int');
     await assert.rejects(recording.tracer.addPolicy({ yaml: beyond }), { code: 'ARG_BEYOND_PROTOTYPE' });
     const mistaken = policy(
@@ -108,12 +108,12 @@ spec:
     await assert.rejects(recording.tracer.addPolicy({ yaml: nothing }), { code: 'RETURN_OF_VOID' });
   });
 
-  it('the same name twice is refused; another removal of it too', async () => {
+  it('adding the same name twice is refused, and so is removing it twice', async () => {
     await assert.rejects(recording.tracer.addPolicy({ yaml: GOOD }), { code: 'POLICY_EXISTS' });
     await assert.rejects(recording.tracer.removePolicy('never'), { code: 'NO_SUCH_POLICY' });
   });
 
-  it('20 times added and removed: no program is left, the other policy has not noticed', async () => {
+  it('after adding and removing 20 times, no program is left, and the other policy is not affected', async () => {
     const before = programs();
     const yaml = policy('again', 'call: security_path_truncate\nsyscall: false\nargs:\n- index: 0\n  type: path');
     for (let i = 0; i < 20; i++) {

@@ -1,4 +1,4 @@
-/** Many values and many selectors: loaded, and each judged rightly. */
+/** Many values and many selectors can be loaded, and each is decided correctly. */
 import assert from 'node:assert/strict';
 import type { NamedAction } from './matrix-policy.js';
 import { carryOut, prepareMatrix } from './matrix-setup.js';
@@ -9,7 +9,7 @@ interface Limit {
   readonly title: string;
   readonly hook: { readonly call: string; readonly args: readonly object[] };
   readonly selectors: readonly object[];
-  /** Actions with the selector that must match; undefined: none. */
+  /** Actions with the selector that must match; undefined if none may match. */
   readonly actions: readonly (readonly [Action, number | undefined])[];
 }
 
@@ -62,7 +62,7 @@ const LIMITS: readonly Limit[] = [
     ]),
   },
   {
-    title: '64 selectors on one hook, the first that matches wins',
+    title: '64 selectors on one hook, the first that matches decides',
     hook: NUMBERS,
     selectors: count(64).map((i) => ({
       matchArgs: [one(0, 'Equal', [`${5000 + i}`, '4999']), one(1, i % 2 === 0 ? 'GreaterThan' : 'LessThan', [`${i}`])],

@@ -1,4 +1,6 @@
-/** Lists of functions: one program on many, by kprobe.multi where the kernel has it, else by a kprobe for each. */
+/**
+ * Lists of functions: one program on many functions, by kprobe.multi if the kernel has it, else by a kprobe for each.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -10,7 +12,7 @@ const hasMulti = kernel !== '6.1';
 const IA32 = '/tmp/ia32';
 const BY_IA32 = `selectors: [{ matchBinaries: [{ operator: In, values: [${IA32}] }] }]`;
 const BY_CAT = `selectors: [{ matchBinaries: [{ operator: In, values: [/usr/bin/cat] }] }]`;
-/** How long it may take to attach 400 functions at once. */
+/** Longest time to attach 400 functions at once. */
 const ATTACH_MS = 5000;
 
 function listPolicy(list: string, hook: string, options = ''): { yaml: string } {
@@ -35,7 +37,7 @@ describe('lists of functions', () => {
   });
   after(() => recording?.close());
 
-  /** What `run` causes while the policy is loaded, and where its hooks were. */
+  /** The events that `run` causes while the policy is loaded, and the status of its hooks. */
   async function during(source: { yaml: string }, run: () => void): Promise<[TracerEvent[], readonly HookStatus[]]> {
     const [status] = await recording.tracer.addPolicy(source);
     try {
@@ -57,7 +59,7 @@ describe('lists of functions', () => {
   const cat = (): void => void spawnSync('cat', ['/tmp/list']);
   const names = (events: readonly TracerEvent[]): string[] => hooksOf(events).map(({ functionName }) => functionName);
 
-  // without kprobe.multi the published policy does this: once is enough there
+  // Without kprobe.multi the published policy tests this already, so once is enough.
   const everyCall = async (): Promise<void> => {
     const from = performance.now();
     const [events, hooks] = await during(listPolicy('type: generated_syscalls', kprobe(BY_CAT)), cat);
@@ -75,7 +77,7 @@ describe('lists of functions', () => {
       assert.ok(seen.has(`__x64_sys_${call}`), call);
     assert.ok(!seen.has('list:all'));
   };
-  if (hasMulti) it('every system call, by its name, attached and detached in a short time', everyCall);
+  if (hasMulti) it('every system call is reported by its name, and attached and detached in a short time', everyCall);
 
   for (const single of [false, true]) {
     it(`functions that call each other, each with its own return (${single ? 'disable-kprobe-multi' : 'at once where possible'})`, async () => {
@@ -91,7 +93,7 @@ describe('lists of functions', () => {
     });
   }
 
-  it('what a pattern finds, with a value of each', async () => {
+  it('the functions of a pattern, with a value of each', async () => {
     const hook = kprobe('args: [{ index: 2, type: size_t }]', BY_CAT);
     const [events, hooks] = await during(
       listPolicy('type: generated_ftrace, pattern: "^vfs_(read|write)$"', hook),
@@ -102,7 +104,7 @@ describe('lists of functions', () => {
     assert.deepEqual(write?.args, [{ type: 'size_t', index: 2, value: 4n }]);
   });
 
-  it('a program for each where they do not share one: fentries, members of a parameter', async () => {
+  it('a program for each function if they cannot share one: fentries, members of a parameter', async () => {
     const values = 'values: [vfs_read, vfs_write]';
     const fentries = 'fentries: [{ call: "list:all", syscall: false }]';
     const member = kprobe('syscall: false', 'args: [{ index: 0, type: uint64, resolve: f_inode.i_ino }]', BY_CAT);
@@ -117,7 +119,7 @@ describe('lists of functions', () => {
     );
   });
 
-  it('what is not there: refused by name, or left out', async () => {
+  it('missing functions are refused with a code, or skipped', async () => {
     const values = 'values: [vfs_read, no_such_function, vfs_write]';
     await refused(
       listPolicy(values, kprobe('syscall: false')),
@@ -139,7 +141,7 @@ describe('lists of functions', () => {
     await recording.tracer.removePolicy('lists');
   });
 
-  it('system calls of 32-bit programs: their own functions, registers and numbers', async () => {
+  it('system calls of 32-bit programs have their own functions, registers and numbers', async () => {
     const args = 'args: [{ index: 0, type: int }]';
     const dups = listPolicy('type: syscalls, values: [sys_dup, i386/sys_dup]', kprobe(args, BY_IA32));
     const [events] = await during(dups, () => execFileSync(IA32));

@@ -1,4 +1,4 @@
-/** `loader: true`: files that are mapped as code, with their build ids. */
+/** `loader: true` reports files that are mapped as code, with their build ids. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const LIBRARY = '/tmp/libloaded.so';
 const DATA = '/tmp/loaded.txt';
 const YAML = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: loads}\nspec: {loader: true}\n';
 
-/** mmap(2) */
+/** Protection bits of mmap(2). */
 const PROT = { read: 1, readAndExecute: 5 };
 const MAP_PRIVATE = 2;
 
@@ -54,7 +54,7 @@ async function scenario(attach: Mechanism): Promise<void> {
   assert.equal(library.process.binary, PROGRAM);
   const { process_loader: json } = JSON.parse(toJson(library)) as { process_loader: { path: string; buildid: string } };
   assert.deepEqual([json.path, Buffer.from(json.buildid, 'base64').toString('hex')], [LIBRARY, BUILD_ID]);
-  // the program itself too; what is only read is not told, nor memory without a file
+  // The program itself is reported too. Mappings that are only read are not reported, nor is memory without a file.
   assert.equal(loaded(events, PROGRAM).length, 1);
   assert.deepEqual(loaded(events, DATA), []);
   assert.ok(events.every((event) => event.type !== 'process_loader' || event.path !== ''));
@@ -66,7 +66,7 @@ async function scenario(attach: Mechanism): Promise<void> {
     writeFileSync(DATA, 'another\n');
   });
   await recording.close();
-  // another file has its name now: whose build id would that be?
+  // Another file has this name now, so the build id would be of the wrong file.
   assert.deepEqual(
     loaded(later, LIBRARY).map(({ buildId }) => buildId),
     [undefined],

@@ -1,4 +1,7 @@
-/** Every matching call is an event or a counted loss; with the default buffer and a reader that keeps up, an event. */
+/**
+ * Every matching call is an event or counted as lost. With the default buffer and a fast reader, every call is an
+ * event.
+ */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,10 +13,10 @@ import { compileWorkload, fileHook, MECHANISMS, onPath, policy, WORKLOAD } from 
 const TIMES = 50_000;
 const HOOK = 'security_file_permission';
 
-/** Two processes at full speed. */
+/** The workload: two processes at full speed. */
 const READS = ['two', '/srv/loss', String(TIMES)];
 
-/** Counts until the workload has ended and the ring is empty. */
+/** Counts events until the workload has ended and the ring buffer is empty. */
 async function countCalls(
   tracer: Tracer,
   command: readonly string[],
@@ -50,7 +53,7 @@ for (const attach of MECHANISMS) {
       writeFileSync('/srv/loss', 'x');
     });
 
-    it('100,000 reads with the default buffer: all of them', async () => {
+    it('100,000 reads with the default buffer: all of them are reported', async () => {
       const tracer = await openTracer({ policies: [{ yaml }], attach });
       assert.deepEqual(await countCalls(tracer, READS, HOOK), { hooks: 2 * TIMES, lost: 0, shown: 0 });
     });
@@ -68,7 +71,7 @@ for (const attach of MECHANISMS) {
 describe('returns that the kernel could not follow', () => {
   before(compileWorkload);
 
-  it('are told as missed when the stack is used again: events and losses add up', async () => {
+  it('are reported as missed when the stack is reused: events and losses add up', async () => {
     const [waiting, more] = [30, 1000];
     const yaml = policy(
       'halves',
@@ -92,8 +95,8 @@ selectors:
     const tracer = await openTracer({ policies: [{ yaml }], attach: 'kprobe' });
     const command = ['waiting', String(waiting), String(more)];
     const { hooks, lost, shown } = await countCalls(tracer, command, '__x64_sys_read');
-    // the kernel keeps ten returns of a kprobe on one processor
-    assert.ok(lost > 0, 'all returns were seen: the test does not test');
+    // The kernel keeps at most ten returns of a kprobe on one processor.
+    assert.ok(lost > 0, 'all returns were seen, so the test tests nothing');
     assert.equal(hooks + lost, waiting * (more + 1));
     assert.equal(shown, lost);
   });

@@ -1,4 +1,4 @@
-/** LSM hooks that act, and the hashes that the kernel's IMA has of files. */
+/** LSM hooks with actions, and the hashes of files that the kernel's IMA computes. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -6,7 +6,7 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import type { ProcessLsmEvent, TracerEvent } from '../../types/index.js';
 import { compileWorkload, Recording, WORKLOAD } from './support.js';
 
-/** Only these tests use them: nothing else can be hit. */
+/** Files that only these tests use, so that actions cannot affect other processes. */
 const PROGRAM = '/tmp/lsm-program';
 const CAT = '/tmp/lsm-cat';
 const TARGET = '/tmp/lsm.txt';
@@ -95,7 +95,7 @@ describe('LSM hooks', function () {
     }
   });
 
-  it('imaHash: of a program that is executed, of a file that is mapped', async () => {
+  it('imaHash: of an executed program, and of a mapped file', async () => {
     const executed = await during(
       policy('exec', 'bprm_check_security', 'linux_binprm', PROGRAM, 'action: Post, imaHash: true'),
       () => {
@@ -119,7 +119,7 @@ describe('LSM hooks', function () {
     );
   });
 
-  it('imaHash with Override: refused, and told with the hash', async () => {
+  it('imaHash with Override: the call is refused, and the event contains the hash', async () => {
     const actions = ['action: Override, argError: -1', 'action: Post, imaHash: true'];
     const yaml = policy('both', 'bprm_check_security', 'linux_binprm', PROGRAM, ...actions);
     const events = await during(yaml, () => assert.equal(run(PROGRAM).code, 'EPERM'));
@@ -130,7 +130,7 @@ describe('LSM hooks', function () {
     assert.deepEqual(run(PROGRAM), FINE);
   });
 
-  it('imaHash is refused where programs may not sleep', async () => {
+  it('imaHash is refused on hooks where BPF programs may not sleep', async () => {
     const yaml = policy('no', 'file_permission', 'file', TARGET, 'action: Post, imaHash: true');
     await assert.rejects(recording.tracer.addPolicy({ yaml }), (error: Error & { code?: string }) => {
       assert.equal(error.code, 'IMA_HASH_NOT_POSSIBLE', error.message);

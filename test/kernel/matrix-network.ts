@@ -2,7 +2,7 @@
 import type { ArgTypeName } from '../../lib/policy/language/vocabulary.js';
 import type { Action, Hook, Row, Subject } from './matrix.js';
 
-/** An address of the loopback device that the test adds. */
+/** An address that the test adds to the loopback device. */
 export const ADDED = '2001:db8::1';
 
 type Ends = (source: string, sourcePort: number, destination: string, destinationPort: number) => Action;
@@ -14,7 +14,7 @@ const tcp = over('tcp');
 const udp = over('udp');
 const send = over('send');
 
-/** 0: the kernel takes a free port. */
+/** With port 0 the kernel chooses a free port. */
 const from = (act: Ends, address: string, port = 0): Action => act(address, port, '127.0.0.1', 5005);
 const to = (act: Ends, address: string, port = 5005): Action => act('127.0.0.1', 0, address, port);
 const six = (act: Ends, address: string): Action => act(address, 0, address, 5005);
@@ -183,7 +183,7 @@ const SKB: Subject = {
   ],
 };
 
-/** Its address and port are those that are connected to: of a sockaddr they are the source's. */
+/** The address and port that a process connects to. In a sockaddr they are those of the source. */
 function sockaddrRows(): Row[] {
   return [
     {

@@ -2,10 +2,10 @@
 import { ARG_TYPES, type ArgTypeName } from '../../lib/policy/language/vocabulary.js';
 import type { Action, Hook, Row, Subject } from './matrix.js';
 
-/** Bits above the type's own, which must not count. */
+/** Bits above the width of the type. They must be ignored. */
 const NOISE = 0x1122334455667788n;
 
-/** lseek takes any number as its offset; the descriptor is of nothing, so nothing happens. */
+/** lseek accepts any number as its offset. The descriptor is not open, so nothing happens. */
 export function lseek(value: bigint, bits = 64): Action {
   const own = BigInt.asUintN(bits, value);
   const raw = bits === 64 ? own : ((NOISE >> BigInt(bits)) << BigInt(bits)) | own;
@@ -40,7 +40,7 @@ export function unsignedRows(bits: number, act: (value: bigint) => Action): Row[
   ];
 }
 
-/** The field of JSON and how it is written: numbers of 64 bits as text. */
+/** The JSON field of each type. Numbers of 64 bits are written as text. */
 const JSON_OF: Readonly<Partial<Record<ArgTypeName, string>>> = {
   int: 'int_arg',
   int8: 'int_arg',
@@ -82,7 +82,7 @@ function numberSubject(type: ArgTypeName): Subject {
   };
 }
 
-/** security_bpf is asked about any command, of which these are none. */
+/** The kernel calls security_bpf for any command, also for unknown commands like these. */
 const BPF_CMD: Subject = {
   title: 'bpf_cmd',
   type: 'bpf_cmd',
@@ -131,7 +131,9 @@ const CAPABILITY: Subject = {
   ],
 };
 
-/** Where security_capset has it: 2 effective, 3 inheritable, 4 permitted; capset's words are in this order as well. */
+/**
+ * The parameter of security_capset: 2 effective, 3 inheritable, 4 permitted. The words of capset have the same order.
+ */
 function capabilitySet(type: ArgTypeName, index: number, json: string): Subject {
   const other = index === 4 ? 3 : index + 1;
   const act = (value: number, before = 0): Action =>

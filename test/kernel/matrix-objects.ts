@@ -1,9 +1,9 @@
-/** The matrix: values that are told, but not compared. */
+/** The matrix: values that are reported, but cannot be compared. */
 import type { Action, Hook, Subject, Told } from './matrix.js';
 import type { ArgTypeName } from '../../lib/policy/language/vocabulary.js';
 import { ROOT } from './matrix-texts.js';
 
-/** A module of Debian's kernels that needs no device and no other module; the test unpacks it. */
+/** A module of Debian's kernels that needs no device and no other module. The test unpacks it. */
 export const MODULE_FILE = '/srv/matrix-dummy.ko';
 const MODULE = 'dummy';
 

@@ -1,11 +1,13 @@
-/** The matrix: the same types as return values, as members of what a parameter points to, of the task, and from registers. */
+/**
+ * The matrix: the same types as return values, as members of a parameter's struct or of the task, and from registers.
+ */
 import { statSync } from 'node:fs';
 import type { ArgTypeName } from '../../lib/policy/language/vocabulary.js';
 import { lseek, signedRows, unsignedRows } from './matrix-numbers.js';
 import { PROGRAMS, ROOT, textRows } from './matrix-texts.js';
 import type { Action, Row, Subject, Told, Value } from './matrix.js';
 
-/** A return value is tested: the offset that lseek gives, or its error. */
+/** Tests a return value: the offset that lseek returns, or its error. */
 const seek = (offset: bigint | number): Action => ['seek', `${ROOT}/offsets`, offset, 0];
 const returned = (type: ArgTypeName, rows: Row[], told: Told[]): Subject => ({
   title: `${type} as a return value`,
@@ -16,7 +18,7 @@ const returned = (type: ArgTypeName, rows: Row[], told: Told[]): Subject => ({
   told,
 });
 
-/** lseek refuses negative offsets with EINVAL (22), and descriptors of nothing with EBADF (9). */
+/** lseek refuses negative offsets with EINVAL (22), and descriptors that are not open with EBADF (9). */
 const ERROR_ROWS: readonly Row[] = [
   { operator: 'Equal', values: ['-9', '-1'], match: lseek(0n), miss: seek(-1) },
   { operator: 'GreaterThan', values: ['-22'], match: seek(0), miss: seek(-1) },
@@ -61,7 +63,7 @@ const RETURNS: readonly Subject[] = [
         value: { type: 'file', path: `${ROOT}/returned` },
         json: { file_arg: { path: `${ROOT}/returned` } },
       },
-      // an error in place of a pointer
+      // The function returns an error in place of a pointer.
       { action: ['openat', '/no/such/file'], value: { type: 'file', path: '' }, json: {} },
     ],
   },
@@ -75,7 +77,7 @@ const RETURNS: readonly Subject[] = [
   },
 ];
 
-/** A member of what a parameter points to. */
+/** A member of the struct that a parameter points to. */
 function member(call: string, value: Value, rows: Row[], told: Told[] = [], kernels?: readonly string[]): Subject {
   return {
     title: `${value.type} by resolve: ${value.resolve ?? ''}`,
@@ -91,7 +93,7 @@ function member(call: string, value: Value, rows: Row[], told: Told[] = [], kern
 const file = (name: string): Action => ['readfile', `${ROOT}/${name}`];
 const tcp = (port: number): Action => ['tcp', '127.0.0.5', port, '127.0.0.1', 5005];
 const inodeOf = (path: string): string => String(statSync(path, { throwIfNoEntry: false })?.ino ?? 1);
-/** As the network has it. */
+/** The port in network byte order. */
 const swapped = (port: number): string => `${((port & 0xff) << 8) | (port >> 8)}`;
 
 const MEMBERS: readonly Subject[] = [
@@ -113,11 +115,11 @@ const MEMBERS: readonly Subject[] = [
       },
     ],
   ),
-  // a member of a structure without a name, in a union without one
+  // A member of an unnamed struct in an unnamed union.
   member('security_file_permission', { index: 0, type: 'uint32', resolve: 'f_path.dentry.d_name.len' }, [
     { operator: 'Equal', values: ['7'], match: file('a-seven'), miss: file('a-longer-one') },
   ]),
-  // an element of an array
+  // An element of an array.
   member('security_file_permission', { index: 0, type: 'uint8', resolve: 'f_path.dentry.d_iname[2]' }, [
     { operator: 'Equal', values: [`${'x'.charCodeAt(0)}`], match: file('ab' + 'x'), miss: file('abc') },
   ]),
@@ -137,7 +139,7 @@ const MEMBERS: readonly Subject[] = [
       miss: ['tcp', '127.0.0.5', 0, '127.0.0.1', 5031],
     },
   ]),
-  // a larger structure that the parameter is the first member of
+  // A larger struct, of which the parameter is the first member.
   member('tcp_connect', { index: 0, type: 'uint16', btfType: 'tcp_sock', resolve: 'inet_conn.icsk_inet.inet_sport' }, [
     { operator: 'Equal', values: [swapped(2030)], match: tcp(2030), miss: tcp(2031) },
   ]),
@@ -146,11 +148,11 @@ const MEMBERS: readonly Subject[] = [
     { index: 0, type: 'string', resolve: 'filename' },
     textRows(`${PROGRAMS}/`, (path) => ['exec', path]),
   ),
-  // a structure of a module, whose first member is the inode; where the module is part of the kernel there is none
+  // A struct of a module, whose first member is the inode. It does not exist if the module is built into the kernel.
   member(
     'security_inode_permission',
     { index: 0, type: 'uint64', btfType: 'fuse_inode', btfTypeModule: 'fuse', resolve: 'inode.i_ino' },
-    // no Equal: its negation holds for the folders on the way
+    // Equal is not tested here: its negation would match the folders of the path too.
     [
       {
         operator: 'CelExpr',
@@ -202,7 +204,7 @@ const DATA: readonly Subject[] = [
   ),
 ];
 
-/** Registers hold parameters where a function begins, which only a kprobe sees. */
+/** Registers contain parameters at the start of a function. Only a kprobe can read them there. */
 const REGISTERS: readonly Subject[] = [
   {
     title: 'int from a register',

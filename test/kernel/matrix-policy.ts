@@ -1,8 +1,8 @@
-/** Turns a subject of the matrix into a policy and into actions with names that lead back to its rows. */
+/** Turns a subject of the matrix into a policy and into actions. The names of the actions identify its rows. */
 import type { Mechanism } from './support.js';
 import { withDerived, type Action, type Hook, type Row, type Subject, type Told, type Value } from './matrix.js';
 
-/** A row, the hook that has it, and its selector there. */
+/** A row with its hook and its selector in that hook. */
 export interface Case {
   readonly row: Row;
   readonly title: string;
@@ -20,7 +20,7 @@ export interface NamedAction {
 export interface Plan {
   readonly subject: Subject;
   readonly policyName: string;
-  /** Of the subject's own hook. */
+  /** The message of the subject's own hook. */
   readonly message: string;
   readonly cases: readonly Case[];
   readonly told: readonly (Told & { readonly name: string })[];
@@ -28,7 +28,7 @@ export interface Plan {
   readonly yaml: string;
 }
 
-/** Every name of the subject's actions begins with its prefix: names of threads have 15 bytes at most. */
+/** The names of the subject's actions begin with its prefix. Names of threads have at most 15 bytes. */
 export function planOf(subject: Subject, number: number, kernel: string): Plan {
   const prefix = `p${number}.`;
   const hooks: Hook[] = [subject.hook];
@@ -82,7 +82,7 @@ function hookOf(
     ...(hook.returnArg === undefined ? {} : { return: true, returnArg: hook.returnArg }),
     selectors: [
       ...cases.map((each) => selectorOf(each, hook, subject)),
-      // tells that the hook was called at all
+      // This selector shows that the hook was called at all.
       { matchData: [{ args: [0], operator: 'Prefix', values: [prefix] }] },
     ],
   };
@@ -103,12 +103,12 @@ function selectorOf({ row, matchName, missName }: Case, hook: Hook, subject: Sub
   }
 }
 
-/** Lines for `workload batch`. */
+/** The input lines for `workload batch`. */
 export function batch(actions: readonly NamedAction[]): string {
   return actions.map(({ name, action }) => `${[name, ...action].join('\t')}\n`).join('');
 }
 
-/** Whether the kernel, or the mechanism, lacks what the subject needs. */
+/** True if the kernel or the mechanism does not support the subject. */
 export function isLacking(subject: Subject, kernel: string, attach: Mechanism): boolean {
   const elsewhere = subject.kernels !== undefined && !subject.kernels.includes(kernel);
   return elsewhere || (subject.attach !== undefined && subject.attach !== attach);

@@ -1,4 +1,4 @@
-/** What the actions of the matrix need in the guest: files, an address, a module. */
+/** Prepares the guest for the actions of the matrix: files, an address, a module. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { MODULE_FILE } from './matrix-objects.js';
 import { PROGRAMS, ROOT } from './matrix-texts.js';
 import { checkout, compileWorkload, kernel, WORKLOAD } from './support.js';
 
-/** Beside the files of the matrix: programs are made links to it. */
+/** The workload program, next to the files of the matrix. Other programs are links to it. */
 export const PROGRAM = join(ROOT, 'workload');
 
 export function prepareMatrix(): void {
@@ -20,7 +20,7 @@ export function prepareMatrix(): void {
   unpackModule();
 }
 
-/** Of the kernel that runs: Debian's package is on the machine, or test/vm/kernels.mjs kept the module. */
+/** Unpacks the module of the running kernel, from Debian's package on the machine or from test/vm/kernels.mjs. */
 function unpackModule(): void {
   const release = readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
   const installed = `/lib/modules/${release}/kernel/drivers/net/dummy.ko`;
@@ -29,7 +29,7 @@ function unpackModule(): void {
   else copyFileSync(existsSync(installed) ? installed : kept, MODULE_FILE);
 }
 
-/** Does all of them, one after the other, each in a process of its own. */
+/** Performs all actions one after the other, each in a process of its own. */
 export function carryOut(actions: readonly NamedAction[]): void {
   const { status, stderr } = spawnSync(PROGRAM, ['batch'], { input: batch(actions), encoding: 'utf8' });
   if (status !== 0) throw new Error(`the workload failed: ${stderr}`);

@@ -2,14 +2,14 @@
 import type { ArgTypeName } from '../../lib/policy/language/vocabulary.js';
 import type { Action, Hook, Row, Subject, Value } from './matrix.js';
 
-/** Files of the matrix are in here. */
+/** The folder for the files of the matrix. */
 export const ROOT = '/srv/matrix';
-/** Programs; beside the files, which cannot be executed. */
+/** The folder for programs. The other files cannot be executed. */
 export const PROGRAMS = `${ROOT}/programs`;
-/** Nothing is here, and nothing need be. */
+/** A path that does not exist and is not needed. */
 const NOWHERE = '/no/such';
 
-/** Short enough for the name of a network device, too. */
+/** Rows for texts. They are short enough for the name of a network device, too. */
 export function textRows(begin: string, act: (text: string) => Action): Row[] {
   const of = (name: string): Action => act(`${begin}${name}`);
   return [

@@ -1,6 +1,7 @@
 /**
- * Each argument type with each of its operators: the policy of the matrix's row, an action that must match and one that must
- * not, which the same hook sees; and what the event tells of the value. One tracer, one process of the workload for all.
+ * Tests each argument type with each of its operators: the policy of the row, one action that must match, and one that
+ * must not match although the same hook sees it; and the value in the event. All rows share one tracer and one
+ * workload.
  */
 import assert from 'node:assert/strict';
 import { toJson } from '../../lib/index.js';
@@ -10,7 +11,7 @@ import { carryOut, prepareMatrix } from './matrix-setup.js';
 import { REFUSED_TYPES, SUBJECTS } from './matrix.js';
 import { assertPart, kernel, MECHANISMS, policy, Recording } from './support.js';
 
-/** The events of each action, by the name that the thread had. */
+/** The events of each action, by the name of the thread. */
 class Seen {
   readonly #events = new Map<string, ProcessKprobeEvent[]>();
 
@@ -60,7 +61,7 @@ function describeValue(event: ProcessKprobeEvent | undefined, plan: Plan): strin
   return event === undefined ? 'not told' : JSON.stringify(jsonOf(event, plan));
 }
 
-/** By kprobe on the oldest kernel only: it is half of the time that the newest takes for all of its tests. */
+/** Kprobes are tested on the oldest kernel only. They would take half of the newest kernel's time for all its tests. */
 const MATRIX_MECHANISMS = kernel === '6.12' ? (['fentry'] as const) : MECHANISMS;
 
 for (const attach of MATRIX_MECHANISMS) {
@@ -87,7 +88,7 @@ for (const attach of MATRIX_MECHANISMS) {
       const { subject } = plan;
       describe(subject.title, () => {
         if (isLacking(subject, kernel, attach)) {
-          it('is refused by name', () => assertRefused(failures.get(plan)));
+          it('is refused with a code', () => assertRefused(failures.get(plan)));
           return;
         }
         it('is loaded', () => {
@@ -100,7 +101,7 @@ for (const attach of MATRIX_MECHANISMS) {
           });
         }
         for (const told of plan.told) {
-          it(`is told: ${told.action.join(' ').slice(0, 60)}`, () => {
+          it(`is reported: ${told.action.join(' ').slice(0, 60)}`, () => {
             assert.ok(!failures.has(plan), 'not loaded');
             const event = seen.of(plan, told.name).find(({ message }) => message === plan.message);
             assert.ok(event !== undefined, 'the hook did not see the action');
@@ -112,7 +113,7 @@ for (const attach of MATRIX_MECHANISMS) {
     }
 
     for (const [type, code] of Object.entries(REFUSED_TYPES)) {
-      it(`${type} is refused by name`, async () => {
+      it(`${type} is refused with a code`, async () => {
         const hook = `call: sys_lseek\nsyscall: true\nargs:\n- {index: 0, type: ${type}}`;
         const refused = recording?.tracer.addPolicy({ yaml: policy('refused', hook) });
         await assert.rejects(async () => refused, { name: 'PolicyError', code });
@@ -121,7 +122,7 @@ for (const attach of MATRIX_MECHANISMS) {
   });
 }
 
-/** A KernelError with a code, and a place in the policy. */
+/** Asserts that the error is a KernelError with a code and a place in the policy. */
 function assertRefused(error: unknown): void {
   assert.ok(error instanceof Error && error.name === 'KernelError', `not refused: ${String(error)}`);
   assert.match((error as Error & { code: string }).code, /^[A-Z_]+$/);

@@ -1,6 +1,8 @@
 /**
- * The matrix: each argument type with each of its operators, how to provoke it, an action that must match, and one that must
- * not. test/kernel/matrix.test.ts runs it, docs/policy.md shows it. Negated operators are the same rows with the actions swapped.
+ * The matrix: each argument type with each of its operators, its hook, an action that must match, and one that must
+ * not.
+ * test/kernel/matrix.test.ts runs it, and docs/policy.md shows it. Negated operators use the same rows with the actions
+ * swapped.
  */
 import {
   NEGATED,
@@ -15,7 +17,7 @@ import { OBJECTS } from './matrix-objects.js';
 import { PLACES } from './matrix-places.js';
 import { TEXTS } from './matrix-texts.js';
 
-/** Words of test/kernel/actions.c. */
+/** An action of test/kernel/actions.c as words. */
 export type Action = readonly (string | number | bigint)[];
 
 export interface Value {
@@ -31,10 +33,10 @@ export interface Value {
 }
 
 export interface Hook {
-  /** By kernel where the name differs. */
+  /** The function. If its name differs between kernels, one name per kernel. */
   readonly call: string | Readonly<Record<string, string>>;
   readonly syscall?: true;
-  /** The value that is tested is the first one of its place. */
+  /** The tested value is the first one in its place. */
   readonly args: readonly Value[];
   readonly data?: Value;
   readonly returnArg?: Value;
@@ -45,13 +47,13 @@ export interface Row {
   readonly values?: readonly string[];
   readonly match: Action;
   readonly miss: Action;
-  /** Another one than the subject's. */
+  /** Replaces the hook of the subject. */
   readonly hook?: Hook;
-  /** Positions of several args that are compared with each other. */
+  /** Positions of args that are compared with each other. */
   readonly args?: readonly number[];
 }
 
-/** What the event must tell of the value: fields of the typed argument, and of its JSON. */
+/** The expected value in the event: fields of the typed argument, and of its JSON. */
 export interface Told {
   readonly action: Action;
   readonly value: Readonly<Record<string, unknown>>;
@@ -61,17 +63,17 @@ export interface Told {
 export interface Subject {
   readonly title: string;
   readonly type: ArgTypeName;
-  /** Where the value that is tested stands. */
+  /** The place of the tested value. */
   readonly place: 'args' | 'data' | 'return';
   readonly hook: Hook;
   readonly rows: readonly Row[];
   readonly told: readonly Told[];
-  /** Only there; and only by this mechanism. */
+  /** If set, the subject is tested only on these kernels, or only with this mechanism. */
   readonly kernels?: readonly string[];
   readonly attach?: 'kprobe';
 }
 
-/** The same, with the operators that follow: negations, and the short names. */
+/** The rows together with derived operators: negations and short names. */
 export function withDerived(rows: readonly Row[], type: ArgTypeName): Row[] {
   const allowed: readonly Operator[] = OPERATORS_OF[ARG_TYPES[type].class];
   return rows.flatMap((row) => {
@@ -84,11 +86,11 @@ export function withDerived(rows: readonly Row[], type: ArgTypeName): Row[] {
   });
 }
 
-/** Types as arguments; then the same values from elsewhere. */
+/** Types as arguments. The same values from other places follow below. */
 export const TYPES: readonly Subject[] = [...NUMBERS, ...TEXTS, ...NETWORK, ...OBJECTS];
 export const SUBJECTS: readonly Subject[] = [...TYPES, ...PLACES];
 
-/** Refused by name, on every kernel: the code that says so. */
+/** Types that every kernel refuses, with their codes. */
 export const REFUSED_TYPES: Readonly<Partial<Record<ArgTypeName, string>>> = {
   data_loc: 'UNSUPPORTED_ARG_TYPE',
   auto: 'UNSUPPORTED_ARG_TYPE',

@@ -1,4 +1,4 @@
-/** Paths are right wherever a file is, however it is reached, and whatever becomes of it. */
+/** Paths are correct for any place of a file, any way to reach it, and after any change of it. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ for (const attach of MECHANISMS) {
       execFileSync('rm', ['-rf', '/srv/paths']);
     });
 
-    /** The last read: those before it are of the program's own loading. */
+    /** The last read. Earlier reads come from loading the program itself. */
     async function lastRead(...command: readonly (string | number)[]): Promise<ProcessKprobeEvent> {
       const event = (await recording.hooksDuring(() => workload(...command))).at(-1);
       assert.ok(event !== undefined, 'no read was seen');
@@ -40,7 +40,7 @@ for (const attach of MECHANISMS) {
       return fileOf(await lastRead(...command)).path;
     }
 
-    it('of a plain file', async () => {
+    it('a plain file', async () => {
       assert.equal(await lastPath('read', '/srv/paths/plain', 1), '/srv/paths/plain');
     });
 
@@ -62,18 +62,18 @@ for (const attach of MECHANISMS) {
       assert.equal(await lastPath('chroot', '/srv/paths/root', '/etc/inside'), '/etc/inside');
     });
 
-    it('of a file outside the root of its reader: from the root of the mount tree', async () => {
+    it('a file outside the root of its reader: from the root of the mount tree', async () => {
       assert.equal(await lastPath('outside', '/srv/paths/root', '/srv/paths/plain'), '/srv/paths/plain');
     });
 
-    it('of a file whose name was removed: the name that it had, flagged', async () => {
+    it('a file that was unlinked: its old name, flagged', async () => {
       writeFileSync('/srv/paths/removed', 'x');
       const file = fileOf(await lastRead('unlinked', '/srv/paths/removed'));
       assert.equal(file.path, '/srv/paths/removed');
       assert.deepEqual(file.flags, ['deleted']);
     });
 
-    it('on a mount that was detached: from its top, flagged', async () => {
+    it('a file on a detached mount: from the top of the mount, flagged', async () => {
       const file = fileOf(await lastRead('detached', '/srv/paths/target', '/srv/paths/target/kept'));
       assert.equal(file.path, '/kept');
       assert.deepEqual(file.flags, ['unreachable']);
@@ -91,7 +91,7 @@ for (const attach of MECHANISMS) {
       assert.equal(path, `/srv/paths/deep${'/a'.repeat(2000)}/file`);
     });
 
-    it('of names of 255 bytes, 4,095 bytes in all', async () => {
+    it('names of 255 bytes, 4,095 bytes in total', async () => {
       const name = 'n'.repeat(255);
       const folder = '/srv/paths/long';
       mkdirSync(folder, { recursive: true });
@@ -109,7 +109,7 @@ for (const attach of MECHANISMS) {
       assert.ok(file.path.endsWith(`/${name}/file`) && file.path.length > 3800, String(file.path.length));
     });
 
-    it('of what has no path: pipes, sockets, memfds', async () => {
+    it('files without a path: pipes, sockets, memfds', async () => {
       assert.match(await lastPath('pseudo', 'pipe'), /^pipe:\[\d+\]$/);
       assert.match(await lastPath('pseudo', 'memfd'), /^\/memfd:secret$/);
     });

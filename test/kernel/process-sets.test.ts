@@ -1,21 +1,24 @@
-/** Filters on processes that ran before the policy came: descendants, parents, process ids, changes. And files by their inode. */
+/**
+ * Filters on processes that were already running before the policy: descendants, parents, ids, changes. Also files by
+ * their inode.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { compileWorkload, fileHook, fileOf, onPath, policy, Recording, WORKLOAD, workload } from './support.js';
 
 const FILE = '/srv/family-file';
-/** A shell that has a shell that has a shell that has the workload below it. */
+/** A shell whose descendants are a chain of shells with the workload at the end. */
 const SHELL = '/tmp/family-shell';
 const OTHER_SHELL = '/tmp/other-shell';
 
-/** A script that is its own child as often as it is told. */
+/** A script that starts itself as its child, as often as its argument says. */
 const FAMILY = '/tmp/family.sh';
 const FAMILY_TEXT = `if [ $1 = 0 ]; then ${WORKLOAD} wait ${FILE}; else /bin/sh ${FAMILY} $(($1 - 1)); fi
 true
 `;
 
-/** Processes that wait for a line; the last of them then acts. */
+/** Processes that wait for a line. Then the last of them acts. */
 class Waiting {
   private constructor(private readonly child: ChildProcess) {}
 
@@ -25,7 +28,7 @@ class Waiting {
     return new Waiting(child);
   }
 
-  /** `depth`: shells between the first process and the workload. */
+  /** `depth` is the number of shells between the first process and the workload. */
   static family(shell: string, depth: number): Promise<Waiting> {
     return Waiting.start(shell, FAMILY, String(depth));
   }
@@ -41,7 +44,7 @@ class Waiting {
   }
 }
 
-/** How many events the policy makes of families that ran before it came. */
+/** The number of events that the policy reports for families that were running before it. */
 async function eventsOf(filter: (first: Waiting) => string, ...families: readonly Waiting[]): Promise<number[]> {
   const yaml = policy('running', fileHook(`${onPath('Equal', FILE)}\n${filter(families[0] as Waiting)}`));
   const recording = await Recording.open(yaml);
@@ -54,7 +57,7 @@ async function eventsOf(filter: (first: Waiting) => string, ...families: readonl
   }
 }
 
-describe('processes that ran before the policy', () => {
+describe('processes that were running before the policy', () => {
   before(() => {
     compileWorkload();
     for (const shell of [SHELL, OTHER_SHELL]) if (!existsSync(shell)) copyFileSync('/bin/sh', shell);
@@ -101,12 +104,12 @@ describe('processes that ran before the policy', () => {
     }
   });
 
-  it('without followChildren what they execute counts alone', async () => {
+  it('without followChildren only their own executable counts', async () => {
     const families = [await Waiting.family(SHELL, 0)];
     assert.deepEqual(await eventsOf(() => binaries('matchBinaries', 'In', ''), ...families), [0]);
   });
 
-  it('matchParentBinaries: the parent, and not what is before it', async () => {
+  it('matchParentBinaries: the parent, and not older ancestors', async () => {
     const families = [
       await Waiting.family(SHELL, 0),
       await Waiting.family(SHELL, 1),
@@ -123,21 +126,21 @@ describe('processes that ran before the policy', () => {
   const pids = (pid: number, inNamespace: boolean): string =>
     `  matchPIDs:\n  - operator: In\n    followForks: true\n    isNamespacePID: ${inNamespace}\n    values: [${pid}]`;
 
-  it('matchPIDs with followForks: its descendants, and what they execute', async () => {
+  it('matchPIDs with followForks: descendants, and the programs that they execute', async () => {
     const families = [await Waiting.family(SHELL, 2), await Waiting.family(SHELL, 2)];
     assert.deepEqual(await eventsOf((first) => pids(first.pid, false), ...families), [1, 0]);
   });
 
-  it('isNamespacePID with followForks: by the number in its own namespace', async () => {
+  it('isNamespacePID with followForks: the id in its own namespace', async () => {
     const families = [
       await Waiting.start('/usr/bin/unshare', '--pid', '--fork', SHELL, FAMILY, '2'),
       await Waiting.family(SHELL, 0),
     ];
-    // 1 is the initial process as well, of which all others descend
+    // 1 is also the id of the initial process, and all others descend from it.
     assert.deepEqual(await eventsOf(() => pids(2, true), ...families), [1, 0]);
   });
 
-  it('a policy that comes back finds what came meanwhile, and nothing of what it was told before', async () => {
+  it('a policy that is added again finds new processes, and keeps no state from before', async () => {
     const text = (shell: string): string =>
       policy(
         'again',
@@ -150,7 +153,7 @@ describe('processes that ran before the policy', () => {
       const early = await Waiting.family(SHELL, 1);
       await recording.tracer.removePolicy('again');
       const late = await Waiting.family(OTHER_SHELL, 1);
-      // as many different sets as there are bits: the first comes round again
+      // There are as many different sets as bits, so the first bit is reused.
       for (let i = 0; i < 4; i++) {
         const selectors = Array.from(
           { length: 64 },
@@ -167,7 +170,7 @@ describe('processes that ran before the policy', () => {
     }
   });
 
-  it('changes: against what a process was when the policy came', async () => {
+  it('changes are relative to the state of a process when the policy was added', async () => {
     const before = await startBatch();
     const hook = `call: sys_lseek
 syscall: true
@@ -190,7 +193,7 @@ selectors:
   });
 });
 
-/** The workload as it reads actions; resolves to what lets it do some, and waits for them. */
+/** Starts the workload in batch mode. Resolves to a function that sends it actions and waits for them. */
 async function startBatch(): Promise<(actions: readonly string[]) => Promise<void>> {
   const child = spawn(WORKLOAD, ['batch'], { stdio: ['pipe', 'inherit', 'inherit'] });
   await new Promise((resolve) => child.once('spawn', resolve));
@@ -223,7 +226,7 @@ describe('files by their inode', () => {
     }
   };
 
-  it('a hard link and a bind mount are the file, and the event tells which', async () => {
+  it('a hard link and a bind mount match the file, and the event shows which path was used', async () => {
     writeFileSync(SECRET, 'x');
     linkSync(SECRET, ALIAS);
     const all = (): void => {
@@ -237,7 +240,7 @@ describe('files by their inode', () => {
     assert.deepEqual(await pathsOf(filter(SECRET, true), bound), ['/srv/inode-bound/inode-secret']);
   });
 
-  it('a file that comes after the policy is known from when its path was met', async () => {
+  it('a file that is created after the policy is known once its path was seen', async () => {
     const paths = await pathsOf(filter(SECRET, true), () => {
       writeFileSync(SECRET, 'x');
       linkSync(SECRET, ALIAS);
@@ -247,7 +250,7 @@ describe('files by their inode', () => {
     assert.deepEqual(paths, [SECRET, ALIAS]);
   });
 
-  it('NotEqual leaves the file out by each of its names', async () => {
+  it('NotEqual excludes the file under each of its names', async () => {
     writeFileSync(SECRET, 'x');
     linkSync(SECRET, ALIAS);
     const paths = await pathsOf(filter(SECRET, true, 'NotEqual'), () => {
@@ -257,7 +260,7 @@ describe('files by their inode', () => {
     assert.ok(!paths.includes(ALIAS) && !paths.includes(SECRET), paths.join(' '));
   });
 
-  it('on a file system whose device has another number for stat', async () => {
+  it('on a file system whose device number differs from that of stat', async () => {
     const folders = ['lower', 'upper', 'work', 'merged'].map((name) => `/tmp/inode-${name}`);
     for (const folder of folders) mkdirSync(folder, { recursive: true });
     execFileSync('mount', ['-t', 'tmpfs', 'none', '/tmp/inode-upper']);
@@ -270,14 +273,14 @@ describe('files by their inode', () => {
       const paths = await pathsOf(filter('/tmp/inode-merged/secret', true), () =>
         workload('read', '/tmp/inode-merged/alias', 1),
       );
-      // old kernels ask a second time, for the file below, which has the same name
+      // Old kernels call the hook a second time for the underlying file, which has the same name.
       assert.deepEqual([...new Set(paths)], ['/tmp/inode-merged/alias']);
     } finally {
       for (const folder of ['/tmp/inode-merged', '/tmp/inode-upper']) execFileSync('umount', ['-l', folder]);
     }
   });
 
-  it('the event tells how many names the file has', async () => {
+  it('the event contains the number of names of the file', async () => {
     writeFileSync(SECRET, 'x');
     linkSync(SECRET, ALIAS);
     const recording = await Recording.open(policy('links', fileHook(filter(SECRET, true))));

@@ -1,4 +1,4 @@
-/** Required by mocha: one tracer before all tests. Where none can be opened, no test can pass, and one failure says why. */
+/** Loaded by mocha before all tests: it opens a tracer. If that fails, no test can pass, and one failure says why. */
 import { openTracer } from '../../lib/index.js';
 
 export const mochaHooks = {

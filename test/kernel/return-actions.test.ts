@@ -1,4 +1,4 @@
-/** matchReturnActions: what is done when a function has returned, beside what was done at its entry. */
+/** matchReturnActions: actions when a function returns, besides the actions at its entry. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -6,10 +6,10 @@ import type { PolicyMode, ProcessKprobeEvent } from '../../types/index.js';
 import { MECHANISMS, policy, Recording, type Mechanism } from './support.js';
 
 const TARGET = '/tmp/opened-by-shell';
-/** Signals that only these tests' own shell gets. */
+/** Signals that only the shell of these tests receives. */
 const [ENTRY, RETURN] = [10, 12];
 
-/** The shell says which signals it got, once the file is open. */
+/** The shell prints the signals that it received after the file is open. */
 const SCRIPT = `trap 'echo entry' USR1; trap 'echo return' USR2; : < ${TARGET}; :`;
 const shell = (): string[] =>
   execFileSync('/bin/bash', ['-c', SCRIPT], { encoding: 'utf8' }).split('\n').filter(Boolean);
@@ -81,7 +81,7 @@ function tests(attach: Mechanism): void {
     assert.deepEqual({ matched, enforced }, { matched: 1, enforced: 2 });
   });
 
-  it('where the return value does not fit, only what the entry says', async () => {
+  it('if the return value does not match, only the actions of the entry', async () => {
     const { events, matched, enforced } = await during(opens('-13', signal(ENTRY), signal(RETURN)), () =>
       assert.deepEqual(shell(), ['entry']),
     );
@@ -89,7 +89,7 @@ function tests(attach: Mechanism): void {
     assert.deepEqual({ matched, enforced }, { matched: 0, enforced: 1 });
   });
 
-  it('in monitor mode neither', async () => {
+  it('in monitor mode neither signal is sent', async () => {
     const hook = opens('0', signal(ENTRY), signal(RETURN));
     const { events } = await during(hook, () => assert.deepEqual(shell(), []), 'monitor');
     assert.deepEqual(
@@ -117,7 +117,7 @@ function tests(attach: Mechanism): void {
     assert.equal(recording.tracer.policies().length, 0);
   });
 
-  it('the entry’s part is that of the selector that matched there, whatever the return finds out', async () => {
+  it('the entry’s actions are those of the selector that matched there, whatever matches at the return', async () => {
     const first = opens('-13', signal(ENTRY), signal(ENTRY));
     const second = first
       .slice(first.indexOf('- matchArgs'))

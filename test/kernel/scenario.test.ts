@@ -1,4 +1,4 @@
-/** The main job: the file-monitoring policies, from YAML to the compact lines of the documentation. */
+/** The file-monitoring policies, from YAML to the compact lines that the documentation shows. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -59,7 +59,7 @@ describe('file monitoring', () => {
           ]);
         });
 
-        it('is silent about other files', async () => {
+        it('reports nothing about other files', async () => {
           const seen = await lines(() => execFileSync('/usr/bin/cat', ['/etc/hostname']));
           assert.deepEqual(seen, [
             `🚀 process ${node} /usr/bin/cat /etc/hostname`,
@@ -75,7 +75,7 @@ describe('file monitoring', () => {
           assert.ok(mapped.includes(`📝 mmap-rw ${node} ${WORKLOAD} /etc/polytrace-test`), mapped.join('\n'));
         });
 
-        it('tells the arguments, the return value and the policy', async () => {
+        it('reports the arguments, the return value and the policy', async () => {
           const [event] = hooksOf(await recording.during(() => workload('read', '/etc/shadow', 1)));
           assert.ok(event !== undefined);
           const [path, mask] = event.args;

@@ -1,6 +1,7 @@
 /**
- * Each filter on the process: an action of a process that it matches, and one of a process that it does not. All are selectors
- * of one hook, which tells as well that the other action happened.
+ * Each filter on the process: an action of a process that matches, and one of a process that does not. All are
+ * selectors
+ * of one hook, which also reports that the other action happened.
  */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -17,7 +18,7 @@ interface Row {
   readonly filters: object;
   readonly match: Action;
   readonly miss: Action;
-  /** Which of the two processes does it; the first one where nothing else is said. */
+  /** The process that performs each action. The default is the first one. */
   readonly by?: { readonly match: 0 | 1; readonly miss: 0 | 1 };
 }
 
@@ -30,7 +31,7 @@ const chain = (leader: string, follower: string): Action => [
   `${PROGRAMS}/${follower}`,
 ];
 
-/** The first process is named, the second is another one. */
+/** Rows that name the id of the first process. The second process has another id. */
 function pidRows(pid: number): Row[] {
   const filter = (operator: string, more: object = {}, values = [pid]): object => ({
     matchPIDs: [{ operator, values, ...more }],
@@ -40,7 +41,7 @@ function pidRows(pid: number): Row[] {
   const newNamespace = unshared('pid', 1);
   return [
     { title: 'matchPIDs In', filters: filter('In'), match: HERE, miss: HERE, by: other },
-    { title: 'matchPIDs In: children are others', filters: filter('In'), match: HERE, miss: CALL },
+    { title: 'matchPIDs In: children do not match', filters: filter('In'), match: HERE, miss: CALL },
     { title: 'matchPIDs NotIn', filters: filter('NotIn'), match: HERE, miss: HERE, by: one },
     {
       title: 'matchPIDs In, followForks',
@@ -57,7 +58,7 @@ function pidRows(pid: number): Row[] {
       by: one,
     },
     {
-      title: 'matchPIDs In, followForks: what they execute',
+      title: 'matchPIDs In, followForks: programs that they execute',
       filters: filter('In', { followForks: true }),
       match: chain('pids-a', 'pids-b'),
       miss: chain('pids-a', 'pids-b'),
@@ -140,7 +141,7 @@ function binaryRows(): Row[] {
   ];
 }
 
-/** CLONE_NEW… of linux/sched.h; whether only a child is in the namespace that unshare makes. */
+/** CLONE_NEW… of linux/sched.h, and whether only a child is in the namespace that unshare makes. */
 const FLAGS = {
   mnt: [0x20000, 0],
   uts: [0x4000000, 0],
@@ -171,7 +172,7 @@ function namespaceRows(): Row[] {
   const filter = (namespace: string, operator: string, values: readonly string[]): object => ({
     matchNamespaces: [{ namespace, operator, values }],
   });
-  // the number of the initial pid namespace, of linux/proc_ns.h
+  // This is the number of the initial pid namespace from linux/proc_ns.h.
   const initial = ['4026531836', '1'];
   return [
     ...kinds.flatMap(([kind, outside]): Row[] => [
@@ -249,7 +250,7 @@ function capabilityRows(): Row[] {
   ];
 }
 
-/** Two processes that do what they are told, one line after the other. */
+/** Two processes that perform the actions they receive, one line after the other. */
 class Actors {
   readonly #children: readonly ChildProcess[] = [0, 1].map(() =>
     spawn(PROGRAM, ['batch'], { stdio: ['pipe', 'ignore', 'inherit'] }),
@@ -289,7 +290,7 @@ function policyOf(rows: readonly Row[]): string {
   });
 }
 
-/** In groups, as a hook has 64 selectors at most, and each group has its own hook. */
+/** The rows in groups. Each group has its own hook, because a hook can have at most 64 selectors. */
 const GROUPS: readonly (readonly [string, (pid: number) => readonly Row[]])[] = [
   ['process ids', pidRows],
   ['binaries', binaryRows],

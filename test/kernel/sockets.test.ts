@@ -1,4 +1,4 @@
-/** Whose a socket is (TrackSock): told of packets too, which are handled by whoever runs just then. */
+/** Socket owners (TrackSock). Packets are reported with them too, although any running process can handle a packet. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ const UDP = 5100;
 const TCP = 5101;
 const OWN = 5102;
 
-/** Received by a socket: in a softirq on the loopback device's way. */
+/** A hook on packets that a socket receives. On the loopback device a softirq handles them. */
 function received(...ports: readonly number[]): string {
   return `call: sk_filter_trim_cap
 syscall: false
@@ -26,7 +26,7 @@ selectors:
   - {index: 1, operator: DPort, values: [${ports.map((port) => `"${port}"`).join(', ')}]}`;
 }
 
-/** As published policies have it; the tracer itself forgets sockets that are freed. */
+/** A hook as in published policies. The tracer itself forgets freed sockets. */
 const MADE = `call: sk_alloc
 syscall: false
 return: true
@@ -40,7 +40,10 @@ selectors:
   matchActions:
   - {action: NoPost}`;
 
-/** The socket of a connection, made when its last packet comes: it is that of whoever listens. */
+/**
+ * The socket of a new connection, which the kernel makes when its last packet comes. Its owner is the listening
+ * process.
+ */
 const ACCEPTED = `call: tcp_create_openreq_child
 syscall: false
 return: true
@@ -85,7 +88,7 @@ async function startServer(): Promise<ChildProcess> {
 
 const clientScript = `echo datagram > /dev/udp/127.0.0.1/${UDP}; echo stream > /dev/tcp/127.0.0.1/${TCP}`;
 
-/** To a socket of its own. */
+/** Sends from a socket of its own. */
 function send(program: string): void {
   execFileSync(program, ['batch'], {
     input: batch([{ name: 'sends', action: ['send', '127.0.0.5', 0, '127.0.0.1', OWN] }]),
@@ -128,8 +131,8 @@ function tests(attach: Mechanism): void {
     }
   };
 
-  it('a packet that a softirq handles is told of the process that made the socket, or listens for the connection', async () => {
-    // another policy, which tracks nothing, says who ran
+  it('a packet that a softirq handles is reported with the process that made the socket, or that listens for the connection', async () => {
+    // Another policy, which tracks nothing, shows which process was running.
     await recording.tracer.addPolicy({ yaml: policy('plain', received(UDP, TCP)) });
     let server: ChildProcess | undefined;
     const events = await during([MADE, ACCEPTED, received(UDP, TCP)], async () => {
@@ -150,7 +153,7 @@ function tests(attach: Mechanism): void {
       for (const { process, ofSocketOwner, tid } of tracked) {
         assert.deepEqual([process.pid, tid, ofSocketOwner], [server?.pid, server?.pid, true], `port ${port}`);
       }
-      // the last may answer what the server itself has sent, and be handled at once
+      // The last packet may answer a packet of the server, and be handled at once.
       assert.notEqual(plain[0]?.process.pid, server?.pid, `port ${port}`);
       assert.ok(plain.every(({ ofSocketOwner }) => !ofSocketOwner));
     }
@@ -184,7 +187,7 @@ function tests(attach: Mechanism): void {
 
   if (attach === 'kprobe') return;
 
-  it('a socket that has the address of one that was freed is nobody else’s', async () => {
+  it('a new socket at the address of a freed one does not get its owner', async () => {
     const made = MADE.replace(
       '  matchActions:',
       `  matchBinaries:\n  - {operator: In, values: [${OWNER}]}\n  matchActions:`,
@@ -205,7 +208,7 @@ function tests(attach: Mechanism): void {
     assert.deepEqual(told(events), Array.from({ length: 10 }, () => both).flat());
   });
 
-  it('filters on the process are about the one that runs', async () => {
+  it('filters on the process compare the running process', async () => {
     const hook = received(UDP).replace(
       '- matchArgs:',
       '- matchBinaries:\n  - {operator: In, values: [/usr/bin/bash]}\n  matchArgs:',

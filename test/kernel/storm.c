@@ -1,12 +1,12 @@
 /*
- * Processes that fork and exec all the time, each of which calls lseek with a number that nobody else uses.
+ * Processes that fork and exec all the time. Each of them calls lseek with numbers that no other process uses.
  *
  *   storm drive IN OUT LEAF ROOTS: keeps ROOTS roots of IN and as many of OUT running, until its standard input ends
  *   storm root TAG LEAF: a root and nine descendants at once, for a few rounds. The parent of a process outlives it.
- *   storm hop TAG LEAF: executes LEAF in its own place
+ *   storm hop TAG LEAF: executes LEAF in the same process
  *   storm leaf TAG: as LEAF
  *
- * TAG is the descriptor that lseek is given: 5001 below IN, 5002 below OUT.
+ * TAG is the descriptor for lseek: 5001 below IN, 5002 below OUT.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -63,7 +63,7 @@ static void be_leaf(char *tag)
 	}
 }
 
-/* Below a root, with a leaf as its child; ends as a leaf itself. */
+/* A process below a root, with a leaf as its child. It ends as a leaf itself. */
 static void be_twig(char *tag, char *leaf)
 {
 	act(tag);
@@ -111,7 +111,7 @@ static void drive(char *in, char *out, char *leaf, int roots)
 		while (running < 2 * roots) {
 			int odd = started % 2;
 
-			/* now and then one that executes something else in its own place */
+			/* Sometimes a process executes another program. */
 			if (spawn() == 0)
 				run(odd ? out : in, started % 5 ? "root" : "hop", odd ? "5002" : "5001", leaf);
 			started++;

@@ -1,4 +1,6 @@
-/** What the kernel tests share: a tracer with a policy, things that happen, and the events of them, whole. */
+/**
+ * Shared by the kernel tests: a tracer with a policy, actions that cause events, and complete lists of those events.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -13,7 +15,7 @@ export const checkout = join(__dirname, '..', '..');
 export const kernel = process.env['POLYTRACE_KERNEL'] ?? '';
 export const corpus = process.env['POLYTRACE_CORPUS'] ?? join(checkout, '..', 'shared', 'corpus', 'policies');
 
-/** The program of workload.c and actions.c, compiled once. */
+/** The program from workload.c and actions.c, compiled once. */
 export const WORKLOAD = '/tmp/workload';
 
 export function compileWorkload(): void {
@@ -26,7 +28,7 @@ export function workload(...args: readonly (string | number)[]): void {
   if (result.status !== 0) throw new Error(`workload ${args.join(' ')}: ${result.stderr}`);
 }
 
-/** A tracer whose events are collected from the first on. */
+/** A tracer whose events are collected from the first one on. */
 export class Recording {
   readonly events: TracerEvent[] = [];
   readonly #collecting: Promise<void>;
@@ -49,7 +51,7 @@ export class Recording {
     }
   }
 
-  /** Resolves when everything that happened before the call is in `events`: the stream keeps its order. */
+  /** Resolves when the events of everything before the call are in `events`. The stream keeps its order. */
   async settle(): Promise<void> {
     const mark = `mark-${++this.#marks}`;
     const arrived = new Promise<void>((resolve) => {
@@ -62,7 +64,7 @@ export class Recording {
     await arrived;
   }
 
-  /** Resolves when that many more events of the kind have come. */
+  /** Resolves when `count` more events of the wanted kind have come. */
   async more(count: number, wanted: (event: TracerEvent) => boolean): Promise<void> {
     let left = count;
     await new Promise<void>((resolve) => {
@@ -73,7 +75,7 @@ export class Recording {
     });
   }
 
-  /** What `run` causes, and nothing of before. */
+  /** The events that `run` causes, and none from before. */
   async during(run: () => void | Promise<void>): Promise<TracerEvent[]> {
     const from = this.events.length;
     await run();
@@ -85,7 +87,7 @@ export class Recording {
     return hooksOf(await this.during(run));
   }
 
-  /** Paths that the first argument of each hook event tells. */
+  /** The path in the first argument of each hook event. */
   async pathsDuring(run: () => void | Promise<void>): Promise<string[]> {
     return (await this.hooksDuring(run)).map((event) => fileOf(event).path);
   }
@@ -119,13 +121,13 @@ export async function startWaiting(file: string, program = WORKLOAD): Promise<{ 
   };
 }
 
-/** A policy with one hook; the text of its fields at the indentation of `call:`. */
+/** A policy with the given hooks. Their fields have the indentation of `call:`. */
 export function policy(name: string, ...hooks: readonly string[]): string {
   const body = hooks.map((hook) => `  - ${hook.trim().replaceAll('\n', '\n    ')}`).join('\n');
   return `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: ${name}\nspec:\n  kprobes:\n${body}\n`;
 }
 
-/** The hook that most tests use: reads (mask 4) and writes (2) of files. */
+/** The hook of most tests: reads (mask 4) and writes (2) of files. */
 export function fileHook(selectors: string): string {
   return `call: security_file_permission
 syscall: false
@@ -146,7 +148,7 @@ export function onPath(operator: string, ...values: readonly string[]): string {
     values: [${values.map((value) => JSON.stringify(value)).join(', ')}]`;
 }
 
-/** The fields that are expected, and those of theirs; others may be there. */
+/** Asserts that the actual value contains the expected fields, also in nested objects. It may have other fields. */
 export function assertPart(actual: unknown, expected: unknown, what: string): void {
   if (Buffer.isBuffer(expected)) {
     assert.equal(Buffer.from(actual as Uint8Array).toString(), expected.toString(), what);

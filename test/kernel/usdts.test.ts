@@ -1,4 +1,7 @@
-/** Static probes of programs on full kernels: what they tell, stack traces, signals. test/native/usdts.test.ts has the encodings. */
+/**
+ * Static probes of programs on full kernels: arguments, stack traces, signals. test/native/usdts.test.ts tests the
+ * encodings.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -55,7 +58,7 @@ describe('static probes', () => {
   });
   after(() => recording?.close());
 
-  it('arguments in registers, memory and constants; fewer events of a rate, with stack traces', async () => {
+  it('arguments in registers, memory and constants; a rate limit, with stack traces', async () => {
     const events = await recording.during(() => {
       for (let i = 0; i < 2; i++) assert.equal(spawnSync(PROGRAM, ['somebody']).status, 0);
     });
@@ -67,7 +70,7 @@ describe('static probes', () => {
     );
     const stacks = told.filter((e) => e.name === 'places');
     for (const { kernelStack = [], userStack = [] } of stacks) {
-      // the program was stopped in its own code
+      // The program was stopped in its own code.
       assert.deepEqual(kernelStack, []);
       assert.ok(userStack.length > 1, 'user stack');
     }
@@ -75,7 +78,7 @@ describe('static probes', () => {
     assert.equal(status?.suppressed, 3);
   });
 
-  it('a signal to the program, where the argument says so', async () => {
+  it('a signal to the program if the argument matches', async () => {
     const events = await recording.during(() => assert.equal(spawnSync(PROGRAM, ['ended']).signal, 'SIGTERM'));
     const [event] = events.filter((e): e is ProcessUsdtEvent => isUsdt(e) && e.name === 'text');
     assert.deepEqual(event?.actions, [{ action: 'signal', signal: 15, outcome: 'done' }, { action: 'post' }]);

@@ -1,4 +1,4 @@
-/* What the kernel tests let happen: `workload COMMAND ARGUMENT...`, one system call at a time, nothing more. */
+/* The actions of the kernel tests: `workload COMMAND ARGUMENT...` makes one system call at a time, and nothing more. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -100,7 +100,7 @@ static void do_namespace(char **arg)
 	read_times(open_for(arg[2], O_RDONLY), 1);
 }
 
-/* detached FOLDER FILE: a tmpfs on FOLDER that is unmounted while the file is open */
+/* detached FOLDER FILE: mounts a tmpfs on FOLDER, and unmounts it while the file is open */
 static void do_detached(char **arg)
 {
 	int fd;
@@ -148,7 +148,7 @@ static void do_pseudo(char **arg)
 	must(read(fds[0], &byte, 1), "read");
 }
 
-/* lseek FD OFFSET WHENCE: fails, and that is fine */
+/* lseek FD OFFSET WHENCE: fails, which is expected */
 static void do_lseek(char **arg)
 {
 	syscall(SYS_lseek, strtol(arg[0], 0, 0), strtol(arg[1], 0, 0), strtol(arg[2], 0, 0));
@@ -160,13 +160,13 @@ static void do_seekfile(char **arg)
 	syscall(SYS_lseek, open_for(arg[0], O_RDONLY), 0, SEEK_CUR);
 }
 
-/* openat PATH: by that very string; fails where it does not exist, and that is fine */
+/* openat PATH: by that very string; fails where it does not exist, which is expected */
 static void do_openat(char **arg)
 {
 	syscall(SYS_openat, AT_FDCWD, arg[0], O_RDONLY);
 }
 
-/* openlong LENGTH: a path of that many bytes, which the kernel refuses when it is too long */
+/* openlong LENGTH: opens a path of LENGTH bytes, which the kernel refuses if it is too long */
 static void do_openlong(char **arg)
 {
 	long length = atol(arg[0]);
@@ -210,7 +210,7 @@ static char state_of(pid_t pid)
 	return end && end[1] ? end[2] : 0;
 }
 
-/* waiting COUNT TIMES: so many processes are in a read of one byte at once; then one after the other makes so many more */
+/* waiting COUNT TIMES: COUNT processes are in a read of one byte at once; then each in turn makes TIMES more reads */
 static void do_waiting(char **arg)
 {
 	int count = atoi(arg[0]), times = atoi(arg[1]), fds[2];
@@ -239,7 +239,7 @@ static void do_waiting(char **arg)
 	}
 }
 
-/* on-signal FILE: reads the file when its standard input has a line; stays the same process before */
+/* on-signal FILE: waits for a line on standard input, then reads the file in the same process */
 static void do_wait(char **arg)
 {
 	char line[16];
@@ -260,7 +260,7 @@ static void do_forkread(char **arg)
 	wait(0);
 }
 
-/* dup: the status says how that went; what is printed, that it came back */
+/* dup: the exit status shows the result; the printed text shows that the call returned */
 static void do_dup(char **arg)
 {
 	int fd = dup(0), status = fd < 0 ? errno : 0;

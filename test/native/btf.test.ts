@@ -1,4 +1,4 @@
-/** The checks of policies against the kernel that is running, by its BTF. */
+/** Checks policies against the BTF of the running kernel. */
 import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +29,7 @@ describe('BTF of this kernel', function () {
     assert.ok(kernel.functionNames().length > 10_000);
   });
 
-  it('knows structures, those of unnamed members included', () => {
+  it('knows structs, including unnamed members', () => {
     const task = kernel.struct('task_struct');
     const names = task?.members().map(({ name }) => name) ?? [];
     for (const name of ['comm', 'real_parent', 'mm']) assert.ok(names.includes(name), name);
@@ -38,7 +38,7 @@ describe('BTF of this kernel', function () {
     assert.ok(kernel.structNames().includes('task_struct'));
   });
 
-  it('knows where members are, in unnamed ones as well, and which are bit fields', () => {
+  it('knows the offsets of members, also of unnamed ones, and which are bit fields', () => {
     const where = (name: string, member: string): unknown[] => {
       const found = kernel.struct(name)?.members().find((each) => each.name === member);
       return [found?.bitOffset, found?.bitfieldSize];
@@ -66,7 +66,7 @@ describe('BTF of this kernel', function () {
     assert.deepEqual(codes(policy('lsmhooks: [{hook: bprm_check_security, args: [{index: 0, type: string, resolve: mm.owner.real_parent.comn}]}]')), ['RESOLVE_NO_MEMBER']);
   });
 
-  it('takes a file in place of the running kernel', () => {
+  it('accepts a file instead of the running kernel', () => {
     const folder = mkdtempSync(join(tmpdir(), 'polytrace-btf-'));
     try {
       const copy = join(folder, 'vmlinux.btf');
@@ -87,7 +87,7 @@ describe('BTF of this kernel', function () {
     }
   });
 
-  it('survives arguments that are none', () => {
+  it('survives invalid arguments', () => {
     assert.equal(kernel.function(''), undefined);
     assert.equal(kernel.struct('a\0b'), undefined);
     assert.equal(kernel.tracepoint('../..', 'x'), undefined);

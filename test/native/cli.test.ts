@@ -1,4 +1,4 @@
-/** The command as its users run it, on the kernel that is running: the base sensor needs no kprobes. */
+/** The command as users run it, on the running kernel. The base sensor needs no kprobes. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ const NODE = process.env['NODE_NAME'] ?? hostname();
 
 type Json = Record<string, Record<string, unknown>>;
 
-/** Everything that a stream gives, and a promise for the moment it contains a text. */
+/** Collects the output of a stream, and waits until it contains a text. */
 class Gathered {
   text = '';
   readonly #stream: NodeJS.ReadableStream;
@@ -92,7 +92,7 @@ describe('polytrace on this kernel', function () {
   });
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    it(`${signal} still prints all that happened before it`, async () => {
+    it(`${signal} still prints all events before it`, async () => {
       await ready();
       for (let i = 0; i < 100; i += 1) spawnSync(program, [`run-${i}`]);
       assert.deepEqual(await stopped(signal), [0, null]);
@@ -118,7 +118,7 @@ describe('polytrace on this kernel', function () {
     ]);
   });
 
-  it('-o json gives valid lines with the process, its parent and where it ran', async () => {
+  it('-o json prints valid lines with the process, its parent and its working folder', async () => {
     await ready('-o', 'json');
     const { pid } = spawnSync(program, ['x'], { cwd: folder });
     assert.deepEqual(await stopped(), [0, null]);
@@ -156,7 +156,7 @@ describe('polytrace on this kernel', function () {
     assert.equal(stderr.lines().length, 1);
   });
 
-  it('--duration ends it, with what happened until then', async () => {
+  it('--duration ends it, and the events until then are printed', async () => {
     await ready('--duration', '1');
     const closed = once(child, 'close');
     spawnSync(program, ['once']);
@@ -178,7 +178,7 @@ describe('polytrace on this kernel', function () {
     assert.match(err, /^polytrace: error [A-Z_]+: .*CAP_(BPF|SYS_ADMIN|PERFMON)/);
   });
 
-  it('a policy runs where the kernel has what it needs; else status 3 says what is missing', async () => {
+  it('a policy runs if the kernel supports it; otherwise status 3, with the missing feature named', async () => {
     const { stdout: table } = spawnSync(process.execPath, [...COMMAND, 'preflight'], { encoding: 'utf8' });
     start(['getevents', '--policy', EXAMPLE]);
     const closed = once(child, 'close');
@@ -192,7 +192,7 @@ describe('polytrace on this kernel', function () {
     }
   });
 
-  it('preflight tells what this kernel offers', () => {
+  it('preflight shows what this kernel supports', () => {
     const { status, stdout: table } = spawnSync(process.execPath, [...COMMAND, 'preflight'], { encoding: 'utf8' });
     assert.equal(status, 0);
     for (const feature of ['btf', 'ring_buffer', 'tp_btf', 'fentry', 'kprobe', 'lsm', 'uprobe', 'privileges']) {

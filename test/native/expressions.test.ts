@@ -1,4 +1,4 @@
-/** Expressions as instructions: the verifier takes them, goes through them once, and what they leave is what they mean. */
+/** Expressions as instructions: the verifier accepts them and processes them once, and their results are correct. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -19,7 +19,7 @@ const ALL = 2n ** 64n - 1n;
 
 interface Case {
   readonly steps: readonly CelStep[];
-  /** Nine values and the candidates. */
+  /** Each run has nine values and the candidates. */
   readonly runs: readonly (readonly bigint[])[];
 }
 
@@ -55,7 +55,7 @@ describe('expressions in the kernel', function () {
     for (const [i, { steps, runs }] of cases.entries()) {
       const expected = runs.map((run) => evaluate(steps, run.slice(0, VALUES), run[VALUES] as bigint));
       assert.deepEqual(given[i]?.left, expected, JSON.stringify(steps, (_, value) => String(value)));
-      // the room, and the few instructions that call it
+      // The limit is the room for expressions and a few instructions that call them.
       assert.ok((given[i]?.verified ?? 0n) <= ROOM + 40, `${given[i]?.verified} instructions verified`);
     }
   }
@@ -65,7 +65,7 @@ describe('expressions in the kernel', function () {
     const operations = [...Object.keys(BINARY), ...Object.keys(DIVISIONS)] as CelStep['op'][];
     check(
       operations.map((op) => ({
-        // the result against value 2, which is the one that is right for a part of the runs
+        // Compares the result with value 2, which is correct for a part of the runs.
         steps: [
           step('value', 0, 0, 0, 0n),
           step('value', 1, 0, 0, 1n),
@@ -94,7 +94,7 @@ describe('expressions in the kernel', function () {
     check(sample.map(({ steps, runs }) => ({ steps, runs: runs.map(([values, candidates]) => [...values, candidates]) })));
   });
 
-  it('as many comparisons as there is room for are verified once', () => {
+  it('the largest number of comparisons is verified once', () => {
     const comparisons = Array.from({ length: 24 }, (_, i) => [
       step('value', 1, 0, 0, BigInt(i % VALUES)),
       step('ltS', 1, 1, 2),

@@ -1,4 +1,4 @@
-/** What is left behind, in the kernel and in the process; and what is refused. */
+/** A tracer leaves nothing behind in the kernel and in the process; and wrong options are refused. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,7 +21,7 @@ function kernelObjects(): Objects {
   return { prog: ids('prog'), map: ids('map'), link: ids('link') };
 }
 
-/** The kernel frees programs and maps a little after their last descriptor. */
+/** Waits for the kernel to free programs and maps, which it does a little after their last descriptor is closed. */
 async function gone(ids: Record<string, number[]>): Promise<void> {
   const until = Date.now() + 10_000;
   for (;;) {
@@ -33,7 +33,7 @@ async function gone(ids: Record<string, number[]>): Promise<void> {
   }
 }
 
-/** The ids of the BPF objects that this very process holds: others on the machine trace as well. */
+/** The ids of the BPF objects that this process holds. Other processes on the machine may trace as well. */
 function objectsOf(pid: number): Record<string, number[]> {
   const result: Record<string, number[]> = { prog: [], map: [], link: [] };
   for (const file of execFileSync('ls', [`/proc/${pid}/fdinfo`], { encoding: 'utf8' }).split('\n')) {
@@ -113,7 +113,7 @@ describe('lifetimes', function () {
        for (let i = 0; i < 200; i++) await cycle();
        const after = await measure();
        out([after[0] - before[0], after[1] - before[1]]);`,
-      // V8 grows its young generation by 16 MB meanwhile, and keeps it: not what is asked here
+      // V8 would grow its young generation by 16 MB and keep it. That is not tested here.
       { nodeArgs: ['--expose-gc', '--max-semi-space-size=1'], timeout: 170_000 },
     );
     assert.deepEqual([status, stderr], [0, '']);
@@ -123,7 +123,7 @@ describe('lifetimes', function () {
   }).timeout(180_000);
 });
 
-describe('what is refused', function () {
+describe('refusals', function () {
   this.timeout(60_000);
   before(needsRoot);
 
@@ -178,7 +178,7 @@ describe('what is refused', function () {
     assert.equal(canTrace, false);
   });
 
-  it('policies: no such file, three mistakes at once, twice the same; the tracer runs on', async () => {
+  it('policies: no such file, three mistakes at once, the same name twice; the tracer continues to run', async () => {
     const tracer = await openTracer();
     const events = tracer.events();
     await assert.rejects(tracer.addPolicy('/nonexistent/policy.yaml'), /nonexistent/);
@@ -200,11 +200,11 @@ describe('what is refused', function () {
     await tracer.close();
   });
 
-  it('kprobes where the kernel has neither fentry nor kprobe, leaving nothing half-loaded', async function () {
+  it('kprobes if the kernel has neither fentry nor kprobe; nothing stays half-loaded', async function () {
     if (polytrace.preflight().canAttachKprobes) this.skip();
     const tracer = await openTracer();
     const before = objectsOf(process.pid);
-    // more often than there are ids: a failed hook gives its id back
+    // This is repeated more often than there are ids. A failed hook must free its id.
     for (let i = 0; i < 20; i++) {
       await assert.rejects(tracer.addPolicy({ yaml: KPROBES }), (error: KernelError) => {
         assert.equal(error.name, 'KernelError');

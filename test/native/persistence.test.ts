@@ -1,4 +1,4 @@
-/** Policies that outlive their tracer: pinned, taken over, cleaned up, and refused where that is not right. */
+/** Policies that outlive their tracer: they are pinned, taken over, cleaned up, and refused if their state is wrong. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,7 +27,7 @@ const act = (from: number, count: number): void => void execFileSync(NUMBERED, [
 const open = (options: TracerOptions = {}): Promise<Tracer> =>
   openTracer({ policies: [{ yaml: ACTS }], persist: FOLDER, ...options });
 
-/** A process with such a tracer, which it closes when it is told to, or lets go of. */
+/** A process with such a tracer. It runs `atEnd` when it receives data: by default it exits. */
 async function openElsewhere(atEnd = 'process.exit(0)'): Promise<ChildProcess> {
   const body = `const t = await polytrace.openTracer({ policies: [{ yaml: ${JSON.stringify(ACTS)} }], persist: ${JSON.stringify(FOLDER)} });
     process.stdin.once('data', async () => { ${atEnd}; });
@@ -43,7 +43,7 @@ async function killed(child: ChildProcess): Promise<void> {
   await once(child, 'exit');
 }
 
-/** The first events of a tracer: what it was told of before, and what has happened since. */
+/** The first events of a tracer: losses from before it was opened, and the events since. */
 async function eventsOf(tracer: Tracer, run: () => void): Promise<TracerEvent[]> {
   const events = tracer.events();
   run();
@@ -76,7 +76,7 @@ describe('policies that outlive their tracer', function () {
     shop.remove();
   });
 
-  it('SIGKILL: they go on, and the next tracer tells how many events nobody has read', async () => {
+  it('SIGKILL: they continue, and the next tracer reports the number of events that nobody has read', async () => {
     await killed(await openElsewhere());
     act(1, 10);
     const tracer = await open();
@@ -88,12 +88,12 @@ describe('policies that outlive their tracer', function () {
       [[`${NUMBERED}:act`, 10]],
     );
     assert.ok((takenOver?.programs ?? 0) >= 4 && (takenOver?.unread ?? 0) >= 10);
-    // by one program only
+    // Only one program reports them.
     assert.deepEqual(numbersOf(events), [100, 101, 102]);
     assert.ok(!existsSync(FOLDER));
   });
 
-  it('what found no room in the buffer meanwhile is counted as well', async () => {
+  it('events that found no room in the buffer in the meantime are counted as well', async () => {
     const policies = `policies: [{ yaml: ${JSON.stringify(ACTS)} }]`;
     const body = `const t = await polytrace.openTracer({ ${policies}, persist: ${JSON.stringify(FOLDER)}, bufferSize: 65536 }); out('open');
       for await (const e of t);`;
@@ -110,7 +110,7 @@ describe('policies that outlive their tracer', function () {
     );
   });
 
-  it('one tracer at a time; death frees the folder', async () => {
+  it('only one tracer at a time can use a folder; its death frees the folder', async () => {
     const child = await openElsewhere();
     await assert.rejects(open(), { code: 'PERSIST_BUSY' });
     assert.throws(() => polytrace.removePersisted(FOLDER), { code: 'PERSIST_BUSY' });
@@ -120,13 +120,13 @@ describe('policies that outlive their tracer', function () {
     await tracer.close();
   });
 
-  it('a process that has the number of the dead tracer is not it', async () => {
+  it('a process with the id of the dead tracer is not mistaken for it', async () => {
     const child = await openElsewhere();
     await killed(child);
     const pid = child.pid as number;
     let count = 0;
     for (let tries = 0; count === 0 && tries < 500; tries++) {
-      // what is started next has the number after the last one
+      // The next process gets the number after the last one.
       const started = `echo ${pid - 1} > /proc/sys/kernel/ns_last_pid; ${NUMBERED} 7 1 >/dev/null & echo $!; wait`;
       if (Number(execFileSync('sh', ['-c', started], { encoding: 'utf8' })) === pid) count = tries + 1;
     }
@@ -140,7 +140,7 @@ describe('policies that outlive their tracer', function () {
     );
   });
 
-  it('close() ends them, close({ keep: true }) does not, nor does a process that ends', async () => {
+  it('close() ends them; close({ keep: true }) and the end of the process do not', async () => {
     const kept = await openElsewhere('await t.close({ keep: true })');
     kept.stdin?.end('now\n');
     await once(kept, 'exit');
@@ -164,7 +164,7 @@ describe('policies that outlive their tracer', function () {
     assert.ok(!existsSync(FOLDER));
   });
 
-  it('policies that come and go are pinned, and not', async () => {
+  it('added policies are pinned, and removed ones are not', async () => {
     const tracer = await open({ policies: [] });
     const pins = (): string[] => readdirSync(join(FOLDER, '1')).filter((name) => name.startsWith('hook'));
     assert.deepEqual(pins(), []);
@@ -177,7 +177,7 @@ describe('policies that outlive their tracer', function () {
     await tracer.close();
   });
 
-  it('a tracer that fails to open leaves them working', async () => {
+  it('a tracer that fails to open does not affect them', async () => {
     await killed(await openElsewhere());
     await assert.rejects(open({ policies: [{ yaml: ACTS.replace('[act]', '[no_such_function]') }] }));
     act(1, 3);
@@ -189,7 +189,7 @@ describe('policies that outlive their tracer', function () {
     await tracer.close();
   });
 
-  it('what another version has left is ended, and not read', async () => {
+  it('policies of another version are ended, and their state is not read', async () => {
     await killed(await openElsewhere());
     const about = join(FOLDER, '1', 'about');
     const { value } = JSON.parse(
@@ -216,7 +216,7 @@ describe('policies that outlive their tracer', function () {
     assert.ok(!existsSync(FOLDER));
   });
 
-  it('what is not of polytrace is not touched', async () => {
+  it('files of other programs are not touched', async () => {
     mkdirSync(FOLDER);
     const foreign = join(FOLDER, 'about');
     const create = ['map', 'create', foreign, 'type', 'array', 'key', '4', 'value', '64', 'entries', '1', 'name', 'foreign'];
@@ -231,7 +231,7 @@ describe('policies that outlive their tracer', function () {
     execFileSync('rm', ['-r', FOLDER]);
   });
 
-  it('what cannot be is refused', async () => {
+  it('invalid folders are refused', async () => {
     await assert.rejects(open({ persist: join(shop.folder, 'kept') }), { code: 'PERSIST_NOT_BPFFS' });
     await assert.rejects(open({ persist: join(mount, 'no', 'such', 'folder') }), { code: 'PERSIST' });
     await assert.rejects(open({ persist: 'kept' }), { code: 'BAD_OPTION' });

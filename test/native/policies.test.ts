@@ -1,4 +1,4 @@
-/** Policies come, change and go while events flow; what they counted; and what they leave behind. */
+/** Policies are added, changed and removed while events flow: events, counters, and nothing that stays behind. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { isLost, leaveMark, needsRoot, openTracer, runScript, until, Workshop } 
 const shop = new Workshop();
 const NUMBERED = join(shop.folder, 'numbered');
 
-/** On every call of act(), or on those with one of these numbers. */
+/** A policy on every call of act(), or on calls with one of these numbers. */
 function acts(name: string, { numbers, actions }: { numbers?: readonly number[]; actions?: string } = {}): string {
   const filter = numbers && `matchArgs: [{index: 0, operator: Equal, values: [${numbers.map((n) => `"${n}"`).join(', ')}]}]`;
   const selector = [filter, actions && `matchActions: [${actions}]`].filter((part) => part !== undefined).join(', ');
@@ -31,7 +31,7 @@ const numberOf = ({ args: [first] }: ProcessUprobeEvent): number =>
 
 const act = (from: number, count: number): void => void execFileSync(NUMBERED, [from, count].map(String));
 
-/** Acts until it is told to end. */
+/** A process that acts until end() is called. */
 class Actor {
   readonly #child: ChildProcess;
   readonly #output: Promise<string>;
@@ -41,7 +41,7 @@ class Actor {
     this.#output = once(this.#child.stdout as NodeJS.ReadableStream, 'data').then(([chunk]) => String(chunk));
   }
 
-  /** The numbers that it has acted with. */
+  /** Ends the process and returns the numbers of its actions. */
   async end(): Promise<number[]> {
     this.#child.stdin?.end();
     const count = Number(await this.#output);
@@ -49,7 +49,7 @@ class Actor {
   }
 }
 
-/** Collects from the first event on. */
+/** Collects events from the first one on. */
 class Collected {
   readonly #events: AsyncIterator<TracerEvent>;
 
@@ -57,7 +57,7 @@ class Collected {
     this.#events = tracer.events();
   }
 
-  /** Reads until something was lost: then there is room in the buffer again. */
+  /** Reads until a loss is reported. Then the buffer has room again. */
   readonly untilLost = async (): Promise<void> => {
     for (;;) {
       const { value } = await this.#events.next();
@@ -65,11 +65,11 @@ class Collected {
     }
   };
 
-  /** What has happened until now. */
+  /** Returns the events until now. */
   readonly settle = async (): Promise<TracerEvent[]> => until(leaveMark(), this.#events);
 }
 
-/** With a tracer that is closed in any case. */
+/** Runs with a tracer, which is always closed at the end. */
 async function traced<T>(
   policies: readonly string[],
   options: TracerOptions,
@@ -107,7 +107,7 @@ describe('the life of policies', function () {
       assert.deepEqual([status?.hits, status?.matched, status?.posted, status?.lost], [20, 12, 12, 0]);
     });
 
-    it('hits are counted only when that is asked for; rate limits and NoPost leave matched without posted', async () => {
+    it('hits are counted only on request; with rate limits and NoPost, calls are matched but not posted', async () => {
       const rate = '{action: Post, rateLimit: 5m, rateLimitScope: global}';
       const policies = [
         acts('plain'),
@@ -129,7 +129,7 @@ describe('the life of policies', function () {
       });
     });
 
-    it('what found no room in the buffer is matched and lost, of the hook that lost it', async () => {
+    it('an event that found no room in the buffer is counted as matched and lost, for its hook', async () => {
       const policies = [acts('flooded'), acts('quiet', { numbers: [1] })];
       await traced(policies, { bufferSize: 65536 }, async ({ tracer, settle, untilLost }) => {
         act(1, 5000);
@@ -142,7 +142,7 @@ describe('the life of policies', function () {
       });
     });
 
-    it('start anew when a policy is replaced, or enabled again', async () => {
+    it('start from zero when a policy is replaced, or enabled again', async () => {
       await traced([acts('fresh')], { countHits: true }, async ({ tracer, settle }) => {
         const counts = async (count: number): Promise<unknown> => {
           act(1, count);
@@ -159,18 +159,18 @@ describe('the life of policies', function () {
       });
     });
 
-    it('memory is that of the programs and maps, and grows with the values', async () => {
+    it('memory includes programs and maps, and grows with the values', async () => {
       const numbers = Array.from({ length: 5000 }, (_, i) => i);
       await traced([acts('small', { numbers: [1] }), acts('large', { numbers })], {}, async ({ tracer }) => {
         const [small, large] = tracer.policies() as [PolicyStatus, PolicyStatus];
         assert.ok(small.memory > 4096, `${small.memory} bytes`);
-        // a key and a value each
+        // Each entry has a key and a value.
         assert.ok(large.memory - small.memory > 5000 * 32, `${small.memory} and ${large.memory} bytes`);
       });
     });
   });
 
-  it('replaced 100 times: each action of two processes is told once or twice', async () => {
+  it('replaced 100 times: each action of two processes is reported once or twice', async () => {
     const cycles = 100;
     const { seen, done, losses } = await traced([acts('replaced')], {}, async ({ tracer, settle }) => {
       const actors = [new Actor(0), new Actor(1_000_000)];
@@ -188,7 +188,7 @@ describe('the life of policies', function () {
     assert.equal(seen.size, done.length);
   });
 
-  it('all that can be done to a policy, while events flow: another one misses nothing', async () => {
+  it('every operation on a policy while events flow: another policy misses nothing', async () => {
     const { seen, done, losses } = await traced([acts('witness')], { countHits: true }, async ({ tracer, settle }) => {
       const actors = [new Actor(0), new Actor(1_000_000)];
       const yaml = acts('other', { numbers: [-1] });
@@ -259,7 +259,7 @@ spec:
   }).timeout(240_000);
 });
 
-/** How often each number was told. */
+/** How often each number was reported. */
 function timesSeen(events: readonly TracerEvent[]): Map<number, number> {
   const seen = new Map<number, number>();
   for (const event of events) {

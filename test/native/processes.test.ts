@@ -1,4 +1,4 @@
-/** Exec and exit as the base sensor tells them, on the kernel that is running. */
+/** Exec and exit events of the base sensor, on the running kernel. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type SpawnSyncOptions } from 'node:child_process';
 import { once } from 'node:events';
@@ -63,8 +63,8 @@ describe('processes on this kernel', function () {
     assert.deepEqual((await story(() => shop.run('no-argv', '/bin/true'))).execs.at(-1)?.process.argv, []);
   });
 
-  it('arguments of 32 KiB whole, of 200 KiB flagged', async () => {
-    // the name and two NULs are part of the block
+  it('arguments of 32 KiB are complete, of 200 KiB flagged', async () => {
+    // The name and two NULs are part of the block.
     const whole = 'w'.repeat(32768 - '/bin/true'.length - 2);
     const full = (await ran('/bin/true', [whole])).execs[0]?.process;
     assert.equal(full?.argv[0], whole);
@@ -161,7 +161,7 @@ describe('processes on this kernel', function () {
     assert.equal(fromThread.exits[0]?.process.execId, after?.process.execId);
   });
 
-  it('another program in the same process keeps the parent and has an id of its own', async () => {
+  it('a second exec in the same process keeps the parent and gets an id of its own', async () => {
     const { execs, exits } = await ran('/bin/sh', ['-c', 'exec /bin/true z']);
     assert.equal(execs.length, 2);
     assert.equal(execs[0]?.process.pid, execs[1]?.process.pid);
@@ -200,10 +200,10 @@ describe('processes on this kernel', function () {
     assert.equal(exec?.ancestors[1]?.pid, process.pid);
   });
 
-  it('a process that ran before is shown from /proc', async () => {
+  it('an already running process is read from /proc', async () => {
     const child = spawn('/bin/sh', ['-c', 'read line; exit 2', 'early bird'], { cwd: '/usr', stdio: 'pipe' });
     await once(child, 'spawn');
-    // execve has returned in the child when spawn() tells; the shell's own name proves it
+    // When spawn() reports success, execve has returned in the child. The shell's own name proves it.
     const { exits } = await story(async () => {
       child.stdin.end('\n');
       await once(child, 'exit');
@@ -238,10 +238,10 @@ describe('processes on this kernel', function () {
     assert.deepEqual([last?.binary, last?.executable, last?.cwd], ['/static', '/static', '/']);
   });
 
-  it('itself only with includeSelf', async () => {
+  it('the tracer itself is reported only with includeSelf', async () => {
     const tracer = await openTracer({ includeSelf: true });
     const events = tracer.events();
-    // a fork of this very process that does not exec does not exist in Node; its own children show that it is known
+    // Node cannot fork this process without an exec. Its children show that the process is known.
     const seen = await until((await Promise.resolve(), leaveMark()), events);
     assert.deepEqual(seen.filter(isLost), []);
     await tracer.close();

@@ -1,4 +1,4 @@
-/** GetUrl and DnsLookup, asked of servers of the test's own on the loopback device: nothing else is contacted. */
+/** GetUrl and DnsLookup with servers of the test on the loopback device. Nothing else is contacted. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
@@ -10,12 +10,15 @@ import { duringOf, needsRoot, openTracer, runScript } from './support.js';
 
 const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
 
-/** Whenever somebody executes a program with that in its path. */
-function policy(...actions: readonly string[]): { yaml: string } {
+/** A policy for every system call number 112 of /usr/bin/setsid. */
+const policy = (...actions: readonly string[]): { yaml: string } => policyOf(actions);
+
+function policyOf(actions: readonly string[], options = ''): { yaml: string } {
   const yaml = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: { name: asks }
 spec:
+  options: [${options}]
   tracepoints:
     - subsystem: raw_syscalls
       event: sys_enter
@@ -28,10 +31,10 @@ spec:
   return { yaml };
 }
 
-/** One call of setsid(2), which is number 112. */
+/** Makes one call of setsid(2), which has the number 112. */
 const trigger = (): unknown => spawnSync('/usr/bin/setsid', ['/bin/true']);
 
-/** Answers every question for an address. */
+/** A name server that answers every query for an address. */
 async function nameServer(asked: string[]): Promise<Socket> {
   const server = createSocket('udp4');
   server.on('message', (query, { port, address }) => {
@@ -56,7 +59,10 @@ async function nameServer(asked: string[]): Promise<Socket> {
   return server;
 }
 
-/** `/body` never ends, `/round` redirects to itself, `/away` to what is no http, `/there` to `/found`; `/silent` never answers. */
+/**
+ * A web server. `/body` never ends, `/round` redirects to itself, `/away` to another protocol, `/there` to `/found`;
+ * `/silent` never answers.
+ */
 async function webServer(asked: string[], onRequest: () => void): Promise<Server> {
   const server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`);
@@ -108,7 +114,7 @@ describe('requests of policies', function () {
     }
   }
 
-  /** Until every request has come to an end. */
+  /** Waits until every request has ended. */
   async function ended(tracer: Tracer): Promise<Record<string, number>> {
     for (;;) {
       const { started = 0, answered = 0, failed = 0, dropped = 0 } = tracer.policies()[0]?.requests ?? {};
@@ -117,7 +123,7 @@ describe('requests of policies', function () {
     }
   }
 
-  it('are made, told in the event, and counted', async () => {
+  it('are made, reported in the event, and counted', async () => {
     const actions = [`action: GetUrl, argUrl: "${base}/body"`, 'action: DnsLookup, argFqdn: canary.test'];
     await traced(actions, { allowRequests: { nameServers } }, async ([event, ...more], tracer) => {
       assert.deepEqual(more, []);
@@ -133,7 +139,7 @@ describe('requests of policies', function () {
     assert.deepEqual(asked.sort(), ['GET /body', 'canary.test 1', 'canary.test 28']);
   });
 
-  it('redirects are followed a little, and to no other protocol', async () => {
+  it('a few redirects are followed, but not to another protocol', async () => {
     const actions = ['round', 'away', 'there'].map((path) => `action: GetUrl, argUrl: "${base}/${path}"`);
     await traced(actions, { allowRequests: true }, async (_, tracer) => {
       assert.deepEqual(await ended(tracer), { started: 3, answered: 2, failed: 1, dropped: 0 });
@@ -145,7 +151,7 @@ describe('requests of policies', function () {
     ]);
   });
 
-  it('with NoPost: made, and no event', async () => {
+  it('with NoPost: requests are made without an event', async () => {
     const actions = [`action: GetUrl, argUrl: "${base}/quiet"`, 'action: NoPost'];
     await traced(actions, { allowRequests: true }, async (events, tracer) => {
       assert.deepEqual(events, []);
@@ -154,7 +160,7 @@ describe('requests of policies', function () {
     assert.deepEqual(asked, ['GET /quiet']);
   });
 
-  it('without being allowed: refused by name, or told in monitor mode', async () => {
+  it('without permission: refused with a code, or only reported in monitor mode', async () => {
     const action = `action: GetUrl, argUrl: "${base}/never"`;
     const refused = (error: Error & { code?: string }): boolean => error.code === 'REQUESTS_NOT_ALLOWED';
     await assert.rejects(openTracer({ policies: [policy(action)] }), refused);
@@ -168,11 +174,33 @@ describe('requests of policies', function () {
     assert.deepEqual(asked, []);
   });
 
-  it('beyond what can wait they are dropped, and counted; closing ends those under way', async () => {
+  it('policy-mode: monitor_only is monitor for good: whoever loads it, and whatever is asked of it later', async () => {
+    const source = policyOf([`action: GetUrl, argUrl: "${base}/never"`], '{ name: policy-mode, value: monitor_only }');
+    const tracer = await openTracer({ policies: [source], mode: 'enforce', allowRequests: true });
+    try {
+      assert.equal(tracer.policies()[0]?.mode, 'monitor_only');
+      for (const mode of ['enforce', 'monitor'] as const) {
+        await assert.rejects(tracer.setPolicyMode('asks', mode), { code: 'POLICY_MONITOR_ONLY' });
+      }
+      const [event] = (await duringOf(tracer, trigger)).filter(isTracepoint);
+      assert.equal(event?.actions[0]?.action === 'getUrl' && event.actions[0].outcome, 'monitored');
+      assert.equal(event?.policyMode, 'monitor');
+      const [replaced] = await tracer.replacePolicy(policy(`action: GetUrl, argUrl: "${base}/never"`), { mode: 'monitor' });
+      assert.equal(replaced?.mode, 'monitor');
+      await tracer.setPolicyMode('asks', 'enforce');
+      assert.equal(tracer.policies()[0]?.mode, 'enforce');
+    } finally {
+      await tracer.close();
+    }
+    assert.deepEqual(asked, []);
+    await (await openTracer({ policies: [source] })).close(); // needs no permission: it makes no request
+  });
+
+  it('when too many wait, requests are dropped and counted; closing ends running requests', async () => {
     const action = `action: GetUrl, argUrl: "${base}/silent"`;
     const tracer = await openTracer({ policies: [policy(action)], allowRequests: true });
     const all = (await duringOf(tracer, () => {
-      // 16 at once, 256 that wait
+      // 16 requests run at once, and 256 can wait.
       spawnSync('/bin/bash', ['-c', 'for i in {1..280}; do /usr/bin/setsid /bin/true; done']);
     })) as ProcessTracepointEvent[];
     const outcomes = all.filter(isTracepoint).map(({ actions }) => 'outcome' in (actions[0] ?? {}) && actions[0]);
@@ -184,7 +212,7 @@ describe('requests of policies', function () {
     assert.equal(asked.length <= 16, true);
   });
 
-  it('a request that is not answered keeps no process from exiting', async () => {
+  it('a request without an answer does not keep the process from exiting', async () => {
     const { yaml } = policy(`action: GetUrl, argUrl: "${base}/silent"`);
     const arrived = new Promise<void>((resolve) => (onRequest = resolve));
     const body = `

@@ -1,10 +1,13 @@
-/** Stack traces of hooks on this machine's own kernel: functions, files, build ids; of the kernel and of a program that still runs. */
+/**
+ * Stack traces of hooks on this machine's kernel: functions, files and build ids of the kernel and of a running
+ * program.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { StackFrame, TracerEvent } from '../../types/index.js';
-import { needsRoot, openTracer, polytrace, Workshop } from './support.js';
+import { needsRoot, needsTracefs, openTracer, polytrace, Workshop } from './support.js';
 
 const POST = 'matchActions: [{ action: Post, kernelStackTrace: true, userStackTrace: true }]';
 
@@ -45,6 +48,7 @@ const nameOf = (event: Hook): string =>
 describe('stack traces', function () {
   this.timeout(60_000);
   before(needsRoot);
+  before(needsTracefs);
   let shop: Workshop;
   let program: string;
   before(() => {
@@ -55,7 +59,7 @@ describe('stack traces', function () {
   });
   after(() => shop?.remove());
 
-  /** Events of one run, and what `look` makes of each while the program still runs. */
+  /** Events of one run, with the result of `look` for each while the program is still running. */
   async function during<T>(stackAddresses: boolean, look: (event: Hook) => T): Promise<Map<string, T>> {
     const tracer = await openTracer({ policies: [{ yaml: policy(program) }], stackAddresses });
     const seen = new Map<string, T>();
@@ -83,7 +87,7 @@ describe('stack traces', function () {
     assert.deepEqual(own(stacks.get('middle')?.user ?? []), ['main']);
     for (const call of ['sys_enter', 'sys_enter_getpgid']) {
       const { kernel = [], user = [] } = stacks.get(call) ?? {};
-      // the C library's own wrapper has no frame pointer: its caller is not seen
+      // The wrapper in the C library has no frame pointer, so its caller is not seen.
       assert.match(user[0]?.module ?? '', /libc/, call);
       assert.equal(user[0]?.symbol, 'syscall', call);
       assert.ok(own(user).includes('middle') && own(user).at(-1) === 'main', call);
@@ -102,7 +106,7 @@ describe('stack traces', function () {
     assert.equal(first?.fileOffset, BigInt(`0x${/^([0-9a-f]+) T innermost$/m.exec(nm)?.[1] ?? ''}`));
   });
 
-  it('with addresses, where they are asked for; in JSON and on indented lines', async () => {
+  it('with addresses on request; in JSON and on indented lines', async () => {
     const lines = await during(true, (event) => ({
       addresses: [...(event.kernelStack ?? []), ...(event.userStack ?? [])].map(({ address }) => address),
       json: JSON.parse(polytrace.toJson(event)) as Record<string, Record<string, unknown>>,
@@ -114,7 +118,7 @@ describe('stack traces', function () {
     const [first] = user as Record<string, string>[];
     assert.deepEqual(Object.keys(first ?? {}), ['address', 'symbol', 'module', 'file_offset', 'build_id']);
     assert.equal(first?.['symbol'], 'innermost');
-    // a uprobe is hit in the program's own code: then the kernel has no stack
+    // A uprobe is hit in the code of the program, so there is no kernel stack.
     assert.match(compact, /^[^\n]*\n {3}User space:\n {5}0x[0-9a-f]+: innermost\+0x0 \(\/.*\/deep\+0x[0-9a-f]+\)\n/);
     assert.match(lines.get('sys_enter')?.compact ?? '', /^[^\n]*\n {3}Kernel:\n {5}0x[0-9a-f]+: \S+\+0x[0-9a-f]+/);
   });

@@ -1,4 +1,4 @@
-/** Iterators: several at once, every way of ending, losses of the slow; the event loop, worker threads. */
+/** Iterators: several at once, every way to end, losses of slow iterators; the event loop, worker threads. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ const sumOf = (events: readonly TracerEvent[], hook: string, reason?: LossReason
     .filter((e) => e.hook === hook && (reason === undefined || e.reason === reason))
     .reduce((sum, e) => sum + e.count, 0);
 
-/** What an iterator still has when its tracer is closed. */
+/** The events that an iterator still has when its tracer is closed. */
 async function rest(events: AsyncIterator<TracerEvent>): Promise<TracerEvent[]> {
   const result: TracerEvent[] = [];
   for (;;) {
@@ -131,7 +131,7 @@ describe('iterators', function () {
     assert.ok(all.filter(isExit).filter((e) => e.process.binary === '/bin/true').length === 50);
   });
 
-  it('a process of the machine wakes the iterator that waits', async () => {
+  it('any process on the machine wakes a waiting iterator', async () => {
     const events = tracer.events();
     for (let i = 0; i < 20; i++) {
       const waiting = until(`woken-${i}`, events);
@@ -141,7 +141,7 @@ describe('iterators', function () {
     }
   });
 
-  it('a slow iterator loses what it cannot keep, exactly counted, the fast one nothing', async () => {
+  it('a slow iterator loses the events it cannot keep, exactly counted; a fast one loses nothing', async () => {
     const small = await openTracer({ maxQueued: 1000 });
     const [slow, fast] = [small.events(), small.events()];
     for (let i = 0; i < 5; i++) {
@@ -168,7 +168,7 @@ describe('iterators', function () {
     return rest(events);
   }
 
-  it('a full ring with nobody reading: kept and lost are exactly all', async () => {
+  it('a full ring buffer without a reader: kept and lost events are exactly all events', async () => {
     const small = await openTracer({ bufferSize: 65536 });
     const events = small.events();
     const total = 3000;
@@ -180,7 +180,7 @@ describe('iterators', function () {
     const all = await closeAndRest(small, events);
     const execs = all.filter(isExec).length + sumOf(all, 'process_exec', 'ring_full');
     const exits = all.filter(isExit).length + sumOf(all, 'process_exit', 'ring_full');
-    // others on this machine may have run something as well; ours are all there
+    // Other processes may have executed programs as well. All of ours must be included.
     assert.ok(execs >= total + 1 && execs < total + 500, `${execs}`);
     assert.ok(exits >= total + 1 && exits < total + 1000, `${exits}`);
     assert.equal(small.stats().lost, sumOf(all, 'process_exec') + sumOf(all, 'process_exit') + sumOf(all, 'process_fork'));
@@ -192,7 +192,7 @@ describe('iterators', function () {
     shop.run('loop', '100', '/bin/true');
     const mark = leaveMark();
     const [seenA, seenB] = await Promise.all([until(mark, a), until(mark, b)]);
-    // the first one also has what the machine did while the second was opened
+    // The first tracer also has events from the time when the second was opened.
     const pids = (all: TracerEvent[]): unknown[] => {
       const execs = all.filter(isExec);
       const helper = execs.find((e) => e.process.binary === shop.helper)?.process.execId;
@@ -231,7 +231,7 @@ describe('iterators', function () {
       assert.deepEqual(await ended, [[0], [0]]);
     });
 
-    it('terminated in the middle, again and again', async () => {
+    it('terminated in the middle, repeatedly', async () => {
       const events = tracer.events();
       for (let i = 0; i < 5; i++) {
         const worker = new Worker(script(body), { eval: true });
@@ -244,7 +244,7 @@ describe('iterators', function () {
   });
 
   describe('and the event loop', () => {
-    it('a program ends by itself while nobody iterates', async () => {
+    it('a program ends by itself if nothing iterates', async () => {
       const ended = await runScript('await polytrace.openTracer(); out(1)');
       assert.deepEqual(ended, { status: 0, signal: null, stdout: '1\n', stderr: '' });
       const after = await runScript(`const t = await polytrace.openTracer();
@@ -253,8 +253,8 @@ describe('iterators', function () {
       assert.deepEqual([after.status, after.stdout, after.stderr], [0, '"process_exec"\n', '']);
     });
 
-    it('stays alive while one waits', async () => {
-      // an unreferenced timer starts a process after the rest of the program has ended
+    it('stays alive while an iterator waits', async () => {
+      // An unreferenced timer starts a process after the rest of the program has ended.
       const { status, stdout } = await runScript(`const t = await polytrace.openTracer();
         const { spawn } = require('node:child_process');
         setTimeout(() => { const c = spawn('/bin/true', ['late'], { stdio: 'ignore' }); c.unref(); }, 300).unref();

@@ -1,7 +1,7 @@
-/** What the native tests share: programs to trace, a tracer whose events are collected, child processes. */
+/** Shared by the native tests: programs to trace, a tracer whose events are collected, child processes. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type {
@@ -14,19 +14,25 @@ import type {
 } from '../../types/index.js';
 
 export const ROOT = join(__dirname, '..', '..');
-// the package as its users get it
+// This loads the package in the same way as users do.
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 export const polytrace = require('../..') as typeof import('../../types/index.js');
 export const { openTracer } = polytrace;
 
-/** Skips where tracing is not possible; with REQUIRE_ALL=1, fails. */
+/** Skips the tests if tracing is not possible; with REQUIRE_ALL=1, fails. */
 export function needsRoot(this: Mocha.Context): void {
   if (process.platform === 'linux' && process.getuid?.() === 0) return;
   if (process.env['REQUIRE_ALL'] === '1') throw new Error('these tests need root on Linux');
   this.skip();
 }
 
-/** A folder of one test file, with the helper compiled in it. */
+/** Mounts tracefs. Tracepoints that are not raw need it, and not every machine mounts it. */
+export function needsTracefs(): void {
+  if (existsSync('/sys/kernel/tracing/events')) return;
+  execFileSync('mount', ['-t', 'tracefs', 'tracefs', '/sys/kernel/tracing']);
+}
+
+/** A folder for one test file, with the compiled helper. */
 export class Workshop {
   readonly folder = mkdtempSync(join(tmpdir(), 'polytrace-native-'));
   readonly helper = join(this.folder, 'helper');
@@ -49,7 +55,7 @@ export const isExec = (event: TracerEvent): event is ProcessExecEvent => event.t
 export const isExit = (event: TracerEvent): event is ProcessExitEvent => event.type === 'process_exit';
 export const isLost = (event: TracerEvent): event is LostEvent => event.type === 'lost';
 
-/** A program in a mount namespace of its own, where others do not see its file; `path` is the way to it from here. */
+/** A program in its own mount namespace, where other processes do not see its file. `path` is its path from here. */
 export async function startHidden(
   program: string,
 ): Promise<{ readonly path: string; readonly inside: string; readonly go: () => Promise<void> }> {
@@ -69,14 +75,14 @@ export async function startHidden(
 
 let marks = 0;
 
-/** Something that every iterator recognises as the end: a process with an argument that no other has. */
+/** A mark that every iterator recognises as the end: a process with a unique argument. */
 export function leaveMark(): string {
   const mark = `mark-${process.pid}-${++marks}`;
   execFileSync('/bin/true', [mark]);
   return mark;
 }
 
-/** Everything up to the exit of the mark, which is left out. */
+/** All events up to the exit of the mark, without those of the mark. */
 export async function until(mark: string, events: AsyncIterator<TracerEvent>): Promise<TracerEvent[]> {
   const result: TracerEvent[] = [];
   for (;;) {
@@ -88,7 +94,7 @@ export async function until(mark: string, events: AsyncIterator<TracerEvent>): P
   }
 }
 
-/** What the processes that `run` starts cause, and nothing of others on this machine. */
+/** The events of the processes that `run` starts, without those of other processes. */
 export async function during(run: () => unknown, options: TracerOptions = {}): Promise<TracerEvent[]> {
   const tracer = await openTracer(options);
   try {
@@ -110,7 +116,7 @@ function isOurs(event: ProcessExecEvent | ProcessExitEvent | Exclude<TracerEvent
   return [event.parent, ...event.ancestors].some((process) => process?.pid === globalThis.process.pid);
 }
 
-/** A program of the library's in a process of its own, plain JavaScript; `polytrace` and `out` are there for it. */
+/** A program in plain JavaScript that uses the library in its own process. It can use `polytrace` and `out`. */
 export function script(body: string): string {
   return `const polytrace = require(${JSON.stringify(ROOT)});
 const out = (value) => console.log(JSON.stringify(value));

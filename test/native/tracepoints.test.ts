@@ -1,11 +1,10 @@
-/** Tracepoints on this machine's own kernel: by the fields of their format, and raw. */
+/** Tracepoints on this machine's kernel: by their formatted fields, and raw. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
-import { duringOf, needsRoot, openTracer, polytrace, Workshop } from './support.js';
+import { duringOf, needsRoot, needsTracefs, openTracer, polytrace, runScript, Workshop } from './support.js';
 
 const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
 
@@ -24,7 +23,7 @@ ${indented}`;
   return { yaml };
 }
 
-/** The hook's events of what `run` starts. */
+/** The events of the hook that `run` causes. */
 async function traced(hook: string, run: () => unknown): Promise<ProcessTracepointEvent[]> {
   const tracer = await openTracer({ policies: [policy(hook)] });
   try {
@@ -39,24 +38,21 @@ async function traced(hook: string, run: () => unknown): Promise<ProcessTracepoi
   }
 }
 
-/** By format they need tracefs, which not every machine mounts. */
-function mountTracefs(): void {
-  if (!existsSync('/sys/kernel/tracing/events')) {
-    execFileSync('mount', ['-t', 'tracefs', 'tracefs', '/sys/kernel/tracing']);
-  }
-}
+/** Hides tracefs from the command. */
+const WITHOUT_TRACEFS =
+  'for at in /sys/kernel/tracing /sys/kernel/debug; do mount -t tmpfs none $at || exit 1; done; exec "$@"';
 
 describe('tracepoints', function () {
   this.timeout(60_000);
   before(needsRoot);
+  before(needsTracefs);
   let shop: Workshop;
   before(() => {
-    mountTracefs();
     shop = new Workshop();
   });
   after(() => shop?.remove());
 
-  it('by format: a text that the record says the place of, filtered', async () => {
+  it('by format: a text at a place that the record names, filtered', async () => {
     const [one, other] = ['one', 'other'].map((name) => join(shop.folder, name)) as [string, string];
     for (const path of [one, other]) copyFileSync('/bin/true', path);
     const hook = `subsystem: sched
@@ -83,7 +79,7 @@ selectors: [{ matchArgs: [{ args: [0], operator: Equal, values: ["${one}"] }] }]
     assert.deepEqual(args, [{ string_arg: one, label: 'file' }, { int_arg: pids[0] }]);
   });
 
-  it('of a system call: a string of the program by its pointer', async () => {
+  it('a system call: a string of the program behind a pointer', async () => {
     const path = join(shop.folder, 'secret');
     const hook = `subsystem: syscalls
 event: sys_enter_openat
@@ -113,7 +109,7 @@ selectors:
     );
   });
 
-  it('members of what a field points to, and of the task', async () => {
+  it('members of the struct that a field points to, and of the task', async () => {
     const hook = `subsystem: sched
 event: sched_process_exit
 args: [{ index: 4, type: string }, { index: 0, type: string, source: current_task, resolve: comm }]
@@ -147,7 +143,7 @@ selectors: [{ matchArgs: [{ args: [2], operator: Postfix, values: ["/raw"] }] }]
     );
   });
 
-  it('what is not there or does not fit is refused, with its place', async () => {
+  it('unknown names and wrong types are refused with their places', async () => {
     const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
       await assert.rejects(openTracer({ policies: [policy(hook)] }), { code, message });
     };
@@ -160,7 +156,7 @@ selectors: [{ matchArgs: [{ args: [2], operator: Postfix, values: ["/raw"] }] }]
     await refused(`${exec}args: [{ index: 4, type: char_buf }]`, 'UNSUPPORTED_ARG_TYPE', /char_buf/);
   });
 
-  it('one that may be missing is left out', async () => {
+  it('an optional tracepoint that is missing is skipped', async () => {
     for (const more of ['', '\nraw: true']) {
       const hook = `subsystem: sched\nevent: sched_none\noptional: true${more}`;
       const tracer = await openTracer({ policies: [policy(hook)] });
@@ -170,7 +166,7 @@ selectors: [{ matchArgs: [{ args: [2], operator: Postfix, values: ["/raw"] }] }]
     }
   });
 
-  it('the status tells the mechanism', async () => {
+  it('the status reports the mechanism', async () => {
     const tracer = await openTracer({ policies: [policy('subsystem: sched\nevent: sched_process_exec')] });
     const [status] = tracer.policies();
     await tracer.close();
@@ -179,5 +175,27 @@ selectors: [{ matchArgs: [{ args: [2], operator: Postfix, values: ["/raw"] }] }]
       status?.hooks.map(({ call, functionName, functions, attach }) => ({ call, functionName, functions, attach })),
       [{ call: name, functionName: name, functions: [name], attach: 'tracepoint' }],
     );
+  });
+
+  it('where tracefs is not mounted, errors and preflight name the command that mounts it', async () => {
+    const kprobes = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: listed }
+spec:
+  lists: [{ name: all, type: generated_ftrace, pattern: "^vfs_read$" }]
+  kprobes: [{ call: "list:all" }]`;
+    const { stdout, stderr } = await runScript(
+      `const refused = (source) => polytrace.openTracer({ policies: [source] }).then(() => 'no error', (e) => [e.code, e.message + ' ' + e.hint]);
+       const { detail } = polytrace.preflight().features.find(({ name }) => name === 'tracepoint');
+       out([await refused(${JSON.stringify(policy('subsystem: sched\nevent: sched_process_exec'))}),
+         await refused(${JSON.stringify({ yaml: kprobes })}), ['preflight', detail]]);`,
+      { command: ['unshare', '--mount', 'sh', '-c', WITHOUT_TRACEFS, 'sh'] },
+    );
+    const told = JSON.parse(stdout || JSON.stringify(stderr)) as [string, string][];
+    assert.deepEqual(
+      told.map(([code]) => code),
+      ['NO_ATTACH_MECHANISM', 'LIST_NEEDS_TRACEFS', 'preflight'],
+    );
+    for (const [code, text] of told) assert.ok(text.includes('`mount -t tracefs tracefs /sys/kernel/tracing`'), `${code}: ${text}`);
   });
 });

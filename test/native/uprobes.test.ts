@@ -1,4 +1,7 @@
-/** Functions of programs and libraries on this machine's own kernel: by symbol, offset and address, with what they return. */
+/**
+ * Functions of programs and libraries on this machine's kernel: by symbol, offset and address, with their return
+ * values.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -19,7 +22,7 @@ spec:
   return { yaml };
 }
 
-/** The hook's events of what `run` starts. */
+/** The events of the hook that `run` causes. */
 async function traced(hook: string, run: () => unknown): Promise<ProcessUprobeEvent[]> {
   const tracer = await openTracer({ policies: [policy(hook)] });
   try {
@@ -39,7 +42,7 @@ function shown(argument: HookArgument | undefined): unknown {
   return argument.value instanceof Uint8Array ? [...argument.value] : argument.value;
 }
 
-/** Where in the file an address is, by the program headers. */
+/** The offset of an address in the file, from the program headers. */
 function fileOffset(path: string, address: bigint): bigint {
   const text = execFileSync('readelf', ['-lW', path], { encoding: 'utf8' });
   for (const [, offset = '', start = '', size = ''] of text.matchAll(/^ +LOAD +(0x\w+) (0x\w+) 0x\w+ (0x\w+)/gm)) {
@@ -49,7 +52,7 @@ function fileOffset(path: string, address: bigint): bigint {
   throw new Error(`${path} has nothing at ${address}`);
 }
 
-/** Where nm shows the function. */
+/** The address that nm shows for the function. */
 function addressOf(program: string, symbol: string): bigint {
   const text = execFileSync('nm', [program], { encoding: 'utf8' });
   return BigInt(`0x${new RegExp(`^([0-9a-f]+) [TD] ${symbol}$`, 'm').exec(text)?.[1] ?? 'none'}`);
@@ -74,7 +77,7 @@ for (const kind of ['pie', 'no-pie'] as const) {
     });
     after(() => shop?.remove());
 
-    it('numbers, what a function returns, its place in the event and in JSON', async () => {
+    it('numbers, return values, and the place in the event and in JSON', async () => {
       let pid: number | undefined;
       const hook = `path: ${program}
 symbols: [add]
@@ -123,7 +126,7 @@ selectors:
       );
     });
 
-    it('a buffer as long as a parameter says', async () => {
+    it('a buffer whose length is in a parameter', async () => {
       const hook = `path: ${program}
 symbols: [measure]
 args: [{ index: 0, type: char_buf, sizeArgIndex: 2 }, { index: 1, type: size_t }]`;
@@ -134,7 +137,7 @@ args: [{ index: 0, type: char_buf, sizeArgIndex: 2 }, { index: 1, type: size_t }
       );
     });
 
-    it('a function that calls itself: each call with its own return', async () => {
+    it('a recursive function: each call with its own return', async () => {
       const hook = `path: ${program}
 symbols: [down]
 return: true
@@ -203,7 +206,7 @@ describe('uprobes', function () {
   });
   after(() => shop?.remove());
 
-  it('on a library: what every program calls, filtered by what it is given', async () => {
+  it('a function of a library that every program calls, filtered by its parameter', async () => {
     const hook = `path: ${libc}
 symbols: [setenv]
 args: [{ index: 0, type: string }, { index: 1, type: string }, { index: 2, type: int }]
@@ -215,7 +218,22 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     );
   });
 
-  it('in a file of another mount namespace, by the way through its process', async () => {
+  it('an event with two buffers of the greatest length is read whole', async () => {
+    const most = 32767;
+    const long = join(shop.folder, 'long');
+    execFileSync('cc', ['-O1', '-o', long, join(__dirname, 'programs', 'long.c')]);
+    const buffer = 'type: char_buf, sizeArgIndex: 3, maxData: true';
+    const hook = `path: ${long}
+symbols: [compare]
+args: [{ index: 0, ${buffer} }, { index: 1, ${buffer} }, { index: 2, type: size_t }]`;
+    const events = await traced(hook, () => spawnSync(long, [String(most)]));
+    assert.deepEqual(
+      events.map(({ args }) => args.map((arg) => ('value' in arg && arg.value instanceof Uint8Array ? Buffer.from(arg.value).toString() : shown(arg)))),
+      [['a'.repeat(most), 'b'.repeat(most), BigInt(most)]],
+    );
+  });
+
+  it('a file in another mount namespace, by a path through its process', async () => {
     const hidden = await startHidden(program);
     const hook = `path: ${hidden.path}\nsymbols: [greet]\nargs: [{ index: 0, type: string }]`;
     const events = await traced(hook, hidden.go);
@@ -225,7 +243,7 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     );
   });
 
-  it('a counter of the program says that somebody is tracing', async () => {
+  it('a counter in the program shows that a tracer is active', async () => {
     const counter = fileOffset(program, addressOf(program, 'traced'));
     const counted = (): string => execFileSync(program, { encoding: 'utf8' });
     const outputs = [counted()];
@@ -238,7 +256,7 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     );
   });
 
-  it('only in a file that has one of the digests', async () => {
+  it('only a file that has one of the digests', async () => {
     const bytes = readFileSync(program);
     const hash = (algorithm: string): string => createHash(algorithm).update(bytes).digest('hex');
     const id = /Build ID: ([0-9a-f]+)/.exec(execFileSync('readelf', ['-n', program], { encoding: 'utf8' }))?.[1] ?? '';
@@ -307,7 +325,7 @@ returnArg: { index: 0, type: int64 }`;
     });
   }
 
-  it('the status tells the mechanism; what is not there is refused with its place', async () => {
+  it('the status reports the mechanism; missing targets are refused with their places', async () => {
     const tracer = await openTracer({ policies: [policy(`path: ${program}\nsymbols: [add]`)] });
     const [status] = tracer.policies();
     await tracer.close();

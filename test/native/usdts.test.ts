@@ -1,4 +1,4 @@
-/** Static probes of programs and libraries on this machine's own kernel: arguments in each encoding, filters, counters. */
+/** Static probes of programs and libraries on this machine's kernel: arguments in each encoding, filters, counters. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ spec:
   };
 }
 
-/** The events of what `run` starts. */
+/** The events that `run` causes. */
 async function traced(run: () => unknown, ...hooks: readonly string[]): Promise<ProcessUsdtEvent[]> {
   const tracer = await openTracer({ policies: [policy(...hooks)] });
   try {
@@ -40,7 +40,7 @@ function shown(argument: HookArgument | undefined): unknown {
   return argument.value instanceof Uint8Array ? Buffer.from(argument.value).toString() : argument.value;
 }
 
-/** How the program is made, and the file that has the probes. */
+/** The ways to build the program. */
 const BUILDS: readonly (readonly [kind: string, flags: readonly string[]])[] = [
   ['pie', ['-O1', '-fPIE', '-pie']],
   ['no-pie', ['-O1', '-fno-pie', '-no-pie']],
@@ -50,7 +50,7 @@ const BUILDS: readonly (readonly [kind: string, flags: readonly string[]])[] = [
 
 interface Built {
   readonly program: string;
-  /** The file that has the probes. */
+  /** The file that contains the probes. */
   readonly path: string;
 }
 
@@ -80,7 +80,7 @@ for (const [kind, flags] of BUILDS) {
     });
     after(() => shop?.remove());
 
-    it('numbers in registers, in memory and in the note, of every width', async () => {
+    it('numbers of every width in registers, in memory and in the note', async () => {
       const types = ['int8', 'uint16', 'int32', 'int64', 'int32', 'uint8', 'int64', 'int32', 'uint64'];
       const read = (indexes: readonly number[]): string =>
         probe('numbers', `\nargs: [${indexes.map((index) => `{ index: ${index}, type: ${types[index]} }`).join(', ')}]`);
@@ -134,7 +134,7 @@ selectors:
       );
     });
 
-    it('a probe that the program passes only when somebody traces it', async () => {
+    it('a probe that the program passes only while a tracer uses it', async () => {
       const outputs = [run()];
       const events = await traced(() => outputs.push(run()), probe('guarded', '\nargs: [{ index: 0, type: uint32 }]'));
       outputs.push(run());
@@ -147,7 +147,10 @@ selectors:
   });
 }
 
-/** Any of those that the project can be built with: an object for BPF has the types of the C file in BTF. */
+/**
+ * Compiles the types with any clang that can build the project. An object for BPF contains the types of the C file as
+ * BTF.
+ */
 function makeTypes(folder: string): string {
   const path = join(folder, 'types.o');
   const names = readdirSync('/usr/bin').filter((name) => /^clang-\d+$/.test(name));
@@ -194,12 +197,12 @@ selectors:
         [1, 3, 'pie'],
       ],
     );
-    // places stand behind each other
+    // The places follow each other.
     const [first, second] = events.map((e) => shown(e.args[2]) as bigint);
     assert.equal((second ?? 0n) - (first ?? 0n), 1n);
   });
 
-  it('members of structs of the program, by types from a file; of a function and of a probe', async () => {
+  it('members of the program’s structs, with types from a file; for a function and a probe', async () => {
     const types = makeTypes(shop.folder);
     const args = `
 btfPath: ${types}
@@ -237,7 +240,7 @@ selectors:
     );
   });
 
-  it('in a file of another mount namespace, by the way through its process', async () => {
+  it('a file in another mount namespace, by a path through its process', async () => {
     const hidden = await startHidden(program);
     const hook = probe('text', '\nargs: [{ index: 0, type: string }]').replace(program, hidden.path);
     const events = await traced(hidden.go, hook);
@@ -247,7 +250,7 @@ selectors:
     );
   });
 
-  it('fewer events of a rate, and where the program was', async () => {
+  it('a rate limit, and stack traces of the program', async () => {
     const rate = '{ action: Post, rateLimit: 1h, rateLimitScope: global, userStackTrace: true }';
     const hook = probe('places', `\nselectors: [{ matchActions: [${rate}] }]`);
     const tracer = await openTracer({ policies: [policy(hook)] });
@@ -258,7 +261,7 @@ selectors:
     assert.ok((events[0]?.userStack ?? []).length > 1);
   });
 
-  it('the status tells the mechanism; what is not there is refused with its place', async () => {
+  it('the status reports the mechanism; missing targets are refused with their places', async () => {
     const tracer = await openTracer({ policies: [policy(probe('none'), probe('nothing', '\noptional: true'))] });
     const [status] = tracer.policies();
     await tracer.close();
@@ -276,8 +279,8 @@ selectors:
     await refused(probe('none').replace(program, `${program}.none`), 'HOOK_NOT_FOUND', /pie\.none cannot be read/);
     await refused(probe('none').replace(program, SOURCE), 'HOOK_NOT_FOUND', /is not an ELF file/);
     const beyond = probe('places', '\nargs: [{ index: 0, type: int }, { index: 1, type: int }]');
-    await refused(beyond, 'ARG_BEYOND_PROTOTYPE', /:9:39: app:places has 1 arguments, index 1/);
-    // relative to the instruction: libbpf knows registers and offsets from them
+    await refused(beyond, 'ARG_BEYOND_PROTOTYPE', /:9:39: app:places has 1 arguments, so there is no index 1/);
+    // This argument is relative to the instruction. libbpf supports only registers and offsets from registers.
     await refused(probe('unreadable'), 'PROBE_ENCODING', /:8:13: .*app:unreadable cannot be read: unrecognized arg/);
     await refused(probe('text', '\nargs: [{ index: 0, type: char_buf }]'), 'BUFFER_WITHOUT_SIZE', /char_buf/);
     await refused(probe('text', '\nargs: [{ index: 12, type: int }]'), 'LIMIT_PARAMETER', /at most 12/);

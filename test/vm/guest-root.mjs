@@ -1,16 +1,17 @@
-// Describes the guest's root to init.sh: what is copied (as archives: many small files are slow to read through
-// virtiofs), what is bind-mounted from the host's files.
+// Describes the root of the guest for init.sh: the files that are copied (in archives, because many small files are
+// slow
+// to read through virtiofs), and the files that are bind-mounted from the host.
 import { execFileSync } from 'node:child_process';
 import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** New and empty in the guest. */
+/** Folders that are new and empty in the guest. */
 const fresh = ['proc', 'sys', 'dev', 'run', 'tmp', 'root', 'mnt', 'srv', 'media', '.old'];
-/** Writable copies below /usr/local; larger files are bind-mounted. */
+/** Folders below /usr/local with writable copies. Larger files are bind-mounted. */
 const local = ['bin', 'sbin'];
 const copiedBytes = 1_000_000;
 
-/** Writes root.tar, local.tar and fstab into `folder`. The folders of `needed` are there under their own paths. */
+/** Writes root.tar, local.tar and fstab into `folder`. The folders in `needed` have the same paths in the guest. */
 export function describeRoot(folder, needed) {
   const staging = join(folder, 'staging');
   const mounts = ['tmp tmp tmpfs mode=1777'];
@@ -37,7 +38,7 @@ export function describeRoot(folder, needed) {
   rmSync(staging, { recursive: true });
 }
 
-// X-mount.mkdir: below a tmpfs that is empty when it is mounted
+// X-mount.mkdir makes the mount point, because the tmpfs is empty when it is mounted.
 const bind = (path) => `${path} ${path.slice(1)} none bind,X-mount.mkdir`;
 
 function writable(name, mounts) {

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Process 1 of the guest. The host's / is there read-only; tests want to write to /etc and elsewhere and to see plain
-# paths, and an overlay file system would report each access twice. So the root becomes a tmpfs: small folders are copied
-# into it, large ones bind-mounted read-only, and paths read as on any machine (guest-root.mjs made the lists). Then runs
-# /run/vm/command and powers off. Each external command costs about 70 ms here: hence few of them.
+# Process 1 of the guest. The host's / is mounted read-only, but tests write to /etc and other folders and expect plain
+# paths. An overlay file system would report each access twice. So the root becomes a tmpfs: small folders are copied
+# into it, and large ones are bind-mounted read-only (guest-root.mjs made the lists). Paths are the same as on any machine.
+# Then it runs /run/vm/command and powers off. Each external command takes about 70 ms here, so it uses few of them.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 new=/mnt
 
@@ -14,7 +14,7 @@ mount -a -T run/vm/fstab
 tar -xf run/vm/local.tar -C usr/local
 pivot_root . .old && cd / || exit
 
-# one `mount` for all, in this order
+# One `mount` command mounts everything in this order.
 echo 'proc /proc proc
 sys /sys sysfs
 dev /dev devtmpfs

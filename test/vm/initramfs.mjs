@@ -1,9 +1,9 @@
-// An initramfs of a few files for kernels that have virtiofs as a module: loads the modules, mounts the root, goes on.
+// Builds a small initramfs for kernels with virtiofs as a module. It loads the modules, mounts the root, and continues.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-// overlay: a file system that tests use
+// Tests use the overlay file system.
 const modules = ['virtio_pci', 'virtiofs', 'overlay'];
 
 const init = (names) => `#!/bin/busybox sh
@@ -18,7 +18,7 @@ done
 exec /bin/busybox switch_root /root "$init"
 `;
 
-/** `files`: the unpacked kernel package; writes `target`. */
+/** Writes the initramfs to `target`. `files` is the folder of the unpacked kernel package. */
 export function buildInitramfs(files, release, target) {
   const busybox = '/bin/busybox';
   if (!existsSync(busybox)) throw new Error('busybox is missing: install the Debian package busybox-static');
@@ -32,7 +32,7 @@ export function buildInitramfs(files, release, target) {
   writeFileSync(target, archive.end());
 }
 
-/** Paths of the modules and of all that they need, in the order in which they must be loaded. */
+/** Paths of the modules and their dependencies, in the order in which they must be loaded. */
 function loadOrder(files, folder, release) {
   if (!readdirSync(folder).includes('modules.dep')) {
     try {
@@ -53,13 +53,13 @@ function loadOrder(files, folder, release) {
   const order = new Set();
   for (const name of modules) {
     const path = [...needs.keys()].find((each) => basename(each) === `${name}.ko`);
-    if (!path) continue; // built in
+    if (!path) continue; // The module is built into the kernel.
     for (const each of [...needs.get(path), path]) order.add(each);
   }
   return [...order];
 }
 
-/** The "newc" archive that the kernel unpacks. */
+/** The archive in "newc" format that the kernel unpacks. */
 class CpioArchive {
   #parts = [];
   #inode = 1;

@@ -1,5 +1,7 @@
-// Finds the kernel that a test asks for by version: one installed in /boot, or one of Debian's other suites, downloaded
-// once into .cache/kernels with an apt state of its own, so that the machine's package sources stay as they are.
+// Finds the kernel of the requested version: one that is installed in /boot, or one from another Debian suite. The
+// latter
+// is downloaded once into .cache/kernels with a separate apt state, so that the package sources of the machine do not
+// change.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,18 +11,18 @@ import { buildInitramfs } from './initramfs.mjs';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const cache = join(root, '.cache/kernels');
 
-/** Debian suites by kernel version; those without virtiofs built in need an initramfs. */
+/** Debian suites by kernel version. Kernels without built-in virtiofs need an initramfs. */
 const suites = { '5.10': 'bullseye', 6.1: 'bookworm' };
 
-/** The suite of the kernel called `newest`: whichever it has today, with virtiofs built in. */
+/** The suite of the kernel called `newest`: the current kernel of that suite, with built-in virtiofs. */
 const newestSuite = 'trixie-backports';
 
-/** A module that tests load, kept beside the kernel: it needs no device and no other module. */
+/** A module that tests load. It is kept next to the kernel, and needs no device and no other module. */
 const testModule = 'dummy.ko';
 
 export const knownKernels = ['6.12', ...Object.keys(suites), 'newest'];
 
-/** {version, image, initramfs?} of a kernel, e.g. '6.12'. Downloads it when it is of another suite. */
+/** Returns {version, image, initramfs?} of a kernel, e.g. '6.12'. Downloads it if it is from another suite. */
 export function findKernel(version) {
   if (version === 'newest') return findNewest();
   const installed = newestImage('/boot', version);
@@ -36,7 +38,7 @@ export function findKernel(version) {
   return { version, image: newestImage(join(folder, 'boot'), version), initramfs: join(folder, 'initramfs') };
 }
 
-/** Without modules, and therefore without an initramfs. */
+/** Finds the newest kernel. It has no modules, and therefore no initramfs. */
 function findNewest() {
   const folder = join(cache, 'newest');
   if (!existsSync(join(folder, 'vmlinuz'))) downloadNewest(folder);
@@ -60,7 +62,7 @@ function run(program, args, options = {}) {
   }
 }
 
-/** The archive that this machine already uses, for another suite's kernel. */
+/** The Debian archive that this machine already uses. It also provides kernels of other suites. */
 function archive() {
   const uris = run('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages']).split('\n');
   const uri = uris.find((each) => /^https?:.*\/debian\/?$/.test(each));
@@ -68,7 +70,7 @@ function archive() {
   return uri;
 }
 
-/** apt with lists, cache and sources of its own below `folder`. */
+/** An apt command with its own lists, cache and sources below `folder`. */
 function privateApt(folder, suite) {
   for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, name), { recursive: true });
   const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
@@ -89,7 +91,7 @@ function privateApt(folder, suite) {
   return (program, ...args) => run(program, [...options, '-q', ...args], { cwd: folder });
 }
 
-/** An apt of the suite, in an empty folder beside `folder`, which is removed. */
+/** Removes `folder` and returns an apt for the suite, in an empty folder next to it. */
 function startDownload(version, suite, folder) {
   console.error(`vm: downloading kernel ${version} of Debian ${suite} (once, into .cache/kernels)`);
   const work = `${folder}.part`;
@@ -107,7 +109,9 @@ function startDownload(version, suite, folder) {
   return { work, depends, unpack };
 }
 
-/** Its image is in a package of its own, linux-binary-VERSION, that the one called linux-image-VERSION needs. */
+/**
+ * Downloads the newest kernel. Its image is in the package linux-binary-VERSION, which linux-image-VERSION depends on.
+ */
 function downloadNewest(folder) {
   const { work, depends, unpack } = startDownload('newest', newestSuite, folder);
   const image = /Depends: (linux-image-\d\S+)/.exec(depends('linux-image-amd64'))?.[1];

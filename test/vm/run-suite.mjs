@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Runs test/kernel with mocha inside a virtual machine, one boot for all, and prints the guest's report.
+// Runs test/kernel with mocha in a virtual machine, with one boot for all files, and prints the report of the guest.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,14 +24,17 @@ function parse() {
   });
 }
 
-/** A test that hangs fails after this, unless it asks for more; the longest takes a quarter of it. */
+/** A test that hangs fails after this time, unless it sets a longer limit. The longest test needs a quarter of it. */
 const testMs = 120_000;
-/** A guest that hangs: silence for longer than any test asks for (test/kernel/matrix.test.ts: 300 s). */
+/**
+ * A guest hangs if it prints nothing for this time. It is longer than any test's limit (test/kernel/matrix.test.ts: 300
+ * s).
+ */
 const quietMs = 330_000;
 
 const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** Fills tsx's cache with a dry run: compiling in the guest takes ten times as long. */
+/** Fills tsx's cache with a dry run, because compiling in the guest takes ten times as long. */
 function compileHere(mocha, folder) {
   const cache = join(folder, 'compiled');
   mkdirSync(cache);
@@ -51,7 +54,7 @@ async function main() {
   }
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-suite-'));
   const mocha = ['node_modules/mocha/bin/mocha.js', '--no-color', '--timeout', String(testMs)];
-  // --exit: what a failed test left behind, such as a process that waits, must not keep the guest from ending
+  // --exit: a process that a failed test left behind must not keep the guest running.
   mocha.push('--exit', '--require', 'tsx/cjs', '--require', './test/kernel/ready.ts');
   if (values.grep !== undefined) mocha.push('--grep', values.grep);
   mocha.push(...(positionals.length > 0 ? positionals : ['test/kernel/**/*.test.ts']));

@@ -1,4 +1,4 @@
-// Boots a kernel under QEMU with this machine's file system as its root and runs one shell script in it.
+// Boots a kernel in QEMU with this machine's file system as its root, and runs one shell script in it.
 import { spawn } from 'node:child_process';
 import {
   accessSync,
@@ -21,10 +21,10 @@ import { findKernel } from './kernels.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 export const checkout = dirname(dirname(here));
-/** The published policies that some tests run; not part of the checkout, and not on every machine. */
+/** The published policies that some tests run. They are not part of the checkout, and not on every machine. */
 export const corpus = process.env.POLYTRACE_CORPUS ?? join(checkout, '../shared/corpus/policies');
 
-/** The virtual machine could not be started, hung, or died: not the script's own failure. */
+/** The virtual machine could not be started, hung, or died. It is not thrown for a failure of the script itself. */
 export class VmError extends Error {
   name = 'VmError';
 }
@@ -48,7 +48,7 @@ function findProgram(name) {
   return undefined;
 }
 
-/** Why no virtual machine can run here, with the Debian packages to install; undefined when it can. */
+/** The reason why no virtual machine can run here, with the Debian packages to install; undefined if it can. */
 export function vmObstacle() {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'the virtual machine runs on Linux x86-64 only';
   const missing = Object.keys(programs).filter((name) => !findProgram(name));
@@ -57,11 +57,14 @@ export function vmObstacle() {
 }
 
 /**
- * Runs `script` with bash as root in the checkout, inside a guest whose files are this machine's, writable in memory only
- * (see init.sh). The guest's /run/vm is `folder` (made and removed when not given) on the host, for files to hand over.
+ * Runs `script` with bash as root in the checkout, in a guest with this machine's files. Changes stay in the guest's
+ * memory (see init.sh). The guest's /run/vm is `folder` on the host, to exchange files. If no folder is given, a
+ * temporary
+ * one is used.
  *
- * Resolves to {status, seconds}; output goes to `stdout` and `stderr` as it comes. Rejects with VmError when the guest
- * did not get as far as an exit status in `timeoutMs`, or printed nothing for `quietMs` (no limit when not given).
+ * Resolves to {status, seconds}. Output goes to `stdout` and `stderr` as it comes. Rejects with VmError if the guest
+ * gave
+ * no exit status within `timeoutMs`, or printed nothing for `quietMs` (no limit if not given).
  */
 export async function runInVm(options) {
   const obstacle = vmObstacle();
@@ -129,7 +132,7 @@ class Guest {
     return this.#result(outcome, (Date.now() - started) / 1000);
   }
 
-  /** Resolves to the limit that was reached, in words. */
+  /** Resolves to the name of the limit that was reached. */
   async #limitReached(streams, signal) {
     const { timeoutMs, quietMs } = this.options;
     const started = Date.now();
@@ -142,7 +145,7 @@ class Guest {
     return undefined;
   }
 
-  /** `outcome`: QEMU's exit status, or the limit that was reached. */
+  /** `outcome` is the exit status of QEMU, or the limit that was reached. */
   #result(outcome, seconds) {
     if (typeof outcome === 'string') {
       const stage = existsSync(join(this.folder, 'ready')) ? 'its script did not end' : 'it did not finish booting';
@@ -207,18 +210,20 @@ class Guest {
       ...['-device', `vhost-user-fs-pci,chardev=${tag},tag=${tag}`],
     ]);
     const parameters = [
-      // no_timer_check: on a busy machine the emulated timer is late, and the kernel would give up
+      // no_timer_check: on a busy machine the emulated timer is late, and the kernel would stop booting.
       'console=ttyS0 root=rootfs rootfstype=virtiofs ro panic=-1 loglevel=4 no_timer_check',
       'lsm=landlock,lockdown,yama,bpf',
       `init=${init} vm.init=${init}`,
-      // emulation does not see what virtiofsd writes into the guest's memory, and would go on running the code that was
-      // there before: a page that the guest clears first is translated anew. The default of Debian's kernels, and not of all
+      // The emulator does not notice when virtiofsd writes into the guest's memory, and would continue to run the old
+      // code.
+      // If the guest clears a page first, its code is translated again. Debian's kernels do this by default, others do
+      // not.
       'init_on_alloc=1',
       append,
     ];
     return [
       ...accelerator,
-      // without "enhanced rep movsb", which emulation carries out byte by byte: everything is twice as fast
+      // Without "enhanced rep movsb", which the emulator performs byte by byte, everything is twice as fast.
       ...['-cpu', 'max,erms=off,fsrm=off', '-m', `${memoryMb}M`],
       ...['-object', `memory-backend-memfd,id=mem,size=${memoryMb}M,share=on`, '-numa', 'node,memdev=mem'],
       ...devices,
@@ -230,7 +235,7 @@ class Guest {
     ];
   }
 
-  /** A child that dies with this process, even when that is killed. */
+  /** Starts a child that dies with this process, even if this process is killed. */
   #spawn(name, args) {
     const child = spawn(findProgram('setpriv'), ['--pdeathsig', 'KILL', findProgram(name), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -247,7 +252,7 @@ class Guest {
   }
 }
 
-/** Copies what another process appends to a file. */
+/** Copies the bytes that another process appends to a file. */
 class Follower {
   lastOutput = 0;
   #position = 0;

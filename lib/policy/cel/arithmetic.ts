@@ -6,7 +6,7 @@ type Compute = (a: bigint, b: bigint, imm: bigint) => bigint | undefined;
 const signed = (value: bigint): bigint => BigInt.asIntN(64, value);
 const truth = (holds: boolean): bigint => (holds ? 1n : 0n);
 
-export const ARITHMETIC: Readonly<Partial<Record<CelOp, Compute>>> = {
+const ARITHMETIC: Readonly<Partial<Record<CelOp, Compute>>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,

@@ -9,7 +9,7 @@ interface Placed {
 }
 
 export type BinaryOperator = (typeof LEVELS)[number][number];
-export type UnaryOperator = '!' | '-' | '~';
+type UnaryOperator = '!' | '-' | '~';
 
 export type Expression = Placed &
   (

@@ -1,7 +1,10 @@
 /** Checks the actions of a selector: each against its hook, its arguments, and the other actions. */
 import { ACTION_TABLE, PROGRAM_ONLY, type ActionField } from '../language/actions.js';
+import { ERROR_MAX } from '../language/limits.js';
+import { isSocket, isSocketType } from '../model/arguments.js';
 import { parseAssignment } from '../model/assignments.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
+import { SIGNALS_MAX } from '../../names/signals.js';
 import { quote, type Report } from '../parse/report.js';
 
 export function checkActions(policy: PolicyData, hook: Hook, selector: SelectorData, report: Report): void {
@@ -88,12 +91,12 @@ function checkArguments(action: ActionData, report: Report): void {
   const { places } = report;
   const { argSig, rateLimit, rateLimitScope } = action;
   if (action.action === 'NotifyEnforcer') checkNotification(action, report);
-  if (argSig !== undefined && (argSig < 1 || argSig > 64)) {
+  if (argSig !== undefined && (argSig < 1 || argSig > SIGNALS_MAX)) {
     report.add(
       'SIGNAL_INVALID',
       places.value(action, 'argSig'),
       `${argSig} is not a signal number`,
-      'signals are numbered from 1 to 64',
+      `signals are numbered from 1 to ${SIGNALS_MAX}`,
     );
   }
   if (rateLimit !== undefined && !/^[1-9][0-9]{0,8}[smh]?$/.test(rateLimit)) {
@@ -139,14 +142,13 @@ function isRequest(name: ActionData['action']): boolean {
   return name === 'GetUrl' || name === 'DnsLookup';
 }
 
-const SOCKETS: readonly (string | undefined)[] = ['sock', 'socket', 'skb'];
 const NO_SOCKET = 'use the position of an argument of type sock, socket or skb; positions count from 0';
 
 function checkSocket(hook: Hook, action: ActionData, report: Report): void {
   const { action: name, argSock = 0 } = action;
   if ((name !== 'TrackSock' && name !== 'UntrackSock') || !ACTION_TABLE[name].hooks.includes(hook.kind)) return;
   const arg = hook.data.args?.[argSock];
-  if (arg !== undefined && arg.source === undefined && SOCKETS.includes(arg.type)) return;
+  if (arg !== undefined && isSocket(arg)) return;
   const what = arg === undefined ? 'does not exist' : `is of type ${arg.type ?? ''}`;
   const span = report.places.value(action, report.places.has(action, 'argSock') ? 'argSock' : 'action');
   report.add('SOCKET_INVALID', span, `${name} needs a socket, but number ${argSock} of args ${what}`, NO_SOCKET);
@@ -154,7 +156,7 @@ function checkSocket(hook: Hook, action: ActionData, report: Report): void {
 
 export function checkReturnedSocket({ data }: Hook, report: Report): void {
   const { returnArgAction: name, return: returns, returnArg } = data;
-  if (name === undefined || (returns === true && returnArg !== undefined && SOCKETS.includes(returnArg.type))) return;
+  if (name === undefined || (returns === true && returnArg !== undefined && isSocketType(returnArg.type))) return;
   const what = returns === true && returnArg !== undefined ? `is of type ${returnArg.type ?? ''}` : 'is not read';
   const span = report.places.value(data, 'returnArgAction');
   const hint = 'add `return: true` and a returnArg of type sock';
@@ -205,8 +207,6 @@ function checkRefusal(action: ActionData, report: Report): void {
   const hint = `use the negative number of an error, from -1 to -${ERROR_MAX}`;
   report.add('OVERRIDE_NOT_POSSIBLE', report.places.value(action, 'argError'), message, hint);
 }
-
-const ERROR_MAX = 4095;
 
 function checkOverride(hook: Hook, action: ActionData, report: Report): void {
   if (action.action === 'Override' && hook.kind === 'lsmhooks') checkRefusal(action, report);

@@ -1,4 +1,5 @@
 /** Checks the values that a hook reads: its args, data and return value. */
+import { BUFFER_TYPES, SIZED_TYPES } from '../../image/hook.js';
 import { HOOK_ARGS_MAX, HOOK_PARAM_MAX, PROBE_ARGS_MAX } from '../language/limits.js';
 import type { ArgData, Hook } from '../model/model.js';
 import { REGISTERS } from '../../names/kernel.js';
@@ -122,15 +123,12 @@ function checkSystemCallArg(arg: ArgData, report: Report): void {
   report.add('SYSCALL_ARG_TYPE', places.value(arg, 'type'), `system calls have no parameter of type ${arg.type}`, hint);
 }
 
-/** Types that do not tell the size of the value. */
-const BUFFERS: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>(['char_buf', 'char_iovec', 'const_buf', 'iov_iter']);
-
 function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
   const { places } = report;
   const unused = (field: string, message: string, hint: string): void => {
     report.add('ARG_FIELD_UNUSED', places.key(arg, field), message, hint);
   };
-  const isBuffer = arg.type === undefined || arg.type === 'auto' || BUFFERS.has(arg.type);
+  const isBuffer = arg.type === undefined || arg.type === 'auto' || BUFFER_TYPES.has(arg.type);
   if (arg.sizeArgIndex !== undefined && !isBuffer)
     unused('sizeArgIndex', `sizeArgIndex has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
   if (arg.maxData === true && !isBuffer)
@@ -159,11 +157,8 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
   }
 }
 
-/** Types that need another value to know how much to read: a size, a number of pieces, or the return value. */
-const SIZED: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>(['char_buf', 'char_iovec', 'const_buf']);
-
 function checkBuffer(hook: Hook, arg: ArgData, report: Report): void {
-  if (arg.type === undefined || !SIZED.has(arg.type) || arg.sizeArgIndex) return;
+  if (arg.type === undefined || !SIZED_TYPES.has(arg.type) || arg.sizeArgIndex) return;
   if (arg.returnCopy === true && hook.data.return === true) return;
   const message = `the size of the ${arg.type} is not known`;
   const hint =

@@ -1,6 +1,7 @@
 /** Checks hooks on programs (uprobes, usdts) and the options of a policy. */
 import { parseDigest } from '../../elf/digests.js';
 import type { Hook, HookData, PolicyData } from '../model/model.js';
+import { isOptionName, OPTION_NAMES, optionValues } from '../language/options.js';
 import { nearest } from '../parse/nearest.js';
 import { quote, type Report } from '../parse/report.js';
 
@@ -56,25 +57,15 @@ function checkUprobe(data: HookData, report: Report): void {
   });
 }
 
-const BOOLEAN = ['0', '1', 'true', 'false', 't', 'f', 'T', 'F', 'TRUE', 'FALSE', 'True', 'False'];
-
-/** Options with the values that they take. `trust-binary-paths` is polytrace's own. */
-export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  'disable-kprobe-multi': BOOLEAN,
-  'disable-uprobe-multi': BOOLEAN,
-  'policy-mode': ['enforce', 'monitor', 'monitor_only'],
-  'trust-binary-paths': BOOLEAN,
-};
-
 export function checkOptions({ spec = {} }: PolicyData, report: Report): void {
   const { places } = report;
   for (const option of spec.options ?? []) {
     const { name, value } = option;
     if (name === undefined) continue;
-    const values = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
+    const values = isOptionName(name) ? optionValues(name) : undefined;
     if (values === undefined) {
-      const close = nearest(name, Object.keys(OPTIONS));
-      const hint = close === undefined ? `known: ${Object.keys(OPTIONS).join(', ')}` : `did you mean ${quote(close)}?`;
+      const close = nearest(name, OPTION_NAMES);
+      const hint = close === undefined ? `known: ${OPTION_NAMES.join(', ')}` : `did you mean ${quote(close)}?`;
       report.add('OPTION_UNKNOWN', places.value(option, 'name'), `there is no option ${quote(name)}`, hint);
     } else if (value === undefined ? !places.has(option, 'value') : !values.includes(value)) {
       const message =

@@ -1,4 +1,5 @@
 /** Warns about selectors that never match, filters that always match, and selectors that an earlier one hides. */
+import { HOOK_SELECTORS_MAX } from '../language/limits.js';
 import { filteredArg } from '../model/arguments.js';
 import { areContradictory, implies, isNumber, sameFilter } from './implies.js';
 import { intervalsOf, isWhole } from '../model/intervals.js';
@@ -28,7 +29,7 @@ const PID_FACTS: TypeFacts = { class: 'unsigned', bits: 32 };
 
 export function checkSelectors(hook: Hook, report: Report): void {
   // A hook with more selectors is refused anyway, and it would take long to compare all of them with each other.
-  const selectors = hook.selectors.slice(0, 64);
+  const selectors = hook.selectors.slice(0, HOOK_SELECTORS_MAX);
   const aimed = selectors.map((selector) => aim(hook, selector));
   selectors.forEach((selector, i) => {
     const filters = aimed[i] ?? [];
@@ -126,7 +127,10 @@ function hides(
   );
 }
 
-/** Leaves out how the filter names its argument: the arguments are compared before, in whatever form they are named. */
+/**
+ * The filter without the name of its argument. The arguments are compared separately, because a filter can name one in
+ * several ways.
+ */
 function withoutPlace({ operator, values, inode }: ValueFilter): ValueFilter {
   return {
     ...(operator === undefined ? {} : { operator }),

@@ -1,7 +1,8 @@
 /** Checks values that are not plain numbers or texts: addresses, ports, and names from the kernel's headers. */
 import type { DiagnosticCode } from '../parse/codes.js';
 import { listName } from '../model/lists.js';
-import { CAPABILITIES, capabilityNumber, FILE_TYPES } from '../../names/kernel.js';
+import { CAPABILITIES, capabilityNumber } from '../../names/capabilities.js';
+import { FILE_TYPES } from '../../names/kernel.js';
 import { FAMILIES, PROTOCOLS, TCP_STATES, type Names } from '../../names/network.js';
 import { ARCHITECTURES, syscallNames, syscallNumber } from '../../names/syscalls.js';
 import { nearest } from '../parse/nearest.js';

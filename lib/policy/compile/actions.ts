@@ -1,7 +1,10 @@
 /** Compiles the actions of selectors. */
+import { isSocket } from '../model/arguments.js';
 import { parseAssignment } from '../model/assignments.js';
+import { SIGKILL } from '../../names/signals.js';
 import type { HookImage, PolicyImage, SelectorActions } from '../../image/image.js';
-import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
+import { isMode, isOn, type OptionName } from '../language/options.js';
+import type { ActionData, Hook, PolicyData, SelectorData } from '../model/model.js';
 
 const NAMES = {
   Post: 'post',
@@ -18,7 +21,6 @@ const NAMES = {
   Set: 'set',
 } as const;
 
-const SIGKILL = 9;
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 
 /** The actions of the hook's selectors, and the sockets that they use. */
@@ -57,12 +59,6 @@ export function trackedSlots({ matchActions = [], matchReturnActions = [] }: Sel
   return [...matchActions, ...matchReturnActions].flatMap(({ action, argSock = 0 }) =>
     action === 'TrackSock' || action === 'UntrackSock' ? [argSock] : [],
   );
-}
-
-const SOCKETS: readonly (string | undefined)[] = ['sock', 'socket', 'skb'];
-
-function isSocket({ type, source }: ArgData): boolean {
-  return source === undefined && SOCKETS.includes(type);
 }
 
 /** Entry and return share one event. If the return actions have no Post, the Post of the entry decides. */
@@ -137,25 +133,21 @@ function onlyPosts({ order, ...more }: SelectorActions): boolean {
 }
 
 /** If an option is given several times, the last one counts. */
-function optionOf({ spec }: PolicyData, wanted: string): string | undefined {
+function optionOf({ spec }: PolicyData, wanted: OptionName): string | undefined {
   return (spec?.options ?? []).findLast(({ name }) => name === wanted)?.value;
 }
 
 /** True if the policy forbids attaching several functions with one link. */
 export function singleLinks(policy: PolicyData, { kind }: Hook): boolean {
-  return isSet(policy, kind === 'uprobes' ? 'disable-uprobe-multi' : 'disable-kprobe-multi');
+  return isOn(optionOf(policy, kind === 'uprobes' ? 'disable-uprobe-multi' : 'disable-kprobe-multi'));
 }
 
 /** Whether the path of an executable counts as the process sees it, also where a filter exempts the process. */
 export function trustsPaths(policy: PolicyData): boolean {
-  return isSet(policy, 'trust-binary-paths');
-}
-
-function isSet(policy: PolicyData, option: string): boolean {
-  return /^(1|t|true)$/i.test(optionOf(policy, option) ?? '');
+  return isOn(optionOf(policy, 'trust-binary-paths'));
 }
 
 export function modeOf(policy: PolicyData): PolicyImage['mode'] {
   const value = optionOf(policy, 'policy-mode');
-  return value === 'monitor' || value === 'enforce' ? value : undefined;
+  return isMode(value) ? value : undefined;
 }

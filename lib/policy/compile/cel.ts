@@ -6,7 +6,7 @@ import { filteredSlots, isLateValue, scopeOf, type FilterList } from '../model/s
 import type { CelStep, HookImage } from '../../image/image.js';
 import { CEL_STEPS_MAX } from '../language/limits.js';
 import type { Hook, ValueFilter } from '../model/model.js';
-import { capabilityBits } from '../../names/kernel.js';
+import { capabilityBits } from '../../names/capabilities.js';
 import type { Report } from '../parse/report.js';
 import { shared } from './filters.js';
 

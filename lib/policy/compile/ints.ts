@@ -2,7 +2,7 @@
 import type { IntGroup, ValueTable } from '../../image/image.js';
 import { INT_TABLE_FROM } from '../language/limits.js';
 import { listName } from '../model/lists.js';
-import { capabilityNumber } from '../../names/kernel.js';
+import { capabilityNumber } from '../../names/capabilities.js';
 import { SYSCALL_COMPAT } from '../../names/syscalls.js';
 import { rangesOf } from '../model/numbers.js';
 import { quote } from '../parse/report.js';

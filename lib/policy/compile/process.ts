@@ -1,7 +1,7 @@
 /** Compiles filters on the process: its id, its namespaces, its capabilities, and changes of them. */
 import type { ChangeTest, NamespaceName, ProcessField, ProcessGroup } from '../../image/image.js';
 import type { SelectorData, SetFilter } from '../model/model.js';
-import { capabilityBits } from '../../names/kernel.js';
+import { capabilityBits } from '../../names/capabilities.js';
 import { parseInteger } from '../model/values.js';
 import { shared } from './filters.js';
 import { equal, intGroups, type Comparison, type IntClause } from './groups.js';

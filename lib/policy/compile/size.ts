@@ -1,6 +1,7 @@
 /** Checks that a compiled hook fits into the room that the BPF programs have. */
 import type { DiagnosticCode } from '../parse/codes.js';
-import type { HookImage, IntGroup, ValueImage } from '../../image/image.js';
+import { valuesOf } from '../../image/hook.js';
+import type { HookImage, IntGroup } from '../../image/image.js';
 import {
   AUTOMATON_STATES_MAX,
   CHANGE_TESTS_MAX,
@@ -13,11 +14,6 @@ import type { Hook } from '../model/model.js';
 import type { Report } from '../parse/report.js';
 
 export type SizedHook = Pick<HookImage, 'args' | 'data' | 'returnArg' | 'process' | 'sets' | 'changes'>;
-
-/** All values that the hook reads. */
-export function valuesOf({ args, data, returnArg }: Pick<HookImage, 'args' | 'data' | 'returnArg'>): ValueImage[] {
-  return [...args, ...data, ...(returnArg === undefined ? [] : [returnArg])];
-}
 
 /** All groups of comparisons: of the process and of the hook's values. */
 export function groupsOf(hook: SizedHook): IntGroup[] {

@@ -1,5 +1,6 @@
 /** Finds the targets that a hook of a policy attaches to. */
 import type { HookImage, ProgramPlace } from '../../image/image.js';
+import { placeInFile } from '../../names/places.js';
 import { calledBy } from '../model/lists.js';
 import type { Hook, HookData, PolicyData } from '../model/model.js';
 
@@ -50,7 +51,7 @@ export function targetField({ kind }: Hook): keyof HookData {
 
 function uprobeTarget(places: readonly ProgramPlace[]): Target {
   const [program = { path: '' }] = places;
-  const call = placeName(program) + (places.length > 1 ? ` and ${places.length - 1} more` : '');
+  const call = placeInFile(program) + (places.length > 1 ? ` and ${places.length - 1} more` : '');
   return { kind: 'uprobe', call, syscall: false, program, ...(places.length > 1 ? { places } : {}) };
 }
 
@@ -62,12 +63,6 @@ function goesOnElsewhere({ selectors }: Hook): boolean {
   return actions.some(({ argNewSymbol, argNewOffset, argNewAddr }) =>
     [argNewSymbol, argNewOffset, argNewAddr].some((each) => each !== undefined),
   );
-}
-
-/** The place as the policy writes it. */
-export function placeName({ symbol, symbolOffset, fileOffset, address }: ProgramPlace): string {
-  if (symbol === undefined) return hex(address ?? fileOffset ?? 0n);
-  return symbolOffset === undefined ? symbol : `${symbol}+${hex(symbolOffset)}`;
 }
 
 /** The places in the order of refCtrOffsets: symbols, then offsets, then addresses. */
@@ -96,8 +91,4 @@ function symbolPlace(text: string): Pick<ProgramPlace, 'symbol' | 'symbolOffset'
   const [, symbol, offset] = /^(.+)\+(0x[0-9a-fA-F]+|\d+)$/.exec(text) ?? [];
   if (symbol === undefined || offset === undefined) return { symbol: text };
   return { symbol, symbolOffset: BigInt(offset) };
-}
-
-function hex(place: bigint): string {
-  return `0x${place.toString(16)}`;
 }

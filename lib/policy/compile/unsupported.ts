@@ -2,14 +2,23 @@
  * Finds the parts of a policy that are valid but not supported by this version. Each is an error at load, with a hint
  * what to use instead, so that no part of a policy is ignored silently. An entry is removed when support is added.
  */
-import type { DiagnosticCode } from '../parse/codes.js';
+import { isDeepStrictEqual } from 'node:util';
+import { SIZED_TYPES } from '../../image/hook.js';
 import { callsOf } from '../model/lists.js';
-import type { ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
+import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 import type { Report } from '../parse/report.js';
-import { findInActions, findInTracked } from './unsupported-actions.js';
-import { ARG_TYPES, type ArgTypeName, type HookKind, type ValueClass } from '../language/vocabulary.js';
+import { isOptionName } from '../language/options.js';
+import type { DiagnosticCode } from '../parse/codes.js';
+import { trackedSlots } from './actions.js';
+import {
+  ARG_TYPES,
+  type ActionName,
+  type ArgTypeName,
+  type HookKind,
+  type ValueClass,
+} from '../language/vocabulary.js';
 
-export type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
+type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
 
 export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
   const add: Add = (code, container, key, message, hint) => {
@@ -43,12 +52,9 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
   for (const option of spec.options ?? []) findInOption(option, add, report);
 }
 
-const OPTIONS: readonly string[] = ['disable-kprobe-multi', 'disable-uprobe-multi', 'trust-binary-paths'];
-
-function findInOption(option: { name?: string; value?: string }, add: Add, report: Report): void {
+function findInOption(option: { name?: string }, add: Add, report: Report): void {
   if (option.name === undefined || report.places.isIncomplete(option)) return;
-  if (option.name === 'policy-mode' && (option.value === 'monitor' || option.value === 'enforce')) return;
-  if (OPTIONS.includes(option.name)) return;
+  if (isOptionName(option.name)) return; // the checks have looked at its value
   add('UNSUPPORTED_OPTION', option, 'name', `the option ${option.name} is not supported`, 'remove it');
 }
 
@@ -67,9 +73,6 @@ function findInHook({ kind, data }: Hook, policy: PolicyData, add: Add): void {
   }
 }
 
-/** Types that need a size. For a field of a tracepoint only the place is known, not the size. */
-const SIZED: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>(['char_buf', 'const_buf', 'char_iovec']);
-
 function findInArg(arg: ArgData, isField: boolean, add: Add): void {
   if (arg.type === 'auto') {
     add(
@@ -82,7 +85,8 @@ function findInArg(arg: ArgData, isField: boolean, add: Add): void {
   } else if (arg.type === 'data_loc' && !isField) {
     const message = 'data_loc is a field of tracepoints; functions have no such fields';
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the parameter as string or char_buf');
-  } else if (isField && arg.type !== undefined && SIZED.has(arg.type)) {
+  } else if (isField && arg.type !== undefined && SIZED_TYPES.has(arg.type)) {
+    // the place of a field is known, but not the size of what is there
     const message = `reading ${arg.type} from a field of a tracepoint is not supported yet`;
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read a text as string, or read the parameter with `raw: true`');
   } else if (isField && arg.type === 'fd') {
@@ -105,7 +109,7 @@ const OF_PROGRAMS: ReadonlySet<ValueClass> = new Set<ValueClass>([
   'auto',
 ]);
 const TEXTS_OF_PROGRAMS: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
-  'string', 'char_buf', 'const_buf', 'char_iovec', 'sockaddr', 'sockaddr_un', 'fd', 'data_loc',
+  ...SIZED_TYPES, 'string', 'sockaddr', 'sockaddr_un', 'fd', 'data_loc',
 ]); // prettier-ignore
 
 function findKernelObject(arg: ArgData, add: Add): void {
@@ -128,4 +132,44 @@ function findInSelector(selector: SelectorData, add: Add): void {
   }
   findInActions(selector.matchActions ?? [], add);
   findInActions(selector.matchReturnActions ?? [], add);
+}
+
+/** Names the kind of each action that a selector can have only once: one signal, one value, one way to post. */
+const ONCE: Partial<Record<ActionName, string>> = {
+  Signal: 'signal',
+  Sigkill: 'signal',
+  Override: 'Override',
+  NotifyEnforcer: 'NotifyEnforcer',
+  Set: 'Set',
+  Post: 'Post',
+  TrackSock: 'TrackSock or UntrackSock',
+  UntrackSock: 'TrackSock or UntrackSock',
+};
+
+/** Finds actions that track a second argument: the BPF programs track only one argument per hook. */
+function findInTracked({ selectors }: Hook, add: Add): void {
+  const first = selectors.flatMap(trackedSlots)[0];
+  for (const { matchActions = [], matchReturnActions = [] } of selectors) {
+    for (const action of [...matchActions, ...matchReturnActions]) {
+      const { action: name, argSock = 0 } = action;
+      if ((name !== 'TrackSock' && name !== 'UntrackSock') || argSock === first) continue;
+      const message = `${name} must use the same argument as the first action of this hook that tracks a socket`;
+      add('UNSUPPORTED_ACTION', action, 'argSock', message, 'make a second hook on the same function');
+    }
+  }
+}
+
+function findInActions(actions: readonly ActionData[], add: Add): void {
+  const seen = new Map<string, ActionData>();
+  for (const action of actions) {
+    const { action: name } = action;
+    if (name === undefined) continue;
+    const kind = ONCE[name];
+    const before = seen.get(kind ?? '');
+    if (kind === undefined) continue;
+    seen.set(kind, action);
+    if (before === undefined || isDeepStrictEqual(before, action)) continue;
+    const message = `a selector cannot have a second ${kind} that differs from the first`;
+    add('UNSUPPORTED_ACTION', action, 'action', message, 'keep one of the two');
+  }
 }

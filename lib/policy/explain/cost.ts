@@ -3,7 +3,8 @@
  * measurements.
  */
 import type { HookCost } from '../../../types/policy.js';
-import { groupsOf, valuesOf } from '../compile/size.js';
+import { valuesOf } from '../../image/hook.js';
+import { groupsOf } from '../compile/size.js';
 import type { HookImage, ValueImage, ValueTable } from '../../image/image.js';
 import { ARG_TYPES, type ValueClass } from '../language/vocabulary.js';
 

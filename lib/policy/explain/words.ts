@@ -102,7 +102,7 @@ export function dataWords(arg: ArgData | undefined): string {
   return `${where}${name} (${arg.type ?? 'unknown'})`;
 }
 
-export function setWords(what: string, filter: SetFilter): string {
+function setWords(what: string, filter: SetFilter): string {
   const words = `${what} ${listValues(filter.values ?? [])}`;
   return filter.operator === 'NotIn' ? `not (${words})` : words;
 }

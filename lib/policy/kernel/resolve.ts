@@ -8,13 +8,13 @@ import { quote } from '../parse/report.js';
 import { showType } from './show.js';
 
 /** One step: adds `offset` to the address. If `follow` is set, it then follows the pointer at that address. */
-export interface ResolveStep {
+interface ResolveStep {
   readonly offset: number;
   readonly follow: boolean;
 }
 
 /** Describes the value at the address that the steps lead to. */
-export interface ResolvedEnd {
+interface ResolvedEnd {
   readonly type: TypeInfo;
   /** Size of a number or pointer in bytes; 0 for anything else. */
   readonly width: number;

@@ -1,4 +1,5 @@
-/** Limits of the policy language. Limits of the BPF programs repeat bpf/abi.h; a test compares them. */
+/** Limits of the policy language: its own ones, then those of the BPF programs, which bpf/abi.h describes. */
+import { AbiLimit, SensorHook } from '../../names/abi.gen.js';
 
 /** Largest size of a policy file in bytes. */
 export const FILE_BYTES_MAX = 1024 * 1024;
@@ -15,19 +16,6 @@ export const SELECTOR_FILTERS_MAX = 128;
 /** Most tags of a hook, as in the schema of the Kubernetes resource. */
 export const TAGS_MAX = 16;
 
-/** Most UTF-8 bytes of a value of Equal: PATH_BYTES_MAX in abi.h. */
-export const EQUAL_BYTES_MAX = 4095;
-/** Most UTF-8 bytes of a value of Prefix or Postfix. */
-export const FILTER_TEXT_MAX = 255;
-/** Most args and data of a hook together. */
-export const HOOK_ARGS_MAX = 8;
-export const HOOK_PARAM_MAX = 6;
-/** Most arguments of a static probe. libbpf supports no more. */
-export const PROBE_ARGS_MAX = 12;
-export const HOOK_SELECTORS_MAX = 64;
-export const RESOLVE_STEPS_MAX = 12;
-export const INT_TESTS_MAX = 192;
-export const INT_GROUPS_MAX = 64;
 /** From this number of different Equal values on, numbers are looked up in a table instead of compared one by one. */
 export const INT_TABLE_FROM = 9;
 /**
@@ -40,13 +28,26 @@ export const CEL_REGISTERS = 8;
 /** Most characters of a CEL expression, and deepest nesting of parentheses. This limits the time to compile it. */
 export const CEL_TEXT_MAX = 1024;
 export const CEL_DEPTH_MAX = 32;
-export const SUBSTRING_PASSES_MAX = 4;
-export const AUTOMATON_STATES_MAX = 65535;
-export const PROCESS_TESTS_MAX = 128;
-export const PROCESS_SETS_MAX = 256;
-export const CHANGE_TESTS_MAX = 16;
-/** Most UTF-8 bytes of a value of matchBinaries. */
-export const BINARY_TEXT_MAX = 511;
-export const HOOKS_MAX = 1024;
-/** Most hooks of policies. The base sensor uses the other hooks: HOOK_FIRST_POLICY in abi.h. */
-export const POLICY_HOOKS_MAX = HOOKS_MAX - 8;
+
+export const {
+  AUTOMATON_STATES_MAX,
+  BINARY_TEXT_MAX,
+  CHANGE_TESTS_MAX,
+  ERROR_MAX,
+  FILTER_TEXT_MAX,
+  HOOK_ARGS_MAX,
+  HOOK_PARAM_MAX,
+  HOOK_SELECTORS_MAX,
+  HOOKS_MAX,
+  INT_GROUPS_MAX,
+  INT_TESTS_MAX,
+  PROBE_ARGS_MAX,
+  PROCESS_SETS_MAX,
+  PROCESS_TESTS_MAX,
+  RESOLVE_STEPS_MAX,
+  SUBSTRING_PASSES_MAX,
+} = AbiLimit;
+/** Most UTF-8 bytes of a value of Equal. */
+export const EQUAL_BYTES_MAX = AbiLimit.PATH_BYTES_MAX;
+/** Most hooks of policies. The base sensor uses the other hooks. */
+export const POLICY_HOOKS_MAX = HOOKS_MAX - SensorHook.HOOK_FIRST_POLICY;

@@ -66,7 +66,7 @@ export const valueText: TextShape = { kind: 'text', mayBeEmpty: true, mayBeBare:
 export const oneOf = (values: readonly string[]): TextShape => ({ kind: 'text', enum: values });
 export const boolean: BooleanShape = { kind: 'boolean' };
 export const any: AnyShape = { kind: 'any' };
-export const integer = (minimum: bigint, maximum: bigint): IntegerShape => ({ kind: 'integer', minimum, maximum });
+const integer = (minimum: bigint, maximum: bigint): IntegerShape => ({ kind: 'integer', minimum, maximum });
 export const int32 = integer(-(2n ** 31n), 2n ** 31n - 1n);
 export const index32 = integer(0n, 2n ** 31n - 1n);
 export const int64 = integer(-(2n ** 63n), 2n ** 63n - 1n);

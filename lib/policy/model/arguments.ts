@@ -1,4 +1,5 @@
 /** Finds the argument of a hook that a filter compares. */
+import { SOCKET_TYPES } from '../../image/hook.js';
 import type { ArgData, Hook, ValueFilter } from './model.js';
 
 export interface FilteredArg {
@@ -18,6 +19,15 @@ export function filteredArg(hook: Hook, args: readonly ArgData[], filter: ValueF
 /** Does the same for matchData, where `index` is a position in data. */
 export function filteredData(data: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
   return argAt(true, data, filter);
+}
+
+/** The parameter itself is a socket or a packet. */
+export function isSocket({ type, source }: ArgData): boolean {
+  return source === undefined && isSocketType(type);
+}
+
+export function isSocketType(type: ArgData['type']): boolean {
+  return type !== undefined && SOCKET_TYPES.has(type);
 }
 
 function argAt(byPosition: boolean, args: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {

@@ -12,7 +12,7 @@ export interface PolicyData {
   readonly spec?: SpecData;
 }
 
-export type SpecData = {
+type SpecData = {
   readonly [kind in HookKind]?: readonly HookData[];
 } & {
   readonly loader?: boolean;

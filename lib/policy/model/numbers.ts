@@ -4,7 +4,8 @@ import type { AddressPrefix } from '../../image/image.js';
 import { findList, listName } from './lists.js';
 import type { PolicyData } from './model.js';
 import { FAMILIES, PROTOCOLS, TCP_STATES, type Names } from '../../names/network.js';
-import { capabilityNumber, FILE_TYPES } from '../../names/kernel.js';
+import { capabilityNumber } from '../../names/capabilities.js';
+import { FILE_TYPES } from '../../names/kernel.js';
 import { syscallNumber, type Architecture } from '../../names/syscalls.js';
 import { parseInteger, parseRange, type Range } from './values.js';
 import type { Operator, ValueClass } from '../language/vocabulary.js';
@@ -22,7 +23,7 @@ const single = (number: bigint | undefined): Range | undefined =>
   number === undefined ? undefined : { minimum: number, maximum: number };
 
 /** Reads a number or the name of a number. */
-export function numberOf(value: string, kind: ValueClass, architecture: Architecture): bigint | undefined {
+function numberOf(value: string, kind: ValueClass, architecture: Architecture): bigint | undefined {
   const number = parseInteger(value);
   if (number !== undefined) return number;
   if (kind === 'capability') return capabilityNumber(value);

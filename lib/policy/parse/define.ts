@@ -1,4 +1,4 @@
-/** Turns a policy that is written in code into YAML, so that it takes the same way as a policy from a file. */
+/** Turns a policy that is written in code into YAML, so that it is handled like a policy from a file. */
 import { Document } from 'yaml';
 import { API_VERSION, KINDS } from '../language/policy.js';
 import { YAML_DEPTH_MAX } from '../language/limits.js';

@@ -23,7 +23,7 @@ export function nearest(
 }
 
 /** Levenshtein distance with transpositions of neighbours. Returns `limit` if the distance is `limit` or more. */
-export function editDistance(a: string, b: string, limit: number): number {
+function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

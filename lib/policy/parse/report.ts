@@ -14,7 +14,7 @@ export class Report {
   add(code: DiagnosticCode, span: Span, message: string, hint: string): void {
     if (this.#overflowed) return;
     const { line, column } = this.places.position(span);
-    // A macro that several selectors use leads to the same mistake several times. It is reported once.
+    // A macro that several selectors use would report the same mistake several times. It is reported once.
     const identity = `${line}:${column}:${code}:${message}`;
     if (this.#seen.has(identity)) return;
     this.#seen.add(identity);

@@ -2,7 +2,7 @@
 
 /** Four bytes, as `192.0.2.1`. */
 export function formatIpv4(bytes: Uint8Array): string {
-  return bytes.subarray(0, 4).join('.');
+  return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
 }
 
 /** Sixteen bytes, as RFC 5952 says; of an IPv4 address in them, the last four as IPv4. */

@@ -1,7 +1,7 @@
 /** Decodes the values of a hook's record into typed arguments. What a record says of itself is not trusted. */
 import type { BufferArgument, HookArgument, SystemCallArgument, TextArgument } from '../../../types/events.js';
 import type { ValueImage } from '../../image/image.js';
-import { hostArchitecture, SYSCALL_COMPAT } from '../../names/syscalls.js';
+import { hostArchitecture, SYSCALL_COMPAT, syscallName } from '../../names/syscalls.js';
 import {
   decodeBpfMap,
   decodeBpfProgram,
@@ -15,6 +15,7 @@ import {
 } from './details.js';
 import { decodeFile } from './files.js';
 import {
+  AbiLimit,
   BpfDetail,
   CredDetail,
   EventHook,
@@ -25,7 +26,8 @@ import {
   UserNamespaceDetail,
   Value,
 } from '../layout.gen.js';
-import { bpfCommandName, capabilityName, capabilitySetNames, systemCallName } from '../../names/numbers.js';
+import { capabilityName, capabilityNames } from '../../names/capabilities.js';
+import { bpfCommandName } from '../../names/numbers.js';
 import { Slab } from '../slab.js';
 
 /** Where something is; the record of a value that is not in it is one of zeros. */
@@ -34,8 +36,7 @@ interface Place {
   readonly at: number;
 }
 
-const LARGEST_DETAIL = 128;
-const NO_DETAIL: Place = { slab: new Slab(Buffer.alloc(LARGEST_DETAIL)), at: 0 };
+const NO_DETAIL: Place = { slab: new Slab(Buffer.alloc(AbiLimit.DETAIL_ROOM)), at: 0 };
 
 function missingValue(): Place {
   const bytes = Buffer.alloc(Value.sizeof);
@@ -78,121 +79,130 @@ class Decoder {
     this.#flags = this.#value.slab.u16(this.#value.at + Value.textFlags);
   }
 
-  decode(image: Pick<ValueImage, 'type' | 'index' | 'label'>): HookArgument | undefined {
-    const { type, index, label } = image;
-    const common = label === undefined ? { index } : { index, label };
+  decode({ type, index, label }: Pick<ValueImage, 'type' | 'index' | 'label'>): HookArgument | undefined {
+    const argument = this.#decode(type, index);
+    return argument === undefined || label === undefined ? argument : labelled(argument, label);
+  }
+
+  #decode(type: ValueImage['type'], index: number): HookArgument | undefined {
     const { slab, at } = this.#value;
     const number = at + Value.value;
     switch (type) {
       case 'int':
       case 'int32':
       case 'sint32':
-        return { type, ...common, value: slab.i32(number) };
+        return { type, index, value: slab.i32(number) };
       case 'uint32':
-        return { type, ...common, value: slab.u32(number) };
+        return { type, index, value: slab.u32(number) };
       case 'int16':
       case 'sint16':
-        return { type, ...common, value: slab.view.getInt16(number, true) };
+        return { type, index, value: slab.view.getInt16(number, true) };
       case 'uint16':
-        return { type, ...common, value: slab.u16(number) };
+        return { type, index, value: slab.u16(number) };
       case 'int8':
       case 'sint8':
-        return { type, ...common, value: slab.view.getInt8(number) };
+        return { type, index, value: slab.view.getInt8(number) };
       case 'uint8':
-        return { type, ...common, value: slab.view.getUint8(number) };
+        return { type, index, value: slab.view.getUint8(number) };
       case 'int64':
       case 'sint64':
       case 'long':
-        return { type, ...common, value: slab.view.getBigInt64(number, true) };
+        return { type, index, value: slab.view.getBigInt64(number, true) };
       case 'uint64':
       case 'ulong':
       case 'size_t':
-        return { type, ...common, value: slab.u64(number) };
+        return { type, index, value: slab.u64(number) };
       case 'bpf_cmd': {
         const value = slab.u32(number);
-        return { type, ...common, value, ...named(bpfCommandName(value)) };
+        const name = bpfCommandName(value);
+        return name === undefined ? { type, index, value } : { type, index, value, name };
       }
       case 'capability': {
         const value = slab.i32(number);
-        return { type, ...common, value, ...named(capabilityName(value)) };
+        const name = capabilityName(value);
+        return name === undefined ? { type, index, value } : { type, index, value, name };
       }
-      case 'syscall64': {
-        return { type, ...common, ...systemCall(slab.u64(number)) };
-      }
+      case 'syscall64':
+        return systemCall(slab.u64(number), index);
       case 'kernel_cap_t':
       case 'cap_inheritable':
       case 'cap_permitted':
       case 'cap_effective': {
         const value = slab.u64(number);
-        return { type, ...common, value, names: capabilitySetNames(value) };
+        return { type, index, value, names: capabilityNames(value) };
       }
       case 'string':
       case 'data_loc':
       case 'filename':
       case 'net_device':
       case 'sockaddr_un':
-        return this.#text({ type, ...common });
+        return this.#text(type, index);
       case 'char_buf':
       case 'const_buf':
       case 'char_iovec':
       case 'iov_iter':
-        return this.#buffer({ type, ...common });
+        return this.#buffer(type, index);
       case 'file':
       case 'path':
       case 'fd':
       case 'dentry':
       case 'linux_binprm':
       case 'kiocb':
-        return decodeFile(slab, at, this.#string(), { type, ...common });
+        return decodeFile(slab, at, this.#string(), type, index);
       case 'sock':
       case 'socket':
-        return this.#detail(NetDetail.sizeof, { type, ...common }, decodeSocket);
+        return this.#detail(NetDetail.sizeof, type, index, decodeSocket);
       case 'skb':
-        return this.#detail(NetDetail.sizeof, { type, ...common }, decodePacket);
+        return this.#detail(NetDetail.sizeof, type, index, decodePacket);
       case 'sockaddr':
-        return this.#detail(NetDetail.sizeof, { type, ...common }, decodeSocketAddress);
+        return this.#detail(NetDetail.sizeof, type, index, decodeSocketAddress);
       case 'cred':
-        return this.#detail(CredDetail.sizeof, { type, ...common }, decodeCredentials);
+        return this.#detail(CredDetail.sizeof, type, index, decodeCredentials);
       case 'user_namespace':
-        return this.#detail(UserNamespaceDetail.sizeof, { type, ...common }, decodeUserNamespace);
+        return this.#detail(UserNamespaceDetail.sizeof, type, index, decodeUserNamespace);
       case 'bpf_attr':
       case 'bpf_prog':
-        return this.#detail(BpfDetail.sizeof, { type, ...common }, decodeBpfProgram);
+        return this.#detail(BpfDetail.sizeof, type, index, decodeBpfProgram);
       case 'bpf_map':
-        return this.#detail(BpfDetail.sizeof, { type, ...common }, decodeBpfMap);
+        return this.#detail(BpfDetail.sizeof, type, index, decodeBpfMap);
       case 'perf_event':
-        return this.#detail(PerfDetail.sizeof, { type, ...common }, decodePerfEvent);
+        return this.#detail(PerfDetail.sizeof, type, index, decodePerfEvent);
       case 'module':
       case 'load_info':
-        return this.#detail(ModuleDetail.sizeof, { type, ...common }, decodeModule);
+        return this.#detail(ModuleDetail.sizeof, type, index, decodeModule);
       case 'nop':
       case 'auto':
         return undefined;
     }
   }
 
-  #text(common: Omit<TextArgument, 'value' | 'truncated' | 'unreadable'>): TextArgument {
-    return { ...common, value: this.#string(), truncated: this.#isTruncated(), ...this.#unreadable() };
+  #text(type: TextArgument['type'], index: number): TextArgument {
+    const argument: TextArgument = { type, index, value: this.#string(), truncated: this.#isTruncated() };
+    return this.#isUnreadable() ? unreadable(argument) : argument;
   }
 
-  #buffer(common: Omit<BufferArgument, 'value' | 'size' | 'truncated' | 'unreadable'>): BufferArgument {
+  #buffer(type: BufferArgument['type'], index: number): BufferArgument {
     const text = this.#textPlace();
     // a copy: the slab is used again
     const value = text === undefined ? new Uint8Array() : new Uint8Array(this.#slab.bytes.subarray(text.at, text.end));
     const size = this.#value.slab.u32(this.#value.at + Value.size);
-    return { ...common, value, size, truncated: this.#isTruncated(), ...this.#unreadable() };
+    const argument: BufferArgument = { type, index, value, size, truncated: this.#isTruncated() };
+    return this.#isUnreadable() ? unreadable(argument) : argument;
   }
 
-  #detail<C, R extends HookArgument>(
+  #detail<T, R extends HookArgument & MayBeUnreadable>(
     sizeof: number,
-    common: C,
-    decode: (slab: Slab, at: number, common: C & { readonly unreadable?: true }) => R,
+    type: T,
+    index: number,
+    decode: (slab: Slab, at: number, type: T, index: number, isUnreadable: boolean) => R,
   ): R {
     const text = this.#textPlace();
     if (text === undefined || text.end - text.at < sizeof) {
-      return decode(NO_DETAIL.slab, NO_DETAIL.at, { ...common, unreadable: true });
+      return unreadable(decode(NO_DETAIL.slab, NO_DETAIL.at, type, index, true));
     }
-    return decode(this.#slab, text.at, { ...common, ...this.#unreadable() });
+    const isUnreadable = this.#isUnreadable();
+    const argument = decode(this.#slab, text.at, type, index, isUnreadable);
+    return isUnreadable ? unreadable(argument) : argument;
   }
 
   #string(): string {
@@ -212,20 +222,37 @@ class Decoder {
     return (this.#flags & TextFlag.TEXT_TRUNCATED) !== 0;
   }
 
-  #unreadable(): { readonly unreadable?: true } {
-    return (this.#flags & TextFlag.TEXT_FAULT) !== 0 ? { unreadable: true } : {};
+  #isUnreadable(): boolean {
+    return (this.#flags & TextFlag.TEXT_FAULT) !== 0;
   }
 }
 
-function named(name: string | undefined): { readonly name?: string } {
-  return name === undefined ? {} : { name };
+// members that few arguments have are added to the whole object, so that all others of a type have one shape
+
+function labelled<T extends HookArgument>(argument: T, label: string): T {
+  const open: { label?: string } = argument;
+  open.label = label;
+  return argument;
+}
+
+interface MayBeUnreadable {
+  readonly unreadable?: true;
+}
+
+function unreadable<T extends MayBeUnreadable>(argument: T): T {
+  const open: { unreadable?: true } = argument;
+  open.unreadable = true;
+  return argument;
 }
 
 /** A number that 32-bit programs use has that bit, and none above it. */
-function systemCall(value: bigint): Pick<SystemCallArgument, 'value' | 'name' | 'abi'> {
+function systemCall(number: bigint, index: number): SystemCallArgument {
+  const type = 'syscall64';
   const host = hostArchitecture();
-  if (value >> 31n !== 1n) return { value, ...named(systemCallName(value, host)), abi: host };
-  const own = value & ~SYSCALL_COMPAT;
-  if (host === 'arm64') return { value: own, abi: 'arm32' };
-  return { value: own, ...named(systemCallName(own, 'i386')), abi: 'i386' };
+  const isCompat = number >> 31n === 1n;
+  const value = isCompat ? number & ~SYSCALL_COMPAT : number;
+  if (isCompat && host === 'arm64') return { type, index, value, abi: 'arm32' };
+  const abi = isCompat ? 'i386' : host;
+  const name = syscallName(value, abi);
+  return name === undefined ? { type, index, value, abi } : { type, index, value, name, abi };
 }

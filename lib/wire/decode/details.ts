@@ -3,7 +3,6 @@ import type {
   BpfMapArgument,
   BpfProgramArgument,
   CredentialsArgument,
-  HookArgument,
   ModuleArgument,
   PacketArgument,
   PerfEventArgument,
@@ -12,7 +11,16 @@ import type {
   UserNamespaceArgument,
 } from '../../../types/events.js';
 import { formatIpv4, formatIpv6 } from './addresses.js';
-import { BpfDetail, CredDetail, ModuleDetail, NetDetail, PerfDetail, UserNamespaceDetail } from '../layout.gen.js';
+import {
+  BpfDetail,
+  CredDetail,
+  ModuleDetail,
+  ModuleSignature,
+  NetDetail,
+  PerfDetail,
+  UserNamespaceDetail,
+} from '../layout.gen.js';
+import { FAMILIES } from '../../names/network.js';
 import {
   familyName,
   mapTypeName,
@@ -24,55 +32,14 @@ import {
 } from '../../names/numbers.js';
 import type { Slab } from '../slab.js';
 
-const AF_INET = 2;
-const AF_INET6 = 10;
-/** Of struct module_detail. */
-const SIGNATURE_UNKNOWN = 2;
+const { AF_INET, AF_INET6 } = FAMILIES;
+const { SIGNATURE_VALID, SIGNATURE_UNKNOWN } = ModuleSignature;
 
-/** What every value of a type has. */
-export interface Common<T extends HookArgument['type']> {
-  readonly type: T;
-  readonly index: number;
-  readonly label?: string;
-  readonly unreadable?: true;
-}
-
-export function decodeSocket(slab: Slab, at: number, common: Common<SocketArgument['type']>): SocketArgument {
-  return {
-    ...common,
-    ...decodeEnds(slab, at),
-    socketType: socketTypeName(slab.u32(at + NetDetail.type)),
-    state: stateName(slab.u32(at + NetDetail.state)),
-    cookie: slab.u64(at + NetDetail.cookie),
-  };
-}
-
-export function decodePacket(slab: Slab, at: number, common: Common<'skb'>): PacketArgument {
-  return {
-    ...common,
-    ...decodeEnds(slab, at),
-    protocolNumber: slab.u32(at + NetDetail.protocol),
-    hash: slab.u32(at + NetDetail.hash),
-    length: slab.u32(at + NetDetail.length),
-    secPathLength: slab.u32(at + NetDetail.secPathLen),
-    secPathOffloads: slab.u32(at + NetDetail.secPathOlen),
-  };
-}
-
-/** The address and port of a sockaddr are its source's. */
-export function decodeSocketAddress(slab: Slab, at: number, common: Common<'sockaddr'>): SocketAddressArgument {
+export function decodeSocket(slab: Slab, at: number, type: SocketArgument['type'], index: number): SocketArgument {
   const family = slab.u32(at + NetDetail.family);
   return {
-    ...common,
-    family: familyName(family),
-    address: addressOf(slab, at + NetDetail.source, family),
-    port: slab.u32(at + NetDetail.sourcePort),
-  };
-}
-
-function decodeEnds(slab: Slab, at: number) {
-  const family = slab.u32(at + NetDetail.family);
-  return {
+    type,
+    index,
     family: familyName(family),
     protocol: protocolName(slab.u32(at + NetDetail.protocol)),
     sourceAddress: addressOf(slab, at + NetDetail.source, family),
@@ -81,6 +48,43 @@ function decodeEnds(slab: Slab, at: number) {
     destinationPort: slab.u32(at + NetDetail.destinationPort),
     mark: slab.u32(at + NetDetail.mark),
     priority: slab.u32(at + NetDetail.priority),
+    socketType: socketTypeName(slab.u32(at + NetDetail.type)),
+    state: stateName(slab.u32(at + NetDetail.state)),
+    cookie: slab.u64(at + NetDetail.cookie),
+  };
+}
+
+export function decodePacket(slab: Slab, at: number, type: 'skb', index: number): PacketArgument {
+  const family = slab.u32(at + NetDetail.family);
+  const protocol = slab.u32(at + NetDetail.protocol);
+  return {
+    type,
+    index,
+    family: familyName(family),
+    protocol: protocolName(protocol),
+    sourceAddress: addressOf(slab, at + NetDetail.source, family),
+    destinationAddress: addressOf(slab, at + NetDetail.destination, family),
+    sourcePort: slab.u32(at + NetDetail.sourcePort),
+    destinationPort: slab.u32(at + NetDetail.destinationPort),
+    mark: slab.u32(at + NetDetail.mark),
+    priority: slab.u32(at + NetDetail.priority),
+    protocolNumber: protocol,
+    hash: slab.u32(at + NetDetail.hash),
+    length: slab.u32(at + NetDetail.length),
+    secPathLength: slab.u32(at + NetDetail.secPathLen),
+    secPathOffloads: slab.u32(at + NetDetail.secPathOlen),
+  };
+}
+
+/** The address and port of a sockaddr are its source's. */
+export function decodeSocketAddress(slab: Slab, at: number, type: 'sockaddr', index: number): SocketAddressArgument {
+  const family = slab.u32(at + NetDetail.family);
+  return {
+    type,
+    index,
+    family: familyName(family),
+    address: addressOf(slab, at + NetDetail.source, family),
+    port: slab.u32(at + NetDetail.sourcePort),
   };
 }
 
@@ -89,9 +93,10 @@ function addressOf(slab: Slab, at: number, family: number): string {
   return family === AF_INET6 ? formatIpv6(slab.bytes.subarray(at, at + 16)) : '';
 }
 
-export function decodeCredentials(slab: Slab, at: number, common: Common<'cred'>): CredentialsArgument {
+export function decodeCredentials(slab: Slab, at: number, type: 'cred', index: number): CredentialsArgument {
   return {
-    ...common,
+    type,
+    index,
     uid: slab.u32(at + CredDetail.credsUid),
     gid: slab.u32(at + CredDetail.credsGid),
     euid: slab.u32(at + CredDetail.credsEuid),
@@ -115,9 +120,15 @@ export function decodeCredentials(slab: Slab, at: number, common: Common<'cred'>
   };
 }
 
-export function decodeUserNamespace(slab: Slab, at: number, common: Common<'user_namespace'>): UserNamespaceArgument {
+export function decodeUserNamespace(
+  slab: Slab,
+  at: number,
+  type: 'user_namespace',
+  index: number,
+): UserNamespaceArgument {
   return {
-    ...common,
+    type,
+    index,
     level: slab.u32(at + UserNamespaceDetail.level),
     owner: slab.u32(at + UserNamespaceDetail.owner),
     group: slab.u32(at + UserNamespaceDetail.group),
@@ -128,19 +139,22 @@ export function decodeUserNamespace(slab: Slab, at: number, common: Common<'user
 export function decodeBpfProgram(
   slab: Slab,
   at: number,
-  common: Common<BpfProgramArgument['type']>,
+  type: BpfProgramArgument['type'],
+  index: number,
 ): BpfProgramArgument {
   return {
-    ...common,
+    type,
+    index,
     programType: programTypeName(slab.u32(at + BpfDetail.type)),
     instructions: slab.u32(at + BpfDetail.instructions),
     name: nameAt(slab, at + BpfDetail.name, BpfDetail.nameLength),
   };
 }
 
-export function decodeBpfMap(slab: Slab, at: number, common: Common<'bpf_map'>): BpfMapArgument {
+export function decodeBpfMap(slab: Slab, at: number, type: 'bpf_map', index: number): BpfMapArgument {
   return {
-    ...common,
+    type,
+    index,
     mapType: mapTypeName(slab.u32(at + BpfDetail.type)),
     keySize: slab.u32(at + BpfDetail.keySize),
     valueSize: slab.u32(at + BpfDetail.valueSize),
@@ -149,9 +163,10 @@ export function decodeBpfMap(slab: Slab, at: number, common: Common<'bpf_map'>):
   };
 }
 
-export function decodePerfEvent(slab: Slab, at: number, common: Common<'perf_event'>): PerfEventArgument {
+export function decodePerfEvent(slab: Slab, at: number, type: 'perf_event', index: number): PerfEventArgument {
   return {
-    ...common,
+    type,
+    index,
     eventType: perfTypeName(slab.u32(at + PerfDetail.type)),
     config: slab.u64(at + PerfDetail.config),
     function: nameAt(slab, at + PerfDetail.function, PerfDetail.functionLength),
@@ -159,14 +174,20 @@ export function decodePerfEvent(slab: Slab, at: number, common: Common<'perf_eve
   };
 }
 
-export function decodeModule(slab: Slab, at: number, common: Common<ModuleArgument['type']>): ModuleArgument {
+/** Without `signatureValid` where the kernel does not know it, or the struct could not be read. */
+export function decodeModule(
+  slab: Slab,
+  at: number,
+  type: ModuleArgument['type'],
+  index: number,
+  unreadable: boolean,
+): ModuleArgument {
+  const name = nameAt(slab, at + ModuleDetail.name, ModuleDetail.nameLength);
   const signature = slab.u32(at + ModuleDetail.signature);
-  return {
-    ...common,
-    name: nameAt(slab, at + ModuleDetail.name, ModuleDetail.nameLength),
-    ...(signature === SIGNATURE_UNKNOWN || common.unreadable ? {} : { signatureValid: signature === 1 }),
-    taints: slab.u64(at + ModuleDetail.taints),
-  };
+  const taints = slab.u64(at + ModuleDetail.taints);
+  return signature === SIGNATURE_UNKNOWN || unreadable
+    ? { type, index, name, taints }
+    : { type, index, name, signatureValid: signature === SIGNATURE_VALID, taints };
 }
 
 /** Up to the first NUL. */

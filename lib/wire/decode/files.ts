@@ -21,23 +21,23 @@ const PATH_FLAGS: readonly (readonly [number, PathFlag])[] = [
 const MINOR_BITS = 20;
 
 /** `at` is where the struct value is, `text` the text that it refers to. */
-export function decodeFile<T extends FileArgument['type']>(
+export function decodeFile(
   slab: Slab,
   at: number,
   text: string,
-  common: { readonly type: T; readonly index: number; readonly label?: string },
+  type: FileArgument['type'],
+  index: number,
 ): FileArgument {
-  const device = slab.u32(at + Value.device);
-  const file = {
-    ...common,
-    path: pathOf(slab, at, text),
-    flags: pathFlags(slab.u16(at + Value.textFlags)),
-    permission: formatMode(slab.u32(at + Value.mode)),
-    inode: slab.u64(at + Value.value),
-    device: { major: device >>> MINOR_BITS, minor: device & ((1 << MINOR_BITS) - 1) },
-    links: slab.u32(at + Value.links),
-  };
-  return common.type === 'fd' ? { ...file, fd: slab.i32(at + Value.fd) } : file;
+  const path = pathOf(slab, at, text);
+  const flags = pathFlags(slab.u16(at + Value.textFlags));
+  const permission = formatMode(slab.u32(at + Value.mode));
+  const inode = slab.u64(at + Value.value);
+  const number = slab.u32(at + Value.device);
+  const device = { major: number >>> MINOR_BITS, minor: number & ((1 << MINOR_BITS) - 1) };
+  const links = slab.u32(at + Value.links);
+  return type === 'fd'
+    ? { type, index, path, flags, permission, inode, device, links, fd: slab.i32(at + Value.fd) }
+    : { type, index, path, flags, permission, inode, device, links };
 }
 
 function pathOf(slab: Slab, at: number, text: string): string {

@@ -1,8 +1,9 @@
-/** What selectors do when they have matched, as the kernel side has it. Pure. */
+/** Encodes the actions of selectors. Pure. */
 import { allActions, changes, hasNotifications, hashesFiles, matchesLate, overrides } from '../../image/hook.js';
 import type { HookImage, SelectorActions } from '../../image/image.js';
 import { type Assignment, type EncodeContext, type ProgramChanges } from './context.js';
 import {
+  AbiLimit,
   Assigned,
   Assignment as AssignmentLayout,
   EnforcerConfig,
@@ -15,11 +16,6 @@ import {
   SocketAction,
   StackKind,
 } from '../layout.gen.js';
-
-/** Of each stack trace in the event: STACK_ROOM of bpf/actions.bpf.h. */
-const STACK_ROOM = 1024;
-/** What the program has room for, beside the values. */
-export const ADDED_ROOM_MAX = 2 * STACK_ROOM + ImaHash.sizeof;
 
 const SCOPES = {
   thread: RateScope.RATE_THREAD,
@@ -34,11 +30,11 @@ function notifyBits({ notify, order }: SelectorActions): number {
   return tells | overrides | cleans;
 }
 
-/** Of what selectors add to the event. */
+/** Number of bytes that the actions add to the event. */
 export function addedRoom(hook: HookImage): number {
   const wants = (kind: 'kernelStack' | 'userStack'): boolean =>
     allActions(hook).some((actions) => actions[kind] === true);
-  const stacks = STACK_ROOM * (Number(wants('kernelStack')) + Number(wants('userStack')));
+  const stacks = AbiLimit.STACK_ROOM * (Number(wants('kernelStack')) + Number(wants('userStack')));
   return stacks + (hashesFiles(hook) ? ImaHash.sizeof : 0);
 }
 
@@ -55,7 +51,7 @@ export function encodeActions(view: DataView, hook: HookImage, context: EncodeCo
   const registers = setsRegisters ? HasActions.ACTIONS_REGISTERS : 0;
   const both = returnActions === undefined ? 0 : HasActions.ACTIONS_RETURN;
   view.setUint8(HookConfig.hasActions, HasActions.ACTIONS_ANY | override | notify | socket | both | hash | registers);
-  // with actions of the return's own, those of the entry are done at the entry
+  // if the return has its own actions, the entry's actions are done at the entry
   view.setUint8(HookConfig.actsLate, Number(context.pair && returnActions === undefined && matchesLate(hook)));
   view.setUint8(HookConfig.socketSlot, trackedSlot ?? 0);
   actions.forEach((selector, i) => encodeSelector(view, HookConfig.actions + i * HookConfig.actionsStride, selector));
@@ -63,7 +59,7 @@ export function encodeActions(view: DataView, hook: HookImage, context: EncodeCo
   returnActions?.forEach((selector, i) => {
     const at = HookConfig.returnActions + i * HookConfig.returnActionsStride;
     encodeSelector(view, at, selector);
-    // one event tells of both
+    // entry and return share one event
     view.setUint8(at + Layout.noPost, Number(isSilent(selector, actions[i])));
   });
 }
@@ -74,7 +70,7 @@ const SOCKETS = {
   untrackSock: SocketAction.SOCKET_UNTRACK,
 } as const;
 
-/** The kernel writes no event. Where a request is to be made, the tracer must be told, and keeps the event to itself. */
+/** True if the kernel writes no event. A request needs one: the tracer reads it and does not pass it on. */
 function isSilent(...halves: readonly (SelectorActions | undefined)[]): boolean {
   const isAny = (what: (half: SelectorActions) => boolean): boolean => halves.some((half) => half && what(half));
   return isAny(({ order }) => order.includes('noPost')) && !isAny(({ requests }) => requests !== undefined);
@@ -82,7 +78,7 @@ function isSilent(...halves: readonly (SelectorActions | undefined)[]): boolean 
 
 const NO_CHANGES: ProgramChanges = { assignments: [], setsRegisters: false };
 
-/** Those of all selectors, one after the other. */
+/** Encodes the assignments of all selectors, one after the other. */
 function encodeAssignments(view: DataView, assignments: ProgramChanges['assignments']): void {
   let first = 0;
   assignments.forEach((own, i) => {
@@ -104,7 +100,7 @@ function encodeAssignment(view: DataView, at: number, { to, from, memory, offset
   view.setUint8(at + AssignmentLayout.from, from ?? 0);
 }
 
-/** The bytes of struct enforcer_config. */
+/** Returns the bytes of struct enforcer_config. */
 export function encodeEnforcer(id: number, overrides: boolean, countHits: boolean): Uint8Array {
   const bytes = new Uint8Array(EnforcerConfig.sizeof);
   const view = new DataView(bytes.buffer);

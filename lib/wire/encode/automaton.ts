@@ -1,7 +1,7 @@
 /**
- * The automaton that finds the substrings of a hook in one scan of a text (Aho and Corasick, "Efficient string matching",
- * 1975): from each state one step per byte, all of them worked out beforehand. Each scan has a start state, and states, of
- * its own. Pure.
+ * Builds the automaton that finds all substrings of a hook in one scan of a text (Aho and Corasick, "Efficient string
+ * matching", 1975). Each byte of the text is one step from a state to the next, and all steps are computed in advance. Each
+ * scan has a start state and states of its own. Pure.
  */
 import type { SubstringScan } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
@@ -9,10 +9,10 @@ import { AbiLimit, AutomatonState } from '../layout.gen.js';
 import { selectorMask, textBytes } from './tables.js';
 
 export interface Automaton {
-  /** Start state of each scan. */
+  /** The start state of each scan. */
   readonly starts: readonly number[];
   readonly states: number;
-  /** Keys and struct automaton_state, one after the other. */
+  /** Pairs of a key and a struct automaton_state, one after the other. */
   readonly entries: Uint8Array;
 }
 
@@ -28,7 +28,7 @@ const newState = (): State => ({ next: new Uint16Array(BYTE_VALUES), match: 0n }
 
 /** Throws KernelError LIMIT_SUBSTRINGS. */
 export function buildAutomaton(scans: readonly SubstringScan[], call: string): Automaton {
-  // state 0 is never left, and never a start: where a step is 0, there is none yet
+  // state 0 is never left and never a start, so a step to 0 means that there is no step yet
   const states: State[] = [newState()];
   const starts = scans.map((scan) => {
     const start = addTree(states, scan, call);
@@ -38,7 +38,7 @@ export function buildAutomaton(scans: readonly SubstringScan[], call: string): A
   return { starts, states: states.length, entries: encodeStates(states) };
 }
 
-/** The needles as a tree; returns its root. */
+/** Adds the needles as a tree and returns its root. */
 function addTree(states: State[], scan: SubstringScan, call: string): number {
   const add = (): number => {
     if (states.length > AbiLimit.AUTOMATON_STATES_MAX) {
@@ -64,8 +64,8 @@ function addTree(states: State[], scan: SubstringScan, call: string): number {
 }
 
 /**
- * Where the tree has no step, the step of the longest end of what was read that is in the tree as well. Breadth first: that
- * end's own steps are complete by then.
+ * Adds the steps that the tree does not have. Such a step continues with the longest suffix of the bytes read so far that is
+ * also in the tree. The order is breadth first, so the steps of that suffix are already complete.
  */
 function completeSteps(states: readonly State[], root: number): void {
   const suffixes = new Map<number, number>();
@@ -95,7 +95,7 @@ function encodeStates(states: readonly State[]): Uint8Array {
     const at = number * stride;
     view.setUint32(at, number, true);
     view.setBigUint64(at + KEY_BYTES + AutomatonState.match, match, true);
-    // as it is in memory: the machines that the programs are for are little-endian
+    // little-endian, like the machines that the BPF programs support
     bytes.set(new Uint8Array(next.buffer), at + KEY_BYTES + AutomatonState.next);
   });
   return bytes;

@@ -1,10 +1,10 @@
 /**
- * BPF instructions as bytes, as many kinds as expressions need. An instruction is 8 bytes, little endian: the operation, the
- * registers (the target in the lower half of the byte, the source in the upper), an offset of 16 bits and a number of 32 bits,
- * both signed. The numbers are those of uapi/linux/bpf.h.
+ * Encodes the BPF instructions that expressions need. An instruction has 8 bytes in little-endian order: the operation; the
+ * registers (the target in the lower half of the byte, the source in the upper half); an offset of 16 bits; and a number of
+ * 32 bits. Offset and number are signed. The codes are defined in uapi/linux/bpf.h.
  */
 
-/** An operation of BPF_ALU64 is its class, what it does, and whether the other operand is a register (BPF_X) or the number. */
+/** The code of a BPF_ALU64 operation consists of its class, the operation, and the kind of the other operand: register (BPF_X) or number. */
 const ALU = {
   add: 0x00,
   sub: 0x10,
@@ -24,9 +24,9 @@ export type AluOp = keyof typeof ALU;
 
 const CLASS_ALU64 = 0x07;
 const FROM_REGISTER = 0x08;
-/** BPF_LD | BPF_IMM | BPF_DW: takes two instructions, the second of which has nothing but the upper half of the number. */
+/** BPF_LD | BPF_IMM | BPF_DW: takes two instructions. The second one contains only the upper half of the number. */
 const LOAD_NUMBER = 0x18;
-/** BPF_MEM with BPF_LDX and BPF_STX. */
+/** BPF_MEM with BPF_LDX and with BPF_STX. */
 const LOAD = 0x61;
 const STORE = 0x63;
 const WIDTHS = { 1: 0x10, 8: 0x18 } as const;
@@ -34,13 +34,13 @@ const JUMP = 0x05;
 const EXIT = 0x95;
 
 const BYTES = 8;
-/** The frame's end: what a function keeps is below. */
+/** Register of the frame's end. A function keeps its data below it. */
 export const FRAME = 10;
 
 export class BpfCode {
   readonly #bytes: number[] = [];
 
-  /** In instructions. */
+  /** Number of instructions. */
   get length(): number {
     return this.#bytes.length / BYTES;
   }
@@ -49,7 +49,7 @@ export class BpfCode {
     return Uint8Array.from(this.#bytes);
   }
 
-  /** to = to op from. Division and shifts are unsigned, but `sar`; of a register, shifts take the lower 6 bits. */
+  /** to = to op from. Division and shifts are unsigned, except `sar`. A shift by a register uses its lower 6 bits. */
   alu(op: AluOp, to: number, from: number): void {
     this.#put(CLASS_ALU64 | FROM_REGISTER | ALU[op], to, from, 0, 0);
   }
@@ -77,7 +77,7 @@ export class BpfCode {
     this.#put(STORE | WIDTHS[width], address, from, offset, 0);
   }
 
-  /** A jump to the next instruction, which the kernel removes. */
+  /** Adds a jump to the next instruction. The kernel removes such jumps. */
   nothing(): void {
     this.#put(JUMP, 0, 0, 0, 0);
   }

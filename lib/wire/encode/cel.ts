@@ -1,7 +1,7 @@
 /**
- * Expressions as BPF instructions: the body of `u64 f(const u64 *values, u64 candidates)`, which takes the place of cel_entry or
- * cel_return (bpf/filters.bpf.h). There are no jumps in it: the verifier goes through it once, however many comparisons there
- * are, instead of once for each way that they may turn out. Pure.
+ * Compiles expressions to BPF instructions: the body of `u64 f(const u64 *values, u64 candidates)`, which replaces the body of
+ * cel_entry or cel_return (bpf/filters.bpf.h). It contains no jumps. The verifier therefore checks it once, not once for each
+ * combination of results. Pure.
  */
 import type { CelOp, CelStep } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
@@ -9,28 +9,28 @@ import { BpfCode, FRAME, type AluOp } from './bpf.js';
 import { AbiLimit } from '../layout.gen.js';
 import { selectorMask } from './tables.js';
 
-/** Registers of BPF: those of the steps, and two that every step may use. */
+/** Registers of BPF: the registers of the steps, and two that every step can use. */
 const REGISTERS = [0, 3, 4, 5, 6, 7, 8, 9] as const;
 const RESULT = 0;
 const X = 1;
 const Y = 2;
-/** Offsets in the frame: the parameters, a byte for each of the steps' registers, which is 1 when it is in error, and a spare. */
+/** Offsets in the frame: the parameters; a byte for each register of the steps, which is 1 if the register is in error; a spare place. */
 const VALUES = -8;
 const CANDIDATES = -16;
 const ERRORS = -24;
 const SPARE = -32;
 
-/** What is known of a register. */
+/** Facts about a register that are known when the code is generated. */
 interface Known {
-  /** Whether it is in error is told by its byte; it is not when this is false. */
+  /** True if it can be in error; its byte says whether it is. */
   readonly fallible: boolean;
-  /** It is 0 or 1. */
+  /** True if it is 0 or 1. */
   readonly truth: boolean;
-  /** A number other than 0. */
+  /** True if it is a number other than 0. */
   readonly nonzero: boolean;
 }
 
-/** Exactly `room` instructions. Throws KernelError LIMIT_CEL; `hook` is named in it. */
+/** Returns exactly `room` instructions. Throws KernelError LIMIT_CEL with the name `hook`. */
 export function celCode(steps: readonly CelStep[], room: number, hook: string): Uint8Array {
   const writer = new CelWriter();
   for (const step of steps) writer.step(step);
@@ -67,7 +67,7 @@ class CelWriter {
       return;
     }
     const causes = this.#causes(step);
-    // the operands are read by both, so the target is written last
+    // both parts read the operands, so the target is written last
     this.#error(step.to, causes);
     this.#result(step);
     this.code.alu('mov', register(step.to), X);
@@ -92,7 +92,7 @@ class CelWriter {
 
   /* ---- errors ---- */
 
-  /** Ways for the step to be in error, each of which leaves 1 or 0 in X. */
+  /** Conditions under which the step is in error. Each leaves 1 or 0 in X. */
   #causes({ op, to, a, b }: CelStep): (() => void)[] {
     if (op === 'const' || op === 'value') return [];
     const inError = (operand: number): (() => void)[] =>
@@ -104,7 +104,7 @@ class CelWriter {
     return [...byZero, ...inError(a), ...inError(b)];
   }
 
-  /** One side is in error, and the other does not decide: it is in error as well, or true for `both`, false for `either`. */
+  /** One side is in error and the other does not decide: it is also in error, or it is true (for `both`) or false (for `either`). */
   #undecided(op: 'both' | 'either', side: number, other: number): (() => void)[] {
     const otherFallible = this.#of(other).fallible;
     if (!this.#of(side).fallible) return [];
@@ -121,7 +121,7 @@ class CelWriter {
     ];
   }
 
-  /** The one of two that a condition chooses is in error. */
+  /** The operand that the condition chooses is in error. */
   #chosen(side: number, condition: number, when: boolean): (() => void)[] {
     if (!this.#of(side).fallible) return [];
     return [
@@ -223,7 +223,7 @@ class CelWriter {
     this.code.alu(op, target, register(b));
   }
 
-  /** target = operand is not 0, or with `wanted` false: is 0. */
+  /** target = (operand is not 0); with `wanted` false, target = (operand is 0). */
   #isTrue(operand: number, wanted: boolean, target = X): void {
     this.#get(target, operand);
     if (!this.#of(operand).truth) {
@@ -234,7 +234,7 @@ class CelWriter {
     if (!wanted) this.code.aluNumber('xor', target, 1);
   }
 
-  /** target = target is not 0, or is 0: a number or its negative has the uppermost bit unless it is 0. Uses Y. */
+  /** Does the same for the target itself. A number or its negative has the highest bit, unless the number is 0. Uses Y. */
   #normalize(target: typeof X, wanted: boolean): void {
     this.code.alu('mov', Y, target);
     this.code.aluNumber('neg', Y, 0);
@@ -243,7 +243,7 @@ class CelWriter {
     if (!wanted) this.code.aluNumber('xor', target, 1);
   }
 
-  /** The sign of a - b tells, where those of a and b are equal; else that of a does, or of b when they are unsigned. */
+  /** If the signs of a and b are equal, the sign of a - b decides. Otherwise the sign of a decides, or of b for unsigned numbers. */
   #less(a: number, b: number, signed: boolean): void {
     const otherwise = register(signed ? a : b);
     this.#compute('xor', X, a, b);
@@ -255,7 +255,7 @@ class CelWriter {
     this.code.aluNumber('shr', X, 63);
   }
 
-  /** Y = all ones when the operand is less than 64, else 0: what a shift takes no account of. */
+  /** Y = all ones if the operand is less than 64, else 0. A shift instruction ignores the higher bits of the operand. */
   #within64(operand: number): void {
     this.#get(Y, operand);
     this.code.aluNumber('shr', Y, 6);
@@ -270,7 +270,7 @@ class CelWriter {
     this.code.aluNumber(shift, X, 64 - Number(bits));
   }
 
-  /** Of the absolute values, then with the sign: kernels before 6.6 have no signed division. A remainder has the sign of a. */
+  /** Divides the absolute values and then sets the sign: kernels before 6.6 have no signed division. A remainder has the sign of a. */
   #divideSigned(op: 'div' | 'mod', a: number, b: number): void {
     this.#absolute(X, Y, a);
     this.code.store(FRAME, SPARE, X);
@@ -312,7 +312,7 @@ class CelWriter {
       code.alu('and', X, Y);
     }
     code.aluNumber('neg', X, 0);
-    // the number first: newer verifiers go two ways from an `or` to what is 0 or all ones
+    // the number comes first: newer verifiers check two branches after an `or` with a register that is 0 or all ones
     code.number(Y, ~selectors);
     code.alu('or', Y, X);
     code.load(X, FRAME, CANDIDATES);

@@ -1,4 +1,4 @@
-/** Groups of comparisons of numbers: of the process, then of each value in the order of slots. Pure. */
+/** Encodes groups of number comparisons: for the process, then for each value in the order of the slots. Pure. */
 import { valuesOf } from '../../image/hook.js';
 import type { HookImage, IntGroup, NetField, ProcessField as ImageField, ProcessGroup } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
@@ -15,7 +15,7 @@ import {
 import { selectorMask } from './tables.js';
 
 export interface PlacedGroup extends IntGroup {
-  /** enum process_field, or the offset of a field in struct net_detail. */
+  /** A number of enum process_field, or the offset of a field in struct net_detail. */
   readonly field: number;
 }
 
@@ -37,7 +37,7 @@ const PROCESS_FIELDS: Readonly<Record<ImageField & string, number>> = {
 
 export interface HookGroups {
   readonly process: readonly PlacedGroup[];
-  /** By slot. */
+  /** The groups of each value, by slot. */
   readonly values: readonly (readonly PlacedGroup[])[];
 }
 

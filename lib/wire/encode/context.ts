@@ -1,53 +1,53 @@
-/** What encoding a hook needs to know beside its image: how it is attached, and what this kernel and machine are like. */
+/** The facts that encoding a hook needs beside its image: how it is attached, and properties of this kernel and machine. */
 import type { NamespaceName, TableEntry } from '../../image/image.js';
 import type { Inode } from './tables.js';
 
 export interface EncodeContext {
   readonly id: number;
-  /** 0: no process is left out. */
+  /** Process that is left out; 0 for none. */
   readonly selfTgid: number;
-  /** Entry and return are two programs. */
+  /** True if entry and return are two programs. */
   readonly pair: boolean;
-  /** The program is attached to several places, and told which by its cookie. */
+  /** True if the program is attached to several places. Its cookie says which place was reached. */
   readonly several: boolean;
-  /** A system call as 32-bit programs make it. */
+  /** True for the system calls of 32-bit programs. */
   readonly ia32: boolean;
-  /** Parameters of the kernel function. */
+  /** Number of parameters of the kernel function. */
   readonly params: number;
-  /** Of a static probe. */
+  /** Number of places of a static probe. */
   readonly probePlaces?: number;
-  /** Of a hook that changes the programs that it is in. */
+  /** For a hook that changes the traced program. */
   readonly programChanges?: ProgramChanges | undefined;
-  /** Bit of each of the policy's process sets. */
+  /** The bit of each process set of the policy. */
   readonly processBits: readonly number[];
-  /** Of a policy with enforcers: the id of the first of them. */
+  /** For a policy with enforcers: the id of the first one. */
   readonly enforcer?: number | undefined;
-  /** Kernel allocates map entries on demand safely (BPF memory allocator). */
+  /** True if the kernel can allocate map entries on demand safely (BPF memory allocator). */
   readonly onDemand: boolean;
-  /** Every call is counted. */
+  /** True if every call is counted. */
   readonly countHits: boolean;
-  /** By slot, of values with `resolve`. */
+  /** The values with `resolve`, by slot. */
   readonly resolved: ReadonlyMap<number, ResolvedValue>;
-  /** By slot, of values of `pt_regs`: the byte offset in struct pt_regs. */
+  /** The byte offsets in struct pt_regs of values from `pt_regs`, by slot. */
   readonly registers: ReadonlyMap<number, number>;
-  /** By slot, of a tracepoint's values. */
+  /** The fields of a tracepoint's values, by slot. */
   readonly fields: ReadonlyMap<number, FieldPlace>;
-  /** Slots of parameters that a trampoline's context does not give. */
+  /** Slots of parameters that the context of a trampoline does not contain. */
   readonly byHelper: ReadonlySet<number>;
-  /** By slot: the files that values of Equal lead to, and what the table says of them. */
+  /** The files that values of Equal lead to, with their entries of the table, by slot. */
   readonly inodes: ReadonlyMap<number, readonly TableEntry<Inode>[]>;
-  /** Inode numbers of the initial namespaces; several where it is one of them. */
+  /** Possible inode numbers of each initial namespace. */
   readonly hostNamespaces: Readonly<Record<NamespaceName, readonly number[]>>;
 }
 
 export interface ProgramChanges {
-  /** Of each selector. */
+  /** The assignments of each selector. */
   readonly assignments: readonly (readonly Assignment[])[];
-  /** Only then the program has what few kernels allow. */
+  /** True if a register is set. Few kernels allow that, so other programs do not contain the instructions for it. */
   readonly setsRegisters: boolean;
 }
 
-/** Of a register: its place in struct pt_regs, in words. to = offset; + from; what is there. */
+/** An assignment to a register: to = offset, or offset + from, or the memory there. Registers are positions in struct pt_regs, in words. */
 export interface Assignment {
   readonly to: number;
   readonly from?: number | undefined;
@@ -55,22 +55,22 @@ export interface Assignment {
   readonly offset: bigint;
 }
 
-/** The way from a parameter to a value: address += offset, and when `follow`, address = *address. */
+/** The path from a parameter to a value. Each step adds its offset; with `follow` it then loads the pointer there. */
 export interface ResolvedValue {
   readonly steps: readonly { readonly offset: number; readonly follow: boolean }[];
-  /** Bytes of the number that is there; 0 of what is no number. */
+  /** Bytes of the number at the end of the path; 0 if it is not a number. */
   readonly width: number;
 }
 
 /** A field in the record of a tracepoint. */
 export interface FieldPlace {
   readonly offset: number;
-  /** Bytes of the number that is there; 0 of what is no number. */
+  /** Bytes of the number at the end of the path; 0 if it is not a number. */
   readonly width: number;
-  /** From there to the value. */
+  /** The path from the field to the value. */
   readonly steps: ResolvedValue['steps'];
-  /** What is there says where in the record the text is. */
+  /** True if the field contains the place of the text in the record. */
   readonly isLocation: boolean;
-  /** A text that a pointer leads to is in user memory, or its address tells. */
+  /** The memory that contains the text. `by-address`: the address decides. */
   readonly memory: 'kernel' | 'user' | 'by-address';
 }

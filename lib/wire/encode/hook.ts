@@ -1,8 +1,8 @@
-/** Turns a HookImage into the bytes of struct hook_config and the entries of the hook's tables. Pure. */
+/** Encodes a HookImage as the bytes of struct hook_config and the entries of the hook's tables. Pure. */
 import { isLate, isReturnSlot, suppressing, valuesOf } from '../../image/hook.js';
 import type { CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
-import { encodeActions, addedRoom, ADDED_ROOM_MAX } from './actions.js';
+import { encodeActions, addedRoom } from './actions.js';
 import { celCode } from './cel.js';
 import { encodeGroups, groupsOf, type PlacedGroup } from './comparisons.js';
 import { NAMESPACES } from '../../names/namespaces.js';
@@ -15,9 +15,9 @@ import {
   Pair,
   ProcessField,
   ProcessTest as ProcessTestLayout,
+  RecordRoom,
   ResolveStep,
   SyscallRegisters,
-  Value,
   ValueConfig,
   ValueMemory,
   ValueRead,
@@ -26,43 +26,39 @@ import {
 } from '../layout.gen.js';
 import { encodeMaps, type EncodedMap } from './maps.js';
 import { automatonOf, encodeObject, encodeTable, objectOrder, type HookAutomaton } from './objects.js';
-import { BUFFER_ROOM, DETAIL_ROOM, isSizeReturned, memoryOf, READS, roomOf, sourceOf } from '../reads.js';
+import { isSizeReturned, memoryOf, READS, roomOf, sourceOf } from '../reads.js';
 import { selectorMask } from './tables.js';
 
-export type { EncodeContext, FieldPlace, ResolvedValue } from './context.js';
+export type { EncodeContext } from './context.js';
 export type { EncodedMap } from './maps.js';
 
 export interface EncodedHook {
   readonly config: Uint8Array;
   readonly maps: readonly EncodedMap[];
-  /** Instructions that take the place of those that begin with the number `mark`. */
+  /** Instructions that replace a body of the program. The body begins with the number `mark`. */
   readonly code: readonly EncodedCode[];
 }
 
-export interface EncodedCode {
+interface EncodedCode {
   readonly mark: number;
   readonly instructions: Uint8Array;
 }
 
-const VALUES_BYTES = AbiLimit.HOOK_VALUES_MAX * Value.sizeof;
-/** What the program has room for: BODY_MAX of bpf/record.bpf.h, without the values and what actions add. */
-const ROOM_MAX = AbiLimit.HOOK_ARGS_MAX * (AbiLimit.STRING_BYTES_MAX + 1) + 2 * BUFFER_ROOM;
-
-/** Throws KernelError LIMIT_… for what the compiler cannot know, or did not refuse. */
+/** Throws KernelError LIMIT_… if the hook exceeds a limit that the policy compiler does not check. */
 export function encodeHook(hook: HookImage, context: EncodeContext): EncodedHook {
   const room = valuesOf(hook).reduce((sum, value) => sum + roomOf(value), 0);
-  if (room > ROOM_MAX) {
+  if (room > RecordRoom.TEXTS_ROOM) {
     throw new KernelError(
       'LIMIT_EVENT_BYTES',
-      `${hook.call}: its values may have ${room} bytes together, an event has room for ${ROOM_MAX}`,
+      `${hook.call}: its values may have ${room} bytes together, an event has room for ${RecordRoom.TEXTS_ROOM}`,
       'leave `maxData` to two of them, or make two hooks of it',
     );
   }
-  const bodySize = VALUES_BYTES + Math.max(room, DETAIL_ROOM) + addedRoom(hook);
+  const bodySize = RecordRoom.VALUES_ROOM + Math.max(room, AbiLimit.DETAIL_ROOM) + addedRoom(hook);
   const automaton = automatonOf(hook);
   return {
     config: encodeConfig(hook, context, automaton, bodySize),
-    maps: encodeMaps(hook, context, automaton, VALUES_BYTES + ROOM_MAX + ADDED_ROOM_MAX - bodySize),
+    maps: encodeMaps(hook, context, automaton, RecordRoom.BODY_MAX - bodySize),
     code: [
       ...expressions(AbiLimit.CEL_ENTRY_MARK, hook.cel.entry, hook.call),
       ...expressions(AbiLimit.CEL_RETURN_MARK, hook.cel.returned, hook.call),
@@ -128,7 +124,7 @@ function registersOf({ syscall }: HookImage, { ia32 }: EncodeContext): number {
   return ia32 ? SyscallRegisters.SYSCALL_IA32 : SyscallRegisters.SYSCALL_NATIVE;
 }
 
-/** The compiler refuses more, and names the place; this keeps what it did not foresee from overwriting what follows. */
+/** The policy compiler refuses more items, with their position. This check protects the bytes behind them nevertheless. */
 function forEachWithin<T>(
   hook: HookImage,
   code: string,

@@ -1,4 +1,4 @@
-/** The maps of a hook: which it needs, how large, and what is in them. Pure. */
+/** Lists the maps that a hook needs, with their sizes and entries. Pure. */
 import { hasNotifications, hashesFiles, limitsRate, valuesOf } from '../../image/hook.js';
 import type { HookImage, TextTable } from '../../image/image.js';
 import { type EncodeContext } from './context.js';
@@ -13,26 +13,26 @@ import {
   type SlotTable,
 } from './tables.js';
 
-/** Zeros leave what the program says. */
+/** A number that is 0 means the definition in the BPF program. */
 export interface EncodedMap {
   readonly name: string;
   readonly create: boolean;
-  /** Id of a hook whose map of this name it is. */
+  /** Id of the hook that owns the map. */
   readonly sharedWith?: number;
   readonly keySize: number;
-  /** Bytes cut from the end of each value. */
+  /** Number of bytes to cut from the end of each value. */
   readonly trim: number;
   readonly maxEntries: number;
   readonly flags: number;
-  /** Keys and values, one after the other. */
+  /** Pairs of a key and a value, one after the other. */
   readonly entries: Uint8Array;
 }
 
 const BPF_F_NO_PREALLOC = 1;
-/** Calls of one hook that may be between entry and return at once. */
+/** Most calls of one hook that can be between entry and return at the same time. */
 const PENDING_ON_DEMAND = 16384;
 const PENDING_PREALLOCATED = 512;
-/** Files that the kernel side finds by their path, and knows by their inode from then on. */
+/** Most files that the BPF programs find by path and afterwards recognise by inode. */
 const LEARNED_INODES = 4096;
 const NO_ENTRIES = new Uint8Array(0);
 const PLAIN: Omit<EncodedMap, 'name'> = {
@@ -62,7 +62,7 @@ export function encodeMaps(
     inodeMap(hook, context),
     { ...PLAIN, name: 'rates', create: limitsRate(hook) },
     hasNotifications(hook) ? notifications(context.enforcer) : { ...PLAIN, name: 'notifications', create: false },
-    // always there: kernels before 6.7 look at the function that uses it even where nothing calls that
+    // always created: kernels before 6.7 verify the function that uses it, even if nothing calls the function
     { ...PLAIN, name: 'automaton', maxEntries: automaton.states, entries: automaton.entries },
     {
       ...PLAIN,
@@ -72,12 +72,12 @@ export function encodeMaps(
       maxEntries: context.onDemand ? PENDING_ON_DEMAND : PENDING_PREALLOCATED,
       flags: context.onDemand ? BPF_F_NO_PREALLOC : 0,
     },
-    // libbpf's own: where the arguments are, for each place
+    // a map of libbpf: the location of the arguments, for each place
     ...(hook.kind === 'usdt' ? [{ ...PLAIN, name: '__bpf_usdt_specs', maxEntries: context.probePlaces ?? 0 }] : []),
   ];
 }
 
-/** `enforcer`: another hook of the policy that has the map already. */
+/** `enforcer` is another hook of the policy that already has the map. */
 export function notifications(enforcer: number | undefined): EncodedMap {
   return { ...PLAIN, name: 'notifications', ...(enforcer === undefined ? {} : { sharedWith: enforcer }) };
 }
@@ -94,7 +94,7 @@ function textMaps(hook: HookImage): EncodedMap[] {
   ];
 }
 
-/** There from the start where a filter asks for it: a file may appear only later. */
+/** A filter with `inode` always creates the map, because its file can appear later. */
 function inodeMap(hook: HookImage, context: EncodeContext): EncodedMap {
   const used = valuesOf(hook).some(({ texts }) => (texts.inode ?? []).length > 0);
   if (!used) return { ...PLAIN, name: 'inodes', create: false };

@@ -1,4 +1,4 @@
-/** Values that are a text, a path or a detail, and their filters. Pure. */
+/** Encodes values that are texts, paths or details, and their filters. Pure. */
 import { hasTables, isFiltered, valuesOf } from '../../image/hook.js';
 import type { HookImage, TextTable, ValueImage, ValueTable } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
@@ -7,11 +7,11 @@ import { ObjectConfig, SubstringPass, Table, TextTable as TextTableLayout } from
 import { isObject, READS, type ReadClass } from '../reads.js';
 import { selectorMask, textBytes } from './tables.js';
 
-/** What costs least to decide on comes first, and what only the event has, last. */
+/** Values with the cheapest filters come first. Values without a filter come last. */
 const COST: Readonly<Partial<Record<ReadClass, number>>> = { detail: 0, text: 1, path: 2 };
 const UNFILTERED = 3;
 
-/** Slots in the order in which the kernel side takes them. */
+/** Returns the slots in the order in which the BPF program reads them. */
 export function objectOrder(hook: HookImage): number[] {
   const values = valuesOf(hook);
   const cost = (slot: number): number => {
@@ -25,11 +25,11 @@ export function objectOrder(hook: HookImage): number[] {
 }
 
 export interface HookAutomaton extends Automaton {
-  /** Of each value's scans, by slot. */
+  /** The start states of each value's scans, by slot. */
   readonly startsOf: readonly (readonly number[])[];
 }
 
-/** One for all substrings of a hook. Throws KernelError LIMIT_SUBSTRINGS. */
+/** Builds one automaton for all substrings of a hook. Throws KernelError LIMIT_SUBSTRINGS. */
 export function automatonOf(hook: HookImage): HookAutomaton {
   const scans = valuesOf(hook).map(({ texts }) => texts.substrings ?? []);
   if (scans.some((each) => each.length > ObjectConfig.passesLength)) {
@@ -79,7 +79,7 @@ export function encodeTable(view: DataView, at: number, table: ValueTable<unknow
   view.setBigUint64(at + Table.used, selectorMask(table.used), true);
 }
 
-/** Bytes of the longest value. */
+/** Returns the number of bytes of the longest value. */
 export function longest(table: TextTable): number {
   return table.entries.reduce((most, entry) => Math.max(most, textBytes(entry.value).length), 0);
 }

@@ -1,22 +1,22 @@
-/** Entries of a hook's tables: keys and verdicts as the kernel's maps want them. Pure. */
+/** Encodes the entries of a hook's tables: keys and verdicts of BPF maps. Pure. */
 import type { AddressPrefix, TableEntry } from '../../image/image.js';
+import { FAMILIES } from '../../names/network.js';
 import { AddressKey, AddressSide, InodeKey, IntKey, TrieKey, Verdict } from '../layout.gen.js';
 
-/** A table of the value in `slot`. */
+/** A table for the value in `slot`. */
 export interface SlotTable<T> {
   readonly slot: number;
   readonly table: { readonly entries: readonly TableEntry<T>[] };
 }
 
-/** A file as the kernel numbers it: not what stat(2) says on every file system. */
+/** The kernel's own numbers for a file. On some file systems, stat(2) reports other numbers. */
 export interface Inode {
   readonly device: number;
   readonly inode: bigint;
 }
 
-const AF_INET = 2;
-const AF_INET6 = 10;
-/** Bits of a key of addresses that precede the address. */
+const { AF_INET, AF_INET6 } = FAMILIES;
+/** Number of bits before the address in a key. */
 const ADDRESS_LEAD_BITS = 32;
 
 const encoder = new TextEncoder();
@@ -25,7 +25,7 @@ export function textBytes(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-/** Bit n is selector n. */
+/** Returns a mask in which bit n stands for selector n. */
 export function selectorMask(selectors: readonly number[]): bigint {
   return selectors.reduce((bits, index) => bits | (1n << BigInt(index)), 0n);
 }
@@ -34,7 +34,7 @@ export function countEntries(tables: readonly SlotTable<unknown>[]): number {
   return tables.reduce((sum, { table }) => sum + table.entries.length, 0);
 }
 
-/** For each entry of each table: its key, written by `writeKey`, and its verdict. */
+/** Encodes each entry of each table: its key, which `writeKey` writes, and its verdict. */
 function encodeEntries<T>(
   tables: readonly SlotTable<T>[],
   keySize: number,
@@ -55,7 +55,7 @@ function encodeEntries<T>(
   return bytes;
 }
 
-/** The slot, then the text, padded with zeros. */
+/** Encodes the slot, then the text, padded with zeros. */
 export function equalEntries(tables: readonly SlotTable<string>[], keySize: number): Uint8Array {
   return encodeEntries(tables, keySize, (key, slot, text) => {
     key.setUint8(0, slot);
@@ -63,7 +63,7 @@ export function equalEntries(tables: readonly SlotTable<string>[], keySize: numb
   });
 }
 
-/** struct trie_key; postfixes are stored backwards. */
+/** Encodes struct trie_key. Postfixes are stored backwards. */
 export function trieEntries(tables: readonly SlotTable<string>[], backwards: boolean): Uint8Array {
   return encodeEntries(tables, TrieKey.sizeof, (key, slot, text) => {
     writeTrieKey(bytesOf(key), slot, textBytes(text), backwards);
@@ -102,7 +102,7 @@ export function addressEntries(
   ]);
 }
 
-/** Of paths that lead to the same file, what any of them says. */
+/** Combines the verdicts of paths that lead to the same file. */
 export function inodeEntries(tables: readonly SlotTable<Inode>[]): Uint8Array {
   return encodeEntries(tables.map(mergeInodes), InodeKey.sizeof, (key, slot, { device, inode }) => {
     key.setBigUint64(InodeKey.inode, inode, true);

@@ -1,12 +1,12 @@
 /*
- * What policies change in a program: prints what its functions return, and what its variables are after static probes whose
- * arguments they were.
+ * A program that policies change. It prints the return values of its functions, and its variables after the static
+ * probes that have them as arguments.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include "sdt.h"
 
-/* where the program cannot write */
+/* The program cannot write here. */
 static const int32_t fixed = 9;
 
 __attribute__((noinline)) int32_t answer(int32_t a)

@@ -1,4 +1,4 @@
-/* Calls that are traced, one inside the other; then it waits, so that somebody can look at it. */
+/* Makes nested calls that are traced. Then it waits, so that tests can inspect it. */
 #include <sys/syscall.h>
 #include <unistd.h>
 

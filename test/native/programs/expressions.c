@@ -1,6 +1,6 @@
-// Has the kernel run expressions: reads cases from stdin, writes what they give to stdout. A case is the number of the
-// function's instructions, the number of runs, the instructions, and for each run nine values and the candidates. Its answer
-// is how many instructions the verifier went through, and what each run left.
+// Runs expressions in the kernel: reads cases from stdin and writes the results to stdout. A case is the number of the
+// function's instructions, the number of runs, the instructions, and for each run nine values and the candidates. The
+// result is the number of instructions that the verifier processed, and the remaining candidates of each run.
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdint.h>

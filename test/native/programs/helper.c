@@ -1,4 +1,4 @@
-// What the native tests make happen: helper NAME ARGS...; compiled by support.ts.
+// The actions of the native tests: helper NAME ARGS... (support.ts compiles it).
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -23,7 +23,7 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-/* loop COUNT PROGRAM: runs it again and again, one after the other */
+/* loop COUNT PROGRAM: runs it COUNT times, one after the other */
 static int loop(int count, char *program)
 {
 	char *argv[] = { program, 0 };
@@ -44,7 +44,7 @@ static void *idle(void *arg)
 	return arg;
 }
 
-/* threads: eight of them, which come and go */
+/* threads: starts eight threads, which end again */
 static int threads(void)
 {
 	pthread_t all[8];
@@ -89,7 +89,7 @@ static int leader_first(void)
 	pthread_exit(0);
 }
 
-/* double-fork PROGRAM ARGS...: it runs when its parent has ended */
+/* double-fork PROGRAM ARGS...: runs it after its parent has ended */
 static int double_fork(char **argv)
 {
 	int gone[2];
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
 		return chroot(argv[2]) || chdir("/") || execv(argv[3], argv + 3);
 	if (!strcmp(what, "setuid"))
 		return setgid(65534) || setuid(65534) || execv(argv[2], argv + 2);
-	/* argv of its own making: none of it is a shell's */
+	/* This argv is made here, without a shell. */
 	if (!strcmp(what, "no-argv")) {
 		char *nothing[] = { 0 };
 		return execv(argv[2], nothing);

@@ -1,6 +1,6 @@
 /*
- * Actions that can be told apart: numbered FROM [COUNT] calls act(FROM), act(FROM + 1), … COUNT times, else until its
- * standard input is closed, and says how often.
+ * Numbered actions: numbered FROM [COUNT] calls act(FROM), act(FROM + 1), … COUNT times. Without COUNT it continues
+ * until its standard input is closed, and prints the number of calls.
  */
 #include <poll.h>
 #include <stdio.h>

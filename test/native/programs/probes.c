@@ -1,6 +1,6 @@
 /*
- * Static probes in every encoding of arguments: probes NAME passes each of them once, in this order, and prints the counter
- * of the last. With -DCALLER it is a program that calls the library made with -DLIBRARY.
+ * Static probes with every encoding of arguments: probes NAME passes each probe once in this order, and prints the
+ * counter of the last one. With -DCALLER it is a program that calls the library, which is made with -DLIBRARY.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@ int pass_all(const char *name);
 
 #ifndef CALLER
 
-/* the kernel counts here who is tracing `guarded` */
+/* The kernel counts the tracers of `guarded` here. */
 __attribute__((section(".probes"), used)) volatile unsigned short guarded_counter;
 #ifdef __PIC__
 __asm__(".hidden guarded_counter");
@@ -54,7 +54,7 @@ __attribute__((noinline)) int described(const struct outer *what, const struct o
 	return what->first;
 }
 
-/* one probe at three places, each with its argument elsewhere */
+/* One probe at three places. Each has its argument in another register or in memory. */
 __attribute__((noinline)) static void places(int32_t n)
 {
 	volatile int32_t kept = n + 1;

@@ -1,6 +1,6 @@
 /*
- * Static probes, as <sys/sdt.h> of SystemTap makes them: a nop, and a note that says where it is, its names, its counter and
- * where its arguments are. `args` is a text in which the operands stand, such as "-4@%[a] 8@%[b]".
+ * Static probes in the format of SystemTap's <sys/sdt.h>: a nop, and an ELF note with its address, its names, its
+ * counter and the locations of its arguments. `args` is a text with the operands, such as "-4@%[a] 8@%[b]".
  */
 #define PROBE_TEXT(provider, name, counter, args)                                        \
 	"990:\tnop\n"                                                                    \
@@ -28,6 +28,6 @@
 
 #define PROBE(provider, name, counter, args, ...) \
 	__asm__ volatile(PROBE_TEXT(provider, name, counter, args)::__VA_ARGS__)
-/* one that may change its only argument, which is in a register */
+/* A probe that may change its only argument, which is in a register. */
 #define PROBE_REGISTER(provider, name, args, variable) \
 	__asm__ volatile(PROBE_TEXT(provider, name, "0", args) : [variable] "+r"(variable))

@@ -1,4 +1,4 @@
-/** What each kind of hook is put on. */
+/** The target of each kind of hook. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
 import { fileOffset } from '../../../lib/elf/elf-info.js';
@@ -60,7 +60,7 @@ describe('policy: targets', () => {
     ]);
   });
 
-  it('mappings: of code, and of a file', () => {
+  it('mappings: executable, and of a file', () => {
     const [hook, ...more] = compilePolicy(parsePolicy(policy('loader: true'), { file: 'x.yaml' })).hooks;
     assert.deepEqual(
       [hook?.kind, hook?.call, hook?.position, more.length],
@@ -81,7 +81,7 @@ describe('policy: targets', () => {
     assert.deepEqual(compilePolicy(policy('loader: false\nkprobes: [{call: sys_dup}]')).hooks.length, 1);
   });
 
-  it('the place of each is that of what it names', () => {
+  it('each target has the place of its own name', () => {
     const positions = [
       'tracepoints: [{subsystem: a, event: b}]',
       'lsmhooks: [{hook: c}]',
@@ -93,7 +93,7 @@ describe('policy: targets', () => {
     );
   });
 
-  it('an address is in the part of the file that is mapped there', () => {
+  it('an address is in the part of the file that is mapped at it', () => {
     for (const bigEndian of [false, true]) {
       const file = buildElf({ symbols: ['f'], probes: [], bigEndian, segments: [[0x400000, 0, 0x1000], [0x402000, 0x1800, 0x100]] }); // prettier-ignore
       const elf = readElf((offset, length) => file.subarray(offset, offset + length));

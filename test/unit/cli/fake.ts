@@ -5,6 +5,7 @@ import type { Api, Context } from '../../../lib/cli/context.js';
 import { runCommand } from '../../../lib/cli/program.js';
 import * as errors from '../../../lib/errors.js';
 import * as policies from '../../../lib/policy/index.js';
+import * as files from '../../../lib/tracer/files.js';
 import { eventFilter, formatCompact, toJson } from '../../../lib/output/index.js';
 import type {
   CloseOptions,
@@ -16,7 +17,7 @@ import type {
 } from '../../../types/index.js';
 
 /** Delivers the batches that a test pushes. `close` delivers the last ones, like a tracer that drains the ring buffer. */
-export class FakeTracer implements Tracer {
+class FakeTracer implements Tracer {
   readonly #queue: (readonly TracerEvent[])[] = [];
   #wake: (() => void) | undefined;
   #closed = false;
@@ -84,7 +85,7 @@ function unused(): never {
 }
 
 /** Stores what is written. `waitFor` resolves when this contains a text. */
-export class Sink extends Writable {
+class Sink extends Writable {
   text = '';
   isTTY = false;
   #waiting: (() => void)[] = [];
@@ -114,6 +115,7 @@ export class FakeCommand {
     formatCompact,
     toJson,
     ...policies,
+    ...files,
     validatePolicy: () => [],
     loadKernelInfo: () => {
       throw new errors.KernelError('ADDON_MISSING', 'the native addon is not there', 'build it');

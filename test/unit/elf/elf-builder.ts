@@ -2,15 +2,15 @@
 
 export interface ElfContents {
   readonly symbols: readonly string[];
-  /** Of the symbols: one after the other from 0x1000 on, without a size, where they are left out. */
+  /** Addresses of the symbols. By default they follow each other from 0x1000 on, without a size. */
   readonly addresses?: readonly number[];
   readonly sizes?: readonly number[];
   /** `PROVIDER:NAME` */
   readonly probes: readonly string[];
   readonly bigEndian?: boolean;
-  /** In hexadecimal digits. */
+  /** The build id in hexadecimal digits. */
   readonly buildId?: string;
-  /** [address, offset, size] of what is mapped. */
+  /** [address, offset, size] of each mapped segment. */
   readonly segments?: readonly (readonly [number, number, number])[];
 }
 

@@ -1,4 +1,4 @@
-/** Functions of ELF files by their place, of files that are as they should be, and of others. */
+/** Finds functions of ELF files by their place, in correct and in damaged files. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { readFunctions } from '../../../lib/elf/elf-functions.js';
@@ -25,10 +25,10 @@ describe('functions of an ELF file', () => {
     ['the first byte', 0x400n, { symbol: 'main', offset: 0n }],
     ['the last byte', 0x42fn, { symbol: 'main', offset: 0x2fn }],
     ['between two functions', 0x430n, undefined],
-    ['of two names the plain one', 0x441n, { symbol: 'helper', offset: 1n }],
-    ['one without a size goes on', 0x4f0n, { symbol: 'last', offset: 0x70n }],
-    ['what is not mapped', 0x3ffn, undefined],
-    ['beyond what is mapped', 0x600n, undefined],
+    ['the plain one of two names', 0x441n, { symbol: 'helper', offset: 1n }],
+    ['one without a size extends to the next', 0x4f0n, { symbol: 'last', offset: 0x70n }],
+    ['a place that is not mapped', 0x3ffn, undefined],
+    ['a place beyond the mapped part', 0x600n, undefined],
   ] as const) {
     it(what, () => {
       assert.deepEqual(functions?.find(offset), expected);
@@ -39,12 +39,12 @@ describe('functions of an ELF file', () => {
     assert.equal(functions?.buildId, 'ab12');
   });
 
-  it('no ELF file, and one that is cut short', () => {
+  it('a file that is not ELF, and one that is truncated', () => {
     assert.equal(readFunctions(reader(Buffer.from('#!/bin/sh\n'))), null);
     assert.equal(readFunctions(reader(FILE.subarray(0, 100))), null);
   });
 
-  it('whatever bytes are changed, nothing is thrown, and names are bounded', function () {
+  it('with any changed bytes, nothing is thrown, and the length of names is limited', function () {
     this.timeout(20_000);
     const changes = fc.array(fc.tuple(fc.nat(FILE.length - 1), fc.nat(255)), { minLength: 1, maxLength: 12 });
     fc.assert(

@@ -1,8 +1,8 @@
-/** What events say of what was done, and of stack traces. */
+/** The actions and stack traces in events. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { SelectorActions } from '../../../lib/image/image.js';
-import { imaHashOf } from '../../../lib/attach/ima.js';
+import { imaHashOf } from '../../../lib/events/ima.js';
 import { mainAction, performedActions, policyModeOf, type EventActions } from '../../../lib/events/performed.js';
 import { localDevices, parseMaps } from '../../../lib/events/mapped-files.js';
 import { addressesOf, parseKallsyms, userFrames } from '../../../lib/events/stacks.js';
@@ -20,13 +20,13 @@ function slab(flags: number): Slab {
   return new Slab(bytes);
 }
 
-describe('what was done', () => {
+describe('performed actions', () => {
   it('a hook without actions posts', () => {
     assert.deepEqual(performedActions(slab(0), 0, undefined, []), [{ action: 'post' }]);
     assert.equal(policyModeOf(slab(0), 0, undefined, []), undefined);
   });
 
-  it('each in the order of the policy, with what came of it', () => {
+  it('each action in the order of the policy, with its outcome', () => {
     const flags = EventFlag.EVENT_OVERRIDDEN | EventFlag.EVENT_SIGNAL_FAILED;
     const done = performedActions(slab(flags), 0, atEntry(BOTH), []);
     assert.deepEqual(done, [
@@ -38,7 +38,7 @@ describe('what was done', () => {
     assert.equal(policyModeOf(slab(flags), 0, atEntry(BOTH), []), 'enforce');
   });
 
-  it('what enforcers are told', () => {
+  it('notifications of enforcers', () => {
     const notify: SelectorActions = { order: ['notifyEnforcer'], notify: { signal: 9, override: -1 } };
     const told = performedActions(slab(EventFlag.EVENT_NOTIFIED), 0, atEntry(notify), []);
     assert.deepEqual(told, [{ action: 'notifyEnforcer', signal: 9, value: -1, outcome: 'done' }, { action: 'post' }]);
@@ -69,7 +69,7 @@ describe('what was done', () => {
     });
   }
 
-  it('of the return: its own flags, after those of the entry', () => {
+  it('actions of the return: their own flags, after those of the entry', () => {
     const both: EventActions = {
       entry: { order: ['signal'], signal: 10 },
       returned: { order: ['sigkill'], signal: 9 },
@@ -84,7 +84,7 @@ describe('what was done', () => {
     assert.equal(policyModeOf(slab(monitored), 0, { entry: { order: ['post'] }, returned: BOTH }, []), 'monitor');
   });
 
-  it('requests, each with what came of starting it', () => {
+  it('requests, each with the outcome of starting it', () => {
     const actions: SelectorActions = {
       order: ['dnsLookup', 'trackSock', 'getUrl', 'getUrl'],
       requests: ['a.test', 'http://b.test', 'http://c.test'],
@@ -102,7 +102,7 @@ describe('what was done', () => {
 });
 
 describe('hashes of files', () => {
-  it('are at the end of the record, as long as the algorithm has them', () => {
+  it('are at the end of the record, with the length of the algorithm', () => {
     const bytes = Buffer.concat([hook(WHO, 8), Buffer.alloc(ImaHash.sizeof, 0xab)]);
     const start = bytes.length - ImaHash.sizeof;
     bytes.writeUInt32LE(bytes.length, EventHeader.size);
@@ -129,7 +129,7 @@ describe('stack traces', () => {
     assert.equal(addressesOf(new Slab(bytes), 0, ref), undefined);
   });
 
-  it('functions of the kernel, in order, where it tells their addresses', () => {
+  it('functions of the kernel in order, if it shows their addresses', () => {
     const text = 'ffff0020 T b\nffff0010 t a\nffff0030 t c\t[mod]\nffff0015 d data\n';
     assert.deepEqual(parseKallsyms(text), [
       { start: 0xffff0010n, symbol: 'a' },
@@ -152,7 +152,7 @@ describe('stack traces', () => {
     });
   });
 
-  it('only of file systems that answer by themselves', () => {
+  it('only files of local file systems are read', () => {
     const mounts = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw
 23 22 0:50 / /mnt rw - fuse.sshfs there rw
 24 22 0:51 / /net rw master:2 - nfs4 there:/ rw
@@ -162,7 +162,7 @@ describe('stack traces', () => {
     assert.deepEqual([...localDevices(mounts)], ['8:1', '0:52', '0:53']);
   });
 
-  it('of this very process: its file and offset, and the address only when asked for', () => {
+  it('of this process: its file and offset, and the address only on request', () => {
     const inside = parseMaps(readFileSync('/proc/self/maps', 'utf8'))[0];
     assert.ok(inside);
     const [frame] = userFrames([inside.start + 5n], process.pid, false);

@@ -1,4 +1,4 @@
-/** Build ids of mapped files: of the very file, or none. */
+/** Build ids of mapped files: of exactly that file, or none. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { buildIdOfMapped } from '../../../lib/events/build-ids.js';
 
 const BUILD_ID = '00112233445566778899aabbccddeeff';
 
-/** An ELF file of nothing but a note. */
+/** An ELF file that contains only a note. */
 function elf(noteBytes = 32): Buffer {
   const header = Buffer.alloc(64);
   header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
@@ -44,7 +44,7 @@ describe('build ids', () => {
   it('of the file that was mapped', () => {
     const file = mapped('a', elf());
     assert.equal(buildIdOfMapped(process.pid, file), BUILD_ID);
-    // a process that has ended: by the path on the machine
+    // The process has ended, so the path on the machine is used.
     assert.equal(buildIdOfMapped(0x7fffffff, file), BUILD_ID);
   });
 
@@ -59,7 +59,7 @@ describe('build ids', () => {
     assert.equal(buildIdOfMapped(process.pid, { ...file, path: '' }), undefined);
   });
 
-  it('none, where there is none or the file is damaged', () => {
+  it('none, if the file has none or is damaged', () => {
     assert.equal(buildIdOfMapped(process.pid, mapped('d', Buffer.from('text'))), undefined);
     const whole = elf();
     for (let length = 0; length < whole.length; length += 4) {

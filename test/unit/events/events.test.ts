@@ -29,7 +29,7 @@ describe('the values of a hook event', () => {
     { type: 'int', index: 3, value: -3 },
   ];
 
-  it('are args, then data, then the return value; a nop has a slot and is left out', () => {
+  it('are args, then data, then the return value; a nop has a slot and is omitted', () => {
     const image = { args, data: [valueOf('nop', 0), valueOf('uint64', 0)], returnArg: valueOf('file', 0) };
     const event = eventOf(image, [...values, {}, { value: 7n }, { text: '/x', value: 5n }]);
     assert.deepEqual(event.args, told);
@@ -39,7 +39,7 @@ describe('the values of a hook event', () => {
     assert.equal(event.returnAction, 'post');
   });
 
-  it('data is empty and the return value absent where the policy has none', () => {
+  it('data is empty and the return value absent if the policy has none', () => {
     const event = eventOf({ args, data: [] }, values);
     assert.deepEqual([event.args, event.data, event.return], [told, [], undefined]);
     assert.equal(event.returnAction, undefined);
@@ -99,7 +99,7 @@ describe('the kind of an event', () => {
     }
   });
 
-  it('of several functions or places with one program tells which', () => {
+  it('names the function or place, if several share one program', () => {
     const at = (place: number, more: Partial<LoadedHook>): Record<string, unknown> => {
       const record = recordOf([]);
       record.writeUInt16LE(place, EventHook.place);
@@ -108,7 +108,7 @@ describe('the kind of an event', () => {
       return hookEvent(slab, start, {} as ProcessImage, loaded) as unknown as Record<string, unknown>;
     };
     const kprobe = { functions: ['f', 'g'], image: { kind: 'kprobe', args: [], data: [] } as unknown as HookImage };
-    // the last is none that there is
+    // The last place does not exist.
     assert.deepEqual([0, 1, 2].map((place) => at(place, kprobe)['functionName']), ['f', 'g', 'list:a']); // prettier-ignore
     const places = [{ path: '/a', symbol: 's' }, { path: '/a', fileOffset: 16n }]; // prettier-ignore
     const image = { kind: 'uprobe', args: [], data: [], program: places[0], places } as unknown as HookImage;

@@ -11,7 +11,7 @@ describe('signal names', () => {
     for (const [name, number] of known) assert.equal(signalName(number), name);
   });
 
-  it('of real-time signals count as kill -l does', () => {
+  it('of real-time signals are numbered as kill -l does', () => {
     assert.deepEqual([32, 34, 35, 64].map(signalName), ['SIG32', 'SIGRTMIN', 'SIGRTMIN+1', 'SIGRTMIN+30']);
   });
 });

@@ -1,8 +1,8 @@
-/** What an errno of the kernel means: the same one is a matter of privileges or a verdict of the verifier. */
+/** The meaning of an errno of the kernel: the same errno can mean missing privileges, or that the verifier refused. */
 import assert from 'node:assert/strict';
 import { notPermitted, withReason, type NativeError } from '../../../lib/native/native-error.js';
 
-/** As libbpf tells it: clang 14 and kernel 6.1. */
+/** The text of libbpf, with clang 14 and kernel 6.1. */
 const REJECTED = `libbpf: prog 'handle_exec': BPF program load failed: Permission denied
 libbpf: prog 'handle_exec': -- BEGIN PROG LOAD LOG --
 ; key->slot = 0;

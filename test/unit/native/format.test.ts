@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { parseFormat } from '../../../lib/native/btf.js';
 
 describe('the format of a tracepoint', () => {
-  it('gives each field its type, place and size', () => {
+  it('contains the type, place and size of each field', () => {
     const format = `name: x
 ID: 1
 format:

@@ -128,7 +128,7 @@ describe('compact output', () => {
     }
   });
 
-  describe('paths that are not whole', () => {
+  describe('incomplete paths', () => {
     const paths = [
       [fileOf('/tmp/x', 0, { flags: ['deleted'] }), '/tmp/x (deleted)'],
       [fileOf('/a/b', 0, { flags: ['truncated', 'unreachable'] }), '/a/b (truncated) (unreachable)'],
@@ -144,7 +144,7 @@ describe('compact output', () => {
     }
   });
 
-  it('keeps an event in one line and a terminal unharmed, whatever the strings are', () => {
+  it('keeps an event in one line and is safe for a terminal, with any strings', () => {
     const evil = 'a\nb\u001b[2J\u202e"\\ \u009b';
     const line = formatCompact(
       hookOf('security_file_truncate', [fileOf(evil)], { process: processOf({ binary: evil }), nodeName: evil }),
@@ -160,7 +160,7 @@ describe('compact output', () => {
     );
   });
 
-  it('colours words, not the text of them', () => {
+  it('colours words without changing their text', () => {
     for (const event of [execOf(), exitOf(), hookOf('fd_install', []), lostOf()]) {
       const line = formatCompact(event, { color: true, timestamps: true });
       assert.match(line, /\u001b\[\d+m/);
@@ -188,7 +188,7 @@ describe('compact output', () => {
       assert.match(line, /x 🛑 CAP_SYS_ADMIN$/);
     });
 
-    it('is absent without the capability, and unless wanted', () => {
+    it('is absent without the capability, and by default', () => {
       assert.doesNotMatch(formatCompact(execOf(), { capabilities: true }), /🛑/);
       assert.doesNotMatch(formatCompact(execOf(admin)), /🛑/);
     });

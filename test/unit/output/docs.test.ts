@@ -1,40 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 const ROOT = join(__dirname, '../../..');
-const PAGES = ['.', 'docs', 'examples'].flatMap((folder) =>
-  readdirSync(join(ROOT, folder))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => join(folder, name)),
-);
-
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-/** The name that a heading is linked by. */
-function anchorsOf(markdown: string): Set<string> {
-  const headings = markdown.replace(/```[\s\S]*?```/g, '').matchAll(/^#+ (.*)$/gm);
-  const anchor = (text: string): string =>
-    text
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N} _-]/gu, '')
-      .replaceAll(' ', '-');
-  return new Set([...headings].map(([, text]) => anchor(text ?? '')));
-}
-
 describe('documentation', () => {
-  for (const page of PAGES) {
-    it(`${page}: every link leads somewhere`, () => {
-      const links = [...read(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target ?? '');
-      for (const link of links.filter((target) => !/^https?:/.test(target))) {
-        const [path = '', anchor] = link.split('#');
-        const target = path === '' ? page : join(dirname(page), path);
-        assert.ok(existsSync(join(ROOT, target)), `${link}: no such file`);
-        if (anchor !== undefined) assert.ok(anchorsOf(read(target)).has(anchor), `${link}: no such heading`);
-      }
-    });
-  }
-
   it('docs/events.md has every type, field, reason and flag of the contract', () => {
     const contract = read('types/events.d.ts').replace(/\/\*\*[\s\S]*?\*\//g, '');
     const fields = [...contract.matchAll(/readonly (\w+)\??:/g)].map(([, name]) => name ?? '');

@@ -30,7 +30,7 @@ describe('escaping', () => {
     });
   }
 
-  it('never lets a control, an override or a line break through', () => {
+  it('never passes a control, an override or a line break unchanged', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         assert.doesNotMatch(quoteUnsafe(text), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
@@ -39,7 +39,7 @@ describe('escaping', () => {
     );
   });
 
-  it('gives two texts two forms', () => {
+  it('gives different texts different forms', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (a, b) => {
         assert.equal(quoteUnsafe(a) === quoteUnsafe(b), a === b);
@@ -48,7 +48,7 @@ describe('escaping', () => {
     assert.notEqual(quoteUnsafe('"a b"'), quoteUnsafe('a b'));
   });
 
-  it('makes JSON strings that mean the text', () => {
+  it('makes JSON strings that parse to the text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         assert.equal(JSON.parse(quoteJson(text)), text);

@@ -1,4 +1,4 @@
-/** Events to print, as the tracer would give them. */
+/** Events for the output tests, in the form of the tracer. */
 import type {
   FileArgument,
   HookArgument,

@@ -23,7 +23,7 @@ describe('event filter', () => {
     [{ binaries: [/cat$/], policyNames: ['other'], types: ['process_kprobe'] }, 'other lost'],
   ];
   for (const [options, passing] of cases) {
-    it(`${Object.entries(options).join(' ') || 'nothing asked'}: ${passing}`, () => {
+    it(`${Object.entries(options).join(' ') || 'no options'}: ${passing}`, () => {
       const wanted = eventFilter(options);
       for (let round = 0; round < 2; round += 1) {
         const names = Object.keys(events).filter((name) => wanted(events[name] as TracerEvent));

@@ -75,7 +75,7 @@ describe('JSON output', () => {
     assert.deepEqual(Object.keys(inner(execOf())['process'] as Json), Object.keys(PROCESS));
   });
 
-  it('of an exit leaves out a status of 0, and has the time inside as well', () => {
+  it('of an exit omits a status of 0, and has the time inside as well', () => {
     const time = '2026-11-24T14:36:50.316744941Z';
     assert.deepEqual(inner(exitOf()), { process: PROCESS, time });
     assert.deepEqual(inner(exitOf({}, { status: 3 })), { process: PROCESS, status: 3, time });
@@ -108,7 +108,7 @@ describe('JSON output', () => {
     assert.deepEqual(inner(event)['data'], [{ string_arg: 'bash' }, { int_arg: -2 }]);
   });
 
-  it('of a hook leaves out what it does not have', () => {
+  it('of a hook omits absent fields', () => {
     assert.deepEqual(Object.keys(inner(hookOf('f', []))), ['process', 'function_name', 'action', 'policy_name']);
   });
 
@@ -155,7 +155,7 @@ describe('JSON output', () => {
     assert.deepEqual(capabilityNames(1n << 63n), []);
   });
 
-  it('has the pod', () => {
+  it('contains the pod', () => {
     const container = { id: 'containerd://abc', name: 'web', image: { id: 'sha256:1', name: 'nginx:1' } };
     const pod = { namespace: 'default', name: 'web-0', uid: 'u', labels: { app: 'web' }, workload: 'web', container };
     assert.deepEqual((inner(execOf({ pod }))['process'] as Json)['pod'], {
@@ -194,11 +194,11 @@ describe('namespaces of the host', () => {
     assert.deepEqual(inodes.uts, [4026531838]);
   });
 
-  it("a container's pid 1 is not the host's", () => {
+  it("pid 1 of a container is not the host's", () => {
     assert.ok(!hostNamespaces(link({ pid: 4026532001, mnt: 4026532002 })).mnt.includes(4026532002));
   });
 
-  it('the well-known ones where /proc says nothing', () => {
+  it('the fixed numbers, if /proc cannot be read', () => {
     const inodes = hostNamespaces(() => {
       throw new Error('EACCES');
     });

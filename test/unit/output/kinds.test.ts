@@ -1,9 +1,9 @@
-/** Events of hooks that are not on functions of the kernel: as JSON, and as a line. */
+/** Events of other hooks than kprobes, as JSON and as a line. */
 import assert from 'node:assert/strict';
 import { formatCompact } from '../../../lib/output/compact.js';
 import { eventFilter } from '../../../lib/output/filters.js';
 import { toJson } from '../../../lib/output/json.js';
-import { placeName, probeName } from '../../../lib/names/places.js';
+import { uprobeName, probeName } from '../../../lib/names/places.js';
 import type {
   HookArgument,
   ProcessLoaderEvent,
@@ -35,7 +35,7 @@ function usdtOf(args: readonly HookArgument[]): ProcessUsdtEvent {
   return { ...common, type: 'process_usdt', path: '/bin/a b', provider: 'app', name: 'reply' };
 }
 
-/** Without the process, which is that of every event. */
+/** The JSON of an event without the process, which is the same in all events. */
 function inner(event: TracerEvent): Record<string, unknown> {
   const json = JSON.parse(toJson(event)) as Record<string, Record<string, unknown>>;
   const { process, parent: _, ...own } = json[event.type] ?? {};
@@ -88,7 +88,7 @@ describe('events of other kinds of hooks', () => {
     });
   });
 
-  it('a uprobe in JSON: zeros are left out, as everywhere', () => {
+  it('a uprobe in JSON: zeros are omitted, as everywhere', () => {
     const common = { path: '/bin/a', action: 'KPROBE_ACTION_POST', policy_name: 'files', data: [{ int_arg: 5 }] };
     assert.deepEqual(inner(uprobeOf([])), { ...common, symbol: 'main' });
     assert.deepEqual(inner(uprobeOf([intOf(1, 0)], { return: intOf(7, 0), offset: 16n, refCtrOffset: 32n })), {
@@ -131,12 +131,12 @@ describe('events of other kinds of hooks', () => {
     for (const [event, line] of lines) assert.equal(formatCompact(event), line);
   });
 
-  it('places in programs as a policy says them', () => {
+  it('places in programs are written as in a policy', () => {
     const place = { path: '/a', symbol: 'f', offset: 0n };
-    assert.equal(placeName(place), '/a:f');
-    assert.equal(placeName({ ...place, offset: 16n }), '/a:f+0x10');
-    assert.equal(placeName({ ...place, symbol: '', offset: 4096n }), '/a:0x1000');
-    assert.equal(placeName({ ...place, symbol: '', address: 0x401000n }), '/a:0x401000');
+    assert.equal(uprobeName(place), '/a:f');
+    assert.equal(uprobeName({ ...place, offset: 16n }), '/a:f+0x10');
+    assert.equal(uprobeName({ ...place, symbol: '', offset: 4096n }), '/a:0x1000');
+    assert.equal(uprobeName({ ...place, symbol: '', address: 0x401000n }), '/a:0x401000');
     assert.equal(probeName({ path: '/a', provider: 'p', name: 'n' }), '/a:p:n');
   });
 

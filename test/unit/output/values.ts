@@ -1,4 +1,4 @@
-/** One value of each kind that an event can have, but for numbers, texts and files. */
+/** One value of each kind that an event can have, except numbers, texts and files. */
 import type {
   BpfMapArgument,
   BpfProgramArgument,

@@ -1,4 +1,4 @@
-/** Registers that an Override of a uprobe sets, as policies write them. */
+/** Register assignments for Override of a uprobe, as policies write them. */
 import assert from 'node:assert/strict';
 import { parseAssignment } from '../../../lib/policy/model/assignments.js';
 

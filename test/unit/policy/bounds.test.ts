@@ -1,4 +1,4 @@
-/** Hostile texts are refused in bounded time; the limits are those of the kernel side. */
+/** Hostile texts are refused in limited time. The limits are those of the BPF programs. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { validatePolicy } from '../../../lib/policy/index.js';
@@ -10,8 +10,8 @@ const hostile: readonly (readonly [string, string, string])[] = [
   ['a text of more than 1 MiB', ' '.repeat(MIB + 1), 'FILE_TOO_LARGE'],
   ['half a million brackets', '['.repeat(500_000), 'YAML_TOO_DEEP'],
   ['half a million braces', '{a: '.repeat(250_000), 'YAML_TOO_DEEP'],
-  ['half a million list items in each other', '- '.repeat(500_000), 'YAML_TOO_DEEP'],
-  ['keys in each other', '? '.repeat(500_000), 'YAML_TOO_DEEP'],
+  ['half a million nested list items', '- '.repeat(500_000), 'YAML_TOO_DEEP'],
+  ['nested keys', '? '.repeat(500_000), 'YAML_TOO_DEEP'],
   ['a million lines', '#\n'.repeat(MIB / 2), 'FILE_TOO_LARGE'],
   ['a million anchors', '- &a x\n'.repeat(MIB / 8), 'FILE_TOO_LARGE'],
   ['a million documents', '---\n'.repeat(MIB / 4), 'YAML_MULTIPLE_DOCUMENTS'],
@@ -43,13 +43,13 @@ describe('policy: bounds', () => {
     });
   }
 
-  it('says that there are more mistakes than it shows', () => {
+  it('reports that there are more mistakes than it shows', () => {
     const found = validatePolicy(`{${Array.from({ length: 3000 }, (_, i) => `k${i}: 1`).join(', ')}}`);
     assert.equal(found.length, limits.DIAGNOSTICS_MAX);
     assert.ok(found.some((d) => d.code === 'TOO_MANY_MISTAKES'));
   });
 
-  it('finds a key that stands there twice among many in little time', () => {
+  it('finds a repeated key among many in a short time', () => {
     const keys = Array.from({ length: 20_000 }, (_, i) => `  k${i}: "1"`).join('\n');
     const found = validatePolicy(
       `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: a\n  labels:\n${keys.replaceAll('\n', '\n  ').replace(/^/, '  ')}\n    k7: "2"\nspec: {kprobes: []}\n`,
@@ -60,7 +60,7 @@ describe('policy: bounds', () => {
     );
   });
 
-  it('refuses macros that multiply filters, in little time', function () {
+  it('refuses macros that multiply filters, in a short time', function () {
     this.timeout(10_000);
     const filters = Array.from(
       { length: 3000 },

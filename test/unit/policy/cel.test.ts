@@ -1,4 +1,4 @@
-/** Expressions: what they mean, worked out from the steps that they become; and the places of their mistakes. */
+/** Expressions: their values, computed from their steps, and the places of mistakes. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { CelError, compileExpression, type CelScope } from '../../../lib/policy/cel/cel.js';
@@ -15,7 +15,7 @@ const SCOPE: CelScope = new Map([
   ['name', { refused: 'of type string, which is no number' }],
 ]);
 
-/** What stands in register 0 after the steps; undefined for an error. Errors go as far as `both`, `either` and `select` let them. */
+/** The value of register 0 after the steps; undefined for an error. `both`, `either` and `select` can stop an error. */
 function run(steps: readonly CelStep[], values: readonly bigint[]): bigint | undefined {
   const registers: (bigint | undefined)[] = Array.from({ length: 8 }, () => undefined);
   for (const { op, to, a, b, imm } of steps) {
@@ -48,7 +48,7 @@ const I = -7n;
 const J = 3n;
 const U = 0xffff_ffff_ffff_fff0n;
 
-/** With i = -7, j = 3, u = 2 ** 64 - 16. */
+/** Expressions and their values, with i = -7, j = 3, u = 2 ** 64 - 16. */
 const truths: readonly (readonly [string, boolean | undefined])[] = [
   ['i == -7', true],
   ['i != -7', false],
@@ -110,7 +110,7 @@ describe('policy: expressions', () => {
     it(text, () => assert.equal(evaluate(text, I, J, U), expected));
   }
 
-  it('works constants out in advance', () => {
+  it('computes constants in advance', () => {
     const steps = generate(compileExpression('i == (1 << 4) * 2 - -3', SCOPE));
     assert.deepEqual(steps?.map(({ op, imm }) => [op, imm]).slice(1), [
       ['const', 35n],
@@ -118,7 +118,7 @@ describe('policy: expressions', () => {
     ]);
   });
 
-  it('gives what the same expression of BigInt gives', () => {
+  it('gives the same result as BigInt', () => {
     const leaf = fc.constantFrom('i', 'j', '1', '7', '(-3)', '64');
     const { whole } = fc.letrec<{ whole: string }>((tie) => ({
       whole: fc.oneof(
@@ -202,7 +202,7 @@ describe('policy: expressions', () => {
     });
   }
 
-  it('needs no more than eight registers for what is not too long', () => {
+  it('needs at most eight registers for expressions that are not too long', () => {
     const chain = Array.from({ length: 9 }, (_, i) => `i == ${i} ? j == ${i} : `).join('');
     assert.ok(generate(compileExpression(`${chain}false`, SCOPE)));
     const tree = (depth: number): string => (depth === 0 ? 'i' : `(${tree(depth - 1)}+${tree(depth - 1)})`);
@@ -233,7 +233,7 @@ describe('policy: expressions of a hook', () => {
     assert.deepEqual(byIndex.returned, []);
   });
 
-  it('takes what needs the return when the function returns', () => {
+  it('evaluates at the return if it needs the return value', () => {
     const { cel } = hookOf(
       '{args: [0], operator: CelExpr, values: ["late == 1"]}, {args: [0], operator: CelExpr, values: ["flags == 1"]}',
       '  matchReturnArgs: [{index: 0, operator: CelExpr, values: ["arg0 < 0 && result == -flags"]}]',
@@ -241,7 +241,7 @@ describe('policy: expressions of a hook', () => {
     assert.deepEqual([slots(cel.entry), slots(cel.returned)], [[0], [3, 7, 7, 0]]);
   });
 
-  it('joins values, and has the same expression of two selectors once', () => {
+  it('joins values, and compiles the same expression of two selectors once', () => {
     const { cel } = hookOf(
       '{args: [0], operator: CelExpr, values: ["flags == 1", "flags == 3"]}',
       '- matchArgs: [{args: [0], operator: CelExpr, values: ["arg0 == 1", "arg0 == 3"]}]\n- matchArgs: [{args: [0], operator: CelExpr, values: ["arg0 == 2"]}]',
@@ -253,7 +253,7 @@ describe('policy: expressions of a hook', () => {
     assert.equal(cel.entry.filter(({ op }) => op === 'either').length, 1);
   });
 
-  it('tells gained capabilities', () => {
+  it('finds gained capabilities', () => {
     const gained = (values: string, before: bigint, after: bigint): boolean => {
       const { entry } = hookOf(`{args: [4, 5], operator: CapabilitiesGained${values}}`).cel;
       assert.deepEqual(filters(entry), [[0, [0]]]);
@@ -265,7 +265,7 @@ describe('policy: expressions of a hook', () => {
     assert.equal(gained(', values: [CAP_CHOWN, CAP_KILL]', 0b011n, 0b101n), false);
   });
 
-  it('refuses more expressions than can be evaluated, and one that is too wide', () => {
+  it('refuses too many expressions, and one that needs too many registers', () => {
     const on = (values: string): string =>
       kprobe(`${args}\n⟦LIMIT_CEL⟧selectors:\n- matchArgs: [{args: [0], operator: CelExpr, values: [${values}]}]`);
     checkMarked(on(Array.from({ length: 49 }, (_, i) => `arg0 == ${i}`).join(', ')));

@@ -1,4 +1,4 @@
-/** What selectors do, in the compiler's output and in the bytes for the kernel. */
+/** Actions of selectors, in the compiler's output and in the bytes for the kernel. */
 import { enforces } from '../../../lib/image/hook.js';
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
@@ -15,11 +15,11 @@ function compiled(actions: string): readonly SelectorActions[] | undefined {
 }
 
 describe('policy: actions of an image', () => {
-  it('nothing, where every selector posts', () => {
+  it('are absent if every selector only posts', () => {
     assert.equal(compiled('{action: Post}'), undefined);
   });
 
-  it('in the order of the policy', () => {
+  it('have the order of the policy', () => {
     assert.deepEqual(compiled('{action: Override, argError: -1}, {action: Signal, argSig: 10}, {action: NoPost}'), [
       { order: ['override', 'signal', 'noPost'], signal: 10, override: -1 },
       { order: ['post'] },
@@ -107,7 +107,7 @@ describe('policy: actions of an image', () => {
     assert.equal(alone?.findsOwner, undefined);
   });
 
-  it('of the return: posted as the entry says, unless it says that itself', () => {
+  it('of the return: posted with the options of the entry, unless it has its own Post', () => {
     const of = (returned: string): readonly SelectorActions[] | undefined =>
       compilePolicy(
         kprobe(
@@ -124,7 +124,9 @@ describe('policy: actions of an image', () => {
   it('the mode', () => {
     const of = (options: string): string | undefined => compilePolicy(policy(`${options}kprobes: [{call: f}]`)).mode;
     assert.equal(of(''), undefined);
-    assert.equal(of('options: [{name: policy-mode, value: monitor}]\n'), 'monitor');
+    for (const mode of ['enforce', 'monitor', 'monitor_only']) {
+      assert.equal(of(`options: [{name: policy-mode, value: ${mode}}]\n`), mode);
+    }
   });
 });
 
@@ -160,7 +162,7 @@ describe('actions in bytes', () => {
     assert.equal(bytes.getUint32(HookConfig.bodySize, true) - plain.getUint32(HookConfig.bodySize, true), 1024);
   });
 
-  it('are done at the return where that decides', () => {
+  it('are performed at the return if the return value decides', () => {
     const actions: SelectorActions[] = [{ order: ['sigkill'], signal: 9 }];
     const test = { op: 'equal', signed: false, value: 0n, selectors: [0] } as const;
     const late = hookImage({

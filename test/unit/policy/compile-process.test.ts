@@ -58,14 +58,14 @@ describe('policy: filters on the process', () => {
     ['type: Inheritable, ', 'capInheritable'],
   ];
   for (const [type, field] of sets) {
-    it(`looks at ${field}`, () => {
+    it(`compares ${field}`, () => {
       assert.deepEqual(groups(`matchCapabilities: [{${type}operator: In, values: [CAP_CHOWN, CAP_SYS_ADMIN]}]`), [
         [field, false, [0], [['mask', 0x200001n]]],
       ]);
     });
   }
 
-  it('wants another user namespace as well', () => {
+  it('also requires another user namespace', () => {
     for (const operator of ['In', 'NotIn']) {
       assert.deepEqual(
         groups(`matchCapabilities: [{operator: ${operator}, isNamespaceCapability: true, values: [CAP_CHOWN]}]`),
@@ -77,7 +77,7 @@ describe('policy: filters on the process', () => {
     }
   });
 
-  it('tells changes', () => {
+  it('finds changes', () => {
     const { changes } = hookOf(
       'matchNamespaceChanges: [{operator: In, values: [Uts, Mnt, Uts]}]',
       'matchNamespaceChanges: [{operator: In, values: [Mnt, Uts]}]\nmatchCapabilityChanges: [{operator: NotIn, type: Permitted, isNamespaceCapability: true, values: [CAP_BPF]}]',
@@ -92,7 +92,7 @@ describe('policy: filters on the process', () => {
 describe('policy: sets of processes', () => {
   const NONE = { equal: [], prefix: [], postfix: [], pids: [], inNamespace: false, follow: false, trusted: false };
 
-  it('has equal sets of equal meaning once and shares their tests', () => {
+  it('keeps equal sets of equal meaning once and shares their tests', () => {
     const { processSets, hooks } = image(
       'matchBinaries: [{operator: In, values: [/b, /a, /b]}]',
       'matchBinaries: [{operator: NotIn, values: [/a, /b]}]',
@@ -114,7 +114,7 @@ describe('policy: sets of processes', () => {
     ]);
   });
 
-  it('follows children and forks, and looks at parents', () => {
+  it('follows children and forks, and compares parents', () => {
     const { processSets, hooks } = image(
       'matchBinaries: [{operator: In, values: [/a], followChildren: true}]\nmatchParentBinaries: [{operator: NotIn, values: [/a]}]',
       pids(', followForks: true'),

@@ -1,4 +1,4 @@
-/** The compiler's output for values: numbers in tables and ranges, substrings, inodes, sockets, where a value comes from. */
+/** The compiler's output for values: numbers in tables and ranges, substrings, inodes, sockets, sources of values. */
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
 import type { HookImage, TextFilters, ValueImage } from '../../../lib/image/image.js';
@@ -12,7 +12,7 @@ function hookOf(yaml: string, architecture: Architecture = 'x64'): HookImage {
   return image;
 }
 
-/** The first argument, of this type, with a selector for each text: filters on it. */
+/** The first argument of this type. Each text contains the filters on it of one selector. */
 function value(type: string, ...selectors: string[]): ValueImage {
   const matches = selectors.map((filters) => {
     const list = filters.split('; ').map((filter) => `  - {index: 0, ${filter}}`);
@@ -36,7 +36,7 @@ const tests = ({ ints }: ValueImage): unknown[] =>
   );
 
 describe('policy: numbers in tables and ranges', () => {
-  it('compares eight values one by one, and looks nine up', () => {
+  it('compares eight values one by one, and looks up nine in a table', () => {
     const eight = value('int', op('Equal', ...below(8)));
     assert.equal(eight.intTable, undefined);
     assert.equal(eight.ints[0]?.tests.length, 8);
@@ -45,7 +45,7 @@ describe('policy: numbers in tables and ranges', () => {
     assert.deepEqual(nine.intTable?.entries[8], { value: 8n, match: [0], reject: [] });
   });
 
-  it('counts the values of all selectors together, and works out what each means for all of them', () => {
+  it('counts the values of all selectors together, and computes the result of each value for all of them', () => {
     const { ints, intTable } = value(
       'uint32',
       `${op('Equal', ...below(6))}; ${op('NotEqual', 2)}`,
@@ -65,7 +65,7 @@ describe('policy: numbers in tables and ranges', () => {
     );
   });
 
-  it('wants both of two filters of a selector in one table', () => {
+  it('requires both filters of a selector in one table', () => {
     const { intTable } = value('int', `${op('Equal', ...below(9))}; ${op('Equal', 8, 9)}`);
     assert.deepEqual(
       intTable?.entries.filter(({ match }) => match.length > 0).map((entry) => entry.value),
@@ -110,12 +110,12 @@ describe('policy: numbers in tables and ranges', () => {
     policy(
       `lists: [{name: dups, type: syscalls, values: [sys_dup, dup2, "999"]}]\nkprobes:\n- call: f\n  args: [{index: 0, type: ${type}}]\n  selectors: [{matchArgs: [{index: 0, operator: InMap, values: ["list:dups"]}]}]`,
     );
-  it('takes the numbers of a list of system calls', () => {
+  it('uses the numbers of a list of system calls', () => {
     const [arg] = hookOf(lists('uint64')).args;
     assert.deepEqual(arg && tests(arg), [['equal', 32n], ['equal', 33n], ['equal', 999n]]); // prettier-ignore
   });
 
-  it('takes the numbers of 32-bit programs, which only a syscall64 tells apart', () => {
+  it('uses the numbers of 32-bit programs, which only a syscall64 distinguishes', () => {
     const of = (type: string): string => lists(type).replace('dup2', 'i386/sys_dup, __ia32_sys_open, x64/sys_close');
     const [arg] = hookOf(of('syscall64')).args;
     assert.deepEqual(arg && (tests(arg) as [string, bigint][]).map(([, number]) => number), [
@@ -131,7 +131,7 @@ describe('policy: numbers in tables and ranges', () => {
     assert.throws(() => hookOf(lists('syscall64').replace('dup2', 'mips/sys_dup')), refused);
   });
 
-  it('refuses a system call that the architecture has not', () => {
+  it('refuses a system call that the architecture does not have', () => {
     assert.throws(
       () => hookOf(lists('syscall64'), 'arm64'),
       (error) => error instanceof PolicyError && error.code === 'SYSCALL_UNKNOWN' && error.message.includes('arm64'),
@@ -157,7 +157,7 @@ describe('policy: texts beyond tables', () => {
     ]);
   });
 
-  it('scans again for a second filter of a selector, and for another way', () => {
+  it('scans again for a second filter of a selector, and for another way of comparing', () => {
     const { substrings } = texts(`${op('SubString', 'x')}; ${op('SubString', 'y')}; ${op('SubStringIgnCase', 'ÄÜZ')}`);
     assert.deepEqual(
       substrings?.map(({ ignoreCase, needles }) => [ignoreCase, needles[0]?.text]),
@@ -169,7 +169,7 @@ describe('policy: texts beyond tables', () => {
     );
   });
 
-  it('knows the types of files by their bits', () => {
+  it('compares the bits of types of files', () => {
     const { ints } = value('path', op('FileType', 'reg', 'dir'), op('NotFileType', 'socket'));
     assert.deepEqual(
       ints.map(({ negate, tests: own }) => [negate, own.map((test) => test.value)]),
@@ -180,7 +180,7 @@ describe('policy: texts beyond tables', () => {
     );
   });
 
-  it('names the selectors that look at inodes', () => {
+  it('names the selectors that compare inodes', () => {
     const { inode, equal } = texts(`${op('Equal', '/a')}, inode: true`, op('Equal', '/a'));
     assert.deepEqual(inode, [0]);
     assert.deepEqual(equal?.entries, [{ value: '/a', match: [0, 1], reject: [] }]);
@@ -238,7 +238,7 @@ describe('policy: sockets of an image', () => {
     });
   }
 
-  it('gives a network what the ones around it say', () => {
+  it('gives a network the results of the networks that contain it', () => {
     const { source, destination } = value(
       'sock',
       `${op('SAddr', '10.0.0.0/8', '::/0')}; ${op('NotSAddr', '10.1.0.0/16')}`,
@@ -263,8 +263,8 @@ describe('policy: sockets of an image', () => {
   });
 });
 
-describe('policy: where values come from', () => {
-  it('has what the policy says of a value', () => {
+describe('policy: sources of values', () => {
+  it('has the options of the policy for a value', () => {
     const hook = hookOf(
       kprobe(`
         call: f

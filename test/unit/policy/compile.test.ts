@@ -1,4 +1,4 @@
-/** The compiler's output: every filter in the form that the kernel side evaluates. */
+/** The compiler's output: every filter in the form that the BPF programs evaluate. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
 import type { HookImage, IntGroup, TextTable } from '../../../lib/image/image.js';
@@ -31,7 +31,7 @@ const on = (operator: string, ...values: string[]): string =>
   `{index: 0, operator: ${operator}, values: [${values.join(', ')}]}`;
 
 describe('policy: hooks of an image', () => {
-  it('has what the policy says of the hook', () => {
+  it('has the options of the policy for the hook', () => {
     const image = compilePolicy(
       policy(`
         kprobes:
@@ -71,7 +71,7 @@ describe('policy: hooks of an image', () => {
     });
   });
 
-  it('reads the return value only where the policy asks for it', () => {
+  it('reads the return value only if the policy asks for it', () => {
     const without = hook(kprobe('call: f\nsyscall: false\nreturnArg: {index: 0, type: int}'));
     assert.equal(without.returnArg, undefined);
     const filtered = hook(selectors('matchReturnArgs: [{index: 0, operator: LT, values: ["0"]}]'));
@@ -100,7 +100,7 @@ describe('policy: hooks of an image', () => {
     );
   });
 
-  it('several at once unless the policy says otherwise, which each kind has an option for', () => {
+  it('attaches several at once unless the option of their kind forbids it', () => {
     const hooks = 'kprobes: [{call: f}]\nuprobes: [{path: /a, symbols: [f, g]}]';
     const links = (options: string): unknown[] =>
       compilePolicy(policy(`options: [${options}]\n${hooks}`)).hooks.map(({ singleLinks }) => singleLinks);
@@ -109,7 +109,7 @@ describe('policy: hooks of an image', () => {
     assert.deepEqual(links('{name: disable-kprobe-multi, value: "0"}'), [undefined, undefined]);
   });
 
-  it('works macros into the selectors', () => {
+  it('merges macros into the selectors', () => {
     const image = hook(
       policy(
         `selectorsMacros:\n  writes:\n    matchArgs: [{index: 1, operator: Equal, values: ["2"]}]\nkprobes:\n${item(`${FILE_AND_INT}\nselectors:\n- macros: [writes]\n  matchArgs: [{index: 0, operator: Prefix, values: [/etc]}]\n- matchPIDs: [{operator: In, values: [1]}]`)}`,
@@ -121,7 +121,7 @@ describe('policy: hooks of an image', () => {
     assert.deepEqual(image.args[0]?.texts.prefix?.positive, [0]);
   });
 
-  it('is the same for the same policy, and takes a parsed one', () => {
+  it('is the same for the same policy, and accepts a parsed one', () => {
     const yaml = selectors('matchBinaries: [{operator: In, values: [/b, /a]}]');
     assert.deepEqual(compilePolicy(parsePolicy(yaml)), compilePolicy(yaml));
   });
@@ -195,7 +195,7 @@ describe('policy: numbers of an image', () => {
 });
 
 describe('policy: texts of an image', () => {
-  it('gives an entry what its shorter prefixes say', () => {
+  it('gives an entry the results of its shorter prefixes', () => {
     const table = texts(
       'prefix',
       `matchArgs: [${on('Prefix', '/etc/shadow')}]`,
@@ -229,7 +229,7 @@ describe('policy: texts of an image', () => {
     );
   });
 
-  it('wants all filters of a selector', () => {
+  it('requires all filters of a selector', () => {
     const table = texts('prefix', `matchArgs: [${on('Prefix', '/a', '/b')}, ${on('Prefix', '/a/x', '/b')}]`);
     assert.deepEqual(
       table.entries.map(({ value, match }) => [value, match]),

@@ -1,22 +1,17 @@
-/** Real policies: each is accepted, or refused with codes that docs/policy.md names as known. */
+/** Real policies: each is accepted, or refused with codes that docs/policy.md lists. */
 import assert from 'node:assert/strict';
-import {
-  compilePolicy,
-  explainPolicy,
-  formatExplanation,
-  parsePolicy,
-  validatePolicy,
-} from '../../../lib/policy/index.js';
+import { compilePolicy, explainPolicy, formatExplanation, validatePolicy } from '../../../lib/policy/index.js';
 import { corpus } from './corpus.js';
+import { checkAgreement } from './marked.js';
 
-/** Variables that have to be replaced before such a policy can be used. */
+/** Policies with variables that must be replaced before use. */
 const KNOWN_MISTAKES: Readonly<Record<string, string>> = {
   'policylibrary__egress.yaml': 'ADDRESS_INVALID',
   'quickstart__network_egress_cluster.yaml': 'ADDRESS_INVALID',
   'quickstart__network_egress_cluster_enforce.yaml': 'ADDRESS_INVALID',
 };
 
-/** What keeps a real policy from being loaded: none of it is a filter on values or processes, or a type. */
+/** The only codes that keep a real policy from being loaded. None of them is about a filter or a type. */
 const NOT_YET: readonly string[] = ['UNSUPPORTED_SCOPE', 'UNSUPPORTED_LIST', 'UNSUPPORTED_ACTION'];
 
 describe('policy: real policies', () => {
@@ -25,7 +20,7 @@ describe('policy: real policies', () => {
   const refused: string[] = [];
   let accepted = 0;
 
-  it('are there', function () {
+  it('exist', function () {
     if (files.length === 0) this.skip();
   });
 
@@ -42,13 +37,14 @@ describe('policy: real policies', () => {
       if (codes.length > 0) refused.push(`${name}: ${codes.join(', ')}`);
       const mistakes = new Set(codes.filter((code) => !NOT_YET.includes(code)));
       assert.deepEqual([...mistakes], KNOWN_MISTAKES[name] === undefined ? [] : [KNOWN_MISTAKES[name]]);
-      if (mistakes.size === 0) assert.ok(formatExplanation(explainPolicy(parsePolicy(text))).startsWith('policy '));
+      if (mistakes.size === 0) assert.ok(formatExplanation(explainPolicy(text)).startsWith('policy '));
+      checkAgreement(text);
       for (const d of found)
         assert.ok(d.line >= 1 && d.column >= 1 && d.hint !== '' && d.text !== '', JSON.stringify(d));
     });
   }
 
-  it('that only observe by kprobes compile', function () {
+  it('that only observe with kprobes compile', function () {
     if (files.length === 0) this.skip();
     assert.ok(accepted >= 35, `${accepted} compile`);
   });

@@ -1,4 +1,7 @@
-/** Real policies and the fields of the resource, which stand beside the checkout. Elsewhere the tests skip, loudly. */
+/**
+ * Real policies and the fields of the resource, from a folder next to the checkout. Without it the tests are skipped
+ * with a message.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -17,7 +20,7 @@ export function corpus(): CorpusFile[] {
     .map((name) => ({ name, text: readFileSync(join(folder, name), 'utf8') }));
 }
 
-/** Rows of path, type, presence, constraints. */
+/** Rows with path, type, presence and constraints of each field. */
 export function facts(): string[][] | undefined {
   const path = join(shared, 'facts/tracing-policy-fields.tsv');
   if (!existsSync(path)) return undefined;

@@ -1,4 +1,4 @@
-/** Policies written in code go the way of those in YAML. */
+/** Policies that are written in code are treated in the same way as those in YAML. */
 import assert from 'node:assert/strict';
 import { compilePolicy, definePolicy, parsePolicy } from '../../../lib/index.js';
 import { definePolicy as defineAny } from '../../../lib/policy/index.js';
@@ -47,7 +47,7 @@ describe('policy: definePolicy', () => {
     assert.ok(Object.isFrozen(policy));
   });
 
-  it('keeps texts as they are, whatever YAML would make of them', () => {
+  it('keeps texts unchanged, even if YAML would read them differently', () => {
     for (const text of [
       'yes',
       '0x10',
@@ -89,7 +89,7 @@ describe('policy: definePolicy', () => {
     assert.equal(compilePolicy(policy).processSets.length, 1);
   });
 
-  it('throws PolicyError with every mistake, and TypeError for what is no data', () => {
+  it('throws PolicyError with every mistake, and TypeError for anything that is not plain data', () => {
     assert.throws(
       () => defineAny({ metadata: {}, spec: { kprobes: [{ call: 7 }] } }),
       (error) =>
@@ -102,12 +102,12 @@ describe('policy: definePolicy', () => {
     assert.throws(() => defineAny({ metadata: { name: 'a', labels: null }, spec: Symbol('x') }), TypeError);
   });
 
-  it('takes no policy that it did not make', () => {
+  it('refuses a policy that it did not make', () => {
     assert.throws(() => compilePolicy({ name: 'forged', file: '' }), TypeError);
     assert.throws(() => parsePolicy('a: ['), PolicyError);
   });
 
-  it('leaves out what is undefined and keeps null visible', () => {
+  it('omits undefined and keeps null visible', () => {
     assert.equal(
       defineAny({ metadata: { name: 'a', namespace: undefined }, spec: { kprobes: [{ call: 'f' }] } }).name,
       'a',

@@ -1,4 +1,4 @@
-/** docs/diagnostics.md explains every code, with cause, remedy and severity; its links lead somewhere. */
+/** docs/diagnostics.md explains every code with its cause, remedy and severity, and all its links work. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ describe('docs: diagnostics', () => {
     });
   }
 
-  it('has no entry for a code that is gone', () => {
+  it('has no entry for a code that does not exist', () => {
     assert.deepEqual(
       [...entries.keys()].filter((code) => !Object.hasOwn(DIAGNOSTIC_CODES, code)),
       [],

@@ -1,4 +1,4 @@
-/** The corners: limits that take long policies, mistakes on top of mistakes, hints when no name is near. */
+/** Corner cases: limits that need long policies, several mistakes in one place, hints if no name is similar. */
 import assert from 'node:assert/strict';
 import { explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
 import type { KernelInfo, TypeInfo } from '../../../types/kernel.js';
@@ -17,12 +17,12 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'an enforcer of a list that is not there',
+    'an enforcer of a list that does not exist',
     policy('enforcers: [{calls: [sys_dup, ⟦UNKNOWN_LIST⟧"list:none"]}]\nkprobes: [{call: f}]'),
   ],
   ['enforcers without calls', policy('enforcers: [⟦MISSING_FIELD⟧{}]\nkprobes: [{call: f}]')],
   [
-    'a list all of whose values are broken',
+    'a list with only broken values',
     policy('lists: [{name: a, values: [⟦WRONG_TYPE⟧7]}]\nkprobes: [{call: "list:a"}]'),
   ],
   [
@@ -38,16 +38,13 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   ['a macro when there are none', kprobe('call: f\nselectors: [{macros: [⟦UNKNOWN_MACRO⟧anything]}]')],
   [
-    'an option like no other',
+    'an option with an unknown name',
     policy('options: [{⟦UNSUPPORTED_OPTION⟧name: ⟦OPTION_UNKNOWN⟧zzzzzzzzzz, value: "1"}]\nkprobes: [{call: f}]'),
   ],
-  [
-    'an option without a value',
-    policy('options: [⟦OPTION_INVALID⟧{⟦UNSUPPORTED_OPTION⟧name: policy-mode}]\nkprobes: [{call: f}]'),
-  ],
+  ['an option without a value', policy('options: [⟦OPTION_INVALID⟧{name: policy-mode}]\nkprobes: [{call: f}]')],
   ['an option without a name', policy('options: [⟦MISSING_FIELD⟧{value: "1"}]\nkprobes: [{call: f}]')],
   [
-    'a good digest, and places that are broken',
+    'a correct digest, and broken places',
     policy(`uprobes: [{path: /a, symbols: [⟦WRONG_TYPE⟧7], binaryDigests: [${'ab'.repeat(32)}]}]`),
   ],
   ['places of the wrong type', policy('uprobes: [{path: /a, offsets: ⟦WRONG_TYPE⟧4096}]')],
@@ -57,13 +54,16 @@ const cases: readonly (readonly [string, string])[] = [
       '⟦SELECTOR_NEVER_MATCHES⟧matchReturnArgs:\n- {index: 0, operator: GT, values: ["0"]}\n- {index: 0, operator: LT, values: ["0"]}',
     ),
   ],
-  ['a pipe has a name that is no path', selectors('matchArgs: [{index: 0, operator: Equal, values: ["pipe:[1]"]}]')],
   [
-    'a namespace that is near none',
+    'the name of a pipe, which is not a path',
+    selectors('matchArgs: [{index: 0, operator: Equal, values: ["pipe:[1]"]}]'),
+  ],
+  [
+    'a namespace whose name is similar to none',
     kprobe('call: f\nselectors:\n- matchNamespaceChanges: [{operator: In, values: [⟦NAMESPACE_INVALID⟧everything]}]'),
   ],
   [
-    'followed processes are left alone',
+    'followed processes without mistakes',
     kprobe(
       'call: f\nselectors:\n- matchPIDs: [{operator: In, values: [1], followForks: true}, {operator: NotIn, values: [1]}]',
     ),
@@ -99,7 +99,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   ['an alias with an anchor', 'a: &x 1\nb: &y ⟦YAML_ALIAS⟧*x\n'],
-  ['a directive that is none', '⟦YAML_SYNTAX⟧%YAML\n'],
+  ['an invalid directive', '⟦YAML_SYNTAX⟧%YAML\n'],
   [
     'an action of a broken kind',
     kprobe(
@@ -121,7 +121,7 @@ describe('policy: corners', () => {
     assert.ok(odd?.text.endsWith('🚀…') && odd.text.length <= 80, odd?.text);
   });
 
-  it('says nothing of a kernel where the policy itself is broken', () => {
+  it('reports nothing about a kernel if the policy itself is broken', () => {
     for (const text of [
       kprobe('⟦MISSING_FIELD⟧syscall: false'),
       policy('lsmhooks: [⟦MISSING_FIELD⟧{args: []}]'),
@@ -140,7 +140,7 @@ describe('policy: corners', () => {
   const hint = (text: string, kernel: KernelInfo = fakeKernel): string | undefined =>
     validatePolicy(text, { kernel }).find((d) => !d.code.startsWith('UNSUPPORTED_'))?.hint;
 
-  it('has a hint when no name is near', () => {
+  it('has a hint if no name is similar', () => {
     const fn = (args: string): string => kprobe(`call: vfs_void\nsyscall: false\nargs: [${args}]`);
     const tracepoint = (body: string): string => policy(`tracepoints:\n${item(body)}`);
     assert.match(hint(fn('{index: 0, type: int, btfType: zzzzzzzz}')) ?? '', /without the word struct/);
@@ -210,7 +210,7 @@ describe('policy: corners', () => {
     );
   });
 
-  it('explains hooks that only trampolines can have', () => {
+  it('explains hooks that only trampolines support', () => {
     const attach = (more: string): string | undefined =>
       explainPolicy(policy(`fentries: [{call: f, syscall: false${more}}]`)).hooks[0]?.attach;
     assert.equal(attach(''), 'fentry');

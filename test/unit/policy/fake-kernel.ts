@@ -1,4 +1,4 @@
-/** A kernel for tests: a few functions and structures in a notation like C's. */
+/** A kernel for tests: a few functions and structs in a notation like C. */
 import type {
   FunctionInfo,
   KernelInfo,
@@ -45,7 +45,7 @@ function type(text: string): TypeInfo {
   return { ...base, kind: 'struct', name, members: () => members(STRUCTS[name] ?? '') };
 }
 
-/** Eight bytes apart. */
+/** Members whose offsets are eight bytes apart. */
 function members(text: string): MemberInfo[] {
   return list(text, ';').map((member, i) => ({ ...member, bitOffset: 64 * i, bitfieldSize: 0 }));
 }
@@ -82,7 +82,7 @@ function prototype(text: string): FunctionInfo {
   return { params: list(params, ','), returns: type(returns) };
 }
 
-/** One of each kind. */
+/** One field of each kind. */
 const KINDS: readonly TracepointField[] = [
   { name: 'text', type: '__data_loc char[]', offset: 8, size: 4 },
   { name: 'cpus', type: '__data_loc cpumask_t', offset: 12, size: 4 },

@@ -28,14 +28,14 @@ describe('policy: against the files of the machine', () => {
   const usdt = (path: string, provider: string, name: string): string =>
     policy(`usdts:\n${item(`path: ${path}\nprovider: ${provider}\nname: ${name}`)}`);
   const cases: readonly (readonly [string, () => string])[] = [
-    ['a symbol that is there', () => uprobe(`${folder}/program`, 'main, readline+0x10')],
-    ['a symbol that is not', () => uprobe(`${folder}/program`, 'main, ⟦SYMBOL_UNKNOWN⟧readlin')],
+    ['a symbol that exists', () => uprobe(`${folder}/program`, 'main, readline+0x10')],
+    ['a symbol that does not exist', () => uprobe(`${folder}/program`, 'main, ⟦SYMBOL_UNKNOWN⟧readlin')],
     ['a stripped program', () => uprobe(`${folder}/stripped`, '⟦SYMBOL_UNKNOWN⟧main')],
     ['a symbolic link', () => uprobe(`⟦PATH_IS_SYMLINK⟧${folder}/link`, 'main')],
     ['a script', () => uprobe(`⟦PROGRAM_NOT_ELF⟧${folder}/script`, 'main')],
-    ['a program that is not there', () => uprobe(`⟦PROGRAM_NOT_FOUND⟧${folder}/nothing`, 'main')],
+    ['a program that does not exist', () => uprobe(`⟦PROGRAM_NOT_FOUND⟧${folder}/nothing`, 'main')],
     ['a folder', () => uprobe(`⟦PROGRAM_NOT_FOUND⟧${folder}`, 'main')],
-    ['a probe that is there', () => usdt(`${folder}/program`, 'app', 'reply')],
+    ['a probe that exists', () => usdt(`${folder}/program`, 'app', 'reply')],
     ['a misspelt probe', () => usdt(`${folder}/program`, 'app', '⟦USDT_UNKNOWN⟧replly')],
     ['another probe', () => usdt(`${folder}/program`, 'other', '⟦USDT_UNKNOWN⟧something')],
     ['a probe of a program without any', () => usdt(`${folder}/stripped`, 'app', '⟦USDT_UNKNOWN⟧reply')],
@@ -82,7 +82,7 @@ describe('policy: ELF files', () => {
     });
   }
 
-  it('refuses what is none', () => {
+  it('refuses a file that is not ELF', () => {
     assert.equal(
       readElf(from(Buffer.from('not an ELF file, but long enough to have a header of sixty-four bytes'))),
       null,

@@ -4,7 +4,7 @@ import { validatePolicy } from '../../../lib/policy/index.js';
 import { fakeKernel } from './fake-kernel.js';
 import { item, kprobe, marked, policy } from './marked.js';
 
-/** Only what the kernel adds is compared. */
+/** Compares only the diagnostics that the kernel adds. */
 function check(text: string): void {
   const { yaml, expected } = marked(text);
   const without = new Set(validatePolicy(yaml).map((d) => JSON.stringify(d)));
@@ -29,7 +29,7 @@ const tp = (subsystem: string, event: string, args = ''): string =>
 const resolve = (path: string, type = 'string'): string =>
   lsm('bprm_check_security', `{index: 0, type: ${type}, resolve: ${path.replace(/[^⟧]+$/, '"$&"')}}`);
 
-/** Eight at most. */
+/** Arguments that fit, at most eight per hook. */
 const FITTING: readonly string[] = [
   'index: 0, type: data_loc',
   'index: 3, type: string',
@@ -71,7 +71,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['a function taken for a system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧vfs_void')],
   ['a function of older kernels', fn('⟦FUNCTION_UNKNOWN⟧security_bpf_map_alloc', '{index: 0, type: nop}')],
   [
-    'a missing function that may be missing',
+    'a missing function that is optional',
     kprobe('call: ⟦FUNCTION_MISSING_IGNORED⟧security_bpf_map_alloc\nsyscall: false\nignore: {callNotFound: true}'),
   ],
   ['a function that sees less', fn('⟦FUNCTION_SEES_LESS⟧security_path_truncate', '{index: 0, type: path}')],
@@ -81,7 +81,7 @@ const cases: readonly (readonly [string, string])[] = [
       'kprobes:\n- {call: security_path_truncate, syscall: false}\n- {call: security_file_truncate, syscall: false}',
     ),
   ],
-  ['a function that takes no probe', fn('⟦FUNCTION_NOT_ATTACHABLE⟧not_probed', '{index: 0, type: int}')],
+  ['a function that cannot be probed', fn('⟦FUNCTION_NOT_ATTACHABLE⟧not_probed', '{index: 0, type: int}')],
   ['a parameter too far', fn('security_file_permission', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧2, type: int}')],
   [
     'a parameter of a system call too far',
@@ -112,13 +112,13 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'a list that no function fits',
+    'a list that no function matches',
     policy(
       'lists: [{name: a, type: generated_ftrace, pattern: ⟦LIST_NOT_FILLED⟧"^none_"}]\nkprobes:\n- {call: "list:a"}',
     ),
   ],
   [
-    'a generated list with a function whose parameters are others: said of the first',
+    'a generated list with functions of other parameters: reported for the first',
     policy(
       'lists: [{name: a, type: generated_ftrace, pattern: "^(security|vfs)_"}]\nkprobes:\n- {call: "list:a", args: [{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧sock}]}',
     ).replace('call: "list', 'call: ⟦FUNCTION_SEES_LESS⟧"list'),
@@ -130,7 +130,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'enforcers: functions that are not there',
+    'enforcers: functions that do not exist',
     policy('enforcers: [{calls: [⟦FUNCTION_UNKNOWN⟧gone, vfs_void]}]\nkprobes: [{call: vfs_void, syscall: false}]'),
   ],
   [
@@ -148,7 +148,7 @@ const cases: readonly (readonly [string, string])[] = [
   // Members
   ['members through pointers', resolve('mm.owner.real_parent.comm')],
   ['an element of an array', resolve('mm.owner.files.fd[3].f_path.dentry.d_iname')],
-  ['a member that is not there', resolve('⟦RESOLVE_NO_MEMBER⟧mm.ownr.comm')],
+  ['a member that does not exist', resolve('⟦RESOLVE_NO_MEMBER⟧mm.ownr.comm')],
   ['a member of a number', resolve('⟦RESOLVE_NOT_A_STRUCT⟧mm.owner.pid.x')],
   ['an element of a number', resolve('⟦RESOLVE_NOT_A_STRUCT⟧mm.owner.pid[1]')],
   [
@@ -156,7 +156,7 @@ const cases: readonly (readonly [string, string])[] = [
     lsm('bprm_check_security', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧file, resolve: mm.owner.pid}'),
   ],
   [
-    'a type that is not there',
+    'a type that does not exist',
     fn('vfs_void', '{index: 0, type: int, btfType: ⟦BTF_TYPE_UNKNOWN⟧task_strct, resolve: pid}'),
   ],
   ['a type of a module', fn('vfs_void', '{index: 0, type: int, btfType: xfs_inode, btfTypeModule: xfs, resolve: pid}')],
@@ -179,7 +179,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'a return value of a type that is not there',
+    'a return value of a type that does not exist',
     fn(
       'makes_inode',
       '',
@@ -196,13 +196,13 @@ const cases: readonly (readonly [string, string])[] = [
   // Other kinds
   ['an LSM hook', lsm('file_open', '{index: 0, type: file}')],
   ['an LSM hook by the name of its caller', lsm('⟦LSM_HOOK_UNKNOWN⟧security_file_open', '{index: 0, type: file}')],
-  ['an LSM hook that is not there', lsm('⟦LSM_HOOK_UNKNOWN⟧wholly_unknown', '')],
+  ['an LSM hook that does not exist', lsm('⟦LSM_HOOK_UNKNOWN⟧wholly_unknown', '')],
   ['a parameter of an LSM hook too far', lsm('file_open', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧1, type: int}')],
   ['a tracepoint', tp('raw_syscalls', 'sys_enter', '{index: 4, type: int64}')],
   ['a misspelt tracepoint', tp('raw_syscalls', '⟦TRACEPOINT_UNKNOWN⟧sys_entr')],
   ['a misspelt group', tp('⟦TRACEPOINT_UNKNOWN⟧raw_syscall', 'sys_enter')],
   ['a field too far', tp('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}')],
-  ['a tracepoint of which nothing can be told', tp('unreadable', 'x', '{index: 99, type: int64}')],
+  ['a tracepoint whose format is not known', tp('unreadable', 'x', '{index: 99, type: int64}')],
   ['an optional LSM hook', policy('lsmhooks: [{hook: ⟦FUNCTION_MISSING_IGNORED⟧file_opened, optional: true}]')],
   [
     'an optional tracepoint',
@@ -213,21 +213,27 @@ const cases: readonly (readonly [string, string])[] = [
     policy('tracepoints: [{subsystem: sched, event: ⟦FUNCTION_MISSING_IGNORED⟧none, raw: true, optional: true}]'),
   ],
   ['fields of each kind', tp('any', 'kinds', FITTING.map((arg) => `{${arg}}`).join(', '))],
-  ['what is not read from a field', tp('any', 'kinds', '{index: 99, type: nop, source: current_task, resolve: comm}')],
+  [
+    'types that cannot be read from a field',
+    tp('any', 'kinds', '{index: 99, type: nop, source: current_task, resolve: comm}'),
+  ],
   ...MISFITS.map(([index, type]): [string, string] => [
     `field ${index} as ${type}`,
     tp('any', 'kinds', `{index: ${index}, type: ⟦ARG_TYPE_MISMATCH⟧${type}}`),
   ]),
-  ['a member of what a field points to', tp('any', 'kinds', '{index: 5, type: dentry, resolve: f_path.dentry}')],
-  ['a member that is not there', tp('any', 'kinds', '{index: 5, type: dentry, resolve: ⟦RESOLVE_NO_MEMBER⟧f_pth}')],
   [
-    'a member of what the policy says that a field points to',
+    'a member of the struct that a field points to',
+    tp('any', 'kinds', '{index: 5, type: dentry, resolve: f_path.dentry}'),
+  ],
+  ['a member that does not exist', tp('any', 'kinds', '{index: 5, type: dentry, resolve: ⟦RESOLVE_NO_MEMBER⟧f_pth}')],
+  [
+    'a member of a struct that the policy names for a field',
     tp('any', 'kinds', '{index: 6, type: string, btfType: task_struct, resolve: comm}'),
   ],
   ['a member of a number', tp('any', 'kinds', '{index: 7, type: int, resolve: ⟦ARG_TYPE_MISMATCH⟧comm}')],
   ['a member of anything', tp('any', 'kinds', '{index: 6, type: int, resolve: ⟦ARG_TYPE_MISMATCH⟧comm}')],
   ['a raw tracepoint', tp('sched', 'sched_process_exec\nraw: true', '{index: 2, type: linux_binprm}')],
-  ['a raw tracepoint that is not there', tp('sched', '⟦TRACEPOINT_UNKNOWN⟧sched_proces_exec\nraw: true')],
+  ['a raw tracepoint that does not exist', tp('sched', '⟦TRACEPOINT_UNKNOWN⟧sched_proces_exec\nraw: true')],
   [
     'a parameter of a raw tracepoint too far',
     tp('sched', 'sched_process_exec\nraw: true', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧3, type: int}'),
@@ -245,7 +251,7 @@ describe('policy: against a kernel', () => {
     ],
     ['a misspelt system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧sys_opnat'), /sys_openat/],
     ['a function under another name', fn('⟦FUNCTION_UNKNOWN⟧security_bpf_map_alloc', ''), /security_bpf_map_create/],
-    ['a function that is no system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧vfs_void'), /syscall: false/],
+    ['a function that is not a system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧vfs_void'), /syscall: false/],
     [
       'the prototype',
       fn('security_file_permission', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧2, type: int}'),
@@ -268,14 +274,14 @@ describe('policy: against a kernel', () => {
     ['the text of a field', tp('any', 'kinds', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧int}'), /use string/],
     ['the number of a field', tp('any', 'kinds', '{index: 7, type: ⟦ARG_TYPE_MISMATCH⟧string}'), /uint32/],
     ['the object of a field', tp('any', 'kinds', '{index: 5, type: ⟦ARG_TYPE_MISMATCH⟧sock}'), /use file/],
-    ['what cannot be read', tp('any', 'kinds', '{index: 8, type: ⟦ARG_TYPE_MISMATCH⟧uint32}'), /raw: true/],
+    ['values that cannot be read', tp('any', 'kinds', '{index: 8, type: ⟦ARG_TYPE_MISMATCH⟧uint32}'), /raw: true/],
     ['how to start', tp('any', 'kinds', '{index: 7, type: int, resolve: ⟦ARG_TYPE_MISMATCH⟧comm}'), /btfType/],
-    ['members when none is near', resolve('⟦RESOLVE_NO_MEMBER⟧mm.qqqqqqqq'), /it has owner/],
+    ['members if no name is similar', resolve('⟦RESOLVE_NO_MEMBER⟧mm.qqqqqqqq'), /it has owner/],
     [
       'the nearest struct',
       fn('vfs_void', '{index: 0, type: int, btfType: ⟦BTF_TYPE_UNKNOWN⟧task_strct}'),
       /"task_struct"/,
     ],
   ];
-  for (const [name, text, pattern] of hints) it(`tells ${name}`, () => assert.match(hint(text), pattern));
+  for (const [name, text, pattern] of hints) it(`suggests ${name}`, () => assert.match(hint(text), pattern));
 });

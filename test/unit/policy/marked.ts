@@ -1,11 +1,13 @@
 /**
- * Test policies with their mistakes marked: `⟦CODE⟧` stands right before the text that the diagnostic is about, so that line
- * and column need no counting.
+ * Test policies with marked mistakes: `⟦CODE⟧` is right before the text that the diagnostic is about, so that nobody
+ * has to
+ * count lines and columns.
  */
 import assert from 'node:assert/strict';
-import { validatePolicy } from '../../../lib/policy/index.js';
+import { PolicyError, type Diagnostic } from '../../../lib/errors.js';
+import { parsePolicy, validatePolicy } from '../../../lib/policy/index.js';
 
-export interface Expected {
+interface Expected {
   readonly code: string;
   readonly line: number;
   readonly column: number;
@@ -31,7 +33,7 @@ export function marked(text: string): Marked {
 
 const MARK = /⟦([A-Z0-9_]+)⟧/;
 
-/** The marked mistakes, all of them, and no others. */
+/** Checks that exactly the marked mistakes are reported. */
 export function checkMarked(text: string): void {
   const { yaml, expected } = marked(text);
   const found = validatePolicy(yaml, { file: 'p.yaml' });
@@ -40,11 +42,25 @@ export function checkMarked(text: string): void {
     expected,
     found.map((d) => `${d.line}:${d.column} ${d.code}: ${d.message}`).join('\n'),
   );
+  checkAgreement(yaml);
   for (const d of found) {
     assert.equal(d.file, 'p.yaml');
     assert.ok(d.message.length > 0 && d.hint.length > 0, `${d.code} has message and hint`);
     assert.ok(d.text.length <= 80 && !d.text.includes('\n'), 'the text is one line of at most 80 characters');
   }
+}
+
+/** Checks that parsePolicy refuses what validatePolicy refuses, with the same diagnostics, and nothing else. */
+export function checkAgreement(text: string): void {
+  const found = validatePolicy(text);
+  let refused: readonly Diagnostic[] = [];
+  try {
+    parsePolicy(text);
+  } catch (error) {
+    assert.ok(error instanceof PolicyError, String(error));
+    refused = error.diagnostics;
+  }
+  assert.deepEqual(refused, found.some((d) => d.severity === 'error') ? found : []);
 }
 
 /** A policy around one item of `spec.kprobes`, given without its indentation. */
@@ -77,7 +93,7 @@ export function item(body: string): string {
   return `- ${indent(dedent(body), 2).slice(2)}`;
 }
 
-export function dedent(text: string): string {
+function dedent(text: string): string {
   const lines = text.replace(/^\n/, '').trimEnd().split('\n');
   const depth = Math.min(
     ...lines.filter((line) => line.trim() !== '').map((line) => line.length - line.trimStart().length),

@@ -1,4 +1,4 @@
-/** The matrix of the kernel tests is whole, and docs/policy.md shows it. */
+/** The matrix of the kernel tests is complete, and docs/policy.md shows it. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ describe('policy: the matrix of the kernel tests', () => {
   }
 
   SUBJECTS.forEach((subject, number) => {
-    it(`${subject.title}: the policy is good, the names of its actions fit`, () => {
+    it(`${subject.title}: the policy is valid, and the names of its actions fit`, () => {
       for (const kernel of ['6.1', '6.12']) {
         const plan = planOf(subject, number, kernel);
         assert.deepEqual(validatePolicy(plan.yaml), []);
@@ -33,7 +33,7 @@ describe('policy: the matrix of the kernel tests', () => {
     });
   });
 
-  it('is what docs/policy.md shows', async () => {
+  it('is shown in docs/policy.md', async () => {
     const path = join(__dirname, '../../../docs/policy.md');
     const page = readFileSync(path, 'utf8');
     assert.equal(await withMatrix(page, path), page, 'run npm run gen');

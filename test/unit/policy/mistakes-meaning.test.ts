@@ -1,4 +1,4 @@
-/** Mistakes in what a policy means: each with its code and place. */
+/** Mistakes in the meaning of a policy, each with its code and place. */
 import { checkMarked, FILE_AND_INT, item, kprobe, policy, selectors } from './marked.js';
 
 const long = (n: number): string => `/${'x'.repeat(n - 1)}`;
@@ -128,7 +128,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['a binary of 512 bytes', selectors(`matchBinaries:\n- {operator: In, values: [⟦VALUE_TOO_LONG⟧"${long(512)}"]}`)],
   // Macros and lists
   [
-    'a macro that is not there',
+    'a macro that does not exist',
     policy(
       `selectorsMacros:\n  writes:\n    matchArgs:\n    - {index: 1, operator: Equal, values: ["2"]}\nkprobes:\n${item(`${FILE_AND_INT}\nselectors:\n- macros: [⟦UNKNOWN_MACRO⟧write]`)}`,
     ),
@@ -156,13 +156,13 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'a mistake in a macro is told once',
+    'a mistake in a macro is reported once',
     policy(
       `selectorsMacros:\n  m:\n    matchArgs:\n    - {index: 1, operator: Equal, values: [⟦VALUE_NOT_A_NUMBER⟧two]}\nkprobes:\n${item(`${FILE_AND_INT}\nselectors:\n- macros: [m]\n  matchPIDs: [{operator: In, values: [2]}]\n- macros: [m]\n  matchPIDs: [{operator: In, values: [1]}]`)}`,
     ),
   ],
   [
-    'a list that is not there',
+    'a list that does not exist',
     policy('lists:\n- {name: dups, type: syscalls, values: [sys_dup]}\nkprobes:\n- call: ⟦UNKNOWN_LIST⟧list:dup'),
   ],
   [
@@ -181,7 +181,7 @@ const cases: readonly (readonly [string, string])[] = [
     policy('lists:\n- {name: a, type: ⟦LIST_WITHOUT_PATTERN⟧generated_ftrace}\nkprobes:\n- call: list:a'),
   ],
   [
-    'a pattern that is none',
+    'an invalid pattern',
     policy(
       'lists:\n- {name: a, type: generated_ftrace, pattern: ⟦LIST_PATTERN_INVALID⟧"^sys_(read"}\nkprobes:\n- call: list:a',
     ),

@@ -1,4 +1,4 @@
-/** Mistakes in a policy's YAML and structure: each with its code and place. */
+/** Mistakes in the YAML and the structure of a policy, each with its code and place. */
 import { checkMarked, policy } from './marked.js';
 import { STRUCTURE } from './structure-cases.js';
 

@@ -1,4 +1,4 @@
-/** Mistakes in the parts of the language beyond plain kprobes: each with its code and place. */
+/** Mistakes in the parts of the language beyond plain kprobes, each with its code and place. */
 import { checkMarked, item, kprobe, policy } from './marked.js';
 
 /** A kprobe with one argument of this type and one filter on it. */
@@ -44,7 +44,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['a misspelt protocol', filter('sock', op('Protocol'), '⟦PROTOCOL_UNKNOWN⟧IPPROTO_TPC')],
   ['a protocol too large', filter('sock', op('Protocol'), '⟦PROTOCOL_UNKNOWN⟧"65536"')],
   ['a family by another name', filter('sockaddr', op('Family'), '⟦FAMILY_UNKNOWN⟧INET')],
-  ['a state that TCP has not', filter('sock', op('State'), '⟦STATE_UNKNOWN⟧TCP_OPEN')],
+  ['a state that TCP does not have', filter('sock', op('State'), '⟦STATE_UNKNOWN⟧TCP_OPEN')],
   [
     'a state of a packet',
     filter('skb', '⟦OPERATOR_NOT_FOR_TYPE⟧State', 'TCP_CLOSE').replace(
@@ -57,13 +57,13 @@ const cases: readonly (readonly [string, string])[] = [
   ['a port of a privileged test', filter('sock', op('SPortPriv'), '"80"').replace('values:', '⟦VALUES_UNUSED⟧values:')],
   ['a capability by number too large', filter('capability', op('Equal'), '⟦CAPABILITY_UNKNOWN⟧CAP_ROOT')],
   ['a range the wrong way round', plain('InRange', '⟦RANGE_INVALID⟧"9:1"')],
-  ['a range that is none', plain('NotInRange', '⟦RANGE_INVALID⟧"9"')],
+  ['an invalid range', plain('NotInRange', '⟦RANGE_INVALID⟧"9"')],
   [
     'a range beyond the type',
     plain('InRange', '"⟦VALUE_OUT_OF_RANGE⟧0:99999999999"').replace('"⟦VALUE_OUT_OF_RANGE⟧', '⟦VALUE_OUT_OF_RANGE⟧"'),
   ],
   ['a map of words', plain('InMap', '⟦VALUE_NOT_A_NUMBER⟧one')],
-  ['a map of a list that is not there', plain('InMap', '⟦UNKNOWN_LIST⟧"list:a"')],
+  ['a map of a list that does not exist', plain('InMap', '⟦UNKNOWN_LIST⟧"list:a"')],
   ['a system call by name', filter('syscall64', 'operator: Equal', '⟦SYSCALL_UNKNOWN⟧sys_dpu, sys_dup')],
   ['a value twice', filter('int', 'operator: Equal', '"1", ⟦VALUE_REPEATED⟧"1"', '')],
   ['an empty part', filter('string', op('SubString'), '⟦EMPTY_TEXT⟧""', '')],
@@ -74,7 +74,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'a second position that is not there',
+    'a second position that does not exist',
     kprobe(
       'call: f\nargs: [{index: 0, type: int}]\nselectors:\n- matchArgs:\n  - args: [0, ⟦INDEX_WITHOUT_ARG⟧7]\n    operator: CelExpr\n    values: ["arg0 > 1"]',
     ),
@@ -100,7 +100,7 @@ const cases: readonly (readonly [string, string])[] = [
     kprobe('call: f\nsyscall: false\nargs: [{index: 0, type: string, resolve: ⟦RESOLVE_SYNTAX⟧mm->owner}]'),
   ],
   [
-    'a tracepoint index that is two things',
+    'a tracepoint index with two meanings',
     policy(
       'tracepoints:\n- subsystem: raw_syscalls\n  event: sys_enter\n  args: [{index: 4, type: int64}, {index: 0, type: int64}]\n  selectors:\n  - matchArgs: [{index: ⟦INDEX_AMBIGUOUS⟧0, operator: Equal, values: ["1"]}]',
     ),
@@ -131,7 +131,7 @@ const cases: readonly (readonly [string, string])[] = [
     'a misspelt source',
     kprobe('call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_UNKNOWN⟧current_tsk, resolve: pid}]'),
   ],
-  ['a source that is not there', kprobe('call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_UNKNOWN⟧x}]')],
+  ['a source that does not exist', kprobe('call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_UNKNOWN⟧x}]')],
   [
     'a source of what',
     kprobe(
@@ -139,7 +139,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'registers that are none',
+    'invalid registers',
     kprobe(
       'call: f\ndata: [{index: 0, type: int, source: pt_regs, resolve: ⟦REGISTER_UNKNOWN⟧raxx}, {index: 0, type: int, source: pt_regs, resolve: ⟦REGISTER_UNKNOWN⟧accumulator}]',
     ),
@@ -160,13 +160,13 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'inodes for one of two',
+    'inodes for one of two filters',
     kprobe(
       'call: f\nsyscall: false\nargs: [{index: 0, type: fd}]\nselectors:\n- matchArgs:\n  - {index: 0, operator: Equal, values: [/a, /b], inode: true}\n  - {index: 0, operator: NotEqual, values: [/b], ⟦INODE_NOT_FOR_FILTER⟧inode: false}',
     ),
   ],
   [
-    'the end of all that there is room for',
+    'the end of a text with maxData',
     kprobe(
       'call: f\nargs: [{index: 0, type: char_buf, sizeArgIndex: 2, maxData: true}, {index: 1, type: size_t}]\nselectors:\n- matchArgs: [{index: 0, operator: ⟦FILTER_NOT_WITH_MAX_DATA⟧NotPostfix, values: [a]}, {index: 0, operator: ⟦FILTER_NOT_WITH_MAX_DATA⟧SubString, values: [a]}, {index: 0, operator: Prefix, values: [a]}]',
     ),
@@ -178,7 +178,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'a list of what are no system calls',
+    'a list with names that are not system calls',
     policy(
       'lists: [{name: a, values: [sys_dup, ksys_dup]}]\nkprobes:\n- call: sys_dup\n  args: [{index: 0, type: int}]\n  selectors: [{matchArgs: [{index: 0, operator: InMap, values: [⟦SYSCALL_UNKNOWN⟧"list:a"]}]}]',
     ),
@@ -198,7 +198,7 @@ const cases: readonly (readonly [string, string])[] = [
     select('matchNamespaces: [{namespace: ⟦UNKNOWN_VALUE⟧Network, operator: In, values: [host_ns]}]'),
   ],
   [
-    'a change of a kind that is not there',
+    'a change of an unknown kind',
     select('matchNamespaceChanges: [{operator: In, values: [⟦NAMESPACE_INVALID⟧Mount]}]'),
   ],
   ['a misspelt capability', select('matchCapabilities: [{operator: In, values: [⟦CAPABILITY_UNKNOWN⟧CAP_SYS_ADMN]}]')],
@@ -217,7 +217,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'labels with values too many',
+    'labels with unused values',
     policy(
       '⟦UNSUPPORTED_SCOPE⟧nodeSelector:\n  matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧Exists, values: [a]}]\nkprobes: [{call: f}]',
     ),
@@ -242,7 +242,7 @@ const cases: readonly (readonly [string, string])[] = [
     under('uprobes', 'path: /bin/a\n  symbols: [main]', 'action: ⟦ACTION_NOT_FOR_HOOK⟧TrackSock'),
   ],
   [
-    'registers that are none',
+    'invalid registers',
     under(
       'uprobes',
       'path: /bin/a\n  symbols: [main]',
@@ -262,24 +262,24 @@ const cases: readonly (readonly [string, string])[] = [
     under('uprobes', 'path: /bin/a\n  symbols: [main+4]', 'action: ⟦OVERRIDE_UNCERTAIN⟧Override\n      argError: 1'),
   ],
   ['Signal without a signal', act('action: ⟦ACTION_ARGUMENT_MISSING⟧Signal')],
-  ['a signal that is none', act('action: Signal\n  argSig: ⟦SIGNAL_INVALID⟧65')],
+  ['an invalid signal', act('action: Signal\n  argSig: ⟦SIGNAL_INVALID⟧65')],
   ['GetUrl without an address', act('action: ⟦ACTION_ARGUMENT_MISSING⟧GetUrl')],
   ['DnsLookup without a name', act('action: ⟦ACTION_ARGUMENT_MISSING⟧DnsLookup')],
   ['GetUrl of another protocol', act('action: GetUrl\n  argUrl: ⟦REQUEST_INVALID⟧file:///etc/shadow')],
   ['GetUrl of no address', act('action: GetUrl\n  argUrl: ⟦REQUEST_INVALID⟧"http://"')],
   ['DnsLookup of an address', act('action: DnsLookup\n  argFqdn: ⟦REQUEST_INVALID⟧"https://example.com"')],
   [
-    'TrackSock of what is no socket',
+    'TrackSock of an argument that is not a socket',
     kprobe(
       'call: f\nsyscall: false\nargs: [{index: 0, type: int}]\nselectors:\n- matchActions:\n  - action: TrackSock\n    argSock: ⟦SOCKET_INVALID⟧0',
     ),
   ],
   [
-    'UntrackSock of what is not there',
+    'UntrackSock of an argument that does not exist',
     kprobe('call: f\nsyscall: false\nselectors:\n- matchActions:\n  - action: ⟦SOCKET_INVALID⟧UntrackSock'),
   ],
   [
-    'a returned socket that is none',
+    'a returned value that is not a socket',
     kprobe('call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nreturnArgAction: ⟦SOCKET_INVALID⟧TrackSock'),
   ],
   ['a returned socket that is not read', kprobe('call: f\nreturnArgAction: ⟦SOCKET_INVALID⟧UntrackSock')],
@@ -307,18 +307,18 @@ const cases: readonly (readonly [string, string])[] = [
   ['a digest of nothing', lsm('mmap_file', 'nop', '⟦IMA_HASH_NOT_POSSIBLE⟧imaHash: true')],
   ['a digest', lsm('mmap_file', 'file', 'imaHash: true')],
   [
-    'what the kernel does not take from an LSM hook',
+    'a value that the kernel does not accept from an LSM hook',
     policy(
       'lsmhooks: [{hook: file_open, selectors: [{matchActions: [{action: Override, argError: ⟦OVERRIDE_NOT_POSSIBLE⟧1}]}]}]',
     ),
   ],
-  ['a rate limit that is no time', act('action: Post\n  rateLimit: ⟦RATE_LIMIT_INVALID⟧1 minute')],
+  ['a rate limit that is not a time', act('action: Post\n  rateLimit: ⟦RATE_LIMIT_INVALID⟧1 minute')],
   ['a rate limit of nothing', act('action: Post\n  rateLimit: ⟦RATE_LIMIT_INVALID⟧0s')],
   ['a scope without a limit', act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧rateLimitScope: global')],
-  ['a scope that is not there', act('action: Post\n  rateLimit: 5s\n  rateLimitScope: ⟦UNKNOWN_VALUE⟧user')],
+  ['a scope that does not exist', act('action: Post\n  rateLimit: 5s\n  rateLimitScope: ⟦UNKNOWN_VALUE⟧user')],
   ['Post and NoPost', act('action: Post\n- action: ⟦ACTION_CONTRADICTS⟧NoPost')],
   ['Post twice', act('action: Post\n- action: ⟦ACTION_CONTRADICTS⟧Post')],
-  ['an enforcer that is not there', act('action: ⟦ENFORCER_MISSING⟧NotifyEnforcer\n  argSig: 9')],
+  ['an enforcer that does not exist', act('action: ⟦ENFORCER_MISSING⟧NotifyEnforcer\n  argSig: 9')],
   [
     'a list of enforcers without any',
     `${act('action: ⟦ENFORCER_MISSING⟧NotifyEnforcer\n  argSig: 9')}\n  enforcers: []`,
@@ -328,7 +328,7 @@ const cases: readonly (readonly [string, string])[] = [
     `${act('action: ⟦ACTION_ARGUMENT_MISSING⟧NotifyEnforcer\n  argError: 0')}\n  enforcers: [{calls: [sys_dup]}]`,
   ],
   [
-    'an argument of the notification, of which events have all',
+    'an argument of the notification, whose event has all arguments',
     `${act('action: NotifyEnforcer\n  argError: 0\n  argSig: 9\n  ⟦ACTION_ARGUMENT_UNUSED⟧argIndex: 1')}\n  enforcers: [{calls: [sys_dup]}]`,
   ],
   ['Sigkill alone', act('action: ⟦SIGKILL_TOO_LATE⟧Sigkill')],
@@ -443,7 +443,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'not hidden by a path that the inode has as well',
+    'not hidden by another path to the inode',
     kprobe(
       'call: f\nsyscall: false\nargs: [{index: 0, type: file}]\nselectors:\n- matchArgs: [{index: 0, operator: Prefix, values: [/a]}]\n- matchArgs: [{index: 0, operator: Equal, values: [/a/b], inode: true}]',
     ),
@@ -456,7 +456,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'more characters than an automaton holds',
+    'more characters than the automaton can have',
     kprobe(
       `call: f\nargs: [{index: 0, type: string}]\n⟦LIMIT_SUBSTRINGS⟧selectors:\n- matchArgs: [{index: 0, operator: SubString, values: [${Array.from({ length: 20 }, (_, i) => 'x'.repeat(4000) + String(i)).join(', ')}]}]`,
     ),
@@ -474,7 +474,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   // Hooks of programs, options
-  ['a uprobe that is nowhere', policy('uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
+  ['a uprobe without a place', policy('uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
   ['a uprobe by a relative path', policy('uprobes: [{path: ⟦PATH_NOT_ABSOLUTE⟧bash, symbols: [main]}]')],
   ['too few counters', policy('uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]')],
   ['a digest that is short', policy('uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]')],
@@ -484,12 +484,12 @@ const cases: readonly (readonly [string, string])[] = [
   ['a tracepoint without a group', policy('tracepoints: [⟦MISSING_FIELD⟧{event: a}]')],
   ['a call of an LSM hook', policy('lsmhooks: [{hook: file_open, ⟦UNKNOWN_FIELD⟧call: a}]')],
   [
-    'an option that is not there',
+    'an option that does not exist',
     policy('options: [{⟦UNSUPPORTED_OPTION⟧name: ⟦OPTION_UNKNOWN⟧policy-mod, value: enforce}]\nkprobes: [{call: f}]'),
   ],
   [
-    'a mode that is not there',
-    policy('options: [{⟦UNSUPPORTED_OPTION⟧name: policy-mode, value: ⟦OPTION_INVALID⟧observe}]\nkprobes: [{call: f}]'),
+    'a mode that does not exist',
+    policy('options: [{name: policy-mode, value: ⟦OPTION_INVALID⟧observe}]\nkprobes: [{call: f}]'),
   ],
   [
     'a value without quotes',

@@ -1,4 +1,4 @@
-/** Numbers, networks and substrings: what the compiler's tables and groups find is what the policy says. */
+/** Numbers, networks and substrings: the compiler's tables and groups give the results that the policy describes. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { compilePolicy } from '../../../lib/policy/index.js';
@@ -23,7 +23,7 @@ function imageOf(type: string, selectors: readonly (readonly Filter[])[]): Value
   return arg;
 }
 
-/** Selectors that are left, as the policy says it. */
+/** The selectors that match according to the policy. */
 function wanted(selectors: readonly (readonly Filter[])[], hits: (base: string, value: string) => boolean): number[] {
   return selectors.flatMap((filters, s) => {
     const holds = filters.every(({ operator, values }) => {
@@ -34,7 +34,7 @@ function wanted(selectors: readonly (readonly Filter[])[], hits: (base: string, 
   });
 }
 
-/** The kernel side's rule for tables. */
+/** The rule of the BPF programs for tables. */
 function afterTable<T>(
   left: readonly number[],
   table: ValueTable<T> | undefined,
@@ -47,7 +47,7 @@ function afterTable<T>(
   );
 }
 
-/** The kernel side's rule for groups. */
+/** The rule of the BPF programs for groups. */
 function afterGroups(left: readonly number[], groups: readonly IntGroup[], value: bigint): number[] {
   return groups.reduce<number[]>(
     (rest, group) => {
@@ -82,7 +82,7 @@ const several = <T>(of: fc.Arbitrary<T>, most: number): fc.Arbitrary<T[]> =>
 describe('policy: properties of values', function () {
   this.timeout(60_000);
 
-  it('finds the numbers that the filters want', () => {
+  it('finds the numbers that the filters match', () => {
     const number = fc.integer({ min: -6, max: 12 }).map(String);
     const range = fc.tuple(fc.integer({ min: -6, max: 6 }), fc.nat(5)).map(([from, size]) => `${from}:${from + size}`);
     const filter = fc.oneof(

@@ -1,9 +1,9 @@
-/** Whatever happens to a policy's text, it is accepted or refused with a place, soon, and never with an exception. */
+/** Any text of a policy is accepted or refused with a place, in a short time, and never with an exception. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { compilePolicy, validatePolicy } from '../../../lib/policy/index.js';
 import { ARG_TYPE_NAMES, OPERATORS } from '../../../lib/policy/language/vocabulary.js';
-import { kprobe, selectors } from './marked.js';
+import { checkAgreement, kprobe, selectors } from './marked.js';
 
 const SEED = selectors(`
   label: first
@@ -19,9 +19,9 @@ const SEED = selectors(`
   matchReturnArgs: [{index: 0, operator: LT, values: ["0"]}]
   matchActions: [{action: Post}]`);
 
-/** Accepted, or refused with places that exist. */
+/** Checks that the text is accepted, or refused with places that exist. */
 function check(text: string): void {
-  // The processor's time: that of the clock also counts what else the machine does.
+  // This is processor time, because wall-clock time would include other work of the machine.
   const begin = process.cpuUsage();
   const found = validatePolicy(text);
   const { user, system } = process.cpuUsage(begin);
@@ -35,6 +35,7 @@ function check(text: string): void {
     );
     assert.ok(d.text.length <= 80);
   }
+  checkAgreement(text);
   if (!found.some((d) => d.severity === 'error')) assert.ok(compilePolicy(text).hooks.length >= 0);
   assert.ok(milliseconds < 1000, `${milliseconds} ms`);
 }
@@ -77,7 +78,7 @@ const words = fc.constantFrom(
 describe('policy: properties', function () {
   this.timeout(60_000);
 
-  it('survives pieces put in, taken out and doubled', () => {
+  it('survives inserted, removed and repeated pieces', () => {
     const edit = fc.record({
       at: fc.nat(SEED.length),
       length: fc.nat(12),
@@ -179,7 +180,7 @@ type Table = {
   entries: readonly { value: string; match: readonly number[]; reject: readonly number[] }[];
 };
 
-/** As the kernel side does it: the longest entry that fits decides. */
+/** Evaluates in the same way as the BPF programs: the longest matching entry decides. */
 function evaluate(texts: { equal?: Table; prefix?: Table; postfix?: Table }, count: number, text: string): number {
   let candidates = Array.from({ length: count }, (_, i) => i);
   const fits = {
@@ -201,7 +202,7 @@ function evaluate(texts: { equal?: Table; prefix?: Table; postfix?: Table }, cou
   return candidates[0] ?? -1;
 }
 
-/** As the policy says it. */
+/** Evaluates in the way that the policy describes. */
 function firstMatch(
   all: readonly (readonly { operator: string; values: readonly string[] }[])[],
   text: string,

@@ -1,4 +1,4 @@
-/** Paths of members to byte offsets. */
+/** Turns paths of members into byte offsets. */
 import assert from 'node:assert/strict';
 import {
   isFailure,
@@ -17,7 +17,7 @@ function type(kind: TypeInfo['kind'], more: Partial<TypeInfo> = {}): TypeInfo {
 const pointer = (target: TypeInfo | undefined): TypeInfo => type('pointer', { size: 8, target: () => target });
 const array = (target: TypeInfo, count: number): TypeInfo =>
   type('array', { size: target.size * count, target: () => target });
-/** `[name, type, byte offset]`; with a fourth, bits of a bit field. */
+/** Each member is `[name, type, byte offset]`. A fourth number is the width of a bit field. */
 const struct = (name: string, ...members: readonly (readonly [string, TypeInfo, number, number?])[]): TypeInfo =>
   type('struct', {
     name,
@@ -86,11 +86,11 @@ describe('policy: steps of resolve', () => {
   ];
   for (const [path, expected] of paths) it(path || 'nothing', () => assert.equal(steps(path), expected));
 
-  it('starts at a struct as at the pointer to it', () => {
+  it('starts at a struct in the same way as at a pointer to it', () => {
     assert.equal(steps('f_inode.i_ino', FILE), '32* 64');
   });
 
-  it('tells what stands at the end', () => {
+  it('describes the value at the end', () => {
     const end = (path: string): unknown[] => {
       const { width, signed, isPointer, arrayBytes } = resolved(path).end;
       return [width, signed, isPointer, arrayBytes];
@@ -121,7 +121,7 @@ describe('policy: steps of resolve', () => {
     });
   }
 
-  it('refuses more pointers than the kernel side follows', () => {
+  it('refuses more pointers than the BPF programs follow', () => {
     const node: TypeInfo = {
       ...type('struct', { name: 'node' }),
       members: () => [{ name: 'next', type: pointer(node), bitOffset: 64, bitfieldSize: 0 }],
@@ -136,7 +136,7 @@ describe('policy: steps of resolve', () => {
   });
 });
 
-describe('policy: where resolve starts', () => {
+describe('policy: start of resolve', () => {
   const kernel: KernelInfo = {
     ...fakeKernel,
     struct: (name, module) => (module === undefined ? fakeKernel.struct(name) : module === 'xfs' ? FILE : undefined),
@@ -156,7 +156,7 @@ describe('policy: where resolve starts', () => {
     assert.equal(name(startType(kernel, { index: 0, source: 'current_task' }, prototype)), 'task_struct');
   });
 
-  it('at the struct that is named, of the kernel or of a module', () => {
+  it('at the named struct, of the kernel or of a module', () => {
     assert.equal(name(startType(kernel, { index: 0, btfType: 'inode' }, prototype)), 'inode');
     assert.equal(name(startType(kernel, { index: 0, btfType: 'x', btfTypeModule: 'xfs' }, prototype)), 'file');
     const wrong = startType(kernel, { index: 0, btfType: 'inodee' }, prototype);

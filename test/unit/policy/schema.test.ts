@@ -17,7 +17,7 @@ const validate = new Ajv({ strict: true, strictRequired: false, allowUnionTypes:
   policySchema(),
 );
 
-/** Mistakes that JSON has no place for, or that a schema cannot see. */
+/** Mistakes that JSON cannot contain, or that a schema cannot find. */
 const BEYOND_SCHEMA = /^(YAML_|BAD_NAME|NAME_NOT_PORTABLE|POLICY_WITHOUT_HOOKS|VALUE_NOT_QUOTED)/;
 
 describe('policy: JSON Schema', () => {
@@ -45,7 +45,7 @@ describe('policy: JSON Schema', () => {
     });
   }
 
-  it('refuses what only an action or its hook can tell', () => {
+  it('refuses mistakes that depend on an action or its hook', () => {
     const policy = (kind: string, hook: object, action: object): object => ({
       apiVersion: 'cilium.io/v1alpha1',
       kind: 'TracingPolicy',
@@ -60,7 +60,7 @@ describe('policy: JSON Schema', () => {
   });
 });
 
-/** What the format has here beyond the resource. */
+/** Fields of the format that are not part of the Kubernetes resource. */
 const OWN_FIELDS = [
   ...['matchArgs', 'matchReturnArgs', 'matchData'].map((list) => `spec.kprobes[].selectors[].${list}[].inode`),
   ...HOOK_KINDS.map((kind) => `spec.${kind}[].optional`),
@@ -73,7 +73,7 @@ describe('policy: the table of the language', () => {
     const wanted = new Map<string, string>();
     for (const [path = '', type = '', presence = ''] of rows) {
       if (path.startsWith('metadata.')) continue;
-      // Under the other hooks and macros the selectors are the same.
+      // The selectors are the same under the other hooks and macros.
       wanted.set(path, `${type} ${presence === 'item' ? 'optional' : presence}`);
     }
     const found = new Map<string, string>();
@@ -99,7 +99,7 @@ describe('policy: the table of the language', () => {
     for (const [path, facts_] of found) {
       if (OWN_FIELDS.includes(canonical(path))) continue;
       const fact = wanted.get(canonical(path)) ?? '';
-      if (path === 'apiVersion' || path === 'kind' || path === 'spec') continue; // a cluster asks for them itself
+      if (path === 'apiVersion' || path === 'kind' || path === 'spec') continue; // A cluster requires these fields itself.
       assert.equal(facts_, fact, path);
     }
   });

@@ -1,4 +1,4 @@
-/** Policies with mistakes of YAML and structure, marked as marked.ts says. */
+/** Policies with mistakes of YAML and structure, marked as marked.ts describes. */
 import { kprobe, policy, selectors } from './marked.js';
 
 const head = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: test\n';
@@ -47,7 +47,7 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
     'another kind',
     'apiVersion: cilium.io/v1alpha1\nkind: ⟦UNKNOWN_VALUE⟧Policy\nmetadata: {name: a}\nspec: {kprobes: []}\n',
   ],
-  ['a field too many', `${head}spec: {kprobes: []}\n⟦UNKNOWN_FIELD⟧status: {}\n`],
+  ['an unknown field', `${head}spec: {kprobes: []}\n⟦UNKNOWN_FIELD⟧status: {}\n`],
   [
     'hooks outside of spec',
     `${head}spec: {lists: []}\n⟦UNKNOWN_FIELD⟧kprobes: []\n`.replace('spec: {lists', 'spec: {kprobes: [], lists'),
@@ -85,7 +85,7 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
   // Spec and hooks
   ['a policy without hooks', `${head}spec: ⟦POLICY_WITHOUT_HOOKS⟧{}\n`],
   ['a misspelt hook kind', policy('kprobes: []\n⟦UNKNOWN_FIELD⟧kprobe: []')],
-  ['kprobes that are no list', policy('kprobes: ⟦WRONG_TYPE⟧{call: a}')],
+  ['kprobes that are not a list', policy('kprobes: ⟦WRONG_TYPE⟧{call: a}')],
   ['kprobes without a value', policy('⟦FIELD_WITHOUT_VALUE⟧kprobes:')],
   ['a hook that is a text', policy('kprobes:\n- ⟦WRONG_TYPE⟧fd_install')],
   ['an empty item', policy('kprobes:\n- call: a\n-⟦WRONG_TYPE⟧')],
@@ -114,11 +114,11 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
   ['ignore misspelt', kprobe('call: fd_install\nignore: {⟦UNKNOWN_FIELD⟧callnotfound_: true}')],
   // Selectors
   ['a misspelt filter', selectors('⟦UNKNOWN_FIELD⟧matchArg: []')],
-  ['a filter that is no list', selectors('matchArgs: ⟦WRONG_TYPE⟧{index: 0, operator: Equal}')],
+  ['a filter that is not a list', selectors('matchArgs: ⟦WRONG_TYPE⟧{index: 0, operator: Equal}')],
   ['no operator', selectors('matchArgs:\n- ⟦MISSING_FIELD⟧index: 1\n  values: ["4"]')],
   ['a misspelt operator', selectors('matchArgs:\n- index: 1\n  operator: ⟦UNKNOWN_VALUE⟧Equals\n  values: ["4"]')],
   ['an unknown operator', selectors('matchArgs:\n- index: 1\n  operator: ⟦UNKNOWN_VALUE⟧Regex\n  values: ["4"]')],
-  ['values that are no list', selectors('matchArgs:\n- index: 1\n  operator: Equal\n  values: ⟦WRONG_TYPE⟧"4"')],
+  ['values that are not a list', selectors('matchArgs:\n- index: 1\n  operator: Equal\n  values: ⟦WRONG_TYPE⟧"4"')],
   ['a value without quotes', selectors('matchArgs:\n- index: 1\n  operator: Equal\n  values: [⟦VALUE_NOT_QUOTED⟧4]')],
   ['a value that is a list', selectors('matchArgs:\n- index: 1\n  operator: Equal\n  values: [⟦WRONG_TYPE⟧[]]')],
   ['a pid as text', selectors('matchPIDs:\n- operator: In\n  values: [⟦WRONG_TYPE⟧"1"]')],

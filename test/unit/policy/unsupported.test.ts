@@ -1,7 +1,11 @@
-/** What the format has and the kernel side has not yet: understood, checked, and refused at load with its place. */
+/**
+ * Features of the format that the BPF programs do not support yet: they are parsed, checked, and refused at load with
+ * their places.
+ */
 import assert from 'node:assert/strict';
-import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
+import { compilePolicy, explainPolicy, parsePolicy } from '../../../lib/policy/index.js';
 import { PolicyError } from '../../../lib/errors.js';
+import { OPTION_NAMES, optionValues } from '../../../lib/policy/language/options.js';
 import { checkMarked, kprobe, marked, policy, selectors } from './marked.js';
 
 const cases: readonly (readonly [string, string])[] = [
@@ -47,7 +51,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'a type found out by itself',
+    'a type that is found automatically',
     kprobe('call: f\nsyscall: false\nargs: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: auto}]'),
   ],
   [
@@ -74,15 +78,25 @@ describe('policy: not supported yet', () => {
     it(name, () => {
       checkMarked(text);
       const { yaml, expected } = marked(text);
-      const parsed = parsePolicy(yaml);
-      assert.throws(
-        () => compilePolicy(parsed),
-        (error) => error instanceof PolicyError && error.code === expected[0]?.code,
-      );
+      for (const refuse of [parsePolicy, compilePolicy]) {
+        assert.throws(
+          () => refuse(yaml),
+          (error) => error instanceof PolicyError && error.code === expected[0]?.code,
+        );
+      }
+      assert.ok(explainPolicy(yaml).unsupported.length > 0);
     });
   }
 
-  it('accepts what has no effect here', () => {
+  it('accepts every option with every value of it', () => {
+    for (const name of OPTION_NAMES) {
+      for (const value of optionValues(name)) {
+        checkMarked(policy(`options: [{name: ${name}, value: "${value}"}]\nkprobes: [{call: f}]`));
+      }
+    }
+  });
+
+  it('accepts fields without an effect', () => {
     checkMarked(
       policy(`
         options: [{name: disable-kprobe-multi, value: "1"}, {name: policy-mode, value: monitor}]

@@ -5,7 +5,7 @@ import { joinArguments, splitArgv, type ProcessImage } from '../../../lib/proces
 import { Slab } from '../../../lib/wire/slab.js';
 import { exec, exit, fork, hook, type Who } from '../wire/records.js';
 
-/** Numbers that no process of this machine has: above the kernel's limit. */
+/** Process ids from here on are above the kernel's limit, so no process of this machine has them. */
 const BASE = 10_000_000;
 const who = (n: number, count = 0, start = BigInt(n) * 1_000_000_000n): Who => ({ pid: BASE + n, start, count });
 
@@ -37,7 +37,7 @@ describe('process cache', () => {
     assert.equal(ofHook(who(2, 1)), image, 'hooks still run after the exit record');
   });
 
-  it('an exit that is told twice counts once', () => {
+  it('an exit that is reported twice counts once', () => {
     assert.ok(onExit(who(1)));
     assert.equal(onExit(who(1)), undefined);
   });
@@ -56,7 +56,7 @@ describe('process cache', () => {
     assert.equal(image?.parentImage?.pid, BASE + 1);
   });
 
-  it('a hook during an exec is still of the image before', () => {
+  it('a hook during an exec still belongs to the previous image', () => {
     onFork(who(5), who(1));
     const during = ofHook(who(5, 1));
     assert.equal(during.flags, 'clone');
@@ -64,7 +64,7 @@ describe('process cache', () => {
     assert.notEqual(ofHook(who(5, 1)), during);
   });
 
-  it('a loss in the block that told a process makes its next exec doubtful; the block after is sound', () => {
+  it('after a loss, the processes of the same block of records are doubtful; those of the next block are correct', () => {
     cache.onDrained(true);
     onFork(who(6), who(1));
     cache.onDrained(false);
@@ -73,7 +73,7 @@ describe('process cache', () => {
     assert.equal(ofHook(who(7, 1)).flags, 'clone');
   });
 
-  it('a number that is used again is another process', () => {
+  it('a reused process id is another process', () => {
     onFork(who(8), who(1));
     const old = onExec(who(8, 1), who(1));
     const again = { ...who(8, 1), start: 99_000_000_000n };
@@ -82,7 +82,7 @@ describe('process cache', () => {
     assert.equal(ofHook(again), image);
     const third = { ...who(8, 1), start: 123_000_000_000n };
     assert.equal(ofHook(third).flags, 'procFS unknown');
-    // a child of the old one is no child of the new one
+    // A child of the old process is not a child of the new one.
     assert.equal(onExec(who(9, 1), who(8)).parentImage, undefined);
   });
 
@@ -94,7 +94,7 @@ describe('process cache', () => {
     assert.ok(cache.size > 4096 && cache.size <= 2 * 4096 + 2, `${cache.size}`);
   });
 
-  it('ended processes with huge arguments are forgotten sooner: they are worth 16 MiB at most', () => {
+  it('ended processes with huge arguments are forgotten earlier: they use at most 16 MiB', () => {
     const name = `/${'n'.repeat(40_000)}`;
     for (let n = 10; n < 2010; n++) {
       onExec(who(n), who(1), name);
@@ -103,7 +103,7 @@ describe('process cache', () => {
     assert.ok(cache.size > 100 && cache.size * 40_000 <= 16 * 1024 * 1024 + 80_000, `${cache.size}`);
   });
 
-  it('a chain of processes that fork and end stays short; those that run keep their parents', () => {
+  it('a chain of processes that fork and end stays short; running processes keep their parents', () => {
     const running = onExec(who(2, 1), who(1));
     let last = 2;
     for (let n = 3; n < 500; n++) {
@@ -116,7 +116,7 @@ describe('process cache', () => {
     assert.equal(running.parentImage?.pid, BASE + 1);
   });
 
-  it('seeds from entries, which the first record pins', () => {
+  it('starts with entries of /proc, whose start times the first record completes', () => {
     cache.seed([{ pid: BASE + 50, parentPid: BASE + 1, startTicks: 500n }]);
     const w = { pid: BASE + 50, start: 5_000_123_456n, count: 7 };
     const image = ofHook(w);

@@ -1,4 +1,4 @@
-/** The stream without a kernel: a session that is made up. */
+/** The stream without a kernel: it uses a fake session. */
 import assert from 'node:assert/strict';
 import type { NativeSession } from '../../../lib/native/binding.js';
 import { losses, type HookLosses, type MissedRuns } from '../../../lib/native/records.js';
@@ -15,7 +15,7 @@ class FakeSession {
   records: Buffer[] = [];
   losses: HookLosses[] = [];
   missed: MissedRuns[] = [];
-  /** Records that are being written: used, and not to be read. */
+  /** Records that are still being written. They use room, but cannot be read. */
   busy = 0;
   active = false;
   arms = 0;
@@ -78,7 +78,7 @@ describe('hub and iterators', () => {
   const events = (options: EventsOptions = {}): EventIterator => new EventIterator(hub.join(options));
   const next = async (it: EventIterator): Promise<unknown> => pidOf((await it.next()).value);
 
-  it('keeps the event loop alive only while somebody waits', async () => {
+  it('keeps the event loop alive only while an iterator waits', async () => {
     const it = events();
     assert.equal(session.active, false);
     const waiting = it.next();
@@ -103,7 +103,7 @@ describe('hub and iterators', () => {
     );
   });
 
-  it('losses of the slow: exact, and where the events would have been', async () => {
+  it('losses of a slow iterator: exact, and in the place of the lost events', async () => {
     open(5);
     const [slow, fast] = [events(), events()];
     for (let from = 1; from <= 13; from += 4) {
@@ -118,7 +118,7 @@ describe('hub and iterators', () => {
     assert.deepEqual(hub.lost, [{ hook: 'process_exec', policyName: '', reason: 'slow_consumer', count: 12 }]);
   });
 
-  it('losses stand before what is kept later, also while the queue is never empty', async () => {
+  it('losses come before later events, even if the queue is never empty', async () => {
     open(5);
     const slow = new BatchIterator(hub.join({}));
     const fast = events();
@@ -136,7 +136,7 @@ describe('hub and iterators', () => {
     assert.deepEqual(await take(), ['lost 1', 7, 8]);
   });
 
-  it("the kernel's losses come with the records, and stats know them without a reader", async () => {
+  it("the kernel's losses come with the records, and stats contain them without a reader", async () => {
     session.losses = losses([0, 7, 0, 0]);
     hub.update();
     assert.equal(hub.lost[0]?.count, 7);
@@ -154,7 +154,7 @@ describe('hub and iterators', () => {
     );
   });
 
-  it('a ring with a record that is being written is not empty', async () => {
+  it('a ring buffer with a record that is being written is not empty', async () => {
     const it = events();
     session.busy = 1;
     void it.next();
@@ -165,7 +165,7 @@ describe('hub and iterators', () => {
     await it.return();
   });
 
-  it('end() hands out the rest, then ends every iterator; a signal drops what was fetched', async () => {
+  it('end() hands out the rest, then ends every iterator; an abort signal drops fetched events', async () => {
     const controller = new AbortController();
     const [kept, aborted] = [events(), events({ signal: controller.signal })];
     session.records = some(1, 3);
@@ -180,7 +180,7 @@ describe('hub and iterators', () => {
     assert.equal(session.active, false);
   });
 
-  it('a filtered iterator gets its types, and every loss', async () => {
+  it('a filtered iterator receives its types, and every loss', async () => {
     const it = events({ types: ['process_exit'] });
     session.records = some(1, 3);
     session.losses = losses([1, 5, 0, 0]);

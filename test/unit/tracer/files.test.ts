@@ -1,11 +1,10 @@
-/** Which files a path means, and what is wrong with those that cannot be read. */
+/** The files that a path stands for, and the errors for files that cannot be read. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PolicyError } from '../../../lib/errors.js';
-import { expandPolicyPaths, loadPolicyFile, policyWarnings, parsePolicy } from '../../../lib/policy/index.js';
-import { selectors } from '../policy/marked.js';
+import { expandPolicyPaths, loadPolicyFile } from '../../../lib/tracer/files.js';
 
 describe('policy: files', () => {
   let folder = '';
@@ -27,25 +26,16 @@ describe('policy: files', () => {
     );
   };
 
-  it('takes the policies of a folder in order of name', () => {
+  it('accepts a folder, and orders its policies by name', () => {
     assert.deepEqual(expandPolicyPaths(folder), [join(folder, 'a.yaml'), join(folder, 'b.yml')]);
   });
-  it('takes a file whatever its name', () =>
+  it('accepts a file with any name', () =>
     assert.deepEqual(expandPolicyPaths(join(folder, 'notes.txt')), [join(folder, 'notes.txt')]));
   it('reads a file', () => assert.equal(loadPolicyFile(join(folder, 'a.yaml')), 'x'));
   it('refuses an empty folder', () => fails('FOLDER_EMPTY', () => expandPolicyPaths(join(folder, 'empty'))));
-  it('refuses what is not there', () => fails('FILE_UNREADABLE', () => expandPolicyPaths(join(folder, 'nothing'))));
-  it('refuses to read what is not there', () =>
-    fails('FILE_UNREADABLE', () => loadPolicyFile(join(folder, 'nothing'))));
+  it('refuses a missing path', () => fails('FILE_UNREADABLE', () => expandPolicyPaths(join(folder, 'nothing'))));
+  it('refuses to read a missing file', () => fails('FILE_UNREADABLE', () => loadPolicyFile(join(folder, 'nothing'))));
   it('refuses to read a folder', () => fails('FILE_UNREADABLE', () => loadPolicyFile(folder)));
-  it('refuses what is not UTF-8', () => fails('FILE_NOT_UTF8', () => loadPolicyFile(join(folder, 'latin1'))));
-  it('refuses what is too large', () => fails('FILE_TOO_LARGE', () => loadPolicyFile(join(folder, 'large'))));
-
-  it('keeps the warnings of a parsed policy', () => {
-    const policy = parsePolicy(selectors('matchBinaries: [{operator: In, values: [cat]}]'));
-    assert.deepEqual(
-      policyWarnings(policy).map((d) => d.code),
-      ['PATH_NOT_ABSOLUTE'],
-    );
-  });
+  it('refuses text that is not UTF-8', () => fails('FILE_NOT_UTF8', () => loadPolicyFile(join(folder, 'latin1'))));
+  it('refuses a file that is too large', () => fails('FILE_TOO_LARGE', () => loadPolicyFile(join(folder, 'large'))));
 });

@@ -1,4 +1,7 @@
-/** The bits of sets of processes: who has which, in which order the base sensor is told, and when a bit is used again. */
+/**
+ * The bits of sets of processes: which set has which bit, the order of updates of the base sensor, and the reuse of
+ * bits.
+ */
 import assert from 'node:assert/strict';
 import type { ProcessSet } from '../../../lib/image/image.js';
 import { ProcessSets } from '../../../lib/tracer/process-sets.js';
@@ -33,7 +36,7 @@ function trieText(key: Buffer): string {
   return key.subarray(TrieKey.text, TrieKey.text + key.readUInt32LE(0) / 8 - 1).toString();
 }
 
-/** A base sensor that remembers what it was told. */
+/** A fake base sensor that records its updates. */
 class FakeSession {
   readonly calls: string[] = [];
   readonly tables = new Map<string, Map<string, number[]>>();
@@ -97,7 +100,7 @@ describe('sets of processes', () => {
     sets = new ProcessSets(session);
   });
 
-  it('what forks and execs is watched before the values of a set are known, and followed from the start', () => {
+  it('processes that fork and exec are followed before the values of a set are written', () => {
     assert.deepEqual(sets.acquire([setOf({ equal: ['/bin/a'], follow: true }), setOf({ pids: [7] })]), [0, 1]);
     assert.deepEqual(session.take(), [
       'use',
@@ -118,7 +121,7 @@ describe('sets of processes', () => {
     assert.deepEqual(session.table('binary_equal').get('/a'), [seen, trusted]);
   });
 
-  it('equal sets are one, and processes are not looked at again for it', () => {
+  it('equal sets share a bit, and processes are not scanned again for it', () => {
     const set = setOf({ equal: ['/bin/a'], pids: [1] });
     assert.deepEqual(sets.acquire([set]), [0]);
     session.take();
@@ -141,7 +144,7 @@ describe('sets of processes', () => {
     assert.ok(session.calls.includes(`prefixed ${prefixes}`));
   });
 
-  it('an entry has the sets of every value that it begins, or ends, with', () => {
+  it('an entry has the sets of every value that is its beginning or end', () => {
     sets.acquire([
       setOf({ prefix: ['/usr/'], postfix: ['sh'] }),
       setOf({ prefix: ['/usr/bin/'], postfix: ['bash', 'x'] }),
@@ -172,7 +175,7 @@ describe('sets of processes', () => {
     );
   });
 
-  it('process ids of the machine and of their own namespace are different ones', () => {
+  it('process ids of the machine and of a pid namespace are different values', () => {
     sets.acquire([setOf({ pids: [1, 2] }), setOf({ pids: [1], inNamespace: true })]);
     assert.deepEqual(
       [...session.table('pid_sets')],
@@ -186,14 +189,14 @@ describe('sets of processes', () => {
     assert.deepEqual([...session.table('pid_sets')], [['1/1', [1]]]);
   });
 
-  it('a set that is gone is not followed any more, and its values are in no table', () => {
+  it('a removed set is not followed any more, and its values are in no table', () => {
     sets.acquire([setOf({ equal: ['/bin/a'], follow: true }), setOf({ equal: ['/bin/b'], follow: true })]);
     session.take();
     sets.release([0]);
     assert.deepEqual(session.take(), ['delete binary_equal', 'follow 1']);
   });
 
-  it('bits that no process can have come first; the others are cleared of every process before they mean something again', () => {
+  it('bits that no process can have are used first; other bits are cleared in every process before they are reused', () => {
     const numbered = (from: number, count: number): ProcessSet[] =>
       Array.from({ length: count }, (_, i) => setOf({ equal: [`/bin/${from + i}`] }));
     assert.deepEqual(sets.acquire(numbered(0, 2)), [0, 1]);
@@ -203,14 +206,14 @@ describe('sets of processes', () => {
     assert.ok(!session.take().some((call) => call.startsWith('clear')));
     assert.deepEqual(sets.acquire(numbered(1000, 1)), [0]);
     assert.deepEqual(session.take(), ['use', 'clear 0', 'follow', 'begin 0', 'put binary_equal', 'finish 0']);
-    // it was cleared, and taken back before anybody had it: only by another set
+    // The bit was cleared, and removed before any process had it, so only another set can have it.
     sets.release([0]);
     assert.deepEqual(sets.acquire(numbered(2000, 2)), [0, 1]);
     assert.ok(session.take().includes('clear 0 1'));
     assert.throws(() => sets.acquire(numbered(3000, 1)), { code: 'LIMIT_PROCESS_SETS' });
   });
 
-  it('where the values find no room, nothing is left of the set, and the scan is ended', () => {
+  it('if the values find no room, nothing is left of the set, and the scan ends', () => {
     session.failure = Object.assign(new Error('no room'), { code: 'MAP_UPDATE', errno: 'E2BIG' });
     assert.throws(() => sets.acquire([setOf({ equal: ['/bin/a'], follow: true })]), { code: 'LIMIT_PROCESS_VALUES' });
     assert.deepEqual(session.take(), [

@@ -1,4 +1,4 @@
-/** The types of policies: what they refuse, and that they say the same as the tables that the checks use. */
+/** The types of policies: the mistakes that they refuse, and that they agree with the tables of the checks. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -15,7 +15,7 @@ import { PROGRAMS } from './programs.js';
 const root = join(__dirname, '../../..');
 const MARK = /«([^|]*)\|([^»]*)»/;
 
-/** Type-checks all sources at once: the library's own types are read only once then. */
+/** Type-checks all sources at once, so that the library's own types are read only once. */
 function diagnose(sources: ReadonlyMap<string, string>): Map<string, ts.Diagnostic[]> {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
     config: { compilerOptions: object };
@@ -47,7 +47,7 @@ const source = (spec: string): string =>
 const text = (found: readonly ts.Diagnostic[]): string =>
   found.map((d) => ts.flattenDiagnosticMessageText(d.messageText, '\n')).join('\n');
 
-/** `type Names<X>` must be exactly these names. */
+/** A source that checks that a type has exactly these names. */
 function equality(type: string, names: readonly string[]): string {
   return `{ const same: Same<${type}, ${names.map((name) => `'${name}'`).join(' | ') || 'never'}> = true; void same; }`;
 }
@@ -100,7 +100,7 @@ function tables(): string {
   ];
   for (const type of Object.keys(ARG_TYPES) as ArgTypeName[]) {
     if (type === 'auto') continue;
-    // Of two values at once, which has its own form.
+    // CapabilitiesGained compares two values, so it has its own form.
     const operators = OPERATORS_OF[ARG_TYPES[type].class].filter(
       (operator) => (operator as string) !== 'CapabilitiesGained',
     );

@@ -1,6 +1,7 @@
 /**
- * Programs that must not compile. Each is told once: `«wrong|right»` stands where it goes wrong, so that the right variant shows
- * that nothing else is amiss.
+ * Programs that must not compile. Each is written once: `«wrong|right»` marks the mistake, so that the right variant
+ * shows
+ * that nothing else is wrong.
  */
 export interface Program {
   readonly name: string;
@@ -32,7 +33,7 @@ export const PROGRAMS: readonly Program[] = [
     spec: filter('path', 'operator: "FileType", values: ["reg"]«, inode: true|»'),
   },
   {
-    name: 'a source that is not there',
+    name: 'a source that does not exist',
     spec: kprobe('data: [{ index: 0, type: "int", source: «"current"|"current_task"», resolve: "pid" }]'),
   },
   { name: 'a number for a text', spec: filter('string', 'operator: "Equal", values: [«4|"4"»]') },
@@ -41,7 +42,7 @@ export const PROGRAMS: readonly Program[] = [
     spec: `kprobes: [{ call: "f", args: [{ index: 0, type: «"nop"|"int"» }], selectors: [{ matchArgs: [{ index: 0, operator: "Equal", values: ["1"] }] }] }]`,
   },
   {
-    name: 'a filter on what is only shown',
+    name: 'a filter on a type that is only shown',
     spec: filter('cred', '')
       .replace('"cred"', '«"cred"|"string"»')
       .replace('index: 0,  }', 'index: 0, operator: "Equal", values: ["a"] }'),
@@ -56,7 +57,7 @@ export const PROGRAMS: readonly Program[] = [
   },
   { name: 'no values', spec: select('matchArgs: [{ index: 1, operator: "Equal"«|, values: ["1"]» }]') },
   { name: 'an empty list of values', spec: select('matchArgs: [{ index: 1, operator: "Equal", values: [«|1»] }]') },
-  { name: 'values where there are none', spec: filter('sock', 'operator: "SPortPriv"«, values: ["1"]|»') },
+  { name: 'values for an operator without values', spec: filter('sock', 'operator: "SPortPriv"«, values: ["1"]|»') },
   {
     name: 'a misspelt operator',
     spec: select('matchArgs: [{ index: 1, operator: «"Equals"|"Equal"», values: ["4"] }]'),
@@ -91,7 +92,7 @@ export const PROGRAMS: readonly Program[] = [
   { name: 'Override without a value', spec: act('action: "Override"«|, argError: -1»') },
   { name: 'GetUrl without an address', spec: act('action: "GetUrl"«|, argUrl: "http://localhost"»') },
   { name: 'DnsLookup without a name', spec: act('action: "DnsLookup"«|, argFqdn: "localhost"»') },
-  { name: 'NotifyEnforcer without anything', spec: act('action: "NotifyEnforcer"«|, argSig: 9»') },
+  { name: 'NotifyEnforcer without arguments', spec: act('action: "NotifyEnforcer"«|, argSig: 9»') },
   { name: 'a value of Post', spec: act('action: "Post", «argError: 1|userStackTrace: true»') },
   { name: 'a scope without a limit', spec: act('action: "Post", rateLimitScope: "global"«|, rateLimit: "1m"»') },
   { name: 'an unknown action', spec: act('action: «"Kill"|"Sigkill"»') },

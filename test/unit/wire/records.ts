@@ -1,4 +1,4 @@
-/** Records as the kernel side writes them, made up. */
+/** Fake records in the format of the BPF programs. */
 import {
   EventExec,
   EventExit,
@@ -11,9 +11,9 @@ import {
 
 export interface Who {
   readonly pid: number;
-  /** Start, in nanoseconds since boot. */
+  /** Start time in nanoseconds since boot. */
   readonly start: bigint;
-  /** Count of execs. */
+  /** Number of execs. */
   readonly count?: number;
   readonly time?: bigint;
 }

@@ -26,7 +26,7 @@ describe('IP addresses as text', () => {
     it(text, () => assert.equal(formatIpv6(bytesOf(groups)), text));
   }
 
-  it('any sixteen bytes are an address that the URL standard writes in the same way', () => {
+  it('any sixteen bytes are written in the same way as the URL standard does', () => {
     const group = fc.oneof(fc.constant(0), fc.nat(0xffff));
     fc.assert(
       fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {

@@ -23,7 +23,7 @@ import type { ArgumentType } from '../../../../types/policy-language.js';
 import { decode, detailOf, recordOf, slabOf, type MadeValue } from './values.js';
 
 type Told = HookArgument['type'];
-/** Every type of the language is told, but for these. */
+/** Every type of the language is in events, except these. */
 type Untold = Exclude<ArgumentType, Told>;
 const UNTOLD: Readonly<Record<'nop' | 'auto', Untold>> & Readonly<Record<Untold, Untold>> = {
   nop: 'nop',
@@ -324,7 +324,7 @@ describe('decoding of arguments', () => {
     assert.equal(Buffer.from(argument.value).toString(), 'abc');
   });
 
-  it('what is special about a path', () => {
+  it('special flags of a path', () => {
     const all = TextFlag.TEXT_DELETED | TextFlag.TEXT_UNREACHABLE | TextFlag.TEXT_TRUNCATED | TextFlag.TEXT_FAULT;
     const got = decode('file', { ...FILE, flags: all }) as { flags: unknown };
     assert.deepEqual(got.flags, ['truncated', 'deleted', 'unreachable', 'fault']);
@@ -360,8 +360,8 @@ describe('decoding of arguments', () => {
   });
 });
 
-describe('decoding of records that are not right', () => {
-  it('a text beyond its record is empty, not what stands there', () => {
+describe('decoding of invalid records', () => {
+  it('a text beyond its record is empty, not the bytes there', () => {
     for (const bad of [{ offset: 0xffff_fff0, length: 0xffff }, { offset: 0, length: 0xffff }, { length: 4 }]) {
       assert.equal((decode('string', { text: 'abc', ...bad }) as { value: string }).value, '');
       assert.equal((decode('file', { text: 'abc', ...bad }) as { path: string }).path, '');
@@ -370,7 +370,7 @@ describe('decoding of records that are not right', () => {
   });
 
   for (const type of DETAILS) {
-    it(`${type} with a detail that is short, beyond the record, or of a null pointer is unreadable`, () => {
+    it(`${type} is unreadable if its detail is too short, beyond the record, or behind a null pointer`, () => {
       const [[{ text: whole = '' }]] = TABLE[type] as unknown as [[MadeValue]];
       const detail = Buffer.from(whole);
       for (const bad of [
@@ -386,7 +386,7 @@ describe('decoding of records that are not right', () => {
     });
   }
 
-  it('a value that the record does not have is not what stands behind it', () => {
+  it('a value that the record does not have is not read from the bytes behind it', () => {
     const whole = recordOf([{ value: 5n, text: 'a' }]);
     const short = whole.subarray(0, EventHook.sizeof + Value.sizeof - 1);
     for (const [record, slot] of [
@@ -403,7 +403,7 @@ describe('decoding of records that are not right', () => {
     }
   });
 
-  it('whatever bytes a record has: decoding, JSON and compact lines do not throw, and nothing behind it is told', () => {
+  it('with any bytes in a record, decoding, JSON and compact lines do not throw, and nothing behind it is shown', () => {
     const record = fc.uint8Array({ minLength: EventHook.sizeof, maxLength: 700 });
     const small = fc.record({ count: fc.nat(12), offset: fc.nat(800), length: fc.nat(400) });
     fc.assert(

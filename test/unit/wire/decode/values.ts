@@ -1,4 +1,4 @@
-/** Records of hooks with values, made up as the kernel side writes them. */
+/** Fake records of hooks with values, in the format of the BPF programs. */
 import type { ArgumentType } from '../../../../types/policy-language.js';
 import { decodeArgument } from '../../../../lib/wire/decode/arguments.js';
 import { EventHeader, EventHook, Value } from '../../../../lib/wire/layout.gen.js';
@@ -7,7 +7,7 @@ import type { HookArgument } from '../../../../types/events.js';
 
 export interface MadeValue {
   readonly value?: bigint;
-  /** A text, or the bytes of a detail. */
+  /** The bytes of a text or a detail. */
   readonly text?: string | Buffer;
   readonly flags?: number;
   readonly mode?: number;
@@ -16,12 +16,12 @@ export interface MadeValue {
   readonly device?: number;
   readonly links?: number;
   readonly size?: number;
-  /** Where the record says that the text is, when not where it is. */
+  /** The offset of the text according to the record, if it differs from the real one. */
   readonly offset?: number;
   readonly length?: number;
 }
 
-/** A record: the values, then their texts. */
+/** Makes a record: the values, then their texts. */
 export function recordOf(values: readonly MadeValue[], count = values.length): Buffer {
   const texts = values.map(({ text }) => Buffer.from(text ?? ''));
   let textAt = EventHook.sizeof + values.length * Value.sizeof;
@@ -50,7 +50,7 @@ function writeValue(bytes: Buffer, at: number, v: MadeValue, textAt: number, len
   bytes.writeUInt32LE(v.size ?? 0, at + Value.size);
 }
 
-/** As an offset in the layout and what is there: a number of 32 bits, one of 64, or bytes. */
+/** Pairs of an offset in the layout and its content: a number of 32 or 64 bits, or bytes. */
 export type DetailFields = readonly (readonly [offset: number, value: number | bigint | string | readonly number[]])[];
 
 export function detailOf(sizeof: number, fields: DetailFields): Buffer {
@@ -66,14 +66,14 @@ export function detailOf(sizeof: number, fields: DetailFields): Buffer {
 const BEFORE = 16;
 const BEHIND = 64;
 
-/** A slab with the record in the middle, and with something else before and behind. */
+/** A slab with the record in the middle, and other bytes before and after it. */
 export function slabOf(record: Buffer): { readonly slab: Slab; readonly at: number } {
   const bytes = Buffer.alloc(BEFORE + record.length + BEHIND, '!');
   record.copy(bytes, BEFORE);
   return { slab: new Slab(bytes), at: BEFORE };
 }
 
-/** The second of two values, of parameter 2. */
+/** Decodes the value as the second of two values, of parameter 2. */
 export function decode(type: ArgumentType, value: MadeValue, label?: string): HookArgument | undefined {
   const record = recordOf([{ value: 99n, text: 'other' }, value]);
   const { slab, at } = slabOf(record);

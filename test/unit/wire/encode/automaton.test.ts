@@ -1,9 +1,9 @@
-/** The automaton finds what a plain search finds. */
+/** The automaton finds the same as a plain search. */
 import assert from 'node:assert/strict';
 import { buildAutomaton, type Automaton } from '../../../../lib/wire/encode/automaton.js';
 import { AutomatonState } from '../../../../lib/wire/layout.gen.js';
 
-/** As the kernel side goes through it: what was found by the end of the text. */
+/** Runs the automaton in the same way as the BPF programs, and returns the matches at the end of the text. */
 function search(automaton: Automaton, scan: number, text: Uint8Array): bigint {
   const view = new DataView(automaton.entries.buffer);
   const at = (state: number): number => state * (4 + AutomatonState.sizeof) + 4;
@@ -58,7 +58,7 @@ describe('automaton of substrings', () => {
     }
   });
 
-  it('has as many states as 16 bits can name, and no more', function () {
+  it('has at most as many states as 16 bits can number', function () {
     this.timeout(30_000);
     const needles = (extra: number): Parameters<typeof buildAutomaton>[0] => [
       scanOf('x'.repeat(32766)),

@@ -1,7 +1,7 @@
-/** Runs instructions of BPF as the kernel does, as far as expressions use them; refuses what the verifier would. */
+/** Runs the BPF instructions of expressions as the kernel does. It refuses programs that the verifier would refuse. */
 const MASK = 2n ** 64n - 1n;
 const FRAME = 10;
-/** Addresses are made up: what is above is the caller's. */
+/** The address of the stack is invented. Memory above it belongs to the caller. */
 const STACK = 1n << 40n;
 const GIVEN = 1n << 41n;
 

@@ -1,9 +1,9 @@
-/** What steps of expressions mean, worked out one by one, and lists of steps to try it on. */
+/** Evaluates steps of expressions one by one, and generates lists of steps for tests. */
 import fc from 'fast-check';
 import type { CelOp, CelStep } from '../../../../types/index.js';
 
 export const VALUES = 9;
-/** Where signs, carries and shifts turn. */
+/** Numbers at the limits of signs, carries and shifts. */
 export const EDGES = [
   0n,
   1n,
@@ -54,10 +54,10 @@ export const DIVISIONS = {
   modS: (a, b) => signed(a) % signed(b),
 } satisfies Partial<Record<CelOp, Binary>>;
 
-/** Undefined is an error. */
+/** The result of a step. Undefined means an error. */
 type Result = bigint | undefined;
 
-/** An error of one side counts only where the other does not decide. */
+/** An error of one side counts only if the other side does not decide. */
 function logic(a: Result, b: Result, decides: boolean): Result {
   const decided = [a, b].some((side) => side !== undefined && (side !== 0n) === decides);
   if (decided) return decides ? 1n : 0n;
@@ -80,7 +80,7 @@ function result({ op, imm }: CelStep, to: Result, a: Result, b: Result, values: 
   return BigInt(BINARY[op as keyof typeof BINARY](a, b));
 }
 
-/** The candidates that the steps leave. */
+/** The candidates that remain after the steps. */
 export function evaluate(steps: readonly CelStep[], values: readonly bigint[], candidates: bigint): bigint {
   const registers: Result[] = [];
   for (const step of steps) {
@@ -103,14 +103,16 @@ export const anyValues = fc.array(anyNumber, { minLength: VALUES, maxLength: VAL
 
 const OPERATIONS: readonly CelOp[] = [
   ...(Object.keys(BINARY) as CelOp[]),
-  // those that make and meet errors are tried more often
+  // Operations that cause or handle errors are tried more often.
   ...(Object.keys(DIVISIONS) as CelOp[]),
   ...(Object.keys(DIVISIONS) as CelOp[]),
   ...(['both', 'either', 'select', 'both', 'either', 'select', 'not', 'invert', 'negate'] as const),
   ...(['signExtend', 'zeroExtend', 'filter', 'filter', 'const', 'value'] as const),
 ];
 
-/** Steps that read no register before it has a value; filters among them and one of each register at the end. */
+/**
+ * Steps that read no register before it has a value, with filters in between, and a filter of each register at the end.
+ */
 export const anySteps: fc.Arbitrary<CelStep[]> = fc
   .array(
     fc.record({

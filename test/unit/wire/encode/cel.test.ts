@@ -16,7 +16,7 @@ const filter = (from: number, ...selectors: number[]): CelStep => ({ ...step('fi
 const left = (steps: readonly CelStep[], values: readonly bigint[], candidates = ALL): bigint =>
   run(celCode(steps, CEL_ROOM, 'hook'), values, candidates);
 
-/** Register 2 is the result; selector 0 is left when it equals value 2, selector 1 when it is no error. */
+/** Register 2 is the result. Selector 0 remains if it equals value 2, and selector 1 remains if it is not an error. */
 const compared = [
   step('value', 3, 0, 0, 2n),
   step('eq', 3, 2, 3),
@@ -82,7 +82,7 @@ describe('expressions as instructions', () => {
     assert.equal(left(steps, [0n], 0x102n), 0x100n);
   });
 
-  it('an error counts only where the other side does not decide', () => {
+  it('an error counts only if the other side does not decide', () => {
     const failing = [step('const', 0, 0, 0, 0n), step('const', 1, 0, 0, 7n), step('divS', 0, 1, 0)];
     const sides = (op: CelOp, other: bigint): bigint[] =>
       [step(op, 3, 0, 2), step(op, 3, 2, 0)].map((own) =>
@@ -94,7 +94,7 @@ describe('expressions as instructions', () => {
     assert.deepEqual(sides('either', 0n), [0n, 0n], 'an error');
   });
 
-  it('a choice is in error when its condition is, or what it chooses', () => {
+  it('a choice is an error if its condition or the chosen side is an error', () => {
     const steps = (condition: bigint, to: bigint, b: bigint): CelStep[] => [
       step('const', 7, 0, 0, 12n),
       ...[condition, to, b].flatMap((by, own) => [step('const', own, 0, 0, by), step('div', own, 7, own)]),
@@ -108,7 +108,7 @@ describe('expressions as instructions', () => {
     assert.equal(left(steps(13n, 1n, 0n), [], 1n), 0n);
   });
 
-  it('any steps leave what their meaning says', () => {
+  it('any steps give the result of their evaluation', () => {
     fc.assert(
       fc.property(anySteps, anyValues, anyNumber, (steps, values, candidates) => {
         assert.equal(left(steps, values, candidates), evaluate(steps, values, candidates));
@@ -119,7 +119,7 @@ describe('expressions as instructions', () => {
 
   it('fills its room exactly, and has no more', () => {
     const many = (count: number): CelStep[] => Array.from({ length: count }, () => step('const', 0));
-    // two that keep the parameters, two that give the result
+    // Two instructions keep the parameters, and two return the result.
     const [own] = [celCode(many(10), 24, 'hook')];
     assert.equal(own.length, 24 * 8);
     assert.equal(run(own, [], 5n), 5n);
@@ -130,7 +130,7 @@ describe('expressions as instructions', () => {
     );
   });
 
-  it('refuses steps that mean nothing', () => {
+  it('refuses steps without a meaning', () => {
     assert.throws(() => celCode([step('not', 0, 1)], CEL_ROOM, 'hook'), /register 1/);
     assert.throws(() => celCode([step('const', 8)], CEL_ROOM, 'hook'), /register 8/);
     assert.throws(() => celCode([step('value', 0, 0, 0, 9n)], CEL_ROOM, 'hook'), /value 9/);

@@ -1,4 +1,4 @@
-/** A hook's image to the bytes of struct hook_config. */
+/** Encodes the image of a hook into the bytes of struct hook_config. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../../lib/policy/index.js';
 import type { HookImage, IntGroup as ImageGroup, ProcessGroup, SelectorActions } from '../../../../lib/image/image.js';
@@ -40,7 +40,7 @@ function mapOf(encoded: EncodedHook, name: string): EncodedHook['maps'][number] 
 const slotAt = (slot: number): number => HookConfig.values + slot * HookConfig.valuesStride;
 const objectAt = (index: number): number => HookConfig.objects + index * HookConfig.objectsStride;
 
-/** Groups with their tests, as numbers. */
+/** The groups with their tests as numbers. */
 function groupsOf(view: DataView, count: number): unknown[] {
   return Array.from({ length: count }, (_, g) => {
     const at = HookConfig.groups + g * HookConfig.groupsStride;
@@ -134,7 +134,7 @@ spec:
     const process = HookConfig.process;
     assert.equal(view.getUint16(process + ProcessTest.set, true), 200);
     assert.equal(view.getBigUint64(process + ProcessTest.selectors, true), 1n);
-    // the filtered file comes before the text that only the event has
+    // The filtered file comes before the text that only the event needs.
     assert.deepEqual(
       [0, 1].map((i) => view.getUint8(objectAt(i) + ObjectConfig.slot)),
       [1, 2],
@@ -161,7 +161,7 @@ spec:
     assert.deepEqual(config({ several: true, pair: true }), [1, 2, 0x10002, 24]);
   });
 
-  it('numbers: as wide as their type, and no wider than the member that they are', () => {
+  it('numbers: as wide as their type, and not wider than their member', () => {
     const numbers = ['int8', 'uint16', 'int', 'uint64', 'capability', 'kernel_cap_t', 'int64'] as const;
     const resolved = new Map([
       [
@@ -202,7 +202,7 @@ spec:
     ]);
   });
 
-  it('parameters that a trampoline gives by its helper only', () => {
+  it('parameters that a trampoline reads only with a helper', () => {
     const view = configOf(hookImage({ args: [value('const_buf', { index: 3, sizeArgIndex: 5 }), value('int')] }), {
       byHelper: new Set([0]),
     });
@@ -232,7 +232,7 @@ spec:
     ]);
   });
 
-  it('texts: of the kernel, of user space, or as the address tells', () => {
+  it('texts: in the kernel, in user space, or where the address says', () => {
     const memory = (hook: Partial<HookImage>, resolved: EncodeContext['resolved'] = new Map()): number =>
       configOf(hookImage(hook), { resolved }).getUint8(slotAt(0) + ValueConfig.memory);
     const text = [value('string')];
@@ -243,7 +243,7 @@ spec:
     assert.equal(memory({ args: text }, new Map([[0, { steps: [], width: 0 }]])), ValueMemory.MEMORY_KERNEL);
   });
 
-  it('fields of a tracepoint: their place, what they lead to, whose memory that is', () => {
+  it('fields of a tracepoint: their place, their target, and the memory of the target', () => {
     const place = { offset: 24, width: 0, steps: [], isLocation: false, memory: 'kernel' } as const;
     const follow = { offset: 0, follow: true };
     const fields = new Map([
@@ -280,7 +280,7 @@ spec:
     );
   });
 
-  it('buffers: their size, whether they are filled later, their room', () => {
+  it('buffers: their size, their room, and whether they are filled later', () => {
     const args = [
       value('char_buf', { index: 1, sizeArgIndex: 3 }),
       value('char_buf', { index: 1, sizeArgIndex: 3, returnCopy: true }),
@@ -318,7 +318,7 @@ spec:
     assert.throws(() => encodeHook(large, encodeContext()), { code: 'LIMIT_EVENT_BYTES' });
   });
 
-  it('comparisons: of the process first, then each value its own', () => {
+  it('comparisons: first of the process, then of each value', () => {
     const process: ProcessGroup[] = [
       { ...group([test({ value: 77n })], { negate: true }), field: 'namespacePid' },
       { ...group([]), tests: [{ ...test({}), host: true }, test({ value: 9n })], field: { namespace: 'Mnt' } },
@@ -358,7 +358,7 @@ spec:
       {
         ...plain,
         field: ProcessField.PROCESS_NAMESPACE + 2,
-        // the initial mount namespace is one of two here
+        // The initial mount namespace is one of two values here.
         tests: [
           [INT_EQUAL, 3n, 0n, 1n],
           [INT_EQUAL, 33n, 0n, 1n],
@@ -380,7 +380,7 @@ spec:
     ]);
   });
 
-  it('more comparisons than there is room for are refused', () => {
+  it('too many comparisons are refused', () => {
     const many = Array.from({ length: 193 }, () => test({}));
     assert.throws(() => configOf(hookImage({ args: [value('int', { ints: [group(many)] })] })), {
       code: 'LIMIT_INT_TESTS',
@@ -449,7 +449,7 @@ spec:
     assert.equal(view.getUint32(at + ChangeTest.hostUser, true), 8);
   });
 
-  it('what is cheap to decide on comes first: details, texts, paths, then what is not filtered', () => {
+  it('values that are cheap to compare come first: details, texts, paths, then values without filters', () => {
     const equal = { positive: [0], used: [0], entries: [{ value: '/a', match: [0], reject: [] }] };
     const args = [
       value('path'),
@@ -503,7 +503,7 @@ spec:
     });
   });
 
-  it('expressions take the place of the bodies that are marked for them', () => {
+  it('expressions replace the bodies that are marked for them', () => {
     const step = { op: 'filter', to: 0, a: 0, b: 0, imm: 0n, selectors: [0] } as const;
     const one = { ...step, op: 'const', imm: 1n } as const;
     const encoded = encodeHook(hookImage({ cel: { entry: [one, step], returned: [] } }), encodeContext());

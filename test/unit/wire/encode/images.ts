@@ -1,4 +1,4 @@
-/** Made-up images of hooks, for encoding. */
+/** Fake images of hooks for the tests of encoding. */
 import type { HookImage, ValueImage } from '../../../../lib/image/image.js';
 import type { EncodeContext } from '../../../../lib/wire/encode/hook.js';
 

@@ -1,4 +1,4 @@
-/** The maps of a hook: keys and verdicts, and which are there at all. */
+/** The maps of a hook: their keys and verdicts, and which maps exist. */
 import assert from 'node:assert/strict';
 import type { HookImage } from '../../../../lib/image/image.js';
 import { encodeHook, type EncodeContext, type EncodedMap } from '../../../../lib/wire/encode/hook.js';
@@ -14,7 +14,7 @@ function mapsOf(hook: HookImage, context: Partial<EncodeContext> = {}): (name: s
   };
 }
 
-/** Each entry as its key and its verdict. */
+/** The key and the verdict of each entry. */
 function entriesOf(map: EncodedMap, keySize: number): { key: DataView; match: bigint; reject: bigint }[] {
   const stride = keySize + Verdict.sizeof;
   assert.equal(map.entries.length % stride, 0);
@@ -47,7 +47,7 @@ const table = <T>(
 });
 
 describe('maps of hooks', () => {
-  it('are left out where nothing uses them', () => {
+  it('are omitted if nothing uses them', () => {
     const map = mapsOf(hookImage({ args: [value('file')] }));
     const unused = ['text_equal', 'text_prefix', 'text_postfix', 'int_equal', 'addresses', 'inodes', 'pending'];
     for (const name of unused) assert.equal(map(name).create, false, name);
@@ -78,7 +78,7 @@ describe('maps of hooks', () => {
     ]);
   });
 
-  it('text_prefix and text_postfix: lengths in bits, the slot included; postfixes backwards', () => {
+  it('text_prefix and text_postfix: lengths in bits, including the slot; postfixes are reversed', () => {
     const args = [
       value('file', {
         texts: { prefix: table<string>(['/etc/', [0], []]), postfix: table<string>(['.key', [1], []]) },
@@ -110,7 +110,7 @@ describe('maps of hooks', () => {
     ]);
   });
 
-  it('addresses: 32 bits before the address, then its own', () => {
+  it('addresses: 32 bits before the address, then the bits of the address', () => {
     const four = { family: 4, bytes: [10, 0, 0, 0], bits: 8 } as const;
     const six = { family: 6, bytes: [0xfe, 0x80, ...Array<number>(14).fill(0)], bits: 64 } as const;
     const args = [value('sock', { net: { source: table([four, [0], []]), destination: table([six, [1], []]) } })];
@@ -127,7 +127,7 @@ describe('maps of hooks', () => {
     ]);
   });
 
-  it('inodes: those that paths lead to now, and room for others; names of one file are one entry', () => {
+  it('inodes: those of existing paths, and room for others; names of one file are one entry', () => {
     const args = [
       value('file', { texts: { equal: table<string>(['/a', [0], []], ['/b', [1], [2]]), inode: [0, 1, 2] } }),
     ];
@@ -162,12 +162,12 @@ describe('maps of hooks', () => {
     const scan = { ignoreCase: false, selectors: [0], needles: [{ text: 'ab', selectors: [0] }] };
     const args = [value('string', { texts: { substrings: [scan] } }), value('file', { texts: { substrings: [scan] } })];
     const map = mapsOf(hookImage({ args }))('automaton');
-    // the state that is never left, and three for each search
+    // One state is never left, and each search has three states.
     assert.equal(map.maxEntries, 7);
     assert.equal(map.entries.length, 7 * (4 + AutomatonState.sizeof));
   });
 
-  it('pending: only for two programs, preallocated where the kernel does not allocate safely', () => {
+  it('pending: only for two programs, preallocated if the kernel cannot allocate safely', () => {
     const hook = hookImage({ returnArg: value('int') });
     const pair = mapsOf(hook, { pair: true })('pending');
     assert.deepEqual([pair.create, pair.maxEntries, pair.flags], [true, 16384, 1]);

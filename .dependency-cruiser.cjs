@@ -1,0 +1,96 @@
+// Who may import whom: one rule for each room of scripts/rooms.cjs. Imports of types count like any other.
+const { rooms } = require('./scripts/rooms.cjs');
+
+const escape = (text) => text.replaceAll('.', '\\.');
+const startsWith = (paths) => `^(${paths.map(escape).join('|')})`;
+
+/** A room imports only what its row of the table allows. */
+const roomRules = rooms.map(({ room, may }) => ({
+  name: `room ${room}`,
+  comment: `${room} may import ${may.join(', ') || 'nothing'}: see scripts/rooms.cjs and docs/architecture.md.`,
+  severity: 'error',
+  from: { path: startsWith([room]) },
+  to: {
+    path: '^(lib|types|test|bench|scripts|examples|dist)/',
+    pathNot: startsWith([room, ...may, ...(room === 'lib/index.mjs' ? [] : ['types/'])]),
+  },
+}));
+
+const packageRules = rooms.map(({ room, packages = [] }) => ({
+  name: `packages of ${room}`,
+  comment: `${room} may use ${packages.join(', ') || 'no npm package'}.`,
+  severity: 'error',
+  from: { path: startsWith([room]) },
+  to: {
+    dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown', 'unknown'],
+    ...(packages.length === 0 ? {} : { pathNot: `(^|node_modules/)(${packages.map(escape).join('|')})(/|$)` }),
+  },
+}));
+
+/** Modules of Node.js that reach outside the process. */
+const OUTSIDE = ['fs', 'child_process', 'cluster', 'dgram', 'dns', 'http', 'http2', 'https', 'tls', 'worker_threads'];
+
+module.exports = {
+  forbidden: [
+    ...roomRules,
+    ...packageRules,
+    {
+      name: 'pure rooms',
+      comment: 'These rooms work on data only, so that they run anywhere and are tested without files.',
+      severity: 'error',
+      from: { path: startsWith(rooms.filter(({ pure }) => pure).map(({ room }) => room)) },
+      to: { dependencyTypes: ['core'], path: `^(node:)?(${OUTSIDE.join('|')})(/|$)` },
+    },
+    {
+      name: 'no cycles',
+      comment: 'Imports go in one direction; imports of types count.',
+      severity: 'error',
+      from: { path: '^(lib|types|bench|scripts)/' },
+      to: { circular: true },
+    },
+    {
+      name: 'no orphans',
+      comment: 'Every module is an entry point, or another module imports it.',
+      severity: 'error',
+      // package.json names lib/index.mjs, and what it imports is built
+      from: { orphan: true, path: '^(lib|types|bench)/', pathNot: '^lib/index\\.mjs$' },
+      to: {},
+    },
+    {
+      name: 'everything resolves',
+      comment: 'The imported module does not exist.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true, pathNot: 'build/Release|^dist/|^\\.\\./dist/|^polytrace$' },
+    },
+    {
+      name: 'tables of the kernel tests',
+      comment: 'The documentation is made from these tables, so they load without the addon.',
+      severity: 'error',
+      from: { path: '^test/kernel/matrix' },
+      to: { path: '^(lib|test)/', pathNot: '^(test/kernel/|lib/index\\.ts|lib/policy/language/vocabulary\\.ts)' },
+    },
+    {
+      name: 'tests of the public interface',
+      comment: 'Tests in test/native and test/kernel use what users use.',
+      severity: 'error',
+      from: { path: '^test/(native|kernel)/', pathNot: '^test/kernel/matrix' },
+      to: { path: '^lib/', pathNot: '^lib/(index\\.(ts|mjs)|cli/main\\.ts)$' },
+    },
+    {
+      name: 'sources import no tests',
+      comment: 'No source imports a test.',
+      severity: 'error',
+      from: { path: '^(lib|types|examples)/' },
+      to: { path: '^(test|bench|scripts)/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(build|dist)/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    // lib/index.ts before lib/index.mjs
+    enhancedResolveOptions: { extensions: ['.ts', '.d.ts', '.mts', '.d.mts', '.js', '.cjs', '.mjs', '.json'] },
+  },
+};

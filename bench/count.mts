@@ -1,0 +1,51 @@
+// Runs one of the guest's scripts in the virtual machine, where the clock advances one nanosecond for each instruction.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkout, runInVm } from '../test/vm/vm.mjs';
+import { attachments, operationNames, operations } from './cases.mjs';
+
+function compileWorkload(folder: string): void {
+  const cc = (...args: readonly string[]): void => {
+    execFileSync('cc', ['-O2', '-static', '-Wall', '-Wextra', ...args], { stdio: 'inherit' });
+  };
+  cc('-o', join(folder, 'workload'), join(checkout, 'bench/workload.c'));
+  cc('-nostdlib', '-o', join(folder, 'true'), join(checkout, 'bench/true.c'));
+}
+
+/** With the compiler that the build has found. */
+function compileEmptyPrograms(folder: string): void {
+  const cache = readFileSync(join(checkout, 'build/cmake/CMakeCache.txt'), 'utf8');
+  const clang = /^POLYTRACE_CLANG:\w+=(.*)$/m.exec(cache)?.[1];
+  if (clang === undefined) throw new Error('build/cmake/CMakeCache.txt names no clang: run `npm run build:native`');
+  for (const attach of attachments) {
+    for (const operation of operationNames) {
+      const target = join(folder, `empty-${attach}-${operation}.o`);
+      const define = `-DHOOK="${attach}/${operations[operation].symbol}"`;
+      const args = ['-target', 'bpf', '-O2', '-Wall', '-Wextra', define, '-c', '-o', target];
+      execFileSync(clang, [...args, join(checkout, 'bench/empty.bpf.c')], { stdio: 'inherit' });
+    }
+  }
+}
+
+/** Runs bench/SCRIPT with its arguments and returns the text that it has written into the file `result` of its folder. */
+export async function countInVm(kernel: string, script: string, result: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'polytrace-bench-'));
+  try {
+    compileWorkload(folder);
+    compileEmptyPrograms(folder);
+    const { status } = await runInVm({
+      kernel,
+      folder,
+      script: `node --import tsx bench/${script}`,
+      icount: true,
+      timeoutMs: 1_200_000,
+      stdout: process.stderr,
+    });
+    if (status !== 0) throw new Error(`the benchmark failed in the virtual machine, status ${status}`);
+    return readFileSync(join(folder, result), 'utf8');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,103 @@
+// docs/benchmarks.md: its sections, their text and their tables. The page has no other source.
+import { cpus } from 'node:os';
+import { RATIO, type Attach } from './cases.mjs';
+import { table, type Rows } from './table.mjs';
+
+/** The kernel in which instructions are counted. */
+export const KERNEL = '6.12';
+
+export const INTRODUCTION = `# Benchmarks
+
+\`npm run bench -- --write\` measures everything and writes this page. Each section names the commit at which it was
+measured.
+
+The kernel's part is counted in instructions, because times differ from machine to machine and from run to run. A
+virtual machine (QEMU with \`-icount shift=0\`) advances its clock by one nanosecond for each instruction, so a clock
+reading before and after a loop gives the instructions of an operation. Except where a section says otherwise, the
+counts repeat to within one per cent.
+
+\`npm run bench -- --short\` takes some seconds, needs no virtual machine, and is part of \`npm test\`. It compares
+what user space does with an event to plain code that reads the same record, and fails when the ratio is too high.
+`;
+
+// the text of each section; the commit stands above it
+
+export function kernelSection(rows: Rows): string {
+  return `Linux ${KERNEL}. The column "nothing" is the operation without a tracer. Each other column is what a tracer
+adds to it. The tracer's process is stopped while the operation runs, so its own work is not in the figures.
+
+- **base sensor**: polytrace without a policy.
+- **our example**: [file-monitoring.yaml](../examples/file-monitoring.yaml).
+- **upstream policy**: the file monitoring policy that Tetragon publishes, attached as polytrace chooses (by trampolines).
+- **the same, kprobes**: the upstream policy, attached by kprobes.
+- **Tetragon**: see below.
+
+${table(rows)}
+
+"Depth" is the number of folders in the file's path. \`pread, match\` includes writing the event.
+
+### Where Tetragon's figures come from
+
+They are constants. They were counted once, when polytrace was designed, with the same method: Linux 6.12 in a
+virtual machine that counts instructions, Tetragon's main branch of August 2026, attached by fentry. This benchmark
+does not run Tetragon.
+
+- The rows of \`pread\` are with the upstream policy, so they compare with the column "upstream policy".
+- \`pread, match\` includes Tetragon's agent, which read the events on the same processor. The reader of polytrace is
+  not in its figure.
+- The exec row is with Tetragon's base sensor alone and no client, so it compares with the column "base sensor".
+- Other conditions may differ in detail. Take the figures as an order of magnitude.
+
+### The exec row
+
+An exec allocates pages, and its cost varies by more than a tracer adds: differences of two runs were between -31,000
+and +22,000 instructions. This row therefore does not use them. The kernel counts the time inside of the BPF programs
+(\`bpf_stats_enabled\`), and 136 instructions are added for each call of a program. The figure does not include what
+the tracer costs outside its BPF programs, and Tetragon's figure was made in another way, so the two are no
+like-for-like comparison.
+
+As a check, 1,000 execs without and 1,000 with the base sensor were alternated three times in one guest. The lower
+quartiles differed by 1,485, 3,556 and 3,130 instructions.
+
+The workload makes its processes with vfork. The column "nothing" is the least of three runs and varies by about 10
+per cent.`;
+}
+
+export function filterSection(filters: Readonly<Record<Attach, Rows>>, scaling: Rows): string {
+  return `Linux ${KERNEL}. One policy with one filter is attached to the operation.
+
+- **by itself**: the operation without a hook.
+- **empty**: what a BPF program that does nothing adds, attached to the same function in the same way.
+- **with filter**: what polytrace's program adds.
+- **difference**: what the filter and, where the call matches, the event cost.
+
+The operation on \`__x64_sys_openat\` is an open and a close. The connection of \`tcp_connect\` is refused. Its rows
+vary by about 100 instructions from run to run.
+
+By fentry:
+
+${table(filters.fentry, 2)}
+
+By kprobe:
+
+${table(filters.kprobe, 2)}
+
+The next table shows a call that matches, by fentry, with one value or selector and with many. It includes the event.
+\`npm run bench\` fails when a ratio is above ${RATIO.toFixed(2)}.
+
+${table(scaling)}`;
+}
+
+export function hostSection(rows: Rows): string {
+  return `One core of ${cpus()[0]?.model.trim()}, Node.js ${process.version}. A source in the benchmark copies made-up
+records into the reader's buffer. From there on, everything is the published code: the reader, the process cache, the
+iterators.
+
+${table(rows)}
+
+- One event of 64 is an exec. The others are calls of \`security_file_permission\` with a file and a number, or, where
+  an address is read, of \`tcp_connect\` with a socket.
+- **CPU per event** is the processor time of all threads of the process, garbage collection included.
+- **events a second** is what one core reaches at this price.
+- **memory grown by** is the growth of the resident set during the row.`;
+}

@@ -1,0 +1,146 @@
+// Records that no kernel made, and a source that gives them to the reader in the place of a ring buffer.
+import type { NativeSource } from '../lib/native/binding.js';
+import { layout } from './dist.mjs';
+
+const { EventExec, EventHeader, EventHook, EventType, NetDetail, ProcessKey, TextRef, Value } = layout;
+
+/** The process that all records are about; no real one has this number. */
+const PID = 4_000_001;
+const STARTED_NS = 999_999_999n;
+const NOW_NS = 1_000_000_000n;
+
+/** Inode, mode and device of a file; what /etc/shadow has on many machines. */
+const FILE = { inode: 42n, mode: 0o100640, device: (8 << 20) | 1, links: 1 };
+
+class RecordBuilder {
+  readonly bytes = Buffer.alloc(1024);
+  #end: number;
+
+  /** `fixed`: bytes before the texts. */
+  constructor(type: number, fixed: number) {
+    this.#end = fixed;
+    this.bytes.writeUInt16LE(type, EventHeader.type);
+    this.bytes.writeBigUInt64LE(NOW_NS, EventHeader.time);
+    // every record's key follows its header
+    this.bytes.writeUInt32LE(PID, EventExec.key + ProcessKey.tgid);
+    this.bytes.writeUInt32LE(PID, EventExec.key + ProcessKey.tid);
+    this.bytes.writeBigUInt64LE(STARTED_NS, EventExec.key + ProcessKey.startTime);
+    this.bytes.writeBigUInt64LE(1n, EventExec.key + ProcessKey.execCount);
+  }
+
+  /** Appends the bytes and returns where they begin. */
+  append(data: string | Buffer): { readonly offset: number; readonly length: number } {
+    const bytes = Buffer.from(data);
+    const offset = this.#end;
+    this.#end += bytes.copy(this.bytes, offset);
+    return { offset, length: bytes.length };
+  }
+
+  /** The same, with a struct text_ref to it at `ref`. */
+  refer(ref: number, data: string | Buffer): void {
+    const { offset, length } = this.append(data);
+    this.bytes.writeUInt32LE(offset, ref + TextRef.offset);
+    this.bytes.writeUInt16LE(length, ref + TextRef.length);
+  }
+
+  /** The record, padded to a multiple of eight bytes. */
+  finish(): Buffer {
+    this.bytes.writeUInt32LE(this.#end, EventHeader.size);
+    return this.bytes.subarray(0, (this.#end + 7) & ~7);
+  }
+}
+
+export function execRecord(): Buffer {
+  const record = new RecordBuilder(EventType.EVENT_EXEC, EventExec.sizeof);
+  record.refer(EventExec.filename, '/usr/bin/cat');
+  record.refer(EventExec.executable, '/usr/bin/cat');
+  record.refer(EventExec.cwd, '/root');
+  const { offset, length } = record.append('cat\0/etc/shadow\0');
+  record.bytes.writeUInt32LE(offset, EventExec.argvOffset);
+  record.bytes.writeUInt32LE(length, EventExec.argvLength);
+  return record.finish();
+}
+
+function hookRecord(hook: number, values: number): RecordBuilder {
+  const record = new RecordBuilder(EventType.EVENT_HOOK, EventHook.sizeof + values * Value.sizeof);
+  record.bytes.writeUInt32LE(hook, EventHook.hook);
+  record.bytes.writeBigUInt64LE(1n, EventHook.matched);
+  record.bytes.writeUInt16LE(values, EventHook.valuesCount);
+  return record;
+}
+
+/** The first value is the file /etc/shadow, the second the number 4, others are 0: a read, as security_file_permission reports it. */
+export function fileRecord(hook: number, values: number): Buffer {
+  const record = hookRecord(hook, values);
+  const [file, mask] = [EventHook.sizeof, EventHook.sizeof + Value.sizeof];
+  record.refer(file + Value.text, '/etc/shadow');
+  record.bytes.writeBigUInt64LE(FILE.inode, file + Value.value);
+  record.bytes.writeUInt32LE(FILE.mode, file + Value.mode);
+  record.bytes.writeUInt32LE(FILE.device, file + Value.device);
+  record.bytes.writeUInt32LE(FILE.links, file + Value.links);
+  record.bytes.writeBigUInt64LE(4n, mask + Value.value);
+  return record.finish();
+}
+
+/** The first value is a TCP socket over IPv4, others are 0: a connection, as tcp_connect reports it. */
+export function socketRecord(hook: number, values: number): Buffer {
+  const detail = Buffer.alloc(NetDetail.sizeof);
+  detail.writeUInt32LE(2, NetDetail.family); // AF_INET
+  detail.writeUInt32LE(1, NetDetail.type); // SOCK_STREAM
+  detail.writeUInt32LE(6, NetDetail.protocol); // IPPROTO_TCP
+  detail.writeUInt32LE(2, NetDetail.state); // TCP_SYN_SENT
+  detail.writeUInt32LE(40_000, NetDetail.sourcePort);
+  detail.writeUInt32LE(443, NetDetail.destinationPort);
+  detail.set([10, 0, 0, 1], NetDetail.source);
+  detail.set([192, 0, 2, 7], NetDetail.destination);
+  detail.writeBigUInt64LE(7n, NetDetail.cookie);
+  const record = hookRecord(hook, values);
+  record.refer(EventHook.sizeof + Value.text, detail);
+  return record.finish();
+}
+
+/** As much as the reader's slab holds. */
+const BLOCK_BYTES = 512 * 1024;
+
+/** Repeats the records until `total` of them have been read. Copies as many as fit at once, which costs next to nothing. */
+export class RecordSource implements NativeSource {
+  readonly #block: Buffer;
+  /** Where each record of the block ends. */
+  readonly #ends: readonly number[];
+  #left: number;
+
+  constructor(records: readonly Buffer[], total: number) {
+    const cycle = Buffer.concat(records);
+    const cycles = Math.floor(BLOCK_BYTES / cycle.length);
+    this.#block = Buffer.concat(Array.from({ length: cycles }, () => cycle));
+    let end = 0;
+    this.#ends = Array.from({ length: cycles }, () => records.map(({ length }) => (end += length))).flat();
+    this.#left = total;
+  }
+
+  /** Records that have not been read. */
+  left(): number {
+    return this.#left;
+  }
+
+  drain(slab: Uint8Array, offset: number): number {
+    const count = Math.min(this.#countIn(slab.length - offset), this.#left);
+    if (count === 0) return offset;
+    const bytes = this.#ends[count - 1] as number;
+    slab.set(this.#block.subarray(0, bytes), offset);
+    this.#left -= count;
+    return offset + bytes;
+  }
+
+  /** How many of the block's records fit in so many bytes. */
+  #countIn(bytes: number): number {
+    let low = 0;
+    let high = this.#ends.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#ends[middle] as number) <= bytes) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

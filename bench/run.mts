@@ -1,0 +1,83 @@
+// npm run bench [-- --host | --kernel | --filters | --short] [-- --write]: measures and prints tables. Without a part, all but the
+// short form. --write also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when
+// something costs more than its limit.
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { checkout } from '../test/vm/vm.mjs';
+import { filterSection, hostSection, INTRODUCTION, KERNEL, kernelSection } from './page.mjs';
+import { table } from './table.mjs';
+
+function fail(problems: readonly string[]): void {
+  for (const problem of problems) console.error(`bench: ${problem}`);
+  if (problems.length > 0) process.exitCode = 1;
+}
+
+// each part is imported when it is wanted: the virtual machine is not on every machine
+
+async function kernelPart(): Promise<string> {
+  const { kernelTable } = await import('./kernel.mjs');
+  const { rows, tooMany } = await kernelTable(KERNEL);
+  fail(tooMany);
+  return kernelSection(rows);
+}
+
+async function filterPart(): Promise<string> {
+  const { filterTables } = await import('./filters.mjs');
+  const { filters, scaling, broken } = await filterTables(KERNEL);
+  fail(broken);
+  return filterSection(filters, scaling);
+}
+
+async function hostPart(): Promise<string> {
+  const { hostTable } = await import('./host.mjs');
+  return hostSection(await hostTable());
+}
+
+async function shortPart(): Promise<void> {
+  const { shortTable } = await import('./short.mjs');
+  const { rows, tooSlow } = await shortTable();
+  console.log(table(rows));
+  fail(tooSlow);
+}
+
+/** The commit that is measured. */
+function commit(): string {
+  const git = (...args: readonly string[]): string =>
+    execFileSync('git', args, { cwd: checkout, encoding: 'utf8' }).trim();
+  const changed = git('status', '--porcelain', '--', 'bench', 'bpf', 'lib', 'native') !== '';
+  return git('rev-parse', '--short', 'HEAD') + (changed ? ' with changes that are not committed' : '');
+}
+
+const { values } = parseArgs({
+  options: {
+    host: { type: 'boolean', default: false },
+    kernel: { type: 'boolean', default: false },
+    filters: { type: 'boolean', default: false },
+    short: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+  },
+});
+const all = !values.host && !values.kernel && !values.filters && !values.short;
+
+const parts = [
+  { isWanted: all || values.kernel, make: kernelPart, title: 'In the kernel: operations' },
+  { isWanted: all || values.kernel || values.filters, make: filterPart, title: 'In the kernel: single filters' },
+  { isWanted: all || values.host, make: hostPart, title: 'In user space: events' },
+];
+
+const page = join(checkout, 'docs/benchmarks.md');
+const [, ...before] = readFileSync(page, 'utf8').split(/^## /m);
+const sections: string[] = [];
+for (const { isWanted, make, title } of parts) {
+  if (isWanted) {
+    sections.push(`## ${title}\n\nMeasured at commit ${commit()}.\n\n${await make()}\n`);
+    console.log(`\n${sections.at(-1)}`);
+  } else {
+    const kept = before.find((text) => text.startsWith(`${title}\n`));
+    if (kept !== undefined) sections.push(`## ${kept.trimEnd()}\n`);
+  }
+}
+if (values.short) await shortPart();
+if (values.write) writeFileSync(page, [INTRODUCTION, ...sections].join('\n'));

@@ -1,0 +1,128 @@
+// A stream of events without a kernel: the published reader, process cache and iterators over made-up records, and the ways to
+// read from them that are measured.
+import { compilePolicy, formatCompact, toJson, type HookArgument, type TracerEvent } from 'polytrace';
+import type { NativeSession } from '../lib/native/binding.js';
+import { BatchIterator, Clock, EventIterator, Hub, newTally, ProcessCache } from './dist.mjs';
+import { execRecord, fileRecord, RecordSource, socketRecord } from './records.mjs';
+
+const HOOK = 8;
+/** Events of the hook for one exec. */
+const HOOK_EVENTS = 63;
+
+/** What the made-up records are about: the hook's policy, and its record. */
+const subjects = {
+  file: {
+    call: { call: 'security_file_permission', syscall: false, message: 'A file was read', tags: ['files'] },
+    args: [
+      { index: 0, type: 'file' },
+      { index: 1, type: 'int' },
+    ],
+    record: fileRecord,
+  },
+  socket: {
+    call: { call: 'tcp_connect', syscall: false },
+    args: [{ index: 0, type: 'sock' }],
+    record: socketRecord,
+  },
+} as const;
+
+export type Subject = keyof typeof subjects;
+
+function policyOf({ call, args }: (typeof subjects)[Subject]): string {
+  return JSON.stringify({
+    apiVersion: 'cilium.io/v1alpha1',
+    kind: 'TracingPolicy',
+    metadata: { name: 'bench' },
+    spec: { kprobes: [{ ...call, args }] },
+  });
+}
+
+/** A hub that gives `total` events: what a tracer is without its kernel side. */
+function openHub(subject: Subject, total: number): InstanceType<typeof Hub> {
+  const { hooks } = compilePolicy(policyOf(subjects[subject]));
+  const image = hooks[0];
+  if (image === undefined) throw new Error('the policy has no hook');
+  const hookEvent = subjects[subject].record(HOOK, image.args.length);
+  const source = new RecordSource([execRecord(), ...Array.from({ length: HOOK_EVENTS }, () => hookEvent)], total);
+  const session: Pick<NativeSession, 'drain' | 'used' | 'start' | 'arm' | 'setActive' | 'takeLosses' | 'takeMissed'> = {
+    drain: (slab, offset) => source.drain(slab, offset),
+    used: () => source.left(),
+    start: () => undefined,
+    arm: () => undefined,
+    setActive: () => undefined,
+    takeLosses: () => [],
+    takeMissed: () => [],
+  };
+  const clock = new Clock(() => 0n);
+  const loaded = { id: HOOK, policyName: 'bench', functionName: image.call, image, tally: newTally() };
+  return new Hub({
+    session: session as NativeSession,
+    cache: new ProcessCache({ nodeName: 'bench', clock }),
+    clock,
+    hooks: new Map([[HOOK, loaded]]),
+    nodeName: 'bench',
+    coalesceMs: 1,
+    maxQueued: 65_536,
+    onEmpty: () => undefined,
+  });
+}
+
+/** Reads so many events. What it returns depends on each of them, so that nothing is left out. */
+export type Reading = (total: number) => Promise<number>;
+
+export function countItems(subject: Subject): Reading {
+  return async (total) => {
+    let seen = 0;
+    for await (const event of new EventIterator(openHub(subject, total).join({}))) {
+      if (event.type !== 'lost' && ++seen === total) break;
+    }
+    return seen;
+  };
+}
+
+export function countBatches(subject: Subject): Reading {
+  return async (total) => {
+    let seen = 0;
+    for await (const batch of new BatchIterator(openHub(subject, total).join({}))) {
+      seen += batch.length;
+      if (seen === total) break;
+    }
+    return seen;
+  };
+}
+
+/** Type, binary and what the first argument is about. */
+export function readItems(subject: Subject): Reading {
+  return async (total) => {
+    let seen = 0;
+    let length = 0;
+    for await (const event of new EventIterator(openHub(subject, total).join({}))) {
+      if (event.type === 'process_kprobe') length += textOf(event.args[0]).length;
+      if (event.type !== 'lost') length += event.process.binary.length;
+      if (++seen === total) break;
+    }
+    return length;
+  };
+}
+
+function textOf(argument: HookArgument | undefined): string {
+  if (argument === undefined) return '';
+  if ('path' in argument) return argument.path;
+  return 'destinationAddress' in argument ? argument.destinationAddress : '';
+}
+
+function formatBatches(subject: Subject, format: (event: TracerEvent) => string): Reading {
+  return async (total) => {
+    let seen = 0;
+    let length = 0;
+    for await (const batch of new BatchIterator(openHub(subject, total).join({}))) {
+      for (const event of batch) length += format(event).length;
+      seen += batch.length;
+      if (seen === total) break;
+    }
+    return length;
+  };
+}
+
+export const compactLines = (subject: Subject): Reading => formatBatches(subject, (event) => formatCompact(event));
+export const jsonLines = (subject: Subject): Reading => formatBatches(subject, toJson);

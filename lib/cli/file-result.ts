@@ -1,0 +1,7 @@
+/** What validation found in one file. */
+import type { Diagnostic } from '../../types/index.js';
+
+export interface FileResult {
+  readonly file: string;
+  readonly diagnostics: readonly Diagnostic[];
+}

@@ -1,0 +1,55 @@
+// Written by scripts/gen-layout.mjs from bpf/abi.h. Do not edit: change abi.h, then `npm run gen`.
+
+/** enum abi_limit */
+export const AbiLimit = {
+  PATH_BYTES_MAX: 4095,
+  STRING_BYTES_MAX: 4095,
+  BUFFER_BYTES_MAX: 32767,
+  ARGV_BYTES_MAX: 32768,
+  FILTER_TEXT_MAX: 255,
+  HOOK_ARGS_MAX: 8,
+  HOOK_VALUES_MAX: 9,
+  HOOK_PARAM_MAX: 6,
+  HOOK_SELECTORS_MAX: 64,
+  RESOLVE_STEPS_MAX: 12,
+  INT_TESTS_MAX: 192,
+  INT_GROUPS_MAX: 64,
+  CEL_ROOM: 512,
+  CEL_ENTRY_MARK: 1128614913,
+  CEL_RETURN_MARK: 1128614914,
+  SUBSTRING_PASSES_MAX: 4,
+  AUTOMATON_STATES_MAX: 65535,
+  PROCESS_TESTS_MAX: 128,
+  PROCESS_SETS_MAX: 256,
+  PROCESS_WORDS: 4,
+  CHANGE_TESTS_MAX: 16,
+  BINARY_TEXT_MAX: 511,
+  HOOKS_MAX: 1024,
+  HOOK_PLACES_MAX: 65536,
+  HOOK_LINKS_MAX: 1024,
+  STACK_FRAMES_MAX: 127,
+  IOVECS_MAX: 16,
+  ASSIGNMENTS_MAX: 32,
+  ERROR_MAX: 4095,
+  PROBE_ARGS_MAX: 12,
+  PROCESSES_MAX: 65536,
+  TEXT_ROOM: 4096,
+  BUFFER_ROOM: 32768,
+  DETAIL_ROOM: 128,
+  STACK_ROOM: 1024,
+} as const;
+
+/** enum syscall_bit */
+export const SyscallBit = {
+  SYSCALL_COMPAT: 2147483648,
+} as const;
+
+/** enum sensor_hook */
+export const SensorHook = {
+  HOOK_EXEC: 0,
+  HOOK_EXIT: 1,
+  HOOK_FORK: 2,
+  HOOK_PROCESS_BITS: 3,
+  HOOK_SOCKETS: 4,
+  HOOK_FIRST_POLICY: 8,
+} as const;

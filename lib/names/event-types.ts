@@ -1,0 +1,17 @@
+/** The types of events, for the options that select them (`events({ types })`, `--event-types`). */
+import type { EventType } from '../../types/events.js';
+
+/** A record, so that the compiler refuses a table that lacks a type. */
+const TYPES: Readonly<Record<EventType, true>> = {
+  process_exec: true,
+  process_exit: true,
+  process_kprobe: true,
+  process_tracepoint: true,
+  process_uprobe: true,
+  process_usdt: true,
+  process_lsm: true,
+  process_loader: true,
+  lost: true,
+};
+
+export const EVENT_TYPES = Object.keys(TYPES) as readonly EventType[];

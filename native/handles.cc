@@ -1,0 +1,24 @@
+#include "handles.h"
+
+#include <cerrno>
+
+namespace polytrace {
+
+namespace {
+
+size_t page_align(size_t size) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return (size + page - 1) / page * page;
+}
+
+}  // namespace
+
+int MappedMap::open(int fd, size_t size) {
+  size_ = page_align(size);
+  void* data = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (data == MAP_FAILED) return -errno;
+  data_ = data;
+  return 0;
+}
+
+}  // namespace polytrace

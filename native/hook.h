@@ -1,0 +1,44 @@
+// One hook in the kernel: a copy of a generic program with its own configuration and maps, and the links that run it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "handles.h"
+#include "hook_spec.h"
+#include "probe_links.h"
+
+namespace polytrace {
+
+// Maps of the base sensor that hooks use.
+constexpr const char* SHARED_MAPS[] = {"events",       "control",        "counters", "protected_processes",
+                                       "process_bits", "process_bits_more", "process_states", "socket_owners"};
+
+struct Hook {
+  ObjectPtr object;                   // destroyed last
+  std::vector<LinkPtr> links;
+  ProbeLinks probes;
+  std::vector<int> programs;          // descriptors that the object owns
+  std::vector<int> counted;           // descriptors of the links whose missed runs count
+  uint64_t missed_before_detach = 0;  // runs that links had missed when they were detached
+  uint64_t missed = 0;                // missed runs that were already reported
+
+  // Descriptors of all links.
+  std::vector<int> all_links() const;
+  // Runs that the kernel's links have missed.
+  uint64_t missed_by_links() const;
+};
+
+// Finds the object of another hook by its id; null where there is no such hook.
+using FindHook = std::function<bpf_object*(uint32_t id)>;
+
+// Loads the hook's programs; nothing is attached yet. Throws Failure.
+Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find);
+
+// Attaches the return before the entry, so that no entry is without its return. Returns the indexes of places that are
+// not there and that the hook can do without. Throws Failure.
+std::vector<uint32_t> attach_hook(Hook& hook, const HookSpec& spec);
+
+}  // namespace polytrace

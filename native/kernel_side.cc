@@ -1,0 +1,183 @@
+#include "kernel_side.h"
+
+#include <bpf/bpf.h>
+#include <malloc.h>
+
+#include <atomic>
+#include <cerrno>
+
+#include "error.h"
+#include "object_steps.h"
+#include "relocated.h"
+
+namespace polytrace {
+
+namespace {
+
+constexpr const char* EVERY_PROGRAM = "";
+
+// Values of process sets. Where the kernel allocates entries when they are needed, an entry that is not used costs the 16 bytes of
+// its bucket.
+constexpr uint32_t SET_VALUES = 8192;
+constexpr uint32_t SET_VALUES_ON_DEMAND = 1 << 16;
+
+// Sockets whose owner is known.
+constexpr uint32_t SOCKETS = 4096;
+constexpr uint32_t SOCKETS_ON_DEMAND = 1 << 16;
+
+void size_scratch(bpf_object* object) {
+  const auto cpus = static_cast<uint32_t>(libbpf_num_possible_cpus());
+  set_max_entries(object, "exec_scratch", cpus, "cannot size the scratch memory");
+  set_max_entries(object, "sets_text", cpus + 1, "cannot size the scratch memory");
+}
+
+void size_process_maps(bpf_object* object, uint32_t processes, bool on_demand) {
+  for (const char* name : {"process_bits", "process_states"}) {
+    set_max_entries(object, name, processes, "cannot size the table of processes");
+  }
+  for (const char* name : {"binary_equal", "binary_prefix", "binary_postfix", "pid_sets"}) {
+    const uint32_t values = on_demand ? SET_VALUES_ON_DEMAND : SET_VALUES;
+    set_max_entries(object, name, values, "cannot size the tables of process sets");
+  }
+  set_max_entries(object, "socket_owners", on_demand ? SOCKETS_ON_DEMAND : SOCKETS, "cannot size the table of sockets");
+  if (!on_demand) return;
+  for (const char* name : {"process_bits", "process_states", "binary_equal", "pid_sets", "socket_owners"}) {
+    check_setup(bpf_map__set_map_flags(map_named(object, name), BPF_F_NO_PREALLOC), "cannot allocate on demand");
+  }
+}
+
+}  // namespace
+
+void KernelSide::must_be_open() const {
+  if (!sensor_) throw Failure{"CLOSED", "the session is closed"};
+}
+
+bpf_map* KernelSide::sensor_map(const char* name) {
+  must_be_open();
+  return map_named(sensor_.get(), name);
+}
+
+bpf_program* KernelSide::sensor_program(const char* name) {
+  must_be_open();
+  return program_named(sensor_.get(), name);
+}
+
+void KernelSide::open(const SensorSpec& spec) {
+  load_sensor(spec);
+  map_sensor();
+  if (!spec.include_self) find_own_tgid();
+  find_initial_process();
+  // the exec program is the last: a process whose fork or exit is not seen would never end
+  for (const char* program : {"handle_exit", "handle_fork", "handle_exec"}) attach_sensor(program);
+}
+
+void KernelSide::load_sensor(const SensorSpec& spec) {
+  sensor_ = open_object(spec.object, object_bytes(spec.object, EVERY_PROGRAM));
+  bpf_object* object = sensor_.get();
+  set_max_entries(object, "events", spec.ring_bytes, "the size of the ring buffer is not possible");
+  size_scratch(object);
+  size_process_maps(object, spec.processes, spec.on_demand);
+  load_object(object, "SENSOR_LOAD", "the kernel refused the base sensor");
+  keep_relocated(spec.object, EVERY_PROGRAM, object);
+}
+
+void KernelSide::map_sensor() {
+  check_setup(control_.open(bpf_map__fd(sensor_map("control")), sizeof(control)), "cannot map control");
+  check_setup(counters_.open(bpf_map__fd(sensor_map("counters")), HOOKS_MAX * sizeof(hook_counters)), "cannot map counters");
+}
+
+void KernelSide::find_own_tgid() {
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  const int err = bpf_prog_test_run_opts(bpf_program__fd(sensor_program("tell_tgid")), &run);
+  check_setup(err, "cannot find this process's own number");
+  control_.as<control>()->self_tgid = run.retval;
+}
+
+// If it is not found, no executable is trusted.
+void KernelSide::find_initial_process() {
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  const int err = bpf_prog_test_run_opts(bpf_program__fd(sensor_program("find_initial_process")), &run);
+  check_setup(err, "cannot find the initial process");
+}
+
+void KernelSide::attach_sensor(const char* name) {
+  LogScope log;
+  LinkPtr link(bpf_program__attach(sensor_program(name)));
+  if (!link) throw Failure{"SENSOR_ATTACH", std::string("cannot attach ") + name, errno, log.text()};
+  pin_link(bpf_link__fd(link.get()), SENSOR_PIN + std::to_string(sensor_links_.size()));
+  sensor_links_.push_back(std::move(link));
+}
+
+int KernelSide::events_fd() { return bpf_map__fd(sensor_map("events")); }
+
+void KernelSide::request_wakeup() {
+  if (!sensor_) return;
+  std::atomic_ref<uint32_t>(control_.as<control>()->need_wakeup).store(1, std::memory_order_seq_cst);
+}
+
+uint32_t KernelSide::self_tgid() const { return sensor_ ? control_.as<control>()->self_tgid : 0; }
+
+std::vector<uint32_t> KernelSide::add_hook(const HookSpec& spec) {
+  must_be_open();
+  const FindHook find = [this](uint32_t id) {
+    const auto found = hooks_.find(id);
+    return found == hooks_.end() ? nullptr : found->second.object.get();
+  };
+  Hook hook = load_hook(spec, sensor_.get(), find);
+  std::vector<uint32_t> left_out;
+  try {
+    left_out = attach_hook(hook, spec);
+    pin_hook(spec.id, hook);
+  } catch (...) {
+    silence(hook);
+    throw;
+  }
+  hooks_.emplace(spec.id, std::move(hook));
+  return left_out;
+}
+
+void KernelSide::remove_hook(uint32_t id) {
+  const auto found = hooks_.find(id);
+  if (found == hooks_.end()) return;
+  unpin_hook(id, found->second);
+  silence(found->second);
+  hooks_.erase(found);
+}
+
+void KernelSide::silence(Hook& hook) {
+  const std::vector<int> events = hook.probes.silence();
+  silenced_.insert(silenced_.end(), events.begin(), events.end());
+}
+
+std::vector<int> KernelSide::take_silenced() { return std::exchange(silenced_, {}); }
+
+void KernelSide::set_enforces(uint32_t id, bool enforces) {
+  must_be_open();
+  auto* all = counters_.as<hook_counters>();
+  if (id >= HOOKS_MAX) throw Failure{"NO_SUCH_HOOK", "no hook has this number"};
+  std::atomic_ref<uint64_t>(all[id].enforces).store(enforces ? 1 : 0, std::memory_order_seq_cst);
+}
+
+void KernelSide::put_entries(const std::string& map, std::span<const uint8_t> entries) {
+  polytrace::put_entries(sensor_map(map.c_str()), entries);
+}
+
+void KernelSide::delete_entries(const std::string& name, std::span<const uint8_t> keys) {
+  bpf_map* map = sensor_map(name.c_str());
+  const size_t size = bpf_map__key_size(map);
+  for (size_t at = 0; at + size <= keys.size(); at += size) bpf_map_delete_elem(bpf_map__fd(map), keys.data() + at);
+}
+
+void KernelSide::close() {
+  detach_links(true);
+  for (auto& [id, hook] : hooks_) silence(hook);
+  hooks_.clear();
+  prepare_link_.reset();
+  control_.close();
+  counters_.close();
+  sensor_.reset();
+  // gives back the megabytes that libbpf needed for the kernel's types
+  malloc_trim(0);
+}
+
+}  // namespace polytrace

@@ -1,0 +1,151 @@
+// One tracer's side in the kernel: the base sensor, its shared maps, and the hooks that use them. Owns every descriptor, so
+// that closing it, or the death of the process, detaches everything. Knows nothing of policies and needs no environment of
+// JavaScript: it is given bytes, and throws Failure.
+// kernel_side_processes.cc handles processes that already run, kernel_side_counts.cc the kernel's counters,
+// kernel_side_pins.cc pinned links.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "abi_types.h"
+#include "handles.h"
+#include "hook.h"
+#include "hook_spec.h"
+#include "pins.h"
+
+namespace polytrace {
+
+struct SensorSpec {
+  std::string object;
+  uint32_t ring_bytes = 0;
+  uint32_t processes = 0;  // size of the tables of processes
+  bool include_self = false;
+  bool on_demand = false;  // the kernel can allocate map entries when they are needed
+};
+
+struct Losses {
+  uint32_t hook = 0;
+  uint64_t ring = 0;     // no room in the ring buffer
+  uint64_t pending = 0;  // no room to keep an entry until its return
+  uint64_t at_return = 0;  // returns that were not seen
+};
+
+struct HookCounts {
+  uint64_t matched = 0;     // calls that a selector with actions matched
+  uint64_t suppressed = 0;  // events that a rate limit held back
+  uint64_t enforced = 0;    // calls that were acted on
+  uint64_t hits = 0;
+};
+
+struct Missed {
+  uint32_t hook = 0;
+  uint64_t count = 0;
+};
+
+class KernelSide {
+ public:
+  KernelSide() = default;
+  ~KernelSide() {
+    close();
+    close_all(take_silenced());
+  }
+  KernelSide(const KernelSide&) = delete;
+  KernelSide& operator=(const KernelSide&) = delete;
+
+  void open(const SensorSpec& spec);
+  bool is_open() const { return sensor_ != nullptr; }
+  // The ring buffer's descriptor. This object owns it.
+  int events_fd();
+  // From now on the kernel wakes the reader for the next record.
+  void request_wakeup();
+  // This process's id as the kernel numbers it; 0 when events of this process are wanted.
+  uint32_t self_tgid() const;
+
+  // Returns the indexes of the places that were left out.
+  std::vector<uint32_t> add_hook(const HookSpec& spec);
+  void remove_hook(uint32_t id);
+  void set_enforces(uint32_t id, bool enforces);
+
+  // Entries of a map of the base sensor.
+  void put_entries(const std::string& map, std::span<const uint8_t> entries);
+  void delete_entries(const std::string& map, std::span<const uint8_t> keys);
+
+  // From now on the sensor keeps the sets of every process that execs, forks or ends.
+  void use_process_sets();
+  // Sets that contain the descendants of their members, sets of trusted executables only, and sets with prefixes.
+  void set_kinds(const process_sets& followed, const process_sets& trusted, const process_sets& prefixed);
+  // No process is in these sets when this returns. Their values are in no table any more, and they are not followed.
+  void clear_sets(const process_sets& sets);
+  // Call it before values of these sets are put into the tables. From here on no fork and no exec is missed.
+  void begin_scan(const process_sets& sets);
+  // Call it after that. When it returns, every process has its sets.
+  void finish_scan(const process_sets& sets);
+  // From now on the sensor keeps what each process is when it execs. Of running processes it keeps what they are now.
+  void keep_state();
+  // From now on no policy acts on this process and its ancestors, whichever pid namespace they are in.
+  void protect_ancestors();
+  // While policies track socket owners, sockets that the kernel frees are forgotten.
+  void set_tracks_sockets(bool tracks);
+  // The file of one of this process's descriptors, as the kernel numbers it.
+  std::optional<inode_key> inode_of(uint32_t fd);
+
+  // New losses since the last call.
+  std::vector<Losses> take_losses();
+  // New runs since the last call that the kernel skipped because the program was already running on the CPU.
+  std::vector<Missed> take_missed();
+  HookCounts hook_counts(uint32_t id) const;
+  // Bytes of the hook's programs and of the maps that only it uses.
+  uint64_t hook_memory(uint32_t id) const;
+
+  // From now on everything that is attached is pinned to this empty folder, and goes on when this process dies.
+  void pin_to(const std::string& folder);
+  // Notes what a hook is called, for whoever finds its pins.
+  void name_hook(uint32_t id, const std::string& name);
+
+  // Nothing new is recorded from here on; records that are in the ring can still be read. With `keep`, what is pinned goes on.
+  void detach(bool keep);
+  // Idempotent. What is pinned goes on unless detach(false) was called before.
+  void close();
+
+  // Perf events of hooks that are detached: closing them takes the kernel long.
+  std::vector<int> take_silenced();
+
+ private:
+  void must_be_open() const;
+  bpf_map* sensor_map(const char* name);
+  bpf_program* sensor_program(const char* name);
+  void load_sensor(const SensorSpec& spec);
+  void map_sensor();
+  void find_own_tgid();
+  void find_initial_process();
+  void attach_sensor(const char* program);
+  void keep_until_freed();
+  void request_scan(const scan_request& request);
+  uint32_t scan_once();
+  void scan_until_still();
+  void clear_unseen(const process_sets& sets);
+  void forget_sockets();
+  void silence(Hook& hook);
+  void pin_link(int link, const std::string& name);
+  void pin_hook(uint32_t id, const Hook& hook);
+  void unpin_hook(uint32_t id, const Hook& hook);
+  void detach_links(bool keep);
+
+  ObjectPtr sensor_;
+  std::vector<LinkPtr> sensor_links_;
+  bool frees_attached_ = false;
+  LinkPtr prepare_link_;                // while processes are scanned
+  std::vector<LinkPtr> sockets_links_;  // one, while policies track socket owners
+  MappedMap control_;
+  MappedMap counters_;
+  Pins pins_;
+  std::map<uint32_t, Hook> hooks_;
+  std::vector<int> silenced_;
+};
+
+}  // namespace polytrace

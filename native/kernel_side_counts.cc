@@ -1,0 +1,82 @@
+// The kernel's counters: losses, hits of hooks, and the memory that hooks use.
+#include <bpf/bpf.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+#include "abi_types.h"
+#include "kernel_side.h"
+
+namespace polytrace {
+
+namespace {
+
+// Returns the bytes that the kernel accounts for; 0 where /proc is not mounted.
+uint64_t memory_of(int fd) {
+  std::ifstream file("/proc/self/fdinfo/" + std::to_string(fd));
+  for (std::string word; file >> word;) {
+    uint64_t bytes = 0;
+    if (word == "memlock:" && file >> bytes) return bytes;
+  }
+  return 0;
+}
+
+bool is_shared(const char* name) {
+  return std::any_of(std::begin(SHARED_MAPS), std::end(SHARED_MAPS), [&](std::string_view each) { return each == name; });
+}
+
+}  // namespace
+
+std::vector<Losses> KernelSide::take_losses() {
+  std::vector<Losses> result;
+  auto* all = counters_.as<hook_counters>();
+  for (uint32_t id = 0; all != nullptr && id < HOOKS_MAX; id++) {
+    const hook_counters now = all[id];
+    const Losses lost = {id, now.lost_ring - now.told_ring, now.lost_pending - now.told_pending,
+                         now.lost_return - now.told_return};
+    if ((lost.ring | lost.pending | lost.at_return) == 0) continue;
+    result.push_back(lost);
+    all[id].told_ring = now.lost_ring;
+    all[id].told_pending = now.lost_pending;
+    all[id].told_return = now.lost_return;
+  }
+  return result;
+}
+
+HookCounts KernelSide::hook_counts(uint32_t id) const {
+  const auto* all = counters_.as<hook_counters>();
+  if (all == nullptr || id >= HOOKS_MAX) return {};
+  const hook_counters own = all[id];
+  return {own.matched, own.suppressed, own.enforced, own.hits};
+}
+
+uint64_t KernelSide::hook_memory(uint32_t id) const {
+  const auto found = hooks_.find(id);
+  if (found == hooks_.end()) return 0;
+  uint64_t bytes = 0;
+  for (const int fd : found->second.programs) bytes += memory_of(fd);
+  bpf_map* map;
+  bpf_object__for_each_map(map, found->second.object.get()) {
+    if (bpf_map__fd(map) >= 0 && !is_shared(bpf_map__name(map))) bytes += memory_of(bpf_map__fd(map));
+  }
+  return bytes;
+}
+
+std::vector<Missed> KernelSide::take_missed() {
+  std::vector<Missed> result;
+  for (auto& [id, hook] : hooks_) {
+    uint64_t missed = hook.missed_by_links();
+    for (const int fd : hook.programs) {
+      bpf_prog_info details = {};
+      uint32_t size = sizeof(details);
+      if (bpf_obj_get_info_by_fd(fd, &details, &size) == 0) missed += details.recursion_misses;
+    }
+    if (missed <= hook.missed) continue;
+    result.push_back({id, missed - hook.missed});
+    hook.missed = missed;
+  }
+  return result;
+}
+
+}  // namespace polytrace

@@ -1,0 +1,95 @@
+#include "object_steps.h"
+
+#include <bpf/bpf.h>
+#include <sys/eventfd.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "error.h"
+#include "signals.h"
+
+namespace polytrace {
+
+ObjectPtr open_object(const std::string& name, const std::vector<uint8_t>& bytes) {
+  if (bytes.empty()) throw Failure{"NO_SUCH_OBJECT", "no BPF object is called " + name};
+  LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name.c_str());
+  LogScope log;
+  ObjectPtr object(bpf_object__open_mem(bytes.data(), bytes.size(), &opts));
+  if (!object) throw Failure{"OPEN_FAILED", "cannot open the BPF object " + name, errno, log.text()};
+  return object;
+}
+
+void need_descriptors(size_t count) {
+  std::vector<std::unique_ptr<Fd>> taken;
+  while (taken.size() < count) {
+    taken.push_back(std::make_unique<Fd>(eventfd(0, EFD_CLOEXEC)));
+    if (taken.back()->value < 0) throw Failure{"DESCRIPTORS", "loading programs needs more of them", errno};
+  }
+}
+
+namespace {
+
+size_t descriptors_of(bpf_object* object) {
+  size_t count = 0;
+  bpf_map* map;
+  bpf_object__for_each_map(map, object) count++;
+  bpf_program* program;
+  bpf_object__for_each_program(program, object) count += bpf_program__autoload(program);
+  return count;
+}
+
+}  // namespace
+
+void load_object(bpf_object* object, const char* code, const std::string& what) {
+  LogScope log;
+  const BlockedSignals blocked;
+  need_descriptors(descriptors_of(object) + DESCRIPTORS_OF_LIBBPF);
+  const int err = bpf_object__load(object);
+  if (err != 0) throw Failure{code, what, err, log.text()};
+}
+
+bpf_map* map_named(bpf_object* object, const char* name) {
+  bpf_map* map = bpf_object__find_map_by_name(object, name);
+  if (map == nullptr) throw Failure{"NO_SUCH_MAP", std::string("no map is called ") + name};
+  return map;
+}
+
+bpf_program* program_named(bpf_object* object, const char* name) {
+  bpf_program* program = bpf_object__find_program_by_name(object, name);
+  if (program == nullptr) throw Failure{"NO_SUCH_PROGRAM", std::string("no program is called ") + name};
+  return program;
+}
+
+void set_rodata(bpf_object* object, std::span<const uint8_t> bytes) {
+  bpf_map* map;
+  bpf_object__for_each_map(map, object) {
+    if (std::string(bpf_map__name(map)).find(".rodata") == std::string::npos) continue;
+    if (bpf_map__set_initial_value(map, bytes.data(), bytes.size()) != 0) {
+      throw Failure{"CONFIG_SIZE", "the configuration has another size than the program's", errno};
+    }
+    return;
+  }
+  throw Failure{"CONFIG_SIZE", "the program has no configuration"};
+}
+
+void put_entries(bpf_map* map, std::span<const uint8_t> entries) {
+  const size_t key = bpf_map__key_size(map);
+  const size_t stride = key + bpf_map__value_size(map);
+  if (entries.size() % stride != 0) throw Failure{"MAP_ENTRY_SIZE", "entries of another size"};
+  for (size_t at = 0; at < entries.size(); at += stride) {
+    const uint8_t* entry = entries.data() + at;
+    const int err = bpf_map_update_elem(bpf_map__fd(map), entry, entry + key, BPF_ANY);
+    if (err != 0) throw Failure{"MAP_UPDATE", std::string("cannot fill the map ") + bpf_map__name(map), err};
+  }
+}
+
+void check_setup(int err, const char* what) {
+  if (err != 0) throw Failure{"MAP_SETUP", what, err};
+}
+
+void set_max_entries(bpf_object* object, const char* map, uint32_t count, const char* what) {
+  check_setup(bpf_map__set_max_entries(map_named(object, map), count), what);
+}
+
+}  // namespace polytrace

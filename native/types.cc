@@ -1,0 +1,93 @@
+#include "types.h"
+
+#include <bpf/btf.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "error.h"
+#include "handles.h"
+#include "type_depth.h"
+
+namespace polytrace {
+
+namespace {
+
+// Kernels have less than 20 MB.
+constexpr off_t FILE_BYTES_MAX = 256 * 1024 * 1024;
+
+std::mutex mutex;
+std::weak_ptr<Types> kernels;
+
+Failure unreadable(const std::string& what, const std::string& why, int error = 0, const std::string& log = {}) {
+  return {"BTF_UNREADABLE", "cannot read BTF of " + what + (why.empty() ? "" : ": " + why), error, log};
+}
+
+// Devices and pipes have no end. Opening a pipe must not wait for somebody who writes.
+void check_file(const Fd& file, const std::string& path) {
+  struct stat status = {};
+  if (file.value < 0 || fstat(file.value, &status) != 0) throw unreadable(path, "", errno);
+  if (!S_ISREG(status.st_mode)) throw unreadable(path, "it is not a regular file");
+  if (status.st_size > FILE_BYTES_MAX) throw unreadable(path, "it has more than 256 MiB");
+}
+
+}  // namespace
+
+void Types::Deleter::operator()(btf* types) const { btf__free(types); }
+
+std::shared_ptr<Types> Types::make(btf* types, std::shared_ptr<Types> base, const std::string& what, const LogScope& log) {
+  if (types == nullptr) throw unreadable(what, "", errno, log.text());
+  return std::shared_ptr<Types>(new Types(BtfPtr(types), std::move(base)));
+}
+
+std::shared_ptr<Types> Types::of_kernel() {
+  const std::scoped_lock lock(mutex);
+  if (auto held = kernels.lock()) return held;
+  LogScope log;
+  auto types = make(btf__load_vmlinux_btf(), nullptr, "this kernel", log);
+  kernels = types;
+  return types;
+}
+
+std::shared_ptr<Types> Types::of_module(const std::string& name) {
+  auto base = of_kernel();
+  LogScope log;
+  btf* types = btf__load_module_btf(name.c_str(), base->types_.get());
+  return make(types, std::move(base), "the module " + name, log);
+}
+
+std::shared_ptr<Types> Types::of_file(const std::string& path) {
+  const Fd file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  check_file(file, path);
+  LogScope log;
+  const std::string own = "/proc/self/fd/" + std::to_string(file.value);
+  auto types = make(btf__parse(own.c_str(), nullptr), nullptr, path, log);
+  if (!has_bounded_depth(types->get())) throw unreadable(path, "types contain themselves, or are nested too deep");
+  return types;
+}
+
+size_t Types::bytes() const {
+  uint32_t size = 0;
+  btf__raw_data(types_.get(), &size);
+  return size + btf__type_cnt(types_.get()) * sizeof(uint32_t);
+}
+
+uint32_t Types::function_id(const std::string& name) {
+  std::call_once(indexed_, [this] {
+    const uint32_t end = btf__type_cnt(types_.get());
+    for (uint32_t id = 1; id < end; id++) {
+      const btf_type* type = btf__type_by_id(types_.get(), id);
+      if (type != nullptr && btf_is_func(type)) functions_.emplace(btf__name_by_offset(types_.get(), type->name_off), id);
+    }
+  });
+  const auto found = functions_.find(name);
+  return found == functions_.end() ? 0 : found->second;
+}
+
+uint32_t Types::find(const char* name, uint32_t kind) const {
+  const int32_t id = btf__find_by_name_kind(types_.get(), name, kind);
+  return id > 0 ? static_cast<uint32_t>(id) : 0;
+}
+
+}  // namespace polytrace

@@ -1,0 +1,84 @@
+// The rooms of the sources, and which rooms each may import: the table behind .dependency-cruiser.cjs.
+// `node scripts/rooms.cjs` prints it.
+
+/**
+ * Lowest first. `may`: rooms, or starts of file paths; a room may always import itself and types/. `packages`: npm packages.
+ * `pure`: imports nothing of Node.js that reaches outside the process, so it runs on any operating system.
+ */
+const rooms = [
+  { room: 'lib/errors.ts', may: [], pure: true },
+  { room: 'lib/image/', may: [], pure: true },
+  { room: 'lib/names/', may: [], pure: true },
+  { room: 'lib/elf/', may: ['lib/errors.ts'] },
+  { room: 'lib/wire/', may: ['lib/errors.ts', 'lib/image/', 'lib/names/'], pure: true },
+  {
+    room: 'lib/policy/',
+    may: ['lib/errors.ts', 'lib/image/', 'lib/names/', 'lib/elf/'],
+    packages: ['yaml'],
+    pure: true,
+  },
+  { room: 'lib/process/', may: ['lib/names/', 'lib/wire/'] },
+  { room: 'lib/native/', may: ['lib/errors.ts', 'lib/names/', 'lib/wire/layout.gen.ts'], packages: ['node-gyp-build'] },
+  {
+    room: 'lib/events/',
+    may: ['lib/image/', 'lib/names/', 'lib/elf/', 'lib/wire/', 'lib/process/'],
+  },
+  { room: 'lib/output/', may: ['lib/names/', 'lib/process/'] },
+  {
+    room: 'lib/attach/',
+    may: [
+      'lib/errors.ts',
+      'lib/image/',
+      'lib/names/',
+      'lib/elf/',
+      'lib/wire/',
+      'lib/policy/index.ts',
+      'lib/process/',
+      'lib/native/',
+    ],
+  },
+  {
+    room: 'lib/stream/',
+    may: ['lib/names/', 'lib/wire/', 'lib/process/', 'lib/native/', 'lib/events/', 'lib/output/'],
+  },
+  {
+    room: 'lib/tracer/',
+    may: [
+      'lib/errors.ts',
+      'lib/image/',
+      'lib/names/',
+      'lib/wire/',
+      'lib/policy/index.ts',
+      'lib/process/',
+      'lib/native/',
+      'lib/events/',
+      'lib/attach/',
+      'lib/stream/',
+    ],
+  },
+  {
+    room: 'lib/index.ts',
+    may: [
+      'lib/errors.ts',
+      'lib/native/btf.ts',
+      'lib/native/preflight.ts',
+      'lib/policy/index.ts',
+      'lib/output/index.ts',
+      'lib/tracer/',
+    ],
+  },
+  { room: 'lib/index.mjs', may: ['dist/index.js'] },
+  { room: 'lib/cli/', may: ['lib/index.ts', 'lib/errors.ts', 'lib/names/event-types.ts'], packages: ['commander'] },
+  { room: 'types/', may: [], pure: true },
+  { room: 'examples/', may: ['lib/index.mjs', 'lib/index.ts'], packages: ['polytrace'] },
+];
+
+module.exports = { rooms };
+
+if (require.main === module) {
+  const width = Math.max(...rooms.map(({ room }) => room.length));
+  for (const { room, may, packages = [], pure } of rooms) {
+    const list = [...may, ...packages.map((name) => `the package ${name}`)].join(', ') || 'nothing';
+    console.log(`${room.padEnd(width)}  may import ${list}${pure ? '; pure' : ''}`);
+  }
+}

@@ -1,0 +1,79 @@
+/** What docs/tutorial.md shows happens: its commands in a shell, with its policies loaded, give the lines that it shows. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatCompact } from '../../lib/index.js';
+import type { TracerEvent, TracerOptions } from '../../types/index.js';
+import { checkout, Recording } from './support.js';
+
+const page = readFileSync(join(checkout, 'docs/tutorial.md'), 'utf8');
+
+/** A tracer of the tutorial, what is typed in the second terminal meanwhile, and what the first one then shows. */
+interface Step {
+  readonly options: readonly string[];
+  readonly typed: string[];
+  readonly shown: string[];
+}
+
+function steps(): Step[] {
+  const found: Step[] = [];
+  for (const line of page.split('\n')) {
+    const [, options] = /^# npx polytrace getevents(.*)$/.exec(line) ?? [];
+    const [, typed] = /^second# (.*)$/.exec(line) ?? [];
+    if (options !== undefined) found.push({ options: options.trim().split(' '), typed: [], shown: [] });
+    else if (line.startsWith('# node ')) break;
+    else if (typed !== undefined) found.at(-1)?.typed.push(typed);
+    else if (/^\p{Extended_Pictographic}/u.test(line)) found.at(-1)?.shown.push(line);
+  }
+  return found;
+}
+
+/** The policy that the page calls FILE, without the mistake that is in it first. */
+function policyOf({ options }: Step): string | undefined {
+  const name = /--policy (\S+)\.yaml/.exec(options.join(' '))?.[1];
+  const policies = [...page.matchAll(/^```yaml\n([^]*?)^```/gm)].map(([, yaml]) => yaml ?? '');
+  return policies.find((yaml) => yaml.includes(`name: ${name}\n`))?.replace('Prefx', 'Prefix');
+}
+
+/** Runs the lines in one shell, as if they were typed. Returns its process id when it has ended. */
+async function type(lines: readonly string[]): Promise<number | undefined> {
+  const shell = spawn('bash', { stdio: ['pipe', 'ignore', 'ignore'] });
+  shell.stdin.end(lines.map((line) => `${line}\n`).join(''));
+  await once(shell, 'exit');
+  return shell.pid;
+}
+
+describe('docs/tutorial.md', () => {
+  const clean = (): void => ['/etc/example.conf', '/etc/tutorial'].forEach((path) => rmSync(path, { recursive: true, force: true })); // prettier-ignore
+  before(clean);
+  after(clean);
+
+  it('has four runs of getevents', () => {
+    assert.deepEqual(
+      steps().map(({ typed, shown }) => typed.length > 0 && shown.length > 0),
+      [true, true, true, true],
+    );
+  });
+
+  for (const step of steps()) {
+    it(`getevents ${step.options.join(' ')}`, async () => {
+      const options: TracerOptions = {
+        nodeName: 'machine',
+        enforcement: step.options.includes('--enforcement'),
+        ...(step.options.includes('monitor') ? { mode: 'monitor' } : {}),
+      };
+      const recording = await Recording.open(policyOf(step), options);
+      let shell: number | undefined;
+      const events = await recording.during(async () => void (shell = await type(step.typed)));
+      await recording.close();
+      const own = (event: TracerEvent): boolean => {
+        if (!('process' in event)) return false;
+        if (event.process.pid !== shell) return event.parent?.pid === shell;
+        return event.type === 'process_kprobe'; // the shell of the page was there before, and stays
+      };
+      assert.deepEqual(events.filter(own).map((event) => formatCompact(event)), step.shown); // prettier-ignore
+    });
+  }
+});

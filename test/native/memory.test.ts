@@ -1,0 +1,73 @@
+/** The memory of a tracer: what the kernel holds for it, and what policies that come and go leave in the process. */
+import assert from 'node:assert/strict';
+import { needsRoot, runScript } from './support.js';
+
+const MIB = 1024 * 1024;
+
+const POLICY = JSON.stringify(`apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: again }
+spec:
+  tracepoints:
+    - subsystem: sched
+      event: sched_process_exit
+      raw: true
+      args: [{ index: 0, type: nop }]
+      selectors: [{ matchBinaries: [{ operator: In, values: [/srv/again] }] }]
+`);
+
+describe('memory', function () {
+  this.timeout(240_000);
+  before(needsRoot);
+
+  it('an idle tracer with the default ring buffer: at most 75 MiB in the kernel', async () => {
+    const { status, stdout, stderr } = await runScript(
+      `const { readdirSync, readFileSync } = require('node:fs');
+       const tracer = await polytrace.openTracer();
+       const objects = new Map();
+       for (const fd of readdirSync('/proc/self/fdinfo')) {
+         let text = '';
+         try { text = readFileSync('/proc/self/fdinfo/' + fd, 'utf8'); } catch {}
+         const id = /^(map|prog)_id:.*$/m.exec(text)?.[0];
+         const bytes = /^memlock:\\s*(\\d+)$/m.exec(text)?.[1];
+         if (id !== undefined && bytes !== undefined) objects.set(id, Number(bytes));
+       }
+       out([objects.size, [...objects.values()].reduce((sum, bytes) => sum + bytes, 0)]);
+       await tracer.close();`,
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+    const [objects, bytes] = JSON.parse(stdout) as [number, number];
+    assert.ok(objects > 20, `${objects} programs and maps`);
+    assert.ok(bytes > 64 * MIB && bytes <= 75 * MIB, `${(bytes / MIB).toFixed(1)} MiB`);
+  });
+
+  it('1,000 policies that come and go leave less than 10 MB in the process', async () => {
+    const { status, stdout, stderr } = await runScript(
+      `const rest = () => new Promise((resolve) => setImmediate(resolve));
+       const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
+       void (async () => { for await (const event of tracer); })();
+       const cycle = async (count) => {
+         for (let i = 0; i < count; i++) {
+           await tracer.addPolicy({ yaml: ${POLICY} });
+           await tracer.removePolicy('again');
+           await rest();
+         }
+       };
+       const measure = async () => {
+         for (let i = 0; i < 3; i++) { gc(); await rest(); }
+         return process.memoryUsage();
+       };
+       await cycle(50);
+       const before = await measure();
+       await cycle(1000);
+       const after = await measure();
+       await tracer.close();
+       out([after.rss - before.rss, after.external - before.external]);`,
+      { nodeArgs: ['--expose-gc', '--max-semi-space-size=1'], timeout: 230_000 },
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+    const [rss, external] = JSON.parse(stdout) as [number, number];
+    assert.ok(rss < 10 * MIB, `${rss} bytes more`);
+    assert.ok(external < MIB, `${external} bytes more outside the heap`);
+  });
+});

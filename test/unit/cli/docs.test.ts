@@ -1,0 +1,23 @@
+/** docs/cli.md shows the program's own help. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { commandNames, withHelp } from '../../../scripts/command-help.js';
+
+const page = readFileSync(join(__dirname, '../../../docs/cli.md'), 'utf8');
+
+describe('docs/cli.md', () => {
+  it('has a section with the help of every command', async () => {
+    const names = await commandNames();
+    assert.ok(names.includes('getevents') && names.length >= 7);
+    for (const name of ['polytrace', ...names]) assert.ok(page.includes(`<!-- help ${name} -->`), name);
+  });
+
+  it('shows the help as it is now', async () => {
+    assert.equal(await withHelp(page), page, 'run npm run gen');
+  });
+
+  it('names every exit status', () => {
+    for (const status of [0, 1, 2, 3, 130]) assert.match(page, new RegExp(`^\\| ${status} +\\|`, 'm'));
+  });
+});

@@ -1,0 +1,91 @@
+/** Every relative link of every Markdown file leads to a file, and to a heading where it names one. Paths in the text exist. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+const ROOT = join(__dirname, '../../..');
+const NOT_OURS = new Set(['.cache', '.git', 'build', 'coverage', 'dist', 'node_modules', 'prebuilds']);
+/** Code in a line that is a path from the root of the repository. */
+const PATH = /`((?:\.ci|\.github|bench|bpf|cmake|docs|examples|lib|native|schema|scripts|test|types)\/[\w./-]*)`/g;
+
+function markdownFiles(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return NOT_OURS.has(entry.name) ? [] : markdownFiles(path);
+    return entry.name.endsWith('.md') ? [path] : [];
+  });
+}
+
+/** Without what is shown as it stands: fenced blocks and code in a line. */
+const withoutCode = (markdown: string): string => markdown.replace(/^```[^]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
+
+/** The names that headings are linked by, as GitHub makes them: a second heading of the same text ends with -1. */
+function anchorsOf(markdown: string): Set<string> {
+  const anchors = new Set<string>();
+  for (const [, text = ''] of markdown.replace(/^```[^]*?^```/gm, '').matchAll(/^#+ (.*)$/gm)) {
+    const name = text
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-');
+    let number = 0;
+    let anchor = name;
+    while (anchors.has(anchor)) anchor = `${name}-${++number}`;
+    anchors.add(anchor);
+  }
+  return anchors;
+}
+
+function brokenLinks(page: string): string[] {
+  const text = withoutCode(readFileSync(page, 'utf8'));
+  const inline = [...text.matchAll(/\]\(([^)\s]+)[^)]*\)/g)];
+  const defined = [...text.matchAll(/^\[[^\]]+\]: (\S+)/gm)];
+  const links = [...inline, ...defined].map(([, target]) => target ?? '');
+  return links
+    .filter((link) => !/^[a-z]+:/.test(link))
+    .filter((link) => {
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? page : join(dirname(page), path);
+      if (!existsSync(target)) return true;
+      if (anchor === undefined) return false;
+      return statSync(target).isDirectory() || !anchorsOf(readFileSync(target, 'utf8')).has(anchor);
+    });
+}
+
+describe('links of Markdown files', () => {
+  const pages = markdownFiles(ROOT);
+
+  it('finds the pages', () => {
+    const names = pages.map((page) => relative(ROOT, page));
+    for (const name of ['README.md', 'docs/README.md', 'examples/README.md']) assert.ok(names.includes(name), name);
+  });
+
+  for (const page of pages) {
+    it(relative(ROOT, page), () => assert.deepEqual(brokenLinks(page), []));
+  }
+
+  it('every path of this repository that a page names exists', () => {
+    const missing = pages.flatMap((page) => {
+      const text = readFileSync(page, 'utf8').replace(/^```[^]*?^```/gm, '');
+      const paths = [...text.matchAll(PATH)].map(([, path]) => path ?? '');
+      return paths.filter((path) => !existsSync(join(ROOT, path))).map((path) => `${relative(ROOT, page)}: ${path}`);
+    });
+    assert.deepEqual(missing, []);
+  });
+
+  it('docs/architecture.md names every room of lib/ and lib/policy/', () => {
+    const page = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8');
+    const rooms = ['lib', 'lib/policy'].flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { withFileTypes: true }).filter((entry) => entry.isDirectory()),
+    );
+    assert.deepEqual(rooms.filter(({ name }) => !page.includes(`| \`${name}/\``)).map(({ name }) => name), []); // prettier-ignore
+  });
+
+  it('docs/README.md names every page of docs/', () => {
+    const map = readFileSync(join(ROOT, 'docs/README.md'), 'utf8');
+    const missing = readdirSync(join(ROOT, 'docs')).filter(
+      (name) => name.endsWith('.md') && name !== 'README.md' && !map.includes(`](${name})`),
+    );
+    assert.deepEqual(missing, []);
+  });
+});

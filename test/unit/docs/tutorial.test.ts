@@ -1,0 +1,30 @@
+/** docs/tutorial.md shows what the program says about its policies. test/kernel/tutorial.test.ts runs them. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { validatePolicy } from '../../../lib/policy/index.js';
+import { policiesOf, withAnswers } from '../../../scripts/tutorial-answers.js';
+
+const page = readFileSync(join(__dirname, '../../../docs/tutorial.md'), 'utf8');
+
+describe('docs/tutorial.md', () => {
+  const { wrong, corrected, protect } = policiesOf(page);
+
+  it('has two policies, the first one with a mistake', () => {
+    assert.deepEqual(
+      validatePolicy(wrong).map(({ code }) => code),
+      ['UNKNOWN_VALUE'],
+    );
+    assert.deepEqual(validatePolicy(corrected), []);
+    assert.deepEqual(validatePolicy(protect), []);
+    assert.match(protect, /action: Override/);
+  });
+
+  it('shows the diagnostic and the explanation as they are now', () => {
+    assert.equal(withAnswers(page), page, 'run npm run gen');
+  });
+
+  it('would show another answer', () => {
+    assert.equal(withAnswers(page.replace('did you mean', 'perhaps').replace('1 table lookup', 'nothing')), page);
+  });
+});

@@ -1,0 +1,18 @@
+/** The table of registers is the same as on the kernel side. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PROGRAM_REGISTERS } from '../../../lib/names/kernel.js';
+
+describe('registers of programs', () => {
+  it('are those that bpf/change.bpf.h can read and set', () => {
+    const header = readFileSync(join(__dirname, '../../../bpf/change.bpf.h'), 'utf8');
+    const [list = ''] = /#define PROGRAM_REGISTERS\(X\)(?: X\(\d+\))+/.exec(header) ?? [];
+    const words = [...list.matchAll(/X\((\d+)\)/g)].map(([, word]) => Number(word));
+    assert.deepEqual(
+      Object.values(PROGRAM_REGISTERS).sort((a, b) => a - b),
+      words,
+    );
+    assert.equal(Number(/REGISTER_WORDS = (\d+)/.exec(header)?.[1]), Math.max(...words) + 1);
+  });
+});

@@ -1,0 +1,33 @@
+/** The mode that a policy is loaded in, and who may change it. */
+import assert from 'node:assert/strict';
+import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
+import { checkModeCanChange, modeOf } from '../../../lib/tracer/modes.js';
+import type { PolicyMode } from '../../../types/index.js';
+
+function loaded(own: string | undefined, mode: PolicyMode | undefined): string {
+  const options = own === undefined ? '' : `options: [{ name: policy-mode, value: ${own} }], `;
+  const yaml = `{ apiVersion: cilium.io/v1alpha1, kind: TracingPolicy, metadata: { name: a }, spec: { ${options}kprobes: [{ call: f }] } }`;
+  return modeOf(compilePolicy(parsePolicy(yaml)), mode === undefined ? {} : { mode });
+}
+
+describe('modes of policies', () => {
+  it('the program that loads a policy decides, then the policy, else it is enforce', () => {
+    assert.deepEqual(
+      [
+        loaded(undefined, undefined),
+        loaded('monitor', undefined),
+        loaded('enforce', 'monitor'),
+        loaded('monitor', 'enforce'),
+      ],
+      ['enforce', 'monitor', 'monitor', 'enforce'],
+    );
+  });
+
+  it('monitor_only stays, at load and later', () => {
+    for (const mode of [undefined, 'enforce', 'monitor'] as const)
+      assert.equal(loaded('monitor_only', mode), 'monitor_only');
+    assert.throws(() => checkModeCanChange('a', 'monitor_only'), { code: 'POLICY_MONITOR_ONLY' });
+    checkModeCanChange('a', 'enforce');
+    checkModeCanChange('a', 'monitor');
+  });
+});

@@ -1,0 +1,19 @@
+/** Options of an iteration. */
+import assert from 'node:assert/strict';
+import { checkEventsOptions } from '../../../lib/tracer/options.js';
+import { EVENT_TYPES } from '../../../lib/names/event-types.js';
+import type { EventType } from '../../../types/events.js';
+
+describe('options of events()', () => {
+  it('each type of event can be selected', () => {
+    assert.ok(EVENT_TYPES.includes('process_loader'));
+    for (const type of EVENT_TYPES) checkEventsOptions({ types: [type] });
+  });
+
+  it('a type that does not exist is refused, with all that do', () => {
+    assert.throws(() => checkEventsOptions({ types: ['process_load' as EventType] }), {
+      code: 'BAD_OPTION',
+      hint: `use an array of ${EVENT_TYPES.join(', ')}`,
+    });
+  });
+});

@@ -1,0 +1,24 @@
+/** The generated numbers are those of bpf/abi.h. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { AbiLimit, LAYOUT_HASH, RecordRoom, SyscallBit, Value } from '../../../lib/wire/layout.gen.js';
+
+const ROOT = join(__dirname, '../../..');
+
+describe('layout', () => {
+  it('was generated from the abi.h that is there', () => {
+    const hash = execFileSync(process.execPath, [join(ROOT, 'scripts/gen-layout.mjs'), '--hash'], { encoding: 'utf8' });
+    assert.equal(LAYOUT_HASH, hash, 'run `npm run gen`');
+  });
+
+  it('a number of 32 bits keeps its highest bit', () => {
+    assert.equal(SyscallBit.SYSCALL_COMPAT, 2 ** 31);
+  });
+
+  it('the longest record has room for every value, and two buffers of maxData', () => {
+    const { HOOK_VALUES_MAX, HOOK_ARGS_MAX, TEXT_ROOM, BUFFER_BYTES_MAX } = AbiLimit;
+    const values = HOOK_VALUES_MAX * Value.sizeof + HOOK_ARGS_MAX * TEXT_ROOM + 2 * BUFFER_BYTES_MAX;
+    assert.ok(RecordRoom.RECORD_MAX > values, `${RecordRoom.RECORD_MAX}`);
+  });
+});
