@@ -454,7 +454,7 @@ export interface TextArgument extends ReadArgument {
    * the name of an abstract socket.
    */
   readonly type: 'string' | 'data_loc' | 'filename' | 'net_device' | 'sockaddr_un';
-  /** The text, at most 4,095 bytes. Bytes that are not valid UTF-8 become U+FFFD. */
+  /** The text, at most 4,095 bytes. A byte that is not valid UTF-8 becomes a lone surrogate, U+DC80 to U+DCFF. */
   readonly value: string;
   /** The original text is longer. */
   readonly truncated: boolean;
@@ -482,7 +482,7 @@ export interface FileArgument extends ArgumentBase {
   readonly type: 'file' | 'path' | 'fd' | 'dentry' | 'linux_binprm' | 'kiocb';
   /**
    * Absolute path in the process's root. A file without a path has `pipe:[N]`, `socket:[N]`, `anon_inode:…` or
-   * `/memfd:…`.
+   * `/memfd:…`. A byte that is not valid UTF-8 becomes a lone surrogate, U+DC80 to U+DCFF.
    */
   readonly path: string;
   /** Properties of the path: any of `truncated`, `deleted`, `unreachable`, `pseudo`, `fault`. */

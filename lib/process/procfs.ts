@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { Capabilities, Credentials, Namespaces } from '../../types/events.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { INITIAL_INODES, machineNamespaces } from './host-namespaces.js';
+import { decodeText } from '../wire/text.js';
 import { ProcessImage, splitArgv, type ProcessContext } from './process.js';
 
 /** USER_HZ is the unit of starttime in /proc/PID/stat. It is the same on all supported architectures. */
@@ -132,9 +133,13 @@ export function readEntry(pid: number, root = '/proc'): ProcEntry | undefined {
   return { pid, parentPid: Number(fields[1]), startTicks: BigInt(fields[19] as string) };
 }
 
+function decoded(bytes: Buffer): string {
+  return decodeText(bytes, 0, bytes.length);
+}
+
 function text(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return decoded(readFileSync(file));
   } catch {
     return ''; // The process has ended, or may not be read.
   }
@@ -142,7 +147,7 @@ function text(file: string): string {
 
 function link(file: string): string {
   try {
-    return readlinkSync(file);
+    return decoded(readlinkSync(file, 'buffer'));
   } catch {
     return '';
   }

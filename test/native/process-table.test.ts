@@ -21,10 +21,10 @@ function maps(): MapInfo[] {
 
 /** Entries of the map, as bpftool prints them. */
 function dump({ id }: MapInfo): string {
-  return execFileSync('bpftool', ['map', 'dump', 'id', String(id)], { encoding: 'utf8', maxBuffer: 2 ** 28 });
+  return execFileSync('bpftool', ['map', 'dump', 'id', String(id), '-j'], { encoding: 'utf8', maxBuffer: 2 ** 28 });
 }
 
-const countOf = (map: MapInfo): number => Number(/Found (\d+) element/.exec(dump(map).slice(-100))?.[1]);
+const countOf = (map: MapInfo): number => dump(map).match(/\{"key":\[/g)?.length ?? 0;
 
 /** Pids beyond the kernel's largest, until the map has no room. */
 function fill({ id, max_entries: entries, bytes_value: bytes }: MapInfo, file: string): void {
