@@ -128,7 +128,7 @@ for (const attach of MECHANISMS) {
       const paths: string[] = [];
       for (const octal of ['376', '377']) {
         const script = `f=$(printf '/srv/paths/n\\${octal}'); : > "$f"; ${WORKLOAD} read "$f" 1; rm "$f"`;
-        const events = await recording.hooksDuring(() => execFileSync('sh', ['-c', script]));
+        const events = await recording.hooksDuring(() => void execFileSync('sh', ['-c', script]));
         paths.push(...events.map((event) => fileOf(event).path).filter((path) => path.startsWith('/srv/paths/n')));
       }
       assert.deepEqual(paths, ['/srv/paths/n\udcfe', '/srv/paths/n\udcff']);
