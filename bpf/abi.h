@@ -112,6 +112,7 @@ enum text_flag {
 	TEXT_UNREACHABLE = 4, /* the path does not start at the root: its mount is not attached to a mount tree */
 	TEXT_PSEUDO = 8,      /* not a path: the text is the name of a pipe, socket, memfd or anonymous inode */
 	TEXT_FAULT = 16,      /* the memory could not be read */
+	TEXT_UNTRUSTED = 32,  /* executables only: the file is not known to have this path in the initial mount tree */
 };
 
 struct process_creds {
@@ -528,6 +529,7 @@ enum hook_shape { SHAPE_PLACE = 0x10000 };
 struct hook_config {
 	u32 hook;
 	u32 self_tgid; /* the process that is left out; 0: none */
+	u64 suppresses; /* selectors that only suppress events: what is not known is no match for them */
 	u64 selectors; /* bit mask of all selectors; a hook without selectors has one that always matches */
 	u8 values_count;
 	u8 syscall; /* enum syscall_registers */
@@ -608,11 +610,15 @@ struct automaton_state {
 struct control {
 	u32 need_wakeup; /* set by the reader before it sleeps, cleared by the program that wakes it */
 	u32 keeps_bits; /* not 0: the base sensor keeps struct process_bits */
+	u32 overflown; /* not 0: some of them are in process_bits_more */
+	u32 pad;
 	u32 keeps_state; /* not 0: the base sensor keeps struct process_state */
 	u32 scanning; /* not 0: a scan gives already running processes their bits */
 	u32 scan_changes; /* number of processes whose bits a scan has changed */
 	u32 self_tgid; /* the process that the base sensor leaves out; 0: none */
 	u64 follow[PROCESS_WORDS]; /* sets that also contain the descendants of their members */
+	u64 trusted[PROCESS_WORDS]; /* sets that do not take executables with TEXT_UNTRUSTED */
+	u64 prefixed[PROCESS_WORDS]; /* sets with prefixes */
 };
 
 /* One per hook. The first HOOK_FIRST_POLICY belong to the base sensor (enum sensor_hook). */
@@ -633,7 +639,7 @@ enum sensor_hook {
 	HOOK_EXEC = 0,
 	HOOK_EXIT = 1,
 	HOOK_FORK = 2,
-	HOOK_PROCESS_BITS = 3, /* its lost_pending counts processes that found no room in process_bits or process_states */
+	HOOK_PROCESS_BITS = 3, /* its lost_pending counts processes whose process_bits or process_state could not be kept */
 	HOOK_SOCKETS = 4, /* its lost_pending counts sockets that found no room in socket_owners */
 	HOOK_FIRST_POLICY = 8,
 };
@@ -663,6 +669,14 @@ struct scan_request {
 	struct process_sets add; /* new sets: the scan finds their members */
 	u64 since; /* CLOCK_BOOTTIME; a process that was forked later got its bits at the fork */
 };
+
+/* Of process_bits_more. */
+struct process_bits_key {
+	u32 bits; /* 32: all of tgid is compared */
+	u32 tgid;
+};
+
+enum { PID_LIMIT = 4194304 }; /* the kernel's largest pid_max */
 
 struct pid_key {
 	u32 pid;
@@ -705,11 +719,12 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(control, 56);
+ABI_SIZE(control, 128);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(process_state, 72);
 ABI_SIZE(scan_request, 72);
+ABI_SIZE(process_bits_key, 8);
 ABI_SIZE(pid_key, 8);
 
 #define ABI_ROOM(type, room) _Static_assert(sizeof(struct type) <= (room), #type)

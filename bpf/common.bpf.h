@@ -97,6 +97,18 @@ struct {
 	__type(value, struct process_bits);
 } process_bits SEC(".maps");
 
+/*
+ * Where they are kept when process_bits is full. It has room for every pid. A trie needs memory only for its entries; a hash table
+ * of that size has 64 MiB of buckets.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PID_LIMIT);
+	__type(key, struct process_bits_key);
+	__type(value, struct process_bits);
+} process_bits_more SEC(".maps");
+
 /* The state of each process at its exec, or when a hook last reported a change. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -135,6 +147,24 @@ static __always_inline struct control *shared_control(void)
 {
 	u32 zero = 0;
 	return bpf_map_lookup_elem(&control, &zero);
+}
+
+static __always_inline struct process_bits *overflown_bits(u32 tgid)
+{
+	struct process_bits_key key = { .bits = 32, .tgid = tgid };
+	struct control *c = shared_control();
+
+	if (!c || !*(volatile u32 *)&c->overflown)
+		return 0;
+	return bpf_map_lookup_elem(&process_bits_more, &key);
+}
+
+/* The entry with this number; null: there is none. */
+static __always_inline struct process_bits *lookup_bits(u32 tgid)
+{
+	struct process_bits *bits = bpf_map_lookup_elem(&process_bits, &tgid);
+
+	return bits ? bits : overflown_bits(tgid);
 }
 
 static __always_inline bool is_self(u32 tgid)

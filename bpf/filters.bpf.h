@@ -182,7 +182,7 @@ static __noinline u64 process_value(u32 field)
 
 static __always_inline u64 filter_sets(u64 candidates, u32 tgid)
 {
-	const struct process_bits *bits = bpf_map_lookup_elem(&process_bits, &tgid);
+	const struct process_bits *bits = lookup_bits(tgid);
 	u64 words[2 * PROCESS_WORDS] = {};
 	u32 count = config.process_tests;
 

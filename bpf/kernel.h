@@ -104,7 +104,6 @@ struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
-	struct mnt_namespace *mnt_ns;
 };
 
 struct path {

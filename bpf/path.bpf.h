@@ -18,30 +18,49 @@ enum {
 	/* a path of 4,094 bytes has at most 2,047 names ("/a"); the steps cover them and some mounts between them */
 	WALK_STEPS = 16,
 	WALK_ROUNDS = 136,
+	/* beyond that, the beginning is found for paths with 36,864 names */
+	FAR_STEPS = 64,
+	FAR_ROUNDS = 576,
 };
 
-/*
- * One round of the walk. Returns 1 when there is more to do. It is a global function: the verifier checks its loop
- * once, for all calls.
- */
-__noinline int walk_path(struct text_buffer *buffer)
+/* The verifier of old kernels does not always see the bounds of places in the head. */
+static __always_inline u32 place_in(u32 start, const bool far)
 {
+	if (!far)
+		return start;
+	opaque(start);
+	return start & HEAD_MASK;
+}
+
+/* Only the last HEAD_KEPT bytes that were written are of use: they are moved to the end of the head. */
+static __always_inline u32 empty_head(struct text_buffer *buffer, u32 start)
+{
+	bpf_probe_read_kernel(&buffer->head[HEAD_END - HEAD_KEPT], HEAD_KEPT, (void *)buffer->head + start);
+	return HEAD_END - HEAD_KEPT;
+}
+
+/*
+ * Some steps of the walk. Returns 1 when there is more to do. `far`: names are written to the head of the buffer, and not to its
+ * bytes, which are full.
+ */
+static __always_inline int walk_steps(struct text_buffer *buffer, const bool far)
+{
+	const u32 end = far ? HEAD_END : TEXT_END;
+	u8 *bytes = far ? buffer->head : buffer->bytes;
 	struct dentry *dentry, *root;
 	struct vfsmount *mnt, *root_mnt;
-	u32 start;
+	u32 start, more = 1;
 
-	if (!buffer)
-		return 0;
 	dentry = KERNEL(dentry, buffer->walk.dentry);
 	mnt = KERNEL(vfsmount, buffer->walk.mnt);
 	root = (void *)buffer->walk.root_dentry;
 	root_mnt = (void *)buffer->walk.root_mnt;
-	start = buffer->walk.start;
+	start = far ? buffer->walk.head : buffer->walk.start;
 
-	for (u32 i = 0; i < WALK_STEPS; i++) {
+	for (u32 i = 0; i < (far ? FAR_STEPS : WALK_STEPS); i++) {
 		struct dentry *parent;
 		const unsigned char *name;
-		u32 length;
+		u32 length, at;
 
 		if (dentry == root && mnt == root_mnt)
 			goto done;
@@ -50,13 +69,16 @@ __noinline int walk_path(struct text_buffer *buffer)
 		if (dentry == READ(mnt, mnt_root)) {
 			struct mount *m = mount_of(mnt);
 			struct mount *above = READ(m, mnt_parent);
+			struct dentry *place = READ(m, mnt_mountpoint);
 
+			/* the root was not on the way */
 			if (above == m) {
-				if (!READ(m, mnt_ns))
-					buffer->walk.flags |= TEXT_UNREACHABLE;
+				buffer->walk.flags |= TEXT_UNREACHABLE;
 				goto done;
 			}
-			dentry = KERNEL(dentry, READ(m, mnt_mountpoint));
+			if (place != dentry)
+				buffer->walk.crossed = 1;
+			dentry = KERNEL(dentry, place);
 			mnt = KERNEL(vfsmount, ADDRESS(above, mnt));
 			continue;
 		}
@@ -72,30 +94,85 @@ __noinline int walk_path(struct text_buffer *buffer)
 			buffer->walk.flags |= TEXT_PSEUDO;
 			start -= length;
 			opaque(start);
-			if (start > TEXT_END)
+			if (start > end)
 				goto done;
-			bpf_probe_read_kernel(&buffer->bytes[start], length, name);
+			bpf_probe_read_kernel(&bytes[place_in(start, far)], length, name);
 			goto done;
 		}
 
 		start -= length + 1;
 		opaque(start);
-		if (start < TEXT_LEAD || start > TEXT_END) {
-			buffer->walk.flags |= TEXT_TRUNCATED;
+		if (start < TEXT_LEAD || start > end) {
+			/* full: this name comes again */
 			start += length + 1;
-			goto done;
+			if (far) {
+				start = empty_head(buffer, start);
+				continue;
+			}
+			buffer->walk.flags |= TEXT_TRUNCATED;
+			more = 0;
+			break;
 		}
-		buffer->bytes[start] = '/';
-		bpf_probe_read_kernel(&buffer->bytes[start + 1], length, name);
+		at = place_in(start, far);
+		bytes[at] = '/';
+		bpf_probe_read_kernel(&bytes[at + 1], length, name);
 		dentry = KERNEL(dentry, parent);
 	}
 	buffer->walk.dentry = (u64)dentry;
 	buffer->walk.mnt = (u64)mnt;
-	buffer->walk.start = start;
-	return 1;
+	goto out;
 done:
-	buffer->walk.start = start;
+	more = 0;
+out:
+	if (far)
+		buffer->walk.head = start;
+	else
+		buffer->walk.start = start;
+	return more;
+}
+
+/* One round. It is a global function: the verifier checks its loop once, for all calls. */
+__noinline int walk_path(struct text_buffer *buffer)
+{
+	return buffer ? walk_steps(buffer, false) : 0;
+}
+
+/* The same with names in the head. */
+__noinline int walk_far(struct text_buffer *buffer)
+{
+	return buffer ? walk_steps(buffer, true) : 0;
+}
+
+/* Walks on to the beginning of a path that is too long for the bytes of the buffer. */
+__noinline int find_beginning(struct text_buffer *buffer)
+{
+	u32 more = 1;
+
+	if (!buffer)
+		return 0;
+	buffer->walk.flags |= TEXT_TRUNCATED;
+	bpf_probe_read_kernel(&buffer->head[HEAD_END - HEAD_KEPT], HEAD_KEPT,
+			      (void *)buffer->bytes + at_most(buffer->walk.start, TEXT_END));
+	buffer->walk.head = HEAD_END - HEAD_KEPT;
+	for (u32 i = 0; i < FAR_ROUNDS && more; i++)
+		more = walk_far(buffer);
+	if (more)
+		buffer->walk.flags |= WALK_ENDLESS;
 	return 0;
+}
+
+/* The beginning of a long path as the key of a trie; null: it is not known. */
+static __always_inline struct trie_key *key_of_beginning(struct text_buffer *buffer, u32 slot, u32 longest)
+{
+	u32 start = buffer->walk.head;
+	struct trie_key *key;
+
+	if (buffer->walk.flags & WALK_ENDLESS || start < TEXT_LEAD || start > HEAD_END)
+		return 0;
+	key = (void *)&buffer->head[place_in(start - 5, true)];
+	key->slot = slot;
+	key->prefix_bits = 8 + 8 * longest;
+	return key;
 }
 
 /*
@@ -113,14 +190,15 @@ static __always_inline u32 resolve_path_of(struct task_struct *task, struct text
 	buffer->walk.root_dentry = (u64)READ(fs, root.dentry);
 	buffer->walk.root_mnt = (u64)READ(fs, root.mnt);
 	buffer->walk.start = TEXT_END;
+	buffer->walk.crossed = 0;
 	/* unhashed, and not the root of a tree: the name was removed */
 	dentry = KERNEL(dentry, dentry);
 	buffer->walk.flags = !READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry ? TEXT_DELETED : 0;
 
 	for (u32 i = 0; i < WALK_ROUNDS && more; i++)
 		more = walk_path(buffer);
-	if (more)
-		buffer->walk.flags |= TEXT_TRUNCATED;
+	if (more || buffer->walk.flags & TEXT_TRUNCATED)
+		find_beginning(buffer);
 
 	start = buffer->walk.start;
 	if (start < TEXT_LEAD || start > TEXT_END)

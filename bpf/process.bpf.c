@@ -205,7 +205,7 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	used = append_text(s, used, &e->cwd, start);
 
 	file = READ(bprm, file);
-	start = resolve_path(&s->text, READ(file, f_path.dentry), READ(file, f_path.mnt));
+	start = resolve_executable(task, &s->text, file);
 	used = append_text(s, used, &e->executable, start);
 	if (keeps_bits())
 		keep_sets_at_exec(start);
@@ -306,9 +306,9 @@ static __always_inline int on_free(struct task_struct *task)
 	if (READ(task, pid) != tgid)
 		return 0;
 	/* a new process may have this pid already */
-	bits = bpf_map_lookup_elem(&process_bits, &tgid);
+	bits = lookup_bits(tgid);
 	if (bits && bits->start_time == start_time)
-		bpf_map_delete_elem(&process_bits, &tgid);
+		delete_bits(tgid);
 	state = bpf_map_lookup_elem(&process_states, &tgid);
 	if (state && state->start_time == start_time)
 		bpf_map_delete_elem(&process_states, &tgid);
@@ -416,7 +416,28 @@ int tell_tgid(void *ctx __attribute__((unused)))
 	return bpf_get_current_pid_tgid() >> 32;
 }
 
-enum { ANCESTORS_MAX = 128 };
+enum { ANCESTORS_MAX = 128, INITIAL_STEPS_MAX = 1024 };
+
+/*
+ * Finds the initial process: every process descends from it. User space runs this once. Returns 0 when it was found; otherwise
+ * no executable is trusted.
+ */
+SEC("raw_tp")
+int find_initial_process(void *ctx __attribute__((unused)))
+{
+	struct task_struct *task = current_task();
+	u32 zero = 0;
+
+	for (u32 i = 0; i < INITIAL_STEPS_MAX; i++) {
+		if (READ(task, tgid) == 1) {
+			u64 found = (u64)READ(task, group_leader);
+
+			return bpf_map_update_elem(&initial_process, &zero, &found, BPF_ANY) ? 1 : 0;
+		}
+		task = KERNEL(task_struct, READ(task, real_parent));
+	}
+	return 1;
+}
 
 /* Protects the calling process and its ancestors from actions. User space runs it. Returns how many processes these are. */
 SEC("raw_tp")

@@ -10,7 +10,7 @@
 #ifndef POLYTRACE_SETS_BPF_H
 #define POLYTRACE_SETS_BPF_H
 
-#include "path.bpf.h"
+#include "trust.bpf.h"
 #include "task.bpf.h"
 
 enum {
@@ -102,7 +102,31 @@ static __always_inline bool is_empty(const struct process_sets *sets)
 
 /* ---- the sets of a single process --------------------------------------------------------------------------- */
 
-/* Looks up the path at text.bytes[start] in the sets of binaries. */
+/* A process whose executable may be another file than its path says is not in the sets that exempt from a policy. */
+static __always_inline void leave_untrusted(const struct text_buffer *text, struct process_sets *sets)
+{
+	struct control *c = shared_control();
+
+	if (!c || !(text->walk.flags & TEXT_UNTRUSTED))
+		return;
+#pragma unroll
+	EACH_WORD(i)
+		sets->words[i] &= ~*(volatile u64 *)&c->trusted[i];
+}
+
+/* The prefixes of a long path. If its beginning is not known, it may have any of them. */
+static __always_inline void find_sets_of_beginning(struct text_buffer *text, struct process_sets *sets)
+{
+	struct trie_key *key = key_of_beginning(text, 0, FILTER_TEXT_MAX);
+	struct control *c = shared_control();
+
+	if (key)
+		add_sets(sets, bpf_map_lookup_elem(&binary_prefix, key));
+	else if (c)
+		add_sets(sets, (struct process_sets *)c->prefixed);
+}
+
+/* Looks up the path at text.bytes[start] in the sets of binaries. `sets` is empty before. */
 static __noinline int find_sets(struct text_buffer *text, u32 start, struct process_sets *sets)
 {
 	struct trie_key *key;
@@ -116,10 +140,14 @@ static __noinline int find_sets(struct text_buffer *text, u32 start, struct proc
 	if (length <= BINARY_TEXT_MAX)
 		add_sets(sets, bpf_map_lookup_elem(&binary_equal, &text->bytes[start]));
 
-	key = (void *)&text->bytes[start - 5];
-	key->slot = 0;
-	key->prefix_bits = 8 + 8 * (length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length);
-	add_sets(sets, bpf_map_lookup_elem(&binary_prefix, key));
+	if (text->walk.flags & TEXT_TRUNCATED) {
+		find_sets_of_beginning(text, sets);
+	} else {
+		key = (void *)&text->bytes[start - 5];
+		key->slot = 0;
+		key->prefix_bits = 8 + 8 * (length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length);
+		add_sets(sets, bpf_map_lookup_elem(&binary_prefix, key));
+	}
 
 	key = &text->reversed;
 	count = length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length;
@@ -132,6 +160,7 @@ static __noinline int find_sets(struct text_buffer *text, u32 start, struct proc
 		*(u64 *)((void *)key->text + i) = __builtin_bswap64(word);
 	}
 	add_sets(sets, bpf_map_lookup_elem(&binary_postfix, key));
+	leave_untrusted(text, sets);
 	return 0;
 }
 
@@ -163,7 +192,7 @@ __noinline int find_executable_sets(u32 index, struct process_sets *sets)
 	file = READ(mm, exe_file);
 	if (!file)
 		return EXECUTABLE_NONE;
-	start = resolve_path_of(task, text, READ(file, f_path.dentry), READ(file, f_path.mnt));
+	start = resolve_executable(task, text, file);
 	find_sets(text, start, sets);
 	if (READ(task, mm) != mm || READ(mm, exe_file) != file)
 		return EXECUTABLE_CHANGED;
@@ -198,7 +227,7 @@ static __always_inline void add_pid_sets(struct task_struct *task, struct proces
 static __always_inline struct process_bits *bits_of(struct task_struct *leader)
 {
 	u32 tgid = READ(leader, tgid);
-	struct process_bits *bits = bpf_map_lookup_elem(&process_bits, &tgid);
+	struct process_bits *bits = lookup_bits(tgid);
 
 	return bits && bits->start_time == READ(leader, start_boottime) ? bits : 0;
 }
@@ -216,23 +245,48 @@ static __always_inline void write_bits(struct process_bits *to, const struct pro
 	}
 }
 
-static __always_inline void store_bits(u32 tgid, const struct process_bits *bits)
+static __always_inline bool add_overflown(u32 tgid, const struct process_bits *bits)
 {
-	struct process_bits *entry = bpf_map_lookup_elem(&process_bits, &tgid);
+	struct process_bits_key key = { .bits = 32, .tgid = tgid };
+	struct control *c = shared_control();
+
+	if (!c)
+		return false;
+	/* before the entry: hooks must look for it */
+	c->overflown = 1;
+	return !bpf_map_update_elem(&process_bits_more, &key, bits, BPF_NOEXIST);
+}
+
+static __always_inline void delete_bits(u32 tgid)
+{
+	struct process_bits_key key = { .bits = 32, .tgid = tgid };
+
+	if (bpf_map_delete_elem(&process_bits, &tgid))
+		bpf_map_delete_elem(&process_bits_more, &key);
+}
+
+static __noinline int store_bits(u32 tgid, const struct process_bits *bits)
+{
+	struct process_bits *entry = lookup_bits(tgid);
 
 	if (!entry) {
 		if (is_empty(&bits->own) && is_empty(&bits->parent))
-			return;
+			return 0;
 		if (!bpf_map_update_elem(&process_bits, &tgid, bits, BPF_NOEXIST))
-			return;
+			return 0;
 		/* the scan has just made an entry, or the table is full */
-		entry = bpf_map_lookup_elem(&process_bits, &tgid);
+		entry = lookup_bits(tgid);
+		if (!entry && add_overflown(tgid, bits))
+			return 0;
+		entry = lookup_bits(tgid);
 		if (!entry) {
+			/* the kernel has no memory */
 			count_lost_pending(HOOK_PROCESS_BITS);
-			return;
+			return 0;
 		}
 	}
 	write_bits(entry, bits);
+	return 0;
 }
 
 /* Clears the bits of sets without members. Earlier sets had the same bits. */
@@ -395,7 +449,7 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 	struct control *c = shared_control();
 	u32 tgid = READ(task, tgid);
 	u64 count = READ(task, self_exec_id), start = READ(task, start_boottime);
-	struct process_bits *entry = bpf_map_lookup_elem(&process_bits, &tgid);
+	struct process_bits *entry = lookup_bits(tgid);
 	struct process_bits bits = { .exec_count = count, .start_time = start };
 	struct task_struct *parent = KERNEL(task_struct, READ(task, real_parent));
 	struct process_sets found = {};
@@ -415,7 +469,7 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 	parent = KERNEL(task_struct, READ(parent, group_leader));
 	above = bits_of(parent);
 
-#pragma unroll
+#pragma clang loop unroll(disable)
 	EACH_WORD(i)
 	{
 		u64 add = request->add.words[i], follow = c->follow[i];
@@ -444,7 +498,7 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 		return false;
 	store_bits(tgid, &bits);
 	note_change(c);
-	entry = bpf_map_lookup_elem(&process_bits, &tgid);
+	entry = lookup_bits(tgid);
 	return READ(task, self_exec_id) != count || (entry && entry->exec_count != count);
 later:
 	note_change(c);

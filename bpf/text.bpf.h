@@ -14,6 +14,9 @@ enum {
 	TEXT_END = TEXT_LEAD + TEXT_ROOM, /* the end of every text */
 	TEXT_ZEROS = TEXT_ROOM, /* padding of hash keys; never written */
 	NAME_BYTES_MAX = 255,
+	HEAD_KEPT = 256, /* the beginning of a long path: as much as a Prefix compares */
+	HEAD_END = TEXT_LEAD + 1024,
+	HEAD_MASK = 2047, /* bounds a place in the head for the verifier */
 };
 
 /* The position of the walk up a path. Pointers are kept as numbers; the next round casts them again. */
@@ -21,8 +24,13 @@ struct path_walk {
 	u64 dentry, mnt;
 	u64 root_dentry, root_mnt;
 	u32 start;
-	u32 flags; /* enum text_flag */
+	u32 flags; /* enum text_flag, and WALK_ENDLESS */
+	u32 crossed; /* not 0: a mount on the path shows another directory than the one that it is mounted on */
+	u32 head; /* where text_buffer.head begins */
 };
+
+/* The path has more names than the walk follows: its beginning is not known. */
+enum { WALK_ENDLESS = 1 << 16 };
 
 /* The position of the search for substrings. */
 struct text_scan {
@@ -40,6 +48,7 @@ struct text_buffer {
 	u8 bytes[TEXT_END + TEXT_ZEROS];
 	struct trie_key reversed;
 	u32 pad;
+	u8 head[HEAD_MASK + 1 + sizeof(struct trie_key)]; /* of a path that is longer than bytes: its beginning */
 };
 
 #endif

@@ -139,10 +139,26 @@ static __always_inline u64 filter_inode(u64 candidates, const volatile struct ob
 	return candidates & (match | ~of->equal.table.positive) & ~reject;
 }
 
-/* Compares bytes[start .. TEXT_END) with the tables of one value. `dentry` is null for texts other than paths. */
-static __always_inline u64 filter_text(struct text_buffer *text, u32 start, const volatile struct object_config *of,
-				       u64 candidates, struct dentry *dentry, bool cut_start, bool cut_end)
+/* The prefixes of a long path. What is not known matches, except for selectors that only suppress events. */
+static __noinline u64 filter_beginning(struct text_buffer *text, u32 index, u64 candidates)
 {
+	const volatile struct object_config *of;
+	struct trie_key *key;
+
+	if (index >= HOOK_VALUES_MAX)
+		return 0;
+	of = &config.objects[index];
+	key = key_of_beginning(text, of->slot, of->prefix.longest);
+	if (!key)
+		return candidates & ~(config.suppresses & of->prefix.table.used);
+	return apply(candidates, &of->prefix.table, bpf_map_lookup_elem(&text_prefix, key));
+}
+
+/* Compares bytes[start .. TEXT_END) with the tables of one value. `dentry` is null for texts other than paths. */
+static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 index, u64 candidates,
+				       struct dentry *dentry, bool cut_start, bool cut_end)
+{
+	const volatile struct object_config *of = &config.objects[index];
 	u32 length = TEXT_END - start;
 
 	if (start < TEXT_LEAD || start > TEXT_END)
@@ -159,7 +175,9 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, cons
 		else
 			candidates = apply(candidates, &of->equal.table, verdict);
 	}
-	if (of->prefix.table.used && candidates & of->prefix.table.used) {
+	if (of->prefix.table.used && candidates & of->prefix.table.used && cut_start) {
+		candidates = filter_beginning(text, index, candidates);
+	} else if (of->prefix.table.used && candidates & of->prefix.table.used) {
 		struct trie_key *key = (void *)&text->bytes[start - 5];
 		const struct verdict *verdict = 0;
 		u32 count = of->prefix.longest;
@@ -167,8 +185,7 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, cons
 		if (count > length)
 			count = length;
 		key->prefix_bits = 8 + 8 * count;
-		if (!cut_start)
-			verdict = bpf_map_lookup_elem(&text_prefix, key);
+		verdict = bpf_map_lookup_elem(&text_prefix, key);
 		candidates = apply(candidates, &of->prefix.table, verdict);
 	}
 	if (of->postfix.table.used && candidates & of->postfix.table.used) {
@@ -193,8 +210,14 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, cons
 			verdict = bpf_map_lookup_elem(&text_postfix, key);
 		candidates = apply(candidates, &of->postfix.table, verdict);
 	}
-	if (of->passes_count && candidates)
+	if (of->passes_count && candidates) {
+		u64 before = candidates;
+
 		candidates = filter_substrings(text, start, of, candidates);
+		/* it may be in the part that is not there */
+		if (cut_start)
+			candidates |= before & ~config.suppresses;
+	}
 	return candidates;
 }
 
@@ -323,7 +346,7 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 			flags |= TEXT_UNREACHABLE;
 	}
 	if (of->filtered) {
-		candidates = filter_text(text, start, of, candidates, at.dentry, flags & TEXT_TRUNCATED, false);
+		candidates = filter_text(text, start, index, candidates, at.dentry, flags & TEXT_TRUNCATED, false);
 		if (!candidates)
 			return 0;
 	}
@@ -542,7 +565,7 @@ static __noinline u64 take_text(struct text_buffer *text, struct hook_record *re
 		u32 start = at_most(TEXT_END - compared, TEXT_END);
 
 		bpf_probe_read_kernel(&text->bytes[start], compared, to);
-		candidates = filter_text(text, start, of, candidates, 0, false,
+		candidates = filter_text(text, start, index, candidates, 0, false,
 					 flags & TEXT_TRUNCATED || length > STRING_BYTES_MAX);
 		if (!candidates)
 			return 0;

@@ -66,6 +66,7 @@ void KernelSide::open(const SensorSpec& spec) {
   load_sensor(spec);
   map_sensor();
   if (!spec.include_self) find_own_tgid();
+  find_initial_process();
   // the exec program is the last: a process whose fork or exit is not seen would never end
   for (const char* program : {"handle_exit", "handle_fork", "handle_exec"}) attach_sensor(program);
 }
@@ -90,6 +91,13 @@ void KernelSide::find_own_tgid() {
   const int err = bpf_prog_test_run_opts(bpf_program__fd(sensor_program("tell_tgid")), &run);
   check_setup(err, "cannot find this process's own number");
   control_.as<control>()->self_tgid = run.retval;
+}
+
+// If it is not found, no executable is trusted.
+void KernelSide::find_initial_process() {
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  const int err = bpf_prog_test_run_opts(bpf_program__fd(sensor_program("find_initial_process")), &run);
+  check_setup(err, "cannot find the initial process");
 }
 
 void KernelSide::attach_sensor(const char* name) {

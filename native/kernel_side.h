@@ -77,8 +77,8 @@ class KernelSide {
 
   // From now on the sensor keeps the sets of every process that execs, forks or ends.
   void use_process_sets();
-  // Descendants of the members of these sets are members.
-  void set_followed(const process_sets& sets);
+  // Sets that contain the descendants of their members, sets of trusted executables only, and sets with prefixes.
+  void set_kinds(const process_sets& followed, const process_sets& trusted, const process_sets& prefixed);
   // No process is in these sets when this returns. Their values are in no table any more, and they are not followed.
   void clear_sets(const process_sets& sets);
   // Call it before values of these sets are put into the tables. From here on no fork and no exec is missed.
@@ -122,6 +122,7 @@ class KernelSide {
   void load_sensor(const SensorSpec& spec);
   void map_sensor();
   void find_own_tgid();
+  void find_initial_process();
   void attach_sensor(const char* program);
   void keep_until_freed();
   void request_scan(const scan_request& request);

@@ -43,6 +43,26 @@ bool take_out(process_sets& from, const process_sets& sets) {
   return any;
 }
 
+void store_sets(uint64_t* words, const process_sets& sets) {
+  for (int i = 0; i < PROCESS_WORDS; i++) {
+    std::atomic_ref<uint64_t>(words[i]).store(sets.words[i], std::memory_order_seq_cst);
+  }
+}
+
+template <typename Key>
+void clear_entries(int fd, const process_sets& sets) {
+  Key key = {};
+  bool first = true;
+  while (bpf_map_get_next_key(fd, first ? nullptr : &key, &key) == 0) {
+    first = false;
+    process_bits bits = {};
+    if (bpf_map_lookup_elem(fd, &key, &bits) != 0) continue;
+    const bool own = take_out(bits.own, sets);
+    const bool parent = take_out(bits.parent, sets);
+    if (own || parent) bpf_map_update_elem(fd, &key, &bits, BPF_EXIST);
+  }
+}
+
 }  // namespace
 
 // The sensor forgets a process when the kernel frees it.
@@ -84,17 +104,8 @@ void KernelSide::scan_until_still() {
 
 // The scan does not visit processes of pid namespaces that are not below this one, but the table has entries for them.
 void KernelSide::clear_unseen(const process_sets& sets) {
-  const int fd = bpf_map__fd(sensor_map("process_bits"));
-  uint32_t tgid = 0;
-  bool first = true;
-  while (bpf_map_get_next_key(fd, first ? nullptr : &tgid, &tgid) == 0) {
-    first = false;
-    process_bits bits = {};
-    if (bpf_map_lookup_elem(fd, &tgid, &bits) != 0) continue;
-    const bool own = take_out(bits.own, sets);
-    const bool parent = take_out(bits.parent, sets);
-    if (own || parent) bpf_map_update_elem(fd, &tgid, &bits, BPF_EXIST);
-  }
+  clear_entries<uint32_t>(bpf_map__fd(sensor_map("process_bits")), sets);
+  clear_entries<process_bits_key>(bpf_map__fd(sensor_map("process_bits_more")), sets);
 }
 
 void KernelSide::use_process_sets() {
@@ -102,11 +113,11 @@ void KernelSide::use_process_sets() {
   store(control_.as<control>()->keeps_bits, 1);
 }
 
-void KernelSide::set_followed(const process_sets& sets) {
+void KernelSide::set_kinds(const process_sets& followed, const process_sets& trusted, const process_sets& prefixed) {
   must_be_open();
-  for (int i = 0; i < PROCESS_WORDS; i++) {
-    std::atomic_ref<uint64_t>(control_.as<control>()->follow[i]).store(sets.words[i], std::memory_order_seq_cst);
-  }
+  store_sets(control_.as<control>()->follow, followed);
+  store_sets(control_.as<control>()->trusted, trusted);
+  store_sets(control_.as<control>()->prefixed, prefixed);
 }
 
 void KernelSide::clear_sets(const process_sets& sets) {

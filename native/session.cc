@@ -23,8 +23,8 @@ std::span<const uint8_t> bytes_argument(const Napi::CallbackInfo& info, size_t i
   return {array.Data(), array.ByteLength()};
 }
 
-process_sets sets_argument(const Napi::CallbackInfo& info) {
-  const auto bytes = bytes_argument(info, 0);
+process_sets sets_argument(const Napi::CallbackInfo& info, size_t index = 0) {
+  const auto bytes = bytes_argument(info, index);
   process_sets sets = {};
   if (bytes.size() != sizeof(sets)) throw Failure{"MAP_ENTRY_SIZE", "sets of another size"};
   std::memcpy(&sets, bytes.data(), sizeof(sets));
@@ -61,7 +61,7 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::remove_hook>>("removeHook"),
                          InstanceMethod<&Session::call<&Session::put_entries>>("putEntries"),
                          InstanceMethod<&Session::call<&Session::use_process_sets>>("useProcessSets"),
-                         InstanceMethod<&Session::call<&Session::set_followed>>("setFollowed"),
+                         InstanceMethod<&Session::call<&Session::set_kinds>>("setKinds"),
                          InstanceMethod<&Session::call<&Session::clear_sets>>("clearSets"),
                          InstanceMethod<&Session::call<&Session::begin_scan>>("beginScan"),
                          InstanceMethod<&Session::call<&Session::finish_scan>>("finishScan"),
@@ -193,8 +193,8 @@ Napi::Value Session::use_process_sets(const Napi::CallbackInfo& info) {
 }
 
 // (sets)
-Napi::Value Session::set_followed(const Napi::CallbackInfo& info) {
-  kernel_.set_followed(sets_argument(info));
+Napi::Value Session::set_kinds(const Napi::CallbackInfo& info) {
+  kernel_.set_kinds(sets_argument(info, 0), sets_argument(info, 1), sets_argument(info, 2));
   return info.Env().Undefined();
 }
 

@@ -36,7 +36,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value put_entries(const Napi::CallbackInfo& info);
   Napi::Value delete_entries(const Napi::CallbackInfo& info);
   Napi::Value use_process_sets(const Napi::CallbackInfo& info);
-  Napi::Value set_followed(const Napi::CallbackInfo& info);
+  Napi::Value set_kinds(const Napi::CallbackInfo& info);
   Napi::Value clear_sets(const Napi::CallbackInfo& info);
   Napi::Value begin_scan(const Napi::CallbackInfo& info);
   Napi::Value finish_scan(const Napi::CallbackInfo& info);

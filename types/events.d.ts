@@ -29,6 +29,11 @@ export interface Process {
   readonly binary: string;
   /** Path of the file that runs, with symbolic links resolved. For a script, this is the interpreter. */
   readonly executable: string;
+  /**
+   * The executable is not known to be the file that `executable` names: its path was seen from another root than the host's, or
+   * through a mount of another mount namespace, as in a container. Such a process is never exempt from a policy by its path.
+   */
+  readonly binaryUntrusted: boolean;
   /** Arguments without argv[0]. They are complete unless `flags` contains `truncArgs`. */
   readonly argv: readonly string[];
   /** `argv` joined by spaces. An argument that is empty or contains a space is in double quotes (Tetragon's form). */
@@ -449,7 +454,7 @@ export interface TextArgument extends ReadArgument {
    * the name of an abstract socket.
    */
   readonly type: 'string' | 'data_loc' | 'filename' | 'net_device' | 'sockaddr_un';
-  /** The text, at most 4,095 bytes. Bytes that are not valid UTF-8 become U+FFFD. */
+  /** The text, at most 4,095 bytes. A byte that is not valid UTF-8 becomes a lone surrogate, U+DC80 to U+DCFF. */
   readonly value: string;
   /** The original text is longer. */
   readonly truncated: boolean;
@@ -477,7 +482,7 @@ export interface FileArgument extends ArgumentBase {
   readonly type: 'file' | 'path' | 'fd' | 'dentry' | 'linux_binprm' | 'kiocb';
   /**
    * Absolute path in the process's root. A file without a path has `pipe:[N]`, `socket:[N]`, `anon_inode:…` or
-   * `/memfd:…`.
+   * `/memfd:…`. A byte that is not valid UTF-8 becomes a lone surrogate, U+DC80 to U+DCFF.
    */
   readonly path: string;
   /** Properties of the path: any of `truncated`, `deleted`, `unreachable`, `pseudo`, `fault`. */

@@ -433,7 +433,10 @@ export type FunctionList =
 /** An option of the policy. */
 export type PolicyOption =
   | { readonly name: 'policy-mode'; readonly value: 'enforce' | 'monitor' | 'monitor_only' }
-  | { readonly name: 'disable-kprobe-multi' | 'disable-uprobe-multi'; readonly value: '0' | '1' | 'true' | 'false' };
+  | {
+      readonly name: 'disable-kprobe-multi' | 'disable-uprobe-multi' | 'trust-binary-paths';
+      readonly value: '0' | '1' | 'true' | 'false';
+    };
 
 /** Fields of `spec` that are not hooks. */
 export interface PolicySettings {

@@ -576,6 +576,8 @@ export interface ProcessSet {
   readonly inNamespace: boolean;
   /** Descendants of a process in the set are in the set, too. They stay in it when they execute another file. */
   readonly follow: boolean;
+  /** Only executables that are known to be the file of their path count: the set exempts its members from something. */
+  readonly trusted: boolean;
 }
 
 /**

@@ -82,6 +82,15 @@ export function acts(actions: SelectorActions): boolean {
   return actions.signal !== undefined || actions.notify !== undefined || changes(actions);
 }
 
+/** The selectors that do nothing but suppress the event: what matches them is exempt from the hook. */
+export function suppressing({ actions = [], returnActions }: Pick<HookImage, 'actions' | 'returnActions'>): number[] {
+  return actions.flatMap((entry, selector) => {
+    const returned = returnActions?.[selector];
+    const isSuppressing = (returned ?? entry).order.includes('noPost') && ![entry, returned ?? entry].some(acts);
+    return isSuppressing ? [selector] : [];
+  });
+}
+
 export function overrides(hook: HookImage): boolean {
   return (hook.actions ?? []).some(changes);
 }

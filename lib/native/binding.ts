@@ -34,8 +34,8 @@ export interface NativeSession extends NativeSource {
   deleteEntries(map: string, keys: Uint8Array): void;
   /** Starts to keep the sets of each process. Sets are 32 bytes of bits. */
   useProcessSets(): void;
-  /** Names the sets that also contain the descendants of their members. */
-  setFollowed(sets: Uint8Array): void;
+  /** Names the sets that contain descendants of members, those that take only trusted executables, and those with prefixes. */
+  setKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void;
   /**
    * Removes all processes from these sets. Before the call, their values must be in no table and they must not be
    * followed.

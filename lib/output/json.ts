@@ -181,6 +181,7 @@ function beforeTid(process: Process): string {
   let text = `{"exec_id":"${process.execId}","pid":${process.pid},"uid":${process.uid}`;
   text += stringField('cwd', process.cwd);
   text += stringField('binary', process.binary);
+  if (process.binaryUntrusted) text += ',"binary_untrusted":true'; // our own
   text += stringField('arguments', process.arguments);
   text += stringField('flags', process.flags);
   text += `,"start_time":"${process.startTime}","auid":${process.auid}`;

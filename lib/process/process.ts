@@ -53,6 +53,7 @@ export abstract class ProcessImage implements Process {
   abstract readonly auid: number;
   abstract readonly binary: string;
   abstract readonly executable: string;
+  abstract readonly binaryUntrusted: boolean;
   abstract readonly argv: readonly string[];
   abstract readonly cwd: string;
   abstract readonly flags: string;
@@ -169,6 +170,10 @@ export class ExecImage extends ProcessImage {
     return (flags & TextFlag.TEXT_PSEUDO) !== 0 && !text.startsWith('/') ? `/${text}` : text;
   }
 
+  get binaryUntrusted(): boolean {
+    return (this.#record.u16(EventExec.executableFlags) & TextFlag.TEXT_UNTRUSTED) !== 0;
+  }
+
   get cwd(): string {
     return this.#text(EventExec.cwd);
   }
@@ -267,6 +272,9 @@ export class ForkImage extends ProcessImage {
   get executable(): string {
     return this.#source.executable;
   }
+  get binaryUntrusted(): boolean {
+    return this.#source.binaryUntrusted;
+  }
   get argv(): readonly string[] {
     return this.#source.argv;
   }
@@ -320,6 +328,7 @@ function plain(image: ProcessImage): Record<string, unknown> {
     auid: image.auid,
     binary: image.binary,
     executable: image.executable,
+    binaryUntrusted: image.binaryUntrusted,
     argv: image.argv,
     arguments: image.arguments,
     cwd: image.cwd,

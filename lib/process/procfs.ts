@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { Capabilities, Credentials, Namespaces } from '../../types/events.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
-import { INITIAL_INODES } from './host-namespaces.js';
+import { INITIAL_INODES, machineNamespaces } from './host-namespaces.js';
+import { decodeText } from '../wire/text.js';
 import { ProcessImage, splitArgv, type ProcessContext } from './process.js';
 
 /** USER_HZ is the unit of starttime in /proc/PID/stat. It is the same on all supported architectures. */
@@ -20,6 +21,7 @@ export class ProcImage extends ProcessImage {
   readonly bootTimeNs: bigint;
   readonly binary: string;
   readonly executable: string;
+  readonly binaryUntrusted: boolean;
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly auid: number;
@@ -36,7 +38,8 @@ export class ProcImage extends ProcessImage {
     this.#startTicks = entry.startTicks;
     this.#known = status !== undefined;
     this.bootTimeNs = entry.startTicks * NS_PER_TICK;
-    this.executable = link(`${folder}/exe`).replace(/ \(deleted\)$/, '');
+    const executable = link(`${folder}/exe`);
+    this.executable = executable.replace(DELETED, '');
     this.argv = splitArgv(text(`${folder}/cmdline`));
     // A kernel thread has no executable, so its name is used.
     this.binary = this.executable !== '' ? this.executable : (status?.get('Name') ?? '');
@@ -45,6 +48,7 @@ export class ProcImage extends ProcessImage {
     this.capabilities = capabilitiesOf(status);
     this.credentials = credentialsOf(status);
     this.namespaces = namespacesOf(folder);
+    this.binaryUntrusted = !isTrusted(executable, folder, this.namespaces.mnt);
     this.cgroupId = cgroupOf(folder);
   }
 
@@ -65,6 +69,36 @@ export class ProcImage extends ProcessImage {
     this.startLow = startLow;
     this.startHigh = startHigh;
     return true;
+  }
+}
+
+const DELETED = / \(deleted\)$/;
+
+/**
+ * Whether the executable is the file that its path names on the host. A kernel thread has none. A removed file can no longer
+ * be compared: then the process's own mount namespace and root decide.
+ */
+function isTrusted(executable: string, folder: string, mountNamespace: number): boolean {
+  if (!executable.startsWith('/')) return executable === '';
+  if (DELETED.test(executable)) {
+    return machineNamespaces().mnt.includes(mountNamespace) && link(`${folder}/root`) === '/';
+  }
+  const own = file(`${folder}/exe`);
+  return own !== undefined && (own === file(`/proc/1/root${executable}`) || own === fileOfHost(executable));
+}
+
+/** Where the root of process 1 may not be read: our own, if it is the host's. */
+function fileOfHost(path: string): string | undefined {
+  return machineNamespaces().mnt.includes(inumOf(link('/proc/self/ns/mnt'))) ? file(path) : undefined;
+}
+
+/** What identifies a file. */
+function file(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
   }
 }
 
@@ -99,9 +133,13 @@ export function readEntry(pid: number, root = '/proc'): ProcEntry | undefined {
   return { pid, parentPid: Number(fields[1]), startTicks: BigInt(fields[19] as string) };
 }
 
+function decoded(bytes: Buffer): string {
+  return decodeText(bytes, 0, bytes.length);
+}
+
 function text(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return decoded(readFileSync(file));
   } catch {
     return ''; // The process has ended, or may not be read.
   }
@@ -109,7 +147,7 @@ function text(file: string): string {
 
 function link(file: string): string {
   try {
-    return readlinkSync(file);
+    return decoded(readlinkSync(file, 'buffer'));
   } catch {
     return '';
   }

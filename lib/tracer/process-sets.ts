@@ -11,7 +11,7 @@ import { concat, textBytes, writeTrieKey } from '../wire/encode/tables.js';
 
 type Sessions = Pick<
   NativeSession,
-  'useProcessSets' | 'setFollowed' | 'clearSets' | 'beginScan' | 'finishScan' | 'putEntries' | 'deleteEntries'
+  'useProcessSets' | 'setKinds' | 'clearSets' | 'beginScan' | 'finishScan' | 'putEntries' | 'deleteEntries'
 >;
 
 /** A kind of values, which are keys of one map of the base sensor. */
@@ -100,7 +100,7 @@ export class ProcessSets {
     }
     if (gone.length === 0) return;
     this.#write(gone);
-    this.#session.setFollowed(this.#followed());
+    this.#setKinds();
   }
 
   /**
@@ -135,7 +135,7 @@ export class ProcessSets {
     if (stale.length > 0) session.clearSets(bitsOf(stale));
     for (const bit of stale) this.#stale.delete(bit);
     // A process must be followed from the moment when it can be a member.
-    session.setFollowed(this.#followed());
+    this.#setKinds();
     session.beginScan(bitsOf(bits));
     try {
       this.#write(bits.map((bit) => (this.#sets.get(bit) as Entry).set));
@@ -144,8 +144,14 @@ export class ProcessSets {
     }
   }
 
-  #followed(): Uint8Array {
-    return bitsOf([...this.#sets].flatMap(([bit, { set }]) => (set.follow ? [bit] : [])));
+  #setKinds(): void {
+    const having = (isSo: (set: ProcessSet) => boolean): Uint8Array =>
+      bitsOf([...this.#sets].flatMap(([bit, { set }]) => (isSo(set) ? [bit] : [])));
+    this.#session.setKinds(
+      having(({ follow }) => follow),
+      having(({ trusted }) => trusted),
+      having(({ prefix }) => prefix.length > 0),
+    );
   }
 
   /**
@@ -204,7 +210,9 @@ function bitsOf(bits: readonly number[]): Uint8Array {
 function sameSet(a: ProcessSet, b: ProcessSet): boolean {
   const same = (x: readonly string[], y: readonly string[]): boolean =>
     x.length === y.length && x.every((value, i) => value === y[i]);
-  return a.follow === b.follow && KINDS.every((kind) => same(kind.values(a), kind.values(b)));
+  return (
+    a.follow === b.follow && a.trusted === b.trusted && KINDS.every((kind) => same(kind.values(a), kind.values(b)))
+  );
 }
 
 function trieKey(value: string, backwards: boolean): Uint8Array {

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '9d7f48ff74b9b07c';
+export const LAYOUT_HASH = '192d1629bc7b63b6';
 
 /** enum event_type */
 export const EventType = {
@@ -64,6 +64,7 @@ export const TextFlag = {
   TEXT_UNREACHABLE: 4,
   TEXT_PSEUDO: 8,
   TEXT_FAULT: 16,
+  TEXT_UNTRUSTED: 32,
 } as const;
 
 /** struct process_creds */
@@ -644,53 +645,54 @@ export const HookShape = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 17256,
+  sizeof: 17264,
   hook: 0,
   selfTgid: 4,
-  selectors: 8,
-  valuesCount: 16,
-  syscall: 17,
-  pair: 18,
-  params: 19,
-  processGroups: 20,
-  processTests: 21,
-  changeTests: 22,
-  objectsCount: 23,
-  hasCelEntry: 24,
-  hasCelReturn: 25,
-  hasActions: 26,
-  actsLate: 27,
-  bodySize: 28,
-  shape: 32,
-  countsHits: 36,
-  findsOwner: 37,
-  socketSlot: 38,
-  returnedSocket: 39,
-  values: 40,
+  suppresses: 8,
+  selectors: 16,
+  valuesCount: 24,
+  syscall: 25,
+  pair: 26,
+  params: 27,
+  processGroups: 28,
+  processTests: 29,
+  changeTests: 30,
+  objectsCount: 31,
+  hasCelEntry: 32,
+  hasCelReturn: 33,
+  hasActions: 34,
+  actsLate: 35,
+  bodySize: 36,
+  shape: 40,
+  countsHits: 44,
+  findsOwner: 45,
+  socketSlot: 46,
+  returnedSocket: 47,
+  values: 48,
   valuesStride: 136,
   valuesLength: 9,
-  objects: 1264,
+  objects: 1272,
   objectsStride: 184,
   objectsLength: 9,
-  groups: 2920,
+  groups: 2928,
   groupsStride: 16,
   groupsLength: 64,
-  tests: 3944,
+  tests: 3952,
   testsStride: 32,
   testsLength: 192,
-  process: 10088,
+  process: 10096,
   processStride: 16,
   processLength: 128,
-  changes: 12136,
+  changes: 12144,
   changesStride: 32,
   changesLength: 16,
-  actions: 12648,
+  actions: 12656,
   actionsStride: 32,
   actionsLength: 64,
-  returnActions: 14696,
+  returnActions: 14704,
   returnActionsStride: 32,
   returnActionsLength: 64,
-  assignments: 16744,
+  assignments: 16752,
   assignmentsStride: 16,
   assignmentsLength: 32,
 } as const;
@@ -757,16 +759,23 @@ export const AutomatonState = {
 
 /** struct control */
 export const Control = {
-  sizeof: 56,
+  sizeof: 128,
   needWakeup: 0,
   keepsBits: 4,
-  keepsState: 8,
-  scanning: 12,
-  scanChanges: 16,
-  selfTgid: 20,
-  follow: 24,
+  overflown: 8,
+  keepsState: 16,
+  scanning: 20,
+  scanChanges: 24,
+  selfTgid: 28,
+  follow: 32,
   followStride: 8,
   followLength: 4,
+  trusted: 64,
+  trustedStride: 8,
+  trustedLength: 4,
+  prefixed: 96,
+  prefixedStride: 8,
+  prefixedLength: 4,
 } as const;
 
 /** struct hook_counters */
@@ -840,6 +849,13 @@ export const ScanRequest = {
   addWordsStride: 8,
   addWordsLength: 4,
   since: 64,
+} as const;
+
+/** struct process_bits_key */
+export const ProcessBitsKey = {
+  sizeof: 8,
+  bits: 0,
+  tgid: 4,
 } as const;
 
 /** struct pid_key */

@@ -1,4 +1,5 @@
 /** A block of records that the addon has copied. Offsets in a record are not trusted: every read checks them. */
+import { decodeText } from './text.js';
 
 export class Slab {
   readonly bytes: Buffer;
@@ -36,15 +37,7 @@ export class Slab {
     return this.view.getBigUint64(offset, true);
   }
 
-  /** Decodes UTF-8; invalid bytes become U+FFFD. */
   text(start: number, length: number): string {
-    return this.bytes.utf8Slice(start, start + length);
-  }
-}
-
-declare global {
-  interface Buffer {
-    /** Not documented but stable: toString('utf8') calls it after some checks. */
-    utf8Slice(start: number, end: number): string;
+    return decodeText(this.bytes, start, start + length);
   }
 }

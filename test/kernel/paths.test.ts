@@ -63,7 +63,10 @@ for (const attach of MECHANISMS) {
     });
 
     it('a file outside the root of its reader: from the root of the mount tree', async () => {
-      assert.equal(await lastPath('outside', '/srv/paths/root', '/srv/paths/plain'), '/srv/paths/plain');
+      const file = fileOf(await lastRead('outside', '/srv/paths/root', '/srv/paths/plain'));
+      assert.equal(file.path, '/srv/paths/plain');
+      // not the file that this path names in the jail
+      assert.deepEqual(file.flags, ['unreachable']);
     });
 
     it('a file that was unlinked: its old name, flagged', async () => {
@@ -119,6 +122,16 @@ for (const attach of MECHANISMS) {
       writeFileSync(path, 'x');
       assert.equal(await lastPath('read', path, 1), path);
       rmSync(path);
+    });
+
+    it('with bytes that are not UTF-8: different names stay different', async () => {
+      const paths: string[] = [];
+      for (const octal of ['376', '377']) {
+        const script = `f=$(printf '/srv/paths/n\\${octal}'); : > "$f"; ${WORKLOAD} read "$f" 1; rm "$f"`;
+        const events = await recording.hooksDuring(() => void execFileSync('sh', ['-c', script]));
+        paths.push(...events.map((event) => fileOf(event).path).filter((path) => path.startsWith('/srv/paths/n')));
+      }
+      assert.deepEqual(paths, ['/srv/paths/n\udcfe', '/srv/paths/n\udcff']);
     });
   });
 }

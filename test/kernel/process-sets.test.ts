@@ -83,6 +83,27 @@ describe('processes that were running before the policy', () => {
     assert.deepEqual(await eventsOf(() => binaries('matchBinaries', 'NotIn', FOLLOW), ...families), [0, 1]);
   });
 
+  it('NotIn: a file that an unprivileged user has mounted over the program is not left out', async () => {
+    const copy = '/tmp/forged-workload';
+    copyFileSync(WORKLOAD, copy);
+    const user = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
+    const forged = `mount --bind ${copy} ${WORKLOAD}; exec ${WORKLOAD} read ${FILE} 1`;
+    const filter = `  matchBinaries:\n  - {operator: NotIn, values: ["${WORKLOAD}"]}`;
+    const recording = await Recording.open(policy('forged', fileHook(`${onPath('Equal', FILE)}\n${filter}`)));
+    try {
+      const events = await recording.hooksDuring(() => {
+        execFileSync('setpriv', [...user, 'unshare', '-Urm', 'sh', '-ec', forged]);
+        execFileSync('setpriv', [...user, WORKLOAD, 'read', FILE, '1']);
+      });
+      assert.deepEqual(
+        events.map(({ process }) => [process.executable, process.binaryUntrusted]),
+        [[WORKLOAD, true]],
+      );
+    } finally {
+      await recording.close();
+    }
+  });
+
   it('without followChildren only their own executable counts', async () => {
     const families = [await Waiting.family(SHELL, 0)];
     assert.deepEqual(await eventsOf(() => binaries('matchBinaries', 'In', ''), ...families), [0]);

@@ -142,6 +142,11 @@ export function singleLinks(policy: PolicyData, { kind }: Hook): boolean {
   return isOn(optionOf(policy, kind === 'uprobes' ? 'disable-uprobe-multi' : 'disable-kprobe-multi'));
 }
 
+/** Whether the path of an executable counts as the process sees it, also where a filter exempts the process. */
+export function trustsPaths(policy: PolicyData): boolean {
+  return isOn(optionOf(policy, 'trust-binary-paths'));
+}
+
 export function modeOf(policy: PolicyData): PolicyImage['mode'] {
   const value = optionOf(policy, 'policy-mode');
   return isMode(value) ? value : undefined;

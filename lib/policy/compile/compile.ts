@@ -3,6 +3,7 @@
  * image.
  */
 import { filteredSlots, type FilterList } from '../model/slots.js';
+import { suppressing } from '../../image/hook.js';
 import type { HookImage, PolicyImage } from '../../image/image.js';
 import { POLICY_HOOKS_MAX, PROCESS_SETS_MAX } from '../language/limits.js';
 import type { Hook } from '../model/model.js';
@@ -23,7 +24,7 @@ import { valueImage } from './values.js';
 /** The policy is already known to be valid and supported. Only limits of the BPF programs are reported here. */
 export function compile(analysis: Analysis, report: Report, architecture: Architecture): PolicyImage {
   const { data, hooks } = analysis;
-  const sets = new ProcessSets();
+  const sets = new ProcessSets(data);
   const context: Context = { policy: data, architecture, report };
   const tracks = tracksSockets(hooks);
   // Enforcers come first: they must be ready before another hook can notify them.
@@ -65,6 +66,7 @@ function compileHook(
   const clauses = clausesBySlot(hook);
   const values = [...args, ...others].map((arg, slot) => valueImage(arg, data, clauses.get(slot) ?? [], context));
   const returned = clauses.get(values.length) ?? [];
+  const actions = hookActions(hook, tracks);
   const links = singleLinks(analysis.data, hook);
   const common = {
     position: { file: analysis.file, ...report.places.position(report.places.value(data, targetField(hook))) },
@@ -80,10 +82,10 @@ function compileHook(
       ? { returnArg: valueImage(returnArg, data, returned, context) }
       : {}),
     process: processGroups(selectors),
-    sets: sets.tests(selectors),
+    sets: sets.tests(selectors, suppressing(actions)),
     changes: changeTests(selectors),
     cel: celSteps(hook, report),
-    ...hookActions(hook, tracks),
+    ...actions,
   };
   checkHookSize(hook, common, report);
   return targetsOf(analysis.data, hook).map((target) => ({ ...target, ...common }));

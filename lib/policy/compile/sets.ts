@@ -1,28 +1,50 @@
-/** Compiles sets of processes, for which the base sensor keeps one bit each, and the tests of those bits. */
+/**
+ * Compiles sets of processes, for which the base sensor keeps one bit each, and the tests of those bits.
+ *
+ * A path proves little: with a user namespace of its own, every process can show any file under any path. A filter that exempts
+ * processes therefore tests a set of executables that are known to be the file of their path. A filter that selects processes
+ * tests the path as the process sees it. The same values are then two sets.
+ */
 import type { ProcessSet, ProcessTest } from '../../image/image.js';
-import type { BinaryFilter, PidFilter, SelectorData } from '../model/model.js';
+import type { BinaryFilter, PidFilter, PolicyData, SelectorData } from '../model/model.js';
 import { withoutFinalNul } from '../model/values.js';
+import { trustsPaths } from './actions.js';
 import { shared } from './filters.js';
 
 /** Collects the sets of all hooks of a policy. Equal sets are kept once. */
 export class ProcessSets {
   readonly #byContent = new Map<string, number>();
   readonly sets: ProcessSet[] = [];
+  readonly #trustsPaths: boolean;
 
-  tests(selectors: readonly SelectorData[]): ProcessTest[] {
+  constructor(policy: PolicyData) {
+    this.#trustsPaths = trustsPaths(policy);
+  }
+
+  /** `suppressing`: selectors that only suppress events. */
+  tests(selectors: readonly SelectorData[], suppressing: readonly number[]): ProcessTest[] {
     return shared(
-      selectors.flatMap(({ matchBinaries = [], matchParentBinaries = [], matchPIDs = [] }, selector) => [
-        ...matchBinaries.map((filter) => ({ selector, item: this.#test(binarySet(filter), filter, false) })),
-        ...matchParentBinaries.map((filter) => ({ selector, item: this.#test(binarySet(filter), filter, true) })),
-        ...matchPIDs
-          .filter(({ followForks }) => followForks === true)
-          .map((filter) => ({ selector, item: this.#test(pidSet(filter), filter, false) })),
-      ]),
+      selectors.flatMap((data, selector) => {
+        const { matchBinaries = [], matchParentBinaries = [], matchPIDs = [] } = data;
+        const binaries = (filter: BinaryFilter, parent: boolean): Omit<ProcessTest, 'selectors'> =>
+          this.#test(
+            binarySet(filter, !this.#trustsPaths && exempts(filter, suppressing.includes(selector))),
+            filter,
+            parent,
+          );
+        return [
+          ...matchBinaries.map((filter) => ({ selector, item: binaries(filter, false) })),
+          ...matchParentBinaries.map((filter) => ({ selector, item: binaries(filter, true) })),
+          ...matchPIDs
+            .filter(({ followForks }) => followForks === true)
+            .map((filter) => ({ selector, item: this.#test(pidSet(filter), filter, false) })),
+        ];
+      }),
     );
   }
 
   #test(set: ProcessSet, { operator = 'In' }: { operator?: string }, parent: boolean): Omit<ProcessTest, 'selectors'> {
-    return { set: this.#add(set), negate: operator.startsWith('Not'), parent };
+    return { set: this.#add(set), negate: isNegated(operator), parent };
   }
 
   #add(set: ProcessSet): number {
@@ -34,7 +56,19 @@ export class ProcessSets {
   }
 }
 
-function binarySet(filter: BinaryFilter): ProcessSet {
+function isNegated(operator: string): boolean {
+  return operator.startsWith('Not');
+}
+
+/**
+ * Whether being in the set takes a process out of what the policy reports or does. This is so for a negated filter. In a
+ * selector that only suppresses events it is the other way round.
+ */
+function exempts({ operator = 'In' }: BinaryFilter, suppresses: boolean): boolean {
+  return isNegated(operator) !== suppresses;
+}
+
+function binarySet(filter: BinaryFilter, trusted: boolean): ProcessSet {
   const values = [...new Set((filter.values ?? []).map(withoutFinalNul))].sort();
   const base = filter.operator?.replace(/^Not/, '');
   return {
@@ -44,10 +78,19 @@ function binarySet(filter: BinaryFilter): ProcessSet {
     pids: [],
     inNamespace: false,
     follow: filter.followChildren === true,
+    trusted,
   };
 }
 
 function pidSet({ values = [], isNamespacePID }: PidFilter): ProcessSet {
   const pids = [...new Set(values)].sort((a, b) => a - b);
-  return { equal: [], prefix: [], postfix: [], pids, inNamespace: isNamespacePID === true, follow: true };
+  return {
+    equal: [],
+    prefix: [],
+    postfix: [],
+    pids,
+    inNamespace: isNamespacePID === true,
+    follow: true,
+    trusted: false,
+  };
 }

@@ -29,6 +29,7 @@ const OPTIONS: Readonly<Record<OptionName, readonly string[]>> = {
   'disable-kprobe-multi': Object.keys(BOOLEANS),
   'disable-uprobe-multi': Object.keys(BOOLEANS),
   'policy-mode': Object.keys(MODES),
+  'trust-binary-paths': Object.keys(BOOLEANS),
 };
 
 export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];

@@ -1,5 +1,5 @@
 /** Encodes a HookImage as the bytes of struct hook_config and the entries of the hook's tables. Pure. */
-import { isLate, isReturnSlot, valuesOf } from '../../image/hook.js';
+import { isLate, isReturnSlot, suppressing, valuesOf } from '../../image/hook.js';
 import type { CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
 import { encodeActions, addedRoom } from './actions.js';
@@ -80,6 +80,7 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
 
   view.setUint32(HookConfig.hook, context.id, true);
   view.setUint32(HookConfig.selfTgid, context.selfTgid, true);
+  view.setBigUint64(HookConfig.suppresses, selectorMask(suppressing(hook)), true);
   view.setBigUint64(HookConfig.selectors, (1n << BigInt(Math.max(1, hook.selectors))) - 1n, true);
   u8(HookConfig.valuesCount, values.length);
   u8(HookConfig.syscall, registersOf(hook, context));

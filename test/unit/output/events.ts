@@ -21,6 +21,7 @@ export function processOf(fields: Partial<Process> = {}): Process {
     auid: 4294967295,
     binary: '/usr/bin/cat',
     executable: '/usr/bin/cat',
+    binaryUntrusted: false,
     argv: ['/etc/shadow'],
     arguments: '/etc/shadow',
     cwd: '/root',

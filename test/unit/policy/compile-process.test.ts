@@ -90,9 +90,9 @@ describe('policy: filters on the process', () => {
 });
 
 describe('policy: sets of processes', () => {
-  const NONE = { equal: [], prefix: [], postfix: [], pids: [], inNamespace: false, follow: false };
+  const NONE = { equal: [], prefix: [], postfix: [], pids: [], inNamespace: false, follow: false, trusted: false };
 
-  it('keeps equal sets once and shares their tests', () => {
+  it('keeps equal sets of equal meaning once and shares their tests', () => {
     const { processSets, hooks } = image(
       'matchBinaries: [{operator: In, values: [/b, /a, /b]}]',
       'matchBinaries: [{operator: NotIn, values: [/a, /b]}]',
@@ -102,14 +102,15 @@ describe('policy: sets of processes', () => {
     );
     assert.deepEqual(processSets, [
       { ...NONE, equal: ['/a', '/b'] },
-      { ...NONE, postfix: ['sh'] },
+      { ...NONE, equal: ['/a', '/b'], trusted: true },
+      { ...NONE, postfix: ['sh'], trusted: true },
       { ...NONE, prefix: ['/usr'] },
     ]);
     assert.deepEqual(hooks[0]?.sets, [
       { set: 0, negate: false, parent: false, selectors: [0, 2] },
-      { set: 0, negate: true, parent: false, selectors: [1] },
-      { set: 1, negate: true, parent: false, selectors: [3] },
-      { set: 2, negate: false, parent: false, selectors: [4] },
+      { set: 1, negate: true, parent: false, selectors: [1] },
+      { set: 2, negate: true, parent: false, selectors: [3] },
+      { set: 3, negate: false, parent: false, selectors: [4] },
     ]);
   });
 
@@ -122,17 +123,47 @@ describe('policy: sets of processes', () => {
     );
     assert.deepEqual(processSets, [
       { ...NONE, equal: ['/a'], follow: true },
-      { ...NONE, equal: ['/a'] },
+      { ...NONE, equal: ['/a'], trusted: true },
       { ...NONE, pids: [5, 6], follow: true },
       { ...NONE, pids: [5, 6], inNamespace: true, follow: true },
+      { ...NONE, equal: ['/a'] },
     ]);
     assert.deepEqual(hooks[0]?.sets, [
       { set: 0, negate: false, parent: false, selectors: [0] },
       { set: 1, negate: true, parent: true, selectors: [0] },
       { set: 2, negate: false, parent: false, selectors: [1] },
       { set: 3, negate: false, parent: false, selectors: [2] },
-      { set: 1, negate: false, parent: false, selectors: [3] },
+      { set: 4, negate: false, parent: false, selectors: [3] },
     ]);
     assert.deepEqual(hooks[0]?.process, []);
+  });
+
+  const trusted = (policy: PolicyImage): boolean[] =>
+    (policy.hooks[0]?.sets ?? []).map(({ set }) => policy.processSets[set]?.trusted === true);
+
+  it('what exempts a process takes trusted executables only', () => {
+    const filter = (operator: string): string => `matchBinaries: [{operator: ${operator}, values: [/a]}]`;
+    const actions = (...names: string[]): string =>
+      `matchActions: [${names.map((name) => (name === 'Signal' ? '{action: Signal, argSig: 1}' : `{action: ${name}}`)).join(', ')}]`;
+    const of = (operator: string, ...names: string[]): boolean[] =>
+      trusted(image(names.length === 0 ? filter(operator) : `${filter(operator)}\n${actions(...names)}`));
+    assert.deepEqual(of('In'), [false]);
+    assert.deepEqual(of('NotIn'), [true]);
+    assert.deepEqual(of('NotPrefix'), [true]);
+    assert.deepEqual(of('NotPostfix', 'Sigkill'), [true]);
+    // a selector that only suppresses events exempts those that match
+    assert.deepEqual(of('In', 'NoPost'), [true]);
+    assert.deepEqual(of('NotIn', 'NoPost'), [false]);
+    // one that does something more is no exemption
+    assert.deepEqual(of('In', 'NoPost', 'Sigkill'), [false]);
+    assert.deepEqual(of('NotIn', 'Signal', 'NoPost'), [true]);
+    assert.deepEqual(trusted(image('matchParentBinaries: [{operator: NotIn, values: [/a]}]')), [true]);
+  });
+
+  it('trust-binary-paths: paths count as processes see them', () => {
+    const text = kprobe('call: f\nselectors:\n- matchBinaries: [{operator: NotIn, values: [/a]}]');
+    const options = 'spec:\n  options: [{name: trust-binary-paths, value: "true"}]';
+    assert.deepEqual(trusted(compilePolicy(text.replace('spec:', options))), [false]);
+    assert.deepEqual(trusted(compilePolicy(text.replace('spec:', options.replace('true', 'false')))), [true]);
   });
 });

@@ -14,6 +14,7 @@ const setOf = (more: Partial<ProcessSet>): ProcessSet => ({
   pids: [],
   inNamespace: false,
   follow: false,
+  trusted: false,
   ...more,
 });
 
@@ -45,8 +46,10 @@ class FakeSession {
     this.calls.push('use');
   }
 
-  setFollowed(sets: Uint8Array): void {
-    this.calls.push(`follow ${bitsIn(sets).join(' ')}`.trim());
+  setKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void {
+    this.calls.push(`follow ${bitsIn(followed).join(' ')}`.trim());
+    if (bitsIn(trusted).length > 0) this.calls.push(`trust ${bitsIn(trusted).join(' ')}`);
+    if (bitsIn(prefixed).length > 0) this.calls.push(`prefixed ${bitsIn(prefixed).join(' ')}`);
   }
 
   clearSets(sets: Uint8Array): void {
@@ -111,6 +114,13 @@ describe('sets of processes', () => {
     assert.deepEqual(session.take(), []);
   });
 
+  it('sets of trusted executables are others than those of paths, and the sensor knows them before their values', () => {
+    const [seen, trusted] = sets.acquire([setOf({ equal: ['/a'] }), setOf({ equal: ['/a'], trusted: true })]);
+    assert.notEqual(seen, trusted);
+    assert.ok(session.calls.indexOf(`trust ${trusted}`) < session.calls.indexOf('put binary_equal'));
+    assert.deepEqual(session.table('binary_equal').get('/a'), [seen, trusted]);
+  });
+
   it('equal sets share a bit, and processes are not scanned again for it', () => {
     const set = setOf({ equal: ['/bin/a'], pids: [1] });
     assert.deepEqual(sets.acquire([set]), [0]);
@@ -127,6 +137,11 @@ describe('sets of processes', () => {
     assert.deepEqual([...session.table('binary_equal').get('/bin/a')!], [0, 1, 2]);
     sets.release([0]);
     assert.deepEqual([...session.table('binary_equal').get('/bin/a')!], [1, 2]);
+  });
+
+  it('the sensor knows which sets have prefixes', () => {
+    const [, prefixes] = sets.acquire([setOf({ equal: ['/a'] }), setOf({ prefix: ['/b'] })]);
+    assert.ok(session.calls.includes(`prefixed ${prefixes}`));
   });
 
   it('an entry has the sets of every value that is its beginning or end', () => {

@@ -133,7 +133,7 @@ const text: Rows = [
     { text: '', size: 3 },
     { value: '', truncated: false },
   ],
-  [{ text: Buffer.from([0x61, 0xff]) }, { value: 'a\ufffd', truncated: false }],
+  [{ text: Buffer.from([0x61, 0xff]) }, { value: 'a\udcff', truncated: false }],
   [
     { text: 'x', flags: TextFlag.TEXT_TRUNCATED },
     { value: 'x', truncated: true },

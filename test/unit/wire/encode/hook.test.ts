@@ -1,7 +1,7 @@
 /** Encodes the image of a hook into the bytes of struct hook_config. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../../lib/policy/index.js';
-import type { HookImage, IntGroup as ImageGroup, ProcessGroup } from '../../../../lib/image/image.js';
+import type { HookImage, IntGroup as ImageGroup, ProcessGroup, SelectorActions } from '../../../../lib/image/image.js';
 import { encodeHook, type EncodeContext, type EncodedHook } from '../../../../lib/wire/encode/hook.js';
 import {
   AbiLimit,
@@ -389,6 +389,20 @@ spec:
     assert.throws(() => configOf(hookImage({ args: [value('int', { ints: groups })] })), { code: 'LIMIT_INT_GROUPS' });
     const sets = Array.from({ length: 129 }, () => ({ set: 0, negate: false, parent: false, selectors: [0] }));
     assert.throws(() => configOf(hookImage({ sets }), { processBits: [0] }), { code: 'LIMIT_PROCESS_TESTS' });
+  });
+
+  it('selectors that only suppress events', () => {
+    const order = (...names: ('post' | 'noPost' | 'sigkill')[]): SelectorActions => ({
+      order: names,
+      ...(names.includes('sigkill') ? { signal: 9 } : {}),
+    });
+    const suppresses = (more: Partial<HookImage>): bigint =>
+      configOf(hookImage({ selectors: 3, ...more })).getBigUint64(HookConfig.suppresses, true);
+    assert.equal(suppresses({}), 0n);
+    const actions = [order('noPost'), order('post'), order('sigkill', 'noPost')];
+    assert.equal(suppresses({ actions }), 0b001n);
+    // with actions of the return, these decide about the event
+    assert.equal(suppresses({ actions, returnActions: [order('post'), order('noPost'), order('noPost')] }), 0b010n);
   });
 
   it('sets of the process and of its parent, and changes', () => {

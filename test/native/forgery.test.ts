@@ -1,0 +1,284 @@
+/** Whether an unprivileged user can pass for a program that a policy leaves out. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { ProcessTracepointEvent, Tracer, TracerEvent } from '../../types/index.js';
+import { duringOf, needsRoot, openTracer, polytrace, Workshop } from './support.js';
+
+const NOBODY = 65534;
+const USER = ['--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups'];
+
+const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
+
+/** Selectors on the system call that identity.c makes. */
+function policy(selectors: readonly string[], options = ''): { yaml: string } {
+  const each = selectors.map(
+    (text) => `- matchArgs: [{ args: [0], operator: InMap, values: [sys_kcmp] }]\n        ${text}`,
+  );
+  return {
+    yaml: `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: identity }
+spec:
+  options: [${options}]
+  tracepoints:
+    - subsystem: raw_syscalls
+      event: sys_enter
+      raw: true
+      args: [{ index: 1, type: syscall64 }]
+      selectors:
+      ${each.join('\n      ')}
+`,
+  };
+}
+
+const binaries = (operator: string, value: string, more = ''): string =>
+  `matchBinaries: [{ operator: ${operator}, values: ["${value}"]${more} }]`;
+
+describe('forged identity', function () {
+  this.timeout(60_000);
+  before(needsRoot);
+  let shop: Workshop;
+  /** The program that policies leave out; root's. */
+  let real: string;
+  /** The same bytes, in a folder of the user's. */
+  let own: string;
+  let home: string;
+
+  before(function () {
+    shop = new Workshop();
+    chmodSync(shop.folder, 0o755);
+    home = join(shop.folder, 'home');
+    mkdirSync(home);
+    chownSync(home, NOBODY, NOBODY);
+    mkdirSync(join(shop.folder, 'sbin'));
+    real = join(shop.folder, 'sbin', 'real');
+    own = join(home, 'own');
+    execFileSync('cc', ['-O1', '-static', '-o', real, join(__dirname, 'programs', 'identity.c')]);
+    copyFileSync(real, own);
+    const { status } = spawnSync('setpriv', [...USER, 'unshare', '-Urm', 'true']);
+    if (status === 0) return;
+    if (process.env['REQUIRE_ALL'] === '1') throw new Error('these tests need user namespaces for every user');
+    this.skip();
+  });
+  after(() => shop?.remove());
+
+  /** As the unprivileged user. */
+  const asUser = (...command: readonly string[]): void => {
+    const { status, stderr } = spawnSync('setpriv', [...USER, ...command], { encoding: 'utf8' });
+    assert.equal(status, 0, `${command.join(' ')}: ${stderr}`);
+  };
+  /** As root of a user and a mount namespace of the user's own. */
+  const inside = (script: string): void => asUser('unshare', '-Urm', 'sh', '-ec', script);
+  /** The user's program on the path of the real one, in a root of the user's own. */
+  const jail = (): string => {
+    const root = join(home, 'jail');
+    mkdirSync(join(root, dirname(real)), { recursive: true });
+    copyFileSync(own, join(root, real));
+    return root;
+  };
+
+  async function tracepoints(tracer: Tracer, run: () => unknown): Promise<ProcessTracepointEvent[]> {
+    const all = await duringOf(tracer, run);
+    assert.deepEqual(
+      all.filter((event) => event.type === 'lost'),
+      [],
+    );
+    return all.filter(isTracepoint);
+  }
+
+  async function eventsOf(source: { yaml: string }, run: () => unknown): Promise<ProcessTracepointEvent[]> {
+    const tracer = await openTracer({ policies: [source] });
+    try {
+      return await tracepoints(tracer, run);
+    } finally {
+      await tracer.close();
+    }
+  }
+
+  const told = (events: readonly ProcessTracepointEvent[]): [string, boolean][] =>
+    events.map(({ process }) => [process.executable, process.binaryUntrusted]);
+
+  const FORGERIES: readonly (readonly [name: string, run: () => void])[] = [
+    ['chroot in a user namespace', () => asUser('unshare', '-Ur', 'chroot', jail(), real, 'call')],
+    [
+      'a tmpfs over its folder',
+      () => inside(`mount -t tmpfs none ${dirname(real)}; cp ${own} ${real}; exec ${real} call`),
+    ],
+    ['a bind mount over the file', () => inside(`mount --bind ${own} ${real}; exec ${real} call`)],
+    [
+      'a bind mount over its folder',
+      () => inside(`mount --bind ${join(jail(), dirname(real))} ${dirname(real)}; exec ${real} call`),
+    ],
+    [
+      'an overlay over its folder',
+      () => {
+        const options = `lowerdir=${join(jail(), dirname(real))}:${dirname(real)}`;
+        inside(`mount -t overlay none -o ${options} ${dirname(real)}; exec ${real} call`);
+      },
+    ],
+    [
+      'a root of its own, by pivot_root',
+      () => {
+        const root = join(home, 'root');
+        mkdirSync(root, { recursive: true });
+        const fill = `mkdir -p ${root}/old ${root}${dirname(real)}; cp ${own} ${root}${real}`;
+        inside(`mount -t tmpfs none ${root}; ${fill}; cd ${root}; pivot_root . old; exec ${real} call`);
+      },
+    ],
+    [
+      'a pid namespace of its own',
+      () => asUser('unshare', '-Urmpf', 'sh', '-ec', `mount --bind ${own} ${real}; exec ${real} call`),
+    ],
+    ['a child that executes nothing', () => inside(`mount --bind ${own} ${real}; exec ${real} fork`)],
+  ];
+
+  for (const [name, run] of FORGERIES) {
+    it(`NotIn holds for the real file only: ${name}`, async () => {
+      assert.deepEqual(told(await eventsOf(policy([binaries('NotIn', real)]), run)), [[real, true]]);
+    });
+  }
+
+  it('a process of the host that executes a file of a foreign mount namespace', async () => {
+    const script = `mount -t tmpfs none ${dirname(real)}; cp ${own} ${real}; echo ready; read -r _`;
+    const child = spawn('setpriv', [...USER, 'unshare', '-Urm', 'sh', '-ec', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    try {
+      const run = (): void => asUser(`/proc/${child.pid}/root${real}`, 'call');
+      assert.deepEqual(told(await eventsOf(policy([binaries('NotIn', real)]), run)), [[real, true]]);
+    } finally {
+      child.stdin.end();
+      await once(child, 'exit');
+    }
+  });
+
+  it('a memfd that has the name', async () => {
+    const run = (): void => asUser(own, 'memfd', 'sbin/real', own, 'call');
+    const events = await eventsOf(policy([binaries('NotPostfix', 'sbin/real')]), run);
+    assert.deepEqual(told(events), [['/memfd:sbin/real', true]]);
+  });
+
+  it('prefixes and postfixes', async () => {
+    const run = (): void => inside(`mount --bind ${own} ${real}; exec ${real} call`);
+    for (const filter of [binaries('NotPrefix', `${dirname(real)}/`), binaries('NotPostfix', '/sbin/real')]) {
+      assert.deepEqual(told(await eventsOf(policy([filter]), run)), [[real, true]], filter);
+    }
+  });
+
+  const GENUINE: readonly (readonly [name: string, run: () => void])[] = [
+    ['as it is', () => asUser(real, 'call')],
+    ['in a user namespace', () => asUser('unshare', '-Ur', real, 'call')],
+    ['in a private copy of the mount tree', () => inside(`exec ${real} call`)],
+    [
+      'where its folder is mounted on itself, as for services with ProtectSystem',
+      () => inside(`mount --bind ${dirname(real)} ${dirname(real)}; exec ${real} call`),
+    ],
+    ['a child that executes nothing', () => asUser(real, 'fork')],
+  ];
+
+  for (const [name, run] of GENUINE) {
+    it(`the real file is left out: ${name}`, async () => {
+      const tracer = await openTracer({ policies: [policy([binaries('NotIn', real)])] });
+      try {
+        const all = await duringOf(tracer, run);
+        assert.deepEqual(all.filter(isTracepoint), []);
+        const execs = all.filter((event) => event.type === 'process_exec' && event.process.executable === real);
+        assert.deepEqual(
+          execs.map((event) => event.type === 'process_exec' && event.process.binaryUntrusted),
+          [false],
+        );
+      } finally {
+        await tracer.close();
+      }
+    });
+  }
+
+  /** Waits for a line before it makes the call. */
+  async function waiting(...command: readonly string[]): Promise<() => Promise<void>> {
+    const child: ChildProcess = spawn('setpriv', [...USER, ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    return async () => {
+      child.stdin?.end('go\n');
+      await once(child, 'exit');
+    };
+  }
+
+  it('processes that ran before the policy', async () => {
+    const forged = await waiting('unshare', '-Ur', 'chroot', jail(), real, 'wait', 'call');
+    const bound = await waiting('unshare', '-Urm', 'sh', '-ec', `mount --bind ${own} ${real}; exec ${real} wait call`);
+    const genuine = await waiting(real, 'wait', 'call');
+    const events = await eventsOf(policy([binaries('NotIn', real)]), async () => {
+      for (const go of [forged, bound, genuine]) await go();
+    });
+    // /proc shows the path that the file has for this process
+    assert.deepEqual(told(events), [
+      [join(jail(), real), false],
+      [real, true],
+    ]);
+  });
+
+  it('the real file, removed while it runs', async () => {
+    const gone = join(shop.folder, 'sbin', 'gone');
+    copyFileSync(real, gone);
+    const before = await waiting(gone, 'wait', 'call');
+    rmSync(gone);
+    assert.deepEqual(told(await eventsOf(policy([binaries('NotIn', gone)]), before)), []);
+    // the same name in a root of the user's
+    copyFileSync(own, join(jail(), gone));
+    const forged = await waiting('unshare', '-Ur', 'chroot', jail(), gone, 'wait', 'call');
+    rmSync(join(jail(), gone));
+    assert.equal((await eventsOf(policy([binaries('NotIn', gone)]), forged)).length, 1);
+  });
+
+  it('followChildren: descendants of the real file only', async () => {
+    const filter = binaries('NotIn', real, ', followChildren: true');
+    const events = await eventsOf(policy([filter]), () => {
+      asUser(real, 'run', own, 'call');
+      asUser(real, 'run', '/usr/bin/unshare', '-Ur', own, 'call');
+      asUser('unshare', '-Ur', 'chroot', jail(), real, 'run', real, 'call');
+    });
+    assert.deepEqual(told(events), [[real, true]]);
+  });
+
+  it('matchParentBinaries', async () => {
+    copyFileSync(own, join(jail(), 'own'));
+    const filter = `matchParentBinaries: [{ operator: NotIn, values: ["${real}"] }]`;
+    const events = await eventsOf(policy([filter]), () => {
+      asUser(real, 'run', own, 'call');
+      asUser('unshare', '-Ur', 'chroot', jail(), real, 'run', '/own', 'call');
+    });
+    assert.deepEqual(told(events), [['/own', true]]);
+  });
+
+  it('a selector with NoPost leaves out the real file only', async () => {
+    const selectors = [`${binaries('In', real)}\n        matchActions: [{ action: NoPost }]`, ''];
+    const events = await eventsOf(policy(selectors), () => {
+      asUser(real, 'call');
+      asUser('unshare', '-Ur', 'chroot', jail(), real, 'call');
+    });
+    assert.deepEqual(told(events), [[real, true]]);
+  });
+
+  it('In matches the path that the process sees', async () => {
+    const events = await eventsOf(policy([binaries('In', real)]), () => {
+      asUser(real, 'call');
+      asUser('unshare', '-Ur', 'chroot', jail(), real, 'call');
+    });
+    assert.deepEqual(told(events), [
+      [real, false],
+      [real, true],
+    ]);
+  });
+
+  it('with trust-binary-paths the path alone counts, and the event still says what it is', async () => {
+    const options = '{ name: trust-binary-paths, value: "true" }';
+    const run = (): void => asUser('unshare', '-Ur', 'chroot', jail(), real, 'call');
+    assert.deepEqual(await eventsOf(policy([binaries('NotIn', real)], options), run), []);
+    const [event] = await eventsOf(policy([''], options), run);
+    const json = JSON.parse(polytrace.toJson(event as TracerEvent)) as Record<string, Record<string, unknown>>;
+    const { binary, binary_untrusted: untrusted } = json['process_tracepoint']?.['process'] as Record<string, unknown>;
+    assert.deepEqual([binary, untrusted], [real, true]);
+  });
+});

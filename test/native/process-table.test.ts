@@ -1,0 +1,125 @@
+/** Sets of processes lose nobody when the table of processes is full. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
+import { duringOf, needsRoot, openTracer, Workshop } from './support.js';
+
+const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
+
+interface MapInfo {
+  readonly id: number;
+  readonly name?: string;
+  readonly max_entries: number;
+  readonly bytes_value: number;
+}
+
+function maps(): MapInfo[] {
+  return JSON.parse(execFileSync('bpftool', ['map', 'show', '-j'], { encoding: 'utf8' })) as MapInfo[];
+}
+
+/** Entries of the map, as bpftool prints them. */
+function dump({ id }: MapInfo): string {
+  return execFileSync('bpftool', ['map', 'dump', 'id', String(id), '-j'], { encoding: 'utf8', maxBuffer: 2 ** 28 });
+}
+
+const countOf = (map: MapInfo): number => dump(map).match(/\{"key":\[/g)?.length ?? 0;
+
+/** Pids beyond the kernel's largest, until the map has no room. */
+function fill({ id, max_entries: entries, bytes_value: bytes }: MapInfo, file: string): void {
+  const value = Array.from({ length: bytes }, () => '0').join(' ');
+  const lines = Array.from({ length: entries }, (_, i) => {
+    const pid = 0x500000 + i;
+    const key = [pid & 255, (pid >> 8) & 255, (pid >> 16) & 255, pid >> 24].join(' ');
+    return `map update id ${id} key ${key} value ${value}\n`;
+  });
+  writeFileSync(file, lines.join(''));
+  // the last ones are refused where processes of the machine have entries
+  spawnSync('bpftool', ['batch', 'file', file], { stdio: 'ignore' });
+}
+
+describe('the table of processes', function () {
+  this.timeout(120_000);
+  before(needsRoot);
+  let shop: Workshop;
+  let program: string;
+  let other: string;
+
+  before(() => {
+    shop = new Workshop();
+    program = join(shop.folder, 'program');
+    other = join(shop.folder, 'other');
+    execFileSync('cc', ['-O1', '-static', '-o', program, join(__dirname, 'programs', 'identity.c')]);
+    copyFileSync(program, other);
+  });
+  after(() => shop?.remove());
+
+  function policy(name: string, filter: string): { yaml: string } {
+    return {
+      yaml: `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: ${name} }
+spec:
+  tracepoints:
+    - subsystem: raw_syscalls
+      event: sys_enter
+      raw: true
+      args: [{ index: 1, type: syscall64 }]
+      selectors:
+        - matchArgs: [{ args: [0], operator: InMap, values: [sys_kcmp] }]
+          ${filter}
+`,
+    };
+  }
+
+  it('is full: members are still members, their children too, and nothing is lost', async () => {
+    const known = new Set(maps().map(({ id }) => id));
+    const tracer = await openTracer({
+      policies: [
+        policy('in', `matchBinaries: [{ operator: In, values: ["${program}"] }]`),
+        policy('follow', `matchBinaries: [{ operator: In, values: ["${program}"], followChildren: true }]`),
+        policy('not-in', `matchBinaries: [{ operator: NotIn, values: ["${program}"] }]`),
+        policy('parent', `matchParentBinaries: [{ operator: In, values: ["${program}"] }]`),
+      ],
+    });
+    try {
+      const own = maps().filter(({ id }) => !known.has(id));
+      // names have 15 characters at most
+      const named = (name: string): MapInfo => own.find((map) => map.name === name.slice(0, 15)) as MapInfo;
+      const [table, more] = [named('process_bits'), named('process_bits_more')];
+      fill(table, join(shop.folder, 'batch'));
+      assert.equal(countOf(table), table.max_entries);
+      const events = await duringOf(tracer, () => {
+        for (const command of [
+          [program, 'call'],
+          [program, 'run', other, 'call'],
+          [other, 'call'],
+        ]) {
+          assert.equal(spawnSync(command[0] as string, command.slice(1)).status, 0);
+        }
+      });
+      assert.deepEqual(
+        events.filter(({ type }) => type === 'lost'),
+        [],
+      );
+      assert.deepEqual(
+        events.filter(isTracepoint).map((event) => [event.policyName, event.process.argv.join(' ')]).sort(),
+        [
+          ['follow', 'call'],
+          ['follow', 'call'],
+          ['in', 'call'],
+          ['not-in', 'call'],
+          ['not-in', 'call'],
+          ['parent', 'call'],
+        ],
+      );
+      // an entry ends with its process, which the kernel frees a moment later
+      const deadline = Date.now() + 20_000;
+      while (countOf(more) > 0 && Date.now() < deadline) continue;
+      assert.equal(countOf(more), 0);
+    } finally {
+      await tracer.close();
+    }
+  });
+});

@@ -1,0 +1,57 @@
+/** Bytes as text and back. */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { quoteJson, quoteUnsafe } from '../../../../lib/output/escape.js';
+import { decodeText } from '../../../../lib/wire/text.js';
+
+const decode = (...bytes: number[]): string => decodeText(Buffer.from(bytes), 0, bytes.length);
+
+/** What docs/events.md says. */
+function bytesOf(text: string): Buffer {
+  const parts = [...text].map((c) =>
+    c >= '\udc80' && c <= '\udcff' ? Buffer.of(c.charCodeAt(0) & 0xff) : Buffer.from(c),
+  );
+  return Buffer.concat(parts);
+}
+
+describe('text of the kernel', () => {
+  const ROWS: readonly (readonly [bytes: readonly number[], text: string])[] = [
+    [[0x61, 0x62], 'ab'],
+    [[...Buffer.from('grüße 🚀')], 'grüße 🚀'],
+    // a real U+FFFD
+    [[0xef, 0xbf, 0xbd], '\ufffd'],
+    [[0x61, 0xff, 0x62], 'a\udcffb'],
+    [[0xef, 0xbf, 0xbd, 0x80], '\ufffd\udc80'],
+    // cut, too long, a surrogate, beyond the last character
+    [[0xc3], '\udcc3'],
+    [[0xe2, 0x82], '\udce2\udc82'],
+    [[0xc0, 0xaf], '\udcc0\udcaf'],
+    [[0xe0, 0x80, 0xaf], '\udce0\udc80\udcaf'],
+    [[0xed, 0xb2, 0x80], '\udced\udcb2\udc80'],
+    [[0xf0, 0x80, 0x80, 0x80], '\udcf0\udc80\udc80\udc80'],
+    [[0xf4, 0x90, 0x80, 0x80], '\udcf4\udc90\udc80\udc80'],
+    [[0xf5, 0x80, 0x80, 0x80], '\udcf5\udc80\udc80\udc80'],
+  ];
+  for (const [bytes, text] of ROWS) {
+    it(`${Buffer.from(bytes).toString('hex')}`, () => {
+      assert.equal(decode(...bytes), text);
+      assert.deepEqual(bytesOf(text), Buffer.from(bytes));
+    });
+  }
+
+  it('any bytes can be had again, also from JSON', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+        const text = decode(...bytes);
+        assert.deepEqual(bytesOf(text), Buffer.from(bytes));
+        assert.deepEqual(bytesOf(JSON.parse(quoteJson(text)) as string), Buffer.from(bytes));
+      }),
+    );
+  });
+
+  it('JSON and compact lines have the same form', () => {
+    const text = decode(0x2f, 0x61, 0xff);
+    assert.equal(quoteJson(text), '"/a\\udcff"');
+    assert.equal(quoteUnsafe(text), '"/a\\udcff"');
+  });
+});
