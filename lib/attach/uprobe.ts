@@ -10,11 +10,11 @@ import { overrideChanges } from './program-changes.js';
 import type { Attached, AttachRequest } from './request.js';
 import { attachSingle, checkFeature, ifThere } from './single.js';
 
-export function attachUprobe(request: AttachRequest): Attached | undefined {
+export function attachUprobe(request: AttachRequest): Promise<Attached | undefined> {
   return ifThere(request, () => (request.hook.places === undefined ? attachOne(request) : attachSeveral(request)));
 }
 
-function attachOne(request: AttachRequest): Attached | undefined {
+async function attachOne(request: AttachRequest): Promise<Attached | undefined> {
   const { hook, context } = request;
   const { symbol = '', refCtrOffset } = hook.program ?? {};
   const returns = seesReturn(hook);
@@ -41,7 +41,7 @@ function attachOne(request: AttachRequest): Attached | undefined {
   );
 }
 
-function attachSeveral(request: AttachRequest): Attached | undefined {
+async function attachSeveral(request: AttachRequest): Promise<Attached | undefined> {
   const { hook, context } = request;
   const programChanges = overrideChanges(hook, context.features, seesReturn(hook));
   checkFeature(request, 'uprobe', nameOf(hook));
@@ -53,11 +53,16 @@ function nameOf(hook: HookImage): string {
 }
 
 /** Calls `use` with the path of the program, if the program has one of the policy's digests. */
-function withFile(hook: HookImage, use: (path: string) => Attached | undefined): Attached | undefined {
+async function withFile(
+  hook: HookImage,
+  use: (path: string) => Promise<Attached | undefined>,
+): Promise<Attached | undefined> {
   const { path = '', digests, ignoreDigests } = hook.program ?? {};
   if (digests === undefined) return use(path);
   let attached: Attached | undefined;
-  const found = withVerified(path, digests, (own) => (attached = use(own)));
+  const found = await withVerified(path, digests, async (own) => {
+    attached = await use(own);
+  });
   if (found === 'missing') throw noFile(hook, path);
   if (found === 'other' && ignoreDigests !== true) throw noDigest(hook);
   return attached;
