@@ -94,6 +94,33 @@ describe('lifetimes', function () {
     await gone(ids);
   });
 
+  it('changes are made one after the other, and close() waits for those that were asked for', async () => {
+    const tracer = await openTracer({ bufferSize: 1 << 20 });
+    const policy = (name: string): { yaml: string } => ({
+      yaml: `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: ${name} }
+spec:
+  tracepoints: [{ subsystem: sched, event: sched_process_exit, raw: true, args: [{ index: 0, type: nop }] }]
+`,
+    });
+    const settled: string[] = [];
+    const note = async (what: string, change: Promise<unknown>): Promise<void> => {
+      await change;
+      settled.push(what);
+    };
+    const changes = [
+      note('a added', tracer.addPolicy(policy('a'))),
+      note('b added', tracer.addPolicy(policy('b'))),
+      note('a removed', tracer.removePolicy('a')),
+      note('a missing', assert.rejects(tracer.removePolicy('a'), { code: 'NO_SUCH_POLICY' })),
+      note('closed', tracer.close()),
+      assert.rejects(tracer.addPolicy(policy('c')), { code: 'CLOSED' }),
+    ];
+    await Promise.all(changes);
+    assert.deepEqual(settled, ['a added', 'b added', 'a removed', 'a missing', 'closed']);
+  });
+
   it('open and close 200 times leaks no descriptor and at most 5 MB', async () => {
     const { status, stdout, stderr } = await runScript(
       `const fs = require('node:fs');
