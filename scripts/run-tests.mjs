@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { vmObstacle } from '../test/vm/vm.mjs';
 import { freshMountsObstacle, inFreshMounts } from './fresh-mounts.mjs';
@@ -32,6 +32,9 @@ const c8 = ['node_modules/c8/bin/c8.js', '--reporter', 'text-summary'];
 const policyCoverage = [...c8, '--include', 'lib/policy', '--check-coverage', '--lines', '95', '--branches', '95'];
 const transpiled = mocha.map((word) => (word === 'tsx/cjs' ? './test/transpile.cjs' : word));
 
+// they trust executables of the machine's own mount tree: in another one, none is trusted
+const INITIAL_MOUNTS = ['test/native/forgery.test.ts', 'test/native/long-paths.test.ts'];
+
 const runs = [
   { tier: 'unit', title: 'unit: policy', args: [...policyCoverage, ...transpiled, 'test/unit/policy/**/*.test.ts'] },
   {
@@ -40,20 +43,22 @@ const runs = [
     args: [...c8, '--include', 'lib', ...mocha, '--ignore', 'test/unit/policy/**', 'test/unit/**/*.test.ts'],
   },
   { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/short.test.ts'] },
-  nativeRun('native', 'test/native/**/*.test.ts'),
+  nativeRun('native', ['test/native/**/*.test.ts', ...INITIAL_MOUNTS.flatMap((file) => ['--ignore', file])]),
+  nativeRun('native: initial mounts', INITIAL_MOUNTS, false),
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
   // Tests that only this kernel can run.
   kernelRun('newest', ['test/kernel/changes.test.ts']),
 ];
 
-function nativeRun(title, files) {
-  return { tier: 'native', title, args: [...mocha, files], obstacle: nativeObstacle, inFreshMounts: true };
+function nativeRun(title, files, isFresh = true) {
+  return { tier: 'native', title, args: [...mocha, ...files], obstacle: nativeObstacle, inFreshMounts: isFresh };
 }
 
 function nativeFiles() {
   return readdirSync(join(root, 'test/native'))
     .filter((name) => name.endsWith('.test.ts'))
-    .map((name) => nativeRun(`native: ${name.replace('.test.ts', '')}`, `test/native/${name}`));
+    .map((name) => `test/native/${name}`)
+    .map((file) => nativeRun(`native: ${basename(file, '.test.ts')}`, [file], !INITIAL_MOUNTS.includes(file)));
 }
 
 function kernelRun(kernel, files = []) {
@@ -124,7 +129,7 @@ async function main() {
     total.failed += failed;
     total.skipped.push(...skipped);
   };
-  const all = runs.flatMap((run) => (each && run.tier === 'native' ? nativeFiles() : [run]));
+  const all = each ? [...runs.filter(({ tier }) => tier !== 'native'), ...nativeFiles()] : runs;
   const wanted = all.filter(({ tier }) => tiers.length === 0 || tiers.includes(tier));
   for (const run of wanted.filter(({ tier }) => tier !== 'kernel')) await add(run, false);
   // Each guest uses one processor.
