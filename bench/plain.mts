@@ -2,9 +2,10 @@
 import { layout } from './dist.mjs';
 import { execRecord, fileRecord, RecordSource } from './records.mjs';
 
-const { EventHeader, EventHook, EventType, Value } = layout;
+const { EventHeader, EventHook, EventType, RecordRoom, Value } = layout;
 
-const SLAB_BYTES = 512 * 1024;
+/** The source stops after 64 KiB: as many records as the reader makes events of at once. */
+const SLAB_BYTES = 64 * 1024 + RecordRoom.RECORD_MAX;
 
 interface PlainFile {
   readonly type: string;
@@ -30,10 +31,10 @@ function plainFile(bytes: Buffer, view: DataView, record: number): PlainFile {
 /** Reads so many records; returns what depends on each of them. */
 export async function readPlainly(total: number): Promise<number> {
   const source = new RecordSource([execRecord(), ...Array.from({ length: 63 }, () => fileRecord(8, 2))], total);
+  const bytes = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let length = 0;
   while (source.left() > 0) {
-    const bytes = Buffer.allocUnsafeSlow(SLAB_BYTES);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const end = source.drain(bytes, 0);
     // as long as a batch of events lives
     const files: PlainFile[] = [];

@@ -2,7 +2,7 @@
 import type { NativeSource } from '../lib/native/binding.js';
 import { layout } from './dist.mjs';
 
-const { EventExec, EventHeader, EventHook, EventType, NetDetail, ProcessKey, TextRef, Value } = layout;
+const { EventExec, EventHeader, EventHook, EventType, NetDetail, ProcessKey, RecordRoom, TextRef, Value } = layout;
 
 /** The process that all records are about; no real one has this number. */
 const PID = 4_000_001;
@@ -124,15 +124,16 @@ export class RecordSource implements NativeSource {
   }
 
   drain(slab: Uint8Array, offset: number): number {
-    const count = Math.min(this.#countIn(slab.length - offset), this.#left);
-    if (count === 0) return offset;
+    // like the addon, which begins no record where the longest one might not fit
+    if (slab.length - offset < RecordRoom.RECORD_MAX || this.#left === 0) return offset;
+    const count = Math.min(this.#countIn(slab.length - offset - RecordRoom.RECORD_MAX) + 1, this.#left);
     const bytes = this.#ends[count - 1] as number;
     slab.set(this.#block.subarray(0, bytes), offset);
     this.#left -= count;
     return offset + bytes;
   }
 
-  /** How many of the block's records fit in so many bytes. */
+  /** How many whole records of the block are in its first bytes. */
   #countIn(bytes: number): number {
     let low = 0;
     let high = this.#ends.length;

@@ -1,6 +1,6 @@
 // A live demonstration: with the file-monitoring policy loaded, a small workload reads a secret and writes a system
-// file,
-// and the events appear. It ends by itself and leaves nothing behind. The exit status is 0 if every expected line came.
+// file, and the events appear. It ends by itself and leaves nothing behind. The exit status is 0 if every expected line
+// came.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';

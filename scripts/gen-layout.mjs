@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const abi = join(root, 'bpf/abi.h');
 /** Enums that `policy` and `names` need, which may not import anything of `wire`. */
-const BELOW_WIRE = new Set(['abi_limit', 'sensor_hook', 'syscall_bit']);
+const BELOW_WIRE = new Set(['abi_limit', 'sensor_hook', 'syscall_bit', 'value_read']);
 
 /** abi.h without comments and with single spaces, so that only changes of the layout change the hash. */
 function normalisedAbi() {

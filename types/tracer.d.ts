@@ -97,7 +97,7 @@ export interface EventsOptions {
 export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   /** Returns an iterator over all events from this call on. Each iterator gets every event. */
   events(options?: EventsOptions): AsyncIterableIterator<TracerEvent>;
-  /** Returns the same events as `events`, in arrays of all that are available. */
+  /** Returns the same events as `events`, in arrays. Each has the events of at most 64 KiB of records. */
   batches(options?: EventsOptions): AsyncIterableIterator<readonly TracerEvent[]>;
   /**
    * Loads a policy completely or not at all. Loaded policies continue without interruption. Rejects with PolicyError

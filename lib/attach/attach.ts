@@ -25,8 +25,7 @@ const BY_KIND: Readonly<Record<HookImage['kind'], Attach>> = {
 
 /**
  * `functions` contains the kernel names of several functions that share one program. Returns undefined if the target
- * does
- * not exist, or the file has another digest than the policy names, and the policy allows that. Throws KernelError.
+ * does not exist, or the file has another digest than the policy names, and the policy allows that. Throws KernelError.
  */
 export function attachHook(request: AttachRequest, functions?: readonly string[]): Attached | undefined {
   if (functions !== undefined) return attachFunctions(request, functions);

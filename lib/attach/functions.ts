@@ -69,8 +69,7 @@ function mechanismOf({ hook, context, kernel }: AttachRequest, returns: boolean)
 
 /**
  * True if programs on kprobe.multi can read all registers. The stack pointer at the return shows to which entry a
- * return
- * belongs. Since Linux 6.14 kprobe.multi has no rethook, and gives only parameters and return values.
+ * return belongs. Since Linux 6.14 kprobe.multi has no rethook, and gives only parameters and return values.
  */
 function givesRegisters(kernel: KernelInfo): boolean {
   return (

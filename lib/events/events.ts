@@ -231,9 +231,8 @@ abstract class HookEvent extends RecordEvent {
   }
 
   /**
-   * Files are looked at when somebody first asks: a process that has ended by then has none. An owner's event has the
-   * addresses of
-   * whoever ran.
+   * The files of the process are read on first access. If the process has ended by then, only addresses are known. In the
+   * event of a socket owner, the addresses belong to the process that was running.
    */
   get userStack(): readonly StackFrame[] | undefined {
     const addresses = addressesOf(this.slab, this.at, EventHook.userStack);

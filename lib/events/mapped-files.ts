@@ -2,10 +2,8 @@
  * Finds the file, the offset and the function of an address in a process.
  *
  * The process chose the files, so they are read with care. /proc/PID/map_files leads to the mapped file itself, even if
- * its
- * name now belongs to another file. Only files of local file systems are read, because on others a process could block
- * a
- * read for ever. The size of the reads is limited.
+ * its name now belongs to another file. Only files of local file systems are read, because on others a process could
+ * block a read for ever. The size of the reads is limited.
  */
 import { closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import type { StackFrame } from '../../types/events.js';

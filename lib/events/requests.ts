@@ -1,8 +1,7 @@
 /**
  * Makes the requests of GetUrl and DnsLookup when an event is read. Policies name the addresses, and answers are
- * discarded.
- * Running requests are limited in number, time and redirects. They end with the tracer, and do not keep the process
- * alive.
+ * discarded. Running requests are limited in number, time and redirects. They end with the tracer, and do not keep the
+ * process alive.
  */
 import { Resolver } from 'node:dns/promises';
 import * as http from 'node:http';

@@ -39,6 +39,38 @@ export const AbiLimit = {
   STACK_ROOM: 1024,
 } as const;
 
+/** enum value_read */
+export const ValueRead = {
+  READ_NOTHING: 0,
+  READ_SCALAR: 1,
+  READ_STRING: 2,
+  READ_FILENAME: 3,
+  READ_NET_DEVICE: 4,
+  READ_SOCKADDR_UN: 5,
+  READ_BUFFER: 6,
+  READ_IOVEC: 7,
+  READ_IOV_ITER: 8,
+  READ_DATA_LOC: 9,
+  READ_FILE: 16,
+  READ_PATH: 17,
+  READ_FD: 18,
+  READ_DENTRY: 19,
+  READ_BINPRM: 20,
+  READ_KIOCB: 21,
+  READ_SOCK: 32,
+  READ_SOCKET: 33,
+  READ_SKB: 34,
+  READ_SOCKADDR: 35,
+  READ_CRED: 36,
+  READ_USER_NAMESPACE: 37,
+  READ_LOAD_INFO: 38,
+  READ_MODULE: 39,
+  READ_BPF_ATTR: 40,
+  READ_BPF_MAP: 41,
+  READ_BPF_PROG: 42,
+  READ_PERF_EVENT: 43,
+} as const;
+
 /** enum syscall_bit */
 export const SyscallBit = {
   SYSCALL_COMPAT: 2147483648,

@@ -3,6 +3,7 @@ import { probeName, uprobeName } from '../names/places.js';
 import type { LossReason, TracerEvent } from '../../types/events.js';
 import type { EventsOptions } from '../../types/tracer.js';
 import { eventFilter } from '../output/filters.js';
+import { ClockLooks, type Turns } from './turns.js';
 
 export interface Loss {
   readonly hook: string;
@@ -13,6 +14,7 @@ export interface Loss {
 
 /** The source of events for consumers. */
 export interface EventFeed {
+  readonly turns: Turns;
   /** Reads the available events and hands them to every consumer. Returns false if there are none. */
   pull(): boolean;
   /** Calls wake() of waiting consumers when there are more events. */
@@ -21,6 +23,8 @@ export interface EventFeed {
   leave(consumer: Consumer): void;
   loss(loss: Loss): TracerEvent;
 }
+
+const END = Object.freeze({ value: undefined, done: true });
 
 type Filter = (event: TracerEvent) => boolean;
 
@@ -47,6 +51,10 @@ export class Consumer {
     this.#signal = options.signal;
     if (this.#signal?.aborted === true) this.#ended = true;
     else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  get turns(): Turns {
+    return this.#feed.turns;
   }
 
   get ended(): boolean {
@@ -141,22 +149,32 @@ export class Consumer {
   }
 }
 
+/** Ends the consumer of an iterator that was collected: nobody will ever read what it keeps. */
+const forgotten = new FinalizationRegistry<Consumer>((consumer) => consumer.close());
+
 /** Iterates over arrays of events. Each array contains all events that are available. */
 export class BatchIterator implements AsyncIterableIterator<readonly TracerEvent[]> {
-  constructor(private readonly consumer: Consumer) {}
+  constructor(private readonly consumer: Consumer) {
+    forgotten.register(this, consumer);
+  }
 
   async next(): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
     for (;;) {
       const batch = this.consumer.take();
-      if (batch !== undefined) return { value: batch, done: false };
-      if (this.consumer.ended) return { value: undefined, done: true };
+      if (batch !== undefined) return this.consumer.turns.due ? this.#afterTurn(batch) : { value: batch, done: false };
+      if (this.consumer.ended) return END;
       await this.consumer.more();
     }
   }
 
+  async #afterTurn(value: readonly TracerEvent[]): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
+    await this.consumer.turns.next();
+    return this.consumer.closed ? END : { value, done: false };
+  }
+
   return(): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
     this.consumer.close();
-    return Promise.resolve({ value: undefined, done: true });
+    return Promise.resolve(END);
   }
 
   [Symbol.asyncIterator](): this {
@@ -168,35 +186,47 @@ export class BatchIterator implements AsyncIterableIterator<readonly TracerEvent
 export class EventIterator implements AsyncIterableIterator<TracerEvent> {
   #batch: readonly TracerEvent[] = [];
   #index = 0;
+  /** End of the events that are returned without a look at the clock. */
+  #until = 0;
+  readonly #looks = new ClockLooks();
 
-  constructor(private readonly consumer: Consumer) {}
-
-  next(): Promise<IteratorResult<TracerEvent, undefined>> {
-    if (this.#index < this.#batch.length && !this.consumer.closed) {
-      return Promise.resolve({ value: this.#batch[this.#index++] as TracerEvent, done: false });
-    }
-    return this.#refill();
+  constructor(private readonly consumer: Consumer) {
+    forgotten.register(this, consumer);
   }
 
-  async #refill(): Promise<IteratorResult<TracerEvent, undefined>> {
+  next(): Promise<IteratorResult<TracerEvent, undefined>> {
+    if (this.#index < this.#until && !this.consumer.closed) {
+      return Promise.resolve({ value: this.#batch[this.#index++] as TracerEvent, done: false });
+    }
+    return this.#lookOrRefill();
+  }
+
+  async #lookOrRefill(): Promise<IteratorResult<TracerEvent, undefined>> {
     for (;;) {
       if (this.consumer.closed) this.#batch = [];
       // Another call may have fetched events while this one waited.
-      if (this.#index < this.#batch.length) {
-        return { value: this.#batch[this.#index++] as TracerEvent, done: false };
-      }
+      if (this.#index < this.#batch.length) return this.#look();
       this.#batch = this.consumer.take() ?? [];
-      this.#index = 0;
+      this.#index = this.#until = 0;
       if (this.#batch.length > 0) continue;
-      if (this.consumer.ended) return { value: undefined, done: true };
+      if (this.consumer.ended) return END;
       await this.consumer.more();
     }
+  }
+
+  /** The event is taken before the wait, so that several calls at once are answered in their order. */
+  async #look(): Promise<IteratorResult<TracerEvent, undefined>> {
+    const value = this.#batch[this.#index++] as TracerEvent;
+    this.#until = Math.min(this.#index + this.#looks.look(), this.#batch.length);
+    if (!this.consumer.turns.due) return { value, done: false };
+    await this.consumer.turns.next();
+    return this.consumer.closed ? END : { value, done: false };
   }
 
   return(): Promise<IteratorResult<TracerEvent, undefined>> {
     this.#batch = [];
     this.consumer.close();
-    return Promise.resolve({ value: undefined, done: true });
+    return Promise.resolve(END);
   }
 
   [Symbol.asyncIterator](): this {

@@ -1,7 +1,6 @@
 /**
  * Reads the ring buffer and hands events to every iterator. Events are read only when an iterator asks for them, so
- * that
- * an overload fills the kernel's ring buffer, where lost events are counted.
+ * that an overload fills the kernel's ring buffer, where lost events are counted.
  */
 import type { EventsOptions } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
@@ -11,6 +10,7 @@ import { SensorHook } from '../wire/layout.gen.js';
 import { Consumer, type EventFeed, type Loss } from './consumer.js';
 import { LossEvent, type LoadedHook } from '../events/events.js';
 import { RecordReader } from './reader.js';
+import { Turns } from './turns.js';
 
 /** Delay before reading again when a record is still being written. */
 const RECHECK_MS = 1;
@@ -52,6 +52,7 @@ export function sensorName(id: number): string | undefined {
 }
 
 export class Hub implements EventFeed {
+  readonly turns = new Turns();
   readonly #options: HubOptions;
   readonly #reader: RecordReader;
   readonly #consumers = new Set<Consumer>();
@@ -134,8 +135,7 @@ export class Hub implements EventFeed {
 
   /**
    * Arms the wake-up. A BPF program that read the flag just before it was set does not wake us, and its record may not
-   * be
-   * visible yet. Reading once more, a little later, finds that record.
+   * be visible yet. Reading once more, a little later, finds that record.
    */
   #sleep(): void {
     if (!this.#armed) {
@@ -163,6 +163,7 @@ export class Hub implements EventFeed {
 
   /** Reads once. Wakes the waiting consumers if there are events, or goes back to sleep. */
   #deliver(): void {
+    this.turns.begin();
     this.#options.clock.refresh();
     if (this.#read(false)) {
       for (const consumer of [...this.#waiting]) consumer.wake();

@@ -8,6 +8,11 @@ import { ExecEvent, ExitEvent, hookEvent, type LoadedHook } from '../events/even
 
 /** Large enough that new slabs are rarely allocated; small enough that an event that is kept needs little memory. */
 const SLAB_BYTES = 512 * 1024;
+/**
+ * Records of about this many bytes become one array of events. Few events are alive at a time, so most of them die before
+ * V8 moves them to its old generation. With arrays of a whole slab, an event costs twice as much in some processes.
+ */
+const BATCH_BYTES = 64 * 1024;
 
 export class RecordReader {
   readonly #source: NativeSource;
@@ -30,14 +35,18 @@ export class RecordReader {
     this.#onDrained = onDrained;
   }
 
-  /** Returns the events of at most one slab; undefined if there was no record. The addon stops before the slab is full. */
+  /**
+   * Returns the events of the next records, of about BATCH_BYTES; undefined if there was no record. The addon begins no
+   * record where the longest one might not fit.
+   */
   read(): TracerEvent[] | undefined {
     if (SLAB_BYTES - this.#offset <= RecordRoom.RECORD_MAX) {
       this.#slab = Slab.allocate(SLAB_BYTES);
       this.#offset = 0;
     }
     const start = this.#offset;
-    const end = this.#source.drain(this.#slab.bytes, start);
+    const room = Math.min(SLAB_BYTES, start + BATCH_BYTES + RecordRoom.RECORD_MAX);
+    const end = this.#source.drain(this.#slab.bytes.subarray(0, room), start);
     this.#offset = end;
     this.#onDrained();
     return end === start ? undefined : this.#decode(this.#slab, start, end);

@@ -1,7 +1,7 @@
 /**
  * Manages the folder of a BPF file system in which a tracer's policies outlive its process: its lock, its content, and
- * its
- * takeover. Each tracer that opens the folder makes a numbered folder in it for its own pins, and removes earlier ones.
+ * its takeover. Each tracer that opens the folder makes a numbered folder in it for its own pins, and removes earlier
+ * ones.
  */
 import {
   closeSync,

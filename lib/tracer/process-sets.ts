@@ -1,7 +1,6 @@
 /**
  * The sets of processes of all loaded policies. Each set has one bit. With tables, the base sensor finds the bits for
- * the
- * executable and the id of a process.
+ * the executable and the id of a process.
  */
 import type { ProcessSet } from '../image/image.js';
 import { KernelError } from '../errors.js';
@@ -106,8 +105,7 @@ export class ProcessSets {
 
   /**
    * Returns the bit of an equal set, or a new bit. Bits that no process can have are used first. A bit of a removed set
-   * is
-   * cleared in all processes before it is reused.
+   * is cleared in all processes before it is reused.
    */
   #take(set: ProcessSet, added: number[]): number {
     for (const [bit, entry] of this.#sets) {

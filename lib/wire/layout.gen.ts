@@ -1,6 +1,6 @@
 // Written by scripts/gen-layout.mjs from bpf/abi.h. Do not edit: change abi.h, then `npm run gen`.
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
-export { AbiLimit, SensorHook, SyscallBit } from '../names/abi.gen.js';
+export { AbiLimit, SensorHook, SyscallBit, ValueRead } from '../names/abi.gen.js';
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
 export const LAYOUT_HASH = '192d1629bc7b63b6';
@@ -341,38 +341,6 @@ export const ModuleDetail = {
   name: 16,
   nameStride: 1,
   nameLength: 56,
-} as const;
-
-/** enum value_read */
-export const ValueRead = {
-  READ_NOTHING: 0,
-  READ_SCALAR: 1,
-  READ_STRING: 2,
-  READ_FILENAME: 3,
-  READ_NET_DEVICE: 4,
-  READ_SOCKADDR_UN: 5,
-  READ_BUFFER: 6,
-  READ_IOVEC: 7,
-  READ_IOV_ITER: 8,
-  READ_DATA_LOC: 9,
-  READ_FILE: 16,
-  READ_PATH: 17,
-  READ_FD: 18,
-  READ_DENTRY: 19,
-  READ_BINPRM: 20,
-  READ_KIOCB: 21,
-  READ_SOCK: 32,
-  READ_SOCKET: 33,
-  READ_SKB: 34,
-  READ_SOCKADDR: 35,
-  READ_CRED: 36,
-  READ_USER_NAMESPACE: 37,
-  READ_LOAD_INFO: 38,
-  READ_MODULE: 39,
-  READ_BPF_ATTR: 40,
-  READ_BPF_MAP: 41,
-  READ_BPF_PROG: 42,
-  READ_PERF_EVENT: 43,
 } as const;
 
 /** enum value_source */

@@ -1,6 +1,7 @@
 /** How the BPF programs read each type of argument. */
 import { BUFFER_TYPES } from '../image/hook.js';
 import type { HookImage, ValueImage } from '../image/image.js';
+import { ARG_TYPE_NAMES, argType } from '../names/arg-types.js';
 import { AbiLimit, ValueMemory, ValueRead, ValueSource } from './layout.gen.js';
 
 export type ReadClass = 'nothing' | 'number' | 'text' | 'path' | 'detail';
@@ -15,81 +16,25 @@ export interface ReadFacts {
   readonly pointed: boolean;
 }
 
-const number = (width: number, signed = false, pointed = false): ReadFacts => ({
-  read: ValueRead.READ_SCALAR,
-  class: 'number',
-  width,
-  signed,
-  pointed,
-});
-const object = (readClass: ReadClass, read: number): ReadFacts => ({
-  read,
-  class: readClass,
-  width: 0,
-  signed: false,
-  pointed: false,
-});
-const text = (read: number): ReadFacts => object('text', read);
-const path = (read: number): ReadFacts => object('path', read);
-const detail = (read: number): ReadFacts => object('detail', read);
-const nothing = object('nothing', ValueRead.READ_NOTHING);
+const NO_NUMBER = { bytes: 0, signed: false };
 
-export const READS: Readonly<Record<ValueImage['type'], ReadFacts>> = {
-  nop: nothing,
-  // the policy compiler refuses it
-  auto: nothing,
-  data_loc: text(ValueRead.READ_DATA_LOC),
-  int: number(4, true),
-  sint8: number(1, true),
-  int8: number(1, true),
-  uint8: number(1),
-  sint16: number(2, true),
-  int16: number(2, true),
-  uint16: number(2),
-  uint32: number(4),
-  sint32: number(4, true),
-  int32: number(4, true),
-  ulong: number(8),
-  uint64: number(8),
-  size_t: number(8),
-  long: number(8, true),
-  sint64: number(8, true),
-  int64: number(8, true),
-  capability: number(4, true),
-  bpf_cmd: number(4),
-  syscall64: number(8),
-  kernel_cap_t: number(8, false, true),
-  cap_inheritable: number(8, false, true),
-  cap_permitted: number(8, false, true),
-  cap_effective: number(8, false, true),
-  string: text(ValueRead.READ_STRING),
-  filename: text(ValueRead.READ_FILENAME),
-  net_device: text(ValueRead.READ_NET_DEVICE),
-  sockaddr_un: text(ValueRead.READ_SOCKADDR_UN),
-  char_buf: text(ValueRead.READ_BUFFER),
-  const_buf: text(ValueRead.READ_BUFFER),
-  char_iovec: text(ValueRead.READ_IOVEC),
-  iov_iter: text(ValueRead.READ_IOV_ITER),
-  file: path(ValueRead.READ_FILE),
-  path: path(ValueRead.READ_PATH),
-  // the width is that of the descriptor's number, if `resolve` finds it in memory
-  fd: { ...path(ValueRead.READ_FD), width: 4, signed: true },
-  dentry: path(ValueRead.READ_DENTRY),
-  linux_binprm: path(ValueRead.READ_BINPRM),
-  kiocb: path(ValueRead.READ_KIOCB),
-  sock: detail(ValueRead.READ_SOCK),
-  socket: detail(ValueRead.READ_SOCKET),
-  skb: detail(ValueRead.READ_SKB),
-  sockaddr: detail(ValueRead.READ_SOCKADDR),
-  cred: detail(ValueRead.READ_CRED),
-  user_namespace: detail(ValueRead.READ_USER_NAMESPACE),
-  load_info: detail(ValueRead.READ_LOAD_INFO),
-  module: detail(ValueRead.READ_MODULE),
-  bpf_attr: detail(ValueRead.READ_BPF_ATTR),
-  bpf_map: detail(ValueRead.READ_BPF_MAP),
-  bpf_prog: detail(ValueRead.READ_BPF_PROG),
-  perf_event: detail(ValueRead.READ_PERF_EVENT),
-};
+function factsOf(type: ValueImage['type']): ReadFacts {
+  const { read, class: compared, bits = 0, number, pointed = false } = argType(type);
+  const { bytes, signed } = number ?? (bits > 0 ? { bytes: bits / 8, signed: compared === 'signed' } : NO_NUMBER);
+  return { read, class: classOf(read), width: bytes, signed, pointed };
+}
+
+/** enum value_read has a range of numbers for each class. */
+function classOf(read: number): ReadClass {
+  if (read === ValueRead.READ_NOTHING) return 'nothing';
+  if (read === ValueRead.READ_SCALAR) return 'number';
+  if (read < ValueRead.READ_FILE) return 'text';
+  return read < ValueRead.READ_SOCK ? 'path' : 'detail';
+}
+
+export const READS = Object.fromEntries(ARG_TYPE_NAMES.map((type) => [type, factsOf(type)])) as Readonly<
+  Record<ValueImage['type'], ReadFacts>
+>;
 
 export function isObject(type: ValueImage['type']): boolean {
   return ['text', 'path', 'detail'].includes(READS[type].class);

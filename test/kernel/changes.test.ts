@@ -1,7 +1,6 @@
 /**
  * Policies that change programs: arguments of static probes (Set) and calls of functions (Override of uprobes).
- * Registers
- * can be set only on a few kernels. The others refuse it with a code.
+ * Registers can be set only on a few kernels. The others refuse it with a code.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

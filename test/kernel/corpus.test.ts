@@ -1,7 +1,6 @@
 /**
  * The policies that Tetragon publishes. Each is loaded and attached, or refused for a reason that is listed here. One
- * of
- * each kind is also tested with a scenario.
+ * of each kind is also tested with a scenario.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';

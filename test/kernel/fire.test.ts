@@ -1,7 +1,7 @@
 /**
  * Policies with followChildren are added and removed while 200 processes fork and exec. A second policy without a
- * filter
- * on the process reports every call. The events of the base sensor alone decide which calls a followed process made.
+ * filter on the process reports every call. The events of the base sensor alone decide which calls a followed process
+ * made.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
@@ -82,8 +82,8 @@ type Verdict = 'in' | 'out' | 'either';
 
 /**
  * Decides by the events of the base sensor. A process is followed if it executes the program, or descends from a
- * process
- * that does. If it has executed another program since, it is followed only if that happened after the policy was added.
+ * process that does. If it has executed another program since, it is followed only if that happened after the policy
+ * was added.
  */
 function verdictOf(event: ProcessKprobeEvent, hop: Hop | undefined, cycle: Cycle): Verdict {
   const lineage = [event.process, event.parent, ...event.ancestors];

@@ -1,8 +1,7 @@
 /**
  * The matrix: each argument type with each of its operators, its hook, an action that must match, and one that must
- * not.
- * test/kernel/matrix.test.ts runs it, and docs/policy.md shows it. Negated operators use the same rows with the actions
- * swapped.
+ * not. test/kernel/matrix.test.ts runs it, and docs/policy.md shows it. Negated operators use the same rows with the
+ * actions swapped.
  */
 import {
   NEGATED,

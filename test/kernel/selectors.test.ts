@@ -1,7 +1,6 @@
 /**
  * Each filter on the process: an action of a process that matches, and one of a process that does not. All are
- * selectors
- * of one hook, which also reports that the other action happened.
+ * selectors of one hook, which also reports that the other action happened.
  */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';

@@ -262,6 +262,40 @@ describe('iterators', function () {
       assert.deepEqual([status, stdout], [0, '"late"\n']);
     });
 
+    it('timers and Ctrl-C are handled while the kernel is faster than the reader', async () => {
+      const flood = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: flood}
+spec:
+  tracepoints: [{subsystem: raw_syscalls, event: sys_enter, raw: true, args: [{index: 1, type: int64}]}]`;
+      // The time of the processor counts, because other work on the machine delays timers, too.
+      const { status, stdout, stderr } = await runScript(`
+        const t = await polytrace.openTracer({ policies: [{ yaml: ${JSON.stringify(flood)} }] });
+        const dd = require('node:child_process').spawn('dd', ['if=/dev/zero', 'of=/dev/null', 'bs=1'], { stdio: 'ignore' });
+        const used = () => { const { user, system } = process.cpuUsage(); return (user + system) / 1000; };
+        let stopped = false, last = used(), worst = 0, ticks = 0, seen = 0;
+        process.once('SIGINT', () => { stopped = true; });
+        const timer = setInterval(() => {
+          worst = Math.max(worst, used() - last);
+          last = used();
+          if (++ticks === 50) process.kill(process.pid, 'SIGINT');
+        }, 10);
+        for await (const event of t.events()) {
+          for (const until = performance.now() + 0.02; performance.now() < until; );
+          if (++seen === 500_000 || stopped) break;
+        }
+        const { lost } = t.stats();
+        clearInterval(timer);
+        dd.kill();
+        await t.close();
+        out({ stopped, worst, lost, seen });`);
+      assert.deepEqual([status, stderr], [0, '']);
+      const { stopped, worst, lost } = JSON.parse(stdout) as { stopped: boolean; worst: number; lost: number };
+      assert.ok(stopped, 'the signal was handled');
+      assert.ok(lost > 0, 'the kernel was faster');
+      assert.ok(worst <= 50, `a timer of 10 ms had to wait for ${worst} ms`);
+    });
+
     it('process.exit() in the middle, and an exception in the loop', async () => {
       const start = `const t = await polytrace.openTracer();
         const events = t.events();

@@ -1,6 +1,5 @@
 // Describes the root of the guest for init.sh: the files that are copied (in archives, because many small files are
-// slow
-// to read through virtiofs), and the files that are bind-mounted from the host.
+// slow to read through virtiofs), and the files that are bind-mounted from the host.
 import { execFileSync } from 'node:child_process';
 import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,6 @@
 // Finds the kernel of the requested version: one that is installed in /boot, or one from another Debian suite. The
-// latter
-// is downloaded once into .cache/kernels with a separate apt state, so that the package sources of the machine do not
-// change.
+// latter is downloaded once into .cache/kernels with a separate apt state, so that the package sources of the machine
+// do not change.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -59,12 +59,10 @@ export function vmObstacle() {
 /**
  * Runs `script` with bash as root in the checkout, in a guest with this machine's files. Changes stay in the guest's
  * memory (see init.sh). The guest's /run/vm is `folder` on the host, to exchange files. If no folder is given, a
- * temporary
- * one is used.
+ * temporary one is used.
  *
  * Resolves to {status, seconds}. Output goes to `stdout` and `stderr` as it comes. Rejects with VmError if the guest
- * gave
- * no exit status within `timeoutMs`, or printed nothing for `quietMs` (no limit if not given).
+ * gave no exit status within `timeoutMs`, or printed nothing for `quietMs` (no limit if not given).
  */
 export async function runInVm(options) {
   const obstacle = vmObstacle();

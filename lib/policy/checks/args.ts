@@ -5,7 +5,7 @@ import type { ArgData, Hook } from '../model/model.js';
 import { REGISTERS } from '../../names/kernel.js';
 import { nearest } from '../parse/nearest.js';
 import { quote, type Report } from '../parse/report.js';
-import type { ArgTypeName } from '../language/vocabulary.js';
+import { argType } from '../language/vocabulary.js';
 
 export function checkArgs(hook: Hook, report: Report): void {
   const { args = [], data = [] } = hook.data;
@@ -52,12 +52,6 @@ function checkIndexes(args: readonly ArgData[], report: Report): void {
     seen.add(key);
   }
 }
-
-/** Types of kernel objects. A system call receives only user addresses and numbers. */
-const KERNEL_ONLY: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
-  'file', 'path', 'filename', 'dentry', 'sock', 'socket', 'skb', 'linux_binprm', 'cred', 'kiocb', 'bpf_map', 'perf_event',
-  'user_namespace', 'module', 'load_info', 'net_device', 'bpf_prog', 'kernel_cap_t',
-]); // prettier-ignore
 
 function checkParameter(hook: Hook, arg: ArgData, report: Report): void {
   const { places } = report;
@@ -118,7 +112,7 @@ function checkSystemCallArg(arg: ArgData, report: Report): void {
     const hint = 'hook the kernel function that the system call uses, with `syscall: false`';
     report.add('RESOLVE_USER_MEMORY', places.value(arg, 'resolve'), message, hint);
   }
-  if (arg.type === undefined || arg.resolve || !KERNEL_ONLY.has(arg.type)) return;
+  if (arg.type === undefined || arg.resolve || argType(arg.type).kernelOnly !== true) return;
   const hint = 'use string for a path that is passed to a system call; set `syscall: false` for a kernel function';
   report.add('SYSCALL_ARG_TYPE', places.value(arg, 'type'), `system calls have no parameter of type ${arg.type}`, hint);
 }

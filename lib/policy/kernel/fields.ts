@@ -1,7 +1,7 @@
 /** Decides how an argument of each type is read from a field of a tracepoint, and which types do not fit. Pure. */
 import type { TracepointField } from '../../../types/kernel.js';
-import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
-import { POINTED } from './parameters.js';
+import { ARG_TYPES, argType, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
+import { typeOfStruct } from './parameters.js';
 
 /** Describes the content of the field in the record. */
 export interface FieldRead {
@@ -46,7 +46,7 @@ function isPointer({ type, size }: TracepointField): boolean {
 function pointsTo(field: TracepointField, type: ArgTypeName): boolean {
   if (type === 'string') return /\bchar ?\*$/.test(field.type);
   if (type === 'fd' || type === 'data_loc') return false;
-  const wanted = POINTED[type];
+  const wanted = argType(type).structs;
   return wanted === undefined || /^(const )?void \*$/.test(field.type) || wanted.includes(pointedStruct(field) ?? '');
 }
 
@@ -60,8 +60,8 @@ export function fieldHint(field: TracepointField): string {
   if (TEXT_LOCATION.test(field.type) || CHARACTERS.test(field.type) || /\bchar ?\*$/.test(field.type))
     return 'use string';
   const pointed = pointedStruct(field);
-  const known = Object.entries(POINTED).find(([, names]) => pointed !== undefined && names.includes(pointed));
-  if (known !== undefined) return `use ${known[0]}`;
+  const known = pointed === undefined ? undefined : typeOfStruct(pointed);
+  if (known !== undefined) return `use ${known}`;
   return isNumber(field)
     ? `use a number, such as uint${8 * field.size}`
     : 'arrays of numbers cannot be read; `raw: true` reads the parameters of the tracepoint instead';

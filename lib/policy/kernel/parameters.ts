@@ -2,41 +2,9 @@
 import type { FunctionInfo, KernelInfo, TracepointField, TypeInfo } from '../../../types/kernel.js';
 import type { ArgData, HookData } from '../model/model.js';
 import { quote, type Report } from '../parse/report.js';
-import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
+import { ARG_TYPE_NAMES, ARG_TYPES, argType, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
 import { fieldStart, isFailure, resolveSteps, startType, type Start } from './resolve.js';
 import { showType } from './show.js';
-
-/** The structs that a parameter of each type may point to. */
-export const POINTED: Readonly<Partial<Record<ArgTypeName, readonly string[]>>> = {
-  file: ['file'],
-  path: ['path'],
-  filename: ['filename'],
-  dentry: ['dentry'],
-  sock: ['sock', 'sock_common', 'tcp_sock', 'inet_sock', 'udp_sock'],
-  socket: ['socket'],
-  skb: ['sk_buff', '__sk_buff'],
-  sockaddr: [
-    'sockaddr',
-    '__kernel_sockaddr_storage',
-    'sockaddr_storage',
-    'sockaddr_in',
-    'sockaddr_in6',
-    'sockaddr_unsized',
-  ],
-  sockaddr_un: ['sockaddr_un', 'sockaddr', 'sockaddr_unsized'],
-  cred: ['cred'],
-  linux_binprm: ['linux_binprm'],
-  bpf_attr: ['bpf_attr'],
-  bpf_map: ['bpf_map'],
-  bpf_prog: ['bpf_prog'],
-  perf_event: ['perf_event'],
-  user_namespace: ['user_namespace'],
-  kiocb: ['kiocb'],
-  iov_iter: ['iov_iter'],
-  load_info: ['load_info'],
-  module: ['module'],
-  net_device: ['net_device'],
-};
 
 export function checkParameters(
   args: readonly ArgData[],
@@ -158,7 +126,7 @@ function checkType(arg: ArgData, type: TypeInfo, what: string, report: Report): 
       hint,
     );
   };
-  const wanted = POINTED[arg.type];
+  const wanted = argType(arg.type).structs;
   if (wanted !== undefined) {
     const target = type.kind === 'pointer' ? type.target() : type;
     const fits = target !== undefined && (target.kind === 'void' || wanted.includes(target.name));
@@ -185,6 +153,11 @@ function suggestion(type: TypeInfo): string {
     return `use ${type.signed ? 'int' : 'uint'}${type.size === 4 && type.signed ? '' : type.size * 8}`;
   const target = type.kind === 'pointer' ? type.target() : type;
   if (target?.kind === 'int' && target.size === 1) return 'use string';
-  const known = Object.entries(POINTED).find(([, names]) => target !== undefined && names.includes(target.name));
-  return known === undefined ? 'correct the index or the type, or use `resolve` to read a member' : `use ${known[0]}`;
+  const known = target === undefined ? undefined : typeOfStruct(target.name);
+  return known === undefined ? 'correct the index or the type, or use `resolve` to read a member' : `use ${known}`;
+}
+
+/** The first type that reads this struct. */
+export function typeOfStruct(name: string): ArgTypeName | undefined {
+  return ARG_TYPE_NAMES.find((type) => argType(type).structs?.includes(name) === true);
 }

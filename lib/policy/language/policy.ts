@@ -1,7 +1,6 @@
 /**
  * The policy format in one table: every field of the TracingPolicy resource (cilium.io/v1alpha1), its shape and its
- * meaning.
- * The walker checks the structure of a policy against this table. The JSON Schema is generated from it.
+ * meaning. The walker checks the structure of a policy against this table. The JSON Schema is generated from it.
  */
 import { TAGS_MAX } from './limits.js';
 import {

@@ -1,85 +1,15 @@
 /** The closed vocabularies of the language: argument types, operators, actions, and which of them can be combined. */
 
-/** The classes of values. The class decides how a value is compared. */
-export type ValueClass =
-  | 'signed'
-  | 'unsigned'
-  | 'text'
-  | 'path'
-  | 'file'
-  | 'sock'
-  | 'skb'
-  | 'sockaddr'
-  | 'capability'
-  | 'capabilities'
-  | 'syscall'
-  | 'opaque'
-  | 'nop'
-  | 'auto';
+import type { ValueClass } from '../../names/arg-types.js';
 
-export interface TypeFacts {
-  readonly class: ValueClass;
-  /** Width of an integer in the kernel. */
-  readonly bits?: 8 | 16 | 32 | 64;
-}
-
-export const ARG_TYPES = {
-  auto: { class: 'auto' },
-  int: { class: 'signed', bits: 32 },
-  sint8: { class: 'signed', bits: 8 },
-  int8: { class: 'signed', bits: 8 },
-  uint8: { class: 'unsigned', bits: 8 },
-  sint16: { class: 'signed', bits: 16 },
-  int16: { class: 'signed', bits: 16 },
-  uint16: { class: 'unsigned', bits: 16 },
-  uint32: { class: 'unsigned', bits: 32 },
-  sint32: { class: 'signed', bits: 32 },
-  int32: { class: 'signed', bits: 32 },
-  ulong: { class: 'unsigned', bits: 64 },
-  uint64: { class: 'unsigned', bits: 64 },
-  size_t: { class: 'unsigned', bits: 64 },
-  long: { class: 'signed', bits: 64 },
-  sint64: { class: 'signed', bits: 64 },
-  int64: { class: 'signed', bits: 64 },
-  char_buf: { class: 'text' },
-  char_iovec: { class: 'text' },
-  skb: { class: 'skb' },
-  sock: { class: 'sock' },
-  sockaddr: { class: 'sockaddr' },
-  socket: { class: 'sock' },
-  sockaddr_un: { class: 'text' },
-  string: { class: 'text' },
-  fd: { class: 'path' },
-  file: { class: 'file' },
-  filename: { class: 'text' },
-  path: { class: 'file' },
-  nop: { class: 'nop' },
-  bpf_attr: { class: 'opaque' },
-  perf_event: { class: 'opaque' },
-  bpf_map: { class: 'opaque' },
-  user_namespace: { class: 'opaque' },
-  capability: { class: 'capability' },
-  kiocb: { class: 'opaque' },
-  iov_iter: { class: 'opaque' },
-  cred: { class: 'opaque' },
-  const_buf: { class: 'text' },
-  load_info: { class: 'opaque' },
-  module: { class: 'opaque' },
-  syscall64: { class: 'syscall' },
-  kernel_cap_t: { class: 'capabilities' },
-  cap_inheritable: { class: 'capabilities' },
-  cap_permitted: { class: 'capabilities' },
-  cap_effective: { class: 'capabilities' },
-  linux_binprm: { class: 'path' },
-  data_loc: { class: 'text' },
-  net_device: { class: 'text' },
-  bpf_cmd: { class: 'unsigned', bits: 32 },
-  dentry: { class: 'path' },
-  bpf_prog: { class: 'opaque' },
-} as const satisfies Record<string, TypeFacts>;
-
-export type ArgTypeName = keyof typeof ARG_TYPES;
-export const ARG_TYPE_NAMES = Object.keys(ARG_TYPES) as ArgTypeName[];
+export {
+  ARG_TYPE_NAMES,
+  ARG_TYPES,
+  argType,
+  type ArgTypeName,
+  type TypeFacts,
+  type ValueClass,
+} from '../../names/arg-types.js';
 
 /** All operators, in the order of the schema of the Kubernetes resource. */
 export const OPERATORS = [

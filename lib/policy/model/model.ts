@@ -1,7 +1,6 @@
 /**
  * A policy as plain data, made by the walker. Missing or wrong parts are absent, so that the checks can continue with
- * the
- * rest. Only a policy without errors reaches the compiler.
+ * the rest. Only a policy without errors reaches the compiler.
  */
 import type { ActionName, ArgTypeName, HookKind, Operator } from '../language/vocabulary.js';
 

@@ -1,11 +1,11 @@
-/** IP addresses as text. */
+/** Writes IP addresses as text. */
 
-/** Four bytes, as `192.0.2.1`. */
+/** Writes four bytes as `192.0.2.1`. */
 export function formatIpv4(bytes: Uint8Array): string {
   return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
 }
 
-/** Sixteen bytes, as RFC 5952 says; of an IPv4 address in them, the last four as IPv4. */
+/** Writes sixteen bytes in the form of RFC 5952. If they contain an IPv4 address, the last four are written as IPv4. */
 export function formatIpv6(bytes: Uint8Array): string {
   if (isMapped(bytes)) return `::ffff:${formatIpv4(bytes.subarray(12, 16))}`;
   const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0));
@@ -19,7 +19,7 @@ function isMapped(bytes: Uint8Array): boolean {
   return bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
 }
 
-/** The first of the longest runs of groups that are zero. */
+/** The longest run of zero groups; the first, if several have the same length. */
 function longestZeros(groups: readonly number[]): { readonly start: number; readonly length: number } {
   let best = { start: 0, length: 0 };
   let length = 0;

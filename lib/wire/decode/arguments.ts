@@ -1,4 +1,4 @@
-/** Decodes the values of a hook's record into typed arguments. What a record says of itself is not trusted. */
+/** Decodes the values of a hook's record into typed arguments. The content of a record is not trusted. */
 import type { BufferArgument, HookArgument, SystemCallArgument, TextArgument } from '../../../types/events.js';
 import type { ValueImage } from '../../image/image.js';
 import { hostArchitecture, SYSCALL_COMPAT, syscallName } from '../../names/syscalls.js';
@@ -30,7 +30,7 @@ import { capabilityName, capabilityNames } from '../../names/capabilities.js';
 import { bpfCommandName } from '../../names/numbers.js';
 import { Slab } from '../slab.js';
 
-/** Where something is; the record of a value that is not in it is one of zeros. */
+/** A place in a record. A value that the record does not contain has a place in a record of zeros. */
 interface Place {
   readonly slab: Slab;
   readonly at: number;
@@ -48,8 +48,8 @@ function missingValue(): Place {
 const MISSING = missingValue();
 
 /**
- * `record` is where the record starts, `size` its length, which is inside of the slab; `slot` the value's place in the policy.
- * Undefined of a value that is not told.
+ * `record` is the start of the record, and `size` is its length, which must be inside of the slab. `slot` is the
+ * position of the value in the policy. Returns undefined for a value that is not reported.
  */
 export function decodeArgument(
   slab: Slab,
@@ -65,7 +65,7 @@ class Decoder {
   readonly #slab: Slab;
   readonly #record: number;
   readonly #size: number;
-  /** The struct value. */
+  /** The place of the struct value. */
   readonly #value: Place;
   readonly #flags: number;
 
@@ -183,7 +183,7 @@ class Decoder {
 
   #buffer(type: BufferArgument['type'], index: number): BufferArgument {
     const text = this.#textPlace();
-    // a copy: the slab is used again
+    // The bytes are copied, because the slab is reused.
     const value = text === undefined ? new Uint8Array() : new Uint8Array(this.#slab.bytes.subarray(text.at, text.end));
     const size = this.#value.slab.u32(this.#value.at + Value.size);
     const argument: BufferArgument = { type, index, value, size, truncated: this.#isTruncated() };
@@ -210,7 +210,7 @@ class Decoder {
     return text === undefined ? '' : this.#slab.text(text.at, text.end - text.at);
   }
 
-  /** Where the text or detail is, when all of it is in the record. */
+  /** The place of the text or detail; undefined if a part of it is not in the record. */
   #textPlace(): { readonly at: number; readonly end: number } | undefined {
     const { slab, at } = this.#value;
     const offset = slab.u32(at + Value.textOffset);
@@ -227,7 +227,8 @@ class Decoder {
   }
 }
 
-// members that few arguments have are added to the whole object, so that all others of a type have one shape
+// Members that few arguments have are added to the finished object, so that all other arguments of a type have one
+// shape.
 
 function labelled<T extends HookArgument>(argument: T, label: string): T {
   const open: { label?: string } = argument;
@@ -245,7 +246,7 @@ function unreadable<T extends MayBeUnreadable>(argument: T): T {
   return argument;
 }
 
-/** A number that 32-bit programs use has that bit, and none above it. */
+/** In a number of 32-bit programs the bit SYSCALL_COMPAT is set, and no higher bit. */
 function systemCall(number: bigint, index: number): SystemCallArgument {
   const type = 'syscall64';
   const host = hostArchitecture();

@@ -76,7 +76,7 @@ export function decodePacket(slab: Slab, at: number, type: 'skb', index: number)
   };
 }
 
-/** The address and port of a sockaddr are its source's. */
+/** Decodes a sockaddr. Its address and port are reported as the source. */
 export function decodeSocketAddress(slab: Slab, at: number, type: 'sockaddr', index: number): SocketAddressArgument {
   const family = slab.u32(at + NetDetail.family);
   return {
@@ -174,7 +174,7 @@ export function decodePerfEvent(slab: Slab, at: number, type: 'perf_event', inde
   };
 }
 
-/** Without `signatureValid` where the kernel does not know it, or the struct could not be read. */
+/** Decodes a module. `signatureValid` is absent if the kernel does not know it, or the struct could not be read. */
 export function decodeModule(
   slab: Slab,
   at: number,
@@ -190,7 +190,7 @@ export function decodeModule(
     : { type, index, name, signatureValid: signature === SIGNATURE_VALID, taints };
 }
 
-/** Up to the first NUL. */
+/** A name up to its first NUL. */
 function nameAt(slab: Slab, at: number, room: number): string {
   const end = slab.bytes.subarray(at, at + room).indexOf(0);
   return slab.text(at, end < 0 ? room : end);

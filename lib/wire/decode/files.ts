@@ -1,9 +1,9 @@
-/** Decodes the values of a hook that are files: path, mode, inode. */
+/** Decodes values of a hook that are files: path, mode, inode. */
 import type { FileArgument, PathFlag } from '../../../types/events.js';
 import { TextFlag, Value } from '../layout.gen.js';
 import type { Slab } from '../slab.js';
 
-/** Magic numbers of linux/magic.h: file systems whose files have no path. */
+/** Magic numbers (linux/magic.h) of file systems whose files have no path. */
 const PIPEFS_MAGIC = 0x50495045;
 const SOCKFS_MAGIC = 0x534f434b;
 const ANON_INODE_FS_MAGIC = 0x09041934;
@@ -17,10 +17,10 @@ const PATH_FLAGS: readonly (readonly [number, PathFlag])[] = [
   [TextFlag.TEXT_FAULT, 'fault'],
 ];
 
-/** The kernel's own device numbers: 12 bits and 20. */
+/** The kernel's device numbers have 12 bits for the major and 20 for the minor number. */
 const MINOR_BITS = 20;
 
-/** `at` is where the struct value is, `text` the text that it refers to. */
+/** `at` is the place of the struct value, and `text` is the text that it refers to. */
 export function decodeFile(
   slab: Slab,
   at: number,
@@ -71,7 +71,7 @@ const FILE_TYPES: Readonly<Record<number, string>> = {
   0o140000: 's',
 };
 
-/** A file's mode as `ls -l` shows it; '' for 0, which no file has. */
+/** The mode of a file in the form of `ls -l`; '' for 0, which no file has. */
 export function formatMode(mode: number): string {
   if (mode === 0) return '';
   const bits = (shift: number, special: boolean, letter: string): string => {

@@ -1,7 +1,7 @@
 /**
  * Builds the automaton that finds all substrings of a hook in one scan of a text (Aho and Corasick, "Efficient string
- * matching", 1975). Each byte of the text is one step from a state to the next, and all steps are computed in advance. Each
- * scan has a start state and states of its own. Pure.
+ * matching", 1975). Each byte of the text is one step from a state to the next, and all steps are computed in advance.
+ * Each scan has a start state and states of its own. Pure.
  */
 import type { SubstringScan } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
@@ -44,8 +44,8 @@ function addTree(states: State[], scan: SubstringScan, call: string): number {
     if (states.length > AbiLimit.AUTOMATON_STATES_MAX) {
       throw new KernelError(
         'LIMIT_SUBSTRINGS',
-        `${call}: the values of SubString have more than ${AbiLimit.AUTOMATON_STATES_MAX} characters together`,
-        'make two hooks of it, with a part of the values each',
+        `${call}: the values of SubString together have more than ${AbiLimit.AUTOMATON_STATES_MAX} characters`,
+        'split the hook into two, each with a part of the values',
       );
     }
     return states.push(newState()) - 1;
@@ -64,8 +64,8 @@ function addTree(states: State[], scan: SubstringScan, call: string): number {
 }
 
 /**
- * Adds the steps that the tree does not have. Such a step continues with the longest suffix of the bytes read so far that is
- * also in the tree. The order is breadth first, so the steps of that suffix are already complete.
+ * Adds the steps that the tree does not have. Such a step continues with the longest suffix of the bytes read so far
+ * that is also in the tree. The order is breadth first, so the steps of that suffix are already complete.
  */
 function completeSteps(states: readonly State[], root: number): void {
   const suffixes = new Map<number, number>();

@@ -1,7 +1,7 @@
 /**
- * Compiles expressions to BPF instructions: the body of `u64 f(const u64 *values, u64 candidates)`, which replaces the body of
- * cel_entry or cel_return (bpf/filters.bpf.h). It contains no jumps. The verifier therefore checks it once, not once for each
- * combination of results. Pure.
+ * Compiles expressions to BPF instructions: the body of `u64 f(const u64 *values, u64 candidates)`, which replaces the
+ * body of cel_entry or cel_return (bpf/filters.bpf.h). It contains no jumps. The verifier therefore checks it once, not
+ * once for each combination of results. Pure.
  */
 import type { CelOp, CelStep } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
@@ -14,7 +14,10 @@ const REGISTERS = [0, 3, 4, 5, 6, 7, 8, 9] as const;
 const RESULT = 0;
 const X = 1;
 const Y = 2;
-/** Offsets in the frame: the parameters; a byte for each register of the steps, which is 1 if the register is in error; a spare place. */
+/**
+ * Offsets in the frame: the parameters; a byte for each register of the steps, which is 1 if the register is in error;
+ * a spare place.
+ */
 const VALUES = -8;
 const CANDIDATES = -16;
 const ERRORS = -24;
@@ -39,8 +42,8 @@ export function celCode(steps: readonly CelStep[], room: number, hook: string): 
   if (code.length + 1 > room) {
     throw new KernelError(
       'LIMIT_CEL',
-      `${hook}: its expressions are ${code.length + 1} instructions, ${room} is the most`,
-      'make two hooks of it, with a part of the expressions each',
+      `${hook}: its expressions need ${code.length + 1} instructions; at most ${room} are allowed`,
+      'split the hook into two, each with a part of the expressions',
     );
   }
   while (code.length + 1 < room) code.nothing();
@@ -104,7 +107,10 @@ class CelWriter {
     return [...byZero, ...inError(a), ...inError(b)];
   }
 
-  /** One side is in error and the other does not decide: it is also in error, or it is true (for `both`) or false (for `either`). */
+  /**
+   * One side is in error and the other does not decide: it is also in error, or it is true (for `both`) or false (for
+   * `either`).
+   */
   #undecided(op: 'both' | 'either', side: number, other: number): (() => void)[] {
     const otherFallible = this.#of(other).fallible;
     if (!this.#of(side).fallible) return [];
@@ -234,7 +240,9 @@ class CelWriter {
     if (!wanted) this.code.aluNumber('xor', target, 1);
   }
 
-  /** Does the same for the target itself. A number or its negative has the highest bit, unless the number is 0. Uses Y. */
+  /**
+   * Does the same for the target itself. A number or its negative has the highest bit, unless the number is 0. Uses Y.
+   */
   #normalize(target: typeof X, wanted: boolean): void {
     this.code.alu('mov', Y, target);
     this.code.aluNumber('neg', Y, 0);
@@ -243,7 +251,10 @@ class CelWriter {
     if (!wanted) this.code.aluNumber('xor', target, 1);
   }
 
-  /** If the signs of a and b are equal, the sign of a - b decides. Otherwise the sign of a decides, or of b for unsigned numbers. */
+  /**
+   * If the signs of a and b are equal, the sign of a - b decides. Otherwise the sign of a decides, or of b for unsigned
+   * numbers.
+   */
   #less(a: number, b: number, signed: boolean): void {
     const otherwise = register(signed ? a : b);
     this.#compute('xor', X, a, b);
@@ -255,7 +266,9 @@ class CelWriter {
     this.code.aluNumber('shr', X, 63);
   }
 
-  /** Y = all ones if the operand is less than 64, else 0. A shift instruction ignores the higher bits of the operand. */
+  /**
+   * Y = all ones if the operand is less than 64, else 0. A shift instruction ignores the higher bits of the operand.
+   */
   #within64(operand: number): void {
     this.#get(Y, operand);
     this.code.aluNumber('shr', Y, 6);
@@ -270,7 +283,10 @@ class CelWriter {
     this.code.aluNumber(shift, X, 64 - Number(bits));
   }
 
-  /** Divides the absolute values and then sets the sign: kernels before 6.6 have no signed division. A remainder has the sign of a. */
+  /**
+   * Divides the absolute values and then sets the sign: kernels before 6.6 have no signed division. A remainder has the
+   * sign of a.
+   */
   #divideSigned(op: 'div' | 'mod', a: number, b: number): void {
     this.#absolute(X, Y, a);
     this.code.store(FRAME, SPARE, X);

@@ -65,12 +65,12 @@ function processGroup(group: ProcessGroup, context: EncodeContext): PlacedGroup 
 export function encodeGroups(view: DataView, groups: readonly PlacedGroup[], call: string): void {
   const tests = groups.reduce((sum, group) => sum + group.tests.length, 0);
   if (tests > HookConfig.testsLength) {
-    const message = `${call}: ${tests} comparisons of numbers; a hook does at most ${HookConfig.testsLength}`;
-    throw new KernelError('LIMIT_INT_TESTS', message, 'make two hooks of it, or use ranges instead of many values');
+    const message = `${call}: the hook has ${tests} comparisons of numbers; at most ${HookConfig.testsLength} are allowed`;
+    throw new KernelError('LIMIT_INT_TESTS', message, 'split the hook into two, or use ranges instead of many values');
   }
   if (groups.length > HookConfig.groupsLength) {
-    const message = `${call}: ${groups.length} filters on numbers side by side; a hook has at most ${HookConfig.groupsLength}`;
-    throw new KernelError('LIMIT_INT_GROUPS', message, 'make two hooks of it');
+    const message = `${call}: the hook has ${groups.length} filters on numbers next to each other; at most ${HookConfig.groupsLength} are allowed`;
+    throw new KernelError('LIMIT_INT_GROUPS', message, 'split the hook into two');
   }
   let first = 0;
   groups.forEach((group, index) => {

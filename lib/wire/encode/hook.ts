@@ -50,8 +50,8 @@ export function encodeHook(hook: HookImage, context: EncodeContext): EncodedHook
   if (room > RecordRoom.TEXTS_ROOM) {
     throw new KernelError(
       'LIMIT_EVENT_BYTES',
-      `${hook.call}: its values may have ${room} bytes together, an event has room for ${RecordRoom.TEXTS_ROOM}`,
-      'leave `maxData` to two of them, or make two hooks of it',
+      `${hook.call}: its values can have up to ${room} bytes in total; an event has room for ${RecordRoom.TEXTS_ROOM}`,
+      'use `maxData` for at most two values, or split the hook into two',
     );
   }
   const bodySize = RecordRoom.VALUES_ROOM + Math.max(room, AbiLimit.DETAIL_ROOM) + addedRoom(hook);
@@ -124,7 +124,9 @@ function registersOf({ syscall }: HookImage, { ia32 }: EncodeContext): number {
   return ia32 ? SyscallRegisters.SYSCALL_IA32 : SyscallRegisters.SYSCALL_NATIVE;
 }
 
-/** The policy compiler refuses more items, with their position. This check protects the bytes behind them nevertheless. */
+/**
+ * The policy compiler refuses more items, with their position. This check protects the bytes behind them nevertheless.
+ */
 function forEachWithin<T>(
   hook: HookImage,
   code: string,
@@ -133,7 +135,11 @@ function forEachWithin<T>(
   encode: (item: T, index: number) => void,
 ): void {
   if (items.length > most) {
-    throw new KernelError(code, `${hook.call}: ${items.length} where ${most} is the most`, 'make two hooks of it');
+    throw new KernelError(
+      code,
+      `${hook.call}: the hook has ${items.length} items of one kind; at most ${most} are allowed`,
+      'split the hook into two',
+    );
   }
   items.forEach(encode);
 }

@@ -33,8 +33,8 @@ export interface HookAutomaton extends Automaton {
 export function automatonOf(hook: HookImage): HookAutomaton {
   const scans = valuesOf(hook).map(({ texts }) => texts.substrings ?? []);
   if (scans.some((each) => each.length > ObjectConfig.passesLength)) {
-    const message = `${hook.call}: a text would have to be searched more than ${ObjectConfig.passesLength} times`;
-    const hint = 'a selector has at most two filters with SubString, and two with SubStringIgnCase, on one argument';
+    const message = `${hook.call}: a text would need more than ${ObjectConfig.passesLength} searches`;
+    const hint = 'use at most two filters with SubString and two with SubStringIgnCase on one argument of a selector';
     throw new KernelError('LIMIT_SUBSTRINGS', message, hint);
   }
   const automaton = buildAutomaton(scans.flat(), hook.call);

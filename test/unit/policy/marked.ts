@@ -1,7 +1,6 @@
 /**
  * Test policies with marked mistakes: `⟦CODE⟧` is right before the text that the diagnostic is about, so that nobody
- * has to
- * count lines and columns.
+ * has to count lines and columns.
  */
 import assert from 'node:assert/strict';
 import { PolicyError, type Diagnostic } from '../../../lib/errors.js';

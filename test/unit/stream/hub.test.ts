@@ -1,58 +1,14 @@
 /** The stream without a kernel: it uses a fake session. */
 import assert from 'node:assert/strict';
-import type { NativeSession } from '../../../lib/native/binding.js';
-import { losses, type HookLosses, type MissedRuns } from '../../../lib/native/records.js';
-import { ProcessCache } from '../../../lib/process/cache.js';
-import { Clock } from '../../../lib/process/clock.js';
+import v8 from 'node:v8';
+import vm from 'node:vm';
+import { losses } from '../../../lib/native/records.js';
 import { BatchIterator, EventIterator } from '../../../lib/stream/consumer.js';
-import { Hub } from '../../../lib/stream/hub.js';
+import type { Hub } from '../../../lib/stream/hub.js';
 import { checkEventsOptions, resolveOptions } from '../../../lib/tracer/options.js';
 import type { TracerEvent } from '../../../types/events.js';
 import type { EventsOptions, TracerOptions } from '../../../types/tracer.js';
-import { exec, type Who } from '../wire/records.js';
-
-class FakeSession {
-  records: Buffer[] = [];
-  losses: HookLosses[] = [];
-  missed: MissedRuns[] = [];
-  /** Records that are still being written. They use room, but cannot be read. */
-  busy = 0;
-  active = false;
-  arms = 0;
-  onReadable: () => void = () => undefined;
-  drain(slab: Uint8Array, offset: number): number {
-    for (const record of this.records.splice(0)) {
-      slab.set(record, offset);
-      offset += record.length;
-    }
-    return offset;
-  }
-  start(onReadable: () => void): void {
-    this.onReadable = onReadable;
-  }
-  arm(): void {
-    this.arms++;
-  }
-  setActive(active: boolean): void {
-    this.active = active;
-  }
-  used(): number {
-    return this.records.length + this.busy;
-  }
-  takeLosses(): HookLosses[] {
-    return this.losses.splice(0);
-  }
-  takeMissed(): MissedRuns[] {
-    return this.missed.splice(0);
-  }
-}
-
-const BASE = 10_000_000;
-const who = (n: number): Who => ({ pid: BASE + n, start: BigInt(n), count: 1 });
-const some = (from: number, count: number): Buffer[] =>
-  Array.from({ length: count }, (_, i) => exec(who(from + i), who(0)));
-const pidOf = (event: TracerEvent | undefined): unknown =>
-  event === undefined ? undefined : event.type === 'lost' ? `lost ${event.count}` : event.process.pid - BASE;
+import { fakeHub, FakeSession, pidOf, some } from './fake-session.js';
 
 describe('hub and iterators', () => {
   let session: FakeSession;
@@ -63,17 +19,7 @@ describe('hub and iterators', () => {
   function open(maxQueued: number): void {
     session = new FakeSession();
     empties = 0;
-    const clock = new Clock(() => 0n);
-    hub = new Hub({
-      session: session as unknown as NativeSession,
-      cache: new ProcessCache({ nodeName: 'n', clock }),
-      clock,
-      hooks: new Map(),
-      nodeName: 'n',
-      coalesceMs: 0,
-      maxQueued,
-      onEmpty: () => empties++,
-    });
+    hub = fakeHub(session, maxQueued, () => empties++);
   }
   const events = (options: EventsOptions = {}): EventIterator => new EventIterator(hub.join(options));
   const next = async (it: EventIterator): Promise<unknown> => pidOf((await it.next()).value);
@@ -187,6 +133,25 @@ describe('hub and iterators', () => {
     assert.equal(await next(it), 'lost 5');
     await it.return();
     assert.equal(hub.consumers, 0);
+  });
+
+  it('an iterator that nobody can read any more is released; one that waits is not', async () => {
+    v8.setFlagsFromString('--expose-gc');
+    const collect = vm.runInNewContext('gc') as () => void;
+    (() => {
+      events();
+      new BatchIterator(hub.join({}));
+    })();
+    const waiting = events().next();
+    assert.equal(hub.consumers, 3);
+    for (let i = 0; i < 1000 && hub.consumers > 1; i++) {
+      collect();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(hub.consumers, 1);
+    session.records = some(1, 1);
+    session.onReadable();
+    assert.equal(pidOf((await waiting).value), 1);
   });
 });
 

@@ -1,7 +1,6 @@
 /**
  * Programs that must not compile. Each is written once: `«wrong|right»` marks the mistake, so that the right variant
- * shows
- * that nothing else is wrong.
+ * shows that nothing else is wrong.
  */
 export interface Program {
   readonly name: string;

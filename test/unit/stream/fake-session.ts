@@ -1,0 +1,65 @@
+/** A session without a kernel, and a hub that reads from it. */
+import type { NativeSession } from '../../../lib/native/binding.js';
+import type { HookLosses, MissedRuns } from '../../../lib/native/records.js';
+import { ProcessCache } from '../../../lib/process/cache.js';
+import { Clock } from '../../../lib/process/clock.js';
+import { Hub } from '../../../lib/stream/hub.js';
+import type { TracerEvent } from '../../../types/events.js';
+import { exec, type Who } from '../wire/records.js';
+
+export class FakeSession {
+  records: Buffer[] = [];
+  losses: HookLosses[] = [];
+  missed: MissedRuns[] = [];
+  /** Records that are still being written. They use room, but cannot be read. */
+  busy = 0;
+  active = false;
+  arms = 0;
+  onReadable: () => void = () => undefined;
+  drain(slab: Uint8Array, offset: number): number {
+    for (const record of this.records.splice(0)) {
+      slab.set(record, offset);
+      offset += record.length;
+    }
+    return offset;
+  }
+  start(onReadable: () => void): void {
+    this.onReadable = onReadable;
+  }
+  arm(): void {
+    this.arms++;
+  }
+  setActive(active: boolean): void {
+    this.active = active;
+  }
+  used(): number {
+    return this.records.length + this.busy;
+  }
+  takeLosses(): HookLosses[] {
+    return this.losses.splice(0);
+  }
+  takeMissed(): MissedRuns[] {
+    return this.missed.splice(0);
+  }
+}
+
+export function fakeHub(session: FakeSession, maxQueued: number, onEmpty: () => void = () => undefined): Hub {
+  const clock = new Clock(() => 0n);
+  return new Hub({
+    session: session as unknown as NativeSession,
+    cache: new ProcessCache({ nodeName: 'n', clock }),
+    clock,
+    hooks: new Map(),
+    nodeName: 'n',
+    coalesceMs: 0,
+    maxQueued,
+    onEmpty,
+  });
+}
+
+const BASE = 10_000_000;
+const who = (n: number): Who => ({ pid: BASE + n, start: BigInt(n), count: 1 });
+export const some = (from: number, count: number): Buffer[] =>
+  Array.from({ length: count }, (_, i) => exec(who(from + i), who(0)));
+export const pidOf = (event: TracerEvent | undefined): unknown =>
+  event === undefined ? undefined : event.type === 'lost' ? `lost ${event.count}` : event.process.pid - BASE;

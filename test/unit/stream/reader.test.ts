@@ -1,0 +1,44 @@
+/** The reader of records, with a source that has more than one array of events takes. */
+import assert from 'node:assert/strict';
+import type { NativeSource } from '../../../lib/native/binding.js';
+import { ProcessCache } from '../../../lib/process/cache.js';
+import { Clock } from '../../../lib/process/clock.js';
+import { RecordReader } from '../../../lib/stream/reader.js';
+import { RecordRoom } from '../../../lib/wire/layout.gen.js';
+import { exec } from '../wire/records.js';
+
+const KIB = 1024;
+const RECORDS = 5000;
+
+describe('record reader', () => {
+  const record = exec({ pid: 10_000_001, start: 1n, count: 1 }, { pid: 10_000_000, start: 0n });
+
+  function sourceOf(total: number): NativeSource {
+    let left = total;
+    return {
+      // like the addon, which begins no record where the longest one might not fit
+      drain(slab: Uint8Array, offset: number): number {
+        while (left > 0 && slab.length - offset >= RecordRoom.RECORD_MAX) {
+          slab.set(record, offset);
+          offset += record.length;
+          left--;
+        }
+        return offset;
+      },
+    };
+  }
+
+  it('makes arrays of at most 64 KiB of records, and misses none', () => {
+    const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 0n) });
+    let drained = 0;
+    const reader = new RecordReader(sourceOf(RECORDS), cache, new Map(), () => drained++);
+    const lengths: number[] = [];
+    for (let events = reader.read(); events !== undefined; events = reader.read()) lengths.push(events.length);
+    assert.equal(
+      lengths.reduce((sum, length) => sum + length, 0),
+      RECORDS,
+    );
+    assert.ok(Math.max(...lengths) <= (64 * KIB) / record.length + 1, `arrays of ${lengths.join(', ')} events`);
+    assert.equal(drained, lengths.length + 1, 'losses are asked for at each read');
+  });
+});
