@@ -28,7 +28,7 @@ adds to it. The tracer's process is stopped while the operation runs, so its own
 
 - **base sensor**: polytrace without a policy.
 - **our example**: [file-monitoring.yaml](../examples/file-monitoring.yaml).
-- **upstream policy**: the file monitoring policy that Tetragon publishes, attached as polytrace chooses (by trampolines).
+- **upstream policy**: the file monitoring policy that Tetragon publishes. polytrace attaches it by trampolines.
 - **the same, kprobes**: the upstream policy, attached by kprobes.
 - **Tetragon**: see below.
 

@@ -29,7 +29,11 @@ LinkPtr attach_kprobe_multi(bpf_program* program, const Target& target, bool at_
   return LinkPtr(bpf_program__attach_kprobe_multi_opts(program, nullptr, &opts));
 }
 
-// Offsets count from the start of the file. The kernel does not resolve symbols here.
+LinkPtr attach_uprobe_multi_at(bpf_program* program, const Target& target, bpf_uprobe_multi_opts& opts) {
+  return LinkPtr(bpf_program__attach_uprobe_multi(program, EVERY_PROCESS, target.path.c_str(), nullptr, &opts));
+}
+
+// Offsets of places count from the start of the file: libbpf resolves symbols only without offsets.
 LinkPtr attach_uprobe_multi(bpf_program* program, const Target& target, bool at_return) {
   const std::vector<__u64> cookies = cookies_of(target);
   std::vector<unsigned long> offsets, counters;
@@ -39,7 +43,21 @@ LinkPtr attach_uprobe_multi(bpf_program* program, const Target& target, bool at_
   }
   LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = offsets.data(), .ref_ctr_offsets = counters.data(),
               .cookies = cookies.data(), .cnt = offsets.size(), .retprobe = at_return);
-  return LinkPtr(bpf_program__attach_uprobe_multi(program, EVERY_PROCESS, target.path.c_str(), nullptr, &opts));
+  return attach_uprobe_multi_at(program, target, opts);
+}
+
+// One symbol, or one offset from the start of the file. Links of this kind can be removed in parallel, unlike perf events.
+LinkPtr attach_uprobe_multi_once(bpf_program* program, const Target& target, bool at_return) {
+  const char* symbol = target.name.c_str();
+  const unsigned long offset = target.offset, counter = target.counter;
+  LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .ref_ctr_offsets = counter == 0 ? nullptr : &counter, .cnt = 1,
+              .retprobe = at_return);
+  if (target.name.empty()) {
+    opts.offsets = &offset;
+  } else {
+    opts.syms = &symbol;
+  }
+  return attach_uprobe_multi_at(program, target, opts);
 }
 
 }  // namespace
@@ -68,6 +86,9 @@ LinkPtr attach_program(bpf_program* program, const Target& target, bool at_retur
     return LinkPtr(bpf_program__attach_tracepoint(program, target.group.c_str(), target.name.c_str()));
   }
   if (target.mechanism == "kprobe.multi") return attach_kprobe_multi(program, target, at_return);
+  if (target.mechanism == "uprobe.multi" && target.places.empty()) {
+    return attach_uprobe_multi_once(program, target, at_return);
+  }
   if (target.mechanism == "uprobe.multi") return attach_uprobe_multi(program, target, at_return);
   if (target.mechanism == "uprobe") return attach_uprobe(program, target, at_return);
   if (target.mechanism == "usdt") {

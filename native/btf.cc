@@ -119,7 +119,7 @@ Napi::Value Btf::function(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Types& all = types(env);
   const btf* own = all.get();
-  const uint32_t id = all.function_id(string_argument(info, 0));
+  const uint32_t id = all.find(string_argument(info, 0), BTF_KIND_FUNC);
   if (id == 0) return env.Null();
   const btf_type* func = btf__type_by_id(own, id);
   const btf_type* proto = func == nullptr ? nullptr : btf__type_by_id(own, func->type);
@@ -132,7 +132,7 @@ Napi::Value Btf::function(const Napi::CallbackInfo& info) {
 
 Napi::Value Btf::find(const Napi::CallbackInfo& info) {
   const uint32_t kind = kind_of(string_argument(info, 1));
-  const uint32_t id = kind == 0 ? 0 : types(info.Env()).find(string_argument(info, 0).c_str(), kind);
+  const uint32_t id = kind == 0 ? 0 : types(info.Env()).find(string_argument(info, 0), kind);
   return Napi::Number::New(info.Env(), id);
 }
 

@@ -53,8 +53,8 @@ std::shared_ptr<Types> kernel_types() {
 uint32_t target_id(const std::string& target, bpf_attach_type attach) {
   const auto types = kernel_types();
   if (!types) return 0;
-  if (attach == BPF_TRACE_RAW_TP) return types->find(("btf_trace_" + target).c_str(), BTF_KIND_TYPEDEF);
-  return types->find((attach == BPF_LSM_MAC ? "bpf_lsm_" + target : target).c_str(), BTF_KIND_FUNC);
+  if (attach == BPF_TRACE_RAW_TP) return types->find("btf_trace_" + target, BTF_KIND_TYPEDEF);
+  return types->find(attach == BPF_LSM_MAC ? "bpf_lsm_" + target : target, BTF_KIND_FUNC);
 }
 
 int load(bpf_prog_type type, bpf_attach_type attach, const char* target) {
@@ -156,15 +156,12 @@ int try_tracepoint() {
 
 }  // namespace
 
-Napi::Value probe_features(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
+Features try_features() {
   LogScope quiet;
   const BlockedSignals blocked;
   need_descriptors(DESCRIPTORS_OF_LIBBPF);
-  Napi::Object result = Napi::Object::New(env);
-  const auto tell = [&](const char* name, int err) {
-    result.Set(name, Napi::String::New(env, err == 0 ? std::string() : errno_name(err)));
-  };
+  Features result;
+  const auto tell = [&](const char* name, int err) { result.emplace_back(name, err); };
   const auto kernel = kernel_types();
   tell("btf", kernel ? 0 : -errno);
   tell("ringBuffer", try_ring_buffer());
@@ -182,11 +179,21 @@ Napi::Value probe_features(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value to_object(Napi::Env env, const Features& features) {
+  Napi::Object result = Napi::Object::New(env);
+  for (const auto& [name, err] : features) {
+    result.Set(name, Napi::String::New(env, err == 0 ? std::string() : errno_name(err)));
+  }
+  return result;
+}
+
+Napi::Value probe_features(const Napi::CallbackInfo& info) { return to_object(info.Env(), try_features()); }
+
 Napi::Value kernel_has_struct(const Napi::CallbackInfo& info) {
   const auto kernel = kernel_types();
   const std::string name = info[0].As<Napi::String>().Utf8Value();
   return Napi::Boolean::New(info.Env(),
-                            kernel && kernel->find(name.c_str(), BTF_KIND_STRUCT) != 0);
+                            kernel && kernel->find(name, BTF_KIND_STRUCT) != 0);
 }
 
 Napi::Value boot_offset(const Napi::CallbackInfo& info) {

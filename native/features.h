@@ -3,10 +3,21 @@
 
 #include <napi.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 namespace polytrace {
 
-// () -> { btf, ringBuffer, tpBtf, directRead, fentry, kprobe, kprobeMulti, lsm, fmodRet, uprobe, uprobeMulti,
-//         uprobeRegisters, tracepoint }: each is '' when the kernel has the feature, else the name of an errno
+// Names of features, each with 0 or the negative errno of the try: btf, ringBuffer, tpBtf, directRead, fentry, kprobe, kprobeMulti,
+// lsm, fmodRet, uprobe, uprobeMulti, uprobeRegisters, tracepoint. Throws Failure.
+using Features = std::vector<std::pair<const char*, int>>;
+Features try_features();
+
+// { feature: '' when the kernel has it, else the name of the errno }
+Napi::Value to_object(Napi::Env env, const Features& features);
+
+// () -> to_object(try_features())
 Napi::Value probe_features(const Napi::CallbackInfo& info);
 
 // (name) -> whether the kernel's BTF has the struct

@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "parallel.h"
+
 namespace polytrace {
 
 namespace {
@@ -12,6 +14,11 @@ size_t page_align(size_t size) {
 }
 
 }  // namespace
+
+void destroy(std::vector<LinkPtr>& links) {
+  in_parallel(links.size(), [&](size_t i) { links[i].reset(); });
+  links.clear();
+}
 
 int MappedMap::open(int fd, size_t size) {
   size_ = page_align(size);

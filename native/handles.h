@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <vector>
 
 namespace polytrace {
 
@@ -17,6 +18,9 @@ struct LinkDeleter {
 };
 using ObjectPtr = std::unique_ptr<bpf_object, ObjectDeleter>;
 using LinkPtr = std::unique_ptr<bpf_link, LinkDeleter>;
+
+// Ends all links at once: for each, the kernel waits until no CPU runs its program.
+void destroy(std::vector<LinkPtr>& links);
 
 // A descriptor of any kind. A negative value means that there is none.
 struct Fd {

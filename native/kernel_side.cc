@@ -3,8 +3,10 @@
 #include <bpf/bpf.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <iterator>
 
 #include "error.h"
 #include "object_steps.h"
@@ -110,12 +112,19 @@ void KernelSide::attach_sensor(const char* name) {
 
 int KernelSide::events_fd() { return bpf_map__fd(sensor_map("events")); }
 
-void KernelSide::request_wakeup() {
-  if (!sensor_) return;
-  std::atomic_ref<uint32_t>(control_.as<control>()->need_wakeup).store(1, std::memory_order_seq_cst);
+bool KernelSide::request_wakeup() {
+  const std::scoped_lock lock(mutex_);
+  auto* shared = control_.as<control>();
+  if (shared == nullptr) return false;
+  std::atomic_ref<uint32_t>(shared->need_wakeup).store(1, std::memory_order_seq_cst);
+  return true;
 }
 
-uint32_t KernelSide::self_tgid() const { return sensor_ ? control_.as<control>()->self_tgid : 0; }
+uint32_t KernelSide::self_tgid() const {
+  const std::scoped_lock lock(mutex_);
+  const auto* shared = control_.as<control>();
+  return shared == nullptr ? 0 : shared->self_tgid;
+}
 
 std::vector<uint32_t> KernelSide::add_hook(const HookSpec& spec) {
   must_be_open();
@@ -132,16 +141,28 @@ std::vector<uint32_t> KernelSide::add_hook(const HookSpec& spec) {
     silence(hook);
     throw;
   }
+  const std::scoped_lock lock(mutex_);
   hooks_.emplace(spec.id, std::move(hook));
   return left_out;
 }
 
-void KernelSide::remove_hook(uint32_t id) {
-  const auto found = hooks_.find(id);
-  if (found == hooks_.end()) return;
-  unpin_hook(id, found->second);
-  silence(found->second);
-  hooks_.erase(found);
+void KernelSide::remove_hooks(std::span<const uint32_t> ids) {
+  std::vector<Hook> removed;
+  for (const uint32_t id : ids) {
+    std::unique_lock lock(mutex_);
+    auto found = hooks_.extract(id);
+    lock.unlock();
+    if (found.empty()) continue;
+    unpin_hook(id, found.mapped());
+    removed.push_back(std::move(found.mapped()));
+  }
+  std::vector<LinkPtr> links;
+  for (Hook& hook : removed) {
+    std::move(hook.links.begin(), hook.links.end(), std::back_inserter(links));
+    hook.links.clear();
+    silence(hook);
+  }
+  destroy(links);
 }
 
 void KernelSide::silence(Hook& hook) {
@@ -152,8 +173,9 @@ void KernelSide::silence(Hook& hook) {
 std::vector<int> KernelSide::take_silenced() { return std::exchange(silenced_, {}); }
 
 void KernelSide::set_enforces(uint32_t id, bool enforces) {
-  must_be_open();
+  const std::scoped_lock lock(mutex_);
   auto* all = counters_.as<hook_counters>();
+  if (all == nullptr) throw Failure{"CLOSED", "the session is closed"};
   if (id >= HOOKS_MAX) throw Failure{"NO_SUCH_HOOK", "no hook has this number"};
   std::atomic_ref<uint64_t>(all[id].enforces).store(enforces ? 1 : 0, std::memory_order_seq_cst);
 }
@@ -169,12 +191,16 @@ void KernelSide::delete_entries(const std::string& name, std::span<const uint8_t
 }
 
 void KernelSide::close() {
-  detach_links(true);
-  for (auto& [id, hook] : hooks_) silence(hook);
-  hooks_.clear();
+  detach(true);
   prepare_link_.reset();
-  control_.close();
-  counters_.close();
+  std::map<uint32_t, Hook> hooks;
+  {
+    const std::scoped_lock lock(mutex_);
+    hooks.swap(hooks_);
+    control_.close();
+    counters_.close();
+  }
+  hooks.clear();
   sensor_.reset();
   // gives back the megabytes that libbpf needed for the kernel's types
   malloc_trim(0);

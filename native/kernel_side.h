@@ -1,12 +1,13 @@
 // One tracer's side in the kernel: the base sensor, its shared maps, and the hooks that use them. Owns every descriptor, so
 // that closing it, or the death of the process, detaches everything. Knows nothing of policies and needs no environment of
-// JavaScript: it is given bytes, and throws Failure.
+// JavaScript: it is given bytes, and throws Failure. One thread makes changes. What another thread may call meanwhile is marked.
 // kernel_side_processes.cc handles processes that already run, kernel_side_counts.cc the kernel's counters,
 // kernel_side_pins.cc pinned links.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -58,17 +59,17 @@ class KernelSide {
   KernelSide& operator=(const KernelSide&) = delete;
 
   void open(const SensorSpec& spec);
-  bool is_open() const { return sensor_ != nullptr; }
   // The ring buffer's descriptor. This object owns it.
   int events_fd();
-  // From now on the kernel wakes the reader for the next record.
-  void request_wakeup();
-  // This process's id as the kernel numbers it; 0 when events of this process are wanted.
+  // From now on the kernel wakes the reader for the next record. Returns false when this is closed. Any thread.
+  bool request_wakeup();
+  // This process's id as the kernel numbers it; 0 when events of this process are wanted. Any thread.
   uint32_t self_tgid() const;
 
   // Returns the indexes of the places that were left out.
   std::vector<uint32_t> add_hook(const HookSpec& spec);
-  void remove_hook(uint32_t id);
+  void remove_hooks(std::span<const uint32_t> ids);
+  // Any thread.
   void set_enforces(uint32_t id, bool enforces);
 
   // Entries of a map of the base sensor.
@@ -77,7 +78,7 @@ class KernelSide {
 
   // From now on the sensor keeps the sets of every process that execs, forks or ends.
   void use_process_sets();
-  // Sets that contain the descendants of their members, sets of trusted executables only, and sets with prefixes.
+  // Sets that contain the descendants of their members, sets of trusted executables only, and sets with prefixes. Any thread.
   void set_kinds(const process_sets& followed, const process_sets& trusted, const process_sets& prefixed);
   // No process is in these sets when this returns. Their values are in no table any more, and they are not followed.
   void clear_sets(const process_sets& sets);
@@ -94,6 +95,7 @@ class KernelSide {
   // The file of one of this process's descriptors, as the kernel numbers it.
   std::optional<inode_key> inode_of(uint32_t fd);
 
+  // Any thread may call these four.
   // New losses since the last call.
   std::vector<Losses> take_losses();
   // New runs since the last call that the kernel skipped because the program was already running on the CPU.
@@ -104,7 +106,7 @@ class KernelSide {
 
   // From now on everything that is attached is pinned to this empty folder, and goes on when this process dies.
   void pin_to(const std::string& folder);
-  // Notes what a hook is called, for whoever finds its pins.
+  // Notes what a hook is called, for whoever finds its pins. Any thread.
   void name_hook(uint32_t id, const std::string& name);
 
   // Nothing new is recorded from here on; records that are in the ring can still be read. With `keep`, what is pinned goes on.
@@ -141,6 +143,8 @@ class KernelSide {
   bool frees_attached_ = false;
   LinkPtr prepare_link_;                // while processes are scanned
   std::vector<LinkPtr> sockets_links_;  // one, while policies track socket owners
+  // Guards what any thread may use: the mapped memory, the list of hooks, the pins' names. No slow call is made under it.
+  mutable std::mutex mutex_;
   MappedMap control_;
   MappedMap counters_;
   Pins pins_;

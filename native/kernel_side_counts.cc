@@ -29,6 +29,7 @@ bool is_shared(const char* name) {
 }  // namespace
 
 std::vector<Losses> KernelSide::take_losses() {
+  const std::scoped_lock lock(mutex_);
   std::vector<Losses> result;
   auto* all = counters_.as<hook_counters>();
   for (uint32_t id = 0; all != nullptr && id < HOOKS_MAX; id++) {
@@ -45,6 +46,7 @@ std::vector<Losses> KernelSide::take_losses() {
 }
 
 HookCounts KernelSide::hook_counts(uint32_t id) const {
+  const std::scoped_lock lock(mutex_);
   const auto* all = counters_.as<hook_counters>();
   if (all == nullptr || id >= HOOKS_MAX) return {};
   const hook_counters own = all[id];
@@ -52,6 +54,7 @@ HookCounts KernelSide::hook_counts(uint32_t id) const {
 }
 
 uint64_t KernelSide::hook_memory(uint32_t id) const {
+  const std::scoped_lock lock(mutex_);
   const auto found = hooks_.find(id);
   if (found == hooks_.end()) return 0;
   uint64_t bytes = 0;
@@ -64,6 +67,7 @@ uint64_t KernelSide::hook_memory(uint32_t id) const {
 }
 
 std::vector<Missed> KernelSide::take_missed() {
+  const std::scoped_lock lock(mutex_);
   std::vector<Missed> result;
   for (auto& [id, hook] : hooks_) {
     uint64_t missed = hook.missed_by_links();

@@ -2,6 +2,9 @@
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "error.h"
 #include "kernel_side.h"
 
@@ -61,6 +64,7 @@ void KernelSide::pin_to(const std::string& folder) {
 }
 
 void KernelSide::name_hook(uint32_t id, const std::string& name) {
+  const std::scoped_lock lock(mutex_);
   if (!pins_.active()) return;
   const int err = pins_.name_hook(id, name);
   if (err != 0) throw Failure{"PERSIST", "cannot note what a hook is called", err};
@@ -68,18 +72,25 @@ void KernelSide::name_hook(uint32_t id, const std::string& name) {
 
 void KernelSide::detach_links(bool keep) {
   const bool lets_go = keep && pins_.active();
-  if (!lets_go) pins_.unpin_all();
-  const auto detach = [&](std::vector<LinkPtr>& links) {
-    if (lets_go) let_go(links);
-    links.clear();
-  };
-  for (auto& [id, hook] : hooks_) {
-    hook.missed_before_detach = hook.missed_by_links();
-    hook.counted.clear();
-    detach(hook.links);
+  if (!lets_go) {
+    const std::scoped_lock lock(mutex_);
+    pins_.unpin_all();
   }
-  detach(sockets_links_);
-  detach(sensor_links_);
+  std::vector<LinkPtr> of_hooks;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (auto& [id, hook] : hooks_) {
+      hook.missed_before_detach = hook.missed_by_links();
+      hook.counted.clear();
+      std::move(hook.links.begin(), hook.links.end(), std::back_inserter(of_hooks));
+      hook.links.clear();
+    }
+  }
+  // the sensor goes on until all hooks have ended
+  for (std::vector<LinkPtr>* links : {&of_hooks, &sockets_links_, &sensor_links_}) {
+    if (lets_go) let_go(*links);
+    destroy(*links);
+  }
 }
 
 void KernelSide::detach(bool keep) {

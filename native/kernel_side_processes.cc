@@ -114,10 +114,12 @@ void KernelSide::use_process_sets() {
 }
 
 void KernelSide::set_kinds(const process_sets& followed, const process_sets& trusted, const process_sets& prefixed) {
-  must_be_open();
-  store_sets(control_.as<control>()->follow, followed);
-  store_sets(control_.as<control>()->trusted, trusted);
-  store_sets(control_.as<control>()->prefixed, prefixed);
+  const std::scoped_lock lock(mutex_);
+  auto* shared = control_.as<control>();
+  if (shared == nullptr) throw Failure{"CLOSED", "the session is closed"};
+  store_sets(shared->follow, followed);
+  store_sets(shared->trusted, trusted);
+  store_sets(shared->prefixed, prefixed);
 }
 
 void KernelSide::clear_sets(const process_sets& sets) {

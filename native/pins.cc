@@ -97,17 +97,14 @@ int count_unread(int events, int counters, Counts& counts) {
   return 0;
 }
 
-Napi::Array unread_of(Napi::Env env, const Counts& counts, int names) {
-  Napi::Array result = Napi::Array::New(env);
-  uint32_t length = 0;
+std::vector<UnreadPin> unread_of(const Counts& counts, int names) {
+  std::vector<UnreadPin> result;
   for (uint32_t id = 0; id < HOOKS_MAX; id++) {
     if (counts[id] == 0) continue;
     HookName name = {};
     if (bpf_map_lookup_elem(names, &id, name.data()) != 0) name.fill('\0');
     name.back() = '\0';
-    result.Set(length++, Napi::Number::New(env, id));
-    result.Set(length++, Napi::Number::New(env, static_cast<double>(counts[id])));
-    result.Set(length++, Napi::String::New(env, name.data()));
+    result.push_back({id, counts[id], name.data()});
   }
   return result;
 }
@@ -183,10 +180,8 @@ Napi::Value pinned_layout(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), found.layout);
 }
 
-Napi::Value take_pins(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  const std::string folder = info[0].As<Napi::String>().Utf8Value() + "/";
-  const auto links = info[1].As<Napi::Array>();
+std::optional<std::vector<UnreadPin>> take_pins(const std::string& path, const std::vector<std::string>& links) {
+  const std::string folder = path + "/";
   about found = {};
   const bool readable = read_about(folder, found) && std::strcmp(found.layout, POLYTRACE_LAYOUT_HASH) == 0;
   const Fd events(readable ? bpf_obj_get((folder + PIN_EVENTS).c_str()) : -1);
@@ -194,18 +189,36 @@ Napi::Value take_pins(const Napi::CallbackInfo& info) {
   const Fd names(readable ? bpf_obj_get((folder + PIN_NAMES).c_str()) : -1);
 
   std::vector<uint32_t> programs;
-  for (uint32_t i = 0; i < links.Length(); i++) {
-    const std::string path = folder + links.Get(i).As<Napi::String>().Utf8Value();
-    const uint32_t id = program_of(path);
-    if (unlink(path.c_str()) != 0) throw Failure{"PERSIST", "cannot remove " + path, errno};
+  for (const std::string& name : links) {
+    const std::string link = folder + name;
+    const uint32_t id = program_of(link);
+    if (unlink(link.c_str()) != 0) throw Failure{"PERSIST", "cannot remove " + link, errno};
     if (id != 0) programs.push_back(id);
   }
   wait_until_gone(programs);
-  if (events.value < 0 || counters.value < 0) return env.Null();
+  if (events.value < 0 || counters.value < 0) return std::nullopt;
   Counts counts = {};
   const int err = count_unread(events.value, counters.value, counts);
   if (err != 0) throw Failure{"PERSIST", "cannot count the events that nobody has read", err};
-  return unread_of(env, counts, names.value);
+  return unread_of(counts, names.value);
+}
+
+Napi::Value to_array(Napi::Env env, const std::optional<std::vector<UnreadPin>>& unread) {
+  if (!unread) return env.Null();
+  Napi::Array result = Napi::Array::New(env);
+  for (const auto& [hook, count, name] : *unread) {
+    result.Set(result.Length(), Napi::Number::New(env, hook));
+    result.Set(result.Length(), Napi::Number::New(env, static_cast<double>(count)));
+    result.Set(result.Length(), Napi::String::New(env, name));
+  }
+  return result;
+}
+
+Napi::Value take_pins(const Napi::CallbackInfo& info) {
+  std::vector<std::string> links;
+  const auto names = info[1].As<Napi::Array>();
+  for (uint32_t i = 0; i < names.Length(); i++) links.push_back(names.Get(i).As<Napi::String>().Utf8Value());
+  return to_array(info.Env(), take_pins(info[0].As<Napi::String>().Utf8Value(), links));
 }
 
 }  // namespace polytrace

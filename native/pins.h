@@ -5,8 +5,10 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace polytrace {
 
@@ -52,8 +54,21 @@ Napi::Value lock_folder(const Napi::CallbackInfo& info);
 // (folder) -> the layout that its pins were made with, or null when it has no pins of ours
 Napi::Value pinned_layout(const Napi::CallbackInfo& info);
 
-// (folder, [names of links]) -> [hook, count of records that were lost or that nobody read, name of the hook, …]. Removes these
-// pins. Returns null when the pins have another layout than this addon's. The tracer that pinned them must be dead.
+// Records of one hook that were lost or that nobody read.
+struct UnreadPin {
+  uint32_t hook = 0;
+  uint64_t count = 0;
+  std::string name;
+};
+
+// Removes these pins of links, and waits until their programs have ended. The tracer that pinned them must be dead. Returns nothing
+// when the pins have another layout than this addon's. Throws Failure.
+std::optional<std::vector<UnreadPin>> take_pins(const std::string& folder, const std::vector<std::string>& links);
+
+// [hook, count, name, …], or null
+Napi::Value to_array(Napi::Env env, const std::optional<std::vector<UnreadPin>>& unread);
+
+// (folder, [names of links]) -> the same, as JavaScript calls it
 Napi::Value take_pins(const Napi::CallbackInfo& info);
 
 }  // namespace polytrace

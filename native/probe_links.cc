@@ -5,23 +5,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <fstream>
-#include <system_error>
-#include <thread>
+#include <string>
 #include <utility>
+
+#include "parallel.h"
 
 namespace polytrace {
 
 void close_all(const std::vector<int>& descriptors) {
-  for (const int fd : descriptors) close(fd);
+  in_parallel(descriptors.size(), [&](size_t i) { close(descriptors[i]); });
 }
 
 namespace {
 
-constexpr size_t THREADS = 16;
 constexpr int COUNTER_SHIFT = 32;  // place in the event's config: format/ref_ctr_offset of the PMU
 
 std::string pmu_file(bool is_user, const char* name) {
@@ -84,20 +82,9 @@ void ProbeLinks::drop_last() {
   events_.pop_back();
 }
 
-// Closing a link waits until no CPU runs its program. Several threads together wait no longer than one.
+// Closing a link waits until no CPU runs its program.
 std::vector<int> ProbeLinks::silence() {
-  std::atomic<size_t> next{0};
-  const auto close_each = [&] {
-    for (size_t i = next++; i < links_.size(); i = next++) close(links_[i]);
-  };
-  std::vector<std::thread> threads;
-  try {
-    while (threads.size() + 1 < std::min(THREADS, links_.size())) threads.emplace_back(close_each);
-  } catch (const std::system_error&) {
-    // there is no room for another thread: fewer take longer
-  }
-  close_each();
-  for (std::thread& thread : threads) thread.join();
+  in_parallel(links_.size(), [this](size_t i) { close(links_[i]); });
   links_.clear();
   return std::exchange(events_, {});
 }

@@ -1,10 +1,13 @@
 #include "session.h"
 
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "arguments.h"
-#include "error.h"
+#include "features.h"
+#include "pins.h"
+#include "types.h"
 
 namespace polytrace {
 
@@ -17,6 +20,8 @@ uint32_t number_argument(const Napi::CallbackInfo& info, size_t index) {
 std::string text_argument(const Napi::CallbackInfo& info, size_t index) {
   return info[index].As<Napi::String>().Utf8Value();
 }
+
+bool flag_argument(const Napi::CallbackInfo& info, size_t index) { return info[index].ToBoolean(); }
 
 std::span<const uint8_t> bytes_argument(const Napi::CallbackInfo& info, size_t index) {
   const auto array = info[index].As<Napi::Uint8Array>();
@@ -38,27 +43,25 @@ SensorSpec read_sensor_spec(const Napi::Object& options) {
 
 Napi::Number to_number(Napi::Env env, uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
 
-class CloseLater : public Napi::AsyncWorker {
- public:
-  CloseLater(Napi::Env env, std::vector<int> descriptors) : AsyncWorker(env), descriptors_(std::move(descriptors)) {}
-  void Execute() override { close_all(descriptors_); }
-
- private:
-  const std::vector<int> descriptors_;
-};
+// The result of a job that has none.
+Worker::Result nothing() { return nullptr; }
 
 }  // namespace
 
 Napi::Function Session::define(Napi::Env env) {
   return DefineClass(env, "Session",
                      {
+                         InstanceMethod<&Session::call<&Session::probe_features>>("probeFeatures"),
+                         InstanceMethod<&Session::call<&Session::read_types>>("readTypes"),
+                         InstanceMethod<&Session::call<&Session::take_pins>>("takePins"),
+                         InstanceMethod<&Session::call<&Session::open>>("open"),
                          InstanceMethod<&Session::call<&Session::start>>("start"),
                          InstanceMethod<&Session::call<&Session::arm>>("arm"),
                          InstanceMethod<&Session::call<&Session::set_active>>("setActive"),
                          InstanceMethod<&Session::call<&Session::drain>>("drain"),
                          InstanceMethod<&Session::call<&Session::used>>("used"),
                          InstanceMethod<&Session::call<&Session::add_hook>>("addHook"),
-                         InstanceMethod<&Session::call<&Session::remove_hook>>("removeHook"),
+                         InstanceMethod<&Session::call<&Session::remove_hooks>>("removeHooks"),
                          InstanceMethod<&Session::call<&Session::put_entries>>("putEntries"),
                          InstanceMethod<&Session::call<&Session::use_process_sets>>("useProcessSets"),
                          InstanceMethod<&Session::call<&Session::set_kinds>>("setKinds"),
@@ -83,19 +86,7 @@ Napi::Function Session::define(Napi::Env env) {
                      });
 }
 
-// options: { object, ringBytes, processes, includeSelf, onDemand }
 Session::Session(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Session>(info), env_(info.Env()) {
-  guarded(info.Env(), [&] {
-    try {
-      kernel_.open(read_sensor_spec(info[0].As<Napi::Object>()));
-      const int err = ring_.open(kernel_.events_fd());
-      if (err != 0) throw Failure{"MAP_SETUP", "cannot map the ring buffer", err};
-    } catch (...) {
-      close_all();  // and not when the object is collected
-      throw;
-    }
-    return Napi::Value();
-  });
   has_exit_hook_ = napi_add_env_cleanup_hook(env_, on_env_exit, this) == napi_ok;
 }
 
@@ -107,15 +98,61 @@ Session::~Session() {
 void Session::on_env_exit(void* self) { static_cast<Session*>(self)->close_all(); }
 
 void Session::close_all() {
+  worker_.stop();
   ring_.close();
   kernel_.close();
   polytrace::close_all(kernel_.take_silenced());
 }
 
-// The kernel needs tens of milliseconds for each: another thread closes them.
-void Session::close_silenced(Napi::Env env) {
-  std::vector<int> events = kernel_.take_silenced();
-  if (!events.empty()) (new CloseLater(env, std::move(events)))->Queue();
+Napi::Value Session::later(const Napi::CallbackInfo& info, Worker::Work work) {
+  return worker_.run(info.Env(), info.This().As<Napi::Object>(), std::move(work));
+}
+
+Napi::Value Session::change(const Napi::CallbackInfo& info, std::function<void(KernelSide&)> change) {
+  return later(info, [this, change = std::move(change)] {
+    change(kernel_);
+    return nothing();
+  });
+}
+
+Napi::Value Session::probe_features(const Napi::CallbackInfo& info) {
+  return later(info, [] {
+    return [found = polytrace::try_features()](Napi::Env env) { return polytrace::to_object(env, found); };
+  });
+}
+
+// A promise of something that keeps the running kernel's types in memory as long as it is referenced.
+Napi::Value Session::read_types(const Napi::CallbackInfo& info) {
+  return later(info, [] {
+    auto types = Types::of_kernel();
+    types->index();
+    return [types](Napi::Env env) -> Napi::Value {
+      using Held = std::shared_ptr<Types>;
+      return Napi::External<Held>::New(env, new Held(types), [](Napi::Env, Held* held) { delete held; });
+    };
+  });
+}
+
+// (folder, [names of links]), see pins.h
+Napi::Value Session::take_pins(const Napi::CallbackInfo& info) {
+  std::vector<std::string> links;
+  const auto names = info[1].As<Napi::Array>();
+  for (uint32_t i = 0; i < names.Length(); i++) links.push_back(names.Get(i).As<Napi::String>().Utf8Value());
+  return later(info, [folder = text_argument(info, 0), links = std::move(links)] {
+    return [unread = polytrace::take_pins(folder, links)](Napi::Env env) { return polytrace::to_array(env, unread); };
+  });
+}
+
+// ({ object, ringBytes, processes, includeSelf, onDemand })
+Napi::Value Session::open(const Napi::CallbackInfo& info) {
+  return later(info, [this, spec = read_sensor_spec(info[0].As<Napi::Object>())] {
+    kernel_.open(spec);
+    return [this](Napi::Env env) {
+      const int err = ring_.open(kernel_.events_fd());
+      if (err != 0) throw Failure{"MAP_SETUP", "cannot map the ring buffer", err};
+      return env.Undefined();
+    };
+  });
 }
 
 // (onReadable)
@@ -126,10 +163,7 @@ Napi::Value Session::start(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Session::arm(const Napi::CallbackInfo& info) {
-  if (kernel_.is_open()) {
-    kernel_.request_wakeup();
-    ring_.arm();
-  }
+  if (kernel_.request_wakeup()) ring_.arm();
   return info.Env().Undefined();
 }
 
@@ -147,26 +181,34 @@ Napi::Value Session::drain(const Napi::CallbackInfo& info) {
 
 Napi::Value Session::used(const Napi::CallbackInfo& info) { return to_number(info.Env(), ring_.used()); }
 
-// (spec): the indexes of the places that were left out
+// (spec): a promise of the indexes of the places that were left out
 Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  std::vector<uint32_t> left_out;
-  try {
-    left_out = kernel_.add_hook(read_hook_spec(info[0].As<Napi::Object>()));
-  } catch (...) {
-    close_silenced(env);
-    throw;
-  }
-  Napi::Array result = Napi::Array::New(env);
-  for (const uint32_t place : left_out) result.Set(result.Length(), place);
-  return result;
+  auto spec = std::make_shared<const HookSpec>(read_hook_spec(info[0].As<Napi::Object>()));
+  return later(info, [this, spec] {
+    std::vector<uint32_t> left_out;
+    try {
+      left_out = kernel_.add_hook(*spec);
+    } catch (...) {
+      polytrace::close_all(kernel_.take_silenced());
+      throw;
+    }
+    return [left_out](Napi::Env env) -> Napi::Value {
+      Napi::Array result = Napi::Array::New(env);
+      for (const uint32_t place : left_out) result.Set(result.Length(), place);
+      return result;
+    };
+  });
 }
 
-// (hook)
-Napi::Value Session::remove_hook(const Napi::CallbackInfo& info) {
-  kernel_.remove_hook(number_argument(info, 0));
-  close_silenced(info.Env());
-  return info.Env().Undefined();
+// (hooks): in one go, so that their probes end together
+Napi::Value Session::remove_hooks(const Napi::CallbackInfo& info) {
+  std::vector<uint32_t> ids;
+  const auto all = info[0].As<Napi::Array>();
+  for (uint32_t i = 0; i < all.Length(); i++) ids.push_back(all.Get(i).As<Napi::Number>().Uint32Value());
+  return change(info, [ids](KernelSide& kernel) {
+    kernel.remove_hooks(ids);
+    polytrace::close_all(kernel.take_silenced());
+  });
 }
 
 // (hook, enforces)
@@ -177,19 +219,20 @@ Napi::Value Session::set_enforces(const Napi::CallbackInfo& info) {
 
 // (map, entries)
 Napi::Value Session::put_entries(const Napi::CallbackInfo& info) {
-  kernel_.put_entries(text_argument(info, 0), bytes_argument(info, 1));
-  return info.Env().Undefined();
+  return change(info, [map = text_argument(info, 0), entries = bytes_of(info[1])](KernelSide& kernel) {
+    kernel.put_entries(map, entries);
+  });
 }
 
 // (map, keys)
 Napi::Value Session::delete_entries(const Napi::CallbackInfo& info) {
-  kernel_.delete_entries(text_argument(info, 0), bytes_argument(info, 1));
-  return info.Env().Undefined();
+  return change(info, [map = text_argument(info, 0), keys = bytes_of(info[1])](KernelSide& kernel) {
+    kernel.delete_entries(map, keys);
+  });
 }
 
 Napi::Value Session::use_process_sets(const Napi::CallbackInfo& info) {
-  kernel_.use_process_sets();
-  return info.Env().Undefined();
+  return change(info, [](KernelSide& kernel) { kernel.use_process_sets(); });
 }
 
 // (sets)
@@ -200,36 +243,30 @@ Napi::Value Session::set_kinds(const Napi::CallbackInfo& info) {
 
 // (sets)
 Napi::Value Session::clear_sets(const Napi::CallbackInfo& info) {
-  kernel_.clear_sets(sets_argument(info));
-  return info.Env().Undefined();
+  return change(info, [sets = sets_argument(info)](KernelSide& kernel) { kernel.clear_sets(sets); });
 }
 
 // (sets)
 Napi::Value Session::begin_scan(const Napi::CallbackInfo& info) {
-  kernel_.begin_scan(sets_argument(info));
-  return info.Env().Undefined();
+  return change(info, [sets = sets_argument(info)](KernelSide& kernel) { kernel.begin_scan(sets); });
 }
 
 // (sets)
 Napi::Value Session::finish_scan(const Napi::CallbackInfo& info) {
-  kernel_.finish_scan(sets_argument(info));
-  return info.Env().Undefined();
+  return change(info, [sets = sets_argument(info)](KernelSide& kernel) { kernel.finish_scan(sets); });
 }
 
 Napi::Value Session::keep_state(const Napi::CallbackInfo& info) {
-  kernel_.keep_state();
-  return info.Env().Undefined();
+  return change(info, [](KernelSide& kernel) { kernel.keep_state(); });
 }
 
 Napi::Value Session::protect_ancestors(const Napi::CallbackInfo& info) {
-  kernel_.protect_ancestors();
-  return info.Env().Undefined();
+  return change(info, [](KernelSide& kernel) { kernel.protect_ancestors(); });
 }
 
 // (tracks)
 Napi::Value Session::set_tracks_sockets(const Napi::CallbackInfo& info) {
-  kernel_.set_tracks_sockets(info[0].ToBoolean());
-  return info.Env().Undefined();
+  return change(info, [tracks = flag_argument(info, 0)](KernelSide& kernel) { kernel.set_tracks_sockets(tracks); });
 }
 
 // (descriptor of this process): { device, inode }, or undefined when it names no file
@@ -282,8 +319,7 @@ Napi::Value Session::hook_memory(const Napi::CallbackInfo& info) {
 
 // (folder of a BPF file system, empty)
 Napi::Value Session::pin_to(const Napi::CallbackInfo& info) {
-  kernel_.pin_to(text_argument(info, 0));
-  return info.Env().Undefined();
+  return change(info, [folder = text_argument(info, 0)](KernelSide& kernel) { kernel.pin_to(folder); });
 }
 
 // (hook, name)
@@ -296,16 +332,15 @@ Napi::Value Session::self_tgid(const Napi::CallbackInfo& info) { return to_numbe
 
 // (keep)
 Napi::Value Session::detach(const Napi::CallbackInfo& info) {
-  kernel_.detach(info[0].ToBoolean());
-  close_silenced(info.Env());
-  return info.Env().Undefined();
+  return change(info, [keep = flag_argument(info, 0)](KernelSide& kernel) { kernel.detach(keep); });
 }
 
 Napi::Value Session::close(const Napi::CallbackInfo& info) {
   ring_.close();
-  kernel_.close();
-  close_silenced(info.Env());
-  return info.Env().Undefined();
+  return change(info, [](KernelSide& kernel) {
+    kernel.close();
+    polytrace::close_all(kernel.take_silenced());
+  });
 }
 
 }  // namespace polytrace

@@ -1,11 +1,15 @@
 // The class Session of the addon. It passes JavaScript's requests on to the tracer's side in the kernel and to the reader of
-// its ring buffer.
+// its ring buffer. What takes the kernel long is done by the session's worker, and its method returns a promise.
 #pragma once
 
 #include <napi.h>
 
+#include <functional>
+
+#include "error.h"
 #include "kernel_side.h"
 #include "ring.h"
+#include "worker.h"
 
 namespace polytrace {
 
@@ -22,16 +26,22 @@ class Session : public Napi::ObjectWrap<Session> {
   }
 
   void close_all();
-  void close_silenced(Napi::Env env);
+  // The worker runs these. They return promises.
+  Napi::Value later(const Napi::CallbackInfo& info, Worker::Work work);
+  Napi::Value change(const Napi::CallbackInfo& info, std::function<void(KernelSide&)> change);
   static void on_env_exit(void* self);
 
+  Napi::Value probe_features(const Napi::CallbackInfo& info);
+  Napi::Value read_types(const Napi::CallbackInfo& info);
+  Napi::Value take_pins(const Napi::CallbackInfo& info);
+  Napi::Value open(const Napi::CallbackInfo& info);
   Napi::Value start(const Napi::CallbackInfo& info);
   Napi::Value arm(const Napi::CallbackInfo& info);
   Napi::Value set_active(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);
   Napi::Value used(const Napi::CallbackInfo& info);
   Napi::Value add_hook(const Napi::CallbackInfo& info);
-  Napi::Value remove_hook(const Napi::CallbackInfo& info);
+  Napi::Value remove_hooks(const Napi::CallbackInfo& info);
   Napi::Value set_enforces(const Napi::CallbackInfo& info);
   Napi::Value put_entries(const Napi::CallbackInfo& info);
   Napi::Value delete_entries(const Napi::CallbackInfo& info);
@@ -58,6 +68,7 @@ class Session : public Napi::ObjectWrap<Session> {
   bool has_exit_hook_ = false;
   KernelSide kernel_;  // outlives the reader
   RingReader ring_;
+  Worker worker_;  // ends first
 };
 
 }  // namespace polytrace

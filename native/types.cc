@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <functional>
 
 #include "error.h"
 #include "handles.h"
@@ -23,6 +25,8 @@ std::weak_ptr<Types> kernels;
 Failure unreadable(const std::string& what, const std::string& why, int error = 0, const std::string& log = {}) {
   return {"BTF_UNREADABLE", "cannot read BTF of " + what + (why.empty() ? "" : ": " + why), error, log};
 }
+
+size_t hash_of(std::string_view name) { return std::hash<std::string_view>()(name); }
 
 // Devices and pipes have no end. Opening a pipe must not wait for somebody who writes.
 void check_file(const Fd& file, const std::string& path) {
@@ -70,24 +74,32 @@ std::shared_ptr<Types> Types::of_file(const std::string& path) {
 size_t Types::bytes() const {
   uint32_t size = 0;
   btf__raw_data(types_.get(), &size);
-  return size + btf__type_cnt(types_.get()) * sizeof(uint32_t);
+  return size + btf__type_cnt(types_.get()) * (sizeof(uint32_t) + sizeof(by_name_[0]));
 }
 
-uint32_t Types::function_id(const std::string& name) {
+void Types::index() {
   std::call_once(indexed_, [this] {
     const uint32_t end = btf__type_cnt(types_.get());
-    for (uint32_t id = 1; id < end; id++) {
-      const btf_type* type = btf__type_by_id(types_.get(), id);
-      if (type != nullptr && btf_is_func(type)) functions_.emplace(btf__name_by_offset(types_.get(), type->name_off), id);
-    }
+    by_name_.reserve(end);
+    for (uint32_t id = 1; id < end; id++) by_name_.emplace_back(hash_of(name_of(id)), id);
+    std::sort(by_name_.begin(), by_name_.end());
   });
-  const auto found = functions_.find(name);
-  return found == functions_.end() ? 0 : found->second;
 }
 
-uint32_t Types::find(const char* name, uint32_t kind) const {
-  const int32_t id = btf__find_by_name_kind(types_.get(), name, kind);
-  return id > 0 ? static_cast<uint32_t>(id) : 0;
+uint32_t Types::find(std::string_view name, uint32_t kind) {
+  index();
+  const size_t hash = hash_of(name);
+  for (auto at = std::lower_bound(by_name_.begin(), by_name_.end(), std::pair(hash, 0u)); at != by_name_.end(); ++at) {
+    if (at->first != hash) break;
+    if (btf_kind(btf__type_by_id(types_.get(), at->second)) == kind && name_of(at->second) == name) return at->second;
+  }
+  return 0;
+}
+
+std::string_view Types::name_of(uint32_t id) const {
+  const btf_type* type = btf__type_by_id(types_.get(), id);
+  const char* name = type == nullptr ? nullptr : btf__name_by_offset(types_.get(), type->name_off);
+  return name == nullptr ? std::string_view() : std::string_view(name);
 }
 
 }  // namespace polytrace

@@ -6,7 +6,8 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "error.h"
 
@@ -26,9 +27,11 @@ class Types {
   const btf* get() const { return types_.get(); }
   // Memory that this object uses, about; without that of the kernel's types below a module's.
   size_t bytes() const;
-  // 0 where there is no such type. When several functions have the name, the first one counts, as in libbpf.
-  uint32_t function_id(const std::string& name);
-  uint32_t find(const char* name, uint32_t kind) const;
+  // Prepares find(), which takes tens of milliseconds.
+  void index();
+  // The id of the type of this kind (BTF_KIND_…); 0 where there is none. When several have the name, the first one counts, as in
+  // libbpf.
+  uint32_t find(std::string_view name, uint32_t kind);
 
  private:
   struct Deleter {
@@ -39,10 +42,12 @@ class Types {
   Types(BtfPtr types, std::shared_ptr<Types> base) : base_(std::move(base)), types_(std::move(types)) {}
   static std::shared_ptr<Types> make(btf* types, std::shared_ptr<Types> base, const std::string& what, const LogScope& log);
 
+  std::string_view name_of(uint32_t id) const;
+
   std::shared_ptr<Types> base_;  // the kernel's, when types_ are a module's
   BtfPtr types_;
   std::once_flag indexed_;
-  std::unordered_map<std::string_view, uint32_t> functions_;  // filled by the first question
+  std::vector<std::pair<size_t, uint32_t>> by_name_;  // hashes of names and ids, in this order; filled by index()
 };
 
 }  // namespace polytrace

@@ -133,7 +133,10 @@ function generate() {
   const lines = [
     ...below.slice(0, 1),
     '// Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).',
-    `export { ${[...BELOW_WIRE].map(pascal).join(', ')} } from '../names/abi.gen.js';`,
+    `import * as below from '../names/abi.gen.js';`,
+    '',
+    '// Not `export … from`: it compiles to getters, and a module with getters is slow to read numbers from.',
+    `export const { ${[...BELOW_WIRE].map(pascal).join(', ')} } = below;`,
     '',
     '/** Of the abi.h that this file was made from; the addon carries that of its own. */',
     `export const LAYOUT_HASH = '${layoutHash()}';`,

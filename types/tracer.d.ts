@@ -124,7 +124,10 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   policies(): PolicyStatus[];
   /** Returns the tracer's counters. */
   stats(): TracerStats;
-  /** Detaches all policies and ends every iteration. Further calls have no effect. */
+  /**
+   * Waits for the change that is under way, detaches all policies and ends every iteration. Further calls return the same
+   * promise.
+   */
   close(options?: CloseOptions): Promise<void>;
 }
 

@@ -9,7 +9,7 @@ import { attachRawTracepoint, attachTracepoint } from './tracepoint.js';
 import { attachUprobe } from './uprobe.js';
 import { attachUsdt } from './usdt.js';
 
-type Attach = (request: AttachRequest) => Attached | undefined;
+type Attach = (request: AttachRequest) => Promise<Attached | undefined>;
 
 const BY_KIND: Readonly<Record<HookImage['kind'], Attach>> = {
   kprobe: attachKernelFunction,
@@ -25,9 +25,9 @@ const BY_KIND: Readonly<Record<HookImage['kind'], Attach>> = {
 
 /**
  * `functions` contains the kernel names of several functions that share one program. Returns undefined if the target
- * does not exist, or the file has another digest than the policy names, and the policy allows that. Throws KernelError.
+ * does not exist, or the file has another digest than the policy names, and the policy allows that. Rejects with KernelError.
  */
-export function attachHook(request: AttachRequest, functions?: readonly string[]): Attached | undefined {
+export function attachHook(request: AttachRequest, functions?: readonly string[]): Promise<Attached | undefined> {
   if (functions !== undefined) return attachFunctions(request, functions);
   return BY_KIND[request.hook.kind](request);
 }

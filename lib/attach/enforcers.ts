@@ -11,14 +11,14 @@ import { prototypeOf } from './prototype.js';
 import type { Attached, AttachRequest } from './request.js';
 import { kernelName } from './targets.js';
 
-export function attachEnforcer(request: AttachRequest): Attached {
+export async function attachEnforcer(request: AttachRequest): Promise<Attached> {
   const { hook, context, kernel } = request;
   const functionName = kernelName(hook.call, hook.syscall, kernel);
   const prototype = prototypeOf(functionName, kernel);
   let failure: KernelError | undefined;
   for (const mechanism of availableWays(context.attach, prototype, context)) {
     try {
-      return attachBy(mechanism, request, functionName);
+      return await attachBy(mechanism, request, functionName);
     } catch (error) {
       failure ??=
         overrideRefused(error as NativeError, hook, kernel) ??
@@ -28,10 +28,14 @@ export function attachEnforcer(request: AttachRequest): Attached {
   throw failure ?? noMechanism(hook, functionName, prototype, context);
 }
 
-function attachBy(mechanism: Mechanism, { hook, id, context }: AttachRequest, functionName: string): Attached {
+async function attachBy(
+  mechanism: Mechanism,
+  { hook, id, context }: AttachRequest,
+  functionName: string,
+): Promise<Attached> {
   const { session, features, enforcer, countHits } = context;
   const overrides = hook.mayOverride === true;
-  session.addHook({
+  await session.addHook({
     id,
     object: objectName(`enforcer_${mechanism}`, features),
     mechanism,

@@ -13,13 +13,13 @@ import { checkPrototype, prototypeOf } from './prototype.js';
 import type { Attached, AttachRequest } from './request.js';
 
 /** `functions` contains their names in the kernel. */
-export function attachFunctions(request: AttachRequest, functions: readonly string[]): Attached {
+export async function attachFunctions(request: AttachRequest, functions: readonly string[]): Promise<Attached> {
   const { hook, kernel } = request;
   for (const name of functions) checkPrototype(hook, name, prototypeOf(name, kernel));
   const returns = seesReturn(hook);
   const mechanism = mechanismOf(request, returns);
   if (mechanism === 'kprobe') checkLinks(hook, functions.length);
-  const leftOut = load(request, functions, { mechanism, return: returns });
+  const leftOut = await load(request, functions, { mechanism, return: returns });
   return {
     functionName: hook.call,
     functions: functions.filter((_, place) => !leftOut.includes(place)),
@@ -29,15 +29,15 @@ export function attachFunctions(request: AttachRequest, functions: readonly stri
 }
 
 /** Returns the indexes of the functions that were skipped. */
-function load(
+async function load(
   request: AttachRequest,
   functions: readonly string[],
   way: { readonly mechanism: 'kprobe' | 'kprobe.multi'; readonly return: boolean },
-): readonly number[] {
+): Promise<readonly number[]> {
   const { hook } = request;
   const isOptional = hook.list !== undefined && ('generated' in hook.list || hook.ignoreCallNotFound === true);
   try {
-    return loadHook(request, {
+    return await loadHook(request, {
       attachment: {
         ...way,
         target: hook.call,

@@ -19,7 +19,7 @@ interface FunctionTarget {
   readonly places: HookPlaces;
 }
 
-export function attachKernelFunction(request: AttachRequest): Attached | undefined {
+export async function attachKernelFunction(request: AttachRequest): Promise<Attached | undefined> {
   const { hook, context, kernel } = request;
   const functionName = kernelName(hook.call, hook.syscall, kernel);
   const prototype = prototypeOf(functionName, kernel);
@@ -30,7 +30,7 @@ export function attachKernelFunction(request: AttachRequest): Attached | undefin
   let failure: KernelError | undefined;
   for (const mechanism of mechanisms(request, prototype)) {
     try {
-      return attachBy(mechanism, request, target);
+      return await attachBy(mechanism, request, target);
     } catch (error) {
       failure ??=
         overrideRefused(error as NativeError, hook, kernel) ??
@@ -63,7 +63,7 @@ function leavesArgumentsAlone(hook: HookImage): boolean {
   return hook.call.startsWith('security_');
 }
 
-function attachBy(mechanism: Mechanism, request: AttachRequest, target: FunctionTarget): Attached {
+async function attachBy(mechanism: Mechanism, request: AttachRequest, target: FunctionTarget): Promise<Attached> {
   const { hook } = request;
   const { functionName, prototype, places } = target;
   const returns = seesReturn(hook);
@@ -71,7 +71,7 @@ function attachBy(mechanism: Mechanism, request: AttachRequest, target: Function
   const override = overrides(hook);
   const atBoth = override || hook.returnActions !== undefined || hook.returnedSocket !== undefined;
   const pair = returns && (mechanism === 'kprobe' || atBoth || !leavesArgumentsAlone(hook));
-  loadHook(request, {
+  await loadHook(request, {
     attachment: {
       mechanism,
       target: functionName,

@@ -63,10 +63,13 @@ export interface HookLoad extends Partial<Pick<EncodeContext, 'probePlaces' | 'p
 }
 
 /**
- * Encodes the hook, loads and attaches its programs. Returns the indexes of the places that were skipped. Throws
+ * Encodes the hook, loads and attaches its programs. Resolves with the indexes of the skipped places. Rejects with
  * KernelError if the hook cannot be encoded, and NativeError if the kernel refuses it.
  */
-export function loadHook({ hook, id, processBits, context }: AttachRequest, load: HookLoad): readonly number[] {
+export async function loadHook(
+  { hook, id, processBits, context }: AttachRequest,
+  load: HookLoad,
+): Promise<readonly number[]> {
   const { attachment, places, ...own } = load;
   const encoded = encodeHook(hook, {
     id,

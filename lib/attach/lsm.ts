@@ -3,7 +3,7 @@ import { hashesFiles } from '../image/hook.js';
 import type { Attached, AttachRequest } from './request.js';
 import { attachSingle, ifThere } from './single.js';
 
-export function attachLsm(request: AttachRequest): Attached | undefined {
+export function attachLsm(request: AttachRequest): Promise<Attached | undefined> {
   const { hook, kernel } = request;
   return ifThere(request, () =>
     attachSingle(request, {

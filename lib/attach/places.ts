@@ -18,11 +18,11 @@ import type { Attached, AttachRequest } from './request.js';
 const RETURNS = { uprobe: 'uprobe+uretprobe', 'uprobe.multi': 'uprobe.multi+uretprobe.multi' } as const;
 
 /** `path` leads to exactly the file that was verified. The policy may name the file by another path. */
-export function attachPlaces(
+export async function attachPlaces(
   request: AttachRequest,
   path: string,
   programChanges: ProgramChanges | undefined,
-): Attached | undefined {
+): Promise<Attached | undefined> {
   const { hook, context } = request;
   const { places: wanted = [] } = hook;
   const mechanism = context.features.uprobeMulti.available && hook.singleLinks !== true ? 'uprobe.multi' : 'uprobe';
@@ -38,7 +38,7 @@ export function attachPlaces(
   const attachment = { mechanism, target: hook.call, path, places, entry: true, return: returns } as const;
   try {
     const ofValues = placesOf(request, undefined);
-    loadHook(request, { attachment, params: 0, several: true, programChanges, places: ofValues });
+    await loadHook(request, { attachment, params: 0, several: true, programChanges, places: ofValues });
   } catch (error) {
     throw inWords(error as NativeError, hook, path, there);
   }

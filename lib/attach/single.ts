@@ -26,9 +26,12 @@ export interface SingleTarget {
 }
 
 /** Calls `attach`. Returns undefined if the target does not exist and the policy allows that. */
-export function ifThere({ hook }: AttachRequest, attach: () => Attached | undefined): Attached | undefined {
+export async function ifThere(
+  { hook }: AttachRequest,
+  attach: () => Promise<Attached | undefined>,
+): Promise<Attached | undefined> {
   try {
-    return attach();
+    return await attach();
   } catch (error) {
     const isMissing = error instanceof KernelError && error.code === 'HOOK_NOT_FOUND';
     if (isMissing && hook.ignoreCallNotFound === true) return undefined;
@@ -42,14 +45,14 @@ export function checkFeature({ hook, context }: AttachRequest, feature: keyof Na
   if (!features[feature].available) throw notAvailable(hook, name, `${feature} (${missingReason(feature, features)})`);
 }
 
-export function attachSingle(request: AttachRequest, target: SingleTarget): Attached {
+export async function attachSingle(request: AttachRequest, target: SingleTarget): Promise<Attached> {
   const { hook, kernel } = request;
   const { attachment, attach, name, feature, prototype, refused, ...own } = target;
   checkFeature(request, feature, name);
   checkHash(hook, kernel);
   const places = placesOf(request, prototype);
   try {
-    loadHook(request, { attachment, params: prototype?.params.length ?? 0, places, ...own });
+    await loadHook(request, { attachment, params: prototype?.params.length ?? 0, places, ...own });
   } catch (error) {
     const known = refused?.(error as NativeError) ?? hashRefused(error as NativeError, hook);
     throw known ?? toKernelError(error as NativeError, hook, name);

@@ -4,7 +4,7 @@ import { attachSingle, ifThere } from './single.js';
 
 const ENTRY_ONLY = { entry: true, return: false };
 
-export function attachTracepoint(request: AttachRequest): Attached | undefined {
+export function attachTracepoint(request: AttachRequest): Promise<Attached | undefined> {
   const { hook } = request;
   const { subsystem = '', event = '' } = hook.tracepoint ?? {};
   return ifThere(request, () =>
@@ -17,7 +17,7 @@ export function attachTracepoint(request: AttachRequest): Attached | undefined {
   );
 }
 
-export function attachRawTracepoint(request: AttachRequest): Attached | undefined {
+export function attachRawTracepoint(request: AttachRequest): Promise<Attached | undefined> {
   const { hook, kernel } = request;
   const { event = '' } = hook.tracepoint ?? {};
   return ifThere(request, () =>

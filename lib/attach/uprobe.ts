@@ -3,18 +3,19 @@ import { KernelError } from '../errors.js';
 import { hostFiles } from '../elf/elf.js';
 import { fileOffset } from '../elf/elf-info.js';
 import { withVerified } from '../elf/verified.js';
-import { hookPlace, seesReturn } from '../image/hook.js';
+import { hookPlace, overrides, seesReturn } from '../image/hook.js';
 import type { HookImage } from '../image/image.js';
 import { attachPlaces } from './places.js';
+import type { NativeError } from '../native/native-error.js';
 import { overrideChanges } from './program-changes.js';
 import type { Attached, AttachRequest } from './request.js';
 import { attachSingle, checkFeature, ifThere } from './single.js';
 
-export function attachUprobe(request: AttachRequest): Attached | undefined {
+export function attachUprobe(request: AttachRequest): Promise<Attached | undefined> {
   return ifThere(request, () => (request.hook.places === undefined ? attachOne(request) : attachSeveral(request)));
 }
 
-function attachOne(request: AttachRequest): Attached | undefined {
+async function attachOne(request: AttachRequest): Promise<Attached | undefined> {
   const { hook, context } = request;
   const { symbol = '', refCtrOffset } = hook.program ?? {};
   const returns = seesReturn(hook);
@@ -22,10 +23,10 @@ function attachOne(request: AttachRequest): Attached | undefined {
   const programChanges = overrideChanges(hook, context.features, returns);
   const name = nameOf(hook);
   checkFeature(request, 'uprobe', name);
-  return withFile(hook, (path) =>
+  const attachBy = (mechanism: 'uprobe' | 'uprobe.multi', path: string): Promise<Attached> =>
     attachSingle(request, {
       attachment: {
-        mechanism: 'uprobe',
+        mechanism,
         target: symbol,
         path,
         offset,
@@ -37,11 +38,29 @@ function attachOne(request: AttachRequest): Attached | undefined {
       name,
       feature: 'uprobe',
       programChanges,
-    }),
-  );
+    });
+  return withFile(hook, async (path) => {
+    if (!canShare(request, offset)) return attachBy('uprobe', path);
+    try {
+      return await attachBy('uprobe.multi', path);
+    } catch (error) {
+      // For these links, libbpf does not find the symbols with versions that libraries have.
+      if ((error as NativeError).code !== 'HOOK_NOT_FOUND') throw error;
+      return attachBy('uprobe', path);
+    }
+  });
 }
 
-function attachSeveral(request: AttachRequest): Attached | undefined {
+/**
+ * True if a uprobe.multi link can attach the hook. The kernel removes such links in parallel, but one uprobe after the other,
+ * for 100 ms each. libbpf resolves symbols for these links only without an offset.
+ */
+function canShare({ hook, context }: AttachRequest, offset: bigint): boolean {
+  if (!context.features.uprobeMulti.available || hook.singleLinks === true || overrides(hook)) return false;
+  return hook.program?.symbol === undefined || offset === 0n;
+}
+
+async function attachSeveral(request: AttachRequest): Promise<Attached | undefined> {
   const { hook, context } = request;
   const programChanges = overrideChanges(hook, context.features, seesReturn(hook));
   checkFeature(request, 'uprobe', nameOf(hook));
@@ -53,11 +72,16 @@ function nameOf(hook: HookImage): string {
 }
 
 /** Calls `use` with the path of the program, if the program has one of the policy's digests. */
-function withFile(hook: HookImage, use: (path: string) => Attached | undefined): Attached | undefined {
+async function withFile(
+  hook: HookImage,
+  use: (path: string) => Promise<Attached | undefined>,
+): Promise<Attached | undefined> {
   const { path = '', digests, ignoreDigests } = hook.program ?? {};
   if (digests === undefined) return use(path);
   let attached: Attached | undefined;
-  const found = withVerified(path, digests, (own) => (attached = use(own)));
+  const found = await withVerified(path, digests, async (own) => {
+    attached = await use(own);
+  });
   if (found === 'missing') throw noFile(hook, path);
   if (found === 'other' && ignoreDigests !== true) throw noDigest(hook);
   return attached;

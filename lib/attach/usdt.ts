@@ -9,12 +9,12 @@ import { argumentChanges } from './program-changes.js';
 import type { Attached, AttachRequest } from './request.js';
 import { attachSingle, ifThere } from './single.js';
 
-export function attachUsdt(request: AttachRequest): Attached | undefined {
+export function attachUsdt(request: AttachRequest): Promise<Attached | undefined> {
   const { hook, context } = request;
   const { path = '', provider = '', name = '' } = hook.usdt ?? {};
-  return ifThere(request, () => {
+  return ifThere(request, async () => {
     const places = probePlaces(hook);
-    return attachSingle(request, {
+    return await attachSingle(request, {
       attachment: { mechanism: 'usdt', target: name, group: provider, path, entry: true, return: false },
       attach: 'usdt',
       name: `${path}:${hook.call}`,

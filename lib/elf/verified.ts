@@ -11,11 +11,11 @@ const CHUNK_BYTES = 1024 * 1024;
  * Calls `use` with a path that leads to exactly the file that was checked, even if its name changes in the meantime. Does
  * not call it if no digest matches or if the file does not exist.
  */
-export function withVerified(
+export async function withVerified(
   path: string,
   digests: readonly string[],
-  use: (path: string) => void,
-): 'verified' | 'other' | 'missing' {
+  use: (path: string) => Promise<void>,
+): Promise<'verified' | 'other' | 'missing'> {
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -29,7 +29,7 @@ export function withVerified(
     const own = `/proc/self/fd/${fd}`;
     const wanted = digests.flatMap((digest) => parseDigest(digest) ?? []);
     if (!fits(fd, own, wanted)) return 'other';
-    use(own);
+    await use(own);
     return 'verified';
   } finally {
     closeSync(fd);

@@ -20,62 +20,65 @@ export interface NativeSource {
   drain(slab: Uint8Array, offset: number): number;
 }
 
+/**
+ * One tracer's side in the kernel. Methods with a promise run on a thread of the session, one after the other in the order of the
+ * calls. The event loop goes on until they are done.
+ */
 export interface NativeSession extends NativeSource {
-  /** Calls `onReadable` once after each arm(), as soon as there are records. */
+  probeFeatures(): Promise<NativeFeatures>;
+  /** Reads the running kernel's types. They stay in memory as long as the value is referenced. */
+  readTypes(): Promise<unknown>;
+  /** Removes the links and resolves with the unread records, or with null if the pins have another layout. */
+  takePins(folder: string, links: readonly string[]): Promise<readonly UnreadPins[] | null>;
+  /** Loads and attaches the base sensor. Rejects with NativeError. */
+  open(options: SessionOptions): Promise<void>;
+  /** `onReadable` is called once after each arm(), when there are records. */
   start(onReadable: () => void): void;
   arm(): void;
   setActive(active: boolean): void;
-  /** Number of bytes in the ring buffer that are not read yet. */
+  /** Bytes of the ring buffer that are not read yet. */
   used(): number;
-  /** Returns the indexes of the places that were skipped. */
-  addHook(spec: NativeHookSpec): number[];
-  removeHook(id: number): void;
-  putEntries(map: string, entries: Uint8Array): void;
-  deleteEntries(map: string, keys: Uint8Array): void;
-  /** Starts to keep the sets of each process. Sets are 32 bytes of bits. */
-  useProcessSets(): void;
+  /** Resolves with the indexes of the places that were skipped. */
+  addHook(spec: NativeHookSpec): Promise<number[]>;
+  removeHooks(ids: readonly number[]): Promise<void>;
+  putEntries(map: string, entries: Uint8Array): Promise<void>;
+  deleteEntries(map: string, keys: Uint8Array): Promise<void>;
+  /** From now on the base sensor keeps the sets of each process. Sets are bits, 32 bytes of them. */
+  useProcessSets(): Promise<void>;
   /** Names the sets that contain descendants of members, those that take only trusted executables, and those with prefixes. */
   setKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void;
-  /**
-   * Removes all processes from these sets. Before the call, their values must be in no table and they must not be
-   * followed.
-   */
-  clearSets(sets: Uint8Array): void;
+  /** Removes every process from these sets. The values of the sets are in no table, and the sets are not followed. */
+  clearSets(sets: Uint8Array): Promise<void>;
   /** Must be called before the values of new sets are put into the tables. */
-  beginScan(sets: Uint8Array): void;
-  /** Must be called after the values were put into the tables. When it returns, every running process has its sets. */
-  finishScan(sets: Uint8Array): void;
-  /** Starts to keep the namespaces and capabilities that each process had at its exec. */
-  keepState(): void;
-  /** Device and inode of a descriptor of this process, in the kernel's numbers; undefined if it names no file. */
+  beginScan(sets: Uint8Array): Promise<void>;
+  /** Must be called after that. When it resolves, every running process has its sets. */
+  finishScan(sets: Uint8Array): Promise<void>;
+  /** From now on the base sensor keeps the state that each process had at its exec. */
+  keepState(): Promise<void>;
+  /** The kernel's numbers of the file behind a descriptor of this process; undefined if it has no file. */
   inodeOf(fd: number): { readonly device: number; readonly inode: bigint } | undefined;
-  /** Returns the losses since the last call. */
+  /** Losses since the last call. */
   takeLosses(): readonly HookLosses[];
-  /** Returns the program runs that the kernel skipped since the last call. */
+  /** Runs that the kernel skipped since the last call. */
   takeMissed(): readonly MissedRuns[];
-  /** Counters since the tracer was opened. They include earlier hooks with this id. */
+  /** Counted since the tracer was opened, also under hooks that had this id before. */
   hookCounts(id: number): HookCounters;
-  /** Size in bytes of the hook's programs and of its own maps. */
+  /** Bytes of the hook's programs and of the maps that only it uses. */
   hookMemory(id: number): number;
-  /** Decides whether the actions of the hook's selectors are performed, or only reported. */
+  /** Whether the hook carries out its actions, or only reports them. */
   setEnforces(id: number, enforces: boolean): void;
-  /** From here on no policy acts on this process and its ancestors. */
-  protectAncestors(): void;
-  /**
-   * Starts or stops to remember the owners of sockets until the kernel frees the sockets. Earlier owners are forgotten.
-   */
-  setTracksSockets(tracks: boolean): void;
+  /** From now on no policy acts on this process and its ancestors. */
+  protectAncestors(): Promise<void>;
+  /** Whether the base sensor keeps the owners of sockets until the kernel frees them. Earlier owners are forgotten. */
+  setTracksSockets(tracks: boolean): Promise<void>;
   selfTgid(): number;
-  /**
-   * From here on attached hooks continue to work after this process dies: they are pinned in the folder, which must be
-   * empty.
-   */
-  pinTo(folder: string): void;
-  /** Stores the name for a tracer that finds the pins of the hook later. Does nothing without pinTo(). */
+  /** From now on everything that is attached is pinned to the empty folder, and continues if this process dies. */
+  pinTo(folder: string): Promise<void>;
+  /** Notes the name of the hook beside its pins. Does nothing without pinTo(). */
   nameHook(id: number, name: string): void;
-  /** Detaches all hooks. With `keep`, pinned hooks stay attached. */
-  detach(keep: boolean): void;
-  close(): void;
+  /** Detaches everything; with `keep`, everything that is not pinned. */
+  detach(keep: boolean): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface NativeHookSpec {
@@ -139,8 +142,7 @@ interface SessionOptions {
 
 export interface NativeBinding {
   readonly layoutHash: string;
-  /** Loads and attaches the base sensor. Throws NativeError. */
-  openSession(options: SessionOptions): NativeSession;
+  createSession(): NativeSession;
   probeFeatures(): NativeFeatures;
   /** Names of pins: of maps, and the starts of the names of links. */
   readonly pinNames: { readonly maps: readonly string[]; readonly links: readonly string[] };
@@ -158,14 +160,16 @@ export interface NativeBinding {
 }
 
 /** The addon's own interface. It returns lists of numbers in a fixed order, which records.ts decodes. */
-type RawSession = Omit<NativeSession, 'takeLosses' | 'takeMissed' | 'hookCounts'> & {
+type RawSession = Omit<NativeSession, 'takeLosses' | 'takeMissed' | 'hookCounts' | 'probeFeatures' | 'takePins'> & {
+  probeFeatures(): Promise<Readonly<Record<FeatureName, string>>>;
+  takePins(folder: string, links: readonly string[]): Promise<(number | string)[] | null>;
   takeLosses(): number[];
   takeMissed(): number[];
   hookCounts(id: number): number[];
 };
 
-interface RawBinding extends Omit<NativeBinding, 'openSession' | 'probeFeatures' | 'takePins'> {
-  readonly Session: new (options: SessionOptions) => RawSession;
+interface RawBinding extends Omit<NativeBinding, 'createSession' | 'probeFeatures' | 'takePins'> {
+  readonly Session: new () => RawSession;
   probeFeatures(): Readonly<Record<FeatureName, string>>;
   takePins(folder: string, links: readonly string[]): (number | string)[] | null;
 }
@@ -207,7 +211,7 @@ function typed(raw: RawBinding): NativeBinding {
   const structs = new Map<string, boolean>();
   return {
     ...raw,
-    openSession: (options) => decoded(new raw.Session(options)),
+    createSession: () => decoded(new raw.Session()),
     probeFeatures: () => featuresOf(raw.probeFeatures()),
     takePins: (folder, links) => unreadPins(raw.takePins(folder, links)),
     kernelHasStruct: (name) => getOrAdd(structs, name, () => raw.kernelHasStruct(name)),
@@ -219,10 +223,14 @@ function decoded(raw: RawSession): NativeSession {
   const takeLosses = raw.takeLosses.bind(raw);
   const takeMissed = raw.takeMissed.bind(raw);
   const hookCounts = raw.hookCounts.bind(raw);
+  const probeFeatures = raw.probeFeatures.bind(raw);
+  const takePins = raw.takePins.bind(raw);
   return Object.defineProperties(raw as unknown as NativeSession, {
     takeLosses: { value: () => losses(takeLosses()) },
     takeMissed: { value: () => missedRuns(takeMissed()) },
     hookCounts: { value: (id: number) => counters(hookCounts(id)) },
+    probeFeatures: { value: async () => featuresOf(await probeFeatures()) },
+    takePins: { value: async (folder: string, links: readonly string[]) => unreadPins(await takePins(folder, links)) },
   });
 }
 

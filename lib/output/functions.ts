@@ -5,6 +5,7 @@ import type {
   HookArgument,
   LongNumberArgument,
   PacketArgument,
+  PathFlag,
   SocketArgument,
   TextArgument,
 } from '../../types/events.js';
@@ -47,6 +48,13 @@ const ROWS: Readonly<Record<string, Row>> = {
   security_bpf_map_create: { emoji: '🗺', label: 'bpf_map_create', detail: bpfMap },
   security_path_truncate: { emoji: '📝', label: 'truncate', detail: file },
   security_file_truncate: { emoji: '📝', label: 'truncate', detail: file },
+  security_path_rename: { emoji: '🔀', label: 'rename', detail: oldAndNewName },
+  security_path_link: { emoji: '🔗', label: 'link', detail: fileAndLink },
+  security_path_chroot: { emoji: '📂', label: 'chroot', detail: file },
+  security_sb_mount: { emoji: '💾', label: 'mount', detail: sourceAndDestination },
+  security_move_mount: { emoji: '💾', label: 'move_mount', detail: sourceAndDestination },
+  __do_loopback: { emoji: '💾', label: 'bind', detail: file },
+  clone_private_mount: { emoji: '💾', label: 'layer', detail: file },
 };
 
 /**
@@ -55,6 +63,7 @@ const ROWS: Readonly<Record<string, Row>> = {
 const VARYING: Readonly<Record<string, (args: Args) => Pick<Look, 'emoji' | 'label'> | undefined>> = {
   security_file_permission: (args) => FILE_PERMISSIONS.get(numberAt(args, 1) ?? 0),
   security_mmap_file: (args) => ({ emoji: '📝', label: `mmap-${protection(numberAt(args, 1) ?? 0)}` }),
+  security_file_mprotect: (args) => ({ emoji: '📝', label: `mprotect-${protection(numberAt(args, 2) ?? 0)}` }),
 };
 
 /** MAY_WRITE and MAY_READ of linux/fs.h. */
@@ -163,6 +172,32 @@ function sourceAndDestination(args: Args): string {
   );
 }
 
+function oldAndNewName(args: Args): string {
+  return fromTo(nameIn(args, 0, 1), nameIn(args, 2, 3));
+}
+
+function fileAndLink(args: Args): string {
+  const linked = pathAt(args, 0);
+  return fromTo(linked === undefined ? '' : text(linked), nameIn(args, 1, 2));
+}
+
+function fromTo(from: string, to: string): string {
+  return to === '' ? from : words(from, '->', to);
+}
+
+/** A name in a folder. Its dentry has no mount, so its folder's path is better if the policy reads it. */
+function nameIn(args: Args, folderIndex: number, nameIndex: number): string {
+  const folder = pathAt(args, folderIndex);
+  const entry = pathAt(args, nameIndex);
+  if (folder === undefined || entry === undefined) return entry === undefined ? '' : text(entry);
+  const last = entry.path.slice(entry.path.lastIndexOf('/'));
+  return pathText(folder.path.replace(/\/$/, '') + last, folder.flags);
+}
+
+function pathAt(args: Args, index: number): FileArgument | undefined {
+  return args.find((a): a is FileArgument => a.index === index && 'path' in a);
+}
+
 /** Bits of clone(2). If none is set, setns(2) accepts any namespace. */
 const NAMESPACE_TYPES: readonly (readonly [bit: number, name: string])[] = [
   [0x00000080, 'time'],
@@ -204,12 +239,14 @@ function isText(argument: HookArgument): argument is FileArgument | TextArgument
 
 /** Marks a path or string that is incomplete, so that it is not taken for a complete one. */
 function text(argument: FileArgument | TextArgument): string {
-  if ('path' in argument) {
-    const notes = argument.flags.filter((flag) => flag !== 'pseudo').map((flag) => `(${flag})`);
-    return words(name(argument.path), ...notes);
-  }
+  if ('path' in argument) return pathText(argument.path, argument.flags);
   if (argument.unreadable) return words(name(argument.value), '(unreadable)');
   return quoteUnsafe(argument.value) + (argument.truncated ? ' (truncated)' : '');
+}
+
+function pathText(path: string, flags: readonly PathFlag[]): string {
+  const notes = flags.filter((flag) => flag !== 'pseudo').map((flag) => `(${flag})`);
+  return words(name(path), ...notes);
 }
 
 function words(...parts: readonly string[]): string {

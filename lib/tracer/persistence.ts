@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { KernelError, PolytraceError } from '../errors.js';
-import type { NativeBinding } from '../native/binding.js';
+import type { NativeBinding, NativeSession } from '../native/binding.js';
 import type { UnreadPins } from '../native/records.js';
 import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
 
@@ -59,8 +59,14 @@ export class Persistence {
   }
 
   /** Ends the policies of earlier tracers. It is called after the policies of this tracer are attached. */
-  takeOver(): TakenOver {
-    const all = this.#before.map((name) => removeGeneration(join(this.#path, name), this.#binding));
+  async takeOver(takePins: NativeSession['takePins']): Promise<TakenOver> {
+    const all: Removed[] = [];
+    for (const name of this.#before) {
+      const folder = join(this.#path, name);
+      const files = readdirSync(folder).sort();
+      const unread = files.length === 0 ? [] : await takePins(folder, linksOf(files, this.#binding));
+      all.push(removeRest(folder, files, unread, this.#binding));
+    }
     return {
       programs: all.reduce((sum, { links }) => sum + links.length, 0),
       unread: all.some(({ unread }) => unread === undefined) ? undefined : all.flatMap(({ unread }) => unread ?? []),
@@ -173,12 +179,30 @@ interface Removed {
 
 function removeGeneration(folder: string, binding: Binding): Removed {
   const files = readdirSync(folder).sort();
-  const links = files.filter((file) => isLink(file, binding));
-  const unread = files.length === 0 ? [] : binding.takePins(folder, links);
+  return removeRest(
+    folder,
+    files,
+    files.length === 0 ? [] : binding.takePins(folder, linksOf(files, binding)),
+    binding,
+  );
+}
+
+function linksOf(files: readonly string[], binding: Binding): string[] {
+  return files.filter((file) => isLink(file, binding));
+}
+
+/** Removes the maps and the folder, after its links. */
+function removeRest(
+  folder: string,
+  files: readonly string[],
+  unread: readonly UnreadPins[] | null,
+  binding: Binding,
+): Removed {
   // The file `about` identifies the other pins, so it is removed last. It is the first in the alphabet.
   const maps = files.filter((file) => isMap(file, binding)).reverse();
   for (const file of maps) unlinkSync(join(folder, file));
   rmdirSync(folder);
+  const links = linksOf(files, binding);
   return { links, removed: [...links, ...maps], unread: unread ?? undefined };
 }
 

@@ -17,7 +17,7 @@ import { checkModeCanChange, modeOf, type LoadedMode } from './modes.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
 import { PolicyRequests, Requests } from '../events/requests.js';
-import { compileAll } from './sources.js';
+import { compileAll, turn } from './sources.js';
 import { targetsOf, type Target } from '../attach/targets.js';
 
 /** A detached program may still be running on another CPU and write a record. It gets this time to end. */
@@ -69,16 +69,28 @@ export class PolicySet {
    * Must be called when the ring buffer is empty: then it contains no records of hooks that were removed a while ago.
    */
   onRingEmpty(): void {
-    if (this.#parent !== undefined && this.#parent !== process.ppid) this.#protect();
+    if (this.#parent !== undefined && this.#parent !== process.ppid) this.#protect().catch(warn);
     if (this.#retired.length === 0) return;
     const until = performance.now() - LINGER_MS;
     for (const { id, since } of this.#retired) if (since <= until) this.#hooks.delete(id);
     this.#retired = this.#retired.filter(({ since }) => since > until);
   }
 
+  /** Reads the kernel's types on the session's thread. From then on the tracer holds them. */
+  async #readTypes(): Promise<void> {
+    // Without types, the first question about them fails and says why.
+    const types = await this.#context.session.readTypes().catch(() => undefined);
+    if (types !== undefined) loadKernelInfo();
+  }
+
+  async #compile(sources: readonly PolicySource[]): ReturnType<typeof compileAll> {
+    if (sources.length > 0) await this.#readTypes();
+    return compileAll(sources);
+  }
+
   /** Adds all policies or none. */
-  add(sources: readonly PolicySource[], options: LoadOptions = {}): PolicyStatus[] {
-    const { images, kernel } = compileAll(sources);
+  async add(sources: readonly PolicySource[], options: LoadOptions = {}): Promise<PolicyStatus[]> {
+    const { images, kernel } = await this.#compile(sources);
     const names = new Set(this.#policies.keys());
     for (const { image } of images) {
       if (names.has(keyOf(image))) {
@@ -95,69 +107,70 @@ export class PolicySet {
     try {
       for (const { image, file } of images) {
         const mode = modeOf(image, options);
-        this.#policies.set(keyOf(image), { image, file, mode, attached: this.#attachAll(image, mode, kernel()) });
+        this.#policies.set(keyOf(image), { image, file, mode, attached: await this.#attachAll(image, mode, kernel()) });
         done.push(keyOf(image));
       }
     } catch (error) {
-      for (const name of done) this.remove(name);
+      for (const name of done) await this.remove(name);
       throw error;
     }
     return done.map((name) => this.#status(name));
   }
 
   /** Attaches the new policies before the old ones are removed. If one fails, all old policies stay. */
-  replace(source: PolicySource, options: LoadOptions = {}): PolicyStatus[] {
-    const { images, kernel } = compileAll([source]);
+  async replace(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
+    const { images, kernel } = await this.#compile([source]);
     for (const { image } of images) {
       this.#find(keyOf(image));
       this.#mayRun(image, modeOf(image, options));
     }
-    const done: (() => void)[] = [];
-    const undo: (() => void)[] = [];
+    const done: (() => Promise<void>)[] = [];
+    const undo: (() => Promise<void>)[] = [];
     try {
       for (const { image, file } of images) {
         const mode = modeOf(image, options);
-        const attached = this.#attachAll(image, mode, kernel());
+        const attached = await this.#attachAll(image, mode, kernel());
         undo.push(() => this.#detachAll(attached));
-        done.push(() => {
+        done.push(async () => {
           const old = this.#find(keyOf(image));
           this.#policies.set(keyOf(image), { image, file, mode, attached });
-          this.#detachAll(old.attached);
+          await this.#detachAll(old.attached);
         });
       }
     } catch (error) {
-      for (const each of undo) each();
+      for (const each of undo) await each();
       throw error;
     }
-    for (const each of done) each();
+    for (const each of done) await each();
     return images.map(({ image }) => this.#status(keyOf(image)));
   }
 
-  remove(name: string): void {
+  async remove(name: string): Promise<void> {
     const policy = this.#find(name);
     this.#policies.delete(name);
-    this.#detachAll(policy.attached);
+    await this.#detachAll(policy.attached);
   }
 
-  disable(name: string): void {
+  async disable(name: string): Promise<void> {
     const policy = this.#find(name);
     this.#policies.set(name, { ...policy, attached: undefined });
-    this.#detachAll(policy.attached);
+    await this.#detachAll(policy.attached);
   }
 
-  enable(name: string): void {
+  async enable(name: string): Promise<void> {
     const policy = this.#find(name);
     if (policy.attached !== undefined) return;
-    const attached = this.#attachAll(policy.image, policy.mode, loadKernelInfo());
+    await this.#readTypes();
+    const attached = await this.#attachAll(policy.image, policy.mode, loadKernelInfo());
     this.#policies.set(name, { ...policy, attached });
   }
 
-  setMode(name: string, mode: PolicyMode): void {
+  async setMode(name: string, mode: PolicyMode): Promise<void> {
     const policy = this.#find(name);
     checkModeCanChange(name, policy.mode);
     this.#mayRun(policy.image, mode);
     this.#policies.set(name, { ...policy, mode });
-    if (mode === 'enforce' && isEnforcing(policy.image)) this.#protect();
+    if (mode === 'enforce' && isEnforcing(policy.image)) await this.#protect();
     if (policy.attached !== undefined) policy.attached.requests.monitors = mode !== 'enforce';
     for (const { id } of policy.attached?.hooks ?? []) this.#context.session.setEnforces(id, mode === 'enforce');
   }
@@ -199,26 +212,27 @@ export class PolicySet {
   }
 
   /** Makes sure that no policy acts on this process and its ancestors. */
-  #protect(): void {
+  async #protect(): Promise<void> {
     this.#parent = process.ppid;
-    this.#context.session.protectAncestors();
+    await this.#context.session.protectAncestors();
   }
 
-  #attachAll(image: PolicyImage, mode: LoadedMode, kernel: KernelInfo): AttachedPolicy {
-    const processBits = this.#processes.acquire(image.processSets);
+  async #attachAll(image: PolicyImage, mode: LoadedMode, kernel: KernelInfo): Promise<AttachedPolicy> {
+    const processBits = await this.#processes.acquire(image.processSets);
     const hooks: AttachedPolicy['hooks'][number][] = [];
     const skipped: string[] = [];
     const requests = new PolicyRequests(this.#requests, mode !== 'enforce');
     const attachedPolicy = { hooks, skipped, processBits, requests, tracks: image.hooks.some(tracks) };
     try {
-      if (attachedPolicy.tracks) this.#trackSockets(image);
-      if (image.hooks.some((hook) => hook.changes.length > 0)) this.#context.session.keepState();
-      if (isEnforcing(image)) this.#protect();
+      if (attachedPolicy.tracks) await this.#trackSockets(image);
+      if (image.hooks.some((hook) => hook.changes.length > 0)) await this.#context.session.keepState();
+      if (isEnforcing(image)) await this.#protect();
       let enforcer: number | undefined;
       const all = image.hooks.map((hook) => targetsOf(hook, this.#context, kernel));
       skipped.push(...all.flatMap((each) => each.skipped));
       for (const target of all.flatMap(({ targets }) => targets)) {
         const { image: hook, functions } = target;
+        await turn();
         const id = this.#freeId();
         if (hook.kind === 'enforcer') enforcer ??= id;
         const countedBefore = this.#context.session.hookCounts(id);
@@ -237,7 +251,12 @@ export class PolicySet {
           ...(makesRequests(hook) ? { requests } : {}),
         };
         this.#register(loaded);
-        const attached = this.#attach(target, { id, processBits, kernel, context: { ...this.#context, enforcer } });
+        const attached = await this.#attach(target, {
+          id,
+          processBits,
+          kernel,
+          context: { ...this.#context, enforcer },
+        });
         if (attached === undefined) {
           skipped.push(hook.call);
           continue;
@@ -249,7 +268,7 @@ export class PolicySet {
         hooks.push({ id, call: hook.call, image: own, tally, countedBefore, ...status });
       }
     } catch (error) {
-      this.#detachAll(attachedPolicy);
+      await this.#detachAll(attachedPolicy);
       throw error;
     }
     return attachedPolicy;
@@ -260,18 +279,20 @@ export class PolicySet {
     this.#context.session.nameHook(hook.id, `${hook.policyName}${NAME_SEPARATOR}${hook.functionName}`);
   }
 
-  #detachAll(attached: AttachedPolicy | undefined): void {
+  async #detachAll(attached: AttachedPolicy | undefined): Promise<void> {
     if (attached === undefined) return;
-    for (const hook of attached.hooks) this.#unload(hook.id);
-    this.#processes.release(attached.processBits);
-    if (attached.tracks && --this.#tracking === 0) this.#context.session.setTracksSockets(false);
+    const ids = attached.hooks.map(({ id }) => id);
+    if (ids.length > 0) await this.#context.session.removeHooks(ids);
+    for (const id of ids) this.#retire(id);
+    await this.#processes.release(attached.processBits);
+    if (attached.tracks && --this.#tracking === 0) await this.#context.session.setTracksSockets(false);
   }
 
   /** Starts to forget freed sockets. This must happen before the hooks of a policy that tracks sockets are attached. */
-  #trackSockets(image: PolicyImage): void {
+  async #trackSockets(image: PolicyImage): Promise<void> {
     if (this.#tracking++ > 0) return;
     try {
-      this.#context.session.setTracksSockets(true);
+      await this.#context.session.setTracksSockets(true);
     } catch (error) {
       throw new KernelError(
         'SOCKETS_NOT_TRACKED',
@@ -288,19 +309,17 @@ export class PolicySet {
   }
 
   /** If this fails, the id becomes free again, but only later: the first of its two programs may have run. */
-  #attach({ image: hook, functions }: Target, request: Omit<AttachRequest, 'hook'>): Attached | undefined {
+  async #attach(
+    { image: hook, functions }: Target,
+    request: Omit<AttachRequest, 'hook'>,
+  ): Promise<Attached | undefined> {
     let attached: Attached | undefined;
     try {
-      attached = attachHook({ hook, ...request }, functions);
+      attached = await attachHook({ hook, ...request }, functions);
     } finally {
       if (attached === undefined) this.#retire(request.id);
     }
     return attached;
-  }
-
-  #unload(id: number): void {
-    this.#context.session.removeHook(id);
-    this.#retire(id);
   }
 
   #retire(id: number): void {
@@ -325,4 +344,9 @@ export class PolicySet {
 
 function keyOf(image: PolicyImage): string {
   return image.namespace === undefined ? image.name : `${image.namespace}/${image.name}`;
+}
+
+/** Failures that no call of the program waits for. */
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
 }

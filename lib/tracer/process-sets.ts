@@ -76,20 +76,20 @@ export class ProcessSets {
   }
 
   /** Returns the bit of each set. When it returns, every process has its bits, including already running processes. */
-  acquire(sets: readonly ProcessSet[]): number[] {
+  async acquire(sets: readonly ProcessSet[]): Promise<number[]> {
     const taken: number[] = [];
     const added: number[] = [];
     try {
       for (const set of sets) taken.push(this.#take(set, added));
-      if (added.length > 0) this.#add(added);
+      if (added.length > 0) await this.#add(added);
     } catch (error) {
-      this.release(taken);
+      await this.release(taken);
       throw error;
     }
     return taken;
   }
 
-  release(bits: readonly number[]): void {
+  async release(bits: readonly number[]): Promise<void> {
     const gone: ProcessSet[] = [];
     for (const bit of bits) {
       const entry = this.#sets.get(bit);
@@ -99,7 +99,7 @@ export class ProcessSets {
       gone.push(entry.set);
     }
     if (gone.length === 0) return;
-    this.#write(gone);
+    await this.#write(gone);
     this.#setKinds();
   }
 
@@ -128,19 +128,19 @@ export class ProcessSets {
     return bit;
   }
 
-  #add(bits: readonly number[]): void {
+  async #add(bits: readonly number[]): Promise<void> {
     const session = this.#session;
-    session.useProcessSets();
+    await session.useProcessSets();
     const stale = bits.filter((bit) => this.#stale.has(bit));
-    if (stale.length > 0) session.clearSets(bitsOf(stale));
+    if (stale.length > 0) await session.clearSets(bitsOf(stale));
     for (const bit of stale) this.#stale.delete(bit);
     // A process must be followed from the moment when it can be a member.
     this.#setKinds();
-    session.beginScan(bitsOf(bits));
+    await session.beginScan(bitsOf(bits));
     try {
-      this.#write(bits.map((bit) => (this.#sets.get(bit) as Entry).set));
+      await this.#write(bits.map((bit) => (this.#sets.get(bit) as Entry).set));
     } finally {
-      session.finishScan(bitsOf(bits));
+      await session.finishScan(bitsOf(bits));
     }
   }
 
@@ -158,7 +158,7 @@ export class ProcessSets {
    * Updates the table entries for the values of these sets, and for values that have one of them as a prefix or
    * postfix.
    */
-  #write(changed: readonly ProcessSet[]): void {
+  async #write(changed: readonly ProcessSet[]): Promise<void> {
     for (const kind of KINDS) {
       const touched = new Set(changed.flatMap((set) => kind.values(set)));
       if (touched.size === 0) continue;
@@ -166,14 +166,15 @@ export class ProcessSets {
       const inherits = (value: string): boolean => [...touched].some((each) => kind.fits(value, each));
       const update = [...current].filter((value) => touched.has(value) || inherits(value));
       const remove = [...touched].filter((value) => !current.has(value));
-      if (update.length > 0) this.#put(kind, update);
-      if (remove.length > 0) this.#session.deleteEntries(kind.map, concat(remove.map((value) => kind.key(value))));
+      if (update.length > 0) await this.#put(kind, update);
+      if (remove.length === 0) continue;
+      await this.#session.deleteEntries(kind.map, concat(remove.map((value) => kind.key(value))));
     }
   }
 
-  #put(kind: Kind, values: readonly string[]): void {
+  async #put(kind: Kind, values: readonly string[]): Promise<void> {
     try {
-      this.#session.putEntries(kind.map, this.#entries(kind, values));
+      await this.#session.putEntries(kind.map, this.#entries(kind, values));
     } catch (error) {
       const { errno } = error as NativeError;
       if (errno !== 'E2BIG' && errno !== 'ENOSPC' && errno !== 'ENOMEM') throw error;

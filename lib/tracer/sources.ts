@@ -14,33 +14,46 @@ export interface Compiled {
   readonly file: string;
 }
 
-/** Reports every mistake of every file at once. The kernel's types are read once, when the first policy needs them. */
-export function compileAll(sources: readonly PolicySource[]): { images: Compiled[]; kernel: () => KernelInfo } {
+/**
+ * Reports every mistake of every file at once. The kernel's types are read once, when the first policy needs them. Between the
+ * steps, the event loop gets a turn.
+ */
+export async function compileAll(
+  sources: readonly PolicySource[],
+): Promise<{ images: Compiled[]; kernel: () => KernelInfo }> {
   const diagnostics: Diagnostic[] = [];
   const result: Compiled[] = [];
   let types: KernelInfo | undefined;
   const kernel = (): KernelInfo => (types ??= loadKernelInfo());
-  const attempt = (run: () => void): void => {
+  const attempt = async (run: () => Promise<void>): Promise<void> => {
     try {
-      run();
+      await run();
     } catch (error) {
       if (!(error instanceof PolicyError)) throw error;
       diagnostics.push(...error.diagnostics);
     }
   };
   for (const source of sources) {
-    attempt(() => {
+    await attempt(async () => {
       for (const load of policiesOf(source)) {
-        attempt(() => {
+        await attempt(async () => {
           const policy = load();
+          await turn();
           result.push({ image: compilePolicy(policy), file: policy.file });
+          await turn();
           diagnostics.push(...checkPolicy(policy, kernel()).filter(isWrongHere));
+          await turn();
         });
       }
     });
   }
   if (diagnostics.length > 0) throw new PolicyError(diagnostics);
   return { images: result, kernel };
+}
+
+/** Gives the event loop a turn. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 const WRONG_HERE = /^(ARG|RETURN|TRACEPOINT|LSM_HOOK|LIST)_/;

@@ -27,6 +27,15 @@ import { checkCloseOptions, checkEventsOptions, checkMode, resolveOptions, type 
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
 import { hookNames, PolicySet } from './policies.js';
 
+/** The parts that openTracer() has prepared. The tracer owns them. */
+interface Parts {
+  readonly binding: NativeBinding;
+  readonly session: NativeSession;
+  readonly features: NativeFeatures;
+  readonly options: ResolvedOptions;
+  readonly persistence: Persistence | undefined;
+}
+
 class KernelTracer implements Tracer {
   readonly #session: NativeSession;
   readonly #options: ResolvedOptions;
@@ -36,33 +45,29 @@ class KernelTracer implements Tracer {
   readonly #persistence: Persistence | undefined;
   readonly #releaseTypes = holdKernelTypes();
   #takenOver: TracerStats['takenOver'];
-  #closed = false;
+  /** Ends with the last change that was asked for. */
+  #changes: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
 
-  constructor(binding: NativeBinding, features: NativeFeatures, options: ResolvedOptions) {
+  constructor({ binding, session, features, options, persistence }: Parts) {
     this.#options = options;
-    this.#persistence = options.persist === undefined ? undefined : new Persistence(options.persist, binding);
-    try {
-      this.#session = openSession(binding, features, options, this.#persistence);
-    } catch (error) {
-      this.#releaseTypes();
-      this.#persistence?.end();
-      throw error;
-    }
+    this.#persistence = persistence;
+    this.#session = session;
     const { nodeName, coalesceMs, maxQueued } = options;
     const clock = new Clock(() => binding.bootOffset());
     this.#cache = new ProcessCache({ nodeName, clock });
     const attachContext = {
       binding,
-      session: this.#session,
+      session,
       features,
       attach: options.attach,
-      selfTgid: this.#session.selfTgid(),
+      selfTgid: session.selfTgid(),
       countHits: options.countHits,
     };
     this.#policies = new PolicySet(attachContext, options);
     try {
       this.#hub = new Hub({
-        session: this.#session,
+        session,
         cache: this.#cache,
         clock,
         hooks: this.#policies.hooks,
@@ -72,12 +77,17 @@ class KernelTracer implements Tracer {
         onEmpty: () => this.#policies.onRingEmpty(),
       });
     } catch (error) {
-      this.#session.close();
       this.#releaseTypes();
-      this.#persistence?.end();
       throw error;
     }
     this.#cache.seed();
+  }
+
+  /** Runs one change after the other. A limit that was reached is named by its own error. */
+  #change<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#changes.then(() => named(run));
+    this.#changes = result.catch(() => undefined);
+    return result;
   }
 
   events(options: EventsOptions = {}): AsyncIterableIterator<TracerEvent> {
@@ -99,21 +109,23 @@ class KernelTracer implements Tracer {
   async addPolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.#mustBeOpen();
     checkMode(options.mode);
-    return named(() => this.#policies.add([source], options));
+    return this.#change(() => this.#policies.add([source], options));
   }
 
   /** Adds all policies or none, and reports every mistake of all policies. */
-  addPolicies(sources: readonly PolicySource[], options: LoadOptions): PolicyStatus[] {
-    return this.#policies.add(sources, options);
+  addPolicies(sources: readonly PolicySource[], options: LoadOptions): Promise<PolicyStatus[]> {
+    return this.#change(() => this.#policies.add(sources, options));
   }
 
   /**
    * Ends the policies that an earlier tracer has left in the same folder. The policies of this tracer are already
    * attached.
    */
-  takeOver(): void {
+  async takeOver(): Promise<void> {
     if (this.#persistence === undefined) return;
-    const { programs, unread } = this.#persistence.takeOver();
+    const { programs, unread } = await this.#persistence.takeOver((folder, links) =>
+      this.#session.takePins(folder, links),
+    );
     for (const { id, count, name } of unread ?? []) {
       const { policyName, functionName } = hookNames(name);
       const hook = sensorName(id) ?? functionName;
@@ -126,31 +138,37 @@ class KernelTracer implements Tracer {
   async replacePolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.#mustBeOpen();
     checkMode(options.mode);
-    this.#hub.update(); // the kernel's counters of removed hooks are lost with them
-    return named(() => this.#policies.replace(source, options));
+    return this.#change(async () => {
+      this.#hub.update(); // the kernel's counters of removed hooks are lost with them
+      return this.#policies.replace(source, options);
+    });
   }
 
   async removePolicy(name: string): Promise<void> {
     this.#mustBeOpen();
-    this.#hub.update();
-    this.#policies.remove(name);
+    return this.#change(async () => {
+      this.#hub.update();
+      await this.#policies.remove(name);
+    });
   }
 
   async disablePolicy(name: string): Promise<void> {
     this.#mustBeOpen();
-    this.#hub.update();
-    this.#policies.disable(name);
+    return this.#change(async () => {
+      this.#hub.update();
+      await this.#policies.disable(name);
+    });
   }
 
   async enablePolicy(name: string): Promise<void> {
     this.#mustBeOpen();
-    return named(() => this.#policies.enable(name));
+    return this.#change(() => this.#policies.enable(name));
   }
 
   async setPolicyMode(name: string, mode: PolicyMode): Promise<void> {
     this.#mustBeOpen();
     checkMode(mode);
-    this.#policies.setMode(name, mode);
+    return this.#change(() => this.#policies.setMode(name, mode));
   }
 
   policies(): PolicyStatus[] {
@@ -175,16 +193,23 @@ class KernelTracer implements Tracer {
 
   async close(options: CloseOptions = {}): Promise<void> {
     checkCloseOptions(options, this.#options.persist);
-    if (this.#closed) return;
-    this.#closed = true;
-    const keep = options.keep === true;
-    if (!keep) this.#session.detach(false);
-    this.#hub.end(keep);
-    if (keep) this.#session.detach(true);
-    this.#policies.close();
-    this.#session.close();
-    this.#releaseTypes();
-    this.#persistence?.end();
+    this.#closing ??= this.#close(options.keep === true);
+    return this.#closing;
+  }
+
+  /** Waits for the change that is under way. */
+  async #close(keep: boolean): Promise<void> {
+    await this.#changes;
+    try {
+      if (!keep) await this.#session.detach(false);
+      this.#hub.end(keep);
+      if (keep) await this.#session.detach(true);
+      this.#policies.close();
+    } finally {
+      await this.#session.close();
+      this.#releaseTypes();
+      this.#persistence?.end();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -192,38 +217,33 @@ class KernelTracer implements Tracer {
   }
 
   #mustBeOpen(): void {
-    if (this.#closed) throw new PolytraceError('CLOSED', 'the tracer is closed', 'open a new tracer with openTracer()');
+    if (this.#closing !== undefined)
+      throw new PolytraceError('CLOSED', 'the tracer is closed', 'open a new tracer with openTracer()');
   }
 }
 
 /** Opens the session with direct reads if the kernel supports them, else with programs that read through a helper. */
-function openSession(
-  binding: NativeBinding,
-  features: NativeFeatures,
-  options: ResolvedOptions,
-  persistence: Persistence | undefined,
-): NativeSession {
-  let session: NativeSession;
+async function openSession({ binding, session, features, options, persistence }: Parts): Promise<void> {
   try {
-    session = binding.openSession({
+    // They are needed now: the value keeps them in memory until then.
+    const types = features.btf.available ? await session.readTypes() : undefined;
+    await session.open({
       object: objectName('process', features),
       ringBytes: options.bufferSize,
       processes: AbiLimit.PROCESSES_MAX,
       includeSelf: options.includeSelf,
-      onDemand: binding.kernelHasStruct('bpf_mem_alloc'),
+      onDemand: types !== undefined && binding.kernelHasStruct('bpf_mem_alloc'),
     });
   } catch (error) {
     throw sensorError(error as NativeError, features);
   }
-  if (persistence === undefined) return session;
+  if (persistence === undefined) return;
   try {
-    session.pinTo(persistence.folder);
+    await session.pinTo(persistence.folder);
   } catch (error) {
-    session.detach(false);
-    session.close();
+    await session.detach(false);
     throw toPersistError(error, persistence.folder);
   }
-  return session;
 }
 
 function sensorError(error: NativeError, features: NativeFeatures): KernelError {
@@ -269,12 +289,25 @@ async function named<T>(run: () => Promise<T> | T): Promise<T> {
 }
 
 async function open(binding: NativeBinding, options: TracerOptions, resolved: ResolvedOptions): Promise<Tracer> {
-  const features = binding.probeFeatures();
-  checkLimits(features);
-  const tracer = new KernelTracer(binding, features, resolved);
+  const { persist, mode } = resolved;
+  const session = binding.createSession();
+  let persistence: Persistence | undefined;
+  let tracer: KernelTracer;
   try {
-    tracer.addPolicies(options.policies ?? [], resolved.mode === undefined ? {} : { mode: resolved.mode });
-    tracer.takeOver();
+    const features = await session.probeFeatures();
+    checkLimits(features);
+    persistence = persist === undefined ? undefined : new Persistence(persist, binding);
+    const parts = { binding, session, features, options: resolved, persistence };
+    await openSession(parts);
+    tracer = new KernelTracer(parts);
+  } catch (error) {
+    await session.close();
+    persistence?.end();
+    throw error;
+  }
+  try {
+    await tracer.addPolicies(options.policies ?? [], mode === undefined ? {} : { mode });
+    await tracer.takeOver();
   } catch (error) {
     await tracer.close();
     throw error;

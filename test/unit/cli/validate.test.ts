@@ -60,15 +60,23 @@ describe('examples/file-monitoring.yaml', () => {
     assert.deepEqual(validatePolicy(yaml), []);
   });
 
-  it('hooks reads and writes, shared mappings and both truncations; the newer one may be absent', () => {
+  it('hooks reads and writes, mappings, truncations and new names; what only some kernels have may be absent', () => {
     const { hooks } = compilePolicy(yaml) as unknown as { hooks: { call: string; ignoreCallNotFound?: boolean }[] };
     assert.deepEqual(
       hooks.map(({ call, ignoreCallNotFound }) => [call, ignoreCallNotFound === true]),
       [
         ['security_file_permission', false],
         ['security_mmap_file', false],
+        ['security_file_mprotect', false],
         ['security_path_truncate', false],
         ['security_file_truncate', true],
+        ['security_path_rename', false],
+        ['security_path_link', false],
+        ['__do_loopback', true],
+        ['clone_private_mount', true],
+        ['security_sb_mount', false],
+        ['security_move_mount', false],
+        ['security_path_chroot', false],
       ],
     );
   });

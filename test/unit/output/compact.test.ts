@@ -46,6 +46,7 @@ describe('compact output', () => {
 
   describe('known functions', () => {
     const shadow = fileOf('/etc/shadow');
+    const pathOf = (path: string, index: number): HookArgument => fileOf(path, index, { type: 'path' });
     const unreadable: HookArgument = { type: 'string', index: 0, value: '', truncated: false, unreadable: true };
     const hooks: readonly (readonly [
       name: string,
@@ -63,6 +64,50 @@ describe('compact output', () => {
       ['security_mmap_file', [shadow, intOf(0, 1, 'uint32')], '📝', 'mmap-  ', '/etc/shadow'],
       ['security_path_truncate', [fileOf('/etc/x', 0, { type: 'path' })], '📝', 'truncate', '/etc/x'],
       ['security_file_truncate', [shadow], '📝', 'truncate', '/etc/shadow'],
+      [
+        'security_file_mprotect',
+        [shadow, intOf(3, 2, 'uint32'), intOf(8, 0, 'uint32')],
+        '📝',
+        'mprotect-rw',
+        '/etc/shadow',
+      ],
+      [
+        'security_path_rename',
+        [
+          pathOf('/etc', 0),
+          fileOf('/shadow', 1, { type: 'dentry', flags: ['unreachable'] }),
+          pathOf('/', 2),
+          fileOf('/new name', 3, { type: 'dentry' }),
+        ],
+        '🔀',
+        'rename ',
+        '/etc/shadow -> "/new name"',
+      ],
+      ['security_path_rename', [fileOf('/etc/x', 1, { type: 'dentry' })], '🔀', 'rename ', '/etc/x'],
+      ['security_path_rename', [pathOf('/etc', 0)], '🔀', 'rename ', ''],
+      [
+        'security_path_link',
+        [
+          fileOf('/etc/x', 0, { type: 'dentry', flags: ['deleted'] }),
+          fileOf('/srv', 1, { type: 'path', flags: ['unreachable'] }),
+          fileOf('/srv/y', 2, { type: 'dentry' }),
+        ],
+        '🔗',
+        'link   ',
+        '/etc/x (deleted) -> /srv/y (unreachable)',
+      ],
+      ['security_path_link', [], '🔗', 'link   ', ''],
+      ['security_path_chroot', [pathOf('/etc', 0)], '📂', 'chroot ', '/etc'],
+      ['__do_loopback', [pathOf('/etc', 0)], '💾', 'bind   ', '/etc'],
+      ['clone_private_mount', [pathOf('/etc', 0)], '💾', 'layer  ', '/etc'],
+      [
+        'security_sb_mount',
+        [textOf('none', 0), pathOf('/etc', 1), textOf('tmpfs', 2), sizeOf(0n, 3)],
+        '💾',
+        'mount  ',
+        'none /etc',
+      ],
+      ['security_move_mount', [pathOf('/srv', 0), pathOf('/etc', 1)], '💾', 'move_mount', '/srv /etc'],
       [
         '__x64_sys_read',
         [fileOf('/etc/x', 0, { type: 'fd', fd: 3 }), sizeOf(4096n, 2)],

@@ -42,7 +42,7 @@ class FakeSession {
   readonly tables = new Map<string, Map<string, number[]>>();
   failure: Error | undefined;
 
-  useProcessSets(): void {
+  async useProcessSets(): Promise<void> {
     this.calls.push('use');
   }
 
@@ -52,19 +52,19 @@ class FakeSession {
     if (bitsIn(prefixed).length > 0) this.calls.push(`prefixed ${bitsIn(prefixed).join(' ')}`);
   }
 
-  clearSets(sets: Uint8Array): void {
+  async clearSets(sets: Uint8Array): Promise<void> {
     this.calls.push(`clear ${bitsIn(sets).join(' ')}`);
   }
 
-  beginScan(sets: Uint8Array): void {
+  async beginScan(sets: Uint8Array): Promise<void> {
     this.calls.push(`begin ${bitsIn(sets).join(' ')}`);
   }
 
-  finishScan(sets: Uint8Array): void {
+  async finishScan(sets: Uint8Array): Promise<void> {
     this.calls.push(`finish ${bitsIn(sets).join(' ')}`);
   }
 
-  putEntries(map: string, entries: Uint8Array): void {
+  async putEntries(map: string, entries: Uint8Array): Promise<void> {
     this.calls.push(`put ${map}`);
     if (this.failure !== undefined) throw this.failure;
     const { size, read } = KEYS[map] as (typeof KEYS)[string];
@@ -74,7 +74,7 @@ class FakeSession {
     }
   }
 
-  deleteEntries(map: string, keys: Uint8Array): void {
+  async deleteEntries(map: string, keys: Uint8Array): Promise<void> {
     this.calls.push(`delete ${map}`);
     const { size, read } = KEYS[map] as (typeof KEYS)[string];
     for (let at = 0; at < keys.length; at += size)
@@ -100,8 +100,8 @@ describe('sets of processes', () => {
     sets = new ProcessSets(session);
   });
 
-  it('processes that fork and exec are followed before the values of a set are written', () => {
-    assert.deepEqual(sets.acquire([setOf({ equal: ['/bin/a'], follow: true }), setOf({ pids: [7] })]), [0, 1]);
+  it('processes that fork and exec are followed before the values of a set are written', async () => {
+    assert.deepEqual(await sets.acquire([setOf({ equal: ['/bin/a'], follow: true }), setOf({ pids: [7] })]), [0, 1]);
     assert.deepEqual(session.take(), [
       'use',
       'follow 0',
@@ -110,42 +110,42 @@ describe('sets of processes', () => {
       'put pid_sets',
       'finish 0 1',
     ]);
-    assert.deepEqual(sets.acquire([]), []);
+    assert.deepEqual(await sets.acquire([]), []);
     assert.deepEqual(session.take(), []);
   });
 
-  it('sets of trusted executables are others than those of paths, and the sensor knows them before their values', () => {
-    const [seen, trusted] = sets.acquire([setOf({ equal: ['/a'] }), setOf({ equal: ['/a'], trusted: true })]);
+  it('sets of trusted executables are others than those of paths, and the sensor knows them before their values', async () => {
+    const [seen, trusted] = await sets.acquire([setOf({ equal: ['/a'] }), setOf({ equal: ['/a'], trusted: true })]);
     assert.notEqual(seen, trusted);
     assert.ok(session.calls.indexOf(`trust ${trusted}`) < session.calls.indexOf('put binary_equal'));
     assert.deepEqual(session.table('binary_equal').get('/a'), [seen, trusted]);
   });
 
-  it('equal sets share a bit, and processes are not scanned again for it', () => {
+  it('equal sets share a bit, and processes are not scanned again for it', async () => {
     const set = setOf({ equal: ['/bin/a'], pids: [1] });
-    assert.deepEqual(sets.acquire([set]), [0]);
+    assert.deepEqual(await sets.acquire([set]), [0]);
     session.take();
-    assert.deepEqual(sets.acquire([{ ...set }]), [0]);
+    assert.deepEqual(await sets.acquire([{ ...set }]), [0]);
     assert.deepEqual(session.take(), []);
     const others = [
       { ...set, follow: true },
       { ...set, inNamespace: true },
       { ...set, equal: ['/bin/b'] },
     ];
-    assert.deepEqual(sets.acquire(others), [1, 2, 3]);
-    sets.release([0]);
+    assert.deepEqual(await sets.acquire(others), [1, 2, 3]);
+    await sets.release([0]);
     assert.deepEqual([...session.table('binary_equal').get('/bin/a')!], [0, 1, 2]);
-    sets.release([0]);
+    await sets.release([0]);
     assert.deepEqual([...session.table('binary_equal').get('/bin/a')!], [1, 2]);
   });
 
-  it('the sensor knows which sets have prefixes', () => {
-    const [, prefixes] = sets.acquire([setOf({ equal: ['/a'] }), setOf({ prefix: ['/b'] })]);
+  it('the sensor knows which sets have prefixes', async () => {
+    const [, prefixes] = await sets.acquire([setOf({ equal: ['/a'] }), setOf({ prefix: ['/b'] })]);
     assert.ok(session.calls.includes(`prefixed ${prefixes}`));
   });
 
-  it('an entry has the sets of every value that is its beginning or end', () => {
-    sets.acquire([
+  it('an entry has the sets of every value that is its beginning or end', async () => {
+    await sets.acquire([
       setOf({ prefix: ['/usr/'], postfix: ['sh'] }),
       setOf({ prefix: ['/usr/bin/'], postfix: ['bash', 'x'] }),
     ]);
@@ -164,7 +164,7 @@ describe('sets of processes', () => {
         ['x', [1]],
       ],
     );
-    sets.release([0]);
+    await sets.release([0]);
     assert.deepEqual([...session.table('binary_prefix')], [['/usr/bin/', [1]]]);
     assert.deepEqual(
       [...session.table('binary_postfix')],
@@ -175,8 +175,8 @@ describe('sets of processes', () => {
     );
   });
 
-  it('process ids of the machine and of a pid namespace are different values', () => {
-    sets.acquire([setOf({ pids: [1, 2] }), setOf({ pids: [1], inNamespace: true })]);
+  it('process ids of the machine and of a pid namespace are different values', async () => {
+    await sets.acquire([setOf({ pids: [1, 2] }), setOf({ pids: [1], inNamespace: true })]);
     assert.deepEqual(
       [...session.table('pid_sets')],
       [
@@ -185,37 +185,37 @@ describe('sets of processes', () => {
         ['1/1', [1]],
       ],
     );
-    sets.release([0]);
+    await sets.release([0]);
     assert.deepEqual([...session.table('pid_sets')], [['1/1', [1]]]);
   });
 
-  it('a removed set is not followed any more, and its values are in no table', () => {
-    sets.acquire([setOf({ equal: ['/bin/a'], follow: true }), setOf({ equal: ['/bin/b'], follow: true })]);
+  it('a removed set is not followed any more, and its values are in no table', async () => {
+    await sets.acquire([setOf({ equal: ['/bin/a'], follow: true }), setOf({ equal: ['/bin/b'], follow: true })]);
     session.take();
-    sets.release([0]);
+    await sets.release([0]);
     assert.deepEqual(session.take(), ['delete binary_equal', 'follow 1']);
   });
 
-  it('bits that no process can have are used first; other bits are cleared in every process before they are reused', () => {
+  it('bits that no process can have are used first; other bits are cleared in every process before they are reused', async () => {
     const numbered = (from: number, count: number): ProcessSet[] =>
       Array.from({ length: count }, (_, i) => setOf({ equal: [`/bin/${from + i}`] }));
-    assert.deepEqual(sets.acquire(numbered(0, 2)), [0, 1]);
-    sets.release([0, 1]);
-    const rest = sets.acquire(numbered(2, AbiLimit.PROCESS_SETS_MAX - 2));
+    assert.deepEqual(await sets.acquire(numbered(0, 2)), [0, 1]);
+    await sets.release([0, 1]);
+    const rest = await sets.acquire(numbered(2, AbiLimit.PROCESS_SETS_MAX - 2));
     assert.deepEqual([rest[0], rest.at(-1)], [2, AbiLimit.PROCESS_SETS_MAX - 1]);
     assert.ok(!session.take().some((call) => call.startsWith('clear')));
-    assert.deepEqual(sets.acquire(numbered(1000, 1)), [0]);
+    assert.deepEqual(await sets.acquire(numbered(1000, 1)), [0]);
     assert.deepEqual(session.take(), ['use', 'clear 0', 'follow', 'begin 0', 'put binary_equal', 'finish 0']);
     // The bit was cleared, and removed before any process had it, so only another set can have it.
-    sets.release([0]);
-    assert.deepEqual(sets.acquire(numbered(2000, 2)), [0, 1]);
+    await sets.release([0]);
+    assert.deepEqual(await sets.acquire(numbered(2000, 2)), [0, 1]);
     assert.ok(session.take().includes('clear 0 1'));
-    assert.throws(() => sets.acquire(numbered(3000, 1)), { code: 'LIMIT_PROCESS_SETS' });
+    await assert.rejects(sets.acquire(numbered(3000, 1)), { code: 'LIMIT_PROCESS_SETS' });
   });
 
-  it('if the values find no room, nothing is left of the set, and the scan ends', () => {
+  it('if the values find no room, nothing is left of the set, and the scan ends', async () => {
     session.failure = Object.assign(new Error('no room'), { code: 'MAP_UPDATE', errno: 'E2BIG' });
-    assert.throws(() => sets.acquire([setOf({ equal: ['/bin/a'], follow: true })]), { code: 'LIMIT_PROCESS_VALUES' });
+    await assert.rejects(sets.acquire([setOf({ equal: ['/bin/a'], follow: true })]), { code: 'LIMIT_PROCESS_VALUES' });
     assert.deepEqual(session.take(), [
       'use',
       'follow 0',
@@ -226,8 +226,8 @@ describe('sets of processes', () => {
       'follow',
     ]);
     session.failure = Object.assign(new Error('not allowed'), { code: 'MAP_UPDATE', errno: 'EPERM' });
-    assert.throws(() => sets.acquire([setOf({ equal: ['/bin/a'] })]), /not allowed/);
+    await assert.rejects(sets.acquire([setOf({ equal: ['/bin/a'] })]), /not allowed/);
     session.failure = undefined;
-    assert.deepEqual(sets.acquire([setOf({ equal: ['/bin/a'] })]), [2]);
+    assert.deepEqual(await sets.acquire([setOf({ equal: ['/bin/a'] })]), [2]);
   });
 });
