@@ -610,8 +610,6 @@ struct automaton_state {
 struct control {
 	u32 need_wakeup; /* set by the reader before it sleeps, cleared by the program that wakes it */
 	u32 keeps_bits; /* not 0: the base sensor keeps struct process_bits */
-	u32 overflown; /* not 0: some of them are in process_bits_more */
-	u32 pad;
 	u32 keeps_state; /* not 0: the base sensor keeps struct process_state */
 	u32 scanning; /* not 0: a scan gives already running processes their bits */
 	u32 scan_changes; /* number of processes whose bits a scan has changed */
@@ -719,7 +717,7 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(control, 128);
+ABI_SIZE(control, 120);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(process_state, 72);

@@ -416,7 +416,7 @@ int tell_tgid(void *ctx __attribute__((unused)))
 	return bpf_get_current_pid_tgid() >> 32;
 }
 
-enum { ANCESTORS_MAX = 128, INITIAL_STEPS_MAX = 1024 };
+enum { ANCESTORS_MAX = 128, INITIAL_STEPS_MAX = 256 };
 
 /*
  * Finds the initial process: every process descends from it. User space runs this once. Returns 0 when it was found; otherwise

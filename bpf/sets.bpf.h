@@ -248,12 +248,9 @@ static __always_inline void write_bits(struct process_bits *to, const struct pro
 static __always_inline bool add_overflown(u32 tgid, const struct process_bits *bits)
 {
 	struct process_bits_key key = { .bits = 32, .tgid = tgid };
-	struct control *c = shared_control();
 
-	if (!c)
-		return false;
 	/* before the entry: hooks must look for it */
-	c->overflown = 1;
+	overflown = 1;
 	return !bpf_map_update_elem(&process_bits_more, &key, bits, BPF_NOEXIST);
 }
 

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '192d1629bc7b63b6';
+export const LAYOUT_HASH = '73b83e0c4c95d358';
 
 /** enum event_type */
 export const EventType = {
@@ -759,21 +759,20 @@ export const AutomatonState = {
 
 /** struct control */
 export const Control = {
-  sizeof: 128,
+  sizeof: 120,
   needWakeup: 0,
   keepsBits: 4,
-  overflown: 8,
-  keepsState: 16,
-  scanning: 20,
-  scanChanges: 24,
-  selfTgid: 28,
-  follow: 32,
+  keepsState: 8,
+  scanning: 12,
+  scanChanges: 16,
+  selfTgid: 20,
+  follow: 24,
   followStride: 8,
   followLength: 4,
-  trusted: 64,
+  trusted: 56,
   trustedStride: 8,
   trustedLength: 4,
-  prefixed: 96,
+  prefixed: 88,
   prefixedStride: 8,
   prefixedLength: 4,
 } as const;
