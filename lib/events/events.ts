@@ -73,8 +73,8 @@ export function newTally(): HookTally {
 }
 
 /**
- * The own members are inert data. They are not private names: V8 has no room for those in the object itself, and an
- * event then costs a third more. structuredClone() and postMessage() refuse the slab, see there.
+ * The own members besides the process are inert data: nothing acts on the machine when it is called. structuredClone()
+ * and postMessage() refuse the slab, see there.
  */
 abstract class RecordEvent {
   constructor(
