@@ -5,7 +5,7 @@
 import { inspect } from 'node:util';
 import type { Capabilities, Credentials, JsonOf, Namespaces, PlainProcess, Process } from '../../types/events.js';
 import { COPY, copyOf, freezeAll, jsonOf, toObject } from './plain.js';
-import type { ProcessImage } from './process.js';
+import type { Clock } from './clock.js';
 
 /** The member with the tracer's own data. The package does not export its name. */
 export const IMAGE = Symbol('image');
@@ -15,12 +15,19 @@ const FIELDS = [
   'startTime', 'startTimeNs', 'capabilities', 'namespaces', 'credentials', 'cgroupId', 'pod',
 ] as const satisfies readonly (keyof PlainProcess)[]; // prettier-ignore
 
+/** What the view needs of a process image. */
+interface Shown extends Omit<PlainProcess, 'pod'> {
+  readonly context: { readonly nodeName: string; readonly clock: Clock };
+  readonly parentImage: { readonly view: ProcessView } | undefined;
+  readonly ancestors: readonly Process[];
+}
+
 export class ProcessView implements Process {
   readonly toObject = toObject<PlainProcess>;
-  declare readonly [IMAGE]: ProcessImage;
+  declare readonly [IMAGE]: Shown;
   #plain: PlainProcess | undefined;
 
-  constructor(image: ProcessImage) {
+  constructor(image: Shown) {
     this[IMAGE] = image;
     Object.freeze(this);
   }
