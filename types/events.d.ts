@@ -1,4 +1,9 @@
-/** One event of the stream: a union that is discriminated by `type`. */
+/**
+ * One event of the stream: a union that is discriminated by `type`. Its members are read from the kernel's record when
+ * they are used, so the object does not have them itself: `{ ...event }` has only the process, and
+ * `structuredClone` and `postMessage` throw a `DataCloneError`. Copy the event with `toObject` first. The same holds
+ * for its processes.
+ */
 export type TracerEvent =
   | ProcessExecEvent
   | ProcessExitEvent
@@ -12,6 +17,33 @@ export type TracerEvent =
 
 /** The `type` of an event. */
 export type EventType = TracerEvent['type'];
+
+/**
+ * An event as plain data, without methods: what `toObject` returns, and what iterators return with the option `plain`.
+ * It survives `structuredClone`, `postMessage` and `{ ...event }`.
+ */
+export type PlainEvent = PlainOf<TracerEvent>;
+
+/** A process as plain data. */
+export type PlainProcess = Omit<Process, 'toObject' | 'toJSON'>;
+
+/** The plain form of this kind of event. */
+export type PlainOf<E> = E extends { readonly process: Process }
+  ? Omit<E, 'toObject' | 'toJSON' | 'process' | 'parent' | 'ancestors'> & PlainProcesses
+  : Omit<E, 'toObject' | 'toJSON'>;
+
+interface PlainProcesses {
+  readonly process: PlainProcess;
+  readonly parent?: PlainProcess;
+  readonly ancestors: readonly PlainProcess[];
+}
+
+/** The JSON form of plain data: a bigint becomes its decimal digits as a string, and bytes become base64. */
+export type JsonOf<T> = T extends bigint | Uint8Array
+  ? string
+  : T extends object
+    ? { readonly [K in keyof T]: JsonOf<T[K]> }
+    : T;
 
 /** One process image. A new image begins at every exec. */
 export interface Process {
@@ -59,6 +91,10 @@ export interface Process {
   readonly cgroupId: bigint;
   /** Container and pod of the process, when they are known. */
   readonly pod?: Pod;
+  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  readonly toObject: () => PlainProcess;
+  /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
+  readonly toJSON: () => JsonOf<PlainProcess>;
 }
 
 /** A Kubernetes pod, and the container of the process in it. */
@@ -132,6 +168,10 @@ interface ProcessEvent extends EventBase {
 /** A process called execve successfully. */
 export interface ProcessExecEvent extends ProcessEvent {
   readonly type: 'process_exec';
+  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  readonly toObject: () => PlainOf<ProcessExecEvent>;
+  /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
+  readonly toJSON: () => JsonOf<PlainOf<ProcessExecEvent>>;
 }
 
 /** The last thread of a process ended. */
@@ -143,6 +183,10 @@ export interface ProcessExitEvent extends ProcessEvent {
   readonly signal?: string;
   /** The kernel wrote a core file. */
   readonly coreDumped: boolean;
+  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  readonly toObject: () => PlainOf<ProcessExitEvent>;
+  /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
+  readonly toJSON: () => JsonOf<PlainOf<ProcessExitEvent>>;
 }
 
 /** A hook of a policy matched. */
@@ -294,6 +338,10 @@ export interface ProcessKprobeEvent extends FunctionEvent {
   readonly type: 'process_kprobe';
   /** Name of the function in the kernel: for a policy's `sys_read`, this is `__x64_sys_read`. */
   readonly functionName: string;
+  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  readonly toObject: () => PlainOf<ProcessKprobeEvent>;
+  /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
+  readonly toJSON: () => JsonOf<PlainOf<ProcessKprobeEvent>>;
 }
 
 /** A tracepoint of a policy was reached, raw or by format. */
@@ -303,6 +351,10 @@ export interface ProcessTracepointEvent extends HookEvent {
   readonly subsystem: string;
   /** Name of the tracepoint, such as `sched_process_exec`. */
   readonly event: string;
+  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  readonly toObject: () => PlainOf<ProcessTracepointEvent>;
+  /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
+  readonly toJSON: () => JsonOf<PlainOf<ProcessTracepointEvent>>;
 }
 
 /** A hook of the Linux security modules was called. */
@@ -315,6 +367,10 @@ export interface ProcessLsmEvent extends HookEvent {
    * kernel could read the file.
    */
   readonly imaHash?: string;
+  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  readonly toObject: () => PlainOf<ProcessLsmEvent>;
+  /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
+  readonly toJSON: () => JsonOf<PlainOf<ProcessLsmEvent>>;
 }
 
 /** A place in a program or library was reached. */
@@ -330,6 +386,10 @@ export interface ProcessUprobeEvent extends FunctionEvent {
   readonly address?: bigint;
   /** Position in the file of the counter that tells the program whether it is traced; 0n when there is none. */
   readonly refCtrOffset: bigint;
+  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  readonly toObject: () => PlainOf<ProcessUprobeEvent>;
+  /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
+  readonly toJSON: () => JsonOf<PlainOf<ProcessUprobeEvent>>;
 }
 
 /** A static probe of a program or library was reached. */
@@ -341,6 +401,10 @@ export interface ProcessUsdtEvent extends HookEvent {
   readonly provider: string;
   /** Name of the probe. */
   readonly name: string;
+  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  readonly toObject: () => PlainOf<ProcessUsdtEvent>;
+  /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
+  readonly toJSON: () => JsonOf<PlainOf<ProcessUsdtEvent>>;
 }
 
 /**
@@ -362,6 +426,10 @@ export interface ProcessLoaderEvent extends ProcessEvent {
   readonly inode: bigint;
   /** Device of the file's file system. */
   readonly device: Device;
+  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  readonly toObject: () => PlainOf<ProcessLoaderEvent>;
+  /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
+  readonly toJSON: () => JsonOf<PlainOf<ProcessLoaderEvent>>;
 }
 
 /** Records that were lost. Every lost record is counted once. */
@@ -378,6 +446,10 @@ export interface LostEvent extends EventBase {
   readonly reason: LossReason;
   /** Number of records that were lost since the last `lost` event of this hook and reason. */
   readonly count: number;
+  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  readonly toObject: () => PlainOf<LostEvent>;
+  /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
+  readonly toJSON: () => JsonOf<PlainOf<LostEvent>>;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { EventType, TracerEvent } from './events.js';
+import type { EventType, PlainEvent } from './events.js';
 
 /** Options for `formatCompact`. */
 export interface CompactOptions {
@@ -14,13 +14,13 @@ export interface CompactOptions {
  * Formats an event as one line without a final newline. A file's hash and stack traces follow on lines of their own.
  * Strings from traced processes are escaped.
  */
-export function formatCompact(event: TracerEvent, options?: CompactOptions): string;
+export function formatCompact(event: PlainEvent, options?: CompactOptions): string;
 
 /**
  * Formats an event as the JSON of Tetragon's export: snake_case, with the same names and nesting. The result is one
  * line without a newline.
  */
-export function toJson(event: TracerEvent): string;
+export function toJson(event: PlainEvent): string;
 
 /** Options for `eventFilter`. */
 export interface EventFilterOptions {
@@ -33,4 +33,4 @@ export interface EventFilterOptions {
 }
 
 /** Returns a function that tests an event: it returns true when all options hold. `lost` events always pass. */
-export function eventFilter(options: EventFilterOptions): (event: TracerEvent) => boolean;
+export function eventFilter(options: EventFilterOptions): (event: PlainEvent) => boolean;

@@ -1,4 +1,4 @@
-import type { EventType, TracerEvent } from './events.js';
+import type { EventType, PlainEvent, TracerEvent } from './events.js';
 import type { Policy, PolicyMode } from './policy.js';
 
 /**
@@ -91,14 +91,29 @@ export interface EventsOptions {
   readonly policyNames?: readonly string[];
   /** Ends the iteration when it is aborted. */
   readonly signal?: AbortSignal;
+  /**
+   * Returns each event as plain data, as `toObject` does: for events that are kept for long or sent to a worker. Costs
+   * several microseconds an event. Default false.
+   */
+  readonly plain?: false;
+}
+
+/** Filters and options of an iterator over plain data. */
+export interface PlainEventsOptions extends Omit<EventsOptions, 'plain'> {
+  /** Returns each event as plain data, as `toObject` does. */
+  readonly plain: true;
 }
 
 /** An open tracer. It attaches policies to the kernel and reports their events. */
 export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   /** Returns an iterator over all events from this call on. Each iterator gets every event. */
   events(options?: EventsOptions): AsyncIterableIterator<TracerEvent>;
+  /** Returns an iterator over the same events as plain data. */
+  events(options: PlainEventsOptions): AsyncIterableIterator<PlainEvent>;
   /** Returns the same events as `events`, in arrays. Each has the events of at most 64 KiB of records. */
   batches(options?: EventsOptions): AsyncIterableIterator<readonly TracerEvent[]>;
+  /** Returns the same events as plain data, in arrays. */
+  batches(options: PlainEventsOptions): AsyncIterableIterator<readonly PlainEvent[]>;
   /**
    * Loads a policy completely or not at all. Loaded policies continue without interruption. Rejects with PolicyError
    * or KernelError.

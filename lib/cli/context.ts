@@ -29,9 +29,11 @@ type ErrorClass<T> = abstract new (...args: never[]) => T;
 export interface Context {
   readonly api: Api;
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** The descriptor of standard output if it is a file or a device. Events are then written to it directly. */
+  readonly stdoutFile?: number;
   readonly stderr: NodeJS.WritableStream;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Emits SIGINT and SIGTERM. */
+  /** Emits SIGINT, SIGTERM and SIGHUP. */
   readonly signals: NodeJS.EventEmitter;
   /** Ends the process at once. */
   readonly exit: (status: number) => void;
@@ -42,8 +44,10 @@ export const GOOD = 0;
 export const POLICY_ERRORS = 1;
 export const USAGE = 2;
 export const KERNEL = 3;
-/** Exit status after an interrupt: 128 + SIGINT. */
-export const INTERRUPTED = 130;
+/** Events could not be written. */
+export const OUTPUT_LOST = 4;
+/** Exit statuses of a command that a second signal ended: 128 and the number of the signal. */
+export const INTERRUPTED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /** An error in the command line that only the command itself can detect. */
 export class UsageError extends Error {}

@@ -1,5 +1,5 @@
 /** `polytrace getevents`: loads policies and prints events until it is stopped. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type {
   CloseOptions,
   EventsOptions,
@@ -10,7 +10,7 @@ import type {
   TracerEvent,
   TracerOptions,
 } from '../../types/index.js';
-import { GOOD, INTERRUPTED, UsageError, type Context } from './context.js';
+import { GOOD, INTERRUPTED, OUTPUT_LOST, UsageError, type Context } from './context.js';
 import { EventOutput } from './output.js';
 import { oneLine } from './text.js';
 
@@ -39,12 +39,15 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
 
   const stop = new Stop(context, options.keep === true ? { keep: true } : {});
   try {
-    const output = new EventOutput(context.stdout, () => stop.request());
+    const output = new EventOutput(context, {
+      goesOn: () => stop.enforces,
+      onEnd: () => stop.request(),
+      report: (message) => void context.stderr.write(`${oneLine(`polytrace: ${message}`)}\n`),
+    });
     const tracer = await context.api.openTracer({ policies, ...loading(options) });
     stop.whenRequested(tracer);
     await printEvents(tracer, options, context, output, stop);
-    output.end();
-    return GOOD;
+    return output.lost === 0 ? GOOD : OUTPUT_LOST;
   } finally {
     await stop.finish();
   }
@@ -122,20 +125,26 @@ class Stop {
   #closing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #signals = 0;
+  readonly #names = ignoresHangup() ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'];
   requested = false;
 
   constructor(context: Context, how: CloseOptions) {
     this.#context = context;
     this.#how = how;
-    context.signals.on('SIGINT', this.#onSignal);
-    context.signals.on('SIGTERM', this.#onSignal);
+    for (const name of this.#names) context.signals.on(name, this.#onSignal);
   }
 
-  readonly #onSignal = (): void => {
+  readonly #onSignal = (name: keyof typeof INTERRUPTED): void => {
     this.#signals += 1;
-    if (this.#signals > 1) this.#context.exit(INTERRUPTED);
+    if (this.#signals > 1) this.#context.exit(INTERRUPTED[name] ?? INTERRUPTED.SIGINT);
     this.request();
   };
+
+  /** True while policies signal processes, override functions or change programs. */
+  get enforces(): boolean {
+    if (this.requested) return false;
+    return this.#tracer?.policies().some(({ enforcing, mode }) => enforcing && mode === 'enforce') ?? false;
+  }
 
   request(): void {
     this.requested = true;
@@ -161,8 +170,17 @@ class Stop {
     try {
       await this.#closing;
     } finally {
-      this.#context.signals.off('SIGINT', this.#onSignal);
-      this.#context.signals.off('SIGTERM', this.#onSignal);
+      for (const name of this.#names) this.#context.signals.off(name, this.#onSignal);
     }
+  }
+}
+
+/** True under nohup, which wants the command to outlive its terminal. A listener would end that. */
+function ignoresHangup(): boolean {
+  try {
+    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+    return (BigInt(`0x${mask}`) & 1n) !== 0n;
+  } catch {
+    return false;
   }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The `polytrace` command. */
+import { fstatSync } from 'node:fs';
 import * as api from '../index.js';
 import { runCommand } from './program.js';
 
@@ -9,6 +10,7 @@ process.stderr.on('error', () => undefined);
 void runCommand(process.argv.slice(2), {
   api,
   stdout: process.stdout,
+  ...(isFile(1) ? { stdoutFile: 1 } : {}),
   stderr: process.stderr,
   env: process.env,
   signals: process,
@@ -16,3 +18,13 @@ void runCommand(process.argv.slice(2), {
 }).then((status) => {
   process.exitCode = status;
 });
+
+/** True for a file and for a device that is not a terminal. Node.js gives up such an output after its first error. */
+function isFile(descriptor: number): boolean {
+  try {
+    const status = fstatSync(descriptor);
+    return status.isFile() || (status.isCharacterDevice() && process.stdout.isTTY !== true);
+  } catch {
+    return false;
+  }
+}

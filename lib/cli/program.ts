@@ -18,6 +18,7 @@ Exit status:
   1  errors in a policy
   2  wrong usage
   3  the kernel or the privileges do not allow it
+  4  some events could not be written
 `;
 
 const GETEVENTS_HELP = `

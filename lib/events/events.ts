@@ -1,11 +1,14 @@
 /** The events that iterators return. They point into the slab with their record, and decode a field when it is read. */
 import { inspect } from 'node:util';
 import type {
+  EventType,
   FileArgument,
   HookArgument,
+  JsonOf,
   LossReason,
   LostEvent,
   PerformedAction,
+  PlainOf,
   RequestOutcome,
   Process,
   ProcessExecEvent,
@@ -22,7 +25,8 @@ import type {
 import type { HookImage, ProgramPlace, ValueImage } from '../image/image.js';
 import { signalName } from '../names/signals.js';
 import { formatTime } from '../process/clock.js';
-import type { ProcessImage } from '../process/process.js';
+import { COPY, copyOf, jsonOf } from '../process/plain.js';
+import { IMAGE, type ProcessView } from '../process/view.js';
 import { decodeArgument } from '../wire/decode/arguments.js';
 import { EventExit, EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
@@ -37,7 +41,7 @@ import {
   requestsOf,
   type EventActions,
 } from './performed.js';
-import type { PolicyRequests } from './requests.js';
+import { startRequest, type PolicyRequests } from './requests.js';
 import { addressesOf, kernelFrames, userFrames } from './stacks.js';
 
 /** The data of a loaded hook that its events need. */
@@ -68,15 +72,19 @@ export function newTally(): HookTally {
   return { posted: 0, unrecorded: 0, missed: 0 };
 }
 
+/**
+ * The own members besides the process are inert data: nothing acts on the machine when it is called. structuredClone()
+ * and postMessage() refuse the slab, see there.
+ */
 abstract class RecordEvent {
   constructor(
     protected readonly slab: Slab,
     protected readonly at: number,
-    readonly process: ProcessImage,
+    readonly process: ProcessView,
   ) {}
 
   get timeNs(): bigint {
-    return this.process.context.clock.toEpoch(this.slab.u64(this.at + EventHeader.time));
+    return this.process[IMAGE].context.clock.toEpoch(this.slab.u64(this.at + EventHeader.time));
   }
 
   get time(): string {
@@ -84,7 +92,7 @@ abstract class RecordEvent {
   }
 
   get nodeName(): string {
-    return this.process.context.nodeName;
+    return this.process[IMAGE].context.nodeName;
   }
 
   /** In every record the key follows the header. */
@@ -93,33 +101,37 @@ abstract class RecordEvent {
   }
 
   get parent(): Process | undefined {
-    return this.process.parentImage;
+    return this.process[IMAGE].parentImage?.view;
   }
 
   get ancestors(): readonly Process[] {
-    return this.process.ancestors;
+    return this.process[IMAGE].ancestors;
   }
 
-  protected plain(): Record<string, unknown> {
-    return { time: this.time, nodeName: this.nodeName, tid: this.tid, process: this.process, parent: this.parent };
+  abstract get type(): Exclude<EventType, 'lost'>;
+
+  [COPY](): Record<string, unknown> {
+    return copyOf(this, FIELDS[this.type]);
   }
 
-  toJSON(): Record<string, unknown> {
-    return this.plain();
+  toObject(): never {
+    return this[COPY]() as never;
   }
 
+  toJSON(): never {
+    return jsonOf(this[COPY]()) as never;
+  }
+
+  /** Without the ancestors, which would fill the terminal. */
   [inspect.custom](): Record<string, unknown> {
-    return this.plain();
+    const { ancestors: _, ...rest } = this[COPY]();
+    return rest;
   }
 }
 
 export class ExecEvent extends RecordEvent {
   get type(): 'process_exec' {
     return 'process_exec';
-  }
-
-  protected override plain(): Record<string, unknown> {
-    return { type: this.type, ...super.plain() };
   }
 }
 
@@ -144,40 +156,28 @@ export class ExitEvent extends RecordEvent {
   #raw(): number {
     return this.slab.u32(this.at + EventExit.status);
   }
-
-  protected override plain(): Record<string, unknown> {
-    const { status, signal, coreDumped } = this;
-    return { type: this.type, ...super.plain(), status, signal, coreDumped };
-  }
 }
 
 /** An event of a policy's hook: the fields that all kinds of hooks have. */
 abstract class HookEvent extends RecordEvent {
+  readonly #outcomes: readonly RequestOutcome[];
   #args: readonly HookArgument[] | undefined;
-  #outcomes: readonly RequestOutcome[] = [];
   #userStack: readonly StackFrame[] | undefined;
 
   constructor(
     slab: Slab,
     at: number,
-    process: ProcessImage,
+    process: ProcessView,
     protected readonly hook: LoadedHook,
+    outcomes: readonly RequestOutcome[],
   ) {
     super(slab, at, process);
+    this.#outcomes = outcomes;
   }
 
   /** Index of the function or place that was hit, if several share the hook's program. */
   protected get place(): number {
     return this.slab.u16(this.at + EventHook.place);
-  }
-
-  get policyName(): string {
-    return this.hook.policyName;
-  }
-
-  get args(): readonly HookArgument[] {
-    this.#args ??= this.decode(this.hook.image.args, 0);
-    return this.#args;
   }
 
   /** Decodes values. The slots are those of args, then data, then the return value. */
@@ -190,6 +190,15 @@ abstract class HookEvent extends RecordEvent {
       if (argument !== undefined) args.push(argument);
     }
     return args;
+  }
+
+  get policyName(): string {
+    return this.hook.policyName;
+  }
+
+  get args(): readonly HookArgument[] {
+    this.#args ??= this.decode(this.hook.image.args, 0);
+    return this.#args;
   }
 
   get action(): PerformedAction['action'] {
@@ -206,15 +215,6 @@ abstract class HookEvent extends RecordEvent {
 
   get #selectorActions(): EventActions | undefined {
     return actionsOf(this.slab, this.at, this.hook.image, this.selector);
-  }
-
-  /** Makes the requests of the selector. Returns false if the event exists only for them (NoPost). */
-  request(): boolean {
-    const actions = this.#selectorActions;
-    const { requests } = this.hook;
-    if (requests === undefined || actions === undefined) return true;
-    this.#outcomes = requestsOf(actions).map((request) => requests.start(request));
-    return !isSilent(actions);
   }
 
   get ofSocketOwner(): boolean {
@@ -238,7 +238,11 @@ abstract class HookEvent extends RecordEvent {
     const addresses = addressesOf(this.slab, this.at, EventHook.userStack);
     this.#userStack ??=
       addresses &&
-      userFrames(addresses, this.ofSocketOwner ? undefined : this.process.pid, this.hook.stackAddresses === true);
+      userFrames(
+        addresses,
+        this.ofSocketOwner ? undefined : this.process[IMAGE].pid,
+        this.hook.stackAddresses === true,
+      );
     return this.#userStack;
   }
 
@@ -251,16 +255,13 @@ abstract class HookEvent extends RecordEvent {
   }
 
   get selector(): number {
-    const low = this.slab.u32(this.at + EventHook.matched);
-    return low !== 0 ? 31 - Math.clz32(low) : 63 - Math.clz32(this.slab.u32(this.at + EventHook.matched + 4));
+    return selectorOf(this.slab, this.at);
   }
+}
 
-  protected override plain(): Record<string, unknown> {
-    const { policyName, args, action, actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack } = this;
-    const { message, tags, selector } = this;
-    const done = { action, actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack };
-    return Object.assign(super.plain(), { policyName, args, ...done, message, tags, selector });
-  }
+function selectorOf(slab: Slab, at: number): number {
+  const low = slab.u32(at + EventHook.matched);
+  return low !== 0 ? 31 - Math.clz32(low) : 63 - Math.clz32(slab.u32(at + EventHook.matched + 4));
 }
 
 /** An event of a function. It may have values that are not parameters, and a return value. */
@@ -284,10 +285,6 @@ abstract class FunctionEvent extends HookEvent {
     const main = mainAction(this.actions.filter(({ onReturn }) => onReturn === true));
     return main === 'post' ? (returnedSocket ?? main) : main;
   }
-
-  protected override plain(): Record<string, unknown> {
-    return Object.assign(super.plain(), { data: this.data, return: this.return });
-  }
 }
 
 export class KprobeEvent extends FunctionEvent {
@@ -298,10 +295,6 @@ export class KprobeEvent extends FunctionEvent {
   get functionName(): string {
     const { functions, functionName } = this.hook;
     return functions === undefined ? functionName : (functions[this.place] ?? functionName);
-  }
-
-  protected override plain(): Record<string, unknown> {
-    return { type: this.type, functionName: this.functionName, ...super.plain() };
   }
 }
 
@@ -317,11 +310,6 @@ class TracepointEvent extends HookEvent {
   get event(): string {
     return this.hook.image.tracepoint?.event ?? '';
   }
-
-  protected override plain(): Record<string, unknown> {
-    const { type, subsystem, event } = this;
-    return { type, subsystem, event, ...super.plain() };
-  }
 }
 
 class LsmEvent extends HookEvent {
@@ -335,11 +323,6 @@ class LsmEvent extends HookEvent {
 
   get imaHash(): string | undefined {
     return imaHashOf(this.slab, this.at);
-  }
-
-  protected override plain(): Record<string, unknown> {
-    const { type, functionName, imaHash } = this;
-    return { type, functionName, ...super.plain(), imaHash };
   }
 }
 
@@ -372,11 +355,6 @@ class UprobeEvent extends FunctionEvent {
     const { places, program } = this.hook.image;
     return places?.[this.place] ?? program ?? NO_PLACE;
   }
-
-  protected override plain(): Record<string, unknown> {
-    const { type, path, symbol, offset, address } = this;
-    return { type, path, symbol, offset, address, ...super.plain() };
-  }
 }
 
 /** The place for hooks of other kinds. */
@@ -398,24 +376,16 @@ class UsdtEvent extends HookEvent {
   get name(): string {
     return this.hook.image.usdt?.name ?? '';
   }
-
-  protected override plain(): Record<string, unknown> {
-    const { type, path, provider, name } = this;
-    return { type, path, provider, name, ...super.plain() };
-  }
 }
 
 /** The event of `loader: true`. */
 class LoaderEvent extends RecordEvent {
+  readonly #hook: LoadedHook;
   #buildId: string | undefined | null = null;
 
-  constructor(
-    slab: Slab,
-    at: number,
-    process: ProcessImage,
-    private readonly hook: LoadedHook,
-  ) {
+  constructor(slab: Slab, at: number, process: ProcessView, hook: LoadedHook) {
     super(slab, at, process);
+    this.#hook = hook;
   }
 
   get type(): 'process_loader' {
@@ -423,7 +393,7 @@ class LoaderEvent extends RecordEvent {
   }
 
   get policyName(): string {
-    return this.hook.policyName;
+    return this.#hook.policyName;
   }
 
   get path(): string {
@@ -439,46 +409,57 @@ class LoaderEvent extends RecordEvent {
   }
 
   get buildId(): string | undefined {
-    if (this.#buildId === null) this.#buildId = buildIdOfMapped(this.process.pid, this.#file);
+    if (this.#buildId === null) this.#buildId = buildIdOfMapped(this.process[IMAGE].pid, this.#file);
     return this.#buildId;
   }
 
   get #file(): FileArgument {
     const size = this.slab.u32(this.at + EventHeader.size);
-    return decodeArgument(this.slab, this.at, size, 0, this.hook.image.args[0] as ValueImage) as FileArgument;
-  }
-
-  protected override plain(): Record<string, unknown> {
-    const { type, policyName, path, buildId, inode, device } = this;
-    return { type, ...super.plain(), policyName, path, buildId, inode, device };
+    return decodeArgument(this.slab, this.at, size, 0, this.#hook.image.args[0] as ValueImage) as FileArgument;
   }
 }
 
-/** The event for a record of this hook; undefined if it is not reported. */
-export function hookEvent(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): TracerEvent | undefined {
+/**
+ * The event for a record of this hook; undefined if it is not reported. Makes the requests of the event's selector:
+ * an event with NoPost exists only for them.
+ */
+export function hookEvent(slab: Slab, at: number, process: ProcessView, hook: LoadedHook): TracerEvent | undefined {
   if (hook.image.kind === 'loader') return new LoaderEvent(slab, at, process, hook) as TracerEvent;
-  const event = eventOf(slab, at, process, hook);
-  return event.request() ? (event as HookEvent & TracerEvent) : undefined;
+  const { requests } = hook;
+  const actions = requests && actionsOf(slab, at, hook.image, selectorOf(slab, at));
+  if (requests === undefined || actions === undefined) return eventOf(slab, at, process, hook, NO_REQUESTS);
+  const outcomes = requestsOf(actions).map((request) => startRequest(requests, request));
+  return isSilent(actions) ? undefined : eventOf(slab, at, process, hook, outcomes);
 }
 
-function eventOf(slab: Slab, at: number, process: ProcessImage, hook: LoadedHook): HookEvent {
+const NO_REQUESTS: readonly RequestOutcome[] = [];
+
+function eventOf(
+  slab: Slab,
+  at: number,
+  process: ProcessView,
+  hook: LoadedHook,
+  outcomes: readonly RequestOutcome[],
+): TracerEvent {
   switch (hook.image.kind) {
     case 'tracepoint':
     case 'raw_tracepoint':
-      return new TracepointEvent(slab, at, process, hook);
+      return new TracepointEvent(slab, at, process, hook, outcomes) as TracerEvent;
     case 'lsm':
-      return new LsmEvent(slab, at, process, hook);
+      return new LsmEvent(slab, at, process, hook, outcomes) as TracerEvent;
     case 'uprobe':
-      return new UprobeEvent(slab, at, process, hook);
+      return new UprobeEvent(slab, at, process, hook, outcomes) as TracerEvent;
     case 'usdt':
-      return new UsdtEvent(slab, at, process, hook);
+      return new UsdtEvent(slab, at, process, hook, outcomes) as TracerEvent;
     default:
-      return new KprobeEvent(slab, at, process, hook);
+      return new KprobeEvent(slab, at, process, hook, outcomes) as TracerEvent;
   }
 }
 
+/** It has its values itself, because it has no record. */
 export class LossEvent implements LostEvent {
   readonly type = 'lost' as const;
+  readonly time: string;
 
   constructor(
     readonly hook: string,
@@ -487,18 +468,52 @@ export class LossEvent implements LostEvent {
     readonly count: number,
     readonly nodeName: string,
     readonly timeNs: bigint,
-  ) {}
+  ) {
+    this.time = formatTime(timeNs);
+    Object.freeze(this);
+  }
 
-  get time(): string {
-    return formatTime(this.timeNs);
+  toObject(): PlainOf<LostEvent> {
+    return Object.freeze({ ...this });
+  }
+
+  toJSON(): JsonOf<PlainOf<LostEvent>> {
+    return jsonOf({ ...this }) as JsonOf<PlainOf<LostEvent>>;
   }
 }
+
+const OF_RECORDS = ['type', 'time', 'timeNs', 'nodeName', 'process', 'parent', 'ancestors', 'tid'] as const;
+const OF_HOOKS = [
+  ...OF_RECORDS, 'policyName', 'args', 'action', 'actions', 'policyMode', 'ofSocketOwner', 'suppressed', 'kernelStack',
+  'userStack', 'message', 'tags', 'selector',
+] as const; // prettier-ignore
+const OF_FUNCTIONS = [...OF_HOOKS, 'data', 'return', 'returnAction'] as const;
+const OF_UPROBES = [...OF_FUNCTIONS, 'path', 'symbol', 'offset', 'address', 'refCtrOffset'] as const;
+
+/** The members that toObject() copies. */
+const FIELDS = {
+  process_exec: OF_RECORDS,
+  process_exit: [...OF_RECORDS, 'status', 'signal', 'coreDumped'],
+  process_kprobe: [...OF_FUNCTIONS, 'functionName'],
+  process_tracepoint: [...OF_HOOKS, 'subsystem', 'event'],
+  process_lsm: [...OF_HOOKS, 'functionName', 'imaHash'],
+  process_uprobe: OF_UPROBES,
+  process_usdt: [...OF_HOOKS, 'path', 'provider', 'name'],
+  process_loader: [...OF_RECORDS, 'policyName', 'path', 'buildId', 'inode', 'device'],
+} as const satisfies { readonly [T in Exclude<EventType, 'lost'>]: readonly KeyOf<T>[] };
+
+type KeyOf<T> = keyof PlainOf<Extract<TracerEvent, { readonly type: T }>>;
+/** Names the members that the table above lacks. It must be empty. */
+type Missing = {
+  [T in keyof typeof FIELDS]: Exclude<KeyOf<T>, (typeof FIELDS)[T][number]>;
+}[keyof typeof FIELDS];
 
 // These types check that the classes implement the public contract.
 type Optional<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] };
 type Check<Class extends Contract, Contract> = [Class, Contract];
 /** @public Only the compiler uses it. */
 export type ContractChecks = [
+  Check<Missing, never>,
   Check<ExecEvent, Optional<ProcessExecEvent>>,
   Check<ExitEvent, Optional<ProcessExitEvent>>,
   Check<KprobeEvent, Optional<ProcessKprobeEvent>>,

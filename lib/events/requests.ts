@@ -90,6 +90,9 @@ function isRequestable({ protocol }: URL): boolean {
   return protocol === 'http:' || protocol === 'https:';
 }
 
+/** Starts a request of a policy. It is no method, because whoever has an event could call that. */
+export let startRequest: (policy: PolicyRequests, request: Request) => RequestOutcome;
+
 /** The requests of a policy while it is attached. */
 export class PolicyRequests {
   readonly #requests: Requests | undefined;
@@ -106,10 +109,13 @@ export class PolicyRequests {
     return { ...this.#counts };
   }
 
-  start(request: Request): RequestOutcome {
-    if (this.monitors || this.#requests === undefined) return 'monitored';
-    const started = this.#requests.start(request, (answered) => this.#counts[answered ? 'answered' : 'failed']++);
-    this.#counts[started ? 'started' : 'dropped']++;
-    return started ? 'started' : 'dropped';
+  static {
+    startRequest = (policy, request) => {
+      if (policy.monitors || policy.#requests === undefined) return 'monitored';
+      const counts = policy.#counts;
+      const started = policy.#requests.start(request, (answered) => counts[answered ? 'answered' : 'failed']++);
+      counts[started ? 'started' : 'dropped']++;
+      return started ? 'started' : 'dropped';
+    };
   }
 }

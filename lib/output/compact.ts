@@ -2,7 +2,7 @@
  * The compact output: one line per event, `EMOJI LABEL SOURCE BINARY DETAIL`. File hashes and stack traces follow on
  * indented lines.
  */
-import type { LostEvent, Process, StackFrame, TracerEvent } from '../../types/events.js';
+import type { PlainOf, LostEvent, PlainProcess, StackFrame, PlainEvent } from '../../types/events.js';
 import type { CompactOptions } from '../../types/output.js';
 import { capabilityBits } from '../names/capabilities.js';
 import { columns, quoteUnsafe } from './escape.js';
@@ -29,13 +29,13 @@ interface Parts {
   readonly detail: string;
 }
 
-export function formatCompact(event: TracerEvent, options: CompactOptions = {}): string {
+export function formatCompact(event: PlainEvent, options: CompactOptions = {}): string {
   const line = formatLine(event, options);
   const hash = event.type === 'process_lsm' && event.imaHash !== undefined ? `\n${INDENT}${event.imaHash}` : '';
   return line + hash + ('actions' in event ? stackLines(event) : '');
 }
 
-function formatLine(event: TracerEvent, options: CompactOptions): string {
+function formatLine(event: PlainEvent, options: CompactOptions): string {
   const paint = options.color === true ? colored : plain;
   const time = options.timestamps === true ? `${paint(event.time, 'dim')} ` : '';
   if (event.type === 'lost') return time + formatLost(event, paint);
@@ -49,7 +49,7 @@ function formatLine(event: TracerEvent, options: CompactOptions): string {
   return line + ' '.repeat(Math.max(1, LINE_COLUMNS - width - columns(CAPABILITY))) + paint(CAPABILITY, 'red');
 }
 
-function stackLines({ kernelStack, userStack }: Extract<TracerEvent, { readonly actions: unknown }>): string {
+function stackLines({ kernelStack, userStack }: Extract<PlainEvent, { readonly actions: unknown }>): string {
   return linesOf('Kernel', kernelStack) + linesOf('User space', userStack);
 }
 
@@ -69,7 +69,7 @@ function frameWords({ address, symbol, offset, module, fileOffset }: StackFrame)
   return words.length === 0 ? '(unknown)' : words.join(' ');
 }
 
-function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
+function partsOf(event: Exclude<PlainEvent, { readonly type: 'lost' }>): Parts {
   switch (event.type) {
     case 'process_exec':
       return { emoji: '🚀', label: 'process', color: 'green', detail: shownArguments(event.process) };
@@ -103,7 +103,7 @@ function partsOf(event: Exclude<TracerEvent, LostEvent>): Parts {
 /**
  * Shows the actions that were performed (or would have been), and the number of events that a rate limit suppressed.
  */
-function actedWords({ actions, suppressed }: Extract<TracerEvent, { readonly actions: unknown }>): string {
+function actedWords({ actions, suppressed }: Extract<PlainEvent, { readonly actions: unknown }>): string {
   const words = actions.flatMap((each) => {
     if (!('outcome' in each)) return [];
     const isDone = each.outcome === 'done' || each.outcome === 'started';
@@ -117,15 +117,15 @@ function paintedIf(text: string, paint: typeof colored): string {
   return text === '' ? '' : ` ${paint(text, 'red')}`;
 }
 
-function formatLost(event: LostEvent, paint: typeof colored): string {
+function formatLost(event: PlainOf<LostEvent>, paint: typeof colored): string {
   const what = `${quoteUnsafe(event.hook)} ${event.count} ${event.count === 1 ? 'event' : 'events'} (${event.reason})`;
   return `⚠️  ${paint('lost'.padEnd(LABEL_COLUMNS), 'red')} ${paint(quoteUnsafe(event.nodeName), 'dim')} ${what}`;
 }
 
 /** The words for each process. A process appears in many lines, and its words do not change. */
-const processes = new WeakMap<Process, { readonly source: string; readonly binary: string }>();
+const processes = new WeakMap<PlainProcess, { readonly source: string; readonly binary: string }>();
 
-function shown(process: Process, nodeName: string): { readonly source: string; readonly binary: string } {
+function shown(process: PlainProcess, nodeName: string): { readonly source: string; readonly binary: string } {
   const known = processes.get(process);
   if (known !== undefined) return known;
   const { pod } = process;
@@ -137,7 +137,7 @@ function shown(process: Process, nodeName: string): { readonly source: string; r
 }
 
 /** Uses argv instead of `arguments`, where a quote inside an argument could look like its end. */
-function shownArguments(process: Process): string {
+function shownArguments(process: PlainProcess): string {
   const words = process.argv.map(quoteUnsafe);
   if (process.flags.split(' ').includes('truncArgs')) words.push('…');
   return words.join(' ');

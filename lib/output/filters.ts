@@ -1,9 +1,9 @@
 /** Filters events for one consumer, after the policies have filtered them in the kernel. */
-import type { TracerEvent } from '../../types/events.js';
+import type { PlainEvent } from '../../types/events.js';
 import type { EventFilterOptions } from '../../types/output.js';
 
 /** An event must meet all the given conditions. `lost` events always pass, because a loss concerns every consumer. */
-export function eventFilter(options: EventFilterOptions): (event: TracerEvent) => boolean {
+export function eventFilter(options: EventFilterOptions): (event: PlainEvent) => boolean {
   const types = options.types === undefined ? undefined : new Set<string>(options.types);
   const policies = options.policyNames === undefined ? undefined : new Set(options.policyNames);
   const { binaries } = options;

@@ -3,9 +3,10 @@
  * values omitted, uint64 as strings).
  */
 import type {
+  PlainOf,
   Namespaces,
   Pod,
-  Process,
+  PlainProcess,
   ProcessExitEvent,
   ProcessKprobeEvent,
   ProcessLoaderEvent,
@@ -14,7 +15,7 @@ import type {
   ProcessUprobeEvent,
   ProcessUsdtEvent,
   StackFrame,
-  TracerEvent,
+  PlainEvent,
 } from '../../types/events.js';
 import { argumentJson } from './arguments-json.js';
 import { quoteJson } from './escape.js';
@@ -23,7 +24,7 @@ import { machineNamespaces } from '../process/host-namespaces.js';
 import { capabilitiesJson, longField, message, numberField, stringField } from './json-fields.js';
 
 /** Performance matters here: the text is built by hand, and parts that repeat are cached. */
-export function toJson(event: TracerEvent): string {
+export function toJson(event: PlainEvent): string {
   const tail = `,"node_name":${quoteJson(event.nodeName)},"time":"${event.time}"}`;
   switch (event.type) {
     case 'process_exec':
@@ -49,7 +50,7 @@ export function toJson(event: TracerEvent): string {
   }
 }
 
-type ProcessEvent = Exclude<TracerEvent, { readonly type: 'lost' }>;
+type ProcessEvent = Exclude<PlainEvent, { readonly type: 'lost' }>;
 
 function processPart(event: ProcessEvent): string {
   let text = `"process":${processJson(event.process, event.tid)}`;
@@ -59,13 +60,13 @@ function processPart(event: ProcessEvent): string {
   return text;
 }
 
-function exitPart(event: ProcessExitEvent): string {
+function exitPart(event: PlainOf<ProcessExitEvent>): string {
   const signal = event.signal === undefined ? '' : `,"signal":"${event.signal}"`;
   const status = event.status === 0 ? '' : `,"status":${event.status}`;
   return `${signal}${status},"time":"${event.time}"`;
 }
 
-const ACTIONS: Readonly<Record<ProcessKprobeEvent['action'], string>> = {
+const ACTIONS: Readonly<Record<PlainOf<ProcessKprobeEvent>['action'], string>> = {
   post: 'KPROBE_ACTION_POST',
   signal: 'KPROBE_ACTION_SIGNAL',
   sigkill: 'KPROBE_ACTION_SIGKILL',
@@ -79,7 +80,7 @@ const ACTIONS: Readonly<Record<ProcessKprobeEvent['action'], string>> = {
   set: 'KPROBE_ACTION_SET',
 };
 
-function kprobePart(event: ProcessKprobeEvent): string {
+function kprobePart(event: PlainOf<ProcessKprobeEvent>): string {
   let text = `,"function_name":${quoteJson(event.functionName)}${argsPart(event)}`;
   if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
   text += actionPart(event);
@@ -89,23 +90,23 @@ function kprobePart(event: ProcessKprobeEvent): string {
   return text;
 }
 
-function tracepointPart(event: ProcessTracepointEvent): string {
+function tracepointPart(event: PlainOf<ProcessTracepointEvent>): string {
   const names = `,"subsys":${quoteJson(event.subsystem)},"event":${quoteJson(event.event)}`;
   return `${names}${argsPart(event)}${actionPart(event)}${notesPart(event)}`;
 }
 
 /** Protobuf's JSON writes bytes in base64. */
-function loaderPart({ path, buildId = '' }: ProcessLoaderEvent): string {
+function loaderPart({ path, buildId = '' }: PlainOf<ProcessLoaderEvent>): string {
   return stringField('path', path) + stringField('buildid', Buffer.from(buildId, 'hex').toString('base64'));
 }
 
-function lsmPart(event: ProcessLsmEvent): string {
+function lsmPart(event: PlainOf<ProcessLsmEvent>): string {
   const names = `,"function_name":${quoteJson(event.functionName)}`;
   const hash = stringField('ima_hash', event.imaHash ?? '');
   return `${names}${argsPart(event)}${actionPart(event)}${notesPart(event)}${hash}`;
 }
 
-function uprobePart(event: ProcessUprobeEvent): string {
+function uprobePart(event: PlainOf<ProcessUprobeEvent>): string {
   let text = `,"path":${quoteJson(event.path)}${stringField('symbol', event.symbol)}${argsPart(event)}`;
   if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
   text += longField('offset', event.address ?? event.offset) + longField('ref_ctr_offset', event.refCtrOffset);
@@ -114,13 +115,18 @@ function uprobePart(event: ProcessUprobeEvent): string {
   return text;
 }
 
-function usdtPart(event: ProcessUsdtEvent): string {
+function usdtPart(event: PlainOf<ProcessUsdtEvent>): string {
   let text = `,"path":${quoteJson(event.path)},"provider":${quoteJson(event.provider)},"name":${quoteJson(event.name)}`;
   text += notesPart(event);
   return text + argsPart(event) + actionPart(event);
 }
 
-type HookEvent = ProcessKprobeEvent | ProcessTracepointEvent | ProcessLsmEvent | ProcessUprobeEvent | ProcessUsdtEvent;
+type HookEvent =
+  | PlainOf<ProcessKprobeEvent>
+  | PlainOf<ProcessTracepointEvent>
+  | PlainOf<ProcessLsmEvent>
+  | PlainOf<ProcessUprobeEvent>
+  | PlainOf<ProcessUsdtEvent>;
 
 function argsPart({ args }: HookEvent): string {
   return args.length > 0 ? `,"args":[${args.map(argumentJson).join(',')}]` : '';
@@ -163,9 +169,9 @@ function frameJson({ address, offset, symbol, module, fileOffset, buildId }: Sta
  * A process repeats in each of its events and in those of its children. All of its text except the thread id is made
  * once.
  */
-const processes = new WeakMap<Process, { readonly beforeTid: string; readonly afterTid: string }>();
+const processes = new WeakMap<PlainProcess, { readonly beforeTid: string; readonly afterTid: string }>();
 
-function processJson(process: Process, tid: number): string {
+function processJson(process: PlainProcess, tid: number): string {
   let parts = processes.get(process);
   if (parts === undefined) {
     parts = {
@@ -177,7 +183,7 @@ function processJson(process: Process, tid: number): string {
   return parts.beforeTid + tid + parts.afterTid;
 }
 
-function beforeTid(process: Process): string {
+function beforeTid(process: PlainProcess): string {
   let text = `{"exec_id":"${process.execId}","pid":${process.pid},"uid":${process.uid}`;
   text += stringField('cwd', process.cwd);
   text += stringField('binary', process.binary);

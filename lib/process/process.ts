@@ -3,11 +3,11 @@
  * /proc entry, or its parent) and decodes a field only when it is read, because most fields are never read.
  */
 import path from 'node:path';
-import { inspect } from 'node:util';
 import type { Capabilities, Credentials, Namespaces, Process } from '../../types/events.js';
 import { EventExec, EventFlag, EventFork, TextFlag } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import { formatTime, type Clock } from './clock.js';
+import { ProcessView } from './view.js';
 
 /** Shared by all images of one tracer. */
 export interface ProcessContext {
@@ -21,7 +21,7 @@ export interface ProcessContext {
  */
 const ANCESTORS_MAX = 64;
 
-export abstract class ProcessImage implements Process {
+export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON'> {
   /** Start time of the process from the kernel, in two halves. Together with the process id it identifies a process. */
   startLow = 0;
   startHigh = 0;
@@ -35,6 +35,7 @@ export abstract class ProcessImage implements Process {
   epoch = 0;
 
   #execId: string | undefined;
+  #view: ProcessView | undefined;
 
   constructor(
     readonly context: ProcessContext,
@@ -90,18 +91,16 @@ export abstract class ProcessImage implements Process {
     return this.startLow === startLow && this.startHigh === startHigh;
   }
 
+  /** What events show of this image. It is always the same object. */
+  get view(): ProcessView {
+    this.#view ??= new ProcessView(this);
+    return this.#view;
+  }
+
   get ancestors(): readonly Process[] {
-    const result: ProcessImage[] = [];
-    for (let at = this.parentImage?.parentImage; at !== undefined; at = at.parentImage) result.push(at);
+    const result: Process[] = [];
+    for (let at = this.parentImage?.parentImage; at !== undefined; at = at.parentImage) result.push(at.view);
     return result;
-  }
-
-  toJSON(): Record<string, unknown> {
-    return plain(this);
-  }
-
-  [inspect.custom](): Record<string, unknown> {
-    return plain(this);
   }
 }
 
@@ -317,23 +316,4 @@ export function splitArgv(block: string): string[] {
  */
 export function joinArguments(argv: readonly string[]): string {
   return argv.map((arg) => (arg === '' || /\s/.test(arg) ? `"${arg}"` : arg)).join(' ');
-}
-
-function plain(image: ProcessImage): Record<string, unknown> {
-  return {
-    execId: image.execId,
-    parentExecId: image.parentExecId,
-    pid: image.pid,
-    uid: image.uid,
-    auid: image.auid,
-    binary: image.binary,
-    executable: image.executable,
-    binaryUntrusted: image.binaryUntrusted,
-    argv: image.argv,
-    arguments: image.arguments,
-    cwd: image.cwd,
-    flags: image.flags,
-    startTime: image.startTime,
-    cgroupId: String(image.cgroupId),
-  };
 }

@@ -41,7 +41,7 @@ export class Consumer {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.close();
 
-  constructor(feed: EventFeed, maxQueued: number, options: EventsOptions) {
+  constructor(feed: EventFeed, maxQueued: number, options: Omit<EventsOptions, 'plain'>) {
     this.#feed = feed;
     this.#maxQueued = maxQueued;
     const { types, policyNames } = options;

@@ -90,7 +90,7 @@ export class Hub implements EventFeed {
     return [...this.#lost.values()];
   }
 
-  join(options: EventsOptions): Consumer {
+  join(options: Omit<EventsOptions, 'plain'>): Consumer {
     const consumer = new Consumer(this, this.#options.maxQueued, options);
     if (!consumer.ended) this.#consumers.add(consumer);
     return consumer;

@@ -73,15 +73,15 @@ export class RecordReader {
         const hook = this.#hooks.get(slab.u32(at + EventHook.hook));
         if (hook === undefined) return undefined;
         hook.tally.posted += 1;
-        return hookEvent(slab, at, this.#cache.ofHook(slab, at), hook);
+        return hookEvent(slab, at, this.#cache.ofHook(slab, at).view, hook);
       }
       case EventType.EVENT_EXEC:
         if (size < EventExec.sizeof) return undefined;
-        return new ExecEvent(slab, at, this.#cache.onExec(slab, at, size)) as TracerEvent;
+        return new ExecEvent(slab, at, this.#cache.onExec(slab, at, size).view) as TracerEvent;
       case EventType.EVENT_EXIT: {
         if (size < EventExit.sizeof) return undefined;
         const image = this.#cache.onExit(slab, at);
-        return image === undefined ? undefined : (new ExitEvent(slab, at, image) as TracerEvent);
+        return image === undefined ? undefined : (new ExitEvent(slab, at, image.view) as TracerEvent);
       }
       case EventType.EVENT_FORK:
         if (size >= EventFork.sizeof) this.#cache.onFork(slab, at);

@@ -4,7 +4,13 @@ import { hostname } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { inspect } from 'node:util';
 import type { PolicyMode } from '../../types/policy.js';
-import type { CloseOptions, EventsOptions, RequestOptions, TracerOptions } from '../../types/tracer.js';
+import type {
+  CloseOptions,
+  EventsOptions,
+  PlainEventsOptions,
+  RequestOptions,
+  TracerOptions,
+} from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
 import { EVENT_TYPES } from '../names/event-types.js';
 
@@ -129,16 +135,16 @@ export function checkMode(mode: unknown): void {
   throw badOption('mode', `is ${String(mode)}`, 'enforce or monitor');
 }
 
-const EVENTS_KNOWN = ['types', 'policyNames', 'signal'];
+const EVENTS_KNOWN = ['types', 'policyNames', 'signal', 'plain'];
 
 /** Throws PolytraceError BAD_OPTION. Without the check, an iterator with a misspelt type would wait for ever. */
-export function checkEventsOptions(options: EventsOptions): void {
+export function checkEventsOptions(options: EventsOptions | PlainEventsOptions): void {
   for (const name of Object.keys(options)) {
     if (!EVENTS_KNOWN.includes(name)) {
       throw badOption(name, 'is not an option', `options are ${EVENTS_KNOWN.join(', ')}`);
     }
   }
-  const { types, policyNames, signal } = options;
+  const { types, policyNames, signal, plain = false } = options;
   if (types !== undefined && !(Array.isArray(types) && types.every((type) => EVENT_TYPES.includes(type)))) {
     throw badOption('types', `is ${String(types)}`, `use an array of ${EVENT_TYPES.join(', ')}`);
   }
@@ -148,6 +154,7 @@ export function checkEventsOptions(options: EventsOptions): void {
   if (signal !== undefined && typeof signal.addEventListener !== 'function') {
     throw badOption('signal', 'is not an AbortSignal', 'use the `signal` of an AbortController');
   }
+  if (typeof plain !== 'boolean') throw badOption('plain', `is ${String(plain)}`, 'use true or false');
 }
 
 function badOption(name: string, what: string, allowed: string): PolytraceError {

@@ -4,13 +4,14 @@ import type {
   CloseOptions,
   EventsOptions,
   LoadOptions,
+  PlainEventsOptions,
   PolicySource,
   PolicyStatus,
   Tracer,
   TracerOptions,
   TracerStats,
 } from '../../types/tracer.js';
-import type { TracerEvent } from '../../types/events.js';
+import type { PlainEvent, TracerEvent } from '../../types/events.js';
 import { KernelError, PolytraceError } from '../errors.js';
 import { loadBinding, type NativeBinding, type NativeSession } from '../native/binding.js';
 import { kernelDetail, notPermitted, withReason, type NativeError } from '../native/native-error.js';
@@ -20,8 +21,9 @@ import { checkLimits, limitReached } from '../native/limits.js';
 import { privileges } from '../native/preflight.js';
 import { ProcessCache } from '../process/cache.js';
 import { Clock } from '../process/clock.js';
-import { BatchIterator, EventIterator } from '../stream/consumer.js';
+import { BatchIterator, EventIterator, type Consumer } from '../stream/consumer.js';
 import { Hub, sensorName } from '../stream/hub.js';
+import { plainEvent, PlainIterator } from '../stream/plain.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { checkCloseOptions, checkEventsOptions, checkMode, resolveOptions, type ResolvedOptions } from './options.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
@@ -90,16 +92,26 @@ class KernelTracer implements Tracer {
     return result;
   }
 
-  events(options: EventsOptions = {}): AsyncIterableIterator<TracerEvent> {
-    this.#mustBeOpen();
-    checkEventsOptions(options);
-    return new EventIterator(this.#hub.join(options));
+  events(options?: EventsOptions): AsyncIterableIterator<TracerEvent>;
+  events(options: PlainEventsOptions): AsyncIterableIterator<PlainEvent>;
+  events(options: EventsOptions | PlainEventsOptions = {}): AsyncIterableIterator<TracerEvent | PlainEvent> {
+    const events = new EventIterator(this.#join(options));
+    return options.plain === true ? new PlainIterator(events, plainEvent) : events;
   }
 
-  batches(options: EventsOptions = {}): AsyncIterableIterator<readonly TracerEvent[]> {
+  batches(options?: EventsOptions): AsyncIterableIterator<readonly TracerEvent[]>;
+  batches(options: PlainEventsOptions): AsyncIterableIterator<readonly PlainEvent[]>;
+  batches(
+    options: EventsOptions | PlainEventsOptions = {},
+  ): AsyncIterableIterator<readonly TracerEvent[] | readonly PlainEvent[]> {
+    const batches = new BatchIterator(this.#join(options));
+    return options.plain === true ? new PlainIterator(batches, (batch) => batch.map(plainEvent)) : batches;
+  }
+
+  #join(options: EventsOptions | PlainEventsOptions): Consumer {
     this.#mustBeOpen();
     checkEventsOptions(options);
-    return new BatchIterator(this.#hub.join(options));
+    return this.#hub.join(options);
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<TracerEvent> {

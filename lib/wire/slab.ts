@@ -4,6 +4,8 @@ import { decodeText } from './text.js';
 export class Slab {
   readonly bytes: Buffer;
   readonly view: DataView;
+  /** A function makes structuredClone() and postMessage() throw, which would copy an event without its fields. */
+  readonly hint = copyWithToObject;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
@@ -41,3 +43,5 @@ export class Slab {
     return decodeText(this.bytes, start, start + length);
   }
 }
+
+function copyWithToObject(): void {}

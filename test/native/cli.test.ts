@@ -2,7 +2,18 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -189,6 +200,38 @@ describe('polytrace on this kernel', function () {
     } else {
       assert.deepEqual(await closed, [3, null]);
       assert.match(stderr.text, /^polytrace: error [A-Z_]+: .*(kprobe|fentry)/);
+    }
+  });
+
+  it('a full disk: events are counted as not written, and written again when there is room', async () => {
+    const disk = join(folder, 'disk');
+    mkdirSync(disk);
+    assert.equal(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', disk]).status, 0);
+    try {
+      writeFileSync(join(disk, 'filler'), Buffer.alloc(48 * 1024));
+      const file = openSync(join(disk, 'events'), 'a');
+      const command = spawn(process.execPath, [...COMMAND, 'getevents', '-o', 'json'], {
+        stdio: ['ignore', file, 'pipe'],
+      });
+      const said = new Gathered(command.stderr as NodeJS.ReadableStream);
+      await said.has('ready');
+      while (!said.text.includes('ENOSPC')) {
+        for (let i = 0; i < 20; i++) spawnSync(program);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      rmSync(join(disk, 'filler'));
+      spawnSync(program, ['again']);
+      await said.has('the output works again');
+      command.kill('SIGHUP');
+      assert.deepEqual(await once(command, 'close'), [4, null]);
+      const lines = readFileSync(join(disk, 'events'), 'utf8').trimEnd().split('\n');
+      const whole = lines.filter((line) => line.endsWith('}'));
+      assert.ok(lines.length - whole.length <= 1, 'at most the line at which the disk was full is torn');
+      assert.ok(whole.some((line) => line.includes('"again"')));
+      for (const line of whole) JSON.parse(line);
+      closeSync(file);
+    } finally {
+      spawnSync('umount', ['-l', disk]);
     }
   });
 

@@ -10,6 +10,7 @@ import { eventFilter, formatCompact, toJson } from '../../../lib/output/index.js
 import type {
   CloseOptions,
   EventsOptions,
+  PlainEvent,
   PolicyStatus,
   Tracer,
   TracerEvent,
@@ -18,30 +19,31 @@ import type {
 
 /** Delivers the batches that a test pushes. `close` delivers the last ones, like a tracer that drains the ring buffer. */
 class FakeTracer implements Tracer {
-  readonly #queue: (readonly TracerEvent[])[] = [];
+  readonly #queue: (readonly PlainEvent[])[] = [];
   #wake: (() => void) | undefined;
   #closed = false;
   /** Batch that is delivered repeatedly until the tracer is closed. */
-  endless: readonly TracerEvent[] | undefined;
+  endless: readonly PlainEvent[] | undefined;
   /** Batch that close() delivers. */
-  remaining: readonly TracerEvent[] = [];
-  options: EventsOptions | undefined;
+  remaining: readonly PlainEvent[] = [];
+  options: Omit<EventsOptions, 'plain'> | undefined;
   statuses: PolicyStatus[] = [];
   closes = 0;
   closed: CloseOptions | undefined;
   onClose: () => Promise<void> = () => Promise.resolve();
 
-  push(...batch: TracerEvent[]): void {
+  push(...batch: PlainEvent[]): void {
     this.#queue.push(batch);
     this.#wake?.();
   }
 
-  batches(options?: EventsOptions): AsyncIterableIterator<readonly TracerEvent[]> {
+  batches(options?: Omit<EventsOptions, 'plain'>): AsyncIterableIterator<readonly TracerEvent[]> {
     this.options = options;
-    return this.#iterate();
+    // The command only formats the events, and never copies them.
+    return this.#iterate() as AsyncGenerator<readonly TracerEvent[], undefined>;
   }
 
-  async *#iterate(): AsyncGenerator<readonly TracerEvent[], undefined> {
+  async *#iterate(): AsyncGenerator<readonly PlainEvent[], undefined> {
     for (;;) {
       const batch = this.#queue.shift();
       if (batch !== undefined) yield batch;

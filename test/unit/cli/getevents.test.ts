@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
 import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 import { runCommand } from '../../../lib/cli/program.js';
@@ -286,8 +287,33 @@ describe('polytrace getevents', () => {
 
   it('a full disk is reported', async () => {
     command.tracer.push(execOf());
-    assert.equal(await runCommand(['getevents'], command.context(broken('ENOSPC'))), 1);
-    assert.match(command.stderr.text, /write ENOSPC/);
+    assert.equal(await runCommand(['getevents'], command.context(broken('ENOSPC'))), 4);
+    assert.match(command.stderr.text, /write ENOSPC\): 1 events were not written/);
+  });
+
+  const enforcing = { name: 'p', enforcing: true, mode: 'enforce', hooks: [], skipped: [] } as unknown as PolicyStatus;
+  for (const code of ['EPIPE', 'ENOSPC']) {
+    it(`${code} does not end the command while a policy enforces`, async () => {
+      command.tracer.statuses = [enforcing];
+      command.tracer.push(execOf());
+      const status = runCommand(['getevents'], command.context(broken(code)));
+      await command.stderr.waitFor('1 events were not written');
+      command.tracer.push(execOf());
+      assert.equal(command.tracer.closes, 0);
+      command.signals.emit('SIGTERM', 'SIGTERM');
+      assert.equal(await status, 4);
+    });
+  }
+
+  it('/dev/full is reported once, and does not end the command', async () => {
+    const stdoutFile = openSync('/dev/full', 'w');
+    const status = runCommand(['getevents'], { ...command.context(), stdoutFile });
+    for (let i = 0; i < 20; i++) command.tracer.push(execOf());
+    await command.stderr.waitFor('ENOSPC');
+    command.signals.emit('SIGHUP', 'SIGHUP');
+    assert.equal(await status, 4);
+    assert.equal(command.stderr.text.split('ENOSPC').length, 2);
+    closeSync(stdoutFile);
   });
 
   describe('errors', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { HookImage, ValueImage } from '../../../lib/image/image.js';
-import type { ProcessImage } from '../../../lib/process/process.js';
+import type { ProcessView } from '../../../lib/process/view.js';
 import { hookEvent, KprobeEvent, newTally, type LoadedHook } from '../../../lib/events/events.js';
 import { EventHook } from '../../../lib/wire/layout.gen.js';
 import type { ArgumentType } from '../../../types/policy-language.js';
@@ -18,7 +18,7 @@ const valueOf = (type: ArgumentType, index: number): ValueImage => ({
 function eventOf(image: Pick<HookImage, 'args' | 'data' | 'returnArg'>, values: readonly MadeValue[]): KprobeEvent {
   const { slab, at } = slabOf(recordOf(values));
   const hook = { id: 8, policyName: 'p', functionName: 'f', image: image as HookImage, tally: newTally() };
-  return new KprobeEvent(slab, at, {} as ProcessImage, hook);
+  return new KprobeEvent(slab, at, {} as ProcessView, hook, []);
 }
 
 describe('the values of a hook event', () => {
@@ -62,7 +62,7 @@ describe('the kind of an event', () => {
       image: { args: [], data: [], ...image } as unknown as HookImage,
       tally: newTally(),
     };
-    return hookEvent(slab, at, {} as ProcessImage, hook) as unknown as Record<string, unknown>;
+    return hookEvent(slab, at, {} as ProcessView, hook) as unknown as Record<string, unknown>;
   };
   const tracepoint = { subsystem: 'sched', event: 'sched_switch' };
 
@@ -105,7 +105,7 @@ describe('the kind of an event', () => {
       record.writeUInt16LE(place, EventHook.place);
       const { slab, at: start } = slabOf(record);
       const loaded = { id: 8, policyName: 'p', functionName: 'list:a', tally: newTally(), ...more } as LoadedHook;
-      return hookEvent(slab, start, {} as ProcessImage, loaded) as unknown as Record<string, unknown>;
+      return hookEvent(slab, start, {} as ProcessView, loaded) as unknown as Record<string, unknown>;
     };
     const kprobe = { functions: ['f', 'g'], image: { kind: 'kprobe', args: [], data: [] } as unknown as HookImage };
     // The last place does not exist.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { formatCompact } from '../../../lib/output/compact.js';
 import { columns } from '../../../lib/output/escape.js';
-import type { HookArgument, TracerEvent } from '../../../types/events.js';
+import type { HookArgument, PlainEvent } from '../../../types/events.js';
 import {
   ALL_CAPABILITIES,
   execOf,
@@ -19,7 +19,7 @@ import { mapOf, packetOf, perfOf, programOf, sockOf } from './values.js';
 const MAP = 'BPF_MAP_TYPE_HASH counts key size 4 value size 8 max entries 16';
 
 describe('compact output', () => {
-  const lines: readonly (readonly [event: TracerEvent, line: string])[] = [
+  const lines: readonly (readonly [event: PlainEvent, line: string])[] = [
     [
       execOf({ binary: '/usr/bin/bash', argv: ['-c', 'cat /etc/shadow'] }, { nodeName: '(none)' }),
       '🚀 process (none) /usr/bin/bash -c "cat /etc/shadow"',

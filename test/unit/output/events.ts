@@ -1,9 +1,10 @@
 /** Events for the output tests, in the form of the tracer. */
 import type {
+  PlainOf,
   FileArgument,
   HookArgument,
   LostEvent,
-  Process,
+  PlainProcess,
   ProcessExecEvent,
   ProcessExitEvent,
   ProcessKprobeEvent,
@@ -12,7 +13,7 @@ import type {
 
 export const ALL_CAPABILITIES = (1n << 41n) - 1n;
 
-export function processOf(fields: Partial<Process> = {}): Process {
+export function processOf(fields: Partial<PlainProcess> = {}): PlainProcess {
   return {
     execId: 'bm9kZToxMDA6MjEw',
     parentExecId: 'bm9kZTo5MDoyMDk=',
@@ -55,19 +56,25 @@ const base = {
   tid: 210,
 } as const;
 
-export function execOf(process: Partial<Process> = {}, fields: Partial<ProcessExecEvent> = {}): ProcessExecEvent {
+export function execOf(
+  process: Partial<PlainProcess> = {},
+  fields: Partial<PlainOf<ProcessExecEvent>> = {},
+): PlainOf<ProcessExecEvent> {
   return { ...base, type: 'process_exec', process: processOf(process), ...fields };
 }
 
-export function exitOf(process: Partial<Process> = {}, fields: Partial<ProcessExitEvent> = {}): ProcessExitEvent {
+export function exitOf(
+  process: Partial<PlainProcess> = {},
+  fields: Partial<PlainOf<ProcessExitEvent>> = {},
+): PlainOf<ProcessExitEvent> {
   return { ...base, type: 'process_exit', process: processOf(process), status: 0, coreDumped: false, ...fields };
 }
 
 export function hookOf(
   functionName: string,
   args: readonly HookArgument[],
-  fields: Partial<ProcessKprobeEvent> = {},
-): ProcessKprobeEvent {
+  fields: Partial<PlainOf<ProcessKprobeEvent>> = {},
+): PlainOf<ProcessKprobeEvent> {
   return {
     ...base,
     type: 'process_kprobe',
@@ -86,7 +93,7 @@ export function hookOf(
   };
 }
 
-export function lostOf(fields: Partial<LostEvent> = {}): LostEvent {
+export function lostOf(fields: Partial<PlainOf<LostEvent>> = {}): PlainOf<LostEvent> {
   const { time, timeNs, nodeName } = base;
   return {
     type: 'lost',

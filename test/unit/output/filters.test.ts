@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { eventFilter } from '../../../lib/output/filters.js';
-import type { TracerEvent } from '../../../types/events.js';
+import type { PlainEvent } from '../../../types/events.js';
 import type { EventFilterOptions } from '../../../types/output.js';
 import { execOf, exitOf, hookOf, lostOf } from './events.js';
 
 describe('event filter', () => {
-  const events: Readonly<Record<string, TracerEvent>> = {
+  const events: Readonly<Record<string, PlainEvent>> = {
     exec: execOf({ binary: '/usr/bin/cat' }),
     exit: exitOf({ binary: '/usr/bin/bash' }),
     files: hookOf('f', [], { policyName: 'files' }),
@@ -26,7 +26,7 @@ describe('event filter', () => {
     it(`${Object.entries(options).join(' ') || 'no options'}: ${passing}`, () => {
       const wanted = eventFilter(options);
       for (let round = 0; round < 2; round += 1) {
-        const names = Object.keys(events).filter((name) => wanted(events[name] as TracerEvent));
+        const names = Object.keys(events).filter((name) => wanted(events[name] as PlainEvent));
         assert.equal(names.join(' '), passing);
       }
     });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { capabilityNames } from '../../../lib/names/capabilities.js';
 import { hostNamespaces } from '../../../lib/process/host-namespaces.js';
 import { toJson } from '../../../lib/output/json.js';
-import type { HookArgument, TracerEvent } from '../../../types/events.js';
+import type { HookArgument, PlainEvent } from '../../../types/events.js';
 import {
   ALL_CAPABILITIES,
   execOf,
@@ -18,13 +18,13 @@ import {
 
 type Json = Record<string, unknown>;
 
-function parsed(event: TracerEvent): Json {
+function parsed(event: PlainEvent): Json {
   const line = toJson(event);
   assert.doesNotMatch(line, /\n/);
   return JSON.parse(line) as Json;
 }
 
-function inner(event: TracerEvent): Json {
+function inner(event: PlainEvent): Json {
   return parsed(event)[event.type] as Json;
 }
 

@@ -5,38 +5,42 @@ import { eventFilter } from '../../../lib/output/filters.js';
 import { toJson } from '../../../lib/output/json.js';
 import { uprobeName, probeName } from '../../../lib/names/places.js';
 import type {
+  PlainOf,
   HookArgument,
   ProcessLoaderEvent,
   ProcessLsmEvent,
   ProcessTracepointEvent,
   ProcessUprobeEvent,
   ProcessUsdtEvent,
-  TracerEvent,
+  PlainEvent,
 } from '../../../types/events.js';
 import { execOf, fileOf, hookOf, intOf, textOf } from './events.js';
 
-function tracepointOf(args: readonly HookArgument[], event = 'sched_process_exec'): ProcessTracepointEvent {
+function tracepointOf(args: readonly HookArgument[], event = 'sched_process_exec'): PlainOf<ProcessTracepointEvent> {
   const { functionName: _, data: _data, ...common } = hookOf('', args, { message: 'seen', tags: ['a'] });
   return { ...common, type: 'process_tracepoint', subsystem: 'sched', event };
 }
 
-function lsmOf(args: readonly HookArgument[]): ProcessLsmEvent {
+function lsmOf(args: readonly HookArgument[]): PlainOf<ProcessLsmEvent> {
   const { data: _, ...common } = hookOf('file_open', args);
   return { ...common, type: 'process_lsm' };
 }
 
-function uprobeOf(args: readonly HookArgument[], place: Partial<ProcessUprobeEvent> = {}): ProcessUprobeEvent {
+function uprobeOf(
+  args: readonly HookArgument[],
+  place: Partial<PlainOf<ProcessUprobeEvent>> = {},
+): PlainOf<ProcessUprobeEvent> {
   const { functionName: _, ...common } = hookOf('', args, { data: [intOf(5, 0)] });
   return { ...common, type: 'process_uprobe', path: '/bin/a', symbol: 'main', offset: 0n, refCtrOffset: 0n, ...place };
 }
 
-function usdtOf(args: readonly HookArgument[]): ProcessUsdtEvent {
+function usdtOf(args: readonly HookArgument[]): PlainOf<ProcessUsdtEvent> {
   const { functionName: _, data: _data, ...common } = hookOf('', args, { message: 'seen', tags: ['a'] });
   return { ...common, type: 'process_usdt', path: '/bin/a b', provider: 'app', name: 'reply' };
 }
 
 /** The JSON of an event without the process, which is the same in all events. */
-function inner(event: TracerEvent): Record<string, unknown> {
+function inner(event: PlainEvent): Record<string, unknown> {
   const json = JSON.parse(toJson(event)) as Record<string, Record<string, unknown>>;
   const { process, parent: _, ...own } = json[event.type] ?? {};
   assert.equal((process as { binary: string }).binary, '/usr/bin/cat');
@@ -46,7 +50,7 @@ function inner(event: TracerEvent): Record<string, unknown> {
 const CALL: HookArgument = { type: 'syscall64', index: 4, value: 257n, name: 'openat', abi: 'x64' };
 const NAMELESS: HookArgument = { type: 'syscall64', index: 4, value: 9999n, abi: 'x64' };
 
-const LOADED: ProcessLoaderEvent = {
+const LOADED: PlainOf<ProcessLoaderEvent> = {
   ...execOf({ binary: '/usr/bin/cat' }),
   type: 'process_loader',
   policyName: 'loads',
@@ -56,7 +60,7 @@ const LOADED: ProcessLoaderEvent = {
   device: { major: 8, minor: 1 },
 };
 const { buildId: _, ...WITHOUT_ID } = LOADED;
-const HASHED: ProcessLsmEvent = { ...lsmOf([fileOf('/etc/shadow')]), imaHash: 'sha256:00ff' };
+const HASHED: PlainOf<ProcessLsmEvent> = { ...lsmOf([fileOf('/etc/shadow')]), imaHash: 'sha256:00ff' };
 
 describe('events of other kinds of hooks', () => {
   it('a tracepoint in JSON', () => {
@@ -116,7 +120,7 @@ describe('events of other kinds of hooks', () => {
   });
 
   it('as a line', () => {
-    const lines: readonly (readonly [TracerEvent, string])[] = [
+    const lines: readonly (readonly [PlainEvent, string])[] = [
       [tracepointOf([textOf('/bin/a b', 4)]), '📍 tracepoint node /usr/bin/cat sched/sched_process_exec "/bin/a b"'],
       [tracepointOf([CALL], 'x'), '📍 tracepoint node /usr/bin/cat sched/x openat'],
       [tracepointOf([NAMELESS], 'x'), '📍 tracepoint node /usr/bin/cat sched/x 9999'],

@@ -1,0 +1,28 @@
+/** Iterates over events as plain data. Each is copied when it is asked for, so that the event loop keeps its turns. */
+import type { PlainEvent, TracerEvent } from '../../types/events.js';
+
+/** A copy of what an iterator returns: of one event, or of an array of them. */
+export class PlainIterator<Events, Plain> implements AsyncIterableIterator<Plain> {
+  constructor(
+    private readonly events: AsyncIterator<Events, undefined>,
+    private readonly copy: (events: Events) => Plain,
+  ) {}
+
+  async next(): Promise<IteratorResult<Plain, undefined>> {
+    const result = await this.events.next();
+    return result.done === true ? result : { value: this.copy(result.value), done: false };
+  }
+
+  async return(): Promise<IteratorResult<Plain, undefined>> {
+    await this.events.return?.();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+export function plainEvent(event: TracerEvent): PlainEvent {
+  return event.toObject();
+}

@@ -1,0 +1,173 @@
+/** Events as plain data: nothing is lost in a copy, a worker or JSON, and nothing of the tracer can be reached. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { inspect } from 'node:util';
+import { MessageChannel } from 'node:worker_threads';
+import { hookEvent, newTally, type LoadedHook } from '../../../lib/events/events.js';
+import type { HookImage, ValueImage } from '../../../lib/image/image.js';
+import { ProcessCache } from '../../../lib/process/cache.js';
+import { Clock } from '../../../lib/process/clock.js';
+import { RecordReader } from '../../../lib/stream/reader.js';
+import { plainEvent, PlainIterator } from '../../../lib/stream/plain.js';
+import { formatCompact, toJson } from '../../../lib/output/index.js';
+import type { PlainEvent, TracerEvent } from '../../../types/events.js';
+import { exec, exit, fork, hook, type Who } from '../wire/records.js';
+import { recordOf, slabOf } from '../wire/decode/values.js';
+
+const who = (n: number): Who => ({ pid: 20_000_000 + n, start: BigInt(n) * 1_000_000n, count: 1 });
+const child: Who = { ...who(3), count: 0 };
+
+const value = (type: ValueImage['type'], index: number): ValueImage => {
+  return { index, type, ints: [], texts: {}, net: {}, position: { line: 1, column: 1 } };
+};
+const image = (kind: HookImage['kind']): HookImage =>
+  ({
+    kind,
+    args: [value('string', 0), value('uint64', 1), value('char_buf', 2), value('file', 3)],
+    data: [],
+    returnArg: value('int64', 0),
+    message: 'seen',
+    tags: Object.freeze(['a']),
+    tracepoint: { subsystem: 's', event: 'e' },
+    program: { path: '/a', symbol: 'f', symbolOffset: 8n },
+    usdt: { path: '/a', provider: 'p', name: 'n' },
+  }) as unknown as HookImage;
+const loaded = (kind: HookImage['kind']): LoadedHook =>
+  ({ id: 9, policyName: 'p', functionName: 'f', image: image(kind), tally: newTally() }) as LoadedHook;
+
+/** One event of each kind, of a process with a parent and an ancestor. */
+function eventsOfAllKinds(): TracerEvent[] {
+  const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 5n) });
+  const read = (...records: Buffer[]): TracerEvent[] => {
+    const drain = (slab: Uint8Array, offset: number): number => {
+      for (const record of records.splice(0)) {
+        slab.set(record, offset);
+        offset += record.length;
+      }
+      return offset;
+    };
+    return new RecordReader({ drain }, cache, new Map()).read() ?? [];
+  };
+  const records = [exec(who(1), who(0)), exec(who(2), who(1)), fork(child, who(2)), exit(child, 0x100)];
+  const [, second, exited] = read(...records);
+  const process = cache.ofHook(slabOf(hook(child, 9)).slab, 0).view;
+  const made = (['kprobe', 'raw_tracepoint', 'lsm', 'uprobe', 'usdt', 'loader'] as const).map((kind) => {
+    const values = [
+      { text: 'x' },
+      { value: 2n ** 60n },
+      { text: '\0\x01' },
+      { text: '/etc/x', value: 5n },
+      { value: -1n },
+    ];
+    const { slab, at } = slabOf(recordOf(kind === 'loader' ? [values[3] ?? {}] : values));
+    const of = kind === 'loader' ? { ...image(kind), args: [value('file', 0)] } : image(kind);
+    return hookEvent(slab, at, process, { ...loaded(kind), image: of });
+  });
+  const all = [second, exited, ...made].filter((event) => event !== undefined);
+  assert.equal(all.length, 8);
+  return all;
+}
+
+/** The names of all members of an event that a program can use. */
+function membersOf(event: object): string[] {
+  const names = new Set<string>();
+  for (let at = event; at !== Object.prototype; at = Object.getPrototypeOf(at) as object) {
+    for (const name of Object.getOwnPropertyNames(at)) names.add(name);
+  }
+  return [...names].filter((name) => !['constructor', 'toObject', 'toJSON'].includes(name)).sort();
+}
+
+const INNER = ['slab', 'at', 'hook', 'place', 'decode'];
+const present = (source: object): string[] =>
+  membersOf(source).filter((name) => !INNER.includes(name) && (source as Record<string, unknown>)[name] !== undefined);
+
+describe('events as plain data', () => {
+  const events = eventsOfAllKinds();
+
+  for (const event of events) {
+    it(`${event.type}: toObject() has every member, and survives a copy`, () => {
+      const plain = event.toObject();
+      assert.deepEqual(Object.keys(plain).sort(), present(event));
+      for (const name of Object.keys(plain)) {
+        const [copy, live] = [plain, event].map((from) => (from as unknown as Record<string, unknown>)[name]);
+        if (typeof live !== 'object') assert.equal(copy, live, name);
+      }
+      assert.deepEqual(structuredClone(plain), plain);
+      assert.deepEqual({ ...plain }, plain);
+    });
+
+    it(`${event.type}: JSON loses nothing and does not throw`, () => {
+      const json = JSON.parse(JSON.stringify(event)) as Record<string, unknown>;
+      assert.deepEqual(Object.keys(json).sort(), present(event));
+      assert.equal(json['timeNs'], String(event.timeNs));
+      assert.deepEqual(json, event.toJSON());
+    });
+
+    it(`${event.type}: a copy of the object itself is refused, not emptied`, () => {
+      assert.throws(() => structuredClone(event), { name: 'DataCloneError' });
+      assert.throws(() => new MessageChannel().port1.postMessage(event), { name: 'DataCloneError' });
+      if (event.type !== 'lost') assert.throws(() => structuredClone(event.process), { name: 'DataCloneError' });
+    });
+
+    it(`${event.type}: shows nothing of the tracer`, () => {
+      const functions = Object.values(event).flatMap((own) =>
+        typeof own === 'object' ? membersOf(own as object) : [],
+      );
+      assert.ok(!membersOf(event).includes('request') && !functions.includes('start'));
+      if (event.type !== 'lost') assert.deepEqual(Object.keys(event.process), ['toObject']);
+    });
+
+    it(`${event.type}: is formatted like its copy`, () => {
+      assert.equal(toJson(event.toObject()), toJson(event));
+      assert.equal(formatCompact(event.toObject()), formatCompact(event));
+    });
+  }
+
+  const [execEvent, , kprobe] = events;
+
+  it('the processes are complete, frozen and shared', () => {
+    assert.ok(execEvent?.type === 'process_exec' && kprobe?.type === 'process_kprobe');
+    const { process, parent } = kprobe.toObject();
+    assert.deepEqual(Object.keys(process).sort(), present(kprobe.process));
+    assert.equal(parent?.pid, kprobe.parent?.pid);
+    assert.equal(kprobe.toObject().process, process);
+    assert.equal(kprobe.process, kprobe.process);
+    assert.throws(() => (process.argv as string[]).push('x'), TypeError);
+    assert.throws(() => (kprobe.process.argv as string[]).push('x'), TypeError);
+    assert.throws(() => Object.assign(kprobe.process, { pid: 1 }), TypeError);
+    assert.throws(() => (kprobe.tags as string[]).push('x'), TypeError);
+  });
+
+  it('JSON has numbers of 64 bits as digits and bytes as base64', () => {
+    assert.ok(kprobe?.type === 'process_kprobe');
+    const { args, return: returned } = kprobe.toJSON();
+    assert.deepEqual(args[1], { type: 'uint64', index: 1, value: '1152921504606846976' });
+    const bytes = args.find(({ type }) => type === 'char_buf');
+    assert.deepEqual(Buffer.from(String(bytes && 'value' in bytes && bytes.value), 'base64'), Buffer.from('\0\x01'));
+    assert.equal(returned && 'value' in returned && returned.value, '-1');
+  });
+
+  it('console.log shows the members', () => {
+    assert.match(inspect(kprobe), /functionName: 'f'/);
+    assert.match(inspect(kprobe && 'process' in kprobe && kprobe.process), /binary: /);
+  });
+
+  it('an iterator over plain data, and a worker that receives it', async () => {
+    const { port1, port2 } = new MessageChannel();
+    async function* all(): AsyncGenerator<TracerEvent, undefined> {
+      yield* events;
+    }
+    const seen: PlainEvent[] = [];
+    for await (const plain of new PlainIterator(all(), plainEvent)) {
+      port1.postMessage(plain);
+      const [received] = (await once(port2, 'message')) as [PlainEvent];
+      assert.deepEqual(received, plain);
+      seen.push(plain);
+    }
+    port1.close();
+    assert.deepEqual(
+      seen.map(({ type }) => type),
+      events.map(({ type }) => type),
+    );
+  });
+});
