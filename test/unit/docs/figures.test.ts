@@ -1,0 +1,40 @@
+/** Figures that README repeats are those of docs/benchmarks.md, which the benchmark writes. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const read = (page: string): string => readFileSync(join(__dirname, '../../..', page), 'utf8');
+
+/** The cells of each row whose first cell is a key of `names`, by the name there. */
+function cells(page: string, names: Readonly<Record<string, string>>): Record<string, string[]> {
+  const rows = read(page)
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .map((line) => line.split('|').map((cell) => cell.trim()));
+  return Object.fromEntries(
+    Object.entries(names).map(([name, title]) => {
+      const row = rows.find(([, first]) => first === title);
+      assert.ok(row !== undefined, `${page} has no row ${title}`);
+      return [name, row.slice(2, -1)];
+    }),
+  );
+}
+
+describe('figures of README', () => {
+  it('are those of the benchmark', () => {
+    const inReadme = cells('README.md', {
+      depth2: 'read, no match, depth 2',
+      depth7: 'read, no match, depth 7',
+      match: 'read that matches',
+    });
+    const measured = cells('docs/benchmarks.md', {
+      depth2: 'pread, no match, depth 2',
+      depth7: 'pread, no match, depth 7',
+      match: 'pread, match',
+    });
+    for (const [name, [ours, theirs]] of Object.entries(inReadme)) {
+      const [, , , upstream, , tetragon] = measured[name] ?? [];
+      assert.deepEqual([ours, theirs], [upstream, tetragon], name);
+    }
+  });
+});
