@@ -74,8 +74,9 @@ function partsOf(event: Exclude<PlainEvent, { readonly type: 'lost' }>): Parts {
     case 'process_exec':
       return { emoji: '🚀', label: 'process', color: 'green', detail: shownArguments(event.process) };
     case 'process_exit': {
-      const words = [shownArguments(event.process), event.signal ?? String(event.status)];
-      return { emoji: '💥', label: 'exit', color: 'yellow', detail: words.filter((word) => word !== '').join(' ') };
+      // The arguments keep their place when there are none, so the status is always the word after two fields.
+      const detail = `${shownArguments(event.process)} ${event.signal ?? String(event.status)}`;
+      return { emoji: '💥', label: 'exit', color: 'yellow', detail };
     }
     case 'process_kprobe': {
       const { emoji, label, detail } = lookOf(event.functionName, event.args);

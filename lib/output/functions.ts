@@ -79,7 +79,7 @@ export function lookOf(functionName: string, args: Args): Look {
     return { emoji, label, detail: file(args) };
   }
   const row = Object.hasOwn(ROWS, name) ? ROWS[name] : undefined;
-  if (row === undefined) return { emoji: '❓', label: 'syscall', detail: quoteUnsafe(name) };
+  if (row === undefined) return { emoji: '❓', label: 'syscall', detail: quoteUnsafe(functionName) };
   return { emoji: row.emoji, label: row.label, detail: row.detail(args) };
 }
 
@@ -111,9 +111,9 @@ function bytes(args: Args): string {
   return size === undefined ? '' : `${size} bytes`;
 }
 
-/** The first size_t: `count` of read and write, `size` of tcp_sendmsg. */
-function count(args: Args): bigint | undefined {
-  return args.find((a): a is LongNumberArgument => a.type === 'size_t')?.value;
+/** Parameter 2, of any integer type: `count` of read and write, `size` of tcp_sendmsg. Otherwise the first size_t. */
+function count(args: Args): bigint | number | undefined {
+  return integerAt(args, 2) ?? args.find((a): a is LongNumberArgument => a.type === 'size_t')?.value;
 }
 
 /** The two ends of the first socket or packet. If it has no IP addresses, its family. */
@@ -222,15 +222,18 @@ function protection(bits: number): string {
   return `${bits & 1 ? 'r' : ''}${bits & 2 ? 'w' : ''}${bits & 4 ? 'x' : ''}`;
 }
 
-/**
- * Finds an argument by the function's parameter number, so that its order in the policy does not matter. Flags fit in
- * 32 bits.
- */
+/** For flags and ids, which fit in 32 bits. */
 function numberAt(args: Args, index: number): number | undefined {
+  const value = integerAt(args, index);
+  return value === undefined ? undefined : Number(value);
+}
+
+/** Finds an argument by the function's parameter number, so that its order in the policy does not matter. */
+function integerAt(args: Args, index: number): bigint | number | undefined {
   const argument = args.find((a) => a.index === index && 'value' in a);
   if (argument === undefined || !('value' in argument)) return undefined;
-  if (typeof argument.value === 'bigint') return Number(argument.value);
-  return typeof argument.value === 'number' ? argument.value : undefined;
+  const { value } = argument;
+  return typeof value === 'bigint' || typeof value === 'number' ? value : undefined;
 }
 
 function isText(argument: HookArgument): argument is FileArgument | TextArgument {
