@@ -173,7 +173,8 @@ export type FilterOf<A extends readonly Argument[]> =
       readonly values?: readonly string[];
     }
   | {
-      readonly args: readonly [number, ...number[]];
+      /** An expression names its values itself. */
+      readonly args?: readonly number[];
       readonly index?: undefined;
       readonly operator: 'CelExpr';
       readonly values: readonly [string, ...string[]];

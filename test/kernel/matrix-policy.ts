@@ -96,8 +96,12 @@ function selectorOf({ row, matchName, missName }: Case, hook: Hook, subject: Sub
       const where = row.args === undefined ? { index: hook.args[0]?.index } : { args: row.args };
       return { matchArgs: [{ ...where, operator: row.operator, ...values }], matchData: [own] };
     }
-    case 'data':
-      return { matchData: [own, { args: [1], operator: row.operator, ...values }] };
+    case 'data': {
+      // The name of the thread is at position 0, so the value is at position 1.
+      const moved =
+        row.operator === 'CelExpr' ? { values: row.values?.map((text) => text.replaceAll('arg0', 'arg1')) } : values;
+      return { matchData: [own, { args: [1], operator: row.operator, ...moved }] };
+    }
     case 'return':
       return { matchReturnArgs: [{ index: 0, operator: row.operator, ...values }], matchData: [own] };
   }

@@ -1,15 +1,28 @@
 /**
- * Checks names and types in CEL expressions. int and uint cannot be mixed without a cast, so that no number is misread.
+ * Checks names and types in CEL expressions. Both operands have the same type, or one of them is a plain number, so that
+ * no number is misread.
  */
 import type { CelOp } from '../../image/image.js';
 import { nearest } from '../parse/nearest.js';
 import { CelError } from './error.js';
 import type { BinaryOperator, Expression } from './parser.js';
-import { choice, constant, operation, truth, type Typed } from './typed.js';
+import {
+  arithmetic,
+  choice,
+  constant,
+  limitsOf,
+  narrowed,
+  NUMBER_TYPES,
+  operation,
+  truth,
+  type CelType,
+  type NumberType,
+  type Typed,
+} from './typed.js';
 
 /** The meaning of a name in an expression. */
 export type CelName =
-  | { readonly slot: number; readonly type: 'int' | 'uint'; readonly late: boolean }
+  | { readonly slot: number; readonly type: NumberType; readonly late: boolean }
   /** A value that expressions cannot use, with the reason. */
   | { readonly refused: string };
 
@@ -28,7 +41,7 @@ export function check(expression: Expression, scope: CelScope): Typed {
   return whole;
 }
 
-function mistake({ start, end }: { start: number; end: number }, message: string, hint: string): CelError {
+function mistake({ start, end }: Place, message: string, hint: string): CelError {
   return new CelError('CEL_TYPES', message, hint, start, end);
 }
 
@@ -50,19 +63,25 @@ const COMPARISONS: Readonly<Partial<Record<BinaryOperator, readonly [CelOp, CelO
 /** These operators become another one with the sides exchanged. */
 const REVERSED: Readonly<Partial<Record<BinaryOperator, BinaryOperator>>> = { '>': '<', '>=': '<=' };
 const LOGIC: Readonly<Partial<Record<BinaryOperator, CelOp>>> = { '&&': 'both', '||': 'either' };
+/** Functions of two operands, with the operators that they stand for. */
 const BIT_FUNCTIONS: Readonly<Record<string, BinaryOperator>> = {
+  and: '&',
+  or: '|',
+  xor: '^',
   bitand: '&',
   bitor: '|',
   bitxor: '^',
   shl: '<<',
   shr: '>>',
 };
-/** The type and the bits that each cast keeps. */
-const CASTS: Readonly<Record<string, readonly ['int' | 'uint', bigint]>> = {
-  int: ['int', 64n], uint: ['uint', 64n], s8: ['int', 8n], s16: ['int', 16n], s32: ['int', 32n], s64: ['int', 64n],
-  u8: ['uint', 8n], u16: ['uint', 16n], u32: ['uint', 32n], u64: ['uint', 64n],
+const INVERSIONS: ReadonlySet<string> = new Set(['not', 'bitnot']);
+/** The type that each cast gives. */
+const CASTS: Readonly<Record<string, NumberType>> = {
+  int: 'int', int64: 'int', int32: 'int32', int16: 'int16', int8: 'int8',
+  uint: 'uint', uint64: 'uint', uint32: 'uint32', uint16: 'uint16', uint8: 'uint8',
+  s64: 'int', s32: 'int32', s16: 'int16', s8: 'int8', u64: 'uint', u32: 'uint32', u16: 'uint16', u8: 'uint8',
 }; // prettier-ignore
-const FUNCTIONS = [...Object.keys(CASTS), ...Object.keys(BIT_FUNCTIONS), 'bitnot'];
+const FUNCTIONS = [...Object.keys(CASTS), ...Object.keys(BIT_FUNCTIONS), ...INVERSIONS];
 
 class Checker {
   constructor(private readonly scope: CelScope) {}
@@ -90,7 +109,7 @@ class Checker {
 
   /** A number that is too large for int is a uint. */
   #number(value: bigint, unsigned: boolean): Typed {
-    return unsigned || value >= 2n ** 63n ? constant('uint', value) : constant('int', value, true);
+    return constant(unsigned || value >= 2n ** 63n ? 'uint' : 'int', value, true);
   }
 
   #name({ name, start, end }: Expression & { kind: 'name' }): Typed {
@@ -118,10 +137,10 @@ class Checker {
       if (inner.type !== 'bool') throw mistake(place, '! needs a boolean', 'use ~ to invert bits');
       return operation('not', 'bool', [inner]);
     }
-    this.#wantNumber(inner, operator, operand);
-    if (operator === '~') return operation('invert', inner.type, [inner]);
-    if (inner.type === 'uint') throw mistake(place, 'a uint has no sign', 'cast it: -int(…)');
-    return operation('negate', 'int', [inner]);
+    const type = this.#numberType(inner, operator, operand);
+    if (operator === '~') return arithmetic('invert', type, [inner]);
+    if (!NUMBER_TYPES[type].signed) throw mistake(place, `a ${type} has no sign`, 'cast it: -int(…)');
+    return arithmetic('negate', type, [inner]);
   }
 
   #binary(operator: BinaryOperator, left: Expression, right: Expression, place: Expression): Typed {
@@ -141,33 +160,39 @@ class Checker {
       return operation(logic, 'bool', sides);
     }
     if (operator === '==' || operator === '!=') {
-      return operation(operator === '==' ? 'eq' : 'ne', 'bool', this.#same(sides, operator, place));
+      return operation(
+        operator === '==' ? 'eq' : 'ne',
+        'bool',
+        this.#alike(sides, operator, () => place),
+      );
     }
-    this.#wantNumber(sides[0], operator, left);
-    this.#wantNumber(sides[1], operator, right);
-    if (operator === '<<') return operation('shl', sides[0].type, sides);
-    if (operator === '>>') return operation(sides[0].type === 'int' ? 'sar' : 'shr', sides[0].type, sides);
-    const alike = this.#same(sides, operator, place);
-    const { type } = alike[0];
-    const [op, asUint] = (ARITHMETIC[operator] ?? COMPARISONS[operator]) as readonly [CelOp, CelOp];
-    return operation(type === 'uint' ? asUint : op, operator in ARITHMETIC ? type : 'bool', alike);
+    const own = this.#numberType(sides[0], operator, left);
+    this.#numberType(sides[1], operator, right);
+    if (operator === '<<') return arithmetic('shl', own, sides);
+    if (operator === '>>') return arithmetic(NUMBER_TYPES[own].signed ? 'sar' : 'shr', own, sides);
+    const alike = this.#alike(sides, operator, () => place);
+    const type = this.#numberType(alike[0] as Typed, operator, left);
+    const [signed, unsigned] = (ARITHMETIC[operator] ?? COMPARISONS[operator]) as readonly [CelOp, CelOp];
+    const op = NUMBER_TYPES[type].signed ? signed : unsigned;
+    return operator in ARITHMETIC ? arithmetic(op, type, alike) : operation(op, 'bool', alike);
   }
 
   #in({ value, list, start, end }: Expression & { kind: 'in' }): Typed {
     const wanted = this.typed(value);
-    this.#wantNumber(wanted, 'in', value);
+    this.#numberType(wanted, 'in', value);
     if (list.length === 0) throw mistake({ start, end }, 'the list is empty, so nothing is in it', 'write the numbers');
-    const alike = list.map((each) => this.#same([wanted, this.typed(each)], 'in', each));
-    const first = alike.find(([own]) => own.type === 'uint') ?? alike[0];
-    return { kind: 'in', type: 'bool', value: first?.[0] ?? wanted, list: alike.map(([, other]) => other) };
+    const all = [wanted, ...list.map((each) => this.typed(each))];
+    const [first, ...others] = this.#alike(all, 'in', (i) => (i === 0 ? value : (list[i - 1] ?? value)));
+    return { kind: 'in', type: 'bool', value: first ?? wanted, list: others };
   }
 
   #conditional({ condition, then, otherwise, start, end }: Expression & { kind: 'conditional' }): Typed {
     const decides = this.typed(condition);
     if (decides.type !== 'bool')
       throw mistake(condition, 'the condition before ? must be a boolean', 'compare the number');
-    const [yes, no] = this.#same([this.typed(then), this.typed(otherwise)], '?:', { start, end });
-    return choice(decides, yes, no);
+    const both = [this.typed(then), this.typed(otherwise)] as const;
+    const [yes, no] = this.#alike(both, '?:', () => ({ start, end }));
+    return choice(decides, yes ?? both[0], no ?? both[1]);
   }
 
   #call({ name, args, start, end }: Expression & { kind: 'call' }): Typed {
@@ -175,7 +200,7 @@ class Checker {
     const operator = BIT_FUNCTIONS[name];
     const cast = CASTS[name];
     const wanted = operator === undefined ? 1 : 2;
-    if (operator === undefined && cast === undefined && name !== 'bitnot') {
+    if (operator === undefined && cast === undefined && !INVERSIONS.has(name)) {
       const close = nearest(name, FUNCTIONS);
       const hint = close === undefined ? `known: ${FUNCTIONS.join(', ')}` : `did you mean ${close}?`;
       throw new CelError(
@@ -195,42 +220,55 @@ class Checker {
       );
     }
     if (operator !== undefined) return this.#binary(operator, first, second as Expression, { ...first, ...place });
-    if (name === 'bitnot') return this.#unary({ kind: 'unary', operator: '~', operand: first, ...place });
-    return this.#cast(first, cast as readonly ['int' | 'uint', bigint]);
+    if (cast === undefined) return this.#unary({ kind: 'unary', operator: '~', operand: first, ...place });
+    const inner = narrowed(this.typed(first), cast);
+    return inner.kind === 'const' ? { ...inner, literal: false } : inner;
   }
 
-  #cast(operand: Expression, [type, bits]: readonly ['int' | 'uint', bigint]): Typed {
-    const inner = this.typed(operand);
-    if (bits === 64n) return inner.kind === 'const' ? constant(type, inner.value) : { ...inner, type };
-    const cast = operation(type === 'int' ? 'signExtend' : 'zeroExtend', type, [inner], bits);
-    return cast.kind === 'const' ? constant(type, cast.value) : cast;
-  }
-
-  #wantNumber(tree: Typed, operator: string, place: Expression): void {
-    if (tree.type !== 'bool') return;
+  #numberType(tree: Typed, operator: string, place: Place): NumberType {
+    if (tree.type !== 'bool') return tree.type;
     throw mistake(place, `${operator} needs numbers`, 'use && and || to combine conditions, or cast: int(…)');
   }
 
-  /** Gives both sides the same type. A number that is written without a type takes the type of the other side. */
-  #same(
-    [left, right]: readonly [Typed, Typed],
-    operator: string,
-    place: { start: number; end: number },
-  ): [Typed, Typed] {
-    if (left.type === right.type) return [left, right];
-    if (isFree(left, right)) return [constant(right.type, left.value), right];
-    if (isFree(right, left)) return [left, constant(left.type, right.value)];
-    const types = [left, right].map(({ type }) => (type === 'bool' ? 'true or false' : type));
-    const isNegative = [left, right].some((side) => side.kind === 'const' && side.literal);
-    const hint = [left, right].some(({ type }) => type === 'bool')
-      ? 'compare the number first'
-      : isNegative
-        ? 'a uint is never negative: cast it, for example int(arg0)'
-        : 'cast one of them: int(…) or uint(…)';
-    throw mistake(place, `${operator} between ${types.join(' and ')}`, hint);
+  /** Gives all operands the same type. A number that is written without a cast takes the type of the others. */
+  #alike(operands: readonly Typed[], operator: string, placeOf: (i: number) => Place): Typed[] {
+    const cast = operands.find((each) => !isLiteral(each)) ?? operands.find(({ type }) => type === 'uint');
+    const type = cast?.type ?? 'int';
+    return operands.map((each, i) => {
+      if (each.type === type) return each;
+      if (type === 'bool' || each.type === 'bool' || !isLiteral(each))
+        throw mixed(type, each.type, operator, placeOf(i));
+      const value = NUMBER_TYPES[each.type].signed ? BigInt.asIntN(64, each.value) : each.value;
+      const [smallest, largest] = limitsOf(type);
+      if (NUMBER_TYPES[each.type].signed || !NUMBER_TYPES[type].signed) {
+        if (value >= smallest && value <= largest) return constant(type, value);
+        throw mistake(placeOf(i), `${value} is not a value of ${type}`, outOfRange(type));
+      }
+      throw mixed(type, each.type, operator, placeOf(i));
+    });
   }
 }
 
-function isFree(tree: Typed, other: Typed): tree is Typed & { kind: 'const' } {
-  return tree.kind === 'const' && tree.literal && other.type === 'uint' && tree.value < 2n ** 63n;
+interface Place {
+  readonly start: number;
+  readonly end: number;
+}
+
+function isLiteral(tree: Typed): tree is Typed & { kind: 'const' } {
+  return tree.kind === 'const' && tree.literal;
+}
+
+function mixed(one: CelType, other: CelType, operator: string, place: Place): CelError {
+  const words = [one, other].map((type) => (type === 'bool' ? 'true or false' : type));
+  const hint =
+    one === 'bool' || other === 'bool'
+      ? 'compare the number first'
+      : `cast one of them, for example ${NUMBER_TYPES[one].bits < NUMBER_TYPES[other].bits ? other : one}(…)`;
+  return mistake(place, `${operator} between ${words.join(' and ')}`, hint);
+}
+
+function outOfRange(type: NumberType): string {
+  return NUMBER_TYPES[type].signed
+    ? 'cast the other operand to more bits: int(…)'
+    : 'a uint is never negative: cast the other operand, for example int(arg0)';
 }

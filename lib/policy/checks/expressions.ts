@@ -1,10 +1,9 @@
 /** Checks CEL expressions and reports the place of each mistake in the text. */
 import { CelError, compileExpression } from '../cel/cel.js';
-import { filteredSlots, scopeOf, type FilterList } from '../model/slots.js';
+import { scopeOf, type FilterList } from '../model/slots.js';
 import { CEL_STEPS_MAX } from '../language/limits.js';
 import type { Hook, ValueFilter } from '../model/model.js';
 import type { Report } from '../parse/report.js';
-import { ARG_TYPES, OPERATORS_OF, type Operator } from '../language/vocabulary.js';
 
 interface Expressions {
   readonly list: FilterList;
@@ -29,23 +28,16 @@ function expressionsOf(hook: Hook): Expressions[] {
   for (const selector of hook.selectors) {
     for (const list of ['matchArgs', 'matchData', 'matchReturnArgs'] as const) {
       for (const filter of selector[list] ?? []) {
-        if (filter.operator === 'CelExpr' && fitsType(hook, list, filter)) found.set(filter, { list, filter });
+        if (filter.operator === 'CelExpr') found.set(filter, { list, filter });
       }
     }
   }
   return [...found.values()];
 }
 
-/** True if CelExpr can be used on the type. Otherwise filters.ts has already reported the mistake. */
-function fitsType(hook: Hook, list: FilterList, filter: ValueFilter): boolean {
-  const type = filteredSlots(hook, list, filter)[0]?.arg.type;
-  const allowed: readonly Operator[] = type === undefined ? [] : OPERATORS_OF[ARG_TYPES[type].class];
-  return allowed.includes('CelExpr');
-}
-
 function checkFilter(hook: Hook, list: FilterList, filter: ValueFilter, report: Report): void {
   const { values = [] } = filter;
-  const scope = scopeOf(hook, list, filter);
+  const scope = scopeOf(hook, list);
   values.forEach((text, i) => {
     try {
       compileExpression(text, scope);

@@ -45,8 +45,13 @@ function checkFilter(
   report: Report,
 ): void {
   const { places } = report;
-  const found = list === 'matchData' ? filteredData(args, filter) : filteredArg(hook, args, filter);
   const { operator } = filter;
+  if (operator === 'CelExpr') {
+    checkPresence(filter, operator, report);
+    warnPlace(hook, list, filter, report);
+    return; // expressions.ts checks the names and types
+  }
+  const found = list === 'matchData' ? filteredData(args, filter) : filteredArg(hook, args, filter);
   if (found === undefined) {
     reportNoArg(args, VALUES_OF[list], filter, report);
   } else {
@@ -54,6 +59,26 @@ function checkFilter(
   }
   if (operator === undefined) return;
   checkPositions(args, filter, operator, report);
+  checkPresence(filter, operator, report);
+  const type = found?.arg.type;
+  if (type === undefined) return;
+  const allowed: readonly Operator[] = OPERATORS_OF[ARG_TYPES[type].class];
+  if (!allowed.includes(operator)) {
+    report.add(
+      'OPERATOR_NOT_FOR_TYPE',
+      places.value(filter, 'operator'),
+      `${operator} cannot be used on an argument of type ${type}`,
+      operatorHint(type, allowed),
+    );
+    return;
+  }
+  checkValues(filter, operator, type, report);
+  checkOwnRules(hook, list, filter, found?.arg ?? {}, report);
+}
+
+/** Checks that the filter has values, or none if its operator takes none. */
+function checkPresence(filter: ValueFilter, operator: Operator, report: Report): void {
+  const { places } = report;
   if (filter.values === undefined || filter.values.length === 0) {
     // If `values` was written but nothing in it was usable, the walker has already reported that.
     const broken = filter.values === undefined ? places.has(filter, 'values') : places.isIncomplete(filter.values);
@@ -70,20 +95,21 @@ function checkFilter(
   if (OPERATORS_WITHOUT_VALUES.has(operator) && (filter.values ?? []).length > 0) {
     report.add('VALUES_UNUSED', places.key(filter, 'values'), `${operator} does not take values`, 'remove `values`');
   }
-  const type = found?.arg.type;
-  if (type === undefined) return;
-  const allowed: readonly Operator[] = OPERATORS_OF[ARG_TYPES[type].class];
-  if (!allowed.includes(operator)) {
-    report.add(
-      'OPERATOR_NOT_FOR_TYPE',
-      places.value(filter, 'operator'),
-      `${operator} cannot be used on an argument of type ${type}`,
-      operatorHint(type, allowed),
-    );
-    return;
-  }
-  checkValues(filter, operator, type, report);
-  checkOwnRules(hook, list, filter, found?.arg ?? {}, report);
+}
+
+/** Warns about a place in the filter that is not the one of the value that the expression uses. */
+function warnPlace(hook: Hook, list: FilterList, filter: ValueFilter, report: Report): void {
+  const field = filter.args !== undefined ? 'args' : 'index';
+  if (filter[field] === undefined) return;
+  const named = filter.args ?? [hook.data.args?.findIndex((arg) => arg.index === filter.index)];
+  const used = filteredSlots(hook, list, filter);
+  if (list !== 'matchArgs' || used.every((slot) => slot !== undefined && named.includes(slot.slot))) return;
+  report.add(
+    'EXPRESSION_PLACE_UNUSED',
+    report.places.key(filter, field),
+    `${field} has no effect on CelExpr: arg0, arg1, … are the positions in the args of the hook`,
+    `remove ${field}, and check the numbers in the expression`,
+  );
 }
 
 /** Checks the rules that hold for one operator only. */
@@ -138,7 +164,7 @@ function checkInodes(hook: Hook, selector: SelectorData, report: Report): void {
   }
 }
 
-/** CelExpr and CapabilitiesGained use several values. Every other operator uses one. */
+/** CapabilitiesGained uses two values. Every other operator uses one. */
 function checkPositions(args: readonly ArgData[], filter: ValueFilter, operator: Operator, report: Report): void {
   const { places } = report;
   const positions = filter.args ?? [];
@@ -152,7 +178,7 @@ function checkPositions(args: readonly ArgData[], filter: ValueFilter, operator:
         hint,
       );
     }
-  } else if (operator !== 'CelExpr' && positions.length > 1) {
+  } else if (positions.length > 1) {
     report.add(
       'TOO_MANY_POSITIONS',
       places.value(filter, 'args'),

@@ -55,6 +55,10 @@ function aim(hook: Hook, selector: SelectorData): Aimed[] {
       aimed.push({ filter: withoutPlace(filter), at: filter, target, facts: ARG_TYPES[arg.type] });
   };
   for (const filter of selector.matchArgs ?? []) {
+    if (filter.operator === 'CelExpr') {
+      aimed.push({ filter: withoutPlace(filter), at: filter, target: 'expression', facts: { class: 'opaque' } });
+      continue;
+    }
     const found = filteredArg(hook, args, filter);
     if ((filter.args?.length ?? 0) <= 1) add(filter, `arg ${found?.position}`, found?.arg);
   }

@@ -62,7 +62,7 @@ function condition(hook: Hook, list: FilterList, filter: ValueFilter, report: Re
 
 /** Each value is an expression, and one that is true is enough. Mistakes have been reported before. */
 function expression(hook: Hook, list: FilterList, filter: ValueFilter): Typed | undefined {
-  const scope = scopeOf(hook, list, filter);
+  const scope = scopeOf(hook, list);
   const trees = (filter.values ?? []).map((text) => compileExpression(text, scope));
   return trees.length === 0 ? undefined : trees.reduce((any, tree) => operation('either', 'bool', [any, tree]));
 }

@@ -98,6 +98,7 @@ function clausesBySlot(hook: Hook): Map<number, Clause[]> {
   hook.selectors.forEach((selector, s) => {
     for (const list of lists) {
       for (const filter of selector[list] ?? []) {
+        if (filter.operator === 'CelExpr') continue; // celSteps compiles it
         const slot = filteredSlots(hook, list, filter)[0]?.slot;
         if (slot === undefined) continue;
         found.set(slot, [...(found.get(slot) ?? []), clauseOf(s, filter)]);

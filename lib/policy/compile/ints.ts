@@ -24,7 +24,7 @@ interface Wanted {
 }
 
 export function intFilters(clauses: readonly Clause[], type: ArgTypeName, context: Context): IntFilters {
-  const plain = clauses.filter((clause) => clause.operator !== 'CelExpr' && clause.operator !== 'CapabilitiesGained');
+  const plain = clauses.filter((clause) => clause.operator !== 'CapabilitiesGained');
   const wanted = plain.filter(isEqualLike).map((clause) => ({ clause, ranges: wantedRanges(clause, type, context) }));
   const single = wanted.filter(({ ranges }) => ranges.every(({ minimum, maximum }) => minimum === maximum));
   const values = distinct(

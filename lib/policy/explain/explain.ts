@@ -193,8 +193,10 @@ function explainSelector(hook: Hook, selector: SelectorData): SelectorExplanatio
 }
 
 function orderOf(hook: Hook, list: FilterList, filter: ValueFilter): number {
-  const [slot] = filteredSlots(hook, list, filter);
-  if (list === 'matchReturnArgs' || (slot !== undefined && isLateValue(slot, hook.data))) return ORDER.return;
+  const slots = filteredSlots(hook, list, filter);
+  const [slot] = slots;
+  if (list === 'matchReturnArgs' || slots.some((each) => each !== undefined && isLateValue(each, hook.data)))
+    return ORDER.return;
   if (filter.operator === 'CelExpr' || filter.operator === 'CapabilitiesGained') return ORDER.expression;
   const facts: TypeFacts | undefined = slot?.arg.type === undefined ? undefined : ARG_TYPES[slot.arg.type];
   if (facts?.class === 'path' || facts?.class === 'file') return ORDER.path;

@@ -87,6 +87,7 @@ export const DIAGNOSTIC_CODES = {
   SYSCALL_UNKNOWN: 'error',
   INODE_NOT_FOR_FILTER: 'error',
   FILTER_NOT_WITH_MAX_DATA: 'error',
+  EXPRESSION_PLACE_UNUSED: 'warning',
   CEL_SYNTAX: 'error',
   CEL_NAME_UNKNOWN: 'error',
   CEL_TYPES: 'error',

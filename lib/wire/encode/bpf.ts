@@ -87,11 +87,7 @@ export class BpfCode {
   }
 
   #put(operation: number, target: number, source: number, offset: number, number: number): void {
-    const view = new DataView(new ArrayBuffer(BYTES));
-    view.setUint8(0, operation);
-    view.setUint8(1, target | (source << 4));
-    view.setInt16(2, offset, true);
-    view.setInt32(4, number, true);
-    this.#bytes.push(...new Uint8Array(view.buffer));
+    const bytes = [offset, offset >> 8, number, number >> 8, number >> 16, number >> 24].map((part) => part & 0xff);
+    this.#bytes.push(operation, target | (source << 4), ...bytes);
   }
 }

@@ -12,6 +12,7 @@ const SCOPE: CelScope = new Map([
   ['i', { slot: 0, type: 'int', late: false }],
   ['j', { slot: 1, type: 'int', late: false }],
   ['u', { slot: 2, type: 'uint', late: false }],
+  ['n', { slot: 3, type: 'int32', late: false }],
   ['name', { refused: 'of type string, which is no number' }],
 ]);
 
@@ -103,6 +104,18 @@ const truths: readonly (readonly [string, boolean | undefined])[] = [
   ['j == 3 ? true : j / 0 == 1', true],
   ['0xFF == 255 && 0x0 == 0 && 10U == 10u', true],
   ['true', true],
+  ['1 + 2 == 3', true],
+  ['and(j, 1) == 1 && or(j, 4) == 7 && xor(j, 1) == 2 && not(j) == -4', true],
+  ['int32(u) == -16 && uint32(u) == 0xfffffff0', true],
+  ['int32(2147483647) + int32(1) < 0', true],
+  ['int32(5) == 5 && uint32(5u) == 5u && uint32(5u) == 5', true],
+  ['uint8(200) + uint8(100) == 44', true],
+  ['not(uint16(1)) == 0xfffe && not(int16(1)) == -2', true],
+  ['-int8(-128) == -128', true],
+  ['int8(-128) / int8(-1) == -128', true],
+  ['uint32(1) << 32 == 0 && uint32(1) << 31 == 0x80000000', true],
+  ['int(int32(0x80000000)) == -2147483648', true],
+  ['int32(j) in [1, 3]', true],
 ];
 
 describe('policy: expressions', () => {
@@ -166,6 +179,15 @@ describe('policy: expressions', () => {
     ['i', 'CEL_TYPES', 'i'],
     ['1 + 1', 'CEL_TYPES', '1 + 1'],
     ['i == u', 'CEL_TYPES', 'i == u'],
+    ['i == n', 'CEL_TYPES', 'i == n'],
+    ['n + i > 1', 'CEL_TYPES', 'n + i'],
+    ['n == uint32(1)', 'CEL_TYPES', 'n == uint32(1)'],
+    ['n == int(1)', 'CEL_TYPES', 'n == int(1)'],
+    ['n == 4294967295', 'CEL_TYPES', 'n == 4294967295'],
+    ['n in [1, i]', 'CEL_TYPES', 'i'],
+    ['and(n, i) == 1', 'CEL_TYPES', 'and(n, i)'],
+    ['not(true) == 1', 'CEL_TYPES', 'true'],
+    ['int32() == 1', 'CEL_TYPES', 'int32()'],
     ['u == -1', 'CEL_TYPES', 'u == -1'],
     ['i == 1u', 'CEL_TYPES', 'i == 1u'],
     ['i == 18446744073709551615', 'CEL_TYPES', 'i == 18446744073709551615'],
@@ -225,12 +247,33 @@ describe('policy: expressions of a hook', () => {
   const filters = (steps: readonly CelStep[]): unknown[] =>
     steps.filter(({ op }) => op === 'filter').map(({ a, selectors }) => [a, selectors]);
 
-  it('names values by position, by index and by label', () => {
-    const byPosition = hookOf('{args: [1, 0], operator: CelExpr, values: ["arg0 == 1u && arg1 == 2"]}').cel;
-    assert.deepEqual(slots(byPosition.entry), [1, 0]);
-    const byIndex = hookOf('{index: 3, operator: CelExpr, values: ["arg0 == pid && flags == 2"]}').cel;
-    assert.deepEqual(slots(byIndex.entry), [1, 6, 0]);
-    assert.deepEqual(byIndex.returned, []);
+  for (const place of ['', 'index: 3, ', 'index: 9, ', 'args: [1, 0], ', 'args: [7], ']) {
+    it(`names values by their position in args and by label, with ${place || 'nothing else'}`, () => {
+      const { cel } = hookOf(`{${place}operator: CelExpr, values: ["arg1 == uint32(pid) && arg0 == 2 && flags == 3"]}`);
+      assert.deepEqual([slots(cel.entry), cel.returned], [[1, 6, 0, 0], []]);
+    });
+  }
+
+  it('allows an expression of constants', () => {
+    const { cel } = hookOf('{operator: CelExpr, values: ["int32(3) + int32(4) == int32(7)"]}');
+    assert.deepEqual([cel.entry.map(({ op, imm }) => [op, imm])], [[['const', 1n], ['filter', 0n]]]); // prettier-ignore
+  });
+
+  it('in matchData, the positions are those of data', () => {
+    const { cel } = hookOf(
+      '{operator: CelExpr, values: ["arg0 == 1"]}',
+      '  matchData: [{operator: CelExpr, values: ["arg0 == uint8(1)"]}]',
+    );
+    assert.deepEqual(slots(cel.entry), [0, 6]);
+  });
+
+  it('warns about another place in the filter', () => {
+    const on = (filter: string): string =>
+      kprobe(
+        `call: f\nsyscall: false\nargs: [{index: 4, type: int}, {index: 2, type: int}]\nselectors:\n- matchArgs: [{${filter}, operator: CelExpr, values: ["arg1 > 2"]}]`,
+      );
+    for (const filter of ['index: 2', 'args: [1]', 'args: [0, 1]']) checkMarked(on(filter));
+    for (const filter of ['index: 4', 'args: [0]', 'index: 7']) checkMarked(on(`⟦EXPRESSION_PLACE_UNUSED⟧${filter}`));
   });
 
   it('evaluates at the return if it needs the return value', () => {
@@ -279,7 +322,7 @@ describe('policy: expressions of a hook', () => {
 
   const args = 'call: f\nsyscall: false\nargs: [{index: 0, type: int}, {index: 1, type: string, label: path}]';
   const marked: readonly (readonly [string, string])[] = [
-    ['in quotes', '["arg0 == 1", "arg0 > ⟦CEL_NAME_UNKNOWN⟧arg1 "]'],
+    ['in quotes', '["arg0 == 1", "arg0 > ⟦CEL_NAME_UNKNOWN⟧arg2 "]'],
     ['in single quotes', "['arg0 > 0 && ⟦CEL_TYPES⟧path == 1']"],
     ['plain', '[arg0 > 1 && ⟦CEL_NAME_UNKNOWN⟧nothing]'],
     ['over lines', '\n    - |\n      arg0 > 1 &&\n      arg0 < ⟦CEL_SYNTAX⟧"x"\n'],
@@ -289,9 +332,7 @@ describe('policy: expressions of a hook', () => {
   ];
   for (const [name, values] of marked) {
     it(`places a mistake ${name}`, () => {
-      const text = kprobe(
-        `${args}\nselectors:\n- matchArgs:\n  - args: [0]\n    operator: CelExpr\n    values: ${values}`,
-      );
+      const text = kprobe(`${args}\nselectors:\n- matchArgs:\n  - operator: CelExpr\n    values: ${values}`);
       checkMarked(
         name === 'too many steps'
           ? text.replace('selectors:', '⟦LIMIT_CEL⟧selectors:')

@@ -76,7 +76,7 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'a second position that does not exist',
     kprobe(
-      'call: f\nargs: [{index: 0, type: int}]\nselectors:\n- matchArgs:\n  - args: [0, ⟦INDEX_WITHOUT_ARG⟧7]\n    operator: CelExpr\n    values: ["arg0 > 1"]',
+      'call: f\nsyscall: false\nargs: [{index: 0, type: cap_effective}]\nselectors:\n- matchArgs:\n  - args: [0, ⟦INDEX_WITHOUT_ARG⟧7]\n    operator: CapabilitiesGained',
     ),
   ],
   [

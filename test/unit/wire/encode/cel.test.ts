@@ -163,7 +163,7 @@ spec:
     config[HookConfig.hasCelEntry],
     config[HookConfig.hasCelReturn],
   ];
-  const entry = 'matchArgs: [{args: [0, 1], operator: CelExpr, values: ["arg0 / int(arg1) == 3", "arg1 == 0u"]}]';
+  const entry = 'matchArgs: [{operator: CelExpr, values: ["arg0 / int32(arg1) == 3", "arg1 == 0u"]}]';
   const returned = 'matchReturnArgs: [{args: [0], operator: CelExpr, values: ["arg0 < 0"]}]';
 
   it('without any, the program keeps its own bodies', () => {
