@@ -72,8 +72,6 @@ async function refused(yaml: string, code: string, message: RegExp): Promise<voi
 }
 
 describe('changes of programs', function () {
-  this.timeout(300_000);
-
   before(async () => {
     const source = join(checkout, 'test/native/programs/changed.c');
     for (const program of [PROGRAM, BYSTANDER]) execFileSync('cc', ['-O1', '-o', program, source]);

@@ -52,8 +52,6 @@ async function during(
 }
 
 describe('enforcement', function () {
-  this.timeout(300_000);
-
   before(() => {
     copyFileSync('/bin/cat', CAT);
     copyFileSync('/bin/cat', BYSTANDER);

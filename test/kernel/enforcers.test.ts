@@ -79,7 +79,6 @@ const notified = (what: object, outcome = 'done'): unknown[] => [
 ];
 
 describe('enforcers', function () {
-  this.timeout(300_000);
   let recording: Recording;
 
   before(async () => {
@@ -232,8 +231,6 @@ selectors:
 });
 
 describe('enforcers by kprobe', function () {
-  this.timeout(300_000);
-
   it('send a signal; do not affect the tracer itself; override a system call if the kernel supports it', async () => {
     const options = { enforcement: true, attach: 'kprobe', includeSelf: true } as const;
     const recording = await Recording.open(killer('probe', 'argSig: 9'), options);

@@ -59,7 +59,6 @@ function lineOf(event: ProcessKprobeEvent): string {
 }
 
 describe(`ways to reach a file on ${kernel}`, function () {
-  this.timeout(120_000);
   const seen: Record<PolicyKey, Map<Way, string[]>> = { example: new Map(), upstream: new Map() };
   let recording: Recording | undefined;
 

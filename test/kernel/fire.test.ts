@@ -93,7 +93,6 @@ function verdictOf(event: ProcessKprobeEvent, hop: Hop | undefined, cycle: Cycle
 }
 
 describe('policies with followChildren are added and removed while 200 processes fork and exec', function () {
-  this.timeout(300_000);
   let driver: ChildProcess;
   let recording: Recording;
 

@@ -69,8 +69,6 @@ async function openElsewhere(): Promise<ChildProcess> {
 }
 
 describe('enforcement without a gap', function () {
-  this.timeout(300_000);
-
   before(() => {
     copyFileSync('/bin/cat', CAT);
     writeFileSync(TARGET, 'read\n');

@@ -25,8 +25,6 @@ function loaded(events: readonly TracerEvent[], path: string): ProcessLoaderEven
 }
 
 describe('loader', function () {
-  this.timeout(300_000);
-
   before(() => {
     compileWorkload();
     writeFileSync(DATA, 'no code at all\n');

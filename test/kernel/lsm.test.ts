@@ -36,7 +36,6 @@ spec:
 const sha256 = (path: string): string => `sha256:${createHash('sha256').update(readFileSync(path)).digest('hex')}`;
 
 describe('LSM hooks', function () {
-  this.timeout(300_000);
   let recording: Recording;
 
   before(async () => {

@@ -66,7 +66,6 @@ const MATRIX_MECHANISMS = kernel === '6.12' ? (['fentry'] as const) : MECHANISMS
 
 for (const attach of MATRIX_MECHANISMS) {
   describe(`matrix by ${attach}`, function () {
-    this.timeout(300_000);
     const plans = SUBJECTS.map((subject, number) => planOf(subject, number, kernel));
     const failures = new Map<Plan, unknown>();
     let recording: Recording | undefined;
