@@ -69,6 +69,14 @@ function attempt<T>(path: string, read: () => T): T {
   } catch (error) {
     if (error instanceof PolicyError) throw error;
     if (isLimit(error)) throw error;
+    if (path.includes('\n')) {
+      throw failure(
+        'FILE_UNREADABLE',
+        '<policy>',
+        'the policy is YAML text where a path is expected',
+        'pass { yaml: text }',
+      );
+    }
     const { code } = error as NodeJS.ErrnoException;
     throw failure(
       'FILE_UNREADABLE',

@@ -34,6 +34,10 @@ describe('policy: files', () => {
   it('reads a file', () => assert.equal(loadPolicyFile(join(folder, 'a.yaml')), 'x'));
   it('refuses an empty folder', () => fails('FOLDER_EMPTY', () => expandPolicyPaths(join(folder, 'empty'))));
   it('refuses a missing path', () => fails('FILE_UNREADABLE', () => expandPolicyPaths(join(folder, 'nothing'))));
+  it('refuses text instead of a path, and says how to pass it', () => {
+    const text = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\n';
+    assert.throws(() => expandPolicyPaths(text), /YAML text where a path is expected[^]*\{ yaml: text \}/);
+  });
   it('refuses to read a missing file', () => fails('FILE_UNREADABLE', () => loadPolicyFile(join(folder, 'nothing'))));
   it('refuses to read a folder', () => fails('FILE_UNREADABLE', () => loadPolicyFile(folder)));
   it('refuses text that is not UTF-8', () => fails('FILE_NOT_UTF8', () => loadPolicyFile(join(folder, 'latin1'))));
