@@ -115,7 +115,7 @@ export const DIAGNOSTIC_CODES = {
   UPROBE_WITHOUT_PLACE: 'error',
   UPROBE_COUNTERS: 'error',
   DIGEST_INVALID: 'error',
-  OPTION_UNKNOWN: 'warning',
+  OPTION_UNKNOWN: 'error',
   OPTION_INVALID: 'error',
   // Checks against a kernel, if one is given.
   FUNCTION_UNKNOWN: 'error',
@@ -157,7 +157,6 @@ export const DIAGNOSTIC_CODES = {
   // Valid, but not supported by the BPF programs of this version.
   UNSUPPORTED_SCOPE: 'error',
   UNSUPPORTED_LIST: 'error',
-  UNSUPPORTED_OPTION: 'error',
   UNSUPPORTED_ARG_TYPE: 'error',
   UNSUPPORTED_FILTER: 'error',
   UNSUPPORTED_ACTION: 'error',
