@@ -39,6 +39,11 @@ export class Report {
     );
   }
 
+  /** True if no further diagnostic is kept, so that nothing needs to be found out for one. */
+  get isFull(): boolean {
+    return this.#overflowed;
+  }
+
   get hasErrors(): boolean {
     return this.#found.some((d) => d.severity === 'error');
   }
