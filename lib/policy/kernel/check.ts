@@ -165,7 +165,7 @@ function reportMissing(name: string, syscall: boolean, data: HookData, kernel: K
   if (isLeftOut(data, span, name, kernel, report)) return;
   const isFunction = syscall && (kernel.function(name) !== undefined || kernel.attachable(name) === true);
   const message = isFunction ? `${quote(name)} is a function, not a system call` : `${name} is not in ${kernel.name}`;
-  const similar = report.isFull ? undefined : similarFunction(name, syscall, kernel);
+  const similar = report.maySearch() ? similarFunction(name, syscall, kernel) : undefined;
   report.add('FUNCTION_UNKNOWN', span, message, similar ?? 'the function may be inlined, or part of a module');
 }
 
