@@ -437,7 +437,11 @@ export type PolicyOption =
   | {
       readonly name: 'disable-kprobe-multi' | 'disable-uprobe-multi' | 'trust-binary-paths';
       readonly value: '0' | '1' | 'true' | 'false';
-    };
+    }
+  /** Has no effect: polytrace chooses the way to override a function. */
+  | { readonly name: 'override-method'; readonly value: 'fmod-ret' | 'override-return' }
+  /** Have no effect: they are sizes of tables of Tetragon. The value is a number of entries, 1 to 4294967295. */
+  | { readonly name: 'sleepable-preload-size' | 'uprobe-heap-size'; readonly value: `${bigint}` };
 
 /** Fields of `spec` that are not hooks. */
 export interface PolicySettings {

@@ -126,6 +126,8 @@ export interface PolicyExplanation {
   readonly file: string;
   /** Reasons why this version cannot load the policy; empty when it can. */
   readonly unsupported: readonly string[];
+  /** Options of the policy. If an option is written several times, only the last one counts and is listed. */
+  readonly options: readonly OptionExplanation[];
   /** Hooks of the policy, in its order. */
   readonly hooks: readonly HookExplanation[];
   /** Functions where the policy's notifications take effect. */
@@ -136,6 +138,16 @@ export interface PolicyExplanation {
   readonly tableBytes: number;
   /** Output of the compiler. Present when the policy can be loaded. */
   readonly image?: PolicyImage;
+}
+
+/** One option of a policy in words. */
+export interface OptionExplanation {
+  /** Name of the option. */
+  readonly name: string;
+  /** Value that the policy gives it. */
+  readonly value: string;
+  /** What the option does in polytrace. Begins with `no effect` for an option that polytrace does not need. */
+  readonly effect: string;
 }
 
 /** One hook of a policy in words. */

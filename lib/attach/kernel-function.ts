@@ -5,6 +5,7 @@ import { isRegister, overrides, seesReturn, valuePlace, valuesOf } from '../imag
 import type { HookImage } from '../image/image.js';
 import { isIa32 } from '../names/calls.js';
 import type { NativeError } from '../native/native-error.js';
+import { similarFunction } from '../policy/index.js';
 import { loadHook, placesOf, toKernelError, type HookPlaces } from './load.js';
 import { availableWays, noMechanism, wayOf, type Mechanism } from './mechanisms.js';
 import { checkOverride, overrideRefused } from './overrides.js';
@@ -38,7 +39,14 @@ export async function attachKernelFunction(request: AttachRequest): Promise<Atta
     }
   }
   if (isOptional && (failure === undefined || failure.code === 'HOOK_NOT_FOUND')) return undefined;
-  throw failure ?? noMechanism(hook, functionName, prototype, context);
+  throw suggesting(failure ?? noMechanism(hook, functionName, prototype, context), request);
+}
+
+/** Adds what was probably meant, if the kernel does not have the function. */
+function suggesting(error: KernelError, { hook, kernel }: AttachRequest): KernelError {
+  const similar = error.code === 'HOOK_NOT_FOUND' ? similarFunction(hook.call, hook.syscall, kernel) : undefined;
+  if (similar === undefined) return error;
+  return new KernelError(error.code, error.message, similar, error);
 }
 
 /** The mechanisms in the order in which they are tried. */

@@ -8,7 +8,7 @@ import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { FunctionList, HookImage } from '../image/image.js';
 import { MOUNT_TRACEFS } from '../native/preflight.js';
-import { functionsOf } from '../policy/index.js';
+import { functionsOf, similarFunction } from '../policy/index.js';
 import { isIa32, syscallFunctions } from '../names/calls.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import type { AttachContext } from './request.js';
@@ -40,7 +40,8 @@ export function targetsOf(hook: HookImage, context: AttachContext, kernel: Kerne
   }
   const found = named(hook, list, kernel).map((call) => ({ call, name: kernelName(call, hook.syscall, kernel) }));
   const missing = found.filter(({ name }) => !isThere(name, kernel)).map(({ call }) => call);
-  if (missing[0] !== undefined && hook.ignoreCallNotFound !== true) throw notFound(hook, missing[0]);
+  if (missing[0] !== undefined && hook.ignoreCallNotFound !== true)
+    throw notFound(hook, missing[0], similarFunction(missing[0], hook.syscall, kernel));
   const there = found.filter(({ call }) => !missing.includes(call));
   if (there.length === 0 && hook.ignoreCallNotFound !== true) throw notFound(hook, 'any function of the list');
   if (needsOwnPrograms(hook, context)) {
@@ -83,11 +84,12 @@ function needsOwnPrograms(hook: HookImage, { attach }: AttachContext): boolean {
   return valuesOf(hook).some((value) => Boolean(value.resolve) && value.source === undefined && !isRegister(value));
 }
 
-function notFound(hook: HookImage, what: string): KernelError {
+function notFound(hook: HookImage, what: string, similar?: string): KernelError {
   return new KernelError(
     'HOOK_NOT_FOUND',
     `${hookPlace(hook)}: ${hook.call}: this kernel does not have ${what}, or it cannot be probed`,
-    'check the name, and whether the compiler inlined it; with `ignore: {callNotFound: true}` missing functions are skipped',
+    similar ??
+      'check the name, and whether the compiler inlined it; with `ignore: {callNotFound: true}` missing functions are skipped',
   );
 }
 

@@ -125,3 +125,8 @@ export const ARG_TYPE_NAMES = Object.keys(ARG_TYPES) as ArgTypeName[];
 export function argType(type: ArgTypeName): ArgType {
   return ARG_TYPES[type];
 }
+
+/** The first type that reads this struct. */
+export function typeOfStruct(name: string): ArgTypeName | undefined {
+  return ARG_TYPE_NAMES.find((type) => argType(type).structs?.includes(name) === true);
+}

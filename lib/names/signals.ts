@@ -47,3 +47,10 @@ export function signalName(number: number): string {
   if (number > REALTIME_FIRST) return `SIGRTMIN+${number - REALTIME_FIRST}`;
   return NAMES[number - 1] ?? `SIG${number}`;
 }
+
+/** The number of a signal by its name, with or without SIG; undefined if the name is not known. */
+export function signalNumber(name: string): number | undefined {
+  const wanted = name.toUpperCase();
+  const place = NAMES.findIndex((each) => each === wanted || each === `SIG${wanted}`);
+  return place < 0 ? undefined : place + 1;
+}

@@ -22,6 +22,7 @@ export { policySchema } from './language/schema.js';
 export type { PolicyImage } from '../image/image.js';
 export { readField } from './kernel/fields.js';
 export { fieldStart, isFailure, resolveSteps, startType, type ResolveFailure } from './kernel/resolve.js';
+export { similarFunction } from './kernel/similar.js';
 export { FILE_BYTES_MAX } from './language/limits.js';
 export { functionsOf } from './model/lists.js';
 export type { DiagnosticCode } from './parse/codes.js';

@@ -146,7 +146,9 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
       'RESOLVE_SYNTAX',
       places.value(arg, 'resolve'),
       `${quote(arg.resolve)} is not a path of members`,
-      'write names with dots between them, such as mm.owner.comm or files[0].name',
+      arg.resolve.includes('->')
+        ? 'write a dot for each ->: pointers are followed'
+        : 'write names with dots between them, such as mm.owner.comm or files[0].name',
     );
   }
 }

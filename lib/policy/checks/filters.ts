@@ -10,6 +10,7 @@ import {
   OPERATORS_OF,
   OPERATORS_WITHOUT_VALUES,
   type ArgTypeName,
+  type HookKind,
   type Operator,
 } from '../language/vocabulary.js';
 import { checkValues } from './values.js';
@@ -37,6 +38,9 @@ export function checkValueFilters(hook: Hook, selector: SelectorData, report: Re
 /** The field of the hook that describes the values which each list of filters compares. */
 const VALUES_OF = { matchArgs: 'args', matchData: 'data', matchReturnArgs: 'returnArg' } as const;
 
+/** The kinds of hooks that have `data`. */
+const HAS_DATA: ReadonlySet<HookKind> = new Set(['kprobes', 'fentries', 'uprobes']);
+
 function checkFilter(
   hook: Hook,
   args: readonly ArgData[],
@@ -53,7 +57,7 @@ function checkFilter(
   }
   const found = list === 'matchData' ? filteredData(args, filter) : filteredArg(hook, args, filter);
   if (found === undefined) {
-    reportNoArg(args, VALUES_OF[list], filter, report);
+    reportNoArg(hook, args, VALUES_OF[list], filter, report);
   } else {
     warnAmbiguous(hook, args, filter, report);
   }
@@ -193,8 +197,20 @@ function checkPositions(args: readonly ArgData[], filter: ValueFilter, operator:
   });
 }
 
-function reportNoArg(args: readonly ArgData[], where: string, filter: ValueFilter, report: Report): void {
+function reportNoArg(
+  { kind }: Hook,
+  args: readonly ArgData[],
+  where: (typeof VALUES_OF)[FilterList],
+  filter: ValueFilter,
+  report: Report,
+): void {
   const { places } = report;
+  if (where === 'data' && !HAS_DATA.has(kind)) {
+    const message = `${kind} have no \`data\`, so matchData has nothing to compare`;
+    const hint = 'read the value under `args`, and filter it with matchArgs';
+    report.add('INDEX_WITHOUT_ARG', places.value(filter, 'index'), message, hint);
+    return;
+  }
   const position = filter.args?.[0];
   const known = args.flatMap((arg) => (arg.index === undefined ? [] : [String(arg.index)]));
   const hint =

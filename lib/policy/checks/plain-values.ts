@@ -1,4 +1,5 @@
 /** Checks plain values of any filter: numbers and texts. */
+import { errorNumber } from '../../names/errors.js';
 import { BINARY_TEXT_MAX, EQUAL_BYTES_MAX, FILTER_TEXT_MAX } from '../language/limits.js';
 import type { Span } from '../parse/places.js';
 import { quote, type Report } from '../parse/report.js';
@@ -56,13 +57,40 @@ export function checkAbsolute(value: string, operator: string, span: Span, repor
   report.add('PATH_NOT_ABSOLUTE', span, `paths begin with /: ${quote(value)} ${never}`, hint);
 }
 
+/** The operators whose values people take for patterns. */
+const WITHOUT_PATTERNS: ReadonlySet<string> = new Set(['Equal', 'Prefix', 'Postfix', 'In']);
+
+/** Warns about a value that looks like a pattern, such as `/etc/*`: a `*` is compared as any other character. */
+export function warnPattern(value: string, operator: string, span: Span, report: Report): void {
+  const not = operator.startsWith('Not') ? 'Not' : '';
+  const first = value.indexOf('*');
+  if (first < 0 || value.length < 2 || !WITHOUT_PATTERNS.has(operator.slice(not.length))) return;
+  const last = value.lastIndexOf('*');
+  const before = value.slice(0, first).replace(/^\^/, '').replace(/\.$/, '');
+  const after = value.slice(last + 1).replace(/\$$/, '');
+  if (before !== '' && after !== '' && !before.startsWith('/')) return; // a text with a `*` somewhere
+  const parts = [
+    ...(before === '' ? [] : [`${not}Prefix with ${quote(before)}`]),
+    ...(after === '' ? [] : [`${not}Postfix with ${quote(after)}`]),
+  ];
+  report.add(
+    'VALUE_IS_PATTERN',
+    span,
+    `${operator} knows no patterns: the * in ${quote(value)} is compared as a character`,
+    parts.length === 0 ? 'remove the filter to match everything' : `use ${parts.join(', and another filter ')}`,
+  );
+}
+
 export function checkNumber(value: string, operator: Operator, type: ArgTypeName, span: Span, report: Report): void {
   const facts: TypeFacts = ARG_TYPES[type];
   const number = parseInteger(value);
   if (number === undefined) {
+    const error = errorNumber(value.replace(/^-/, ''));
     const hint = /^0[0-9]+$/.test(value)
       ? 'a leading 0 means octal, where the digits 8 and 9 do not exist'
-      : 'write it in decimal, in hexadecimal with 0x, or in octal with 0';
+      : error !== undefined
+        ? `functions return ${value} as "-${error}"`
+        : 'write it in decimal, in hexadecimal with 0x, or in octal with 0';
     report.add('VALUE_NOT_A_NUMBER', span, `${quote(value)} is not a number, but ${type} needs one`, hint);
     return;
   }

@@ -5,7 +5,7 @@ import { quote, type Report } from '../parse/report.js';
 import { parseInteger } from '../model/values.js';
 import { NAMESPACES } from '../../names/namespaces.js';
 import { checkCapabilityName } from './special-values.js';
-import { checkAbsolute, checkText, warnRepeated } from './plain-values.js';
+import { checkAbsolute, checkText, warnPattern, warnRepeated } from './plain-values.js';
 
 export function checkProcessFilters(selector: SelectorData, report: Report): void {
   for (const filter of selector.matchBinaries ?? []) checkBinaries(filter, report);
@@ -35,6 +35,7 @@ function checkBinaries(filter: BinaryFilter, report: Report): void {
     const span = report.places.value(values, i);
     checkText(value, operator, span, report);
     checkAbsolute(value, operator, span, report);
+    warnPattern(value, operator, span, report);
   });
   warnRepeated(values, report);
   if (filter.followChildren === true && operator !== 'In' && operator !== 'NotIn') {

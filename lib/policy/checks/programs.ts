@@ -1,7 +1,7 @@
 /** Checks hooks on programs (uprobes, usdts) and the options of a policy. */
 import { parseDigest } from '../../elf/digests.js';
 import type { Hook, HookData, PolicyData } from '../model/model.js';
-import { isOptionName, OPTION_NAMES, optionValues } from '../language/options.js';
+import { isOptionName, OPTION_NAMES, optionValues, takesValue } from '../language/options.js';
 import { nearest } from '../parse/nearest.js';
 import { quote, type Report } from '../parse/report.js';
 
@@ -62,15 +62,17 @@ export function checkOptions({ spec = {} }: PolicyData, report: Report): void {
   for (const option of spec.options ?? []) {
     const { name, value } = option;
     if (name === undefined) continue;
-    const values = isOptionName(name) ? optionValues(name) : undefined;
-    if (values === undefined) {
+    if (!isOptionName(name)) {
       const close = nearest(name, OPTION_NAMES);
-      const hint = close === undefined ? `known: ${OPTION_NAMES.join(', ')}` : `did you mean ${quote(close)}?`;
+      const hint = `${close === undefined ? '' : `did you mean ${quote(close)}? `}known: ${OPTION_NAMES.join(', ')}`;
       report.add('OPTION_UNKNOWN', places.value(option, 'name'), `there is no option ${quote(name)}`, hint);
-    } else if (value === undefined ? !places.has(option, 'value') : !values.includes(value)) {
+    } else if (value === undefined ? !places.has(option, 'value') : !takesValue(name, value)) {
+      const values = optionValues(name);
       const message =
         value === undefined ? `the option ${name} has no value` : `${quote(value)} is not a value of ${name}`;
-      report.add('OPTION_INVALID', places.value(option, 'value'), message, `one of ${values.slice(0, 4).join(', ')}`);
+      const hint =
+        values === undefined ? 'write a number of entries, such as "4096"' : `one of ${values.slice(0, 4).join(', ')}`;
+      report.add('OPTION_INVALID', places.value(option, 'value'), message, hint);
     }
   }
 }

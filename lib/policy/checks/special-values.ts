@@ -65,7 +65,7 @@ function named(code: DiagnosticCode, what: string, table: Names, maximum: bigint
   return (value, _type, span, report) => {
     const number = parseInteger(value);
     if (names.includes(value) || (number !== undefined && number >= 0n && number <= maximum)) return;
-    const close = nearest(value, names);
+    const close = expanded(value, names) ?? nearest(value, names);
     report.add(
       code,
       span,
@@ -75,6 +75,21 @@ function named(code: DiagnosticCode, what: string, table: Names, maximum: bigint
         : `did you mean ${quote(close)}?`,
     );
   };
+}
+
+/** Names that people write without their prefix, or in another way. */
+const SHORT: Readonly<Record<string, string>> = { IPV4: 'AF_INET', IPV6: 'AF_INET6', LOCAL: 'AF_UNIX' };
+
+/** The full name for `tcp`, `inet6` or `established`. */
+function expanded(value: string, names: readonly string[]): string | undefined {
+  const upper = value.toUpperCase();
+  const prefixes = new Set(names.map((name) => name.slice(0, name.indexOf('_') + 1)));
+  const likely = [
+    upper,
+    ...[...prefixes].map((prefix) => prefix + upper),
+    Object.hasOwn(SHORT, upper) ? SHORT[upper] : undefined,
+  ];
+  return likely.find((name) => name !== undefined && names.includes(name));
 }
 
 function checkFileType(value: string, _type: ArgTypeName, span: Span, report: Report): void {
@@ -123,7 +138,9 @@ function checkRange(value: string, type: ArgTypeName, span: Span, report: Report
     return;
   }
   if (range === undefined) {
-    report.add('RANGE_INVALID', span, `${quote(value)} is not a range of numbers`, 'write it like "0:9"');
+    const [, from, to] = /^(\w+) ?(?:-|\.\.+|,) ?(\w+)$/.exec(value) ?? [];
+    const hint = from === undefined ? 'write it like "0:9"' : `write it with a colon: "${from}:${String(to)}"`;
+    report.add('RANGE_INVALID', span, `${quote(value)} is not a range of numbers`, hint);
     return;
   }
   if (range.minimum > range.maximum) {

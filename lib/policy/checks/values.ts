@@ -2,7 +2,7 @@
 import type { ValueFilter } from '../model/model.js';
 import type { Report } from '../parse/report.js';
 import { ARG_TYPES, type ArgTypeName, type Operator, type ValueClass } from '../language/vocabulary.js';
-import { checkAbsolute, checkText, warnRepeated } from './plain-values.js';
+import { checkAbsolute, checkText, warnPattern, warnRepeated } from './plain-values.js';
 import { checkNamedNumber, OTHER_VALUES } from './special-values.js';
 
 export function checkValues(filter: ValueFilter, operator: Operator, type: ArgTypeName, report: Report): void {
@@ -17,6 +17,7 @@ export function checkValues(filter: ValueFilter, operator: Operator, type: ArgTy
     } else if (compared === 'text' || compared === 'path' || compared === 'file') {
       checkText(value, operator, span, report);
       if (compared !== 'text') checkAbsolute(value, operator, span, report);
+      warnPattern(value, operator, span, report);
     } else if (compared !== 'auto') {
       checkNamedNumber(value, operator, type, span, report);
     }

@@ -7,7 +7,6 @@ import { SIZED_TYPES } from '../../image/hook.js';
 import { callsOf } from '../model/lists.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 import type { Report } from '../parse/report.js';
-import { isOptionName } from '../language/options.js';
 import type { DiagnosticCode } from '../parse/codes.js';
 import { trackedSlots } from './actions.js';
 import {
@@ -24,7 +23,7 @@ export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], repo
   const add: Add = (code, container, key, message, hint) => {
     report.add(code, report.places.key(container, key), message, hint);
   };
-  findInPolicy(policy, add, report);
+  findInPolicy(policy, add);
   for (const hook of hooks) {
     findInHook(hook, policy, add);
     findInTracked(hook, add);
@@ -32,7 +31,7 @@ export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], repo
   }
 }
 
-function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
+function findInPolicy(policy: PolicyData, add: Add): void {
   const { spec } = policy;
   if (spec === undefined) return;
   if (policy.kind === 'TracingPolicyNamespaced') {
@@ -49,13 +48,6 @@ function findInPolicy(policy: PolicyData, add: Add, report: Report): void {
       'remove it, and limit the selectors with matchBinaries or matchPIDs',
     );
   }
-  for (const option of spec.options ?? []) findInOption(option, add, report);
-}
-
-function findInOption(option: { name?: string }, add: Add, report: Report): void {
-  if (option.name === undefined || report.places.isIncomplete(option)) return;
-  if (isOptionName(option.name)) return; // the checks have looked at its value
-  add('UNSUPPORTED_OPTION', option, 'name', `the option ${option.name} is not supported`, 'remove it');
 }
 
 function findInHook({ kind, data }: Hook, policy: PolicyData, add: Add): void {

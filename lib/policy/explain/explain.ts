@@ -6,8 +6,9 @@ import type { HookImage, PolicyImage } from '../../image/image.js';
 import type { KernelInfo } from '../../../types/kernel.js';
 import { callsOf, findList, isGenerated, listName } from '../model/lists.js';
 import { syscallFunctions } from '../../names/calls.js';
-import type { ArgData, Hook, SelectorData, ValueFilter } from '../model/model.js';
+import type { ArgData, Hook, PolicyData, SelectorData, ValueFilter } from '../model/model.js';
 import type { Analysis } from '../analyse.js';
+import { isOptionName, optionEffect } from '../language/options.js';
 import { ARG_TYPES, type TypeFacts } from '../language/vocabulary.js';
 import type { HookExplanation, PolicyExplanation, SelectorExplanation } from '../../../types/policy.js';
 import { enforcersOf } from '../compile/enforcers.js';
@@ -43,12 +44,23 @@ export function explain(
     ...(data.kind === 'TracingPolicyNamespaced' ? { namespace: data.metadata?.namespace ?? 'default' } : {}),
     file: analysis.file,
     unsupported,
+    options: explainOptions(data),
     hooks: explained,
     enforcers: enforcersOf(analysis).map(({ call }) => call),
     ...(data.spec?.loader === true ? { loader: true as const } : {}),
     tableBytes: (image?.hooks ?? []).reduce((sum, hook) => sum + costOf(hook).tableBytes, 0),
     ...(image === undefined ? {} : { image }),
   };
+}
+
+/** If an option is given several times, the last one counts. */
+function explainOptions({ spec }: PolicyData): PolicyExplanation['options'] {
+  const written = new Map((spec?.options ?? []).map(({ name, value }) => [name, value]));
+  return [...written].flatMap(([name, value]) =>
+    name === undefined || value === undefined || !isOptionName(name)
+      ? []
+      : [{ name, value, effect: optionEffect(name, value) }],
+  );
 }
 
 function explainHook(

@@ -3,8 +3,10 @@ import type { HookCost, HookExplanation, PolicyExplanation } from '../../../type
 import { listValues } from './words.js';
 
 export function formatExplanation(explanation: PolicyExplanation): string {
-  const { name, namespace, hooks, enforcers, loader, unsupported, tableBytes } = explanation;
+  const { name, namespace, options, hooks, enforcers, loader, unsupported, tableBytes } = explanation;
   const lines = [`policy ${name}${namespace === undefined ? '' : `, for the pods of namespace ${namespace}`}`];
+  if (options.length > 0) lines.push('');
+  for (const { name: option, value, effect } of options) lines.push(`option ${option}: ${value}`, `  ${effect}`);
   for (const hook of hooks) lines.push('', ...formatHook(hook));
   if (enforcers.length > 0) lines.push('', `enforcers: ${listValues(enforcers)}`);
   if (loader === true) lines.push('', 'loader: every executable mapping of a file');

@@ -9,7 +9,8 @@ import type { Span } from '../parse/places.js';
 import { FirstOfEach, quote, type Report } from '../parse/report.js';
 import { fieldHint, readField } from './fields.js';
 import { checkParameters, checkResolvedField, checkReturnType, checkSource } from './parameters.js';
-import { knownElsewhere, seesLess } from './renamed.js';
+import { seesLess } from './renamed.js';
+import { similarFunction, syscallFunction } from './similar.js';
 
 export function checkAgainstKernel(
   policy: PolicyData,
@@ -95,7 +96,8 @@ function checkFunction(
   const found = syscall ? findSyscall(name, kernel) : findFunction(name, kernel);
   if (found === undefined) {
     // A function without BTF can still be in the kernel's list of functions that can be traced.
-    if (kernel.attachable(name) !== true) reportMissing(name, syscall, data, kernel, report);
+    const names = syscall ? syscallFunctions(name) : [name];
+    if (!names.some((each) => kernel.attachable(each) === true)) reportMissing(name, syscall, data, kernel, report);
     return;
   }
   if (kernel.attachable(found.name) === false) {
@@ -140,19 +142,11 @@ function findFunction(name: string, kernel: KernelInfo): Found | undefined {
   return prototype === undefined ? undefined : { name, prototype };
 }
 
-/** Most edits between a name and a suggestion. It is small because a kernel has tens of thousands of names. */
-const SLIPS = 2;
-
-const ARCHITECTURES = ['x64', 'arm64', 's390x', 'riscv', 'loongarch', 'powerpc'] as const;
-
-/** Policies write `sys_NAME`. A kernel has `__x64_sys_NAME` for it, and `__do_sys_NAME` with the real parameters. */
+/** The function of a system call; `__do_sys_NAME` has its real parameters. */
 function findSyscall(call: string, kernel: KernelInfo): Found | undefined {
-  const [, abi, compat = '', own] = /^(\w+\/|__[a-z0-9]+_)?(compat_)?(sys_\w+)$/.exec(call) ?? [];
-  if (own === undefined) return undefined;
-  // Kernels before 4.17 use the plain name.
-  const plain = [...ARCHITECTURES.map((architecture) => `__${architecture}_${call}`), call];
-  const name = (abi === undefined ? plain : syscallFunctions(call)).find((each) => kernel.function(each) !== undefined);
+  const name = syscallFunction(call, kernel);
   if (name === undefined) return undefined;
+  const [, compat = '', own = ''] = /(compat_)?(sys_\w+)$/.exec(call) ?? [];
   const real = name.includes('_compat_') ? `compat_${own}` : compat + own;
   const prototype = kernel.function(`__do_${real}`) ?? kernel.function(`__se_${real}`);
   return prototype === undefined ? { name } : { name, prototype };
@@ -169,23 +163,10 @@ function isLeftOut(data: HookData, span: Span, name: string, kernel: KernelInfo,
 function reportMissing(name: string, syscall: boolean, data: HookData, kernel: KernelInfo, report: Report): void {
   const span = report.places.value(data, 'call');
   if (isLeftOut(data, span, name, kernel, report)) return;
-  const renamed = knownElsewhere(name, kernel);
-  if (renamed !== undefined) {
-    report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, `this kernel calls it ${renamed}`);
-    return;
-  }
-  if (syscall && kernel.function(name) !== undefined) {
-    const message = `${quote(name)} is a function, not a system call`;
-    report.add('FUNCTION_UNKNOWN', span, message, 'add `syscall: false`');
-    return;
-  }
-  const close = nearest(name, syscall ? syscallNames(kernel) : kernel.functionNames(), SLIPS);
-  const hint = close === undefined ? 'the function may be inlined, or part of a module' : `did you mean ${close}?`;
-  report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, hint);
-}
-
-function syscallNames(kernel: KernelInfo): string[] {
-  return kernel.functionNames().flatMap((name) => /^__[a-z0-9]+_(sys_\w+)$/.exec(name)?.[1] ?? []);
+  const isFunction = syscall && (kernel.function(name) !== undefined || kernel.attachable(name) === true);
+  const message = isFunction ? `${quote(name)} is a function, not a system call` : `${name} is not in ${kernel.name}`;
+  const similar = report.maySearch() ? similarFunction(name, syscall, kernel) : undefined;
+  report.add('FUNCTION_UNKNOWN', span, message, similar ?? 'the function may be inlined, or part of a module');
 }
 
 /** Checks an LSM hook. The kernel has a function bpf_lsm_NAME for each hook that BPF programs can attach to. */

@@ -1,7 +1,7 @@
 /** Decides how an argument of each type is read from a field of a tracepoint, and which types do not fit. Pure. */
 import type { TracepointField } from '../../../types/kernel.js';
+import { typeOfStruct } from '../../names/arg-types.js';
 import { ARG_TYPES, argType, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
-import { typeOfStruct } from './parameters.js';
 
 /** Describes the content of the field in the record. */
 export interface FieldRead {

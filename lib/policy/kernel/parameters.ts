@@ -2,7 +2,8 @@
 import type { FunctionInfo, KernelInfo, TracepointField, TypeInfo } from '../../../types/kernel.js';
 import type { ArgData, HookData } from '../model/model.js';
 import { quote, type Report } from '../parse/report.js';
-import { ARG_TYPE_NAMES, ARG_TYPES, argType, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
+import { typeOfStruct } from '../../names/arg-types.js';
+import { ARG_TYPES, argType, type TypeFacts } from '../language/vocabulary.js';
 import { fieldStart, isFailure, resolveSteps, startType, type Start } from './resolve.js';
 import { showType } from './show.js';
 
@@ -155,9 +156,4 @@ function suggestion(type: TypeInfo): string {
   if (target?.kind === 'int' && target.size === 1) return 'use string';
   const known = target === undefined ? undefined : typeOfStruct(target.name);
   return known === undefined ? 'correct the index or the type, or use `resolve` to read a member' : `use ${known}`;
-}
-
-/** The first type that reads this struct. */
-export function typeOfStruct(name: string): ArgTypeName | undefined {
-  return ARG_TYPE_NAMES.find((type) => argType(type).structs?.includes(name) === true);
 }

@@ -9,6 +9,8 @@ export const YAML_TOKENS_MAX = 250_000;
 export const YAML_DEPTH_MAX = 32;
 /** Most diagnostics of one file. The last one says that there were more. */
 export const DIAGNOSTICS_MAX = 1000;
+/** Most searches for a similar name of the kernel in the checks of one policy. */
+export const SEARCHES_MAX = 20;
 /** Most characters of the wrong text that a diagnostic shows. */
 export const TEXT_SHOWN_MAX = 80;
 /** Most filters of one selector, including those of its macros. This limits the time that checks take. */

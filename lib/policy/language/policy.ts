@@ -18,6 +18,7 @@ import {
   uint64,
 } from './shape.js';
 import type { Field, ObjectShape } from './shape.js';
+import { typeInstead } from './instead.js';
 import { labelSelector } from './labels.js';
 import { selector } from './selectors.js';
 import { ARG_TYPE_NAMES, LIST_TYPES, RETURN_ARG_ACTIONS } from './vocabulary.js';
@@ -27,7 +28,7 @@ export const KINDS = ['TracingPolicy', 'TracingPolicyNamespaced'] as const;
 
 export const argument = object({
   index: required(index32, 'Position of the parameter in the function, from 0.'),
-  type: required(oneOf(ARG_TYPE_NAMES), 'Type of the value: how it is read and shown.'),
+  type: required(oneOf(ARG_TYPE_NAMES, typeInstead), 'Type of the value: how it is read and shown.'),
   label: optional(text, 'Name of the value in the event.'),
   maxData: optional(boolean, 'Read as much of the buffer as fits into the event.', false),
   resolve: optional(textOrEmpty, 'Members to follow from the parameter, such as `mm.owner.comm`.', ''),

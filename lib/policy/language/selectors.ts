@@ -1,5 +1,14 @@
 /** The part of the language table for a selector. It is the same under every hook and under selectorsMacros. */
 import { labelSelector } from './labels.js';
+import {
+  actionInstead,
+  binaryInstead,
+  comparisonInstead,
+  errorInstead,
+  namespaceInstead,
+  setInstead,
+  signalInstead,
+} from './instead.js';
 import { boolean, index32, int32, int64, list, object, oneOf, optional, required, text, valueText } from './shape.js';
 import { NAMESPACES } from '../../names/namespaces.js';
 import {
@@ -14,7 +23,7 @@ import {
 export const valueFilter = object({
   index: optional(index32, 'Parameter whose value is compared: the `index` of an argument in args.'),
   args: optional(list(index32), 'Positions in the list of args, for operators that use several values.'),
-  operator: required(oneOf(OPERATORS), 'How the value is compared.'),
+  operator: required(oneOf(OPERATORS, comparisonInstead), 'How the value is compared.'),
   values: optional(list(valueText), 'Values to compare with. One that matches is enough.'),
   inode: optional(
     boolean,
@@ -24,14 +33,14 @@ export const valueFilter = object({
 });
 
 const binaryFilter = object({
-  operator: required(oneOf(BINARY_OPERATORS), 'How the path of the executable is compared.'),
+  operator: required(oneOf(BINARY_OPERATORS, binaryInstead), 'How the path of the executable is compared.'),
   values: required(list(text, { minItems: 1 }), 'Paths. One that matches is enough.'),
   followChildren: optional(boolean, 'Whether children of a matching process match too.', false),
 });
 
 const capabilityFilter = object({
   type: optional(oneOf(CAPABILITY_SETS), 'Set of capabilities that is compared.', 'Effective'),
-  operator: required(oneOf(SET_OPERATORS), 'Whether one of the capabilities must be in the set.'),
+  operator: required(oneOf(SET_OPERATORS, setInstead), 'Whether one of the capabilities must be in the set.'),
   isNamespaceCapability: optional(boolean, 'Match only processes outside of the initial user namespace.', false),
   values: required(list(text, { minItems: 1 }), 'Capabilities, such as CAP_SYS_ADMIN.'),
 });
@@ -39,9 +48,12 @@ const capabilityFilter = object({
 const namespaceNames = list(text, { minItems: 1 });
 
 export const actionShape = object({
-  action: required(oneOf(ACTIONS), 'Name of the action.'),
-  argError: optional(int32, 'For Override and NotifyEnforcer: the value that is returned instead.'),
-  argSig: optional(int32, 'For Signal and NotifyEnforcer: the number of the signal.'),
+  action: required(oneOf(ACTIONS, actionInstead), 'Name of the action.'),
+  argError: optional(
+    { ...int32, instead: errorInstead },
+    'For Override and NotifyEnforcer: the value that is returned instead.',
+  ),
+  argSig: optional({ ...int32, instead: signalInstead }, 'For Signal and NotifyEnforcer: the number of the signal.'),
   argFqdn: optional(text, 'For DnsLookup: the host name.'),
   argUrl: optional(text, 'For GetUrl: the URL.'),
   argSock: optional(int32, 'For TrackSock and UntrackSock: the index of the socket.'),
@@ -68,7 +80,7 @@ const filters = {
   matchPIDs: optional(
     list(
       object({
-        operator: required(oneOf(SET_OPERATORS), 'Whether the process must be one of these.'),
+        operator: required(oneOf(SET_OPERATORS, setInstead), 'Whether the process must be one of these.'),
         values: required(list(index32, { minItems: 1 }), 'Process ids.'),
         followForks: optional(boolean, 'Whether children match too.', false),
         isNamespacePID: optional(boolean, "Whether the ids belong to the process's own pid namespace.", false),
@@ -84,8 +96,8 @@ const filters = {
   matchNamespaces: optional(
     list(
       object({
-        namespace: required(oneOf(NAMESPACES), 'Kind of namespace.'),
-        operator: required(oneOf(SET_OPERATORS), 'Whether the namespace must be one of these.'),
+        namespace: required(oneOf(NAMESPACES, namespaceInstead), 'Kind of namespace.'),
+        operator: required(oneOf(SET_OPERATORS, setInstead), 'Whether the namespace must be one of these.'),
         values: required(namespaceNames, 'Inode numbers, or `host_ns`.'),
       }),
     ),
@@ -94,7 +106,7 @@ const filters = {
   matchNamespaceChanges: optional(
     list(
       object({
-        operator: required(oneOf(SET_OPERATORS), 'Whether one of these must have changed.'),
+        operator: required(oneOf(SET_OPERATORS, setInstead), 'Whether one of these must have changed.'),
         values: required(namespaceNames, 'Kinds of namespace.'),
       }),
     ),

@@ -1,5 +1,8 @@
 /** The shapes that language/policy.ts uses to describe the policy format: which values a field may have. */
 
+/** A hint at what to write in place of a wrong text; undefined if it is not known what was meant. */
+export type Instead = (written: string) => string | undefined;
+
 export type Shape = ObjectShape | MapShape | ListShape | TextShape | IntegerShape | BooleanShape | AnyShape;
 
 export interface ObjectShape {
@@ -26,12 +29,14 @@ export interface TextShape {
   readonly mayBeEmpty?: boolean;
   /** If true, a number or boolean without quotes is accepted as text, with a warning. */
   readonly mayBeBare?: boolean;
+  readonly instead?: Instead;
 }
 
 export interface IntegerShape {
   readonly kind: 'integer';
   readonly minimum: bigint;
   readonly maximum: bigint;
+  readonly instead?: Instead;
 }
 
 export interface BooleanShape {
@@ -63,7 +68,11 @@ export const text: TextShape = { kind: 'text' };
 export const textOrEmpty: TextShape = { kind: 'text', mayBeEmpty: true };
 /** A value of a filter. People often write numbers without quotes here. */
 export const valueText: TextShape = { kind: 'text', mayBeEmpty: true, mayBeBare: true };
-export const oneOf = (values: readonly string[]): TextShape => ({ kind: 'text', enum: values });
+export const oneOf = (values: readonly string[], instead?: Instead): TextShape => ({
+  kind: 'text',
+  enum: values,
+  ...(instead === undefined ? {} : { instead }),
+});
 export const boolean: BooleanShape = { kind: 'boolean' };
 export const any: AnyShape = { kind: 'any' };
 const integer = (minimum: bigint, maximum: bigint): IntegerShape => ({ kind: 'integer', minimum, maximum });

@@ -11,6 +11,7 @@ export const DIAGNOSTIC_CODES = {
   FOLDER_EMPTY: 'error',
   YAML_SYNTAX: 'error',
   YAML_TAB: 'error',
+  YAML_INDENT: 'error',
   YAML_DUPLICATE_KEY: 'error',
   YAML_ALIAS: 'error',
   YAML_TAG: 'error',
@@ -18,6 +19,7 @@ export const DIAGNOSTIC_CODES = {
   YAML_TOO_DEEP: 'error',
   YAML_MULTIPLE_DOCUMENTS: 'error',
   YAML_EMPTY: 'error',
+  NOT_A_POLICY: 'error',
   TOO_MANY_MISTAKES: 'error',
   // Structure: checked against the table in language/policy.ts.
   UNKNOWN_FIELD: 'error',
@@ -69,6 +71,7 @@ export const DIAGNOSTIC_CODES = {
   VALUE_NOT_UNICODE: 'error',
   VALUE_REPEATED: 'warning',
   VALUE_NOT_QUOTED: 'warning',
+  VALUE_IS_PATTERN: 'warning',
   VALUES_UNUSED: 'warning',
   RANGE_INVALID: 'error',
   ADDRESS_INVALID: 'error',
@@ -115,7 +118,7 @@ export const DIAGNOSTIC_CODES = {
   UPROBE_WITHOUT_PLACE: 'error',
   UPROBE_COUNTERS: 'error',
   DIGEST_INVALID: 'error',
-  OPTION_UNKNOWN: 'warning',
+  OPTION_UNKNOWN: 'error',
   OPTION_INVALID: 'error',
   // Checks against a kernel, if one is given.
   FUNCTION_UNKNOWN: 'error',
@@ -157,7 +160,6 @@ export const DIAGNOSTIC_CODES = {
   // Valid, but not supported by the BPF programs of this version.
   UNSUPPORTED_SCOPE: 'error',
   UNSUPPORTED_LIST: 'error',
-  UNSUPPORTED_OPTION: 'error',
   UNSUPPORTED_ARG_TYPE: 'error',
   UNSUPPORTED_FILTER: 'error',
   UNSUPPORTED_ACTION: 'error',

@@ -1,13 +1,14 @@
 /** Collects the diagnostics of one policy with their places, up to a maximum number. */
 import type { Diagnostic } from '../../../types/errors.js';
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from './codes.js';
-import { DIAGNOSTICS_MAX, TEXT_SHOWN_MAX } from '../language/limits.js';
+import { DIAGNOSTICS_MAX, SEARCHES_MAX, TEXT_SHOWN_MAX } from '../language/limits.js';
 import type { Places, Span } from './places.js';
 
 export class Report {
   readonly #found: Diagnostic[] = [];
   readonly #seen = new Set<string>();
   #overflowed = false;
+  #searches = 0;
 
   constructor(readonly places: Places) {}
 
@@ -37,6 +38,11 @@ export class Report {
     this.#found.push(
       Object.freeze({ code, severity, message, hint, file, ...this.places.position(span), text: excerpt(text, span) }),
     );
+  }
+
+  /** Counts a search among the names of the kernel, which takes some milliseconds. False if there were enough of them. */
+  maySearch(): boolean {
+    return ++this.#searches <= SEARCHES_MAX;
   }
 
   get hasErrors(): boolean {

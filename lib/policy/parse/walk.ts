@@ -7,18 +7,21 @@ import {
   type Node,
   type Pair,
   type ParsedNode,
+  type Scalar,
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
 import { isBeyondPlainData } from './yaml.js';
+import { fieldInstead } from '../language/instead.js';
 import { nearest } from './nearest.js';
+import { canTake, fieldOf, homeBelow, pathTo, takes } from './strays.js';
 import type { Placed, Span } from './places.js';
 import { quote, type Report } from './report.js';
 import type { Field, IntegerShape, ListShape, MapShape, ObjectShape, Shape, TextShape } from '../language/shape.js';
 
 /** Returns plain data. Everything that is wrong is reported and left out. */
 export function walk(root: Node, shape: Shape, report: Report): unknown {
-  return new Walker(report).node(root, shape, 'the policy');
+  return new Walker(report).node(root, shape, { name: 'the policy', parent: '' });
 }
 
 const articles: Readonly<Record<Shape['kind'], string>> = {
@@ -31,18 +34,36 @@ const articles: Readonly<Record<Shape['kind'], string>> = {
   any: 'anything',
 };
 
+/** The names of a value in messages. */
+interface Names {
+  /** The value itself, such as `an item of "args"`. */
+  readonly name: string;
+  /** The field that contains it. */
+  readonly parent: string;
+}
+
+const ofField = (key: string): Names => ({ name: quote(key), parent: key });
+const ofItem = ({ name, parent }: Names): Names => ({ name: `an item of ${name}`, parent });
+
 class Walker {
+  /** The objects around the current one, with their names. */
+  readonly #outer: (readonly [ObjectShape, string])[] = [];
+
   constructor(private readonly report: Report) {}
 
-  node(node: Node | null, shape: Shape, name: string): unknown {
+  /** `strays` are fields of the object, or of the last object of the list, that are written in the wrong place. */
+  node(node: Node | null, shape: Shape, names: Names, strays: readonly Pair[] = []): unknown {
+    const { name } = names;
     if (node === null || isBeyondPlainData(node)) return undefined;
     switch (shape.kind) {
       case 'object':
-        return isMap(node) ? this.#object(node, shape, name) : this.#wrongType(node, shape, name);
+        return isMap(node)
+          ? this.#object([...node.items, ...strays], span(node), shape, names)
+          : this.#wrongType(node, shape, name);
       case 'map':
         return isMap(node) ? this.#map(node, shape, name) : this.#wrongType(node, shape, name);
       case 'list':
-        return isSeq(node) ? this.#list(node, shape, name) : this.#wrongType(node, shape, name);
+        return isSeq(node) ? this.#list(node, shape, names, strays) : this.#wrongType(node, shape, name);
       case 'text':
         return this.#text(node, shape, name);
       case 'integer':
@@ -56,26 +77,28 @@ class Walker {
 
   #wrongType(node: Node, shape: Shape, name: string): undefined {
     const found = describe(node);
-    const isText = shape.kind === 'text' && isScalar(node) && node.value !== null;
-    const hint = isText
-      ? `write it in quotes: ${quote(node.source ?? String(node.value))}`
-      : shape.kind === 'list'
-        ? 'begin each item with `- `'
-        : shape.kind === 'integer' || shape.kind === 'boolean'
-          ? 'write it without quotes'
-          : 'check the indentation of the lines below';
+    const isTemplate = this.report.places.text.startsWith('{{', span(node).start);
+    const hint = isTemplate
+      ? 'this is a template: render it first, for example with `helm template`'
+      : typeHint(node, shape);
     this.report.add('WRONG_TYPE', span(node), `${name} must be ${articles[shape.kind]}, not ${found}`, hint);
     return undefined;
   }
 
-  #object(node: YAMLMap, shape: ObjectShape, name: string): object {
+  #object(items: readonly Pair[], at: Span, shape: ObjectShape, names: Names): object {
+    const { name } = names;
     const value: Record<string, unknown> = {};
-    const placed = this.#place(node, value);
-    for (const [key, pair] of this.#pairs(node, placed)) {
-      const field = Object.hasOwn(shape.fields, key) ? shape.fields[key] : undefined;
-      if (field === undefined) this.#unknownField(key, pair, shape, name);
-      else this.#field(key, pair, field, value);
+    const placed = this.#place(at, value);
+    const pairs = [...this.#pairs(items, placed)];
+    const strays = this.#strays(pairs, shape, name);
+    const moved = new Set([...strays.values()].flat());
+    this.#outer.push([shape, name]);
+    for (const [key, pair] of pairs) {
+      const field = fieldOf(shape, key);
+      if (field !== undefined) this.#field(key, pair, field, value, strays.get(key) ?? []);
+      else if (!moved.has(pair)) this.#unknownField(key, pair, shape, names, placed);
     }
+    this.#outer.pop();
     for (const [key, field] of Object.entries(shape.fields)) {
       if (field.required !== true || placed.keys.has(key)) continue;
       this.report.add('MISSING_FIELD', placed.span, `${name} has no ${quote(key)}`, `add ${key}: ${field.doc}`);
@@ -83,8 +106,12 @@ class Walker {
     return value;
   }
 
-  #field(key: string, pair: Pair, field: Field, value: Record<string, unknown>): void {
+  #field(key: string, pair: Pair, field: Field, value: Record<string, unknown>, strays: readonly Pair[]): void {
     const node = pair.value as Node | null;
+    if (isNothing(node) && strays[0] !== undefined) {
+      value[key] = this.#onlyStrays(field.shape, ofField(key), strays, span(strays[0].key as Node));
+      return;
+    }
     if (isNothing(node)) {
       // When people empty a list, a key without a value remains. It is an error only if the field is required.
       const at = span((node ?? pair.key) as Node);
@@ -98,21 +125,74 @@ class Walker {
       );
       return;
     }
-    const found = this.node(node, field.shape, quote(key));
+    const found = this.node(node, field.shape, ofField(key), strays);
     if (found !== undefined) value[key] = found;
   }
 
-  #unknownField(key: string, pair: Pair, shape: ObjectShape, name: string): void {
+  /** An object, or a list with one object, whose fields are all written in the wrong place. */
+  #onlyStrays(shape: Shape, names: Names, strays: readonly Pair[], at: Span): unknown {
+    if (shape.kind === 'object') return this.#object(strays, at, shape, names);
+    if (shape.kind !== 'list') return undefined;
+    const value: unknown[] = [];
+    this.#place(at, value).values.set(0, at);
+    value.push(this.#onlyStrays(shape.of, ofItem(names), strays, at));
+    return value;
+  }
+
+  /**
+   * Finds the fields that are indented too little, and reports them once for each place that they belong to. They are
+   * then read as if they were written there, so that no further mistake follows from this one.
+   */
+  #strays(pairs: readonly (readonly [string, Pair])[], shape: ObjectShape, name: string): Map<string, Pair[]> {
+    const moved = new Map<string, Pair[]>();
+    const before = new Map<string, Node | null>();
+    for (const [key, pair] of pairs) {
+      const node = pair.value as Node | null;
+      if (fieldOf(shape, key) !== undefined) {
+        before.set(key, node);
+        continue;
+      }
+      const home = homeBelow(key, node, shape, [...before.keys()]);
+      if (home === undefined || !canTake(before.get(home) ?? null, key)) continue;
+      const others = moved.get(home);
+      if (others === undefined) moved.set(home, [pair]);
+      else others.push(pair);
+    }
+    for (const [home, strays] of moved) {
+      const keys = strays.map((pair) => (pair.key as Scalar<string>).value);
+      const several = keys.length > 1;
+      const list = fieldOf(shape, home)?.shape.kind === 'list';
+      this.report.add(
+        'UNKNOWN_FIELD',
+        span(strays[0]?.key as Node),
+        `${name} has no field${several ? 's' : ''} ${keys.map(quote).join(', ')}`,
+        `${several ? 'they belong' : 'it belongs'} to ${list ? 'the last item of ' : ''}${quote(home)}: indent ${several ? 'these lines' : 'the line'} further`,
+      );
+    }
+    return moved;
+  }
+
+  #unknownField(key: string, pair: Pair, shape: ObjectShape, { name, parent }: Names, placed: Placed): void {
+    const hint = this.#fieldHint(key, pair.value as Node | null, shape, parent, placed);
+    this.report.add('UNKNOWN_FIELD', span(pair.key as Node), `${name} has no field ${quote(key)}`, hint);
+  }
+
+  #fieldHint(key: string, node: Node | null, shape: ObjectShape, parent: string, placed: Placed): string {
+    const known = fieldInstead(parent, key);
+    if (known !== undefined) return known;
+    const outer = this.#outer.slice(0, -1).findLast(([around]) => takes(around, key, node));
+    if (outer !== undefined) return `it belongs to ${outer[1]}: move it there`;
+    const path = pathTo(key, node, shape, placed.keys);
+    if (path !== undefined) return `it belongs below ${path.map(quote).join(', there below ')}: move it there`;
     const names = Object.keys(shape.fields);
     const close = nearest(key, names);
-    const hint = close === undefined ? `known fields are ${names.join(', ')}` : `did you mean ${quote(close)}?`;
-    this.report.add('UNKNOWN_FIELD', span(pair.key as Node), `${name} has no field ${quote(key)}`, hint);
+    return close === undefined ? `known fields are ${names.join(', ')}` : `did you mean ${quote(close)}?`;
   }
 
   #map(node: YAMLMap, shape: MapShape, name: string): object {
     const value: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-    const placed = this.#place(node, value);
-    for (const [key, pair] of this.#pairs(node, placed)) {
+    const placed = this.#place(span(node), value);
+    for (const [key, pair] of this.#pairs(node.items, placed)) {
       if (isNothing(pair.value as Node | null)) {
         this.report.add(
           'WRONG_TYPE',
@@ -122,14 +202,14 @@ class Walker {
         );
         continue;
       }
-      const found = this.node(pair.value as Node, shape.of, quote(key));
+      const found = this.node(pair.value as Node, shape.of, ofField(key));
       if (found !== undefined) value[key] = found;
     }
     return value;
   }
 
-  *#pairs(node: YAMLMap, placed: Placed): Generator<[string, Pair]> {
-    for (const pair of node.items) {
+  *#pairs(items: readonly Pair[], placed: Placed): Generator<[string, Pair]> {
+    for (const pair of items) {
       const key = pair.key as Node;
       if (isBeyondPlainData(key)) continue;
       if (!isScalar(key) || typeof key.value !== 'string') {
@@ -152,9 +232,11 @@ class Walker {
     }
   }
 
-  #list(node: YAMLSeq, shape: ListShape, name: string): unknown[] {
+  #list(node: YAMLSeq, shape: ListShape, names: Names, strays: readonly Pair[]): unknown[] {
+    const { name } = names;
     const value: unknown[] = [];
-    const placed = this.#place(node, value);
+    const placed = this.#place(span(node), value);
+    const last = node.items.at(-1);
     for (const item of node.items as (ParsedNode | null)[]) {
       if (item === null || isNothing(item)) {
         this.report.add(
@@ -166,7 +248,7 @@ class Walker {
         placed.incomplete = true;
         continue;
       }
-      const found = this.node(item, shape.of, `an item of ${name}`);
+      const found = this.node(item, shape.of, ofItem(names), item === last ? strays : []);
       if (found === undefined) {
         placed.incomplete = true;
         continue;
@@ -208,7 +290,9 @@ class Walker {
     if (typeof value !== 'string') return this.#wrongType(node, shape, name);
     if (shape.enum !== undefined && !shape.enum.includes(value)) {
       const close = nearest(value, shape.enum);
-      const hint = close === undefined ? `known: ${shape.enum.join(', ')}` : `did you mean ${quote(close)}?`;
+      const hint =
+        shape.instead?.(value) ??
+        (close === undefined ? `known: ${shape.enum.join(', ')}` : `did you mean ${quote(close)}?`);
       this.report.add('UNKNOWN_VALUE', span(node), `${quote(value)} is not a value of ${name}`, hint);
       return undefined;
     }
@@ -236,8 +320,8 @@ class Walker {
     return shape.maximum > Number.MAX_SAFE_INTEGER ? exact : Number(exact);
   }
 
-  #place(node: YAMLMap | YAMLSeq, container: object): Placed {
-    const placed: Placed = { span: span(node), keys: new Map(), values: new Map() };
+  #place(at: Span, container: object): Placed {
+    const placed: Placed = { span: at, keys: new Map(), values: new Map() };
     this.report.places.register(container, placed);
     return placed;
   }
@@ -245,6 +329,28 @@ class Walker {
 
 function isNothing(node: Node | null): boolean {
   return node === null || (isScalar(node) && node.value === null && !isAlias(node));
+}
+
+/** How to write a value of the right type. */
+function typeHint(node: Node, shape: Shape): string {
+  const written = isScalar(node) && node.value !== null ? String(node.value) : undefined;
+  switch (shape.kind) {
+    case 'text':
+      if (written === undefined) break;
+      return `write it in quotes: ${quote((node as Scalar).source ?? written)}`;
+    case 'list':
+      return 'begin each item with `- `';
+    case 'integer':
+      if (written === undefined) return 'write a number';
+      return shape.instead?.(written) ?? (/^-?\d+$/.test(written) ? 'write it without quotes' : 'write a whole number');
+    case 'boolean':
+      return written === 'true' || written === 'false'
+        ? 'write it without quotes'
+        : 'write true or false, without quotes';
+    default:
+      break;
+  }
+  return 'check the indentation of the lines below';
 }
 
 function describe(node: Node): string {

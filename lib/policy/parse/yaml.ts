@@ -1,20 +1,11 @@
 /** Parses text into one YAML document in limited time and memory. Every syntax mistake becomes a diagnostic. */
-import {
-  Composer,
-  isAlias,
-  isNode,
-  isScalar,
-  Lexer,
-  Parser,
-  visit,
-  type Document,
-  type Node,
-  type YAMLError,
-} from 'yaml';
-import type { DiagnosticCode } from './codes.js';
+import { Composer, isAlias, isMap, isNode, isScalar, Lexer, Parser, visit, type Document, type Node } from 'yaml';
 import { FILE_BYTES_MAX, YAML_DEPTH_MAX, YAML_TOKENS_MAX } from '../language/limits.js';
+import { API_VERSION } from '../language/policy.js';
+import { reportForeign } from './foreign.js';
 import { Places, type Span } from './places.js';
 import { quote, Report } from './report.js';
+import { addSyntaxErrors } from './syntax-errors.js';
 
 export interface ParsedText {
   readonly report: Report;
@@ -57,8 +48,9 @@ export function parseYaml(text: string, file: string): ParsedText {
     );
     return { report };
   }
-  for (const error of document.errors) addSyntaxError(error, report);
+  addSyntaxErrors(document.errors, report);
   if (report.hasErrors) return { report };
+  if (isForeign(document) && reportForeign(report, document)) return { report };
   refuseBeyondPlainData(document, report);
   return { report, document };
 }
@@ -108,22 +100,16 @@ function compose(text: string, report: Report): Document.Parsed[] {
   for (const token of parser.end()) documents.push(...composer.next(token));
   documents.push(...composer.end());
   if (documents.length === 0) {
-    for (const error of composer.streamInfo().errors) addSyntaxError(error, report);
+    addSyntaxErrors(composer.streamInfo().errors, report);
   }
   return documents;
 }
 
-function addSyntaxError(error: YAMLError, report: Report): void {
-  const span = { start: error.pos[0], end: error.pos[1] };
-  const [code, hint]: [DiagnosticCode, string] =
-    error.code === 'TAB_AS_INDENT'
-      ? ['YAML_TAB', 'indent with spaces']
-      : error.code === 'BAD_ALIAS' || error.code === 'ALIAS_PROPS'
-        ? ['YAML_ALIAS', 'write the value in full; use selectorsMacros to share filters between selectors']
-        : error.code === 'TAG_RESOLVE_FAILED'
-          ? ['YAML_TAG', 'remove the tag']
-          : ['YAML_SYNTAX', 'correct the YAML first; the policy is checked after that'];
-  report.add(code, span, error.message.split('\n', 1)[0] ?? error.message, hint);
+/** True if the document is not a policy, whatever its fields are. */
+function isForeign({ contents }: Document.Parsed): boolean {
+  if (!isMap(contents)) return true;
+  const version: unknown = contents.get('apiVersion');
+  return version !== API_VERSION;
 }
 
 const CORE_TAG = 'tag:yaml.org,2002:';

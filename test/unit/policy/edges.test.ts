@@ -39,7 +39,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['a macro when there are none', kprobe('call: f\nselectors: [{macros: [⟦UNKNOWN_MACRO⟧anything]}]')],
   [
     'an option with an unknown name',
-    policy('options: [{⟦UNSUPPORTED_OPTION⟧name: ⟦OPTION_UNKNOWN⟧zzzzzzzzzz, value: "1"}]\nkprobes: [{call: f}]'),
+    policy('options: [{name: ⟦OPTION_UNKNOWN⟧zzzzzzzzzz, value: "1"}]\nkprobes: [{call: f}]'),
   ],
   ['an option without a value', policy('options: [⟦OPTION_INVALID⟧{name: policy-mode}]\nkprobes: [{call: f}]')],
   ['an option without a name', policy('options: [⟦MISSING_FIELD⟧{value: "1"}]\nkprobes: [{call: f}]')],

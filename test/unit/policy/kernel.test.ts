@@ -1,6 +1,7 @@
 /** Checks against a kernel, with a fake one: each mistake with its code and place. */
 import assert from 'node:assert/strict';
 import { validatePolicy } from '../../../lib/policy/index.js';
+import { SEARCHES_MAX } from '../../../lib/policy/language/limits.js';
 import { fakeKernel } from './fake-kernel.js';
 import { item, kprobe, marked, policy } from './marked.js';
 
@@ -284,4 +285,13 @@ describe('policy: against a kernel', () => {
     ],
   ];
   for (const [name, text, pattern] of hints) it(`suggests ${name}`, () => assert.match(hint(text), pattern));
+
+  it('suggests names for the first unknown functions only, because each search takes milliseconds', () => {
+    const hooks = '- {call: security_file_permision, syscall: false}\n'.repeat(40);
+    const found = validatePolicy(policy(`kprobes:\n${hooks}`), { kernel: fakeKernel });
+    const unknown = found.filter(({ code }) => code === 'FUNCTION_UNKNOWN');
+    assert.equal(unknown.length, 40);
+    const suggested = unknown.filter(({ hint: text }) => text === 'did you mean security_file_permission?');
+    assert.deepEqual(suggested, unknown.slice(0, SEARCHES_MAX));
+  });
 });

@@ -485,7 +485,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['a call of an LSM hook', policy('lsmhooks: [{hook: file_open, ⟦UNKNOWN_FIELD⟧call: a}]')],
   [
     'an option that does not exist',
-    policy('options: [{⟦UNSUPPORTED_OPTION⟧name: ⟦OPTION_UNKNOWN⟧policy-mod, value: enforce}]\nkprobes: [{call: f}]'),
+    policy('options: [{name: ⟦OPTION_UNKNOWN⟧policy-mod, value: enforce}]\nkprobes: [{call: f}]'),
   ],
   [
     'a mode that does not exist',

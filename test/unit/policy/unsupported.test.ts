@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict';
 import { compilePolicy, explainPolicy, parsePolicy } from '../../../lib/policy/index.js';
 import { PolicyError } from '../../../lib/errors.js';
-import { OPTION_NAMES, optionValues } from '../../../lib/policy/language/options.js';
 import { checkMarked, kprobe, marked, policy, selectors } from './marked.js';
 
 const cases: readonly (readonly [string, string])[] = [
@@ -87,14 +86,6 @@ describe('policy: not supported yet', () => {
       assert.ok(explainPolicy(yaml).unsupported.length > 0);
     });
   }
-
-  it('accepts every option with every value of it', () => {
-    for (const name of OPTION_NAMES) {
-      for (const value of optionValues(name)) {
-        checkMarked(policy(`options: [{name: ${name}, value: "${value}"}]\nkprobes: [{call: f}]`));
-      }
-    }
-  });
 
   it('accepts fields without an effect', () => {
     checkMarked(

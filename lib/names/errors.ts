@@ -1,0 +1,48 @@
+/** Numbers of errors by name, as in asm-generic/errno-base.h and asm-generic/errno.h. x86 and arm64 have the same numbers. */
+
+/** From 1 on. */
+const FIRST = [
+  'EPERM', 'ENOENT', 'ESRCH', 'EINTR', 'EIO', 'ENXIO', 'E2BIG', 'ENOEXEC', 'EBADF', 'ECHILD', 'EAGAIN', 'ENOMEM',
+  'EACCES', 'EFAULT', 'ENOTBLK', 'EBUSY', 'EEXIST', 'EXDEV', 'ENODEV', 'ENOTDIR', 'EISDIR', 'EINVAL', 'ENFILE', 'EMFILE',
+  'ENOTTY', 'ETXTBSY', 'EFBIG', 'ENOSPC', 'ESPIPE', 'EROFS', 'EMLINK', 'EPIPE', 'EDOM', 'ERANGE', 'EDEADLK',
+  'ENAMETOOLONG', 'ENOLCK', 'ENOSYS', 'ENOTEMPTY', 'ELOOP',
+] as const; // prettier-ignore
+
+/** Later ones that system calls often return. */
+const LATER: Readonly<Record<string, number>> = {
+  EWOULDBLOCK: 11,
+  ENODATA: 61,
+  EPROTO: 71,
+  EOVERFLOW: 75,
+  EILSEQ: 84,
+  ENOTSOCK: 88,
+  EMSGSIZE: 90,
+  EOPNOTSUPP: 95,
+  ENOTSUP: 95,
+  EAFNOSUPPORT: 97,
+  EADDRINUSE: 98,
+  EADDRNOTAVAIL: 99,
+  ENETDOWN: 100,
+  ENETUNREACH: 101,
+  ECONNABORTED: 103,
+  ECONNRESET: 104,
+  ENOBUFS: 105,
+  EISCONN: 106,
+  ENOTCONN: 107,
+  ETIMEDOUT: 110,
+  ECONNREFUSED: 111,
+  EHOSTUNREACH: 113,
+  EALREADY: 114,
+  EINPROGRESS: 115,
+  ESTALE: 116,
+  EDQUOT: 122,
+  ECANCELED: 125,
+  EKEYREJECTED: 129,
+};
+
+/** The number of an error, such as 1 for EPERM; undefined if the name is not known. */
+export function errorNumber(name: string): number | undefined {
+  const place = (FIRST as readonly string[]).indexOf(name);
+  if (place >= 0) return place + 1;
+  return Object.hasOwn(LATER, name) ? LATER[name] : undefined;
+}

@@ -1,0 +1,287 @@
+/**
+ * Mistakes that people make, each with its message at the place of the mark, and with a remedy. A mistake makes no other
+ * messages. The test prints the list.
+ */
+import assert from 'node:assert/strict';
+import { formatDiagnostic } from '../../../lib/errors.js';
+import { validatePolicy } from '../../../lib/policy/index.js';
+import type { KernelInfo } from '../../../types/kernel.js';
+import { fakeKernel } from './fake-kernel.js';
+import { checkAgreement, FILE_AND_INT, kprobe, marked, policy, selectors } from './marked.js';
+
+const OTHERS = ['security_file_open', 'fd_install', 'f', '__x64_sys_setns', '__x64_sys_unlinkat'];
+const kernel: KernelInfo = {
+  ...fakeKernel,
+  function: (name) => fakeKernel.function(OTHERS.includes(name) ? 'makes_inode' : name),
+  functionNames: () => [...fakeKernel.functionNames(), ...OTHERS],
+  // Only the list of functions that can be probed has those of modules.
+  attachableNames: () => [...(fakeKernel.attachableNames() ?? []), ...OTHERS, 'xfs_file_open'],
+};
+
+const head = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: test\n';
+const arg = (type: string): string => kprobe(`call: f\nsyscall: false\nargs: [{index: 0, type: ${type}}]`);
+const matchInt = (filter: string): string => selectors(`matchArgs:\n- {index: 1, ${filter}}`);
+const matchPath = (filter: string): string => selectors(`matchArgs:\n- {index: 0, ${filter}}`);
+const matchSock = (filter: string): string =>
+  kprobe(`call: f\nsyscall: false\nargs: [{index: 0, type: sock}]\nselectors: [{matchArgs: [{index: 0, ${filter}}]}]`);
+const action = (text: string): string => selectors(`matchActions:\n- {${text}}`);
+
+/** What is wrong, the policy, and what the message with its hint must say. */
+const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
+  // Functions
+  [
+    'a misspelt function',
+    kprobe('call: ⟦FUNCTION_UNKNOWN⟧security_file_opne\nsyscall: false'),
+    /security_file_opne is not in Linux test \| did you mean security_file_open\?$/,
+  ],
+  [
+    'a misspelt function of a module',
+    kprobe('call: ⟦FUNCTION_UNKNOWN⟧xfs_fil_open\nsyscall: false'),
+    /did you mean xfs_file_open\?$/,
+  ],
+  ['a system call without sys_', kprobe('call: ⟦FUNCTION_UNKNOWN⟧openat'), /\| did you mean sys_openat\?$/],
+  [
+    'a system call that is no system call',
+    kprobe('call: ⟦FUNCTION_UNKNOWN⟧sys_openat\nsyscall: false'),
+    /\| sys_openat is a system call: remove `syscall: false`$/,
+  ],
+  [
+    'the bare name of a system call as a function',
+    kprobe('call: ⟦FUNCTION_UNKNOWN⟧setns\nsyscall: false'),
+    /did you mean the system call sys_setns, without `syscall: false`\?$/,
+  ],
+  ['a misspelt system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧sys_unlinkta'), /did you mean sys_unlinkat\?$/],
+  [
+    'a function that is taken for a system call',
+    kprobe('call: ⟦FUNCTION_UNKNOWN⟧fd_install'),
+    /is a function, not a system call \| fd_install is a function: add `syscall: false`$/,
+  ],
+  [
+    'a misspelt function that is taken for a system call',
+    kprobe('call: ⟦FUNCTION_UNKNOWN⟧fd_instal'),
+    /did you mean the function fd_install, with `syscall: false`\?$/,
+  ],
+  [
+    'an LSM hook by the name of a function',
+    policy('lsmhooks:\n- hook: ⟦LSM_HOOK_UNKNOWN⟧security_file_open'),
+    /did you mean "file_open"\?$/,
+  ],
+  // Types
+  ['a type of the kernel', arg('⟦UNKNOWN_VALUE⟧u32'), /\| use uint32$/],
+  ['a type of C', arg('⟦UNKNOWN_VALUE⟧unsigned long'), /\| use ulong$/],
+  ['a type of stdint.h', arg('⟦UNKNOWN_VALUE⟧int64_t'), /\| use int64$/],
+  ['a text of C', arg('⟦UNKNOWN_VALUE⟧const char *'), /\| use string$/],
+  ['a pointer to a struct', arg('⟦UNKNOWN_VALUE⟧struct file *'), /\| use file$/],
+  ['a pointer to anything', arg('⟦UNKNOWN_VALUE⟧void *'), /\| use char_buf .* or uint64 for the address$/],
+  // Operators and values
+  [
+    'In on an argument',
+    matchInt('operator: ⟦UNKNOWN_VALUE⟧In, values: ["4"]'),
+    /\| use Equal, which takes several values$/,
+  ],
+  ['an operator of C', matchInt('operator: ⟦UNKNOWN_VALUE⟧">=", values: ["4"]'), /\| use InRange$/],
+  [
+    'a regular expression',
+    matchPath('operator: ⟦UNKNOWN_VALUE⟧Regex, values: ["/etc/.*"]'),
+    /there are no patterns: use Prefix/,
+  ],
+  [
+    'Equal on binaries',
+    selectors('matchBinaries:\n- {operator: ⟦UNKNOWN_VALUE⟧Equal, values: [/bin/cat]}'),
+    /\| use In$/,
+  ],
+  [
+    'a pattern of the shell',
+    matchPath('operator: Equal, values: [⟦VALUE_IS_PATTERN⟧"/etc/*"]'),
+    /Equal knows no patterns: the \* in "\/etc\/\*" is .* \| use Prefix with "\/etc\/"$/,
+  ],
+  [
+    'a pattern for the end of a path',
+    matchPath('operator: NotEqual, values: [⟦VALUE_IS_PATTERN⟧"/etc/*.conf"]'),
+    /\| use NotPrefix with "\/etc\/", and another filter NotPostfix with "\.conf"$/,
+  ],
+  [
+    'a pattern of binaries',
+    selectors('matchBinaries:\n- {operator: In, values: [⟦VALUE_IS_PATTERN⟧"/usr/bin/*"]}'),
+    /\| use Prefix with "\/usr\/bin\/"$/,
+  ],
+  [
+    'an error as a value',
+    selectors('matchReturnArgs:\n- {index: 0, operator: Equal, values: [⟦VALUE_NOT_A_NUMBER⟧EPERM]}'),
+    /functions return EPERM as "-1"$/,
+  ],
+  [
+    'a range with a dash',
+    matchInt('operator: InRange, values: [⟦RANGE_INVALID⟧"1-5"]'),
+    /write it with a colon: "1:5"$/,
+  ],
+  [
+    'a protocol in short',
+    matchSock('operator: Protocol, values: [⟦PROTOCOL_UNKNOWN⟧tcp]'),
+    /did you mean "IPPROTO_TCP"\?$/,
+  ],
+  ['a family in short', matchSock('operator: Family, values: [⟦FAMILY_UNKNOWN⟧IPv6]'), /did you mean "AF_INET6"\?$/],
+  [
+    'a capability in short',
+    selectors('matchCapabilities:\n- {operator: In, values: [⟦CAPABILITY_UNKNOWN⟧SYS_ADMIN]}'),
+    /did you mean "CAP_SYS_ADMIN"\?$/,
+  ],
+  [
+    'a namespace in full',
+    selectors('matchNamespaces:\n- {namespace: ⟦UNKNOWN_VALUE⟧Network, operator: In, values: [host_ns]}'),
+    /\| use Net$/,
+  ],
+  [
+    'members as in C',
+    policy('lsmhooks:\n- hook: file_open\n  args: [{index: 0, type: string, resolve: ⟦RESOLVE_SYNTAX⟧f_path->dentry}]'),
+    /write a dot for each ->/,
+  ],
+  // Actions
+  [
+    'a removed action',
+    action('action: ⟦UNKNOWN_VALUE⟧FollowFD'),
+    /Tetragon has removed it, .* type fd is the file behind a descriptor$/,
+  ],
+  ['another word for an action', action('action: ⟦UNKNOWN_VALUE⟧Kill'), /\| use Sigkill$/],
+  [
+    'an error by its name',
+    action('action: Override, argError: ⟦WRONG_TYPE⟧EPERM'),
+    /must be a whole number, not text \| write the number: -1$/,
+  ],
+  ['a signal by its name', action('action: Signal, argSig: ⟦WRONG_TYPE⟧SIGTERM'), /\| write the number: 15$/],
+  // Fields in the wrong place
+  [
+    'a filter without selectors',
+    kprobe(`${FILE_AND_INT}\n⟦UNKNOWN_FIELD⟧matchArgs:\n- {index: 1, operator: Equal, values: ["4"]}`),
+    /it belongs below "selectors": move it there$/,
+  ],
+  [
+    'matchData of an LSM hook',
+    policy(
+      'lsmhooks:\n- hook: file_open\n  args: [{index: 0, type: file}]\n  selectors:\n  - matchData: [{index: ⟦INDEX_WITHOUT_ARG⟧0, operator: Equal, values: ["1"]}]',
+    ),
+    /lsmhooks have no `data`, .* \| read the value under `args`, and filter it with matchArgs$/,
+  ],
+  [
+    'data of an LSM hook',
+    policy(
+      'lsmhooks:\n- hook: file_open\n  ⟦UNKNOWN_FIELD⟧data: [{index: 0, type: int, source: current_task, resolve: pid}]',
+    ),
+    /\| read the value under `args`, where `source: current_task` works too, and filter it with `matchArgs`$/,
+  ],
+  [
+    'hooks that are not indented',
+    `${head}spec:\n⟦UNKNOWN_FIELD⟧kprobes:\n- call: f\n  syscall: false\n`,
+    /the policy has no field "kprobes" \| it belongs to "spec": indent the line further$/,
+  ],
+  [
+    'fields of a hook that are not indented',
+    `${head}spec:\n  kprobes:\n  ⟦UNKNOWN_FIELD⟧call: f\n  syscall: false\n`,
+    /"spec" has no fields "call", "syscall" \| they belong to the last item of "kprobes": indent these lines further$/,
+  ],
+  [
+    'fields of a filter that are not indented',
+    selectors('matchArgs:\n- index: 1\n⟦UNKNOWN_FIELD⟧operator: Equal\nvalues: ["4"]'),
+    /no fields "operator", "values" \| they belong to the last item of "matchArgs"/,
+  ],
+  [
+    'a name that is not indented',
+    'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n⟦UNKNOWN_FIELD⟧name: test\nspec: {kprobes: []}\n',
+    /it belongs to "metadata"/,
+  ],
+  [
+    'a line that is indented too far',
+    `${head}spec:\n  kprobes:\n  - call: f\n      ⟦YAML_INDENT⟧syscall: false\n    args:\n    - index: 0\n       type: int\n`,
+    /begin all lines of a group in the same column/,
+  ],
+  [
+    'a line that is indented too little',
+    `${head}spec:\n  kprobes:\n  - call: f\n   ⟦YAML_INDENT⟧syscall: false\n    args: []\n`,
+    /does not begin in the column of its group/,
+  ],
+  [
+    'tabs',
+    `${head}spec:\n⟦YAML_TAB⟧\tkprobes:\n\t- call: f\n\t  syscall: false\n\t  args: []\n`,
+    /a tab is used as indentation \| indent with spaces/,
+  ],
+  [
+    'a value with a colon',
+    kprobe('call: f\nsyscall: false\nmessage: ⟦YAML_SYNTAX⟧seen: a file'),
+    /the value contains `: ` \| write the value in quotes$/,
+  ],
+  // Other mistakes of structure
+  [
+    'no as a boolean',
+    kprobe('call: f\nsyscall: false\nreturn: ⟦WRONG_TYPE⟧no'),
+    /\| write true or false, without quotes$/,
+  ],
+  ['a name in place of call', kprobe('⟦MISSING_FIELD⟧⟦UNKNOWN_FIELD⟧function: f\nsyscall: false'), /\| write `call`$/],
+  [
+    'an unknown option',
+    policy('options: [{name: ⟦OPTION_UNKNOWN⟧polcy-mode, value: monitor}]\nkprobes: []'),
+    /did you mean "policy-mode"\? known: /,
+  ],
+  // Texts for other tools
+  [
+    'a rule of Falco',
+    '- ⟦NOT_A_POLICY⟧rule: shell\n  desc: a shell in a container\n  condition: spawned_process and container\n  output: "%user.name"\n',
+    /this is a list of Falco rules, not a TracingPolicy \| .*docs\/tutorial\.md/,
+  ],
+  [
+    'a program of bpftrace',
+    '⟦NOT_A_POLICY⟧tracepoint:syscalls:sys_enter_openat\n/comm == "cat"/\n{\n  printf("%s\\n", str(args.filename));\n}\n',
+    /this is a bpftrace program, not a TracingPolicy \| a probe kprobe:NAME becomes .*docs\/tutorial\.md/,
+  ],
+  [
+    'a line of bpftrace',
+    '⟦NOT_A_POLICY⟧kprobe:do_sys_openat2 { printf("%s\\n", comm); }\n',
+    /this is a bpftrace program/,
+  ],
+  [
+    'audit rules',
+    '⟦NOT_A_POLICY⟧-a always,exit -F arch=b64 -S openat -k files\n-w /etc/passwd -p wa\n',
+    /this is a list of audit rules/,
+  ],
+  [
+    'another resource',
+    'apiVersion: v1\nkind: ⟦NOT_A_POLICY⟧Pod\nmetadata: {name: a}\nspec: {containers: []}\n',
+    /this is a resource of kind "Pod"/,
+  ],
+  [
+    'a template',
+    `${head}spec:\n  kprobes:\n  - call: ⟦WRONG_TYPE⟧{{ .Values.call }}\n`,
+    /this is a template: render it first/,
+  ],
+];
+
+describe('policy: what people type', () => {
+  const printed: string[] = [];
+
+  for (const [name, text, words] of MISTAKES) {
+    it(name, () => {
+      const { yaml, expected } = marked(text);
+      const found = validatePolicy(yaml, { file: 'policy.yaml', kernel });
+      assert.deepEqual(
+        found.map(({ code, line, column }) => ({ code, line, column })),
+        expected,
+        found.map(formatDiagnostic).join('\n'),
+      );
+      assert.ok(
+        found.some(({ message, hint }) => words.test(`${message} | ${hint}`)),
+        found.map(formatDiagnostic).join('\n'),
+      );
+      for (const { file, text: excerpt, hint } of found)
+        assert.ok(file === 'policy.yaml' && excerpt.length <= 80 && hint !== '');
+      checkAgreement(yaml);
+      printed.push(...found.map(formatDiagnostic));
+    });
+  }
+
+  it('are at least 40 mistakes', () => {
+    assert.ok(MISTAKES.length >= 40, `${MISTAKES.length}`);
+  });
+
+  after(() => {
+    for (const each of printed) console.log(`      ${each.replace(/\n/g, '\n      ')}`);
+  });
+});
