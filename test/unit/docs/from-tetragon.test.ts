@@ -37,10 +37,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   '`TracingPolicyNamespaced`': policy('kprobes: [{call: f}]').replace('TracingPolicy', 'TracingPolicyNamespaced'),
   'an unknown option': withOption('anything', '1'),
   'no `apiVersion` or `kind`': policy('kprobes: [{call: f}]').replace(/^kind: .*\n/m, ''),
-  '`char_buf`, `fd` of a tracepoint': policy(
-    'tracepoints: [{subsystem: a, event: b, args: [{index: 5, type: char_buf}]}]',
-  ),
-  'objects of the kernel in uprobes': policy('uprobes: [{path: /a, symbols: [f], args: [{index: 0, type: file}]}]'),
+  '`char_buf` of a tracepoint': policy('tracepoints: [{subsystem: a, event: b, args: [{index: 5, type: char_buf}]}]'),
+  'kernel objects in uprobes': policy('uprobes: [{path: /a, symbols: [f], args: [{index: 0, type: file}]}]'),
   '`Family` of `sockaddr_un`': kprobe(
     'call: f\nsyscall: false\nargs: [{index: 0, type: sockaddr_un}]\nselectors: [{matchArgs: [{index: 0, operator: Family, values: [AF_UNIX]}]}]',
   ),
