@@ -4,6 +4,7 @@ import { checkPolicy } from './checks/policy.js';
 import { hooksOf } from './model/hooks.js';
 import { policyShape } from './language/policy.js';
 import type { Hook, PolicyData } from './model/model.js';
+import { spellKeys } from './parse/keys.js';
 import { type Places } from './parse/places.js';
 import { walk } from './parse/walk.js';
 import { parseYaml } from './parse/yaml.js';
@@ -24,6 +25,7 @@ export function analyse(text: string, file: string): Analysis {
   let data: PolicyData = {};
   let hooks: readonly Hook[] = [];
   if (document?.contents) {
+    spellKeys(document.contents, policyShape, report);
     data = (walk(document.contents, policyShape, report) ?? {}) as PolicyData;
     hooks = hooksOf(data, report);
     checkPolicy(data, hooks, report);

@@ -75,7 +75,7 @@ function explainHook(
     kind: hook.kind,
     target: targetWords(analysis, hook, kernel),
     attach: attachWords(analysis, hook, kernel),
-    ...(data.message === undefined ? {} : { message: data.message }),
+    ...(data.message === undefined || data.message === '' ? {} : { message: data.message }),
     reads: readWords(data.args ?? [], data.data ?? [], data.return === true ? data.returnArg : undefined),
     selectors: selectors.map((selector) => explainSelector(hook, selector)),
     ...(image === undefined ? {} : { cost: costOf(image) }),

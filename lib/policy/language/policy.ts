@@ -40,7 +40,7 @@ export const argument = object({
 });
 
 const common: Record<string, Field> = {
-  message: optional(text, 'Text for readers, added to each event of this hook.'),
+  message: optional(textOrEmpty, 'Text for readers, added to each event of this hook.'),
   tags: optional(list(text, { maxItems: TAGS_MAX }), 'Labels for programs, added to each event of this hook.'),
   selectors: optional(
     list(selector),
@@ -176,4 +176,5 @@ export const policyShape: ObjectShape = object({
   kind: required(oneOf(KINDS), 'TracingPolicy, or TracingPolicyNamespaced for the pods of one namespace.'),
   metadata: required(metadata, 'Name of the policy, and notes on it.'),
   spec: required(spec, 'The hooks of the policy and its settings.'),
+  status: optional(any, 'Set by the cluster; ignored.'),
 });

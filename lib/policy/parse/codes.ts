@@ -23,6 +23,7 @@ export const DIAGNOSTIC_CODES = {
   TOO_MANY_MISTAKES: 'error',
   // Structure: checked against the table in language/policy.ts.
   UNKNOWN_FIELD: 'error',
+  KEY_CASE: 'warning',
   MISSING_FIELD: 'error',
   WRONG_TYPE: 'error',
   FIELD_WITHOUT_VALUE: 'warning',
@@ -35,9 +36,7 @@ export const DIAGNOSTIC_CODES = {
   NAME_NOT_PORTABLE: 'warning',
   POLICY_WITHOUT_HOOKS: 'warning',
   // Arguments.
-  DUPLICATE_INDEX: 'error',
   INDEX_WITHOUT_ARG: 'error',
-  INDEX_AMBIGUOUS: 'warning',
   RETURN_WITHOUT_RETURN_ARG: 'error',
   RETURN_ARG_UNUSED: 'warning',
   RETURN_FILTER_WITHOUT_RETURN: 'error',
@@ -117,6 +116,7 @@ export const DIAGNOSTIC_CODES = {
   SIGKILL_TOO_LATE: 'warning',
   // Hooks on programs, and options.
   UPROBE_WITHOUT_PLACE: 'error',
+  UPROBE_PLACES: 'error',
   UPROBE_COUNTERS: 'error',
   DIGEST_INVALID: 'error',
   OPTION_UNKNOWN: 'error',

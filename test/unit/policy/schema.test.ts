@@ -102,6 +102,7 @@ function mutate(tree: object, where: number, how: number): void {
 const OWN_FIELDS = [
   ...['matchArgs', 'matchReturnArgs', 'matchData'].map((list) => `spec.kprobes[].selectors[].${list}[].inode`),
   ...HOOK_KINDS.map((kind) => `spec.${kind}[].optional`),
+  'status',
 ];
 
 describe('policy: the table of the language', () => {

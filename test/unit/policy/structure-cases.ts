@@ -47,7 +47,7 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
     'another kind',
     'apiVersion: cilium.io/v1alpha1\nkind: ⟦UNKNOWN_VALUE⟧Policy\nmetadata: {name: a}\nspec: {kprobes: []}\n',
   ],
-  ['an unknown field', `${head}spec: {kprobes: []}\n⟦UNKNOWN_FIELD⟧status: {}\n`],
+  ['an unknown field', `${head}spec: {kprobes: []}\n⟦UNKNOWN_FIELD⟧state: {}\n`],
   [
     'hooks outside of spec',
     `${head}spec: {lists: []}\n⟦UNKNOWN_FIELD⟧kprobes: []\n`.replace('spec: {lists', 'spec: {kprobes: [], lists'),
@@ -95,7 +95,7 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
   ['syscall as text', kprobe('call: fd_install\nsyscall: ⟦WRONG_TYPE⟧"false"')],
   ['yes is a text in YAML 1.2', kprobe('call: fd_install\nreturn: ⟦WRONG_TYPE⟧yes')],
   ['a message that is a number', kprobe('call: fd_install\nmessage: ⟦WRONG_TYPE⟧5')],
-  ['an empty message', kprobe('call: fd_install\nmessage: ⟦EMPTY_TEXT⟧""')],
+  ['an empty label', kprobe('call: fd_install\nargs: [{index: 0, type: int, label: ⟦EMPTY_TEXT⟧""}]')],
   ['tags that are a text', kprobe('call: fd_install\ntags: ⟦WRONG_TYPE⟧a, b')],
   [
     '17 tags',
