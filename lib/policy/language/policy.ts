@@ -28,7 +28,11 @@ export const KINDS = ['TracingPolicy', 'TracingPolicyNamespaced'] as const;
 
 export const argument = object({
   index: required(index32, 'Position of the parameter in the function, from 0.'),
-  type: required(oneOf(ARG_TYPE_NAMES, typeInstead), 'Type of the value: how it is read and shown.'),
+  type: optional(
+    oneOf(ARG_TYPE_NAMES, typeInstead),
+    'Type of the value: how it is read and shown. With `auto`, the types of the kernel say it.',
+    'auto',
+  ),
   label: optional(text, 'Name of the value in the event.'),
   maxData: optional(boolean, 'Read as much of the buffer as fits into the event.', false),
   resolve: optional(textOrEmpty, 'Members to follow from the parameter, such as `mm.owner.comm`.', ''),

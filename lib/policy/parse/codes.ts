@@ -122,6 +122,7 @@ export const DIAGNOSTIC_CODES = {
   OPTION_UNKNOWN: 'error',
   OPTION_INVALID: 'error',
   // Checks against a kernel, if one is given.
+  NOT_CHECKED: 'note',
   FUNCTION_UNKNOWN: 'error',
   FUNCTION_MISSING_IGNORED: 'warning',
   FUNCTION_SEES_LESS: 'warning',
@@ -129,6 +130,7 @@ export const DIAGNOSTIC_CODES = {
   LIST_NOT_FILLED: 'error',
   ARG_BEYOND_PROTOTYPE: 'error',
   ARG_TYPE_MISMATCH: 'error',
+  TYPE_NOT_INFERRED: 'error',
   ARG_WIDER_THAN_PARAMETER: 'warning',
   RETURN_OF_VOID: 'error',
   BTF_TYPE_UNKNOWN: 'error',
