@@ -39,7 +39,9 @@ export function analyse(text: string, file: string): Analysis {
 
 /** Finds the types that the policy leaves to the kernel, and checks the policy with them. */
 export function analyseFor(analysis: Analysis, kernel: KernelInfo): Analysis {
-  if (openValues(analysis.data).length === 0) return analysis;
+  // A type that is written wrong is not one that the kernel should say.
+  const isBroken = analysis.structure.some(({ severity }) => severity === 'error');
+  if (isBroken || openValues(analysis.data).length === 0) return analysis;
   const own = new Report(analysis.places);
   const data = inferTypes(analysis.data, kernel, own);
   const hooks = meaning(data, own);

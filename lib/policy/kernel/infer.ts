@@ -15,7 +15,7 @@ import { fieldStart, isFailure, resolveSteps, startType } from './resolve.js';
 import { showType } from './show.js';
 import { typeOfValue } from './value-types.js';
 
-export const isOpen = ({ type }: ArgData): boolean => type === undefined || type === 'auto';
+const isOpen = ({ type }: ArgData): boolean => type === undefined || type === 'auto';
 
 export function valuesOf({ args = [], data = [], returnArg }: HookData): ArgData[] {
   return [...args, ...data, ...(returnArg === undefined ? [] : [returnArg])];

@@ -128,7 +128,7 @@ describe('policy: corners', () => {
       policy('tracepoints: [⟦MISSING_FIELD⟧{event: a}]'),
       policy('tracepoints: [⟦MISSING_FIELD⟧{subsystem: a}]'),
       kprobe(
-        'call: security_file_permission\nsyscall: false\nargs: [⟦MISSING_FIELD⟧{type: int}, ⟦MISSING_FIELD⟧{index: 0}]',
+        'call: security_file_permission\nsyscall: false\nargs: [⟦MISSING_FIELD⟧{type: int}, {index: 0}]',
       ),
     ]) {
       const { yaml, expected } = marked(text);

@@ -104,7 +104,7 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
     ),
   ],
   ['an arg without index', kprobe('call: fd_install\nargs:\n- ⟦MISSING_FIELD⟧type: int')],
-  ['an arg without type', kprobe('call: fd_install\nargs:\n- ⟦MISSING_FIELD⟧index: 0')],
+  ['a label without a value for the index', kprobe('call: fd_install\nargs:\n- ⟦MISSING_FIELD⟧label: a')],
   ['a misspelt type', kprobe('call: fd_install\nargs:\n- index: 0\n  type: ⟦UNKNOWN_VALUE⟧strnig')],
   ['a type in capitals', kprobe('call: fd_install\nargs:\n- index: 0\n  type: ⟦UNKNOWN_VALUE⟧INT')],
   ['an index as text', kprobe('call: fd_install\nargs:\n- index: ⟦WRONG_TYPE⟧"0"\n  type: int')],
