@@ -59,7 +59,7 @@ export function validatePolicy(yaml: string, options: ValidateOptions = {}): Dia
   const outside = new Report(analysis.places);
   if (options.kernel !== undefined) checkAgainstKernel(analysis.data, analysis.hooks, options.kernel, outside);
   if (options.files === true) checkAgainstHost(analysis.hooks, hostFiles, outside);
-  if (options.reportUnchecked === true) noteUnchecked(analysis, options, outside);
+  if (options.reportUnchecked === true && analysis.valid) noteUnchecked(analysis, options, outside);
   return merged(analysis.diagnostics, toImage(analysis).diagnostics, outside.diagnostics());
 }
 
