@@ -92,5 +92,4 @@ export const SUBJECTS: readonly Subject[] = [...TYPES, ...PLACES];
 /** Types that every kernel refuses, with their codes. */
 export const REFUSED_TYPES: Readonly<Partial<Record<ArgTypeName, string>>> = {
   data_loc: 'UNSUPPORTED_ARG_TYPE',
-  auto: 'UNSUPPORTED_ARG_TYPE',
 };
