@@ -159,7 +159,12 @@ void KernelSide::keep_state() {
   uint32_t& keeps = control_.as<control>()->keeps_state;
   if (keeps != 0) return;
   store(keeps, 1);
-  scan_once();
+  try {
+    scan_once();
+  } catch (...) {
+    store(keeps, 0);
+    throw;
+  }
 }
 
 void KernelSide::protect_ancestors() {
