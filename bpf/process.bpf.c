@@ -170,6 +170,8 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	struct event_exec *e;
 	struct task_struct *parent, *leader;
 	struct file *file;
+	struct dentry *dentry;
+	struct inode *inode;
 	struct fs_struct *fs;
 	struct css_set *css;
 	struct cgroup *cgroup;
@@ -180,7 +182,9 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 		return 0;
 	e = &s->record;
 	e->header.type = EVENT_EXEC;
-	e->header.flags = 0;
+	e->header.flags = namespace_init(task);
+	if (BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec))
+		e->header.flags |= PROCESS_SECURE_EXEC;
 	e->header.time = bpf_ktime_get_boot_ns();
 	fill_key(&e->key, task);
 	if (is_self(e->key.tgid))
@@ -205,6 +209,11 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	used = append_text(s, used, &e->cwd, start);
 
 	file = READ(bprm, file);
+	dentry = READ(file, f_path.dentry);
+	inode = READ(dentry, d_inode);
+	e->inode = READ(inode, i_ino);
+	e->links = READ(inode, i_nlink);
+	e->pad = 0;
 	start = resolve_executable(task, &s->text, file);
 	used = append_text(s, used, &e->executable, start);
 	if (keeps_bits())
@@ -243,7 +252,7 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 	}
 	e->header.size = sizeof(*e);
 	e->header.type = EVENT_FORK;
-	e->header.flags = 0;
+	e->header.flags = namespace_init(child);
 	e->header.time = bpf_ktime_get_boot_ns();
 	fill_key(&e->key, child);
 	e->parent_tgid = READ(parent, tgid);
