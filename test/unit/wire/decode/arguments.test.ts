@@ -70,7 +70,13 @@ const ENDS = {
   mark: 3,
   priority: 4,
 };
-const SOCK = { ...ENDS, socketType: 'SOCK_STREAM', state: 'TCP_SYN_SENT', cookie: 2n ** 64n - 1n, address: 2n ** 64n - 4096n };
+const SOCK = {
+  ...ENDS,
+  socketType: 'SOCK_STREAM',
+  state: 'TCP_SYN_SENT',
+  cookie: 2n ** 64n - 1n,
+  address: 2n ** 64n - 4096n,
+};
 const NO_ENDS = { sourceAddress: '', destinationAddress: '', sourcePort: 0, destinationPort: 0, mark: 0, priority: 0 };
 
 const CRED = detailOf(CredDetail.sizeof, [
@@ -176,7 +182,10 @@ const socket: Rows = [
       destinationAddress: '::ffff:127.0.0.1',
     },
   ],
-  [{ text: UNIX }, { ...NO_ENDS, family: 'AF_UNIX', protocol: 'IPPROTO_IP', socketType: '0', state: '0', cookie: 0n, address: 0n }],
+  [
+    { text: UNIX },
+    { ...NO_ENDS, family: 'AF_UNIX', protocol: 'IPPROTO_IP', socketType: '0', state: '0', cookie: 0n, address: 0n },
+  ],
 ];
 const program: Rows = [
   [{ text: BPF }, { programType: 'BPF_PROG_TYPE_KPROBE', instructions: 12, name: 'name' }],
