@@ -1,15 +1,14 @@
 /**
- * The fields of the JSON export, by message of Tetragon's protocol, with the form of their values. A form is a message of this table or one of
- * FORMS; `[]` makes a list of it. A field that Tetragon's protocol does not have is in OURS.
+ * The fields of the JSON export, by message of Tetragon's protocol, with the form of their values. A form is a message
+ * of this table or one of string, bytes (base64), number, long (64 bits, as text), bool, time, name (of an enumeration)
+ * and object (any keys);
+ * `[]` makes a list of it. A field that Tetragon's protocol does not have is in OURS.
  */
-
-export const FORMS = ['string', 'bytes', 'number', 'long', 'bool', 'time', 'name', 'object'] as const;
 
 type Fields = Readonly<Record<string, string>>;
 
 const PROCESSES: Fields = { process: 'Process', parent: 'Process', ancestors: 'Process[]' };
 const HOOK: Fields = {
-  ...PROCESSES,
   args: 'KprobeArgument[]',
   action: 'name',
   policy_name: 'string',
@@ -21,6 +20,7 @@ const HOOK: Fields = {
   suppressed: 'number',
   kernel_stack_trace: 'StackTraceEntry[]',
   user_stack_trace: 'StackTraceEntry[]',
+  ...PROCESSES,
 };
 const CAPABILITY_SETS: Fields = { permitted: 'name[]', effective: 'name[]', inheritable: 'name[]' };
 const IDS: Fields = {
@@ -51,27 +51,27 @@ export const MESSAGES: Readonly<Record<string, Fields>> = {
     time: 'time',
   },
   ProcessExec: PROCESSES,
-  ProcessExit: { ...PROCESSES, signal: 'string', status: 'number', time: 'time' },
+  ProcessExit: { signal: 'string', status: 'number', time: 'time', ...PROCESSES },
   ProcessKprobe: {
-    ...HOOK,
     function_name: 'string',
     return: 'KprobeArgument',
     return_action: 'name',
     data: 'KprobeArgument[]',
-  },
-  ProcessTracepoint: { ...HOOK, subsys: 'string', event: 'string' },
-  ProcessUprobe: {
     ...HOOK,
+  },
+  ProcessTracepoint: { subsys: 'string', event: 'string', ...HOOK },
+  ProcessUprobe: {
     path: 'string',
     symbol: 'string',
     return: 'KprobeArgument',
     offset: 'long',
     ref_ctr_offset: 'long',
     data: 'KprobeArgument[]',
+    ...HOOK,
   },
-  ProcessUsdt: { ...HOOK, path: 'string', provider: 'string', name: 'string' },
-  ProcessLsm: { ...HOOK, function_name: 'string', ima_hash: 'string' },
-  ProcessLoader: { ...PROCESSES, path: 'string', buildid: 'bytes' },
+  ProcessUsdt: { path: 'string', provider: 'string', name: 'string', ...HOOK },
+  ProcessLsm: { function_name: 'string', ima_hash: 'string', ...HOOK },
+  ProcessLoader: { path: 'string', buildid: 'bytes', ...PROCESSES },
   Lost: { hook: 'string', policy_name: 'string', reason: 'string', count: 'number' },
   Process: {
     exec_id: 'string',
@@ -120,7 +120,7 @@ export const MESSAGES: Readonly<Record<string, Fields>> = {
     user: 'Namespace',
   },
   Namespace: { inum: 'number', is_host: 'bool' },
-  ProcessCredentials: { ...IDS, securebits: 'name[]', caps: 'Capabilities', user_ns: 'UserNamespace' },
+  ProcessCredentials: { securebits: 'name[]', caps: 'Capabilities', user_ns: 'UserNamespace', ...IDS },
   UserNamespace: { level: 'number', uid: 'number', gid: 'number', ns: 'Namespace' },
   BinaryProperties: { setuid: 'number', setgid: 'number', privileges_changed: 'name[]', file: 'FileProperties' },
   FileProperties: { inode: 'InodeProperties', path: 'string' },

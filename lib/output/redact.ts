@@ -4,7 +4,7 @@ import { PolytraceError } from '../errors.js';
 import { isQuoted } from '../process/process.js';
 
 /** What stands for a hidden part. */
-export const HIDDEN = '*****';
+const HIDDEN = '*****';
 
 /** The part of the package re2js that is used. */
 interface Re2 {
@@ -55,6 +55,8 @@ function grouped(compiled: Pattern, pattern: string): Pattern {
 /** The package is optional: only this feature needs it. It is read when the first redactor is made. */
 function loadRe2(): Re2 {
   try {
+    // A plain import would need the package always.
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
     return require('re2js') as Re2;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;

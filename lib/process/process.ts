@@ -8,6 +8,7 @@ import type { Cgroups } from '../containers/cgroups.js';
 import { EventExec, EventFlag, EventFork, ProcessFlag, TextFlag } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import { formatTime, type Clock } from './clock.js';
+import { binaryPropertiesOf } from './binary-properties.js';
 import { userNameOf } from './users.js';
 import { ProcessView } from './view.js';
 
@@ -71,8 +72,8 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
 
   /** The same with its former images. */
   get heldBytes(): number {
-    let bytes = 0;
-    for (let at: ProcessImage | undefined = this; at !== undefined; at = at.formerImage) bytes += at.ownBytes;
+    let bytes = this.ownBytes;
+    for (let at = this.formerImage; at !== undefined; at = at.formerImage) bytes += at.ownBytes;
     return bytes;
   }
 
@@ -277,29 +278,7 @@ export class ExecImage extends ProcessImage {
   }
 
   get binaryProperties(): BinaryProperties | undefined {
-    const privileges = this.#raisedPrivileges();
-    const links = this.#record.u32(EventExec.links);
-    if (privileges === undefined && links !== 0) return undefined;
-    const file = { inode: this.#record.u64(EventExec.inode), links, path: this.executable };
-    return { privilegesRaised: [], ...privileges, ...(links === 0 ? { file } : {}) };
-  }
-
-  /**
-   * An exec changes only the effective ids, so they differ from the real ones if the file has set-user-id or
-   * set-group-id. Without root, only the capabilities of the file remain after such an exec.
-   */
-  #raisedPrivileges(): Omit<BinaryProperties, 'file'> | undefined {
-    if ((this.#record.u16(EventExec.headerFlags) & ProcessFlag.PROCESS_SECURE_EXEC) === 0) return undefined;
-    const { uid, euid, gid, egid } = this.credentials;
-    const privilegesRaised: BinaryProperties['privilegesRaised'][number][] = [];
-    if (uid !== 0 && euid !== 0 && this.capabilities.permitted !== 0n) privilegesRaised.push('fileCapabilities');
-    if (uid !== 0 && euid === 0) privilegesRaised.push('setuid');
-    if (gid !== 0 && egid === 0) privilegesRaised.push('setgid');
-    return {
-      ...(euid === uid ? {} : { setuid: euid }),
-      ...(egid === gid ? {} : { setgid: egid }),
-      privilegesRaised,
-    };
+    return binaryPropertiesOf(this.#record, this);
   }
 
   #text(ref: number): string {
