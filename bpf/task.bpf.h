@@ -46,19 +46,6 @@ static __always_inline void own_upid(struct task_struct *task, struct pid_namesp
 	*number = nr;
 }
 
-/* PROCESS_NAMESPACE_INIT or 0 */
-static __always_inline u32 namespace_init(struct task_struct *task)
-{
-	struct pid *pid = READ(task, thread_pid);
-	struct pid_namespace *ns;
-	u32 number;
-
-	if (!READ(pid, level))
-		return 0;
-	own_upid(task, &ns, &number);
-	return number == 1 ? PROCESS_NAMESPACE_INIT : 0;
-}
-
 static __always_inline void fill_namespaces(struct process_namespaces *out, struct task_struct *task)
 {
 	struct nsproxy *proxy = READ(task, nsproxy);
