@@ -1,5 +1,5 @@
 /** Names of users, from /etc/passwd of the host. Users of a directory service have no name here. */
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import type { Namespaces } from '../../types/events.js';
 import { machineNamespaces } from './host-namespaces.js';
 import { inumOf, link, procShowsAllProcesses } from './proc-files.js';
@@ -65,8 +65,9 @@ export function userNameOf(uid: number, { user, mnt }: Namespaces): string | und
   return known.of(uid);
 }
 
-/** In a container this process has another /etc/passwd than the host. */
+/** In a container this process has another /etc/passwd than the host, and may not read that of process 1. */
 function hostPasswd(): string | undefined {
-  if (procShowsAllProcesses()) return '/proc/1/root/etc/passwd';
+  const ofHost = '/proc/1/root/etc/passwd';
+  if (procShowsAllProcesses() && existsSync(ofHost)) return ofHost;
   return machineNamespaces().mnt.includes(inumOf(link('/proc/self/ns/mnt'))) ? '/etc/passwd' : undefined;
 }

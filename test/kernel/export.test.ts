@@ -68,6 +68,24 @@ for (const attach of MECHANISMS) {
       assert.ok(events.every((event) => exported(event).return_action === 'KPROBE_ACTION_POST'));
     });
 
+    it('the name of the user, with the credentials', async () => {
+      const events = await recording.during(() => {
+        spawnSync(SHELL, ['-c', ':']);
+        spawnSync('unshare', ['-U', SHELL, '-c', ':']);
+      });
+      const users = events.flatMap((event) => {
+        if (event.type !== 'process_exec' || event.process.binary !== SHELL) return [];
+        const { process_exec: json } = JSON.parse(toJson(event, { processCred: true })) as {
+          process_exec: { process: { user?: unknown } };
+        };
+        return [[event.process.user, json.process.user]];
+      });
+      assert.deepEqual(users, [
+        ['root', { name: 'root' }],
+        [undefined, undefined],
+      ]);
+    });
+
     it('return_action of a process that was killed', async () => {
       const events = await recording.hooksDuring(() => {
         assert.equal(spawnSync(SHELL, ['-c', 'read line < /etc/hostname']).signal, 'SIGKILL');
