@@ -84,6 +84,7 @@ function everyEvent(): PlainEvent[] {
     namespaces: { ...processOf().namespaces, net: 7 },
     binaryUntrusted: true,
     user: 'root',
+    container: { id: 'ab'.repeat(32) },
     binaryProperties: {
       setuid: 0,
       setgid: 0,
