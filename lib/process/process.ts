@@ -3,7 +3,14 @@
  * /proc entry, or its parent) and decodes a field only when it is read, because most fields are never read.
  */
 import path from 'node:path';
-import type { BinaryProperties, Capabilities, Container, Credentials, Namespaces, Process } from '../../types/events.js';
+import type {
+  BinaryProperties,
+  Capabilities,
+  Container,
+  Credentials,
+  Namespaces,
+  Process,
+} from '../../types/events.js';
 import type { Cgroups } from '../containers/cgroups.js';
 import { EventExec, EventFlag, EventFork, ProcessFlag, TextFlag } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
