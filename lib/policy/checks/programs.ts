@@ -38,7 +38,7 @@ function checkUprobe(data: HookData, report: Report): void {
   }
   const kinds = (['symbols', 'offsets', 'addrs'] as const).filter((key) => (data[key]?.length ?? 0) > 0);
   if (kinds.length > 1) {
-    const message = `a uprobe names its places by one of symbols, offsets and addrs, not by ${kinds.join(' and ')}`;
+    const message = `${kinds.join(' and ')} of one uprobe: Tetragon accepts only one of symbols, offsets and addrs`;
     report.add('UPROBE_PLACES', places.key(data, kinds[1] as string), message, 'make a uprobe for each of them');
   }
   const counters = data.refCtrOffsets;

@@ -116,7 +116,7 @@ export const DIAGNOSTIC_CODES = {
   SIGKILL_TOO_LATE: 'warning',
   // Hooks on programs, and options.
   UPROBE_WITHOUT_PLACE: 'error',
-  UPROBE_PLACES: 'error',
+  UPROBE_PLACES: 'warning',
   UPROBE_COUNTERS: 'error',
   DIGEST_INVALID: 'error',
   OPTION_UNKNOWN: 'error',
