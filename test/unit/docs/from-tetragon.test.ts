@@ -48,6 +48,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   ),
   'an unknown field': kprobe('call: f\nanything: 1'),
   'a field twice': kprobe('call: f\ncall: f'),
+  'fields in another case': kprobe('call: f\nSyscall: false'),
   'an anchor of YAML': kprobe('call: &name f'),
   '`return` without `returnArg`': kprobe('call: f\nsyscall: false\nreturn: true'),
   'signals of a selector': selectors('matchActions: [{action: Signal, argSig: 1}, {action: Signal, argSig: 2}]'),
