@@ -17,6 +17,8 @@ const PATH_FLAGS: readonly (readonly [number, PathFlag])[] = [
   [TextFlag.TEXT_FAULT, 'fault'],
 ];
 
+const NO_FLAGS: readonly PathFlag[] = Object.freeze([]);
+
 /** The kernel's device numbers have 12 bits for the major and 20 for the minor number. */
 const MINOR_BITS = 20;
 
@@ -58,7 +60,7 @@ function pathOf(slab: Slab, at: number, text: string): string {
 }
 
 function pathFlags(flags: number): readonly PathFlag[] {
-  return flags === 0 ? [] : PATH_FLAGS.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
+  return flags === 0 ? NO_FLAGS : PATH_FLAGS.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
 }
 
 const FILE_TYPES: Readonly<Record<number, string>> = {
@@ -71,8 +73,20 @@ const FILE_TYPES: Readonly<Record<number, string>> = {
   0o140000: 's',
 };
 
+/** The texts of modes. A mode has 16 bits, so there are not many. */
+const modes = new Map<number, string>();
+const MODES = 1 << 16;
+
 /** The mode of a file in the form of `ls -l`; '' for 0, which no file has. */
 export function formatMode(mode: number): string {
+  const known = modes.get(mode);
+  if (known !== undefined) return known;
+  const text = modeText(mode);
+  if (mode < MODES) modes.set(mode, text);
+  return text;
+}
+
+function modeText(mode: number): string {
   if (mode === 0) return '';
   const bits = (shift: number, special: boolean, letter: string): string => {
     const execute = (mode >> shift) & 1;
