@@ -47,7 +47,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 {
 	const u32 end = far ? HEAD_END : TEXT_END;
 	u8 *bytes = far ? buffer->head : buffer->bytes;
-	struct dentry *dentry, *root;
+	struct dentry *dentry, *root, *top;
 	struct vfsmount *mnt, *root_mnt;
 	u32 start, more = 1;
 
@@ -56,6 +56,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 	root = (void *)buffer->walk.root_dentry;
 	root_mnt = (void *)buffer->walk.root_mnt;
 	start = far ? buffer->walk.head : buffer->walk.start;
+	top = READ(mnt, mnt_root);
 
 	for (u32 i = 0; i < (far ? FAR_STEPS : WALK_STEPS); i++) {
 		struct dentry *parent;
@@ -66,7 +67,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 			goto done;
 
 		/* the root of a mounted file system: continue at its mount point */
-		if (dentry == READ(mnt, mnt_root)) {
+		if (dentry == top) {
 			struct mount *m = mount_of(mnt);
 			struct mount *above = READ(m, mnt_parent);
 			struct dentry *place = READ(m, mnt_mountpoint);
@@ -80,6 +81,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 				buffer->walk.crossed = 1;
 			dentry = KERNEL(dentry, place);
 			mnt = KERNEL(vfsmount, ADDRESS(above, mnt));
+			top = READ(mnt, mnt_root);
 			continue;
 		}
 

@@ -34,16 +34,13 @@ static __always_inline void fill_creds(struct process_creds *out, const struct c
 static __always_inline void own_upid(struct task_struct *task, struct pid_namespace **ns, u32 *number)
 {
 	struct pid *pid = READ(task, thread_pid);
-	struct pid_namespace *found = 0;
-	void *upid;
-	u32 nr = 0;
+	struct upid own = {};
 
-	upid = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-	       READ(pid, level) * bpf_core_type_size(struct upid);
-	bpf_probe_read_kernel(&found, sizeof(found), upid + bpf_core_field_offset(struct upid, ns));
-	bpf_probe_read_kernel(&nr, sizeof(nr), upid + bpf_core_field_offset(struct upid, nr));
-	*ns = found;
-	*number = nr;
+	/* at once: a call of the helper costs more than what it reads */
+	bpf_probe_read_kernel(&own, sizeof(own), (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+						 READ(pid, level) * bpf_core_type_size(struct upid));
+	*ns = own.ns;
+	*number = own.nr;
 }
 
 static __always_inline void fill_namespaces(struct process_namespaces *out, struct task_struct *task)

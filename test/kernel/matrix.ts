@@ -50,6 +50,8 @@ export interface Row {
   readonly hook?: Hook;
   /** Positions of args that are compared with each other. */
   readonly args?: readonly number[];
+  /** The value of `match` is not known as a whole: it matches the negated operator as well, which has a row of its own. */
+  readonly unknown?: true;
 }
 
 /** The expected value in the event: fields of the typed argument, and of its JSON. */
@@ -78,7 +80,8 @@ export function withDerived(rows: readonly Row[], type: ArgTypeName): Row[] {
   return rows.flatMap((row) => {
     const derived: Row[] = [];
     const negated = allowed.find((operator) => NEGATED[operator] === row.operator);
-    if (negated !== undefined) derived.push({ ...row, operator: negated, match: row.miss, miss: row.match });
+    if (negated !== undefined && row.unknown !== true)
+      derived.push({ ...row, operator: negated, match: row.miss, miss: row.match });
     const short = row.operator === 'GreaterThan' ? 'GT' : row.operator === 'LessThan' ? 'LT' : undefined;
     if (short !== undefined) derived.push({ ...row, operator: short });
     return [row, ...derived];

@@ -11,6 +11,7 @@ const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => ev
 interface MapInfo {
   readonly id: number;
   readonly name?: string;
+  readonly type: string;
   readonly max_entries: number;
   readonly bytes_value: number;
 }
@@ -72,6 +73,66 @@ spec:
 `,
     };
   }
+
+  it('of paths has no room for a policy: it is refused with a code, and the policies before it go on', async () => {
+    const paths = (from: number): string =>
+      Array.from({ length: 40_000 }, (_, i) => `/nowhere/${from + i}`).join('", "');
+    const first = policy('first', `matchBinaries: [{ operator: In, values: ["${program}", "${paths(0)}"] }]`);
+    const second = policy('second', `matchBinaries: [{ operator: In, values: ["${program}", "${paths(40_000)}"] }]`);
+    const third = policy('third', `matchBinaries: [{ operator: In, values: ["${program}"] }]`);
+    const tracer = await openTracer({ policies: [first] });
+    try {
+      await assert.rejects(tracer.addPolicy(second), { code: 'LIMIT_PROCESS_VALUES', hint: /prefixes/ });
+      await tracer.addPolicy(third);
+      const events = await duringOf(tracer, () => assert.equal(spawnSync(program, ['call']).status, 0));
+      assert.deepEqual(
+        events.filter(isTracepoint).map(({ policyName }) => policyName).sort(),
+        ['first', 'third'],
+      );
+    } finally {
+      await tracer.close();
+    }
+  });
+
+  it('of states is full: changes are still seen, those of children too, and nothing is lost', async () => {
+    const known = new Set(maps().map(({ id }) => id));
+    const tracer = await openTracer({
+      policies: [
+        policy('changed', 'matchNamespaceChanges: [{ operator: In, values: [Uts] }]'),
+        policy('same', 'matchNamespaceChanges: [{ operator: NotIn, values: [Uts] }]'),
+      ],
+    });
+    try {
+      const own = maps().filter(({ id }) => !known.has(id));
+      const table = own.find(({ name, type }) => name === 'process_states'.slice(0, 15) && type === 'hash') as MapInfo;
+      const more = own.find(({ name, type }) => name === 'process_states_more'.slice(0, 15) && type === 'lpm_trie') as MapInfo;
+      fill(table, join(shop.folder, 'states'));
+      assert.equal(countOf(table), table.max_entries);
+      const events = await duringOf(tracer, () => {
+        for (const args of [['call'], ['uts', 'call'], ['uts', 'fork'], ['fork']]) {
+          assert.equal(spawnSync(program, args).status, 0);
+        }
+      });
+      assert.deepEqual(
+        events.filter(({ type }) => type === 'lost'),
+        [],
+      );
+      assert.deepEqual(
+        events.filter(isTracepoint).map((event) => [event.process.argv.join(' '), event.policyName]),
+        [
+          ['call', 'same'],
+          ['uts call', 'changed'],
+          ['uts fork', 'changed'],
+          ['fork', 'same'],
+        ],
+      );
+      const deadline = Date.now() + 20_000;
+      while (countOf(more) > 0 && Date.now() < deadline) continue;
+      assert.equal(countOf(more), 0);
+    } finally {
+      await tracer.close();
+    }
+  });
 
   it('is full: members are still members, their children too, and nothing is lost', async () => {
     const known = new Set(maps().map(({ id }) => id));
