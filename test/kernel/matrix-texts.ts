@@ -94,6 +94,22 @@ const PLAIN: readonly Subject[] = [
     (text) => ['write', text],
     (text) => ({ bytes_arg: base64(text) }),
   ),
+  {
+    title: 'char_buf, longer than is kept',
+    type: 'char_buf',
+    place: 'args',
+    hook: { call: 'sys_write', syscall: true, args: [buffer('char_buf'), SIZE] },
+    rows: [
+      { operator: 'Postfix', values: ['xxend'], match: ['writelong', 20000, 'end'], miss: ['writelong', 20000, 'End'] },
+    ],
+    told: [
+      {
+        action: ['writelong', 20000, 'end'],
+        value: { type: 'char_buf', value: Buffer.from('x'.repeat(4095)), size: 20003, truncated: true },
+        json: { truncated_bytes_arg: { bytes_arg: base64('x'.repeat(4095)), orig_size: '20003' } },
+      },
+    ],
+  },
   textSubject(
     'char_buf',
     {
@@ -112,10 +128,7 @@ const PLAIN: readonly Subject[] = [
     type: 'char_buf',
     place: 'args',
     hook: { call: 'sys_write', syscall: true, args: [buffer('char_buf', { maxData: true }), SIZE] },
-    rows: [
-      { operator: 'Prefix', values: ['xxx'], match: ['writelong', 20000, 'end'], miss: ['write', 'yxxx'] },
-      { operator: 'Postfix', values: ['xxend'], match: ['writelong', 20000, 'end'], miss: ['writelong', 20000, 'End'] },
-    ],
+    rows: [{ operator: 'Prefix', values: ['xxx'], match: ['writelong', 20000, 'end'], miss: ['write', 'yxxx'] }],
     told: [
       {
         action: ['writelong', 20000, 'end'],

@@ -42,7 +42,7 @@ spec:
   const NO_POST = '\n        matchActions: [{ action: NoPost }]';
 
   /** Names of the policies that report the call. */
-  async function matching(hook: string, call: readonly [string, ...string[]], truncated: boolean): Promise<string[]> {
+  async function matching(hook: string, call: readonly [string, ...string[]]): Promise<string[]> {
     const policies = {
       'equal to the part': [filter('Equal', 'a'.repeat(4095))],
       'not equal to the part': [filter('NotEqual', 'a'.repeat(4095))],
@@ -66,7 +66,7 @@ spec:
       const [program, ...args] = call;
       const all = await duringOf(tracer, () => assert.equal(spawnSync(programs[program] ?? '', args).status, 0));
       const events = all.filter(isUprobe);
-      for (const { args: [arg] } of events) assert.ok(arg !== undefined && 'truncated' in arg && arg.truncated === truncated);
+      for (const { args: [arg] } of events) assert.ok(arg !== undefined && 'truncated' in arg && arg.truncated);
       return events.map(({ policyName }) => policyName).sort();
     } finally {
       await tracer.close();
@@ -77,7 +77,7 @@ spec:
     const hook = `path: ${programs['places']}
       symbols: [greet]
       args: [{ index: 0, type: string }]`;
-    assert.deepEqual(await matching(hook, ['places', `${'a'.repeat(LENGTH)}.conf`], true), [
+    assert.deepEqual(await matching(hook, ['places', `${'a'.repeat(LENGTH)}.conf`]), [
       'another end',
       'its beginning',
       'its end',
@@ -93,24 +93,19 @@ spec:
     ]);
   });
 
-  for (const [title, more, truncated] of [
-    ['a buffer: its end is compared', '', true],
-    ['a buffer with maxData: its end is compared', ', maxData: true', false],
-  ] as const) {
-    it(title, async () => {
-      const hook = `path: ${programs['long']}
+  it('a buffer: its end is compared', async () => {
+    const hook = `path: ${programs['long']}
       symbols: [compare]
-      args: [{ index: 0, type: char_buf, sizeArgIndex: 3${more} }]`;
-      assert.deepEqual(await matching(hook, ['long', String(LENGTH), '.conf'], truncated), [
-        'its beginning',
-        'its end',
-        'not another end',
-        'not equal to the part',
-        'suppressed: another end',
-        'suppressed: not its end',
-        'suppressed: text that it does not contain',
-        'text that it contains',
-      ]);
-    });
-  }
+      args: [{ index: 0, type: char_buf, sizeArgIndex: 3 }]`;
+    assert.deepEqual(await matching(hook, ['long', String(LENGTH), '.conf']), [
+      'its beginning',
+      'its end',
+      'not another end',
+      'not equal to the part',
+      'suppressed: another end',
+      'suppressed: not its end',
+      'suppressed: text that it does not contain',
+      'text that it contains',
+    ]);
+  });
 });
