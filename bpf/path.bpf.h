@@ -146,12 +146,10 @@ __noinline int walk_far(struct text_buffer *buffer)
 }
 
 /* Walks on to the beginning of a path that is too long for the bytes of the buffer. */
-__noinline int find_beginning(struct text_buffer *buffer)
+static __always_inline void find_beginning(struct text_buffer *buffer)
 {
 	u32 more = 1;
 
-	if (!buffer)
-		return 0;
 	buffer->walk.flags |= TEXT_TRUNCATED;
 	bpf_probe_read_kernel(&buffer->head[HEAD_END - HEAD_KEPT], HEAD_KEPT,
 			      (void *)buffer->bytes + at_most(buffer->walk.start, TEXT_END));
@@ -160,6 +158,23 @@ __noinline int find_beginning(struct text_buffer *buffer)
 		more = walk_far(buffer);
 	if (more)
 		buffer->walk.flags |= WALK_ENDLESS;
+}
+
+/*
+ * The rounds after the first, which is enough for most paths. The verifier checks this function once, and not once for each
+ * place that resolves a path.
+ */
+__noinline int walk_on(struct text_buffer *buffer)
+{
+	u32 more;
+
+	if (!buffer)
+		return 0;
+	more = !(buffer->walk.flags & TEXT_TRUNCATED);
+	for (u32 i = 1; i < WALK_ROUNDS && more; i++)
+		more = walk_path(buffer);
+	if (more || buffer->walk.flags & TEXT_TRUNCATED)
+		find_beginning(buffer);
 	return 0;
 }
 
@@ -185,7 +200,7 @@ static __always_inline u32 resolve_path_of(struct task_struct *task, struct text
 					   struct vfsmount *mnt)
 {
 	struct fs_struct *fs = READ(task, fs);
-	u32 start, more = 1;
+	u32 start;
 
 	buffer->walk.dentry = (u64)dentry;
 	buffer->walk.mnt = (u64)mnt;
@@ -197,11 +212,8 @@ static __always_inline u32 resolve_path_of(struct task_struct *task, struct text
 	dentry = KERNEL(dentry, dentry);
 	buffer->walk.flags = !READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry ? TEXT_DELETED : 0;
 
-	for (u32 i = 0; i < WALK_ROUNDS && more; i++)
-		more = walk_path(buffer);
-	if (more || buffer->walk.flags & TEXT_TRUNCATED)
-		find_beginning(buffer);
-
+	if (walk_path(buffer) || buffer->walk.flags & TEXT_TRUNCATED)
+		walk_on(buffer);
 	start = buffer->walk.start;
 	if (start < TEXT_LEAD || start > TEXT_END)
 		start = TEXT_END;
