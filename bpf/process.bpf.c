@@ -298,8 +298,9 @@ static __always_inline int on_exit(struct task_struct *task)
 	if (READ(signal, live.counter) != 0)
 		return 0;
 	tgid = READ(task, tgid);
-	/* another process may get the same pid */
-	bpf_map_delete_elem(&protected_processes, &tgid);
+	/* another process may get the same pid; a look costs less than a deletion, which takes a lock */
+	if (bpf_map_lookup_elem(&protected_processes, &tgid))
+		bpf_map_delete_elem(&protected_processes, &tgid);
 	if (is_self(tgid)) {
 		/* pinned programs stay after the tracer has ended, and another process may get its pid */
 		forget_self();

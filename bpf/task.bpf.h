@@ -36,7 +36,12 @@ static __always_inline void own_upid(struct task_struct *task, struct pid_namesp
 	struct pid *pid = READ(task, thread_pid);
 	struct upid own = {};
 
-	/* at once: a call of the helper costs more than what it reads */
+	/* most processes are in the initial namespace; they need no helper, whose call costs more than what it reads */
+	if (!READ(pid, level)) {
+		*ns = READ(pid, numbers[0].ns);
+		*number = READ(pid, numbers[0].nr);
+		return;
+	}
 	bpf_probe_read_kernel(&own, sizeof(own), (void *)pid + bpf_core_field_offset(struct pid, numbers) +
 						 READ(pid, level) * bpf_core_type_size(struct upid));
 	*ns = own.ns;

@@ -183,20 +183,20 @@ static __always_inline u64 filter_postfix(struct text_buffer *text, u32 length, 
 	return apply(candidates, &of->postfix.table, bpf_map_lookup_elem(&text_postfix, key));
 }
 
-/* What is missing of a text that is longer than the bytes that are compared. */
-enum missing {
-	MISSING_START, /* of a path: its beginning is in the head of the buffer */
-	MISSING_END, /* of a buffer: filter_end() compares it */
-	MISSING_PIECES, /* of a scattered buffer: its end is not known */
-	MISSING_REST, /* of a string: neither its end nor whether it contains a text is known */
-};
+/* Strings end somewhere behind what was read. Of buffers, only the bytes that are read are searched. */
+static __always_inline bool is_string(const volatile struct object_config *of)
+{
+	u32 read = config.values[of->slot % HOOK_VALUES_MAX].read;
+
+	return read != READ_BUFFER && read != READ_IOVEC && read != READ_IOV_ITER;
+}
 
 /*
- * Compares bytes[start .. TEXT_END) with the tables of one value. `dentry` is null for texts other than paths. `cut`: something is
- * missing, and `missing` says what.
+ * Compares bytes[start .. TEXT_END) with the tables of one value. `dentry` is null for texts other than paths. `cut`: of a path,
+ * the beginning is missing; of another text, the end, whose postfixes filter_end() compares.
  */
 static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 index, u64 candidates,
-				       struct dentry *dentry, bool cut, enum missing missing)
+				       struct dentry *dentry, bool cut, const bool is_path)
 {
 	const volatile struct object_config *of = &config.objects[index];
 	u32 length = TEXT_END - start;
@@ -215,7 +215,7 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 
 		else
 			candidates = apply(candidates, &of->equal.table, verdict);
 	}
-	if (of->prefix.table.used && candidates & of->prefix.table.used && cut && missing == MISSING_START) {
+	if (of->prefix.table.used && candidates & of->prefix.table.used && cut && is_path) {
 		candidates = filter_beginning(text, index, candidates);
 	} else if (of->prefix.table.used && candidates & of->prefix.table.used) {
 		struct trie_key *key = (void *)&text->bytes[start - 5];
@@ -228,18 +228,14 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 
 		verdict = bpf_map_lookup_elem(&text_prefix, key);
 		candidates = apply(candidates, &of->prefix.table, verdict);
 	}
-	if (of->postfix.table.used && candidates & of->postfix.table.used) {
-		if (!cut || missing == MISSING_START)
-			candidates = filter_postfix(text, length, of, candidates);
-		else if (missing != MISSING_END)
-			candidates = unknown(candidates, &of->postfix.table);
-	}
+	if (of->postfix.table.used && candidates & of->postfix.table.used && (!cut || is_path))
+		candidates = filter_postfix(text, length, of, candidates);
 	if (of->passes_count && candidates) {
 		u64 before = candidates;
 
 		candidates = filter_substrings(text, start, of, candidates);
-		/* it may be in the part that is not there; of buffers, only the bytes that are read are searched */
-		if (cut && (missing == MISSING_START || missing == MISSING_REST))
+		/* it may be in the part that is not there */
+		if (cut && (is_path || is_string(of)))
 			candidates |= before & ~config.suppresses;
 	}
 	return candidates;
@@ -370,8 +366,7 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 			flags |= TEXT_UNREACHABLE;
 	}
 	if (of->filtered) {
-		candidates = filter_text(text, start, index, candidates, at.dentry, flags & TEXT_TRUNCATED,
-					 MISSING_START);
+		candidates = filter_text(text, start, index, candidates, at.dentry, flags & TEXT_TRUNCATED, true);
 		if (!candidates)
 			return 0;
 	}
@@ -549,14 +544,7 @@ static __always_inline const void *string_address(u64 raw, u32 read)
 	return (void *)raw;
 }
 
-static __always_inline enum missing missing_of(u32 read)
-{
-	if (read == READ_BUFFER)
-		return MISSING_END;
-	return read == READ_IOVEC || read == READ_IOV_ITER ? MISSING_PIECES : MISSING_REST;
-}
-
-/* The postfixes of a buffer that is longer than what is compared. `end`: the address after its last byte. */
+/* The postfixes of a text that is longer than what is compared. `end`: the address after the last byte of a buffer. */
 static __noinline u64 filter_end(struct text_buffer *text, u32 index, const void *end, bool user, u64 candidates)
 {
 	const volatile struct object_config *of;
@@ -564,6 +552,8 @@ static __noinline u64 filter_end(struct text_buffer *text, u32 index, const void
 	if (index >= HOOK_VALUES_MAX)
 		return 0;
 	of = &config.objects[index];
+	if (config.values[of->slot % HOOK_VALUES_MAX].read != READ_BUFFER)
+		return unknown(candidates, &of->postfix.table);
 	if (read_memory(&text->bytes[TEXT_END - FILTER_TEXT_MAX], FILTER_TEXT_MAX, end - FILTER_TEXT_MAX, user))
 		return apply(candidates, &of->postfix.table, 0);
 	return filter_postfix(text, FILTER_TEXT_MAX, of, candidates);
@@ -611,8 +601,8 @@ static __noinline u64 take_text(struct text_buffer *text, struct hook_record *re
 		bool cut = flags & TEXT_TRUNCATED || length > STRING_BYTES_MAX;
 
 		bpf_probe_read_kernel(&text->bytes[start], compared, to);
-		candidates = filter_text(text, start, index, candidates, 0, cut, missing_of(read));
-		if (cut && read == READ_BUFFER && of->postfix.table.used && candidates & of->postfix.table.used)
+		candidates = filter_text(text, start, index, candidates, 0, cut, false);
+		if (of->postfix.table.used && cut && candidates & of->postfix.table.used)
 			candidates = filter_end(text, index, (void *)raw + size, user, candidates);
 		if (!candidates)
 			return 0;
