@@ -34,18 +34,24 @@ static __always_inline void fill_creds(struct process_creds *out, const struct c
 static __always_inline void own_upid(struct task_struct *task, struct pid_namespace **ns, u32 *number)
 {
 	struct pid *pid = READ(task, thread_pid);
-	struct upid own = {};
+	struct pid_namespace *found = 0;
+	void *upid;
+	u32 nr = 0;
 
-	/* most processes are in the initial namespace; they need no helper, whose call costs more than what it reads */
+#ifndef READ_PROBE
+	/* most processes are in the initial namespace; a call of a helper costs more than what it reads */
 	if (!READ(pid, level)) {
 		*ns = READ(pid, numbers[0].ns);
 		*number = READ(pid, numbers[0].nr);
 		return;
 	}
-	bpf_probe_read_kernel(&own, sizeof(own), (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-						 READ(pid, level) * bpf_core_type_size(struct upid));
-	*ns = own.ns;
-	*number = own.nr;
+#endif
+	upid = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+	       READ(pid, level) * bpf_core_type_size(struct upid);
+	bpf_probe_read_kernel(&found, sizeof(found), upid + bpf_core_field_offset(struct upid, ns));
+	bpf_probe_read_kernel(&nr, sizeof(nr), upid + bpf_core_field_offset(struct upid, nr));
+	*ns = found;
+	*number = nr;
 }
 
 static __always_inline void fill_namespaces(struct process_namespaces *out, struct task_struct *task)
