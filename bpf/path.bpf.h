@@ -145,12 +145,30 @@ __noinline int walk_far(struct text_buffer *buffer)
 	return buffer ? walk_steps(buffer, true) : 0;
 }
 
-/* Walks on to the beginning of a path that is too long for the bytes of the buffer. */
-static __always_inline void find_beginning(struct text_buffer *buffer)
+/*
+ * The rounds after the first, which is enough for most paths. The verifier checks this function and the next one once, and not
+ * once for each place that resolves a path.
+ */
+__noinline int walk_on(struct text_buffer *buffer)
 {
 	u32 more = 1;
 
-	buffer->walk.flags |= TEXT_TRUNCATED;
+	if (!buffer)
+		return 0;
+	for (u32 i = 1; i < WALK_ROUNDS && more; i++)
+		more = walk_path(buffer);
+	if (more)
+		buffer->walk.flags |= TEXT_TRUNCATED;
+	return 0;
+}
+
+/* Walks on to the beginning of a path that is too long for the bytes of the buffer. */
+__noinline int find_beginning(struct text_buffer *buffer)
+{
+	u32 more = 1;
+
+	if (!buffer)
+		return 0;
 	bpf_probe_read_kernel(&buffer->head[HEAD_END - HEAD_KEPT], HEAD_KEPT,
 			      (void *)buffer->bytes + at_most(buffer->walk.start, TEXT_END));
 	buffer->walk.head = HEAD_END - HEAD_KEPT;
@@ -158,23 +176,6 @@ static __always_inline void find_beginning(struct text_buffer *buffer)
 		more = walk_far(buffer);
 	if (more)
 		buffer->walk.flags |= WALK_ENDLESS;
-}
-
-/*
- * The rounds after the first, which is enough for most paths. The verifier checks this function once, and not once for each
- * place that resolves a path.
- */
-__noinline int walk_on(struct text_buffer *buffer)
-{
-	u32 more;
-
-	if (!buffer)
-		return 0;
-	more = !(buffer->walk.flags & TEXT_TRUNCATED);
-	for (u32 i = 1; i < WALK_ROUNDS && more; i++)
-		more = walk_path(buffer);
-	if (more || buffer->walk.flags & TEXT_TRUNCATED)
-		find_beginning(buffer);
 	return 0;
 }
 
@@ -212,8 +213,10 @@ static __always_inline u32 resolve_path_of(struct task_struct *task, struct text
 	dentry = KERNEL(dentry, dentry);
 	buffer->walk.flags = !READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry ? TEXT_DELETED : 0;
 
-	if (walk_path(buffer) || buffer->walk.flags & TEXT_TRUNCATED)
+	if (walk_path(buffer))
 		walk_on(buffer);
+	if (buffer->walk.flags & TEXT_TRUNCATED)
+		find_beginning(buffer);
 	start = buffer->walk.start;
 	if (start < TEXT_LEAD || start > TEXT_END)
 		start = TEXT_END;
