@@ -139,13 +139,7 @@ static __always_inline u64 filter_inode(u64 candidates, const volatile struct ob
 	return candidates & (match | ~of->equal.table.positive) & ~reject;
 }
 
-/* What is not known matches, except for selectors that only suppress events. */
-static __always_inline u64 unknown(u64 candidates, const volatile struct table *table)
-{
-	return candidates & ~(config.suppresses & table->used);
-}
-
-/* The prefixes of a long path. */
+/* The prefixes of a long path. What is not known matches, except for selectors that only suppress events. */
 static __noinline u64 filter_beginning(struct text_buffer *text, u32 index, u64 candidates)
 {
 	const volatile struct object_config *of;
@@ -156,47 +150,13 @@ static __noinline u64 filter_beginning(struct text_buffer *text, u32 index, u64 
 	of = &config.objects[index];
 	key = key_of_beginning(text, of->slot, of->prefix.longest);
 	if (!key)
-		return unknown(candidates, &of->prefix.table);
+		return candidates & ~(config.suppresses & of->prefix.table.used);
 	return apply(candidates, &of->prefix.table, bpf_map_lookup_elem(&text_prefix, key));
 }
 
-/* The end of bytes, whose last `length` bytes are the text. */
-static __always_inline u64 filter_postfix(struct text_buffer *text, u32 length, const volatile struct object_config *of,
-					  u64 candidates)
-{
-	struct trie_key *key = &text->reversed;
-	u32 count = of->postfix.longest;
-
-	/*
-	 * Reverses eight bytes at a time. Bytes from before the text's start are beyond the key's length. With an element of
-	 * `bytes` as the address, the compiler would read single bytes.
-	 */
-	for (u32 i = 0; i < FILTER_TEXT_MAX && i < count; i += 8) {
-		u64 word = *(u64 *)((void *)text->bytes + TEXT_END - 8 - i);
-
-		*(u64 *)((void *)key->text + i) = __builtin_bswap64(word);
-	}
-	if (count > length)
-		count = length;
-	key->slot = of->slot;
-	key->prefix_bits = 8 + 8 * count;
-	return apply(candidates, &of->postfix.table, bpf_map_lookup_elem(&text_postfix, key));
-}
-
-/* Strings end somewhere behind what was read. Of buffers, only the bytes that are read are searched. */
-static __always_inline bool is_string(const volatile struct object_config *of)
-{
-	u32 read = config.values[of->slot % HOOK_VALUES_MAX].read;
-
-	return read != READ_BUFFER && read != READ_IOVEC && read != READ_IOV_ITER;
-}
-
-/*
- * Compares bytes[start .. TEXT_END) with the tables of one value. `dentry` is null for texts other than paths. `cut`: of a path,
- * the beginning is missing; of another text, the end, whose postfixes filter_end() compares.
- */
+/* Compares bytes[start .. TEXT_END) with the tables of one value. `dentry` is null for texts other than paths. */
 static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 index, u64 candidates,
-				       struct dentry *dentry, bool cut, const bool is_path)
+				       struct dentry *dentry, bool cut_start, bool cut_end)
 {
 	const volatile struct object_config *of = &config.objects[index];
 	u32 length = TEXT_END - start;
@@ -208,14 +168,14 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 
 	if (of->equal.table.used && candidates & of->equal.table.used) {
 		const struct verdict *verdict = 0;
 
-		if (length <= of->equal.longest && !cut)
+		if (length <= of->equal.longest && !cut_start && !cut_end)
 			verdict = bpf_map_lookup_elem(&text_equal, &text->bytes[start - 1]);
 		if (of->inode && dentry)
 			candidates = filter_inode(candidates, of, verdict, dentry);
 		else
 			candidates = apply(candidates, &of->equal.table, verdict);
 	}
-	if (of->prefix.table.used && candidates & of->prefix.table.used && cut && is_path) {
+	if (of->prefix.table.used && candidates & of->prefix.table.used && cut_start) {
 		candidates = filter_beginning(text, index, candidates);
 	} else if (of->prefix.table.used && candidates & of->prefix.table.used) {
 		struct trie_key *key = (void *)&text->bytes[start - 5];
@@ -228,14 +188,34 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 
 		verdict = bpf_map_lookup_elem(&text_prefix, key);
 		candidates = apply(candidates, &of->prefix.table, verdict);
 	}
-	if (of->postfix.table.used && candidates & of->postfix.table.used && (!cut || is_path))
-		candidates = filter_postfix(text, length, of, candidates);
+	if (of->postfix.table.used && candidates & of->postfix.table.used) {
+		struct trie_key *key = &text->reversed;
+		const struct verdict *verdict = 0;
+		u32 count = of->postfix.longest;
+
+		/*
+		 * Reverses eight bytes at a time. Bytes from before the text's start are beyond the key's length. With an
+		 * element of `bytes` as the address, the compiler would read single bytes.
+		 */
+		for (u32 i = 0; i < FILTER_TEXT_MAX && i < count; i += 8) {
+			u64 word = *(u64 *)((void *)text->bytes + TEXT_END - 8 - i);
+
+			*(u64 *)((void *)key->text + i) = __builtin_bswap64(word);
+		}
+		if (count > length)
+			count = length;
+		key->slot = of->slot;
+		key->prefix_bits = 8 + 8 * count;
+		if (!cut_end)
+			verdict = bpf_map_lookup_elem(&text_postfix, key);
+		candidates = apply(candidates, &of->postfix.table, verdict);
+	}
 	if (of->passes_count && candidates) {
 		u64 before = candidates;
 
 		candidates = filter_substrings(text, start, of, candidates);
 		/* it may be in the part that is not there */
-		if (cut && (is_path || is_string(of)))
+		if (cut_start)
 			candidates |= before & ~config.suppresses;
 	}
 	return candidates;
@@ -366,7 +346,7 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 			flags |= TEXT_UNREACHABLE;
 	}
 	if (of->filtered) {
-		candidates = filter_text(text, start, index, candidates, at.dentry, flags & TEXT_TRUNCATED, true);
+		candidates = filter_text(text, start, index, candidates, at.dentry, flags & TEXT_TRUNCATED, false);
 		if (!candidates)
 			return 0;
 	}
@@ -544,21 +524,6 @@ static __always_inline const void *string_address(u64 raw, u32 read)
 	return (void *)raw;
 }
 
-/* The postfixes of a text that is longer than what is compared. `end`: the address after the last byte of a buffer. */
-static __noinline u64 filter_end(struct text_buffer *text, u32 index, const void *end, bool user, u64 candidates)
-{
-	const volatile struct object_config *of;
-
-	if (index >= HOOK_VALUES_MAX)
-		return 0;
-	of = &config.objects[index];
-	if (config.values[of->slot % HOOK_VALUES_MAX].read != READ_BUFFER)
-		return unknown(candidates, &of->postfix.table);
-	if (read_memory(&text->bytes[TEXT_END - FILTER_TEXT_MAX], FILTER_TEXT_MAX, end - FILTER_TEXT_MAX, user))
-		return apply(candidates, &of->postfix.table, 0);
-	return filter_postfix(text, FILTER_TEXT_MAX, of, candidates);
-}
-
 /* Reads a string or buffer into the record and filters it. It is kept if a candidate is left. */
 static __noinline u64 take_text(struct text_buffer *text, struct hook_record *record, u32 index, u64 raw, u64 candidates)
 {
@@ -598,12 +563,10 @@ static __noinline u64 take_text(struct text_buffer *text, struct hook_record *re
 	if (of->filtered) {
 		u32 compared = at_most(length, STRING_BYTES_MAX);
 		u32 start = at_most(TEXT_END - compared, TEXT_END);
-		bool cut = flags & TEXT_TRUNCATED || length > STRING_BYTES_MAX;
 
 		bpf_probe_read_kernel(&text->bytes[start], compared, to);
-		candidates = filter_text(text, start, index, candidates, 0, cut, false);
-		if (of->postfix.table.used && cut && candidates & of->postfix.table.used)
-			candidates = filter_end(text, index, (void *)raw + size, user, candidates);
+		candidates = filter_text(text, start, index, candidates, 0, false,
+					 flags & TEXT_TRUNCATED || length > STRING_BYTES_MAX);
 		if (!candidates)
 			return 0;
 	}

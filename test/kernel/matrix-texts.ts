@@ -9,9 +9,6 @@ export const PROGRAMS = `${ROOT}/programs`;
 /** A path that does not exist and is not needed. */
 const NOWHERE = '/no/such';
 
-/** More bytes than an event keeps. */
-const LONG = `${NOWHERE}/${'x'.repeat(5000)}.conf`;
-
 /** Rows for texts. They are short enough for the name of a network device, too. */
 export function textRows(begin: string, act: (text: string) => Action): Row[] {
   const of = (name: string): Action => act(`${begin}${name}`);
@@ -61,25 +58,6 @@ const PLAIN: readonly Subject[] = [
     (text) => ['openat', text],
     (text) => ({ string_arg: text }),
   ),
-  {
-    title: 'string, longer than is kept',
-    type: 'string',
-    place: 'args',
-    hook: { call: 'sys_openat', syscall: true, args: [{ index: 1, type: 'string' }] },
-    rows: [
-      { operator: 'Prefix', values: [`${NOWHERE}/xxx`], match: ['openat', LONG], miss: ['openat', `${NOWHERE}/x.so`] },
-      { operator: 'Postfix', values: ['.so'], match: ['openat', LONG], miss: ['openat', 'x.conf'], unknown: true },
-      { operator: 'NotPostfix', values: ['.so'], match: ['openat', LONG], miss: ['openat', 'x.so'], unknown: true },
-      { operator: 'SubString', values: ['needle'], match: ['openat', LONG], miss: ['openat', 'x-NEEDLE-y'] },
-    ],
-    told: [
-      {
-        action: ['openat', LONG],
-        value: { type: 'string', value: LONG.slice(0, 4095), truncated: true },
-        json: { string_arg: LONG.slice(0, 4095) },
-      },
-    ],
-  },
   textSubject(
     'filename',
     { call: 'do_unlinkat', args: [{ index: 1, type: 'filename' }] },
@@ -94,22 +72,6 @@ const PLAIN: readonly Subject[] = [
     (text) => ['write', text],
     (text) => ({ bytes_arg: base64(text) }),
   ),
-  {
-    title: 'char_buf, longer than is kept',
-    type: 'char_buf',
-    place: 'args',
-    hook: { call: 'sys_write', syscall: true, args: [buffer('char_buf'), SIZE] },
-    rows: [
-      { operator: 'Postfix', values: ['xxend'], match: ['writelong', 20000, 'end'], miss: ['writelong', 20000, 'End'] },
-    ],
-    told: [
-      {
-        action: ['writelong', 20000, 'end'],
-        value: { type: 'char_buf', value: Buffer.from('x'.repeat(4095)), size: 20003, truncated: true },
-        json: { truncated_bytes_arg: { bytes_arg: base64('x'.repeat(4095)), orig_size: '20003' } },
-      },
-    ],
-  },
   textSubject(
     'char_buf',
     {

@@ -50,8 +50,6 @@ export interface Row {
   readonly hook?: Hook;
   /** Positions of args that are compared with each other. */
   readonly args?: readonly number[];
-  /** The value of `match` is not known as a whole: it matches the negated operator as well, which has a row of its own. */
-  readonly unknown?: true;
 }
 
 /** The expected value in the event: fields of the typed argument, and of its JSON. */
@@ -80,8 +78,7 @@ export function withDerived(rows: readonly Row[], type: ArgTypeName): Row[] {
   return rows.flatMap((row) => {
     const derived: Row[] = [];
     const negated = allowed.find((operator) => NEGATED[operator] === row.operator);
-    if (negated !== undefined && row.unknown !== true)
-      derived.push({ ...row, operator: negated, match: row.miss, miss: row.match });
+    if (negated !== undefined) derived.push({ ...row, operator: negated, match: row.miss, miss: row.match });
     const short = row.operator === 'GreaterThan' ? 'GT' : row.operator === 'LessThan' ? 'LT' : undefined;
     if (short !== undefined) derived.push({ ...row, operator: short });
     return [row, ...derived];
@@ -95,5 +92,4 @@ export const SUBJECTS: readonly Subject[] = [...TYPES, ...PLACES];
 /** Types that every kernel refuses, with their codes. */
 export const REFUSED_TYPES: Readonly<Partial<Record<ArgTypeName, string>>> = {
   data_loc: 'UNSUPPORTED_ARG_TYPE',
-  auto: 'UNSUPPORTED_ARG_TYPE',
 };
