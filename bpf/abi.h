@@ -518,7 +518,8 @@ struct assignment {
 	u64 offset;
 	u8 kind; /* enum assigned */
 	u8 to, from;
-	u8 pad[5];
+	u8 to_shift, from_shift; /* the highest bits that are not part of the register: 64 - 8 * its bytes */
+	u8 pad[3];
 };
 
 /* How the parameters of a system call are found in the struct pt_regs that parameter 0 points to. */

@@ -16,6 +16,11 @@ static __always_inline u64 frame_of(u64 stack)
 	return bpf_get_current_pid_tgid() << 32 ^ stack;
 }
 
+static __always_inline u64 lowest(u64 word, u32 shift)
+{
+	return word << (shift & 63) >> (shift & 63);
+}
+
 /*
  * Does the assignments in their order; each one sees the results of those before. If memory cannot be read, none is
  * done.
@@ -37,10 +42,10 @@ static __noinline bool change_program(void *ctx, const volatile struct selector_
 		u64 value = each->offset;
 
 		if (each->kind != ASSIGN_CONSTANT)
-			value += registers[at_most(each->from, REGISTER_WORDS - 1)];
+			value += lowest(registers[at_most(each->from, REGISTER_WORDS - 1)], each->from_shift);
 		if (each->kind == ASSIGN_MEMORY && bpf_probe_read_user(&value, sizeof(value), (void *)value))
 			return false;
-		registers[at_most(each->to, REGISTER_WORDS - 1)] = value;
+		registers[at_most(each->to, REGISTER_WORDS - 1)] = lowest(value, each->to_shift);
 	}
 #pragma unroll
 	for (u32 place = 0; place < REGISTER_WORDS; place++)

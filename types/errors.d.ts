@@ -20,12 +20,14 @@ export class KernelError extends PolytraceError {
   readonly log?: string;
 }
 
-/** A mistake or warning in a policy. */
+/** A mistake or warning in a policy, or a note on its check. */
 export interface Diagnostic {
   /** Code in UPPER_SNAKE. docs/diagnostics.md explains each code. */
   readonly code: string;
-  /** `error`: the policy is refused. `warning`: the policy can be loaded. */
-  readonly severity: 'error' | 'warning';
+  /**
+   * `error`: the policy is refused. `warning`: the policy can be loaded. `note`: a part of the policy could not be checked.
+   */
+  readonly severity: 'error' | 'warning' | 'note';
   /** Description of the mistake. */
   readonly message: string;
   /** Remedy; empty when there is none. */

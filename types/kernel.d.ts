@@ -62,6 +62,8 @@ export interface TracepointField {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
+  /** True for a number with a sign. Absent: it has none. */
+  readonly signed?: boolean;
 }
 
 /** A kernel: the running one, or another one that a BTF file describes. */

@@ -39,6 +39,8 @@ export interface ValidateOptions extends ParseOptions {
    * Also checks files of this machine: programs, their symbols and static probes, and symbolic links. Default false.
    */
   readonly files?: boolean;
+  /** Also reports, as notes, which checks were left out because of these options. Default false. */
+  readonly reportUnchecked?: boolean;
 }
 
 /**
@@ -68,8 +70,11 @@ export function parsePolicy(yaml: string, options?: ParseOptions): Policy;
  */
 export function validatePolicy(yaml: string, options?: ValidateOptions): Diagnostic[];
 
-/** Compiles a policy to the form in which the kernel evaluates it. Throws PolicyError with all mistakes. */
-export function compilePolicy(policy: Policy | string, options?: ParseOptions): PolicyImage;
+/**
+ * Compiles a policy to the form in which the kernel evaluates it. A policy that leaves types to the kernel (`type: auto`)
+ * needs `kernel`. Throws PolicyError with all mistakes.
+ */
+export function compilePolicy(policy: Policy | string, options?: ExplainOptions): PolicyImage;
 
 /**
  * Checks a policy that is written in code. TypeScript reports operators that do not fit an argument, and actions
@@ -104,7 +109,7 @@ export function definePolicy<
  */
 export function explainPolicy(policy: Policy | string, options?: ExplainOptions): PolicyExplanation;
 
-/** Options for `explainPolicy`. */
+/** Options for `explainPolicy` and `compilePolicy`. */
 export interface ExplainOptions extends ParseOptions {
   /** Kernel in which types are looked up: see `loadKernelInfo`. Default: none. */
   readonly kernel?: KernelInfo;

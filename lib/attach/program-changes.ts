@@ -8,11 +8,12 @@ import type { NativeFeatures } from '../native/features.js';
 import type { HookImage, SelectorActions } from '../image/image.js';
 import { virtualAddress, type ElfInfo, type ProbePlace } from '../elf/elf-info.js';
 import { hostFiles } from '../elf/elf.js';
-import { PROGRAM_REGISTERS } from '../names/kernel.js';
-import type { Assignment, ProgramChanges } from '../wire/encode/context.js';
+import { programRegister, PROGRAM_REGISTERS } from '../names/kernel.js';
+import type { AssignedRegister, Assignment, ProgramChanges } from '../wire/encode/context.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 
-const { rax: VALUE = 0, rip: IP = 0, rsp: SP = 0 } = PROGRAM_REGISTERS;
+const whole = (place = 0): AssignedRegister => ({ place, bytes: 8 });
+const [VALUE, IP, SP] = [PROGRAM_REGISTERS['rax'], PROGRAM_REGISTERS['rip'], PROGRAM_REGISTERS['rsp']].map(whole) as [AssignedRegister, AssignedRegister, AssignedRegister]; // prettier-ignore
 const NEWER = 'setting registers needs x86-64 and a Linux newer than 6.18 (`polytrace preflight`: uprobe_registers)';
 
 /** The changes that a uprobe makes. Throws KernelError OVERRIDE_NOT_POSSIBLE, HOOK_NOT_FOUND or LIMIT_ASSIGNMENTS. */
@@ -46,8 +47,8 @@ function assignmentsOf(hook: HookImage, { override, registers, goOn }: SelectorA
   if (goOn !== undefined) return [{ to: IP, from: IP, offset: distanceTo(hook, goOn) }];
   if (registers !== undefined) {
     return registers.map(({ to, from, memory, offset }) => ({
-      to: PROGRAM_REGISTERS[to] as number,
-      from: from === undefined ? undefined : PROGRAM_REGISTERS[from],
+      to: programRegister(to) ?? VALUE,
+      from: from === undefined ? undefined : programRegister(from),
       memory,
       offset,
     }));

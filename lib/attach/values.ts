@@ -7,7 +7,8 @@ import type { NativeSession } from '../native/binding.js';
 import { loadKernelInfo } from '../native/btf.js';
 import type { HookImage, TableEntry, ValueImage } from '../image/image.js';
 import { isFailure, resolveSteps, startType, type ResolveFailure } from '../policy/index.js';
-import { type ResolvedValue } from '../wire/encode/context.js';
+import { registerOf } from '../names/kernel.js';
+import { type RegisterPlace, type ResolvedValue } from '../wire/encode/context.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { needsPointer } from '../wire/reads.js';
 import type { Inode } from '../wire/encode/tables.js';
@@ -16,9 +17,6 @@ import type { Inode } from '../wire/encode/tables.js';
 const REGISTER_OFFSET_MAX = 255;
 /** Linux flag for a descriptor that only names the file. */
 const O_PATH = 0o10000000;
-
-const X86_NAMES: Readonly<Record<string, string>> = { rflags: 'flags', eflags: 'flags', orig_rax: 'orig_ax' };
-const ARM_NAMES: Readonly<Record<string, string>> = { fp: 'x29', lr: 'x30' };
 
 /** Returns the offsets of members by slot. Throws KernelError if this kernel does not have them. */
 export function resolveValues(
@@ -93,21 +91,22 @@ export function followLast(steps: ResolvedValue['steps']): ResolvedValue['steps'
   return [...steps.slice(0, -1), { offset: last.offset, follow: true }];
 }
 
-/** Returns byte offsets in struct pt_regs by slot. Throws KernelError REGISTER_UNKNOWN. */
-export function registersOf(hook: HookImage, kernel: KernelInfo, architecture: string): Map<number, number> {
-  const result = new Map<number, number>();
+/** Returns the registers in struct pt_regs by slot. Throws KernelError REGISTER_UNKNOWN. */
+export function registersOf(hook: HookImage, kernel: KernelInfo, architecture: string): Map<number, RegisterPlace> {
+  const result = new Map<number, RegisterPlace>();
   valuesOf(hook).forEach((value, slot) => {
     if (!isRegister(value)) return;
     const name = value.resolve ?? '';
-    const offset = registerOffset(name, kernel, architecture);
-    if (offset === undefined || offset > REGISTER_OFFSET_MAX) {
+    const register = registerOf(name, architecture);
+    const offset = register === undefined ? undefined : registerOffset(register.member, kernel, architecture);
+    if (register === undefined || offset === undefined || offset > REGISTER_OFFSET_MAX) {
       throw new KernelError(
         'REGISTER_UNKNOWN',
         `${valuePlace(hook, value)}: there is no register ${JSON.stringify(name)} on ${architecture}`,
-        architecture === 'arm64' ? 'use x0 to x30, or sp' : 'use a whole register, such as rax, di, r10 or ip',
+        architecture === 'arm64' ? 'use x0 to x30, or sp' : 'use a register such as rax, edi, r10 or rip',
       );
     }
-    result.set(slot, offset);
+    result.set(slot, { offset, bytes: register.bytes });
   });
   return result;
 }
@@ -118,11 +117,7 @@ function registerOffset(name: string, kernel: KernelInfo, architecture: string):
     const found = members.find((candidate) => candidate.name === member);
     return found === undefined ? undefined : found.bitOffset / 8;
   };
-  if (architecture !== 'arm64') {
-    const plain = X86_NAMES[name] ?? name.replace(/^r(?=[a-z]{2}$)/, '');
-    return offsetOf(plain);
-  }
-  const number = /^x(\d|[12]\d|30)$/.exec(ARM_NAMES[name] ?? name)?.[1];
+  const number = architecture === 'arm64' ? /^x(\d+)$/.exec(name)?.[1] : undefined;
   const first = offsetOf('regs');
   if (number === undefined) return offsetOf(name);
   return first === undefined ? undefined : first + 8 * Number(number);

@@ -12,6 +12,8 @@ export interface CheckedAgainst {
   readonly kernel?: KernelInfo;
   /** Files of this machine are checked too, because the policy is for this machine. */
   readonly files: boolean;
+  /** True if more could be checked elsewhere. With `--kernel none`, nobody asked for it. */
+  readonly reportUnchecked: boolean;
 }
 
 /**
@@ -19,15 +21,15 @@ export interface CheckedAgainst {
  * When that one is not readable, the command prints a note and goes on without a kernel.
  */
 export function chooseKernel({ btf, kernel }: KernelOptions, { api, stderr }: Context): CheckedAgainst {
-  if (btf !== undefined) return { kernel: api.loadKernelInfo(btf), files: false };
-  if (kernel === 'none') return { files: false };
-  if (kernel === 'running') return { kernel: api.loadKernelInfo(), files: true };
-  if (process.platform !== 'linux') return { files: false };
+  if (btf !== undefined) return { kernel: api.loadKernelInfo(btf), files: false, reportUnchecked: true };
+  if (kernel === 'none') return { files: false, reportUnchecked: false };
+  if (kernel === 'running') return { kernel: api.loadKernelInfo(), files: true, reportUnchecked: true };
+  if (process.platform !== 'linux') return { files: false, reportUnchecked: true };
   try {
-    return { kernel: api.loadKernelInfo(), files: true };
+    return { kernel: api.loadKernelInfo(), files: true, reportUnchecked: true };
   } catch (error) {
     if (!(error instanceof api.KernelError)) throw error;
     stderr.write(safe(`note: not checked against a kernel: ${error.message}\n`));
-    return { files: true };
+    return { files: true, reportUnchecked: true };
   }
 }

@@ -20,7 +20,8 @@ export async function validate(paths: readonly string[], options: ValidateOption
   for (const path of paths) demand(path);
   const against = chooseKernel(options, context);
   const results = paths.flatMap((path) => checkPath(path, against, context));
-  const fails = (d: Diagnostic): boolean => d.severity === 'error' || options.strict === true;
+  const fails = (d: Diagnostic): boolean =>
+    d.severity === 'error' || (options.strict === true && d.severity === 'warning');
   const failed = results.some(({ diagnostics }) => diagnostics.some(fails));
   const text =
     options.format === 'text' ? textOf(results, fails) : options.format === 'json' ? jsonOf(results) : sarif(results);
@@ -58,9 +59,16 @@ function textOf(results: readonly FileResult[], fails: (diagnostic: Diagnostic) 
   return results
     .map(({ file, diagnostics }) => {
       const lines = diagnostics.map((diagnostic) => `${formatDiagnostic(diagnostic)}\n`).join('');
-      return diagnostics.some(fails) ? lines : `${lines}${file}: ok${warnings(diagnostics.length)}\n`;
+      return diagnostics.some(fails) ? lines : `${lines}${file}: ${verdict(diagnostics)}\n`;
     })
     .join('');
+}
+
+/** `ok` says that everything was checked. */
+function verdict(diagnostics: readonly Diagnostic[]): string {
+  const notes = diagnostics.filter(({ severity }) => severity === 'note').length;
+  const words = notes === 0 ? 'ok' : 'no mistakes found, but not everything was checked';
+  return `${words}${warnings(diagnostics.length - notes)}`;
 }
 
 function warnings(count: number): string {
@@ -71,5 +79,6 @@ function warnings(count: number): string {
 function jsonOf(results: readonly FileResult[]): string {
   const count = (severity: Diagnostic['severity']): number =>
     results.reduce((sum, { diagnostics }) => sum + diagnostics.filter((d) => d.severity === severity).length, 0);
-  return `${JSON.stringify({ errors: count('error'), warnings: count('warning'), files: results }, null, 2)}\n`;
+  const counts = { errors: count('error'), warnings: count('warning'), notes: count('note') };
+  return `${JSON.stringify({ ...counts, files: results }, null, 2)}\n`;
 }

@@ -239,12 +239,13 @@ function functionOfLine(line: string): string {
  * filename;\toffset:8;\tsize:4;\tsigned:0;`.
  */
 export function parseFormat(format: string): TracepointField[] {
-  const lines = /^\tfield:(.*?)(\w+)(\[[^\]]*\])?;\s*offset:(\d+);\s*size:(\d+);/gm;
-  return [...format.matchAll(lines)].map(([, type = '', name = '', array = '', offset, size]) => ({
+  const lines = /^\tfield:(.*?)(\w+)(\[[^\]]*\])?;\s*offset:(\d+);\s*size:(\d+);(?:\s*signed:(\d+);)?/gm;
+  return [...format.matchAll(lines)].map(([, type = '', name = '', array = '', offset, size, signed]) => ({
     name,
     type: type.trim() + array,
     offset: Number(offset),
     size: Number(size),
+    ...(signed === '1' ? { signed: true } : {}),
   }));
 }
 

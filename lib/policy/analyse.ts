@@ -1,10 +1,14 @@
 /** Runs the stages before the compiler: from the text of a policy to a checked policy. */
 import type { Diagnostic } from '../../types/errors.js';
+import type { KernelInfo } from '../../types/kernel.js';
 import { checkPolicy } from './checks/policy.js';
 import { hooksOf } from './model/hooks.js';
 import { policyShape } from './language/policy.js';
 import type { Hook, PolicyData } from './model/model.js';
+import { spellKeys } from './parse/keys.js';
+import { inferTypes, openValues } from './kernel/infer.js';
 import { type Places } from './parse/places.js';
+import { Report } from './parse/report.js';
 import { walk } from './parse/walk.js';
 import { parseYaml } from './parse/yaml.js';
 
@@ -13,7 +17,9 @@ export interface Analysis {
   readonly data: PolicyData;
   readonly hooks: readonly Hook[];
   readonly places: Places;
-  /** Mistakes and warnings. Features that are not supported yet are not reported here: the compiler finds them. */
+  /** Mistakes of YAML and structure. */
+  readonly structure: readonly Diagnostic[];
+  /** All mistakes and warnings. Features that are not supported yet are not among them: the compiler finds them. */
   readonly diagnostics: readonly Diagnostic[];
   readonly valid: boolean;
 }
@@ -22,11 +28,38 @@ export interface Analysis {
 export function analyse(text: string, file: string): Analysis {
   const { report, document } = parseYaml(text, file);
   let data: PolicyData = {};
-  let hooks: readonly Hook[] = [];
   if (document?.contents) {
+    spellKeys(document.contents, policyShape, report);
     data = (walk(document.contents, policyShape, report) ?? {}) as PolicyData;
-    hooks = hooksOf(data, report);
-    checkPolicy(data, hooks, report);
   }
-  return { file, data, hooks, places: report.places, diagnostics: report.diagnostics(), valid: !report.hasErrors };
+  const own = new Report(report.places);
+  const hooks = document?.contents ? meaning(data, own) : [];
+  return assembled({ file, data, hooks, places: report.places, structure: report.diagnostics() }, own.diagnostics());
+}
+
+/** Finds the types that the policy leaves to the kernel, and checks the policy with them. */
+export function analyseFor(analysis: Analysis, kernel: KernelInfo): Analysis {
+  // A type that is written wrong is not one that the kernel should say.
+  const isBroken = analysis.structure.some(({ severity }) => severity === 'error');
+  if (isBroken || openValues(analysis.data).length === 0) return analysis;
+  const own = new Report(analysis.places);
+  const data = inferTypes(analysis.data, kernel, own);
+  const hooks = meaning(data, own);
+  return assembled({ ...analysis, data, hooks }, own.diagnostics());
+}
+
+function meaning(data: PolicyData, report: Report): readonly Hook[] {
+  const hooks = hooksOf(data, report);
+  checkPolicy(data, hooks, report);
+  return hooks;
+}
+
+function assembled(parsed: Omit<Analysis, 'diagnostics' | 'valid'>, own: readonly Diagnostic[]): Analysis {
+  const diagnostics = merged(parsed.structure, own);
+  return { ...parsed, diagnostics, valid: !diagnostics.some(({ severity }) => severity === 'error') };
+}
+
+/** Sorts diagnostics by their places in the text. */
+export function merged(...lists: readonly (readonly Diagnostic[])[]): Diagnostic[] {
+  return lists.flat().sort((a, b) => a.line - b.line || a.column - b.column || (a.code < b.code ? -1 : 1));
 }

@@ -13,8 +13,10 @@ import { checkAgainstKernel } from './kernel/check.js';
 import { hostFiles } from '../elf/elf.js';
 import { checkAgainstHost } from './kernel/host.js';
 import { hostArchitecture, type Architecture } from '../names/syscalls.js';
-import { analyse, type Analysis } from './analyse.js';
-import { Report } from './parse/report.js';
+import { analyse, analyseFor, merged, type Analysis } from './analyse.js';
+import { openValues } from './kernel/infer.js';
+import type { Hook } from './model/model.js';
+import { quote, Report } from './parse/report.js';
 import { findUnsupported } from './compile/unsupported.js';
 
 export { formatExplanation } from './explain/format.js';
@@ -35,7 +37,8 @@ const analyses = new WeakMap<Policy, Analysis>();
 /** Refuses exactly the policies in which `validatePolicy` finds an error, with the same diagnostics. */
 export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
   const analysis = analyse(yaml, options.file ?? DEFAULT_FILE);
-  imageOf(analysis);
+  const diagnostics = merged(analysis.diagnostics, toImage(analysis).diagnostics);
+  if (diagnostics.some(({ severity }) => severity === 'error')) throw new PolicyError(diagnostics);
   const { kind, metadata } = analysis.data;
   const policy: Policy = Object.freeze({
     name: metadata?.name ?? '',
@@ -52,15 +55,29 @@ export function definePolicy(policy: object): Policy {
 }
 
 export function validatePolicy(yaml: string, options: ValidateOptions = {}): Diagnostic[] {
-  const analysis = analyse(yaml, options.file ?? DEFAULT_FILE);
+  const analysis = knownTo(analyse(yaml, options.file ?? DEFAULT_FILE), options.kernel);
   const outside = new Report(analysis.places);
   if (options.kernel !== undefined) checkAgainstKernel(analysis.data, analysis.hooks, options.kernel, outside);
   if (options.files === true) checkAgainstHost(analysis.hooks, hostFiles, outside);
-  return merge(analysis.diagnostics, toImage(analysis).diagnostics, outside.diagnostics());
+  if (options.reportUnchecked === true && analysis.valid) noteUnchecked(analysis, options, outside);
+  return merged(analysis.diagnostics, toImage(analysis).diagnostics, outside.diagnostics());
+}
+
+/** Says which kinds of checks the options leave out. */
+function noteUnchecked({ data, hooks, places }: Analysis, { kernel, files }: ValidateOptions, report: Report): void {
+  const isProgram = ({ kind }: Hook): boolean => kind === 'uprobes' || kind === 'usdts';
+  if (kernel === undefined && !hooks.every(isProgram)) {
+    const message = 'functions, tracepoints and types were not checked, because there is no kernel to check against';
+    report.add('NOT_CHECKED', places.value(data, 'spec'), message, 'check on a Linux machine, or give a BTF file of the kernel'); // prettier-ignore
+  }
+  for (const hook of files === true ? [] : hooks.filter(isProgram)) {
+    const message = `${quote(hook.data.path)} was not checked: symbols and probes are those of this machine's file`;
+    report.add('NOT_CHECKED', places.value(hook.data, 'path'), message, 'check on the machine that runs the policy');
+  }
 }
 
 export function explainPolicy(policy: Policy | string, options: ExplainOptions = {}): PolicyExplanation {
-  const analysis = analysisOf(policy, options);
+  const analysis = knownTo(analysisOf(policy, options), options.kernel);
   if (!analysis.valid) throw new PolicyError(analysis.diagnostics);
   const { image, diagnostics } = toImage(analysis);
   const reasons = diagnostics.map((d) => `${d.line}:${d.column} ${d.code}: ${d.message}`);
@@ -68,17 +85,17 @@ export function explainPolicy(policy: Policy | string, options: ExplainOptions =
 }
 
 /** `architecture` decides which numbers the names of system calls stand for. The default is that of this machine. */
-export interface CompileOptions extends ParseOptions {
+export interface CompileOptions extends ExplainOptions {
   readonly architecture?: Architecture;
 }
 
 export function compilePolicy(policy: Policy | string, options: CompileOptions = {}): PolicyImage {
-  return imageOf(analysisOf(policy, options), options.architecture);
+  return imageOf(knownTo(analysisOf(policy, options), options.kernel), options.architecture);
 }
 
 /** Checks a parsed policy against a kernel. */
 export function checkPolicy(policy: Policy, kernel: KernelInfo): readonly Diagnostic[] {
-  const analysis = analysisOf(policy);
+  const analysis = knownTo(analysisOf(policy), kernel);
   const report = new Report(analysis.places);
   checkAgainstKernel(analysis.data, analysis.hooks, kernel, report);
   return report.diagnostics();
@@ -91,26 +108,35 @@ function analysisOf(policy: Policy | string, options: ParseOptions = {}): Analys
   return analysis;
 }
 
+/** The policy with the types that it leaves to the kernel. */
+function knownTo(analysis: Analysis, kernel: KernelInfo | undefined): Analysis {
+  return kernel === undefined ? analysis : analyseFor(analysis, kernel);
+}
+
 /** Throws PolicyError with all mistakes. */
 function imageOf(analysis: Analysis, architecture?: Architecture): PolicyImage {
   const { image, diagnostics } = toImage(analysis, architecture);
-  if (image === undefined) throw new PolicyError(merge(analysis.diagnostics, diagnostics));
-  return image;
+  if (image !== undefined) return image;
+  const report = new Report(analysis.places);
+  const hasErrors = [...analysis.diagnostics, ...diagnostics].some(({ severity }) => severity === 'error');
+  for (const value of hasErrors ? [] : openValues(analysis.data)) {
+    const message = 'the type of this value comes from the kernel, and is not known here';
+    const hint = 'give the types of the kernel (`kernel: loadKernelInfo()`), or write the type';
+    report.add('TYPE_NOT_INFERRED', analysis.places.value(value, 'type'), message, hint);
+  }
+  throw new PolicyError(merged(analysis.diagnostics, diagnostics, report.diagnostics()));
 }
 
-/** Returns no image if the BPF programs do not support the policy. */
+/** Returns no image if the BPF programs do not support the policy, or if a type is not known. */
 function toImage(
   analysis: Analysis,
   architecture = hostArchitecture(),
 ): { image?: PolicyImage; diagnostics: readonly Diagnostic[] } {
   const report = new Report(analysis.places);
   findUnsupported(analysis.data, analysis.hooks, report);
-  if (report.hasErrors || !analysis.valid) return { diagnostics: report.diagnostics() };
+  const isOpen = openValues(analysis.data).length > 0;
+  if (report.hasErrors || !analysis.valid || isOpen) return { diagnostics: report.diagnostics() };
   const image = compile(analysis, report, architecture);
   const diagnostics = report.diagnostics();
   return report.hasErrors ? { diagnostics } : { image, diagnostics };
-}
-
-function merge(...lists: readonly (readonly Diagnostic[])[]): Diagnostic[] {
-  return lists.flat().sort((a, b) => a.line - b.line || a.column - b.column || (a.code < b.code ? -1 : 1));
 }

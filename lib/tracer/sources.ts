@@ -39,7 +39,7 @@ export async function compileAll(
         await attempt(async () => {
           const policy = load();
           await turn();
-          result.push({ image: compilePolicy(policy), file: policy.file });
+          result.push({ image: compilePolicy(policy, { kernel: kernel() }), file: policy.file });
           await turn();
           diagnostics.push(...checkPolicy(policy, kernel()).filter(isWrongHere));
           await turn();

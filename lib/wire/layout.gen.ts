@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '816311bce208ebb9';
+export const LAYOUT_HASH = '78e37943f0fd9adf';
 
 /** enum event_type */
 export const EventType = {
@@ -641,6 +641,8 @@ export const Assignment = {
   kind: 8,
   to: 9,
   from: 10,
+  toShift: 11,
+  fromShift: 12,
 } as const;
 
 /** enum syscall_registers */

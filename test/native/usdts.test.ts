@@ -184,7 +184,7 @@ describe('static probes', function () {
 args:
   - { index: 0, type: int32, label: n }
   - { index: 0, type: string, source: current_task, resolve: comm }
-  - { index: 0, type: uint64, source: pt_regs, resolve: ip }
+  - { index: 0, type: uint64, source: pt_regs, resolve: rip }
 selectors:
   - matchArgs: [{ args: [0], operator: CelExpr, values: ["n == 2"] }]
   - matchArgs: [{ args: [0], operator: InRange, values: ["3:4"] }, { args: [1], operator: Equal, values: [pie] }]`,

@@ -2,15 +2,13 @@
 import { BUFFER_TYPES, SIZED_TYPES } from '../../image/hook.js';
 import { HOOK_ARGS_MAX, HOOK_PARAM_MAX, PROBE_ARGS_MAX } from '../language/limits.js';
 import type { ArgData, Hook } from '../model/model.js';
-import { REGISTERS } from '../../names/kernel.js';
+import { registerOf, REGISTERS } from '../../names/kernel.js';
 import { nearest } from '../parse/nearest.js';
 import { quote, type Report } from '../parse/report.js';
-import { argType } from '../language/vocabulary.js';
+import { ARG_TYPES, argType, type TypeFacts } from '../language/vocabulary.js';
 
 export function checkArgs(hook: Hook, report: Report): void {
   const { args = [], data = [] } = hook.data;
-  checkIndexes(args, report);
-  checkIndexes(data, report);
   const values = [...args, ...data];
   if (values.length > HOOK_ARGS_MAX) {
     const extra = values[HOOK_ARGS_MAX] as ArgData;
@@ -33,24 +31,6 @@ export function checkArgs(hook: Hook, report: Report): void {
     checkSource(arg, report);
   }
   checkReturn(hook, report);
-}
-
-function checkIndexes(args: readonly ArgData[], report: Report): void {
-  const seen = new Set<string>();
-  for (const arg of args) {
-    if (arg.index === undefined) continue;
-    // The same parameter may be read several times, for different members of the struct that it points to.
-    const key = `${arg.index} ${arg.resolve ?? ''} ${arg.source ?? ''}`;
-    if (seen.has(key)) {
-      report.add(
-        'DUPLICATE_INDEX',
-        report.places.value(arg, 'index'),
-        `index ${arg.index} is used twice`,
-        'keep one of the two',
-      );
-    }
-    seen.add(key);
-  }
 }
 
 function checkParameter(hook: Hook, arg: ArgData, report: Report): void {
@@ -127,8 +107,8 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
     unused('sizeArgIndex', `sizeArgIndex has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
   if (arg.maxData === true && !isBuffer)
     unused('maxData', `maxData has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
-  if (arg.returnCopy === true && hook.data.return !== true)
-    unused('returnCopy', 'returnCopy has no effect without `return: true`', 'add `return: true` and a returnArg');
+  if (arg.returnCopy === true && !hasReturn(hook))
+    unused('returnCopy', `returnCopy has no effect on ${hook.kind}, which see no return`, 'remove it');
   if (arg.btfTypeModule !== undefined && arg.btfType === undefined)
     unused('btfTypeModule', 'btfTypeModule has no effect without btfType', 'add btfType, or remove it');
   const sizeIndex = arg.sizeArgIndex;
@@ -141,7 +121,7 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
       'sizeArgIndex counts from 1; add the argument that contains the size',
     );
   }
-  if (arg.resolve && !/^[A-Za-z_]\w*(\[\d{1,9}\])*(\.[A-Za-z_]\w*(\[\d{1,9}\])*)*$/.test(arg.resolve)) {
+  if (arg.resolve && !/^([A-Za-z_]\w*|\[\d{1,9}\])(\[\d{1,9}\])*(\.[A-Za-z_]\w*(\[\d{1,9}\])*)*$/.test(arg.resolve)) {
     report.add(
       'RESOLVE_SYNTAX',
       places.value(arg, 'resolve'),
@@ -153,12 +133,16 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
   }
 }
 
+/** True if the hook can have a second program where the function returns. */
+function hasReturn({ kind }: Hook): boolean {
+  return kind === 'kprobes' || kind === 'fentries' || kind === 'uprobes';
+}
+
 function checkBuffer(hook: Hook, arg: ArgData, report: Report): void {
   if (arg.type === undefined || !SIZED_TYPES.has(arg.type) || arg.sizeArgIndex) return;
-  if (arg.returnCopy === true && hook.data.return === true) return;
+  if (arg.returnCopy === true && hasReturn(hook)) return;
   const message = `the size of the ${arg.type} is not known`;
-  const hint =
-    'add sizeArgIndex, the position (from 1) of the parameter with the size, or returnCopy with `return: true`';
+  const hint = 'add sizeArgIndex, the position (from 1) of the parameter with the size, or returnCopy';
   report.add('BUFFER_WITHOUT_SIZE', report.places.value(arg, 'type'), message, hint);
 }
 
@@ -174,16 +158,33 @@ function checkSource(arg: ArgData, report: Report): void {
     report.add('SOURCE_UNKNOWN', places.value(arg, 'source'), `there is no source ${quote(source)}`, hint);
   } else if (!resolve) {
     const hint =
-      source === 'pt_regs' ? 'add resolve with a register, such as ax' : 'add resolve with the members, such as comm';
+      source === 'pt_regs' ? 'add resolve with a register, such as rax' : 'add resolve with the members, such as comm';
     report.add('SOURCE_WITHOUT_RESOLVE', places.value(arg, 'source'), `${source} needs resolve`, hint);
   } else if (source === 'pt_regs' && !REGISTERS.has(resolve)) {
     const close = nearest(resolve, [...REGISTERS]);
     const hint =
       close === undefined
-        ? 'use a register such as ax, di or ip; on arm64 x0, sp or pc'
+        ? 'use a register such as rax, edi or rip; on arm64 x0, sp or pc'
         : `did you mean ${quote(close)}?`;
     report.add('REGISTER_UNKNOWN', places.value(arg, 'resolve'), `${quote(resolve)} is not a register`, hint);
+  } else if (source === 'pt_regs') {
+    checkRegister(arg, resolve, report);
   }
+}
+
+/** The lowest bytes of a register are a number. Only a whole register can hold an address. */
+function checkRegister(arg: ArgData, name: string, report: Report): void {
+  const bytes = Math.max(...['x64', 'arm64'].map((architecture) => registerOf(name, architecture)?.bytes ?? 0));
+  const facts: TypeFacts | undefined = arg.type === undefined ? undefined : ARG_TYPES[arg.type];
+  if (bytes >= 8 || facts === undefined || ['signed', 'unsigned', 'capability', 'nop', 'auto'].includes(facts.class))
+    return;
+  const message = `${name} is a number of ${8 * bytes} bits, which cannot be read as ${String(arg.type)}`;
+  report.add(
+    'ARG_TYPE_MISMATCH',
+    report.places.value(arg, 'type'),
+    message,
+    'use a number, or name the whole register',
+  );
 }
 
 function checkReturn(hook: Hook, report: Report): void {

@@ -56,11 +56,7 @@ function checkFilter(
     return; // expressions.ts checks the names and types
   }
   const found = list === 'matchData' ? filteredData(args, filter) : filteredArg(hook, args, filter);
-  if (found === undefined) {
-    reportNoArg(hook, args, VALUES_OF[list], filter, report);
-  } else {
-    warnAmbiguous(hook, args, filter, report);
-  }
+  if (found === undefined) reportNoArg(hook, args, VALUES_OF[list], filter, report);
   if (operator === undefined) return;
   checkPositions(args, filter, operator, report);
   checkPresence(filter, operator, report);
@@ -226,20 +222,6 @@ function reportNoArg(
   if (args.some((arg) => arg.index === undefined)) return;
   const message = `no argument with index ${filter.index ?? 0} in ${where}`;
   report.add('INDEX_WITHOUT_ARG', places.value(filter, 'index'), message, hint);
-}
-
-function warnAmbiguous(hook: Hook, args: readonly ArgData[], filter: ValueFilter, report: Report): void {
-  const { index } = filter;
-  if (hook.kind !== 'tracepoints' || index === undefined || filter.args !== undefined) return;
-  const byPosition = args[index];
-  const byIndex = args.find((arg) => arg.index === index);
-  if (byPosition === undefined || byIndex === undefined || byPosition === byIndex) return;
-  report.add(
-    'INDEX_AMBIGUOUS',
-    report.places.value(filter, 'index'),
-    `${index} is a position in args and also the index of another argument; for tracepoints the position is used`,
-    `write \`args: [${index}]\` to name the position`,
-  );
 }
 
 function operatorHint(type: ArgTypeName, allowed: readonly Operator[]): string {

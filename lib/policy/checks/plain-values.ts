@@ -3,7 +3,7 @@ import { errorNumber } from '../../names/errors.js';
 import { BINARY_TEXT_MAX, EQUAL_BYTES_MAX, FILTER_TEXT_MAX } from '../language/limits.js';
 import type { Span } from '../parse/places.js';
 import { quote, type Report } from '../parse/report.js';
-import { isUnicode, parseInteger, rangeFor, withoutFinalNul } from '../model/values.js';
+import { isUnicode, parseInteger, writtenRange, withoutFinalNul } from '../model/values.js';
 import { ARG_TYPES, NEGATED, type ArgTypeName, type Operator, type TypeFacts } from '../language/vocabulary.js';
 
 /** Checks a text that the BPF programs compare: its length is limited, and it contains no NUL. */
@@ -25,8 +25,8 @@ export function checkText(value: string, operator: string, span: Span, report: R
     );
     return;
   }
-  if (text === '') {
-    report.add('EMPTY_TEXT', span, 'the value is empty', 'remove it, or write a text');
+  if (text === '' && operator !== 'Equal' && operator !== 'NotEqual') {
+    report.add('VALUE_EMPTY', span, 'the value is empty', 'remove it, or write a text');
     return;
   }
   const isBinary = operator === 'In' || operator === 'NotIn';
@@ -81,7 +81,14 @@ export function warnPattern(value: string, operator: string, span: Span, report:
   );
 }
 
-export function checkNumber(value: string, operator: Operator, type: ArgTypeName, span: Span, report: Report): void {
+/** `range` has the numbers that can be written. */
+export function checkNumber(
+  value: string,
+  type: ArgTypeName,
+  span: Span,
+  report: Report,
+  range = writtenRange(ARG_TYPES[type]),
+): void {
   const facts: TypeFacts = ARG_TYPES[type];
   const number = parseInteger(value);
   if (number === undefined) {
@@ -94,13 +101,11 @@ export function checkNumber(value: string, operator: Operator, type: ArgTypeName
     report.add('VALUE_NOT_A_NUMBER', span, `${quote(value)} is not a number, but ${type} needs one`, hint);
     return;
   }
-  const range = rangeFor(facts, operator);
   if (number >= range.minimum && number <= range.maximum) return;
   const bits = facts.bits ?? 64;
-  const wrapped = facts.class === 'signed' ? BigInt.asIntN(bits, number) : BigInt.asUintN(bits, number);
-  const sameBits = BigInt.asUintN(bits, number) === (number < 0n ? number + 2n ** BigInt(bits) : number);
-  const hint = sameBits
-    ? `the ${type} with these bits is "${wrapped}"`
+  const isNegative = number < 0n && number >= -(2n ** BigInt(bits - 1));
+  const hint = isNegative
+    ? `the ${type} with these bits is "${BigInt.asUintN(bits, number)}"`
     : 'correct the number, or the type of the argument';
   report.add(
     'VALUE_OUT_OF_RANGE',

@@ -36,6 +36,11 @@ function checkUprobe(data: HookData, report: Report): void {
       'add symbols, offsets or addrs',
     );
   }
+  const kinds = (['symbols', 'offsets', 'addrs'] as const).filter((key) => (data[key]?.length ?? 0) > 0);
+  if (kinds.length > 1) {
+    const message = `a uprobe names its places by one of symbols, offsets and addrs, not by ${kinds.join(' and ')}`;
+    report.add('UPROBE_PLACES', places.key(data, kinds[1] as string), message, 'make a uprobe for each of them');
+  }
   const counters = data.refCtrOffsets;
   if (counters !== undefined && counters.length !== count && !broken && !places.isIncomplete(counters)) {
     report.add(

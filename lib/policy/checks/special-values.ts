@@ -9,7 +9,7 @@ import { nearest } from '../parse/nearest.js';
 import { parseNetwork } from '../model/numbers.js';
 import type { Span } from '../parse/places.js';
 import { quote, type Report } from '../parse/report.js';
-import { parseInteger, parseRange } from '../model/values.js';
+import { parseInteger, parseRange, rangeOf } from '../model/values.js';
 import { ARG_TYPES, type ArgTypeName, type Operator } from '../language/vocabulary.js';
 import { checkNumber, checkText } from './plain-values.js';
 
@@ -102,21 +102,15 @@ function checkFileType(value: string, _type: ArgTypeName, span: Span, report: Re
 function checkInMap(value: string, type: ArgTypeName, span: Span, report: Report): void {
   if (listName(value) !== undefined) return;
   if (value.includes(':')) checkRange(value, type, span, report);
-  else checkNamedNumber(value, 'Equal', type, span, report);
+  else checkNamedNumber(value, type, span, report);
 }
 
 /** Checks a number, or a name that stands for a number. */
-export function checkNamedNumber(
-  value: string,
-  operator: Operator,
-  type: ArgTypeName,
-  span: Span,
-  report: Report,
-): void {
+export function checkNamedNumber(value: string, type: ArgTypeName, span: Span, report: Report): void {
   const kind = ARG_TYPES[type].class;
-  if (kind === 'capability' || kind === 'capabilities') checkCapability(value, operator, type, span, report);
+  if (kind === 'capability' || kind === 'capabilities') checkCapability(value, type, span, report);
   else if (kind === 'syscall' && parseInteger(value) === undefined) checkSyscallName(value, span, report);
-  else checkNumber(value, operator, type, span, report);
+  else checkNumber(value, type, span, report);
 }
 
 /** True if any architecture has the system call. The compiler checks whether this architecture has it. */
@@ -134,7 +128,7 @@ function checkSyscallName(value: string, span: Span, report: Report): void {
 function checkRange(value: string, type: ArgTypeName, span: Span, report: Report): void {
   const range = value.includes(':') ? parseRange(value) : undefined;
   if (range === undefined && ARG_TYPES[type].class === 'syscall' && value.split(':').length === 2) {
-    for (const end of value.split(':')) checkNamedNumber(end, 'Equal', type, span, report);
+    for (const end of value.split(':')) checkNamedNumber(end, type, span, report);
     return;
   }
   if (range === undefined) {
@@ -152,12 +146,12 @@ function checkRange(value: string, type: ArgTypeName, span: Span, report: Report
     );
     return;
   }
-  for (const end of value.split(':')) checkNumber(end, 'Equal', type, span, report);
+  for (const end of value.split(':')) checkNumber(end, type, span, report, rangeOf(ARG_TYPES[type]));
 }
 
 /** Checks the name of a capability, its number, or the mask of a set of capabilities. */
-function checkCapability(value: string, operator: Operator, type: ArgTypeName, span: Span, report: Report): void {
-  if (parseInteger(value) !== undefined) checkNumber(value, operator, type, span, report);
+function checkCapability(value: string, type: ArgTypeName, span: Span, report: Report): void {
+  if (parseInteger(value) !== undefined) checkNumber(value, type, span, report);
   else checkCapabilityName(value, span, report);
 }
 

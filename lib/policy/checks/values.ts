@@ -19,7 +19,7 @@ export function checkValues(filter: ValueFilter, operator: Operator, type: ArgTy
       if (compared !== 'text') checkAbsolute(value, operator, span, report);
       warnPattern(value, operator, span, report);
     } else if (compared !== 'auto') {
-      checkNamedNumber(value, operator, type, span, report);
+      checkNamedNumber(value, type, span, report);
     }
   });
 }

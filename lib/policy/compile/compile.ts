@@ -64,13 +64,13 @@ function compileHook(
   const { report } = context;
   const { args = [], data: others = [], returnArg } = data;
   const clauses = clausesBySlot(hook);
-  const values = [...args, ...others].map((arg, slot) => valueImage(arg, data, clauses.get(slot) ?? [], context));
+  const values = [...args, ...others].map((arg, slot) => valueImage(arg, clauses.get(slot) ?? [], context));
   const returned = clauses.get(values.length) ?? [];
   const actions = hookActions(hook, tracks);
   const links = singleLinks(analysis.data, hook);
   const common = {
     position: { file: analysis.file, ...report.places.position(report.places.value(data, targetField(hook))) },
-    ...(data.message === undefined ? {} : { message: data.message }),
+    ...(data.message === undefined || data.message === '' ? {} : { message: data.message }),
     ...(data.ignore?.callNotFound === true || data.optional === true ? { ignoreCallNotFound: true as const } : {}),
     ...(links ? { singleLinks: true as const } : {}),
     ...(data.btfPath === undefined ? {} : { btfPath: data.btfPath }),
@@ -78,9 +78,7 @@ function compileHook(
     selectors: Math.max(selectors.length, 1),
     args: values.slice(0, args.length),
     data: values.slice(args.length),
-    ...(data.return === true && returnArg !== undefined
-      ? { returnArg: valueImage(returnArg, data, returned, context) }
-      : {}),
+    ...(data.return === true && returnArg !== undefined ? { returnArg: valueImage(returnArg, returned, context) } : {}),
     process: processGroups(selectors),
     sets: [...sets.tests(selectors, suppressing(actions)), ...sets.yields(selectors, sparing(actions))],
     changes: changeTests(selectors),

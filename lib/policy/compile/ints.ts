@@ -6,8 +6,8 @@ import { capabilityNumber } from '../../names/capabilities.js';
 import { SYSCALL_COMPAT } from '../../names/syscalls.js';
 import { rangesOf } from '../model/numbers.js';
 import { quote } from '../parse/report.js';
-import { parseInteger, toUnsigned64, type Range } from '../model/values.js';
-import { ARG_TYPES, type ArgTypeName } from '../language/vocabulary.js';
+import { parseInteger, toUnsigned64, valueOf, type Range } from '../model/values.js';
+import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
 import { baseOf, isNegated, type Clause, type Context } from './filters.js';
 import { equal, intGroups, rangeTests, type Comparison, type IntClause } from './groups.js';
 import { distinct, valueTable } from './tables.js';
@@ -70,7 +70,8 @@ function testsOf({ ranges }: Wanted, join: boolean, signed: boolean): readonly C
  */
 function wantedRanges(clause: Clause, type: ArgTypeName, context: Context): Range[] {
   const { policy, architecture, report } = context;
-  const kind = ARG_TYPES[type].class;
+  const facts: TypeFacts = ARG_TYPES[type];
+  const kind = facts.class;
   if (kind === 'capabilities') return capabilitySets(clause.values).map((set) => ({ minimum: set, maximum: set }));
   return clause.values.flatMap((value, i) => {
     const ranges = rangesOf(value, clause.operator, kind, policy, architecture);
@@ -80,13 +81,15 @@ function wantedRanges(clause: Clause, type: ArgTypeName, context: Context): Rang
         const message = `the list ${quote(value)} has system calls of 32-bit programs, which the type ${type} cannot tell from 64-bit ones`;
         report.add('SYSCALL_UNKNOWN', span, message, 'read the value as syscall64');
       }
-      return ranges;
+      return ranges.map((range) => (range.minimum === range.maximum ? single(valueOf(facts, range.minimum)) : range));
     }
     const message = `${quote(value)} is not a system call of ${architecture}, or is a list that contains one that is not`;
     report.add('SYSCALL_UNKNOWN', span, message, 'remove it on this architecture');
     return [];
   });
 }
+
+const single = (number: bigint): Range => ({ minimum: number, maximum: number });
 
 function isCompat({ minimum }: Range): boolean {
   return (minimum & SYSCALL_COMPAT) !== 0n;
@@ -103,11 +106,11 @@ function comparisons(clause: Clause, type: ArgTypeName): Comparison[] {
   const base = baseOf(clause);
   const isSet = ARG_TYPES[type].class === 'capabilities';
   const numbers = isSet ? capabilitySets(clause.values) : clause.values.map((value) => parseInteger(value) ?? 0n);
-  const values = numbers.map(toUnsigned64);
   if (base === 'Mask') {
     // Any bit of any value is enough, so one comparison with all bits does it.
-    return [{ op: 'mask', signed: false, value: values.reduce((all, value) => all | value, 0n) }];
+    return [{ op: 'mask', signed: false, value: numbers.map(toUnsigned64).reduce((all, value) => all | value, 0n) }];
   }
+  const op = base === 'GreaterThan' || base === 'GT' ? 'greater' : 'less';
   const signed = ARG_TYPES[type].class === 'signed';
-  return values.map((value) => ({ op: base === 'GreaterThan' || base === 'GT' ? 'greater' : 'less', signed, value }));
+  return numbers.map((number) => ({ op, signed, value: toUnsigned64(valueOf(ARG_TYPES[type], number)) }));
 }

@@ -65,7 +65,7 @@ function goesOnElsewhere({ selectors }: Hook): boolean {
   );
 }
 
-/** The places in the order of refCtrOffsets: symbols, then offsets, then addresses. */
+/** The places in the order of refCtrOffsets. They are all symbols, all offsets or all addresses. */
 function placesOf(data: HookData): ProgramPlace[] {
   const { path = '', symbols = [], offsets = [], addrs = [], refCtrOffsets = [], binaryDigests = [], ignore } = data;
   const digests =

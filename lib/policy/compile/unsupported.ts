@@ -66,15 +66,7 @@ function findInHook({ kind, data }: Hook, policy: PolicyData, add: Add): void {
 }
 
 function findInArg(arg: ArgData, isField: boolean, add: Add): void {
-  if (arg.type === 'auto') {
-    add(
-      'UNSUPPORTED_ARG_TYPE',
-      arg,
-      'type',
-      'finding the type in the kernel automatically is not supported yet',
-      'write the type',
-    );
-  } else if (arg.type === 'data_loc' && !isField) {
+  if (arg.type === 'data_loc' && !isField) {
     const message = 'data_loc is a field of tracepoints; functions have no such fields';
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the parameter as string or char_buf');
   } else if (isField && arg.type !== undefined && SIZED_TYPES.has(arg.type)) {

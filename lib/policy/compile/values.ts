@@ -1,13 +1,13 @@
 /** Compiles the values that a hook reads, each with its filters. */
 import type { ValueImage } from '../../image/image.js';
-import type { ArgData, HookData } from '../model/model.js';
+import type { ArgData } from '../model/model.js';
 import { ARG_TYPES } from '../language/vocabulary.js';
 import type { Clause, Context } from './filters.js';
 import { intFilters } from './ints.js';
 import { netFilters } from './net.js';
 import { fileTypeGroups, textFilters } from './texts.js';
 
-export function valueImage(arg: ArgData, data: HookData, clauses: readonly Clause[], context: Context): ValueImage {
+export function valueImage(arg: ArgData, clauses: readonly Clause[], context: Context): ValueImage {
   const { places } = context.report;
   return {
     index: arg.index ?? 0,
@@ -15,7 +15,7 @@ export function valueImage(arg: ArgData, data: HookData, clauses: readonly Claus
     ...(arg.label === undefined ? {} : { label: arg.label }),
     ...sourceOf(arg),
     ...(arg.sizeArgIndex ? { sizeArgIndex: arg.sizeArgIndex } : {}),
-    ...(arg.returnCopy === true && data.return === true ? { returnCopy: true as const } : {}),
+    ...(arg.returnCopy === true ? { returnCopy: true as const } : {}),
     ...(arg.maxData === true ? { maxData: true as const } : {}),
     ...filtersOf(arg, clauses, context),
     position: places.position(places.value(arg)),

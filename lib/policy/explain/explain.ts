@@ -25,6 +25,7 @@ import {
   pidWords,
   readingWords,
   stateWords,
+  typeWords,
 } from './words.js';
 
 export function explain(
@@ -75,7 +76,7 @@ function explainHook(
     kind: hook.kind,
     target: targetWords(analysis, hook, kernel),
     attach: attachWords(analysis, hook, kernel),
-    ...(data.message === undefined ? {} : { message: data.message }),
+    ...(data.message === undefined || data.message === '' ? {} : { message: data.message }),
     reads: readWords(data.args ?? [], data.data ?? [], data.return === true ? data.returnArg : undefined),
     selectors: selectors.map((selector) => explainSelector(hook, selector)),
     ...(image === undefined ? {} : { cost: costOf(image) }),
@@ -150,7 +151,7 @@ function readWords(args: readonly ArgData[], data: readonly ArgData[], returned:
       .filter((arg) => arg.type !== 'nop')
       .map((arg) => `${valueWords(arg)}${readingWords(arg.source === undefined ? arg : { ...arg, resolve: '' })}`),
     ...data.map((arg) => `${dataWords(arg)}${readingWords({ ...arg, resolve: '' })}`),
-    ...(returned === undefined ? [] : [`return value (${returned.type})${readingWords(returned)}`]),
+    ...(returned === undefined ? [] : [`return value (${typeWords(returned)})${readingWords(returned)}`]),
   ];
 }
 
@@ -169,7 +170,7 @@ function subjectWords(hook: Hook, list: FilterList, filter: ValueFilter): string
 }
 
 function returnWords(arg: ArgData | undefined): string {
-  return `return value (${arg?.type ?? ''})`;
+  return `return value (${arg === undefined ? '' : typeWords(arg)})`;
 }
 
 /** The order of the BPF programs: cheap tests come first. */

@@ -43,7 +43,13 @@ const VERBS: Readonly<Partial<Record<Operator, string>>> = {
 export function argWords(arg: ArgData | undefined, fallback: string): string {
   if (arg === undefined) return fallback;
   const name = arg.label === undefined ? '' : ` "${arg.label}"`;
-  return `argument ${arg.index ?? 0}${name} (${arg.type ?? 'unknown'})`;
+  return `argument ${arg.index ?? 0}${name} (${typeWords(arg)})`;
+}
+
+/** The type, and who says it. */
+export function typeWords({ type, inferred }: ArgData): string {
+  if (type === undefined || type === 'auto') return 'a type that the kernel says';
+  return inferred === true ? `${type}, as the kernel says` : type;
 }
 
 /** `subject` names the value; for an expression, all of its values. */
@@ -99,7 +105,7 @@ export function dataWords(arg: ArgData | undefined): string {
       : arg.source === 'pt_regs'
         ? `register ${arg.resolve ?? ''}`
         : `parameter ${arg.index ?? 0}${arg.resolve ? `'s ${arg.resolve}` : ''}`;
-  return `${where}${name} (${arg.type ?? 'unknown'})`;
+  return `${where}${name} (${typeWords(arg)})`;
 }
 
 function setWords(what: string, filter: SetFilter): string {

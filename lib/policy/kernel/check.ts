@@ -2,15 +2,17 @@
 import { overridesByEnforcers } from '../compile/enforcers.js';
 import { callsOf, findList, isGenerated, listName, type Call, patternOf } from '../model/lists.js';
 import type { ArgData, HookData, PolicyData, Hook } from '../model/model.js';
-import type { FunctionInfo, KernelInfo, TracepointInfo } from '../../../types/kernel.js';
+import type { KernelInfo, TracepointInfo } from '../../../types/kernel.js';
 import { syscallFunctions } from '../../names/calls.js';
 import { nearest } from '../parse/nearest.js';
 import type { Span } from '../parse/places.js';
 import { FirstOfEach, quote, type Report } from '../parse/report.js';
 import { fieldHint, readField } from './fields.js';
 import { checkParameters, checkResolvedField, checkReturnType, checkSource } from './parameters.js';
+import { valuesOf } from './infer.js';
+import { findFunction, findSyscall } from './prototypes.js';
 import { seesLess } from './renamed.js';
-import { similarFunction, syscallFunction } from './similar.js';
+import { similarFunction } from './similar.js';
 
 export function checkAgainstKernel(
   policy: PolicyData,
@@ -98,6 +100,7 @@ function checkFunction(
     // A function without BTF can still be in the kernel's list of functions that can be traced.
     const names = syscall ? syscallFunctions(name) : [name];
     if (!names.some((each) => kernel.attachable(each) === true)) reportMissing(name, syscall, data, kernel, report);
+    else noteUntyped(hook, name, kernel, report);
     return;
   }
   if (kernel.attachable(found.name) === false) {
@@ -106,7 +109,10 @@ function checkFunction(
     report.add('FUNCTION_NOT_ATTACHABLE', report.places.value(data, 'call'), message, hint);
   }
   if (kernel.overridable(found.name) === false) reportOverrides(hook, found.name, kernel, report);
-  if (found.prototype === undefined) return;
+  if (found.prototype === undefined) {
+    noteUntyped(hook, name, kernel, report);
+    return;
+  }
   const values = [...(data.args ?? []), ...(data.data ?? [])];
   checkParameters(values, found.prototype, found.name, kernel, report);
   if (!syscall) checkReturnType(data, found.prototype, found.name, kernel, report);
@@ -115,6 +121,13 @@ function checkFunction(
     const message = `${name} does not see all operations on ${kernel.name}: ${fuller.misses}`;
     report.add('FUNCTION_SEES_LESS', report.places.value(data, 'call'), message, `add a hook on ${fuller.name}`);
   }
+}
+
+/** Says that the values of the hook were not checked: the kernel has the function, but not its types. */
+function noteUntyped({ data }: Hook, name: string, kernel: KernelInfo, report: Report): void {
+  if (!valuesOf(data).some(({ type, source }) => type !== 'nop' && source === undefined)) return;
+  const message = `the values of ${name} were not checked: ${kernel.name} has no types for it`;
+  report.add('NOT_CHECKED', report.places.value(data, 'call'), message, 'compare them with the source of the kernel');
 }
 
 /** True if another hook of the policy is on this function. */
@@ -129,27 +142,6 @@ function reportOverrides(hook: Hook, name: string, kernel: KernelInfo, report: R
     const hint = 'override a system call or a security_ function instead';
     report.add('OVERRIDE_NOT_POSSIBLE', report.places.value(action, 'action'), message, hint);
   }
-}
-
-interface Found {
-  readonly name: string;
-  /** Absent if the kernel's types do not contain it: the wrapper of a system call only takes a struct pt_regs. */
-  readonly prototype?: FunctionInfo;
-}
-
-function findFunction(name: string, kernel: KernelInfo): Found | undefined {
-  const prototype = kernel.function(name);
-  return prototype === undefined ? undefined : { name, prototype };
-}
-
-/** The function of a system call; `__do_sys_NAME` has its real parameters. */
-function findSyscall(call: string, kernel: KernelInfo): Found | undefined {
-  const name = syscallFunction(call, kernel);
-  if (name === undefined) return undefined;
-  const [, compat = '', own = ''] = /(compat_)?(sys_\w+)$/.exec(call) ?? [];
-  const real = name.includes('_compat_') ? `compat_${own}` : compat + own;
-  const prototype = kernel.function(`__do_${real}`) ?? kernel.function(`__se_${real}`);
-  return prototype === undefined ? { name } : { name, prototype };
 }
 
 /** True if the policy allows the target to be missing. Then this is reported as a note, not as a mistake. */
@@ -221,6 +213,11 @@ function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): vo
     const hint =
       close === undefined ? 'the events folder of tracefs lists all tracepoints' : `did you mean ${quote(close)}?`;
     report.add('TRACEPOINT_UNKNOWN', at, `${kernel.name} has no tracepoint ${subsystem}/${event}`, hint);
+  }
+  if (found === undefined) {
+    const message = `the tracepoint ${subsystem}/${event} and its fields were not checked: its format cannot be read`;
+    const hint = 'check on the machine that runs the policy, with tracefs mounted; a BTF file has no formats';
+    report.add('NOT_CHECKED', span, message, hint);
   }
   if (!found) return;
   for (const arg of args) checkField(arg, found, `${subsystem}/${event}`, kernel, report);

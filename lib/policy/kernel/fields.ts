@@ -2,6 +2,7 @@
 import type { TracepointField } from '../../../types/kernel.js';
 import { typeOfStruct } from '../../names/arg-types.js';
 import { ARG_TYPES, argType, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
+import { numberOf } from './value-types.js';
 
 /** Describes the content of the field in the record. */
 export interface FieldRead {
@@ -55,12 +56,16 @@ function pointedStruct({ type }: TracepointField): string | undefined {
   return /^(?:const )?struct (\w+) ?\*$/.exec(type)?.[1];
 }
 
+/** The type that fits the field; undefined if no type can read it. */
+export function fieldType(field: TracepointField): ArgTypeName | undefined {
+  if (TEXT_LOCATION.test(field.type) || CHARACTERS.test(field.type) || /\bchar ?\*$/.test(field.type)) return 'string';
+  if (isPointer(field)) return typeOfStruct(pointedStruct(field) ?? '');
+  return isNumber(field) ? numberOf(field.size, field.signed === true) : undefined;
+}
+
 /** Says which type to use instead. */
 export function fieldHint(field: TracepointField): string {
-  if (TEXT_LOCATION.test(field.type) || CHARACTERS.test(field.type) || /\bchar ?\*$/.test(field.type))
-    return 'use string';
-  const pointed = pointedStruct(field);
-  const known = pointed === undefined ? undefined : typeOfStruct(pointed);
+  const known = fieldType(field);
   if (known !== undefined) return `use ${known}`;
   return isNumber(field)
     ? `use a number, such as uint${8 * field.size}`

@@ -2,10 +2,10 @@
 import type { FunctionInfo, KernelInfo, TracepointField, TypeInfo } from '../../../types/kernel.js';
 import type { ArgData, HookData } from '../model/model.js';
 import { quote, type Report } from '../parse/report.js';
-import { typeOfStruct } from '../../names/arg-types.js';
 import { ARG_TYPES, argType, type TypeFacts } from '../language/vocabulary.js';
 import { fieldStart, isFailure, resolveSteps, startType, type Start } from './resolve.js';
 import { showType } from './show.js';
+import { isCapabilities, isCharacter, typeOfValue } from './value-types.js';
 
 export function checkParameters(
   args: readonly ArgData[],
@@ -35,8 +35,11 @@ export function checkParameters(
 function checkStart(arg: ArgData, start: ReturnType<typeof startType>, what: string, report: Report): void {
   if (start === undefined) return;
   if (isFailure(start)) {
-    // The types of modules are available only for the running kernel.
-    if (arg.btfTypeModule !== undefined) return;
+    if (arg.btfTypeModule !== undefined) {
+      const hint = 'check on the machine that runs the policy, with the module loaded';
+      report.add('NOT_CHECKED', report.places.value(arg, 'btfTypeModule'), `${what} was not checked: ${start.message}`, hint); // prettier-ignore
+      return;
+    }
     report.add(start.code, report.places.value(arg, 'btfType'), start.message, start.hint);
   } else if (arg.resolve) {
     const end = resolve(arg, start, report);
@@ -63,7 +66,7 @@ export function checkResolvedField(
   report.add('ARG_TYPE_MISMATCH', report.places.value(arg, 'resolve'), message, 'name the struct with btfType');
 }
 
-function startOf({ index = 0, btfType, btfTypeModule }: ArgData): Start {
+export function startOf({ index = 0, btfType, btfTypeModule }: ArgData): Start {
   return {
     index,
     ...(btfType === undefined ? {} : { btfType }),
@@ -132,9 +135,16 @@ function checkType(arg: ArgData, type: TypeInfo, what: string, report: Report): 
     const target = type.kind === 'pointer' ? type.target() : type;
     const fits = target !== undefined && (target.kind === 'void' || wanted.includes(target.name));
     if (!fits) mismatch(suggestion(type));
-  } else if (arg.type === 'string' || arg.type === 'char_buf' || arg.type === 'const_buf') {
+  } else if (arg.type === 'string') {
+    if (!isText(type)) mismatch(suggestion(type));
+  } else if (arg.type === 'char_buf' || arg.type === 'const_buf') {
     if (type.kind !== 'pointer' && type.kind !== 'array') mismatch(suggestion(type));
-  } else if (facts.class === 'signed' || facts.class === 'unsigned' || arg.type === 'fd') {
+  } else if (arg.type === 'char_iovec') {
+    if (!isPointerTo(type, ({ kind, name }) => kind === 'void' || name === 'iovec')) mismatch(suggestion(type));
+  } else if (facts.class === 'capabilities') {
+    if (!isPointerTo(type, (target) => target.kind === 'void' || isCapabilities(target)) && !isCapabilities(type))
+      mismatch(suggestion(type));
+  } else if (facts.class !== 'nop' && facts.class !== 'auto') {
     const isNumber = type.kind === 'int' || type.kind === 'enum' || type.kind === 'pointer';
     if (!isNumber) mismatch(suggestion(type));
     else if ((facts.bits ?? 32) > type.size * 8 && type.size > 0) {
@@ -149,11 +159,19 @@ function checkType(arg: ArgData, type: TypeInfo, what: string, report: Report): 
   }
 }
 
+function isPointerTo(type: TypeInfo, fits: (target: TypeInfo) => boolean): boolean {
+  if (type.kind !== 'pointer') return false;
+  const target = type.target();
+  return target === undefined || fits(target);
+}
+
+/** Characters, or memory of which the prototype says nothing. */
+function isText(type: TypeInfo): boolean {
+  if (type.kind === 'array') return isCharacter(type.target() ?? type);
+  return isPointerTo(type, (target) => target.kind === 'void' || isCharacter(target));
+}
+
 function suggestion(type: TypeInfo): string {
-  if (type.kind === 'int' || type.kind === 'enum')
-    return `use ${type.signed ? 'int' : 'uint'}${type.size === 4 && type.signed ? '' : type.size * 8}`;
-  const target = type.kind === 'pointer' ? type.target() : type;
-  if (target?.kind === 'int' && target.size === 1) return 'use string';
-  const known = target === undefined ? undefined : typeOfStruct(target.name);
+  const known = typeOfValue(type);
   return known === undefined ? 'correct the index or the type, or use `resolve` to read a member' : `use ${known}`;
 }

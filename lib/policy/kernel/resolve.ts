@@ -99,6 +99,8 @@ export function resolveSteps(start: TypeInfo, resolve: string): Resolved | Resol
 
 class Way {
   readonly #steps: ResolveStep[] = [];
+  /** True until the first step: the parameter points to one object, or to the first of several. */
+  #isStart = true;
   #type: TypeInfo;
   /** Bytes since the last pointer that was followed. */
   #offset = 0;
@@ -111,6 +113,7 @@ class Way {
   }
 
   member(name: string): ResolveFailure | undefined {
+    this.#isStart = false;
     const container = this.#type.kind === 'pointer' ? this.#type.target() : this.#type;
     if (container?.kind !== 'struct' && container?.kind !== 'union') {
       return this.#notA(`which has no members`, `end the path before ${name}`);
@@ -130,6 +133,14 @@ class Way {
   }
 
   element(index: string): ResolveFailure | undefined {
+    if (this.#isStart && this.#type.kind !== 'array') {
+      this.#isStart = false;
+      if (this.#type.size === 0) return this.#notA('whose size is not known', 'name the type with btfType');
+      this.#offset += Number(index.slice(1, -1)) * this.#type.size;
+      this.#reached += index;
+      return undefined;
+    }
+    this.#isStart = false;
     const element = this.#type.kind === 'array' || this.#type.kind === 'pointer' ? this.#type.target() : undefined;
     if (element === undefined) return this.#notA('which has no elements', `remove ${index}`);
     if (this.#type.kind === 'pointer') this.#follow();

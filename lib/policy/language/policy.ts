@@ -28,7 +28,11 @@ export const KINDS = ['TracingPolicy', 'TracingPolicyNamespaced'] as const;
 
 export const argument = object({
   index: required(index32, 'Position of the parameter in the function, from 0.'),
-  type: required(oneOf(ARG_TYPE_NAMES, typeInstead), 'Type of the value: how it is read and shown.'),
+  type: optional(
+    oneOf(ARG_TYPE_NAMES, typeInstead),
+    'Type of the value: how it is read and shown. With `auto`, the types of the kernel say it.',
+    'auto',
+  ),
   label: optional(text, 'Name of the value in the event.'),
   maxData: optional(boolean, 'Read as much of the buffer as fits into the event.', false),
   resolve: optional(textOrEmpty, 'Members to follow from the parameter, such as `mm.owner.comm`.', ''),
@@ -40,7 +44,7 @@ export const argument = object({
 });
 
 const common: Record<string, Field> = {
-  message: optional(text, 'Text for readers, added to each event of this hook.'),
+  message: optional(textOrEmpty, 'Text for readers, added to each event of this hook.'),
   tags: optional(list(text, { maxItems: TAGS_MAX }), 'Labels for programs, added to each event of this hook.'),
   selectors: optional(
     list(selector),
@@ -176,4 +180,5 @@ export const policyShape: ObjectShape = object({
   kind: required(oneOf(KINDS), 'TracingPolicy, or TracingPolicyNamespaced for the pods of one namespace.'),
   metadata: required(metadata, 'Name of the policy, and notes on it.'),
   spec: required(spec, 'The hooks of the policy and its settings.'),
+  status: optional(any, 'Set by the cluster; ignored.'),
 });

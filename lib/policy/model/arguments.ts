@@ -9,16 +9,25 @@ export interface FilteredArg {
 }
 
 /**
- * `index` names a parameter, like the `index` of an argument. `args` contains positions in the list of args. In filters
- * of tracepoints, `index` can also be a position; the position is tried first.
+ * `index` names the value whose own `index` is that; the first one, if several have it. If no field of a tracepoint has
+ * it, it is a position, as published policies write it. `args` contains positions. `values` are the args or the return
+ * value of the hook.
  */
-export function filteredArg(hook: Hook, args: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
-  return argAt(hook.kind === 'tracepoints', args, filter);
+export function filteredArg(hook: Hook, values: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
+  return found(values, filter, hook.kind === 'tracepoints');
 }
 
-/** Does the same for matchData, where `index` is a position in data. */
+/** Does the same for matchData, where `index` can be a position, too. */
 export function filteredData(data: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
-  return argAt(true, data, filter);
+  return found(data, filter, true);
+}
+
+function found(values: readonly ArgData[], filter: ValueFilter, byPosition: boolean): FilteredArg | undefined {
+  const { index = 0, args = [] } = filter;
+  const own = values.findIndex((arg) => arg.index === index);
+  const position = args[0] ?? (own < 0 && byPosition ? index : own);
+  const arg = values[position];
+  return arg === undefined ? undefined : { arg, position };
 }
 
 /** The parameter itself is a socket or a packet. */
@@ -28,18 +37,4 @@ export function isSocket({ type, source }: ArgData): boolean {
 
 export function isSocketType(type: ArgData['type']): boolean {
   return type !== undefined && SOCKET_TYPES.has(type);
-}
-
-function argAt(byPosition: boolean, args: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
-  const position = filter.args?.[0];
-  if (position !== undefined) return at(args, position);
-  const index = filter.index ?? 0;
-  const byIndex = args.findIndex((arg) => arg.index === index);
-  if (byPosition) return at(args, index) ?? at(args, byIndex);
-  return at(args, byIndex);
-}
-
-function at(args: readonly ArgData[], position: number): FilteredArg | undefined {
-  const arg = args[position];
-  return arg === undefined ? undefined : { arg, position };
 }

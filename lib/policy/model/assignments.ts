@@ -3,21 +3,21 @@
  * `rdi=-8(%rbp)`.
  */
 import type { RegisterAssignment } from '../../image/image.js';
-import { PROGRAM_REGISTERS } from '../../names/kernel.js';
+import { programRegister } from '../../names/kernel.js';
 
 const NUMBER = '(-?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*))';
 const CONSTANT = new RegExp(`^(\\w+) *= *${NUMBER}$`);
 const REGISTER = new RegExp(`^(\\w+) *= *(?:${NUMBER} *)?%(\\w+)$`);
 const MEMORY = new RegExp(`^(\\w+) *= *(?:${NUMBER} *)?\\( *%(\\w+) *\\)$`);
 
-/** Returns undefined if the text has another form, does not name a 64-bit register, or contains a longer number. */
+/** Returns undefined if the text has another form, does not name a register, or contains a number of more than 64 bits. */
 export function parseAssignment(text: string): RegisterAssignment | undefined {
   const trimmed = text.trim();
   const found = CONSTANT.exec(trimmed) ?? REGISTER.exec(trimmed) ?? MEMORY.exec(trimmed);
   if (found === null) return undefined;
   const [, to = '', number = '0', from] = found;
   const offset = numberOf(number);
-  const isRegister = (name: string): boolean => Object.hasOwn(PROGRAM_REGISTERS, name);
+  const isRegister = (name: string): boolean => programRegister(name) !== undefined;
   if (!isRegister(to) || (from !== undefined && !isRegister(from))) return undefined;
   if (offset < -(2n ** 63n) || offset >= 2n ** 64n) return undefined;
   return {

@@ -1,6 +1,6 @@
 /** Sets of whole numbers as sorted ranges: the numbers that pass a filter. */
 import type { ValueFilter } from './model.js';
-import { parseInteger, parseRange, rangeOf, type Range } from './values.js';
+import { parseInteger, parseRange, rangeOf, valueOf, type Range } from './values.js';
 import type { Operator, TypeFacts } from '../language/vocabulary.js';
 
 export type Intervals = readonly Range[];
@@ -10,7 +10,7 @@ export function intervalsOf(filter: ValueFilter, facts: TypeFacts): Intervals | 
   const whole = rangeOf(facts);
   const ranges: Range[] = [];
   for (const value of filter.values ?? []) {
-    const range = rangeOfValue(filter, value, whole);
+    const range = rangeOfValue(filter, value, whole, facts);
     if (range === undefined) return undefined;
     ranges.push(range);
   }
@@ -21,10 +21,11 @@ export function intervalsOf(filter: ValueFilter, facts: TypeFacts): Intervals | 
 
 const RANGED: ReadonlySet<string> = new Set<Operator>(['InRange', 'NotInRange', 'InMap', 'NotInMap']);
 
-function rangeOfValue({ operator }: ValueFilter, value: string, whole: Range): Range | undefined {
+function rangeOfValue({ operator }: ValueFilter, value: string, whole: Range, facts: TypeFacts): Range | undefined {
   const range = operator !== undefined && RANGED.has(operator) ? parseRange(value) : undefined;
   if (range !== undefined) return range.minimum <= range.maximum ? range : undefined;
-  const number = parseInteger(value);
+  const written = parseInteger(value);
+  const number = written === undefined ? undefined : valueOf(facts, written);
   if (number === undefined || number < whole.minimum || number > whole.maximum) return undefined;
   switch (operator) {
     case 'Equal':

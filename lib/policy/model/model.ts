@@ -75,6 +75,8 @@ export interface HookData {
 export interface ArgData {
   readonly index?: number;
   readonly type?: ArgTypeName;
+  /** The policy leaves the type to the kernel, and the kernel has said it. */
+  readonly inferred?: true;
   readonly label?: string;
   readonly maxData?: boolean;
   readonly resolve?: string;

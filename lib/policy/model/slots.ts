@@ -41,8 +41,8 @@ function expressionSlots(hook: Hook, list: FilterList, { values = [] }: ValueFil
 }
 
 /** True if the value is known only when the function returns. */
-export function isLateValue({ arg, slot }: Slot, { args = [], data = [], return: returns }: HookData): boolean {
-  return slot === args.length + data.length || (returns === true && arg.returnCopy === true);
+export function isLateValue({ arg, slot }: Slot, { args = [], data = [] }: HookData): boolean {
+  return slot === args.length + data.length || arg.returnCopy === true;
 }
 
 export function scopeOf(hook: Hook, list: FilterList): CelScope {

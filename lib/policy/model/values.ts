@@ -1,5 +1,5 @@
 /** Reads values of filters: numbers in all notations of the format, and ranges of numbers. */
-import type { Operator, TypeFacts } from '../language/vocabulary.js';
+import type { TypeFacts } from '../language/vocabulary.js';
 
 export interface Range {
   readonly minimum: bigint;
@@ -32,11 +32,17 @@ export function rangeOf(type: TypeFacts): Range {
     : { minimum: 0n, maximum: 2n ** bits - 1n };
 }
 
-/** The range of values that an operator accepts for a type. A mask may contain the sign bit as well. */
-export function rangeFor(type: TypeFacts, operator: Operator): Range {
-  const range = rangeOf(type);
-  if (operator !== 'Mask') return range;
-  return { minimum: range.minimum, maximum: 2n ** BigInt(type.bits ?? 64) - 1n };
+/**
+ * The range of values that can be written for a type. A number that has the bits of a negative one stands for it:
+ * `4294967295` of an int is -1.
+ */
+export function writtenRange(type: TypeFacts): Range {
+  return { minimum: rangeOf(type).minimum, maximum: 2n ** BigInt(type.bits ?? 64) - 1n };
+}
+
+/** The value of the type that has the bits of the number. */
+export function valueOf(type: TypeFacts, number: bigint): bigint {
+  return type.class === 'signed' ? BigInt.asIntN(type.bits ?? 64, number) : number;
 }
 
 /** The two's complement of a number in 64 bits. */

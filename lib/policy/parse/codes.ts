@@ -23,6 +23,7 @@ export const DIAGNOSTIC_CODES = {
   TOO_MANY_MISTAKES: 'error',
   // Structure: checked against the table in language/policy.ts.
   UNKNOWN_FIELD: 'error',
+  KEY_CASE: 'warning',
   MISSING_FIELD: 'error',
   WRONG_TYPE: 'error',
   FIELD_WITHOUT_VALUE: 'warning',
@@ -35,9 +36,7 @@ export const DIAGNOSTIC_CODES = {
   NAME_NOT_PORTABLE: 'warning',
   POLICY_WITHOUT_HOOKS: 'warning',
   // Arguments.
-  DUPLICATE_INDEX: 'error',
   INDEX_WITHOUT_ARG: 'error',
-  INDEX_AMBIGUOUS: 'warning',
   RETURN_WITHOUT_RETURN_ARG: 'error',
   RETURN_ARG_UNUSED: 'warning',
   RETURN_FILTER_WITHOUT_RETURN: 'error',
@@ -65,6 +64,7 @@ export const DIAGNOSTIC_CODES = {
   VALUES_MISSING: 'error',
   VALUE_NOT_A_NUMBER: 'error',
   VALUE_OUT_OF_RANGE: 'error',
+  VALUE_EMPTY: 'error',
   VALUE_TOO_LONG: 'error',
   VALUE_WITH_NUL: 'error',
   VALUE_NUL_ENDED: 'warning',
@@ -116,11 +116,13 @@ export const DIAGNOSTIC_CODES = {
   SIGKILL_TOO_LATE: 'warning',
   // Hooks on programs, and options.
   UPROBE_WITHOUT_PLACE: 'error',
+  UPROBE_PLACES: 'error',
   UPROBE_COUNTERS: 'error',
   DIGEST_INVALID: 'error',
   OPTION_UNKNOWN: 'error',
   OPTION_INVALID: 'error',
   // Checks against a kernel, if one is given.
+  NOT_CHECKED: 'note',
   FUNCTION_UNKNOWN: 'error',
   FUNCTION_MISSING_IGNORED: 'warning',
   FUNCTION_SEES_LESS: 'warning',
@@ -128,6 +130,7 @@ export const DIAGNOSTIC_CODES = {
   LIST_NOT_FILLED: 'error',
   ARG_BEYOND_PROTOTYPE: 'error',
   ARG_TYPE_MISMATCH: 'error',
+  TYPE_NOT_INFERRED: 'error',
   ARG_WIDER_THAN_PARAMETER: 'warning',
   RETURN_OF_VOID: 'error',
   BTF_TYPE_UNKNOWN: 'error',

@@ -1,7 +1,7 @@
 /** Encodes the actions of selectors. Pure. */
 import { allActions, changes, hasNotifications, hashesFiles, matchesLate, overrides } from '../../image/hook.js';
 import type { HookImage, SelectorActions } from '../../image/image.js';
-import { type Assignment, type EncodeContext, type ProgramChanges } from './context.js';
+import { type AssignedRegister, type Assignment, type EncodeContext, type ProgramChanges } from './context.js';
 import {
   AbiLimit,
   Assigned,
@@ -96,9 +96,13 @@ function encodeAssignment(view: DataView, at: number, { to, from, memory, offset
   const kind = memory ? Assigned.ASSIGN_MEMORY : Assigned.ASSIGN_REGISTER;
   view.setBigUint64(at + AssignmentLayout.offset, BigInt.asUintN(64, offset), true);
   view.setUint8(at + AssignmentLayout.kind, from === undefined ? Assigned.ASSIGN_CONSTANT : kind);
-  view.setUint8(at + AssignmentLayout.to, to);
-  view.setUint8(at + AssignmentLayout.from, from ?? 0);
+  view.setUint8(at + AssignmentLayout.to, to.place);
+  view.setUint8(at + AssignmentLayout.toShift, shiftOf(to));
+  view.setUint8(at + AssignmentLayout.from, from?.place ?? 0);
+  view.setUint8(at + AssignmentLayout.fromShift, from === undefined ? 0 : shiftOf(from));
 }
+
+const shiftOf = ({ bytes }: AssignedRegister): number => 64 - 8 * bytes;
 
 /** Returns the bytes of struct enforcer_config. */
 export function encodeEnforcer(id: number, overrides: boolean, countHits: boolean): Uint8Array {

@@ -28,8 +28,8 @@ export interface EncodeContext {
   readonly countHits: boolean;
   /** The values with `resolve`, by slot. */
   readonly resolved: ReadonlyMap<number, ResolvedValue>;
-  /** The byte offsets in struct pt_regs of values from `pt_regs`, by slot. */
-  readonly registers: ReadonlyMap<number, number>;
+  /** The places in struct pt_regs of values from `pt_regs`, by slot. */
+  readonly registers: ReadonlyMap<number, RegisterPlace>;
   /** The fields of a tracepoint's values, by slot. */
   readonly fields: ReadonlyMap<number, FieldPlace>;
   /** Slots of parameters that the context of a trampoline does not contain. */
@@ -40,6 +40,13 @@ export interface EncodeContext {
   readonly hostNamespaces: Readonly<Record<NamespaceName, readonly number[]>>;
 }
 
+/** A register, or its lowest bytes: they are read as a number without a sign. */
+export interface RegisterPlace {
+  /** In bytes, from the beginning of struct pt_regs. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 export interface ProgramChanges {
   /** The assignments of each selector. */
   readonly assignments: readonly (readonly Assignment[])[];
@@ -47,12 +54,19 @@ export interface ProgramChanges {
   readonly setsRegisters: boolean;
 }
 
-/** An assignment to a register: to = offset, or offset + from, or the memory there. Registers are positions in struct pt_regs, in words. */
+/** An assignment to a register: to = offset, or offset + from, or the memory there. */
 export interface Assignment {
-  readonly to: number;
-  readonly from?: number | undefined;
+  readonly to: AssignedRegister;
+  readonly from?: AssignedRegister | undefined;
   readonly memory?: true | undefined;
   readonly offset: bigint;
+}
+
+/** The lowest bytes of a register. The value of fewer than eight bytes is extended with zeros. */
+export interface AssignedRegister {
+  /** Position in struct pt_regs, in words. */
+  readonly place: number;
+  readonly bytes: number;
 }
 
 /** The path from a parameter to a value. Each step adds its offset; with `follow` it then loads the pointer there. */

@@ -162,13 +162,14 @@ function encodeValue(
   const field = context.fields.get(slot);
   const fromContext = context.byHelper.has(slot) ? ValueSource.SOURCE_HELPER : sourceOf(value, isReturn);
   const source = field === undefined ? fromContext : ValueSource.SOURCE_FIELD;
-  const width = field?.width || resolved?.width || facts.width;
+  const register = context.registers.get(slot);
+  const width = field?.width || resolved?.width || register?.bytes || facts.width;
   const steps = field?.steps ?? resolved?.steps ?? [];
   u8(ValueConfig.read, field?.isLocation === true ? ValueRead.READ_DATA_LOC : facts.read);
   u8(ValueConfig.source, source);
-  u8(ValueConfig.param, context.registers.get(slot) ?? (isReturn || field !== undefined ? 0 : value.index));
+  u8(ValueConfig.param, register?.offset ?? (isReturn || field !== undefined ? 0 : value.index));
   u8(ValueConfig.width, Math.min(facts.width, width) + (value.type === 'syscall64' ? ValueWidth.WIDTH_SYSCALL : 0));
-  u8(ValueConfig.isSigned, Number(facts.signed));
+  u8(ValueConfig.isSigned, Number(facts.signed && (register === undefined || register.bytes >= facts.width)));
   const isFound = field !== undefined || resolved !== undefined;
   u8(ValueConfig.indirect, Number(facts.pointed || (isFound && facts.width > 0)));
   u8(ValueConfig.late, Number(context.pair && (isReturn || isLate(value))));

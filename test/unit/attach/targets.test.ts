@@ -38,19 +38,21 @@ describe('policy: targets', () => {
     assert.deepEqual(targets('lsmhooks: [{hook: file_open}]'), [{ kind: 'lsm', call: 'file_open', syscall: false }]);
   });
 
-  it('places in programs: symbols, offsets, addresses, and their counters in this order', () => {
-    const hook =
-      'path: /a, symbols: [f, g+0x10, h+3], offsets: [4096], addrs: [0x401000], refCtrOffsets: [1, 2, 3, 4, 5]';
-    const places = [
-      { symbol: 'f' },
-      { symbol: 'g', symbolOffset: 16n },
-      { symbol: 'h', symbolOffset: 3n },
-      { fileOffset: 4096n },
-      { address: 0x401000n },
-    ].map((place, i) => ({ ...place, path: '/a', refCtrOffset: BigInt(i + 1) }));
-    assert.deepEqual(targets(`uprobes: [{${hook}}]`), [
-      { kind: 'uprobe', call: 'f and 4 more', syscall: false, program: places[0], places },
-    ]);
+  const placesIn: readonly (readonly [string, string, readonly object[]])[] = [
+    ['symbols: [f, g+0x10]', 'f and 1 more', [{ symbol: 'f' }, { symbol: 'g', symbolOffset: 16n }]],
+    ['offsets: [4096, 8192]', '0x1000 and 1 more', [{ fileOffset: 4096n }, { fileOffset: 8192n }]],
+    ['addrs: [0x401000, 0x402000]', '0x401000 and 1 more', [{ address: 0x401000n }, { address: 0x402000n }]],
+  ];
+  for (const [written, call, wanted] of placesIn) {
+    it(`places in programs, with their counters: ${written}`, () => {
+      const places = wanted.map((place, i) => ({ ...place, path: '/a', refCtrOffset: BigInt(i + 1) }));
+      assert.deepEqual(targets(`uprobes: [{path: /a, ${written}, refCtrOffsets: [1, 2]}]`), [
+        { kind: 'uprobe', call, syscall: false, program: places[0], places },
+      ]);
+    });
+  }
+
+  it('names of places in programs', () => {
     const one = (place: string): unknown => compilePolicy(policy(`uprobes: [{path: /a, ${place}}]`)).hooks[0]?.call;
     assert.deepEqual(['symbols: [f]', 'symbols: [h+3]', 'offsets: [4096]', 'addrs: [0x401000]'].map(one), [
       'f',

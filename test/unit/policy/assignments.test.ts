@@ -12,6 +12,9 @@ describe('policy: assignments of registers', () => {
     ['rbp=%rsp', { to: 'rbp', from: 'rsp', offset: 0n }],
     ['rsp=8%rsp', { to: 'rsp', from: 'rsp', offset: 8n }],
     ['rip=(%rsp)', { to: 'rip', from: 'rsp', memory: true, offset: 0n }],
+    ['eax=1', { to: 'eax', offset: 1n }],
+    ['al=%r15d', { to: 'al', from: 'r15d', offset: 0n }],
+    ['r8w = 2 ( %esp )', { to: 'r8w', from: 'esp', memory: true, offset: 2n }],
     ['rdi = -0x10 ( %rbp )', { to: 'rdi', from: 'rbp', memory: true, offset: -16n }],
   ];
   for (const [text, assignment] of good) {
@@ -19,8 +22,8 @@ describe('policy: assignments of registers', () => {
   }
 
   const bad = [
-    '', 'rax', 'rax=', '=1', 'rax=1=2', 'ra x=1', 'rax=1 2', 'rax=abc', 'rax=08', 'rax=(1)', 'rax=rbx', 'rax=8(%rsp', 'rax=%eax',
-    'eax=1', 'rflags=0', 'cs=16', 'rax=18446744073709551616', 'rax=-9223372036854775809', 'rax=8(%rsp)x', 'rax=% rsp',
+    '', 'rax', 'rax=', '=1', 'rax=1=2', 'ra x=1', 'rax=1 2', 'rax=abc', 'rax=08', 'rax=(1)', 'rax=rbx', 'rax=8(%rsp', 'rax=%ah',
+    'r15=%r16', 'rax=%x0', 'rflags=0', 'cs=16', 'rax=18446744073709551616', 'rax=-9223372036854775809', 'rax=8(%rsp)x', 'rax=% rsp',
   ]; // prettier-ignore
   for (const text of bad) it(`not ${JSON.stringify(text)}`, () => assert.equal(parseAssignment(text), undefined));
 });

@@ -303,7 +303,7 @@ describe('policy: sources of values', () => {
         data: [{index: 7, type: int, source: current_task, resolve: pid}, {index: 7, type: string, source: current_task, resolve: comm}]
         returnArg: {index: 0, type: file}
         selectors:
-        - matchData: [{index: 1, operator: Prefix, values: [a]}, {args: [0], operator: GT, values: ["5"]}]
+        - matchData: [{args: [1], operator: Prefix, values: [a]}, {args: [0], operator: GT, values: ["5"]}]
           matchReturnArgs: [{index: 0, operator: FileType, values: [reg]}, {index: 0, operator: Postfix, values: [x]}]`),
     );
     assert.equal(hook.data[0]?.ints[0]?.tests[0]?.value, 5n);

@@ -127,9 +127,7 @@ describe('policy: corners', () => {
       policy('lsmhooks: [⟦MISSING_FIELD⟧{args: []}]'),
       policy('tracepoints: [⟦MISSING_FIELD⟧{event: a}]'),
       policy('tracepoints: [⟦MISSING_FIELD⟧{subsystem: a}]'),
-      kprobe(
-        'call: security_file_permission\nsyscall: false\nargs: [⟦MISSING_FIELD⟧{type: int}, ⟦MISSING_FIELD⟧{index: 0}]',
-      ),
+      kprobe('call: security_file_permission\nsyscall: false\nargs: [⟦MISSING_FIELD⟧{type: int}, {index: 0}]'),
     ]) {
       const { yaml, expected } = marked(text);
       const found = validatePolicy(yaml, { kernel: fakeKernel, files: true });

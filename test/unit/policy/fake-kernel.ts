@@ -73,6 +73,10 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   __x64_sys_mount: 'int (struct pt_regs * regs)',
   not_probed: 'int (int a)',
   makes_inode: 'struct inode * (void * anything)',
+  reads: 'unsigned long (struct file * file, char * buffer, unsigned long count)',
+  capset: 'int (struct kernel_cap_struct * effective, char *[] argv)',
+  __x64_sys_connect: 'int (struct pt_regs * regs)',
+  __do_sys_connect: 'int (int fd, struct sockaddr * address, struct file * odd)',
   bpf_lsm_file_open: 'int (struct file * file)',
   bpf_lsm_bprm_check_security: 'int (struct linux_binprm * bprm)',
 };
@@ -91,7 +95,7 @@ const KINDS: readonly TracepointField[] = [
   { name: 'path', type: 'const char *', offset: 40, size: 8 },
   { name: 'file', type: 'struct file *', offset: 48, size: 8 },
   { name: 'anything', type: 'void *', offset: 56, size: 8 },
-  { name: 'pid', type: 'pid_t', offset: 64, size: 4 },
+  { name: 'pid', type: 'pid_t', offset: 64, size: 4, signed: true },
   { name: 'address', type: '__u8[4]', offset: 68, size: 4 },
   { name: 'user', type: 'struct sockaddr *', offset: 72, size: 8 },
   { name: 'unknown', type: 'struct nowhere *', offset: 80, size: 8 },
@@ -102,7 +106,7 @@ const FIELDS: readonly TracepointField[] = [
   { name: 'common_flags', type: 'unsigned char', offset: 2, size: 1 },
   { name: 'common_preempt_count', type: 'unsigned char', offset: 3, size: 1 },
   { name: 'common_pid', type: 'int', offset: 4, size: 4 },
-  { name: 'id', type: 'long', offset: 8, size: 8 },
+  { name: 'id', type: 'long', offset: 8, size: 8, signed: true },
   { name: 'args', type: 'unsigned long[6]', offset: 16, size: 48 },
 ];
 

@@ -12,10 +12,6 @@ const file = (operator: string, value: string): string =>
 const cases: readonly (readonly [string, string])[] = [
   // Arguments
   [
-    'an index twice',
-    kprobe('call: f\nsyscall: false\nargs:\n- {index: 0, type: int}\n- {index: ⟦DUPLICATE_INDEX⟧0, type: string}'),
-  ],
-  [
     'an index that no arg has',
     selectors('matchArgs:\n- index: ⟦INDEX_WITHOUT_ARG⟧2\n  operator: Equal\n  values: ["1"]'),
   ],
@@ -86,9 +82,9 @@ const cases: readonly (readonly [string, string])[] = [
   ['hexadecimal with a letter too far', int('Equal', '⟦VALUE_NOT_A_NUMBER⟧"0xfg"')],
   ['octal with an 8', int('Equal', '⟦VALUE_NOT_A_NUMBER⟧"0778"')],
   ['several in one', int('Equal', '⟦VALUE_NOT_A_NUMBER⟧"1,2"')],
-  ['too large for int', int('Equal', '⟦VALUE_OUT_OF_RANGE⟧"2147483648"')],
+  ['too large for int', int('Equal', '⟦VALUE_OUT_OF_RANGE⟧"4294967296"')],
   ['too small for int', int('Equal', '⟦VALUE_OUT_OF_RANGE⟧"-2147483649"')],
-  ['hexadecimal too large for int', int('Equal', '⟦VALUE_OUT_OF_RANGE⟧"0xffffff9c"')],
+  ['hexadecimal too large for int', int('Equal', '⟦VALUE_OUT_OF_RANGE⟧"0x1ffffff9c"')],
   ['negative for uint32', int('Equal', '⟦VALUE_OUT_OF_RANGE⟧"-1"', 'uint32')],
   ['too large for uint32', int('NotEqual', '⟦VALUE_OUT_OF_RANGE⟧"0x100000000"', 'uint32')],
   ['too large for size_t', int('LessThan', '⟦VALUE_OUT_OF_RANGE⟧"18446744073709551616"', 'size_t')],
@@ -100,7 +96,7 @@ const cases: readonly (readonly [string, string])[] = [
     selectors('matchReturnArgs:\n- {index: 0, operator: Equal, values: [⟦VALUE_NOT_A_NUMBER⟧"EPERM"]}'),
   ],
   // Texts
-  ['an empty prefix', file('Prefix', '⟦EMPTY_TEXT⟧""')],
+  ['an empty prefix', file('Prefix', '⟦VALUE_EMPTY⟧""')],
   ['a relative prefix', file('Prefix', '⟦PATH_NOT_ABSOLUTE⟧".bashrc"')],
   ['a relative path', file('Equal', '⟦PATH_NOT_ABSOLUTE⟧"etc/passwd"')],
   ['a relative negated path', file('NotEqual', '⟦PATH_NOT_ABSOLUTE⟧"passwd"')],
@@ -111,7 +107,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['a path of 4096 bytes', file('Equal', `⟦VALUE_TOO_LONG⟧"${long(4096)}"`)],
   ['a NUL inside', file('Equal', '⟦VALUE_WITH_NUL⟧"/a\\0b"')],
   ['a NUL at the end', file('Equal', '⟦VALUE_NUL_ENDED⟧"/a\\0"')],
-  ['nothing but a NUL', int('Equal', '⟦EMPTY_TEXT⟧⟦VALUE_NUL_ENDED⟧"\\0"', 'string')],
+  ['nothing but a NUL', int('Prefix', '⟦VALUE_EMPTY⟧⟦VALUE_NUL_ENDED⟧"\\0"', 'string')],
   ['half of a surrogate pair', file('Equal', '⟦VALUE_NOT_UNICODE⟧"/\\ud800"')],
   // Processes
   ['a relative binary', selectors('matchBinaries:\n- {operator: In, values: [⟦PATH_NOT_ABSOLUTE⟧cat]}')],

@@ -66,7 +66,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['a map of a list that does not exist', plain('InMap', '⟦UNKNOWN_LIST⟧"list:a"')],
   ['a system call by name', filter('syscall64', 'operator: Equal', '⟦SYSCALL_UNKNOWN⟧sys_dpu, sys_dup')],
   ['a value twice', filter('int', 'operator: Equal', '"1", ⟦VALUE_REPEATED⟧"1"', '')],
-  ['an empty part', filter('string', op('SubString'), '⟦EMPTY_TEXT⟧""', '')],
+  ['an empty part', filter('string', op('SubString'), '⟦VALUE_EMPTY⟧""', '')],
   [
     'two values for one comparison',
     kprobe(
@@ -89,7 +89,10 @@ const cases: readonly (readonly [string, string])[] = [
     'maxData for a file',
     kprobe('call: f\nsyscall: false\nargs: [{index: 0, type: file, ⟦ARG_FIELD_UNUSED⟧maxData: true}]'),
   ],
-  ['returnCopy without return', kprobe('call: f\nargs: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧returnCopy: true}]')],
+  [
+    'returnCopy on a hook that sees no return',
+    policy('lsmhooks:\n- hook: file_open\n  args: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧returnCopy: true}]'),
+  ],
   ['a module without a type', kprobe('call: f\nargs: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧btfTypeModule: xfs}]')],
   [
     'a size that is not read',
@@ -99,16 +102,12 @@ const cases: readonly (readonly [string, string])[] = [
     'an arrow in a path of members',
     kprobe('call: f\nsyscall: false\nargs: [{index: 0, type: string, resolve: ⟦RESOLVE_SYNTAX⟧mm->owner}]'),
   ],
-  [
-    'a tracepoint index with two meanings',
-    policy(
-      'tracepoints:\n- subsystem: raw_syscalls\n  event: sys_enter\n  args: [{index: 4, type: int64}, {index: 0, type: int64}]\n  selectors:\n  - matchArgs: [{index: ⟦INDEX_AMBIGUOUS⟧0, operator: Equal, values: ["1"]}]',
-    ),
-  ],
+  ['a key in another case', kprobe('call: f\n⟦KEY_CASE⟧Args: [{⟦KEY_CASE⟧Index: 0, type: int}]')],
+  ['places of two kinds', policy('uprobes:\n- path: /bin/sh\n  symbols: [main]\n  ⟦UPROBE_PLACES⟧offsets: [16]')],
   [
     'a buffer without a size',
     kprobe(
-      'call: f\nargs: [{index: 0, type: ⟦BUFFER_WITHOUT_SIZE⟧char_buf}, {index: 1, type: ⟦BUFFER_WITHOUT_SIZE⟧char_iovec, ⟦ARG_FIELD_UNUSED⟧returnCopy: true}]',
+      'call: f\nargs: [{index: 0, type: ⟦BUFFER_WITHOUT_SIZE⟧char_buf}, {index: 1, type: ⟦BUFFER_WITHOUT_SIZE⟧char_iovec}]',
     ),
   ],
   [
@@ -246,7 +245,7 @@ const cases: readonly (readonly [string, string])[] = [
     under(
       'uprobes',
       'path: /bin/a\n  symbols: [main]',
-      'action: Override\n      argRegs: [rax=1, ⟦REGISTER_ASSIGNMENT⟧eax=1, ⟦REGISTER_ASSIGNMENT⟧"rip=(rsp)", "rip=-8(%rsp)"]',
+      'action: Override\n      argRegs: [rax=1, ⟦REGISTER_ASSIGNMENT⟧ah=1, ⟦REGISTER_ASSIGNMENT⟧"rip=(rsp)", "rip=-8(%rsp)"]',
     ),
   ],
   [

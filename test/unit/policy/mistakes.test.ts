@@ -133,7 +133,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ],
   [
     'members as in C',
-    policy('lsmhooks:\n- hook: file_open\n  args: [{index: 0, type: string, resolve: ⟦RESOLVE_SYNTAX⟧f_path->dentry}]'),
+    policy('lsmhooks:\n- hook: file_open\n  args: [{index: 0, type: dentry, resolve: ⟦RESOLVE_SYNTAX⟧f_path->dentry}]'),
     /write a dot for each ->/,
   ],
   // Actions

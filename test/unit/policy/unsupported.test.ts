@@ -50,10 +50,6 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'a type that is found automatically',
-    kprobe('call: f\nsyscall: false\nargs: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: auto}]'),
-  ],
-  [
     'a field of tracepoints',
     kprobe('call: f\nreturn: true\nreturnArg: {index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: data_loc}'),
   ],

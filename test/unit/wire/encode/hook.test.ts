@@ -1,7 +1,13 @@
 /** Encodes the image of a hook into the bytes of struct hook_config. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../../lib/policy/index.js';
-import type { HookImage, IntGroup as ImageGroup, ProcessGroup, SelectorActions } from '../../../../lib/image/image.js';
+import type {
+  HookImage,
+  IntGroup as ImageGroup,
+  ProcessGroup,
+  SelectorActions,
+  ValueImage,
+} from '../../../../lib/image/image.js';
 import { encodeHook, type EncodeContext, type EncodedHook } from '../../../../lib/wire/encode/hook.js';
 import {
   AbiLimit,
@@ -216,8 +222,8 @@ spec:
   it('registers: by their offset, as numbers or as pointers', () => {
     const registers = [value('uint64', { source: 'pt_regs', resolve: 'r10' }), value('string', { source: 'pt_regs' })];
     const offsets = new Map([
-      [0, 56],
-      [1, 112],
+      [0, { offset: 56, bytes: 8 }],
+      [1, { offset: 112, bytes: 8 }],
     ]);
     const view = configOf(hookImage({ data: registers }), { registers: offsets });
     const facts = [0, 1].map((slot) =>
@@ -230,6 +236,18 @@ spec:
       [SOURCE_REGISTERS, 56, 0, ValueMemory.MEMORY_BY_ADDRESS],
       [SOURCE_REGISTERS, 112, 0, ValueMemory.MEMORY_BY_ADDRESS],
     ]);
+  });
+
+  it('parts of registers: that many bytes, extended with zeros', () => {
+    const read = (type: ValueImage['type'], bytes: number): number[] => {
+      const registers = new Map([[0, { offset: 80, bytes }]]);
+      const view = configOf(hookImage({ data: [value(type, { source: 'pt_regs', resolve: 'al' })] }), { registers });
+      return [ValueConfig.width, ValueConfig.isSigned].map((field) => view.getUint8(slotAt(0) + field));
+    };
+    assert.deepEqual(read('uint64', 4), [4, 0]);
+    assert.deepEqual(read('int', 1), [1, 0]);
+    assert.deepEqual(read('int', 4), [4, 1]);
+    assert.deepEqual(read('uint8', 8), [1, 0]);
   });
 
   it('texts: in the kernel, in user space, or where the address says', () => {

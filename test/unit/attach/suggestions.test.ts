@@ -1,0 +1,46 @@
+/** The error for a function that the kernel does not have names the one that was probably meant. */
+import assert from 'node:assert/strict';
+import { attachKernelFunction } from '../../../lib/attach/kernel-function.js';
+import type { AttachRequest } from '../../../lib/attach/request.js';
+import { targetsOf } from '../../../lib/attach/targets.js';
+import { compilePolicy } from '../../../lib/policy/index.js';
+import { fakeKernel } from '../policy/fake-kernel.js';
+import { policy } from '../policy/marked.js';
+
+const context = { attach: 'auto', features: { fentry: { available: true }, kprobe: { available: false } } };
+
+/** The request for the first hook of a policy. It is refused before anything reaches the kernel. */
+function request(spec: string): AttachRequest {
+  const [hook] = compilePolicy(policy(spec)).hooks;
+  return { hook, context, kernel: fakeKernel } as unknown as AttachRequest;
+}
+
+const cases: readonly (readonly [string, string])[] = [
+  ['call: security_file_permision, syscall: false', 'did you mean security_file_permission?'],
+  ['call: openat', 'did you mean sys_openat?'],
+  ['call: vfs_void', 'vfs_void is a function: add `syscall: false`'],
+];
+
+describe('attach: functions that do not exist', () => {
+  for (const [hook, hint] of cases) {
+    it(hook, async () => {
+      await assert.rejects(attachKernelFunction(request(`kprobes: [{${hook}}]`)), { code: 'HOOK_NOT_FOUND', hint });
+    });
+  }
+
+  it('in a list', () => {
+    const {
+      hook,
+      context: own,
+      kernel,
+    } = request('lists: [{name: a, values: [vfs_void, vfs_vod]}]\nkprobes: [{call: "list:a", syscall: false}]');
+    assert.throws(() => targetsOf(hook, own, kernel), { code: 'HOOK_NOT_FOUND', hint: 'did you mean vfs_void?' });
+  });
+
+  it('keeps its own hint if no name is similar', async () => {
+    await assert.rejects(attachKernelFunction(request('kprobes: [{call: nothing_like_it, syscall: false}]')), {
+      code: 'HOOK_NOT_FOUND',
+      hint: /check the name/,
+    });
+  });
+});
