@@ -58,6 +58,7 @@ export function execRecord(): Buffer {
   const { offset, length } = record.append('cat\0/etc/shadow\0');
   record.bytes.writeUInt32LE(offset, EventExec.argvOffset);
   record.bytes.writeUInt32LE(length, EventExec.argvLength);
+  record.bytes.writeUInt32LE(FILE.links, EventExec.links);
   return record.finish();
 }
 

@@ -94,6 +94,12 @@ enum event_flag {
 	EVENT_IMA_HASH = 32768, /* the record ends with a struct ima_hash */
 };
 
+/* Flags of exec and fork records, beside those about arguments. The numbers above are those of hooks. */
+enum process_flag {
+	PROCESS_SECURE_EXEC = 4, /* the exec raised privileges (AT_SECURE) */
+	PROCESS_NAMESPACE_INIT = 8, /* the process is pid 1 of a pid namespace other than the initial one */
+};
+
 /* The process image that a record is about. The key is unique since boot. exec_count is the kernel's self_exec_id. */
 struct process_key {
 	u32 tgid;
@@ -140,6 +146,9 @@ struct event_exec {
 	struct text_ref cwd;
 	u32 argv_offset; /* arguments, separated by NUL */
 	u32 argv_length;
+	u64 inode; /* of the executable */
+	u32 links; /* hard links of the executable; 0: it has no name */
+	u32 pad;
 };
 
 struct event_fork {
@@ -219,6 +228,7 @@ struct net_detail {
 	u64 cookie; /* of the socket; 0: it has no cookie yet */
 	u32 hash, length; /* packet only */
 	u32 sec_path_len, sec_path_olen;
+	u64 address; /* of the struct sock */
 };
 
 struct cred_detail {
@@ -703,7 +713,7 @@ ABI_SIZE(process_key, 24);
 ABI_SIZE(text_ref, 8);
 ABI_SIZE(process_creds, 56);
 ABI_SIZE(process_namespaces, 40);
-ABI_SIZE(event_exec, 192);
+ABI_SIZE(event_exec, 208);
 ABI_SIZE(event_fork, 56);
 ABI_SIZE(event_exit, 48);
 ABI_SIZE(event_cgroup, 32 + CGROUP_PATH_ROOM);
@@ -715,7 +725,7 @@ ABI_SIZE(assignment, 16);
 ABI_SIZE(rate_key, 32);
 ABI_SIZE(rate, 16);
 ABI_SIZE(ima_hash, 72);
-ABI_SIZE(net_detail, 88);
+ABI_SIZE(net_detail, 96);
 ABI_SIZE(cred_detail, 80);
 ABI_SIZE(user_namespace_detail, 16);
 ABI_SIZE(bpf_detail, 40);

@@ -26,6 +26,7 @@ static __always_inline void fill_sock(struct net_detail *net, u64 raw)
 	net->mark = READ(sk, sk_mark);
 	net->priority = READ(sk, sk_priority);
 	net->cookie = READ_U64(sk, __sk_common.skc_cookie);
+	net->address = raw;
 	if (net->family == FAMILY_INET) {
 		*(u32 *)net->source = READ(sk, __sk_common.skc_rcv_saddr);
 		*(u32 *)net->destination = READ(sk, __sk_common.skc_daddr);

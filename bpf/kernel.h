@@ -255,6 +255,7 @@ struct task_struct {
 struct linux_binprm {
 	struct file *file;
 	const char *filename;
+	unsigned int secureexec : 1;
 };
 
 struct kiocb {

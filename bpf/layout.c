@@ -15,6 +15,7 @@ KEEP(enum, record_room);
 KEEP(enum, module_signature);
 KEEP(enum, event_type);
 KEEP(enum, event_flag);
+KEEP(enum, process_flag);
 KEEP(enum, text_flag);
 KEEP(enum, value_read);
 KEEP(enum, value_source);

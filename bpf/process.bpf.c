@@ -41,6 +41,22 @@ static __always_inline void forget_self(void)
 		c->self_tgid = 0;
 }
 
+/*
+ * PROCESS_NAMESPACE_INIT or 0. It and the functions of an exec are not inlined, because the memory that they need would add to
+ * the deepest chain of calls.
+ */
+static __noinline u32 namespace_init(struct task_struct *task)
+{
+	struct pid *pid = READ(task, thread_pid);
+	struct pid_namespace *ns;
+	u32 number;
+
+	if (!READ(pid, level))
+		return 0;
+	own_upid(task, &ns, &number);
+	return number == 1 ? PROCESS_NAMESPACE_INIT : 0;
+}
+
 /* ---- the state that changes are compared with --------------------------------------------------------------- */
 
 enum { EEXIST = 17 };
@@ -192,6 +208,24 @@ __noinline int keep_sets_at_exec(u32 start)
 	return 0;
 }
 
+static __noinline u32 exec_flags(struct task_struct *task, struct linux_binprm *bprm)
+{
+	u32 flags = namespace_init(task);
+
+	return BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec) ? flags | PROCESS_SECURE_EXEC : flags;
+}
+
+static __noinline int describe_file(struct event_exec *e, struct file *file)
+{
+	struct dentry *dentry = READ(file, f_path.dentry);
+	struct inode *inode = READ(dentry, d_inode);
+
+	e->inode = READ(inode, i_ino);
+	e->links = READ(inode, i_nlink);
+	e->pad = 0;
+	return 0;
+}
+
 static __always_inline int on_exec(struct task_struct *task, struct linux_binprm *bprm)
 {
 	struct exec_scratch *s = scratch();
@@ -208,7 +242,7 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 		return 0;
 	e = &s->record;
 	e->header.type = EVENT_EXEC;
-	e->header.flags = 0;
+	e->header.flags = exec_flags(task, bprm);
 	e->header.time = bpf_ktime_get_boot_ns();
 	fill_key(&e->key, task);
 	if (is_self(e->key.tgid))
@@ -233,6 +267,7 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	used = append_text(s, used, &e->cwd, start);
 
 	file = READ(bprm, file);
+	describe_file(e, file);
 	start = resolve_executable(task, &s->text, file);
 	used = append_text(s, used, &e->executable, start);
 	if (keeps_bits())
@@ -271,7 +306,7 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 	}
 	e->header.size = sizeof(*e);
 	e->header.type = EVENT_FORK;
-	e->header.flags = 0;
+	e->header.flags = namespace_init(child);
 	e->header.time = bpf_ktime_get_boot_ns();
 	fill_key(&e->key, child);
 	e->parent_tgid = READ(parent, tgid);

@@ -10,7 +10,7 @@ export {
   policySchema,
   validatePolicy,
 } from './policy/index.js';
-export { eventFilter, formatCompact, toJson } from './output/index.js';
+export { eventFilter, fieldFilter, formatCompact, redactor, toJson } from './output/index.js';
 export { preflight } from './native/preflight.js';
 export { expandPolicyPaths, loadPolicyFile } from './tracer/files.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';

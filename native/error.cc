@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <new>
 
 namespace polytrace {
 
@@ -25,9 +27,14 @@ int on_print(enum libbpf_print_level level, const char* format, va_list args) {
 
 }  // namespace
 
-void LogScope::append(const char* line) {
-  text_ += line;
-  if (text_.size() > kLogMax) text_.erase(0, text_.size() - kLogMax);
+// libbpf calls this: an exception would leave it in the middle of its work.
+void LogScope::append(const char* line) noexcept {
+  try {
+    text_ += line;
+    if (text_.size() > kLogMax) text_.erase(0, text_.size() - kLogMax);
+  } catch (const std::bad_alloc&) {
+    // a line less in the log
+  }
 }
 
 LogScope::LogScope() : outer_(current) { current = this; }
@@ -49,19 +56,40 @@ Napi::Error to_error(Napi::Env env, const Failure& failure) {
   return result;
 }
 
-void throw_in_javascript(Napi::Env env, const Failure& failure) noexcept {
+namespace {
+
+Napi::Error no_memory(Napi::Env env) {
+  Napi::Error result = Napi::Error::New(env, "there is not enough memory");
+  result.Set("code", Napi::String::New(env, "NO_MEMORY"));
+  result.Set("errno", Napi::String::New(env, "ENOMEM"));
+  return result;
+}
+
+}  // namespace
+
+Napi::Error caught_error(Napi::Env env) {
   try {
-    to_error(env, failure).ThrowAsJavaScriptException();
-  } catch (...) {
-    // the environment is ending: nobody will see the error
+    try {
+      throw;
+    } catch (const Failure& failure) {
+      return to_error(env, failure);
+    } catch (const Napi::Error& error) {
+      return error;
+    } catch (const std::bad_alloc&) {
+      return no_memory(env);
+    } catch (const std::exception& error) {
+      return to_error(env, {"INTERNAL", error.what()});
+    }
+  } catch (const std::bad_alloc&) {
+    return no_memory(env);  // not even enough to describe the failure
   }
 }
 
-void throw_in_javascript(const Napi::Error& error) noexcept {
+void throw_in_javascript(Napi::Env env) noexcept {
   try {
-    error.ThrowAsJavaScriptException();
+    caught_error(env).ThrowAsJavaScriptException();
   } catch (...) {
-    // as above
+    // the environment is ending: nobody will see the error
   }
 }
 

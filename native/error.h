@@ -3,10 +3,7 @@
 
 #include <napi.h>
 
-#include <cerrno>
 #include <cstdint>
-#include <exception>
-#include <new>
 #include <optional>
 #include <string>
 
@@ -20,7 +17,7 @@ class LogScope {
   LogScope(const LogScope&) = delete;
   LogScope& operator=(const LogScope&) = delete;
   std::string text() const { return text_; }
-  void append(const char* line);
+  void append(const char* line) noexcept;
 
  private:
   LogScope* outer_;
@@ -44,9 +41,11 @@ struct Failure {
 
 Napi::Error to_error(Napi::Env env, const Failure& failure);
 
-// Throws the Error in JavaScript. Does nothing where that is not possible, because the environment is ending.
-void throw_in_javascript(Napi::Env env, const Failure& failure) noexcept;
-void throw_in_javascript(const Napi::Error& error) noexcept;
+// What a handler has just caught, as an Error of JavaScript. Needs no memory to say that there is none.
+Napi::Error caught_error(Napi::Env env);
+
+// Throws in JavaScript what a handler has just caught. Does nothing where that is not possible, because the environment is ending.
+void throw_in_javascript(Napi::Env env) noexcept;
 
 // Runs a call that comes from JavaScript. What it throws becomes an Error of JavaScript; nothing leaves this as a C++ exception,
 // which would end the process. An environment that is ending, as that of a terminated worker, refuses most calls by throwing.
@@ -54,14 +53,8 @@ template <typename Run>
 Napi::Value guarded(Napi::Env env, Run run) noexcept {
   try {
     return run();
-  } catch (const Failure& failure) {
-    throw_in_javascript(env, failure);
-  } catch (const Napi::Error& error) {
-    throw_in_javascript(error);
-  } catch (const std::bad_alloc&) {
-    throw_in_javascript(env, {"NO_MEMORY", "there is not enough memory", ENOMEM});
-  } catch (const std::exception& error) {
-    throw_in_javascript(env, {"INTERNAL", error.what()});
+  } catch (...) {
+    throw_in_javascript(env);
   }
   return Napi::Value();
 }

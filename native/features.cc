@@ -78,7 +78,8 @@ int try_pmu(const char* name) {
   const std::string path = std::string("/sys/bus/event_source/devices/") + name + "/type";
   std::unique_ptr<FILE, int (*)(FILE*)> file(fopen(path.c_str(), "re"), fclose);
   int type = 0;
-  if (!file || fscanf(file.get(), "%d", &type) != 1) return -ENOENT;
+  if (!file) return -errno;
+  if (fscanf(file.get(), "%d", &type) != 1) return -ENOENT;
   return type;
 }
 
@@ -190,10 +191,8 @@ Napi::Value to_object(Napi::Env env, const Features& features) {
 Napi::Value probe_features(const Napi::CallbackInfo& info) { return to_object(info.Env(), try_features()); }
 
 Napi::Value kernel_has_struct(const Napi::CallbackInfo& info) {
-  const auto kernel = kernel_types();
   const std::string name = info[0].As<Napi::String>().Utf8Value();
-  return Napi::Boolean::New(info.Env(),
-                            kernel && kernel->find(name, BTF_KIND_STRUCT) != 0);
+  return Napi::Boolean::New(info.Env(), Types::of_kernel()->find(name, BTF_KIND_STRUCT) != 0);
 }
 
 Napi::Value boot_offset(const Napi::CallbackInfo& info) {

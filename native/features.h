@@ -20,7 +20,7 @@ Napi::Value to_object(Napi::Env env, const Features& features);
 // () -> to_object(try_features())
 Napi::Value probe_features(const Napi::CallbackInfo& info);
 
-// (name) -> whether the kernel's BTF has the struct
+// (name) -> whether the kernel's BTF has the struct. Throws BTF_UNREADABLE.
 Napi::Value kernel_has_struct(const Napi::CallbackInfo& info);
 
 // () -> nanoseconds between CLOCK_BOOTTIME, the clock of records, and the time of day

@@ -15,7 +15,7 @@ size_t page_align(size_t size) {
 
 }  // namespace
 
-void destroy(std::vector<LinkPtr>& links) {
+void destroy(std::vector<LinkPtr>& links) noexcept {
   in_parallel(links.size(), [&](size_t i) { links[i].reset(); });
   links.clear();
 }

@@ -20,7 +20,7 @@ using ObjectPtr = std::unique_ptr<bpf_object, ObjectDeleter>;
 using LinkPtr = std::unique_ptr<bpf_link, LinkDeleter>;
 
 // Ends all links at once: for each, the kernel waits until no CPU runs its program.
-void destroy(std::vector<LinkPtr>& links);
+void destroy(std::vector<LinkPtr>& links) noexcept;
 
 // A descriptor of any kind. A negative value means that there is none.
 struct Fd {

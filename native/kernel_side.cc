@@ -6,10 +6,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <iterator>
+#include <new>
 
 #include "error.h"
 #include "object_steps.h"
+#include "parallel.h"
 #include "relocated.h"
 
 namespace polytrace {
@@ -110,6 +111,7 @@ void KernelSide::find_initial_process() {
 
 void KernelSide::attach_sensor(const char* name) {
   LogScope log;
+  sensor_links_.reserve(sensor_links_.size() + 1);  // what is pinned must not get lost
   LinkPtr link(bpf_program__attach(sensor_program(name)));
   if (!link) throw Failure{"SENSOR_ATTACH", std::string("cannot attach ") + name, errno, log.text()};
   pin_link(bpf_link__fd(link.get()), SENSOR_PIN + std::to_string(sensor_links_.size()));
@@ -143,40 +145,49 @@ std::vector<uint32_t> KernelSide::add_hook(const HookSpec& spec) {
   try {
     left_out = attach_hook(hook, spec);
     pin_hook(spec.id, hook);
+    const std::scoped_lock lock(mutex_);
+    hooks_.emplace(spec.id, std::move(hook));
   } catch (...) {
+    unpin_hook(spec.id, hook);
     silence(hook);
     throw;
   }
-  const std::scoped_lock lock(mutex_);
-  hooks_.emplace(spec.id, std::move(hook));
   return left_out;
 }
 
 void KernelSide::remove_hooks(std::span<const uint32_t> ids) {
-  std::vector<Hook> removed;
+  std::map<uint32_t, Hook> removed;
   for (const uint32_t id : ids) {
-    std::unique_lock lock(mutex_);
-    auto found = hooks_.extract(id);
-    lock.unlock();
-    if (found.empty()) continue;
-    unpin_hook(id, found.mapped());
-    removed.push_back(std::move(found.mapped()));
+    const std::scoped_lock lock(mutex_);
+    removed.insert(hooks_.extract(id));
   }
-  std::vector<LinkPtr> links;
-  for (Hook& hook : removed) {
-    std::move(hook.links.begin(), hook.links.end(), std::back_inserter(links));
-    hook.links.clear();
-    silence(hook);
-  }
-  destroy(links);
+  for (auto& [id, hook] : removed) unpin_hook(id, hook);
+  for (auto& [id, hook] : removed) silence(hook);
+  destroy_links(removed);
 }
 
-void KernelSide::silence(Hook& hook) {
+void KernelSide::silence(Hook& hook) noexcept {
   const std::vector<int> events = hook.probes.silence();
-  silenced_.insert(silenced_.end(), events.begin(), events.end());
+  try {
+    silenced_.insert(silenced_.end(), events.begin(), events.end());
+  } catch (const std::bad_alloc&) {
+    close_all(events);  // there is no room to put that off
+  }
 }
 
-std::vector<int> KernelSide::take_silenced() { return std::exchange(silenced_, {}); }
+void KernelSide::destroy_links(std::map<uint32_t, Hook>& hooks) noexcept {
+  size_t count = 0;
+  for (const auto& [id, hook] : hooks) count += hook.links.size();
+  in_parallel(count, [&](size_t i) {
+    for (auto& [id, hook] : hooks) {
+      if (i < hook.links.size()) return hook.links[i].reset();
+      i -= hook.links.size();
+    }
+  });
+  for (auto& [id, hook] : hooks) hook.links.clear();
+}
+
+std::vector<int> KernelSide::take_silenced() noexcept { return std::exchange(silenced_, {}); }
 
 void KernelSide::set_enforces(uint32_t id, bool enforces) {
   const std::scoped_lock lock(mutex_);
@@ -196,7 +207,7 @@ void KernelSide::delete_entries(const std::string& name, std::span<const uint8_t
   for (size_t at = 0; at + size <= keys.size(); at += size) bpf_map_delete_elem(bpf_map__fd(map), keys.data() + at);
 }
 
-void KernelSide::close() {
+void KernelSide::close() noexcept {
   detach(true);
   prepare_link_.reset();
   std::map<uint32_t, Hook> hooks;

@@ -110,12 +110,12 @@ class KernelSide {
   void name_hook(uint32_t id, const std::string& name);
 
   // Nothing new is recorded from here on; records that are in the ring can still be read. With `keep`, what is pinned goes on.
-  void detach(bool keep);
+  void detach(bool keep) noexcept;
   // Idempotent. What is pinned goes on unless detach(false) was called before.
-  void close();
+  void close() noexcept;
 
   // Perf events of hooks that are detached: closing them takes the kernel long.
-  std::vector<int> take_silenced();
+  std::vector<int> take_silenced() noexcept;
 
  private:
   void must_be_open() const;
@@ -132,11 +132,13 @@ class KernelSide {
   void scan_until_still();
   void clear_unseen(const process_sets& sets);
   void forget_sockets();
-  void silence(Hook& hook);
+  // What ends something needs no memory.
+  void silence(Hook& hook) noexcept;
+  static void destroy_links(std::map<uint32_t, Hook>& hooks) noexcept;
   void pin_link(int link, const std::string& name);
   void pin_hook(uint32_t id, const Hook& hook);
-  void unpin_hook(uint32_t id, const Hook& hook);
-  void detach_links(bool keep);
+  void unpin_hook(uint32_t id, const Hook& hook) noexcept;
+  void detach_links(bool keep) noexcept;
 
   ObjectPtr sensor_;
   std::vector<LinkPtr> sensor_links_;

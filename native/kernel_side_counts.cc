@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <new>
 #include <string>
 
 #include "abi_types.h"
@@ -22,6 +23,17 @@ uint64_t memory_of(int fd) {
   return 0;
 }
 
+// Returns false where there is no memory for it. It is told the next time.
+template <typename Count>
+bool is_told(std::vector<Count>& list, const Count& count) {
+  try {
+    list.push_back(count);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
 bool is_shared(const char* name) {
   return std::any_of(std::begin(SHARED_MAPS), std::end(SHARED_MAPS), [&](std::string_view each) { return each == name; });
 }
@@ -37,7 +49,7 @@ std::vector<Losses> KernelSide::take_losses() {
     const Losses lost = {id, now.lost_ring - now.told_ring, now.lost_pending - now.told_pending,
                          now.lost_return - now.told_return};
     if ((lost.ring | lost.pending | lost.at_return) == 0) continue;
-    result.push_back(lost);
+    if (!is_told(result, lost)) break;
     all[id].told_ring = now.lost_ring;
     all[id].told_pending = now.lost_pending;
     all[id].told_return = now.lost_return;
@@ -77,7 +89,7 @@ std::vector<Missed> KernelSide::take_missed() {
       if (bpf_obj_get_info_by_fd(fd, &details, &size) == 0) missed += details.recursion_misses;
     }
     if (missed <= hook.missed) continue;
-    result.push_back({id, missed - hook.missed});
+    if (!is_told(result, Missed{id, missed - hook.missed})) break;
     hook.missed = missed;
   }
   return result;

@@ -2,9 +2,6 @@
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <iterator>
-
 #include "error.h"
 #include "kernel_side.h"
 
@@ -13,15 +10,17 @@ namespace polytrace {
 namespace {
 
 // Closes the descriptors without detaching: libbpf would stop what it has attached.
-void let_go(std::vector<LinkPtr>& links) {
+void let_go(std::vector<LinkPtr>& links) noexcept {
   for (LinkPtr& link : links) {
     const int fd = bpf_link__fd(link.get());
     bpf_link__disconnect(link.get());
     link.reset();
     ::close(fd);
   }
+  links.clear();
 }
 
+// So short that it needs no memory of the heap.
 std::string hook_pin(uint32_t id, size_t index) {
   return HOOK_PIN + std::to_string(id) + "-" + std::to_string(index);
 }
@@ -34,19 +33,15 @@ void KernelSide::pin_link(int link, const std::string& name) {
   if (err != 0) throw Failure{"PERSIST", "the kernel cannot pin what is attached", err};
 }
 
-// All links of the hook or none.
 void KernelSide::pin_hook(uint32_t id, const Hook& hook) {
-  try {
-    const std::vector<int> links = hook.all_links();
-    for (size_t i = 0; i < links.size(); i++) pin_link(links[i], hook_pin(id, i));
-  } catch (...) {
-    unpin_hook(id, hook);
-    throw;
-  }
+  if (!pins_.active()) return;
+  const std::vector<int> links = hook.all_links();
+  for (size_t i = 0; i < links.size(); i++) pin_link(links[i], hook_pin(id, i));
 }
 
-void KernelSide::unpin_hook(uint32_t id, const Hook& hook) {
-  for (size_t i = 0; i < hook.all_links().size(); i++) pins_.unpin(hook_pin(id, i));
+void KernelSide::unpin_hook(uint32_t id, const Hook& hook) noexcept {
+  const size_t count = hook.probes.links().size() + hook.links.size();
+  for (size_t i = 0; i < count; i++) pins_.unpin(hook_pin(id, i));
 }
 
 void KernelSide::pin_to(const std::string& folder) {
@@ -70,30 +65,29 @@ void KernelSide::name_hook(uint32_t id, const std::string& name) {
   if (err != 0) throw Failure{"PERSIST", "cannot note what a hook is called", err};
 }
 
-void KernelSide::detach_links(bool keep) {
+void KernelSide::detach_links(bool keep) noexcept {
   const bool lets_go = keep && pins_.active();
   if (!lets_go) {
     const std::scoped_lock lock(mutex_);
     pins_.unpin_all();
   }
-  std::vector<LinkPtr> of_hooks;
   {
     const std::scoped_lock lock(mutex_);
     for (auto& [id, hook] : hooks_) {
       hook.missed_before_detach = hook.missed_by_links();
       hook.counted.clear();
-      std::move(hook.links.begin(), hook.links.end(), std::back_inserter(of_hooks));
-      hook.links.clear();
+      if (lets_go) let_go(hook.links);
     }
   }
   // the sensor goes on until all hooks have ended
-  for (std::vector<LinkPtr>* links : {&of_hooks, &sockets_links_, &sensor_links_}) {
+  destroy_links(hooks_);
+  for (std::vector<LinkPtr>* links : {&sockets_links_, &sensor_links_}) {
     if (lets_go) let_go(*links);
     destroy(*links);
   }
 }
 
-void KernelSide::detach(bool keep) {
+void KernelSide::detach(bool keep) noexcept {
   detach_links(keep);
   // pinned links do not need these descriptors
   for (auto& [id, hook] : hooks_) silence(hook);

@@ -160,7 +160,12 @@ void KernelSide::keep_state() {
   if (keeps != 0) return;
   std::atomic_ref<uint64_t>(control_.as<control>()->state_since).store(boot_time(), std::memory_order_seq_cst);
   store(keeps, 1);
-  scan_once();
+  try {
+    scan_once();
+  } catch (...) {
+    store(keeps, 0);
+    throw;
+  }
 }
 
 void KernelSide::protect_ancestors() {

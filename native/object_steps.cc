@@ -2,9 +2,9 @@
 
 #include <bpf/bpf.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cerrno>
-#include <memory>
 
 #include "error.h"
 #include "signals.h"
@@ -16,16 +16,23 @@ ObjectPtr open_object(const std::string& name, const std::vector<uint8_t>& bytes
   LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name.c_str());
   LogScope log;
   ObjectPtr object(bpf_object__open_mem(bytes.data(), bytes.size(), &opts));
-  if (!object) throw Failure{"OPEN_FAILED", "cannot open the BPF object " + name, errno, log.text()};
-  return object;
+  if (object) return object;
+  // the object is this addon's own and valid: where libelf cannot read it, there is no memory
+  const int error = errno < __LIBBPF_ERRNO__START ? errno : ENOMEM;
+  throw Failure{"OPEN_FAILED", "cannot open the BPF object " + name, error, log.text()};
 }
 
 void need_descriptors(size_t count) {
-  std::vector<std::unique_ptr<Fd>> taken;
-  while (taken.size() < count) {
-    taken.push_back(std::make_unique<Fd>(eventfd(0, EFD_CLOEXEC)));
-    if (taken.back()->value < 0) throw Failure{"DESCRIPTORS", "loading programs needs more of them", errno};
+  std::vector<int> taken;
+  taken.reserve(count);
+  int error = 0;
+  while (error == 0 && taken.size() < count) {
+    const int fd = eventfd(0, EFD_CLOEXEC);
+    if (fd >= 0) taken.push_back(fd);
+    else error = errno;
   }
+  for (const int fd : taken) close(fd);
+  if (error != 0) throw Failure{"DESCRIPTORS", "loading programs needs more of them", error};
 }
 
 namespace {
@@ -39,6 +46,12 @@ size_t descriptors_of(bpf_object* object) {
   return count;
 }
 
+// libbpf goes on when the kernel has no memory for the object's types. Then the programs are refused for another reason: without
+// types, the verifier follows each function again for each call.
+bool lacks_types(const bpf_object* object, const LogScope& log) {
+  return bpf_object__btf_fd(object) < 0 && log.text().find("END PROG LOAD LOG") != std::string::npos;
+}
+
 }  // namespace
 
 void load_object(bpf_object* object, const char* code, const std::string& what) {
@@ -46,7 +59,7 @@ void load_object(bpf_object* object, const char* code, const std::string& what) 
   const BlockedSignals blocked;
   need_descriptors(descriptors_of(object) + DESCRIPTORS_OF_LIBBPF);
   const int err = bpf_object__load(object);
-  if (err != 0) throw Failure{code, what, err, log.text()};
+  if (err != 0) throw Failure{code, what, lacks_types(object, log) ? -ENOMEM : err, log.text()};
 }
 
 bpf_map* map_named(bpf_object* object, const char* name) {

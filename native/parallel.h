@@ -2,31 +2,34 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
-#include <system_error>
+#include <exception>
 #include <thread>
-#include <vector>
 
 namespace polytrace {
 
 constexpr size_t PARALLEL_THREADS = 16;
 
-// Calls `run` with each number below `count`, and returns when all are done. `run` may not throw.
+// Calls `run` with each number below `count`, and returns when all are done. `run` may not throw. Needs neither memory nor threads,
+// so that what is closed in this way is always closed.
 template <typename Run>
-void in_parallel(size_t count, const Run& run) {
+void in_parallel(size_t count, const Run& run) noexcept {
   std::atomic<size_t> next{0};
   const auto run_each = [&] {
     for (size_t i = next++; i < count; i = next++) run(i);
   };
-  std::vector<std::thread> threads;
+  std::array<std::thread, PARALLEL_THREADS - 1> threads;
   try {
-    while (threads.size() + 1 < std::min(PARALLEL_THREADS, count)) threads.emplace_back(run_each);
-  } catch (const std::system_error&) {
+    for (size_t i = 0; i + 1 < std::min(PARALLEL_THREADS, count); i++) threads[i] = std::thread(run_each);
+  } catch (const std::exception&) {
     // there is no room for another thread: fewer take longer
   }
   run_each();
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads) {
+    if (thread.joinable()) thread.join();
+  }
 }
 
 }  // namespace polytrace

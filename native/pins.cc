@@ -131,8 +131,9 @@ int Pins::start(const std::string& folder) {
 }
 
 int Pins::pin(int fd, const std::string& name) {
-  const int err = bpf_obj_pin(fd, (folder_ + "/" + name).c_str());
-  if (err == 0) pinned_.insert(name);
+  const auto pinned = pinned_.insert_or_assign(name, folder_ + "/" + name).first;
+  const int err = bpf_obj_pin(fd, pinned->second.c_str());
+  if (err != 0) pinned_.erase(pinned);
   return err;
 }
 
@@ -142,16 +143,16 @@ int Pins::name_hook(uint32_t id, const std::string& text) {
   return bpf_map_update_elem(names_fd_, &id, name.data(), BPF_ANY);
 }
 
-void Pins::unpin(const std::string& name) {
+void Pins::unpin(std::string_view name) noexcept {
   const auto found = pinned_.find(name);
   if (found == pinned_.end()) return;
-  unlink((folder_ + "/" + name).c_str());
+  unlink(found->second.c_str());
   pinned_.erase(found);
 }
 
-void Pins::unpin_all() {
+void Pins::unpin_all() noexcept {
   // `about` goes last: it marks the folder as one of ours
-  while (pinned_.size() > 1) unpin(*pinned_.rbegin());
+  while (pinned_.size() > 1) unpin(pinned_.rbegin()->first);
   unpin(PIN_ABOUT);
   if (names_fd_ >= 0) close(names_fd_);
   names_fd_ = -1;

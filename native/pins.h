@@ -5,9 +5,11 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace polytrace {
@@ -36,12 +38,13 @@ class Pins {
   int name_hook(uint32_t id, const std::string& text);
   bool active() const { return names_fd_ >= 0; }
 
-  void unpin(const std::string& name);
-  void unpin_all();
+  // These two need no memory.
+  void unpin(std::string_view name) noexcept;
+  void unpin_all() noexcept;
 
  private:
   std::string folder_;
-  std::set<std::string> pinned_;
+  std::map<std::string, std::string, std::less<>> pinned_;  // names, with their paths
   int names_fd_ = -1;
 };
 

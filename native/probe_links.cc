@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <fstream>
 #include <string>
@@ -14,7 +15,7 @@
 
 namespace polytrace {
 
-void close_all(const std::vector<int>& descriptors) {
+void close_all(const std::vector<int>& descriptors) noexcept {
   in_parallel(descriptors.size(), [&](size_t i) { close(descriptors[i]); });
 }
 
@@ -26,22 +27,30 @@ std::string pmu_file(bool is_user, const char* name) {
   return std::string("/sys/bus/event_source/devices/") + (is_user ? "uprobe" : "kprobe") + "/" + name;
 }
 
-// Reads the number in a file such as `type`, or after the colon of `format/retprobe`. Returns -1 where there is none.
-int pmu_number(bool is_user, const char* name) {
+// Reads the number in a file such as `type`, or after the colon of `format/retprobe`. Returns a negative errno where there is none.
+int read_pmu_number(bool is_user, const char* name) {
+  errno = 0;
   std::ifstream file(pmu_file(is_user, name));
   std::string text;
-  if (!std::getline(file, text)) return -1;
+  if (!std::getline(file, text)) return errno == 0 || errno == ENOENT ? -EOPNOTSUPP : -errno;
   const size_t digits = text.find_first_of("0123456789");
-  return digits == std::string::npos ? -1 : std::stoi(text.substr(digits));
+  return digits == std::string::npos ? -EOPNOTSUPP : std::stoi(text.substr(digits));
+}
+
+// A number is kept, since the kernel never changes it. A failure is not: a limit may have been the reason.
+int pmu_number(std::atomic<int>& kept, bool is_user, const char* name) {
+  if (kept < 0) kept = read_pmu_number(is_user, name);
+  return kept;
 }
 
 // Returns a descriptor or a negative errno.
 int open_event(const Probe& probe) {
-  static const int types[2] = {pmu_number(false, "type"), pmu_number(true, "type")};
-  static const int return_bits[2] = {pmu_number(false, "format/retprobe"), pmu_number(true, "format/retprobe")};
-  const int type = types[probe.is_user];
-  const int return_bit = return_bits[probe.is_user];
-  if (type < 0 || (probe.at_return && return_bit < 0)) return -EOPNOTSUPP;
+  static std::atomic<int> types[2] = {-1, -1};
+  static std::atomic<int> return_bits[2] = {-1, -1};
+  const int type = pmu_number(types[probe.is_user], probe.is_user, "type");
+  if (type < 0) return type;
+  const int return_bit = probe.at_return ? pmu_number(return_bits[probe.is_user], probe.is_user, "format/retprobe") : 0;
+  if (return_bit < 0) return return_bit;
   perf_event_attr attr = {};
   attr.size = sizeof(attr);
   attr.type = static_cast<uint32_t>(type);
@@ -61,6 +70,9 @@ ProbeLinks& ProbeLinks::operator=(ProbeLinks&& other) noexcept {
 }
 
 int ProbeLinks::add(int program, const Probe& probe, uint64_t cookie) {
+  // from here on, nothing that was opened gets lost
+  events_.reserve(events_.size() + 1);
+  links_.reserve(links_.size() + 1);
   const int event = open_event(probe);
   if (event < 0) return event;
   LIBBPF_OPTS(bpf_link_create_opts, opts);
@@ -83,12 +95,12 @@ void ProbeLinks::drop_last() {
 }
 
 // Closing a link waits until no CPU runs its program.
-std::vector<int> ProbeLinks::silence() {
+std::vector<int> ProbeLinks::silence() noexcept {
   in_parallel(links_.size(), [this](size_t i) { close(links_[i]); });
   links_.clear();
   return std::exchange(events_, {});
 }
 
-void ProbeLinks::close_now() { close_all(silence()); }
+void ProbeLinks::close_now() noexcept { close_all(silence()); }
 
 }  // namespace polytrace

@@ -16,7 +16,7 @@ struct Probe {
   bool at_return = false;
 };
 
-void close_all(const std::vector<int>& descriptors);
+void close_all(const std::vector<int>& descriptors) noexcept;
 
 class ProbeLinks {
  public:
@@ -34,10 +34,10 @@ class ProbeLinks {
   // Removes the last link.
   void drop_last();
   // No program runs when it returns. Returns the perf events: closing them takes the kernel tens of milliseconds each.
-  std::vector<int> silence();
+  std::vector<int> silence() noexcept;
 
  private:
-  void close_now();
+  void close_now() noexcept;
 
   std::vector<int> links_;
   std::vector<int> events_;  // perf events; each is a probe

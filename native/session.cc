@@ -115,6 +115,17 @@ Napi::Value Session::change(const Napi::CallbackInfo& info, std::function<void(K
   });
 }
 
+template <typename Change>
+Napi::Value Session::finish(const Napi::CallbackInfo& info, const Change& change) {
+  try {
+    return this->change(info, change);
+  } catch (...) {
+    worker_.stop();
+    change(kernel_);
+    return info.Env().Undefined();
+  }
+}
+
 Napi::Value Session::probe_features(const Napi::CallbackInfo& info) {
   return later(info, [] {
     return [found = polytrace::try_features()](Napi::Env env) { return polytrace::to_object(env, found); };
@@ -128,7 +139,10 @@ Napi::Value Session::read_types(const Napi::CallbackInfo& info) {
     types->index();
     return [types](Napi::Env env) -> Napi::Value {
       using Held = std::shared_ptr<Types>;
-      return Napi::External<Held>::New(env, new Held(types), [](Napi::Env, Held* held) { delete held; });
+      auto held = std::make_unique<Held>(types);
+      const auto result = Napi::External<Held>::New(env, held.get(), [](Napi::Env, Held* last) { delete last; });
+      (void)held.release();
+      return result;
     };
   });
 }
@@ -332,12 +346,12 @@ Napi::Value Session::self_tgid(const Napi::CallbackInfo& info) { return to_numbe
 
 // (keep)
 Napi::Value Session::detach(const Napi::CallbackInfo& info) {
-  return change(info, [keep = flag_argument(info, 0)](KernelSide& kernel) { kernel.detach(keep); });
+  return finish(info, [keep = flag_argument(info, 0)](KernelSide& kernel) { kernel.detach(keep); });
 }
 
 Napi::Value Session::close(const Napi::CallbackInfo& info) {
   ring_.close();
-  return change(info, [](KernelSide& kernel) {
+  return finish(info, [](KernelSide& kernel) {
     kernel.close();
     polytrace::close_all(kernel.take_silenced());
   });

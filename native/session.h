@@ -29,6 +29,9 @@ class Session : public Napi::ObjectWrap<Session> {
   // The worker runs these. They return promises.
   Napi::Value later(const Napi::CallbackInfo& info, Worker::Work work);
   Napi::Value change(const Napi::CallbackInfo& info, std::function<void(KernelSide&)> change);
+  // The same for a change that ends something. Where there is no memory or no thread for it, it is made at once, and the worker ends.
+  template <typename Change>
+  Napi::Value finish(const Napi::CallbackInfo& info, const Change& change);
   static void on_env_exit(void* self);
 
   Napi::Value probe_features(const Napi::CallbackInfo& info);

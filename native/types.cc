@@ -41,8 +41,9 @@ void check_file(const Fd& file, const std::string& path) {
 void Types::Deleter::operator()(btf* types) const { btf__free(types); }
 
 std::shared_ptr<Types> Types::make(btf* types, std::shared_ptr<Types> base, const std::string& what, const LogScope& log) {
-  if (types == nullptr) throw unreadable(what, "", errno, log.text());
-  return std::shared_ptr<Types>(new Types(BtfPtr(types), std::move(base)));
+  BtfPtr owned(types);
+  if (!owned) throw unreadable(what, "", errno, log.text());
+  return std::shared_ptr<Types>(new Types(std::move(owned), std::move(base)));
 }
 
 std::shared_ptr<Types> Types::of_kernel() {

@@ -18,24 +18,6 @@ struct Worker::Job {
   std::exception_ptr failure = nullptr;
 };
 
-namespace {
-
-void reject(Napi::Env env, const Napi::Promise::Deferred& promise, const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const Failure& known) {
-    promise.Reject(to_error(env, known).Value());
-  } catch (const Napi::Error& error) {
-    promise.Reject(error.Value());
-  } catch (const std::bad_alloc&) {
-    promise.Reject(to_error(env, {"NO_MEMORY", "there is not enough memory", ENOMEM}).Value());
-  } catch (const std::exception& error) {
-    promise.Reject(to_error(env, {"INTERNAL", error.what()}).Value());
-  }
-}
-
-}  // namespace
-
 Worker::Worker() = default;
 Worker::~Worker() { stop(); }
 
@@ -43,12 +25,12 @@ Napi::Value Worker::run(Napi::Env env, const Napi::Object& owner, Work work) {
   start(env);
   auto job = std::make_unique<Job>(Job{Napi::Promise::Deferred::New(env), Napi::Persistent(owner), std::move(work)});
   const Napi::Promise promise = job->promise.Promise();
-  if (pending_++ == 0) napi_ref_threadsafe_function(env, done_);
   {
     const std::scoped_lock lock(mutex_);
     jobs_.push_back(std::move(job));
   }
   changed_.notify_one();
+  if (pending_++ == 0) napi_ref_threadsafe_function(env, done_);
   return promise;
 }
 
@@ -91,7 +73,7 @@ void Worker::work_loop() {
     if (napi_call_threadsafe_function(done_, done, napi_tsfn_nonblocking) == napi_ok) {
       (void)job.release();  // settle() owns it
     } else {
-      jobs_.push_front(std::move(job));  // the environment ends: stop() destroys it on its own thread
+      unsettled_ = std::move(job);  // the environment ends: stop() destroys it on its own thread
       return;
     }
   }
@@ -113,7 +95,7 @@ void Worker::settle(napi_env raw, napi_value, void* worker, void* data) {
       if (job->failure) std::rethrow_exception(job->failure);
       job->promise.Resolve(job->result ? job->result(env) : env.Undefined());
     } catch (...) {
-      reject(env, job->promise, std::current_exception());
+      job->promise.Reject(caught_error(env).Value());
     }
   } catch (...) {
     // the environment is ending: nobody waits for the promise
@@ -128,6 +110,7 @@ void Worker::stop() {
   changed_.notify_one();
   if (thread_.joinable()) thread_.join();
   jobs_.clear();
+  unsettled_.reset();
   if (done_ != nullptr) napi_release_threadsafe_function(done_, napi_tsfn_abort);
   done_ = nullptr;
 }

@@ -39,6 +39,7 @@ class Worker {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::unique_ptr<Job>> jobs_;
+  std::unique_ptr<Job> unsettled_;  // done, but the environment ends
   bool stopping_ = false;
   size_t pending_ = 0;  // on the JavaScript thread: promises that are not settled
   std::thread thread_;

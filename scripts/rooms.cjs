@@ -24,7 +24,7 @@ const rooms = [
     room: 'lib/events/',
     may: ['lib/image/', 'lib/names/', 'lib/elf/', 'lib/wire/', 'lib/process/'],
   },
-  { room: 'lib/output/', may: ['lib/names/', 'lib/process/'] },
+  { room: 'lib/output/', may: ['lib/errors.ts', 'lib/names/', 'lib/process/'], packages: ['re2js'] },
   {
     room: 'lib/attach/',
     may: [

@@ -29,12 +29,13 @@ export type PlainProcess = Omit<Process, 'toObject' | 'toJSON'>;
 
 /** The plain form of this kind of event. */
 export type PlainOf<E> = E extends { readonly process: Process }
-  ? Omit<E, 'toObject' | 'toJSON' | 'process' | 'parent' | 'ancestors'> & PlainProcesses
+  ? Omit<E, 'toObject' | 'toJSON' | 'process' | 'parent' | 'former' | 'ancestors'> & PlainProcesses
   : Omit<E, 'toObject' | 'toJSON'>;
 
 interface PlainProcesses {
   readonly process: PlainProcess;
   readonly parent?: PlainProcess;
+  readonly former?: PlainProcess;
   readonly ancestors: readonly PlainProcess[];
 }
 
@@ -49,12 +50,24 @@ export type JsonOf<T> = T extends bigint | Uint8Array
 export interface Process {
   /** Id of the process image: base64 of `node:start_ns:pid`. Each exec has its own. */
   readonly execId: string;
-  /** `execId` of the parent; empty when the parent is not known. */
+  /** `execId` of the parent, the process that started this one; empty when the parent is not known. */
   readonly parentExecId: string;
+  /**
+   * `execId` of the image that the process ran before. Absent for the first exec after a fork. The JSON export has it as
+   * `parent_exec_id`, in place of `parentExecId`.
+   */
+  readonly formerExecId?: string | undefined;
+  /** The process was forked and has not called exec. Its other fields, but the ids, are those of its parent's image. */
+  readonly forked: boolean;
   /** Thread group id, in the initial pid namespace. */
   readonly pid: number;
-  /** Real user id at the time of the exec. */
+  /** Real user id at the time of the exec. `uid` of the JSON export is the effective one: `credentials.euid`. */
   readonly uid: number;
+  /**
+   * Name of the effective user in the host's /etc/passwd. Absent when there is none, or when the process has a user or
+   * mount namespace of its own.
+   */
+  readonly user?: string | undefined;
   /** Login user id; 4294967295 when it is not set. */
   readonly auid: number;
   /** Path that was passed to execve, made absolute. For a script, this is the path of the script itself. */
@@ -66,6 +79,8 @@ export interface Process {
    * through a mount of another mount namespace, as in a container. Such a process is never exempt from a policy by its path.
    */
   readonly binaryUntrusted: boolean;
+  /** What is special about the executable. Absent when nothing is, or when the exec was not seen. */
+  readonly binaryProperties?: BinaryProperties | undefined;
   /** Arguments without argv[0]. They are complete unless `flags` contains `truncArgs`. */
   readonly argv: readonly string[];
   /** `argv` joined by spaces. An argument that is empty or contains a space is in double quotes (Tetragon's form). */
@@ -87,6 +102,11 @@ export interface Process {
   readonly namespaces: Namespaces;
   /** User and group ids at the time of the exec. */
   readonly credentials: Credentials;
+  /**
+   * The process is pid 1 of a pid namespace other than the initial one, or a descendant of it. A process that entered the
+   * namespace from outside is not (`docker exec`, `nsenter`), nor is a process of the host.
+   */
+  readonly inInitTree: boolean;
   /** Id of the cgroup v2 directory, which is its inode number; 0n when it is unknown. */
   readonly cgroupId: bigint;
   /** Container of the process; absent if it is in none, or if the cgroup is not known. */
@@ -115,6 +135,18 @@ export interface Container {
    * these cgroups and can give them any id.
    */
   readonly owner?: number;
+}
+
+/** What is special about an executable. A member that does not apply is absent. */
+export interface BinaryProperties {
+  /** The file has set-user-id: the effective user id that the exec gave. */
+  readonly setuid?: number;
+  /** The file has set-group-id: the effective group id that the exec gave. */
+  readonly setgid?: number;
+  /** How the exec raised privileges: by capabilities of the file, or by set-user-id or set-group-id to root. */
+  readonly privilegesRaised: readonly ('fileCapabilities' | 'setuid' | 'setgid')[];
+  /** The file has no name: it was deleted, or never had one (memfd, O_TMPFILE). `links` is 0. */
+  readonly file?: { readonly inode: bigint; readonly links: number; readonly path: string };
 }
 
 /** A Kubernetes pod, and the container of the process in it. */
@@ -177,8 +209,13 @@ interface EventBase {
 interface ProcessEvent extends EventBase {
   /** Process that caused the event. */
   readonly process: Process;
-  /** Parent of the process, when it is known. */
+  /** Parent of the process, which started it, when it is known. */
   readonly parent?: Process;
+  /**
+   * The same process before its last exec. Absent for the first exec after a fork. The JSON export has it as `parent`, in
+   * place of the parent.
+   */
+  readonly former?: Process;
   /** Ancestors of the process, without the parent. The nearest comes first. */
   readonly ancestors: readonly Process[];
   /** Id of the thread that caused the event, in the initial pid namespace. */
@@ -634,6 +671,11 @@ export interface SocketArgument extends NetworkArgument {
   readonly state: string;
   /** Cookie that identifies the socket in the kernel; 0n when the kernel has not assigned one yet. */
   readonly cookie: bigint;
+  /**
+   * Address of the kernel's struct sock; 0n when there is none. It is the same in all events of a socket. After the kernel
+   * has freed the socket, another one can get the address. The JSON export has it as `cookie`.
+   */
+  readonly address: bigint;
 }
 
 /** A network packet. */

@@ -8,6 +8,8 @@ export interface CompactOptions {
   readonly timestamps?: boolean;
   /** Shows `🛑 CAP_SYS_ADMIN` at column 120 when the process has that capability. Default false. */
   readonly capabilities?: boolean;
+  /** Hides parts of the arguments. Default: nothing is hidden. */
+  readonly redact?: Redactor | undefined;
 }
 
 /**
@@ -16,11 +18,71 @@ export interface CompactOptions {
  */
 export function formatCompact(event: PlainEvent, options?: CompactOptions): string;
 
+/** Options for `toJson`. The event itself always has everything. */
+export interface JsonOptions {
+  /** Adds `ancestors`: to all events, or to those of the types in the list. Default false. */
+  readonly ancestors?: boolean | readonly EventType[];
+  /** Adds `cap` and `process_credentials` to processes. Default false. */
+  readonly processCred?: boolean;
+  /** Adds `ns`, the namespaces, to processes. Default false. */
+  readonly processNs?: boolean;
+  /** Leaves fields out; see `fieldFilter`. Default: all fields. */
+  readonly fields?: FieldFilter | undefined;
+  /** Hides parts of the arguments; see `redactor`. Default: nothing is hidden. */
+  readonly redact?: Redactor | undefined;
+}
+
 /**
  * Formats an event as the JSON of Tetragon's export: snake_case, with the same names and nesting. The result is one
  * line without a newline.
  */
-export function toJson(event: PlainEvent): string;
+export function toJson(event: PlainEvent, options?: JsonOptions): string;
+
+/** A message of the JSON export: what JSON.parse makes of it. */
+export type JsonFields = Readonly<Record<string, unknown>>;
+
+/** Takes the fields of an event in the JSON export, and returns those that are written. */
+export type FieldFilter = (fields: JsonFields) => JsonFields;
+
+/**
+ * Options for `fieldFilter`. A path is a field of the event's message in the JSON export, or a field below it with dots:
+ * `process.binary`. It goes through lists: `args.file_arg.path`.
+ */
+export interface FieldFilterOptions {
+  /** Writes only these fields. Default: all fields. */
+  readonly include?: readonly string[];
+  /** Leaves these fields out, also where `include` has them. Default: none. */
+  readonly exclude?: readonly string[];
+}
+
+/**
+ * Makes a filter for `toJson`. `node_name`, `time` and `lost` events are always written. Throws a PolytraceError
+ * (`FIELD_UNKNOWN`) for a path that no event has.
+ */
+export function fieldFilter(options: FieldFilterOptions): FieldFilter;
+
+/** A part of a text: from the first number up to, but not with, the second. Both are UTF-16 code units. */
+export type TextRange = readonly [start: number, end: number];
+
+/**
+ * Finds the parts of a process's arguments that are hidden. `text` is `arguments` and `binary` is `binary` of the process.
+ * Returns the ranges in order, without overlap. It has to return the same for the same process.
+ */
+export type Redactor = (text: string, binary: string) => readonly TextRange[];
+
+/** One filter for `redactor`. Its patterns are regular expressions of RE2, which need time linear in the text. */
+export interface RedactionFilter {
+  /** Patterns for `arguments`. What a group matches is shown as `*****`. Each pattern has at least one group. */
+  readonly redact: readonly string[];
+  /** Patterns for `binary`: the filter holds where one of them matches. Default: all processes. */
+  readonly binaryRegex?: readonly string[];
+}
+
+/**
+ * Makes a redactor for `toJson` and `formatCompact`. It needs the package `re2js` (an optional peer dependency). Throws a
+ * PolytraceError: `REDACTION_INVALID` for a pattern that RE2 does not have or that has no group, `PACKAGE_MISSING`.
+ */
+export function redactor(filters: readonly RedactionFilter[]): Redactor;
 
 /** Options for `eventFilter`. */
 export interface EventFilterOptions {

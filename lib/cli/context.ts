@@ -5,6 +5,7 @@ import type * as polytrace from '../../types/index.js';
 export type Api = Pick<
   typeof polytrace,
   | 'eventFilter'
+  | 'fieldFilter'
   | 'expandPolicyPaths'
   | 'explainPolicy'
   | 'formatCompact'
@@ -14,6 +15,7 @@ export type Api = Pick<
   | 'openTracer'
   | 'policySchema'
   | 'preflight'
+  | 'redactor'
   | 'removePersisted'
   | 'toJson'
   | 'validatePolicy'

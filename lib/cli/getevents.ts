@@ -11,12 +11,12 @@ import type {
   TracerOptions,
 } from '../../types/index.js';
 import { GOOD, INTERRUPTED, OUTPUT_LOST, UsageError, type Context } from './context.js';
+import { checkCompact, jsonOptions, redactorOf, type ShapeOptions } from './json-options.js';
 import { EventOutput } from './output.js';
 import { oneLine } from './text.js';
 
-export interface GetEventsOptions {
+export interface GetEventsOptions extends ShapeOptions {
   readonly policy?: readonly string[];
-  readonly output: 'compact' | 'json';
   readonly process?: readonly RegExp[];
   readonly eventTypes?: readonly EventType[];
   readonly policyNames?: readonly string[];
@@ -36,6 +36,7 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
   const missing = policies.find((path) => !existsSync(path));
   if (missing !== undefined) throw new UsageError(`no such file or folder: ${missing}`);
   if (options.keep === true && options.persist === undefined) throw new UsageError('--keep needs --persist');
+  const render = renderer(options, context);
 
   const stop = new Stop(context, options.keep === true ? { keep: true } : {});
   try {
@@ -46,7 +47,7 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
     });
     const tracer = await context.api.openTracer({ policies, ...loading(options) });
     stop.whenRequested(tracer);
-    await printEvents(tracer, options, context, output, stop);
+    await printEvents(tracer, options, context, output, stop, render);
     return output.lost === 0 ? GOOD : OUTPUT_LOST;
   } finally {
     await stop.finish();
@@ -68,9 +69,9 @@ async function printEvents(
   context: Context,
   output: EventOutput,
   stop: Stop,
+  render: Render,
 ): Promise<void> {
   if (stop.requested) return;
-  const render = renderer(options, context);
   const wanted = context.api.eventFilter(options.process === undefined ? {} : { binaries: options.process });
   const batches = tracer.batches(eventsOptions(options));
   const policies = tracer.policies();
@@ -89,11 +90,19 @@ async function printEvents(
   }
 }
 
-function renderer(options: GetEventsOptions, { api, stdout, env }: Context): (event: TracerEvent) => string {
-  if (options.output === 'json') return api.toJson;
+type Render = (event: TracerEvent) => string;
+
+function renderer(options: GetEventsOptions, context: Context): Render {
+  const { api, stdout, env } = context;
+  const redact = redactorOf(options, context);
+  if (options.output === 'json') {
+    const json = jsonOptions(options, context, redact);
+    return (event) => api.toJson(event, json);
+  }
+  checkCompact(options);
   const terminal = stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
   const color = options.color === 'auto' ? terminal : options.color === 'always';
-  const compact = { color, timestamps: options.timestamps === true };
+  const compact = { color, timestamps: options.timestamps === true, redact };
   return (event) => api.formatCompact(event, compact);
 }
 

@@ -2,12 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import type { EventType } from '../../types/index.js';
+import type { EventType, RedactionFilter } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
 import { EVENT_TYPES } from '../names/event-types.js';
 import { GOOD, KERNEL, POLICY_ERRORS, USAGE, UsageError, type Context } from './context.js';
 import { cleanup } from './cleanup.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
+import { ANCESTOR_TYPES, parseRedactionFilters } from './json-options.js';
 import { policyCommands } from './policy-commands.js';
 import { preflight } from './preflight.js';
 import { safe } from './text.js';
@@ -97,6 +98,20 @@ function geteventsCommand(program: Command): Command {
         .default('auto'),
     )
     .option('--timestamps', 'start lines of the compact format with the time')
+    .option(
+      '--enable-ancestors [types]',
+      `add ancestors to JSON: of all events, or of ${Object.keys(ANCESTOR_TYPES).join(', ')}`,
+      ancestorTypes,
+    )
+    .option('--enable-process-cred', 'add capabilities, user and group ids to processes in JSON')
+    .option('--enable-process-ns', 'add namespaces to processes in JSON')
+    .option('-f, --include-fields <field...>', 'write only these fields of events in JSON: process.binary,args', list)
+    .option('-F, --exclude-fields <field...>', 'leave these fields of events out in JSON', list)
+    .option(
+      '--redaction-filters <json...>',
+      'hide parts of arguments: {"binary_regex": ["REGEX"], "redact": ["REGEX with a (group)"]}',
+      redactionFilters,
+    )
     .option('--enforcement', 'allow policies to signal processes, override functions and change programs')
     .option('--allow-requests', 'allow policies to make network requests (GetUrl, DnsLookup)')
     .addOption(
@@ -117,6 +132,24 @@ function geteventsCommand(program: Command): Command {
 function pattern(text: string, before: readonly RegExp[] = []): RegExp[] {
   try {
     return [...before, new RegExp(text)];
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function ancestorTypes(text: string, before: true | readonly EventType[] = []): readonly EventType[] {
+  const types = text.split(',').flatMap((name) => {
+    if (!Object.hasOwn(ANCESTOR_TYPES, name)) {
+      throw new InvalidArgumentError(`Allowed types are ${Object.keys(ANCESTOR_TYPES).join(', ')}.`);
+    }
+    return ANCESTOR_TYPES[name] ?? [];
+  });
+  return before === true ? types : [...before, ...types];
+}
+
+function redactionFilters(text: string, before: readonly RedactionFilter[] = []): readonly RedactionFilter[] {
+  try {
+    return [...before, ...parseRedactionFilters(text)];
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }

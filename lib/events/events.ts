@@ -104,6 +104,10 @@ abstract class RecordEvent {
     return this.process[IMAGE].parentImage?.view;
   }
 
+  get former(): Process | undefined {
+    return this.process[IMAGE].formerImage?.view;
+  }
+
   get ancestors(): readonly Process[] {
     return this.process[IMAGE].ancestors;
   }
@@ -482,7 +486,7 @@ export class LossEvent implements LostEvent {
   }
 }
 
-const OF_RECORDS = ['type', 'time', 'timeNs', 'nodeName', 'process', 'parent', 'ancestors', 'tid'] as const;
+const OF_RECORDS = ['type', 'time', 'timeNs', 'nodeName', 'process', 'parent', 'former', 'ancestors', 'tid'] as const;
 const OF_HOOKS = [
   ...OF_RECORDS, 'policyName', 'args', 'action', 'actions', 'policyMode', 'ofSocketOwner', 'suppressed', 'kernelStack',
   'userStack', 'message', 'tags', 'selector',

@@ -13,6 +13,7 @@ import {
   type UnreadPins,
 } from './records.js';
 import { featuresOf, type FeatureName, type NativeFeatures } from './features.js';
+import { limitReached } from './limits.js';
 
 /** Reads records; see native/ring.h. After close() all methods do nothing. */
 export interface NativeSource {
@@ -178,7 +179,7 @@ interface RawBinding extends Omit<NativeBinding, 'createSession' | 'probeFeature
 
 let loaded: NativeBinding | undefined;
 
-/** Throws KernelError ADDON_MISSING or ADDON_MISMATCH. */
+/** Throws KernelError ADDON_MISSING, ADDON_MISMATCH or LIMIT_MEMORY. */
 export function loadBinding(): NativeBinding {
   if (loaded !== undefined) return loaded;
   const root = path.join(__dirname, '..', '..');
@@ -187,6 +188,8 @@ export function loadBinding(): NativeBinding {
     // eslint-disable-next-line @typescript-eslint/no-require-imports
     binding = (require('node-gyp-build') as (dir: string) => RawBinding)(root);
   } catch (error) {
+    const limit = limitReached(error);
+    if (limit !== undefined) throw limit;
     throw new KernelError(
       'ADDON_MISSING',
       `the native addon cannot be loaded: ${(error as Error).message.split('\n')[0] ?? ''}`,

@@ -5,6 +5,7 @@ import { release } from 'node:os';
 import { KernelError } from '../errors.js';
 import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TracepointField, TracepointInfo, TypeInfo } from '../../types/kernel.js';
 import { loadBinding } from './binding.js';
+import { limitReached } from './limits.js';
 import { kernelDetail, type NativeError } from './native-error.js';
 
 interface NativeParameter {
@@ -72,13 +73,15 @@ function runningTypes(): NativeBtf {
 }
 
 /**
- * Loads a file, or the running kernel by default. Throws KernelError BTF_UNREADABLE, ADDON_MISSING or ADDON_MISMATCH.
+ * Loads a file, or the running kernel by default. Throws KernelError BTF_UNREADABLE, ADDON_MISSING, ADDON_MISMATCH or LIMIT_….
  */
 export function loadKernelInfo(path?: string): KernelInfo {
   let btf: NativeBtf;
   try {
     btf = path === undefined ? runningTypes() : openTypes(path);
   } catch (error) {
+    const limit = limitReached(error);
+    if (limit !== undefined) throw limit;
     if ((error as NativeError).code !== 'BTF_UNREADABLE') throw error;
     const hint =
       path === undefined
@@ -90,7 +93,9 @@ export function loadKernelInfo(path?: string): KernelInfo {
   const openModule = (module: string): NativeBtf | undefined => {
     try {
       return path === undefined ? openTypes('', module) : undefined;
-    } catch {
+    } catch (error) {
+      const limit = limitReached(error);
+      if (limit !== undefined) throw limit;
       return undefined;
     }
   };

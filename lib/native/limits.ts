@@ -45,12 +45,21 @@ function ofLimit(name: string): string {
   }
 }
 
+/** The message where an object of the addon could not even be created. */
+const NO_MEMORY = 'std::bad_alloc';
+
 /** The error in terms of the limit that was reached; undefined if it is another error. */
 export function limitReached(error: unknown): KernelError | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code = '', errno = '', log } = error as { code?: string; errno?: string | number; log?: string };
   const isThread = code === 'NO_THREAD' || (code === 'RING_START' && errno === 'EAGAIN');
-  const name = isThread ? 'THREAD' : typeof errno === 'string' && errno !== '' ? errno : code;
+  const name = isThread
+    ? 'THREAD'
+    : error.message === NO_MEMORY
+      ? 'ENOMEM'
+      : typeof errno === 'string' && errno !== ''
+        ? errno
+        : code;
   const limit = LIMITS[name];
   if (limit === undefined) return undefined;
   return new KernelError(limit.code, `${limit.what()}: ${error.message}`, limit.hint, {

@@ -9,7 +9,7 @@ import type {
   SocketArgument,
   UserNamespace,
 } from '../../types/events.js';
-import { exportedCapabilityName, exportedCapabilityNames } from '../names/capabilities.js';
+import { exportedCapabilityName } from '../names/capabilities.js';
 import { quoteJson } from './escape.js';
 import { machineNamespaces } from '../process/host-namespaces.js';
 import { capabilitiesJson, listField, longField, message, numberField, stringField } from './json-fields.js';
@@ -87,7 +87,7 @@ function memberJson(argument: HookArgument): string {
     case 'cap_inheritable':
     case 'cap_permitted':
     case 'cap_effective':
-      return `"${argument.type}_arg":"${exportedCapabilityNames(argument.value).join(' ')}"`;
+      return `"${argument.type}_arg":"${argument.value.toString(16).padStart(16, '0')}"`;
     case 'syscall64': {
       const id = Number(BigInt.asUintN(32, argument.value));
       return `"syscall_id":${message(numberField('id', id), stringField('abi', argument.abi))}`;
@@ -153,7 +153,7 @@ function socketJson(argument: SocketArgument): string {
     stringField('daddr', argument.destinationAddress),
     numberField('sport', argument.sourcePort),
     numberField('dport', argument.destinationPort),
-    longField('cookie', argument.cookie),
+    longField('cookie', argument.address),
     stringField('state', argument.state),
   );
 }

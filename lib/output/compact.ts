@@ -3,10 +3,11 @@
  * indented lines.
  */
 import type { PlainOf, LostEvent, PlainProcess, StackFrame, PlainEvent } from '../../types/events.js';
-import type { CompactOptions } from '../../types/output.js';
+import type { CompactOptions, Redactor } from '../../types/output.js';
 import { capabilityBits } from '../names/capabilities.js';
 import { columns, quoteUnsafe } from './escape.js';
 import { hookDetail, lookOf } from './functions.js';
+import { hideInArguments } from './redact.js';
 import { uprobeName } from '../names/places.js';
 
 const LABEL_COLUMNS = 7;
@@ -39,7 +40,7 @@ function formatLine(event: PlainEvent, options: CompactOptions): string {
   const paint = options.color === true ? colored : plain;
   const time = options.timestamps === true ? `${paint(event.time, 'dim')} ` : '';
   if (event.type === 'lost') return time + formatLost(event, paint);
-  const { emoji, label, color, detail } = partsOf(event);
+  const { emoji, label, color, detail } = partsOf(event, options.redact);
   const { source, binary } = shown(event.process, event.nodeName);
   const head = `${emoji} ${paint(label.padEnd(LABEL_COLUMNS), color)} ${paint(source, 'dim')} ${binary}`;
   const acted = 'actions' in event ? actedWords(event) : '';
@@ -69,13 +70,13 @@ function frameWords({ address, symbol, offset, module, fileOffset }: StackFrame)
   return words.length === 0 ? '(unknown)' : words.join(' ');
 }
 
-function partsOf(event: Exclude<PlainEvent, { readonly type: 'lost' }>): Parts {
+function partsOf(event: Exclude<PlainEvent, { readonly type: 'lost' }>, redact: Redactor | undefined): Parts {
   switch (event.type) {
     case 'process_exec':
-      return { emoji: '🚀', label: 'process', color: 'green', detail: shownArguments(event.process) };
+      return { emoji: '🚀', label: 'process', color: 'green', detail: shownArguments(event.process, redact) };
     case 'process_exit': {
       // The arguments keep their place when there are none, so the status is always the word after two fields.
-      const detail = `${shownArguments(event.process)} ${event.signal ?? String(event.status)}`;
+      const detail = `${shownArguments(event.process, redact)} ${event.signal ?? String(event.status)}`;
       return { emoji: '💥', label: 'exit', color: 'yellow', detail };
     }
     case 'process_kprobe': {
@@ -138,9 +139,10 @@ function shown(process: PlainProcess, nodeName: string): { readonly source: stri
 }
 
 /** Uses argv instead of `arguments`, where a quote inside an argument could look like its end. */
-function shownArguments(process: PlainProcess): string {
-  const words = process.argv.map(quoteUnsafe);
-  if (process.flags.split(' ').includes('truncArgs')) words.push('…');
+function shownArguments({ argv, arguments: text, binary, flags }: PlainProcess, redact: Redactor | undefined): string {
+  const shown = redact === undefined ? argv : hideInArguments(argv, redact(text, binary));
+  const words = shown.map(quoteUnsafe);
+  if (flags.split(' ').includes('truncArgs')) words.push('…');
   return words.join(' ');
 }
 

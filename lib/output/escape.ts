@@ -43,8 +43,12 @@ const JSON_PLAIN = /^[ !#-[\]-~]*$/;
 
 /** Returns a JSON string that is also safe on a terminal. */
 export function quoteJson(text: string): string {
-  if (JSON_PLAIN.test(text)) return `"${text}"`;
-  return JSON.stringify(text).replace(JSON_UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return JSON_PLAIN.test(text) ? `"${text}"` : safeJson(JSON.stringify(text));
+}
+
+/** Escapes what is unsafe on a terminal in any JSON text. */
+export function safeJson(json: string): string {
+  return json.replace(JSON_UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** The columns of escaped text on a terminal: two for emoji and wide East Asian characters, none for marks. */

@@ -1,3 +1,5 @@
 export { formatCompact } from './compact.js';
+export { fieldFilter } from './field-filter.js';
 export { eventFilter } from './filters.js';
 export { toJson } from './json.js';
+export { redactor } from './redact.js';

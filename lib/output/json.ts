@@ -3,10 +3,8 @@
  * values omitted, uint64 as strings).
  */
 import type {
+  PerformedAction,
   PlainOf,
-  Namespaces,
-  Pod,
-  PlainProcess,
   ProcessExitEvent,
   ProcessKprobeEvent,
   ProcessLoaderEvent,
@@ -17,32 +15,45 @@ import type {
   StackFrame,
   PlainEvent,
 } from '../../types/events.js';
+import type { JsonFields, JsonOptions } from '../../types/output.js';
 import { argumentJson } from './arguments-json.js';
-import { quoteJson } from './escape.js';
-import { NAMESPACE_NAMES } from '../names/namespaces.js';
-import { machineNamespaces } from '../process/host-namespaces.js';
-import { capabilitiesJson, longField, message, numberField, stringField } from './json-fields.js';
+import { quoteJson, safeJson } from './escape.js';
+import { longField, message, numberField, stringField } from './json-fields.js';
+import { SIGKILL } from '../names/signals.js';
+import { processWriter } from './process-json.js';
+
+const LEAN: JsonOptions = {};
+
+export function toJson(event: PlainEvent, options = LEAN): string {
+  const text = wholeJson(event, options);
+  return options.fields === undefined || event.type === 'lost' ? text : filtered(text, event.type, options.fields);
+}
+
+function filtered(text: string, type: PlainEvent['type'], filter: NonNullable<JsonOptions['fields']>): string {
+  const { [type]: fields, ...outer } = JSON.parse(text) as Record<string, JsonFields>;
+  return safeJson(JSON.stringify({ [type]: filter(fields as JsonFields), ...outer }));
+}
 
 /** Performance matters here: the text is built by hand, and parts that repeat are cached. */
-export function toJson(event: PlainEvent): string {
+function wholeJson(event: PlainEvent, options: JsonOptions): string {
   const tail = `,"node_name":${quoteJson(event.nodeName)},"time":"${event.time}"}`;
   switch (event.type) {
     case 'process_exec':
-      return `{"process_exec":{${processPart(event)}}${tail}`;
+      return `{"process_exec":{${processPart(event, options)}}${tail}`;
     case 'process_exit':
-      return `{"process_exit":{${processPart(event)}${exitPart(event)}}${tail}`;
+      return `{"process_exit":{${processPart(event, options)}${exitPart(event)}}${tail}`;
     case 'process_kprobe':
-      return `{"process_kprobe":{${processPart(event)}${kprobePart(event)}}${tail}`;
+      return `{"process_kprobe":{${processPart(event, options)}${kprobePart(event)}}${tail}`;
     case 'process_tracepoint':
-      return `{"process_tracepoint":{${processPart(event)}${tracepointPart(event)}}${tail}`;
+      return `{"process_tracepoint":{${processPart(event, options)}${tracepointPart(event)}}${tail}`;
     case 'process_lsm':
-      return `{"process_lsm":{${processPart(event)}${lsmPart(event)}}${tail}`;
+      return `{"process_lsm":{${processPart(event, options)}${lsmPart(event)}}${tail}`;
     case 'process_loader':
-      return `{"process_loader":{${processPart(event)}${loaderPart(event)}}${tail}`;
+      return `{"process_loader":{${processPart(event, options)}${loaderPart(event)}}${tail}`;
     case 'process_uprobe':
-      return `{"process_uprobe":{${processPart(event)}${uprobePart(event)}}${tail}`;
+      return `{"process_uprobe":{${processPart(event, options)}${uprobePart(event)}}${tail}`;
     case 'process_usdt':
-      return `{"process_usdt":{${processPart(event)}${usdtPart(event)}}${tail}`;
+      return `{"process_usdt":{${processPart(event, options)}${usdtPart(event)}}${tail}`;
     case 'lost': {
       const names = `"hook":${quoteJson(event.hook)},"policy_name":${quoteJson(event.policyName)}`;
       return `{"lost":{${names},"reason":"${event.reason}","count":${event.count}}${tail}`;
@@ -52,12 +63,20 @@ export function toJson(event: PlainEvent): string {
 
 type ProcessEvent = Exclude<PlainEvent, { readonly type: 'lost' }>;
 
-function processPart(event: ProcessEvent): string {
-  let text = `"process":${processJson(event.process, event.tid)}`;
-  if (event.parent !== undefined) text += `,"parent":${processJson(event.parent, event.parent.pid)}`;
-  if (event.ancestors.length > 0)
-    text += `,"ancestors":[${event.ancestors.map((p) => processJson(p, p.pid)).join(',')}]`;
-  return text;
+/** `parent` is the process that `parent_exec_id` names: after a second exec, the former image of the process itself. */
+function processPart(event: ProcessEvent, options: JsonOptions): string {
+  const writer = processWriter(options);
+  const again = event.process.formerExecId !== undefined;
+  const parent = again ? event.former : event.parent;
+  let text = `"process":${writer.process(event.process, event.tid)}`;
+  if (parent !== undefined) text += `,"parent":${writer.other(parent)}`;
+  if (!hasAncestors(event, options)) return text;
+  const ancestors = again && event.parent !== undefined ? [event.parent, ...event.ancestors] : event.ancestors;
+  return ancestors.length === 0 ? text : `${text},"ancestors":[${ancestors.map((p) => writer.other(p)).join(',')}]`;
+}
+
+function hasAncestors({ type }: ProcessEvent, { ancestors = false }: JsonOptions): boolean {
+  return typeof ancestors === 'boolean' ? ancestors : ancestors.includes(type);
 }
 
 function exitPart(event: PlainOf<ProcessExitEvent>): string {
@@ -83,11 +102,20 @@ const ACTIONS: Readonly<Record<PlainOf<ProcessKprobeEvent>['action'], string>> =
 function kprobePart(event: PlainOf<ProcessKprobeEvent>): string {
   let text = `,"function_name":${quoteJson(event.functionName)}${argsPart(event)}`;
   if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
-  text += actionPart(event);
-  if (event.returnAction !== undefined) text += `,"return_action":"${ACTIONS[event.returnAction]}"`;
+  text += `${actionPart(event)},"return_action":"${ACTIONS[returnActionOf(event)]}"`;
   text += notesPart(event);
   if (event.data.length > 0) text += `,"data":[${event.data.map(argumentJson).join(',')}]`;
   return text;
+}
+
+/** An event that has no action at the return has that of the entry if this killed the process. */
+function returnActionOf({ returnAction = 'post', actions }: PlainOf<ProcessKprobeEvent>): keyof typeof ACTIONS {
+  return returnAction === 'post' && actions.some(kills) ? 'sigkill' : returnAction;
+}
+
+function kills(action: PerformedAction): boolean {
+  if (action.action !== 'signal' && action.action !== 'sigkill') return false;
+  return action.outcome === 'done' && action.signal === SIGKILL;
 }
 
 function tracepointPart(event: PlainOf<ProcessTracepointEvent>): string {
@@ -163,59 +191,4 @@ function frameJson({ address, offset, symbol, module, fileOffset, buildId }: Sta
     longField('file_offset', fileOffset ?? 0n),
     stringField('build_id', buildId ?? ''),
   );
-}
-
-/**
- * A process repeats in each of its events and in those of its children. All of its text except the thread id is made
- * once.
- */
-const processes = new WeakMap<PlainProcess, { readonly beforeTid: string; readonly afterTid: string }>();
-
-function processJson(process: PlainProcess, tid: number): string {
-  let parts = processes.get(process);
-  if (parts === undefined) {
-    parts = {
-      beforeTid: beforeTid(process),
-      afterTid: `,"process_credentials":${JSON.stringify(process.credentials)}}`,
-    };
-    processes.set(process, parts);
-  }
-  return parts.beforeTid + tid + parts.afterTid;
-}
-
-function beforeTid(process: PlainProcess): string {
-  let text = `{"exec_id":"${process.execId}","pid":${process.pid},"uid":${process.uid}`;
-  text += stringField('cwd', process.cwd);
-  text += stringField('binary', process.binary);
-  if (process.binaryUntrusted) text += ',"binary_untrusted":true'; // our own
-  text += stringField('arguments', process.arguments);
-  text += stringField('flags', process.flags);
-  text += `,"start_time":"${process.startTime}","auid":${process.auid}`;
-  if (process.pod !== undefined) text += `,"pod":${podJson(process.pod)}`;
-  // Tetragon keeps 31 characters.
-  if (process.container !== undefined) text += `,"docker":${quoteJson(process.container.id.slice(0, 31))}`;
-  text += stringField('parent_exec_id', process.parentExecId);
-  text += `,"cap":${capabilitiesJson(process.capabilities)}`;
-  return `${text},"ns":${namespacesJson(process.namespaces)},"tid":`;
-}
-
-function namespacesJson(namespaces: Namespaces): string {
-  const inodes = machineNamespaces();
-  const fields = NAMESPACE_NAMES.filter(({ key }) => namespaces[key] !== 0).map(({ key, file }) => {
-    const isHost = inodes[key].includes(namespaces[key]) ? ',"is_host":true' : '';
-    return `"${file}":{"inum":${namespaces[key]}${isHost}}`;
-  });
-  return `{${fields.join(',')}}`;
-}
-
-function podJson(pod: Pod): string {
-  return JSON.stringify({
-    namespace: pod.namespace,
-    name: pod.name,
-    uid: pod.uid,
-    container: pod.container,
-    pod_labels: pod.labels,
-    workload: pod.workload,
-    workload_kind: pod.workloadKind,
-  });
 }

@@ -6,17 +6,24 @@ import { EventCgroup, EventExec, EventExit, EventFork, EventHook, ProcessKey } f
 import { Cgroups } from '../containers/cgroups.js';
 import type { Slab } from '../wire/slab.js';
 import { ExecImage, ForkImage, type ProcessImage, type ProcessContext } from './process.js';
-import { listPids, listProcesses, ProcImage, procShowsAllProcesses, readEntry, type ProcEntry } from './procfs.js';
+import { procShowsAllProcesses } from './proc-files.js';
+import { listPids, listProcesses, ProcImage, readEntry, type ProcEntry } from './procfs.js';
 
 /** Number of ended processes that are kept, because hooks still run after the exit record. */
 const EXITED_KEPT = 4096;
 /** Most bytes that ended processes may use. One exec record can have 45 KB. */
 const EXITED_BYTES = 8 * 1024 * 1024;
 
+interface Ended {
+  readonly image: ProcessImage;
+  /** The bytes that were counted for it. */
+  readonly bytes: number;
+}
+
 export class ProcessCache {
   readonly #context: ProcessContext;
   readonly #images = new Map<number, ProcessImage>();
-  readonly #exited: ProcessImage[] = [];
+  readonly #exited: Ended[] = [];
   #exitedBytes = 0;
   #epoch = 0;
   #adoptedEpoch = 0;
@@ -63,8 +70,7 @@ export class ProcessCache {
     const pid = slab.u32(at + EventExec.keyTgid);
     const before = this.#sameProcess(pid, slab, at + EventExec.key);
     const parent = before?.parentImage ?? this.#parent(slab, at + EventExec.parentTgid, at + EventExec.parentStartTime);
-    const cloned = before === undefined || before instanceof ForkImage;
-    const image = new ExecImage(this.#context, pid, parent, slab.copy(at, size), cloned);
+    const image = new ExecImage(this.#context, pid, parent, slab.copy(at, size), before);
     this.#adopt(image, slab, at + EventExec.key);
     return image;
   }
@@ -80,14 +86,15 @@ export class ProcessCache {
 
   #end(image: ProcessImage): void {
     image.ended = true;
-    this.#exited.push(image);
-    this.#exitedBytes += image.heldBytes;
+    const bytes = image.heldBytes;
+    this.#exited.push({ image, bytes });
+    this.#exitedBytes += bytes;
     if (this.#exited.length <= 2 * EXITED_KEPT && this.#exitedBytes <= 2 * EXITED_BYTES) return;
     let forget = 0;
     for (let kept = this.#exited.length; kept > EXITED_KEPT || this.#exitedBytes > EXITED_BYTES; kept--) {
-      const old = this.#exited[forget++] as ProcessImage;
-      this.#exitedBytes -= old.heldBytes;
-      this.#forget(old);
+      const old = this.#exited[forget++] as Ended;
+      this.#exitedBytes -= old.bytes;
+      this.#forget(old.image);
     }
     this.#exited.splice(0, forget);
   }

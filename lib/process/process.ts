@@ -3,11 +3,20 @@
  * /proc entry, or its parent) and decodes a field only when it is read, because most fields are never read.
  */
 import path from 'node:path';
-import type { Capabilities, Container, Credentials, Namespaces, Process } from '../../types/events.js';
+import type {
+  BinaryProperties,
+  Capabilities,
+  Container,
+  Credentials,
+  Namespaces,
+  Process,
+} from '../../types/events.js';
 import type { Cgroups } from '../containers/cgroups.js';
-import { EventExec, EventFlag, EventFork, TextFlag } from '../wire/layout.gen.js';
+import { EventExec, EventFlag, EventFork, ProcessFlag, TextFlag } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import { formatTime, type Clock } from './clock.js';
+import { binaryPropertiesOf } from './binary-properties.js';
+import { userNameOf } from './users.js';
 import { ProcessView } from './view.js';
 
 /** Shared by all images of one tracer. */
@@ -22,6 +31,9 @@ export interface ProcessContext {
  * Running processes keep their parents: their number is limited anyway.
  */
 const ANCESTORS_MAX = 64;
+/** Number of former images that are kept of a process that executes again and again, and about how many bytes. */
+const FORMERS_MAX = 8;
+const FORMERS_BYTES = 64 * 1024;
 
 export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON'> {
   /** Start time of the process from the kernel, in two halves. Together with the process id it identifies a process. */
@@ -43,13 +55,33 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
     readonly context: ProcessContext,
     readonly pid: number,
     public parentImage: ProcessImage | undefined,
+    /** True in the tree of pid 1 of a pid namespace other than the initial one. */
+    readonly inInitTree: boolean,
+    /** The image that the process ran before. Undefined for the first exec after a fork. */
+    public formerImage?: ProcessImage,
   ) {
+    this.formerExecId = formerImage?.execId;
     trimAncestors(this);
+    trimFormers(this);
   }
 
-  /** Approximate number of bytes that the image keeps in memory. */
-  get heldBytes(): number {
+  readonly formerExecId: string | undefined;
+
+  /** True between the fork and the exec. */
+  get forked(): boolean {
+    return false;
+  }
+
+  /** Approximate number of bytes that the image itself keeps in memory. */
+  get ownBytes(): number {
     return 256;
+  }
+
+  /** The same with its former images. */
+  get heldBytes(): number {
+    let bytes = this.ownBytes;
+    for (let at = this.formerImage; at !== undefined; at = at.formerImage) bytes += at.ownBytes;
+    return bytes;
   }
 
   abstract readonly uid: number;
@@ -65,6 +97,7 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
   abstract readonly credentials: Credentials;
   abstract readonly cgroupId: bigint;
   abstract readonly container: Container | undefined;
+  abstract readonly binaryProperties: BinaryProperties | undefined;
   /** CLOCK_BOOTTIME of the exec or fork. For an image from /proc, of the start of the process. */
   abstract readonly bootTimeNs: bigint;
 
@@ -79,6 +112,10 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
 
   get arguments(): string {
     return joinArguments(this.argv);
+  }
+
+  get user(): string | undefined {
+    return userNameOf(this.credentials.euid, this.namespaces);
   }
 
   get startTimeNs(): bigint {
@@ -124,15 +161,18 @@ export class ExecImage extends ProcessImage {
     parent: ProcessImage | undefined,
     /** Contains exactly the record. */
     record: Slab,
-    cloned: boolean,
+    /** The image of the process before the exec, if it is known. */
+    before: ProcessImage | undefined,
   ) {
-    super(context, pid, parent);
+    const cloned = before === undefined || before.forked;
+    const isInit = (record.u16(EventExec.headerFlags) & ProcessFlag.PROCESS_NAMESPACE_INIT) !== 0;
+    super(context, pid, parent, isInit || (before ?? parent)?.inInitTree === true, cloned ? undefined : before);
     this.#record = record;
     this.#cloned = cloned;
     this.container = context.cgroups.containerOf(this.cgroupId);
   }
 
-  override get heldBytes(): number {
+  override get ownBytes(): number {
     return 256 + this.#record.bytes.length;
   }
 
@@ -244,6 +284,10 @@ export class ExecImage extends ProcessImage {
     return this.#record.u64(EventExec.cgroupId);
   }
 
+  get binaryProperties(): BinaryProperties | undefined {
+    return binaryPropertiesOf(this.#record, this);
+  }
+
   #text(ref: number): string {
     return this.#slice(this.#record.u32(ref), this.#record.u16(ref + 4));
   }
@@ -259,7 +303,8 @@ export class ForkImage extends ProcessImage {
   readonly bootTimeNs: bigint;
 
   constructor(context: ProcessContext, pid: number, parent: ProcessImage, record: Slab, offset: number) {
-    super(context, pid, parent);
+    const isInit = (record.u16(offset + EventFork.headerFlags) & ProcessFlag.PROCESS_NAMESPACE_INIT) !== 0;
+    super(context, pid, parent, isInit || parent.inInitTree);
     // A chain of forks shares one source: the last image that came from an exec.
     this.#source = parent instanceof ForkImage ? parent.#source : parent;
     this.bootTimeNs = record.u64(offset + EventFork.headerTime);
@@ -287,7 +332,10 @@ export class ForkImage extends ProcessImage {
     return this.#source.cwd;
   }
   get flags(): string {
-    return 'clone';
+    return this.#source.flags;
+  }
+  override get forked(): boolean {
+    return true;
   }
   get capabilities(): Capabilities {
     return this.#source.capabilities;
@@ -304,6 +352,9 @@ export class ForkImage extends ProcessImage {
   get container(): Container | undefined {
     return this.#source.container;
   }
+  get binaryProperties(): BinaryProperties | undefined {
+    return this.#source.binaryProperties;
+  }
 }
 
 function trimAncestors(image: ProcessImage): void {
@@ -311,6 +362,16 @@ function trimAncestors(image: ProcessImage): void {
   for (let depth = 0; at !== undefined && depth < ANCESTORS_MAX; depth++) at = at.parentImage;
   while (at !== undefined && !at.ended) at = at.parentImage;
   if (at !== undefined) at.parentImage = undefined;
+}
+
+function trimFormers(image: ProcessImage): void {
+  let at = image.formerImage;
+  let bytes = 0;
+  for (let count = 1; at !== undefined; count++) {
+    bytes += at.ownBytes;
+    if (count >= FORMERS_MAX || bytes > FORMERS_BYTES) at.formerImage = undefined;
+    at = at.formerImage;
+  }
 }
 
 /** Returns argv without argv[0]. In the block, each string ends with a NUL. */
@@ -324,5 +385,10 @@ export function splitArgv(block: string): string[] {
  * Joins arguments with spaces, as Tetragon does. An argument that is empty or contains a space is put in double quotes.
  */
 export function joinArguments(argv: readonly string[]): string {
-  return argv.map((arg) => (arg === '' || /\s/.test(arg) ? `"${arg}"` : arg)).join(' ');
+  return argv.map((arg) => (isQuoted(arg) ? `"${arg}"` : arg)).join(' ');
+}
+
+/** True if joinArguments puts the argument in quotes. */
+export function isQuoted(argument: string): boolean {
+  return argument === '' || /\s/.test(argument);
 }

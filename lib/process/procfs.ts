@@ -1,9 +1,9 @@
 /** Reads the already running processes from /proc, which started before the base sensor. */
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import type { Capabilities, Container, Credentials, Namespaces } from '../../types/events.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
-import { INITIAL_INODES, machineNamespaces } from './host-namespaces.js';
-import { decodeText } from '../wire/text.js';
+import { machineNamespaces } from './host-namespaces.js';
+import { inumOf, link, text } from './proc-files.js';
 import { ProcessImage, splitArgv, type ProcessContext } from './process.js';
 
 /** USER_HZ is the unit of starttime in /proc/PID/stat. It is the same on all supported architectures. */
@@ -33,9 +33,9 @@ export class ProcImage extends ProcessImage {
   readonly #known: boolean;
 
   constructor(context: ProcessContext, entry: ProcEntry, parent: ProcessImage | undefined, root = '/proc') {
-    super(context, entry.pid, parent);
     const folder = `${root}/${entry.pid}`;
     const status = readStatus(folder);
+    super(context, entry.pid, parent, isNamespaceInit(status) || parent?.inInitTree === true);
     this.#startTicks = entry.startTicks;
     this.#known = status !== undefined;
     this.bootTimeNs = entry.startTicks * NS_PER_TICK;
@@ -56,6 +56,11 @@ export class ProcImage extends ProcessImage {
 
   get uid(): number {
     return this.credentials.uid;
+  }
+
+  /** What the exec changed is not known any more. */
+  get binaryProperties(): undefined {
+    return undefined;
   }
 
   get flags(): string {
@@ -104,11 +109,6 @@ function file(path: string): string | undefined {
   }
 }
 
-/** True if the process ids in this /proc are the same as in the kernel's records. */
-export function procShowsAllProcesses(): boolean {
-  return inumOf(link('/proc/self/ns/pid')) === INITIAL_INODES.pid[0];
-}
-
 /** The id of every process. */
 export function listPids(root = '/proc'): number[] {
   return readdirSync(root)
@@ -135,31 +135,17 @@ export function readEntry(pid: number, root = '/proc'): ProcEntry | undefined {
   return { pid, parentPid: Number(fields[1]), startTicks: BigInt(fields[19] as string) };
 }
 
-function decoded(bytes: Buffer): string {
-  return decodeText(bytes, 0, bytes.length);
-}
-
-function text(file: string): string {
-  try {
-    return decoded(readFileSync(file));
-  } catch {
-    return ''; // The process has ended, or may not be read.
-  }
-}
-
-function link(file: string): string {
-  try {
-    return decoded(readlinkSync(file, 'buffer'));
-  } catch {
-    return '';
-  }
-}
-
 function readStatus(folder: string): Map<string, string> | undefined {
   const lines = text(`${folder}/status`);
   if (lines === '') return undefined;
   const pairs = lines.split('\n').map((line) => line.split(':\t', 2) as [string, string]);
   return new Map(pairs);
+}
+
+/** The process ids in each pid namespace, the outermost first. */
+function isNamespaceInit(status: Map<string, string> | undefined): boolean {
+  const ids = numbersOf(status, 'NSpid');
+  return ids.length > 1 && ids.at(-1) === 1;
 }
 
 function numbersOf(status: Map<string, string> | undefined, key: string): number[] {
@@ -175,10 +161,6 @@ function credentialsOf(status: Map<string, string> | undefined): Credentials {
 function capabilitiesOf(status: Map<string, string> | undefined): Capabilities {
   const mask = (key: string): bigint => BigInt(`0x${status?.get(key) ?? '0'}`);
   return { permitted: mask('CapPrm'), effective: mask('CapEff'), inheritable: mask('CapInh') };
-}
-
-function inumOf(target: string): number {
-  return Number(/\[(\d+)\]$/.exec(target)?.[1] ?? 0);
 }
 
 function namespacesOf(folder: string): Namespaces {

@@ -4,6 +4,7 @@
  */
 import { inspect } from 'node:util';
 import type {
+  BinaryProperties,
   Capabilities,
   Container,
   Credentials,
@@ -19,14 +20,16 @@ import type { Clock } from './clock.js';
 export const IMAGE = Symbol('image');
 
 const FIELDS = [
-  'execId', 'parentExecId', 'pid', 'uid', 'auid', 'binary', 'executable', 'binaryUntrusted', 'argv', 'arguments', 'cwd', 'flags',
-  'startTime', 'startTimeNs', 'capabilities', 'namespaces', 'credentials', 'cgroupId', 'container', 'pod',
+  'execId', 'parentExecId', 'formerExecId', 'forked', 'pid', 'uid', 'user', 'auid', 'binary', 'executable', 'binaryUntrusted',
+  'binaryProperties', 'argv', 'arguments', 'cwd', 'flags', 'startTime', 'startTimeNs', 'capabilities', 'namespaces',
+  'credentials', 'inInitTree', 'cgroupId', 'container', 'pod',
 ] as const satisfies readonly (keyof PlainProcess)[]; // prettier-ignore
 
 /** What the view needs of a process image. */
 interface Shown extends Omit<PlainProcess, 'pod'> {
   readonly context: { readonly nodeName: string; readonly clock: Clock };
   readonly parentImage: { readonly view: ProcessView } | undefined;
+  readonly formerImage?: { readonly view: ProcessView } | undefined;
   readonly ancestors: readonly Process[];
 }
 
@@ -46,11 +49,20 @@ export class ProcessView implements Process {
   get parentExecId(): string {
     return this[IMAGE].parentExecId;
   }
+  get formerExecId(): string | undefined {
+    return this[IMAGE].formerExecId;
+  }
+  get forked(): boolean {
+    return this[IMAGE].forked;
+  }
   get pid(): number {
     return this[IMAGE].pid;
   }
   get uid(): number {
     return this[IMAGE].uid;
+  }
+  get user(): string | undefined {
+    return this[IMAGE].user;
   }
   get auid(): number {
     return this[IMAGE].auid;
@@ -63,6 +75,9 @@ export class ProcessView implements Process {
   }
   get binaryUntrusted(): boolean {
     return this[IMAGE].binaryUntrusted;
+  }
+  get binaryProperties(): BinaryProperties | undefined {
+    return freezeAll(this[IMAGE].binaryProperties);
   }
   get argv(): readonly string[] {
     return Object.freeze(this[IMAGE].argv);
@@ -90,6 +105,9 @@ export class ProcessView implements Process {
   }
   get credentials(): Credentials {
     return Object.freeze(this[IMAGE].credentials);
+  }
+  get inInitTree(): boolean {
+    return this[IMAGE].inInitTree;
   }
   get cgroupId(): bigint {
     return this[IMAGE].cgroupId;

@@ -50,6 +50,8 @@ export class PolicySet {
   /** Parent of this process when its ancestors were protected; undefined as long as no policy acts on processes. */
   #parent: number | undefined;
   readonly #requests: Requests | undefined;
+  /** Attached, but of no policy: detaching them has failed. */
+  readonly #leftovers: AttachedPolicy[] = [];
   /** Number of attached policies that track sockets. */
   #tracking = 0;
 
@@ -110,11 +112,15 @@ export class PolicySet {
         this.#policies.set(keyOf(image), { image, file, mode, attached: await this.#attachAll(image, mode, kernel()) });
         done.push(keyOf(image));
       }
+      return done.map((name) => this.#status(name));
     } catch (error) {
-      for (const name of done) await this.remove(name);
+      for (const name of done) {
+        const { attached } = this.#find(name);
+        this.#policies.delete(name);
+        await this.#undo(attached);
+      }
       throw error;
     }
-    return done.map((name) => this.#status(name));
   }
 
   /** Attaches the new policies before the old ones are removed. If one fails, all old policies stay. */
@@ -130,11 +136,11 @@ export class PolicySet {
       for (const { image, file } of images) {
         const mode = modeOf(image, options);
         const attached = await this.#attachAll(image, mode, kernel());
-        undo.push(() => this.#detachAll(attached));
+        undo.push(() => this.#undo(attached));
         done.push(async () => {
           const old = this.#find(keyOf(image));
           this.#policies.set(keyOf(image), { image, file, mode, attached });
-          await this.#detachAll(old.attached);
+          await this.#drop(old.attached);
         });
       }
     } catch (error) {
@@ -147,14 +153,16 @@ export class PolicySet {
 
   async remove(name: string): Promise<void> {
     const policy = this.#find(name);
-    this.#policies.delete(name);
+    await this.#dropLeftovers();
     await this.#detachAll(policy.attached);
+    this.#policies.delete(name);
   }
 
   async disable(name: string): Promise<void> {
     const policy = this.#find(name);
-    this.#policies.set(name, { ...policy, attached: undefined });
+    await this.#dropLeftovers();
     await this.#detachAll(policy.attached);
+    this.#policies.set(name, { ...policy, attached: undefined });
   }
 
   async enable(name: string): Promise<void> {
@@ -218,8 +226,9 @@ export class PolicySet {
   }
 
   async #attachAll(image: PolicyImage, mode: LoadedMode, kernel: KernelInfo): Promise<AttachedPolicy> {
+    await this.#dropLeftovers();
     const processBits = await this.#processes.acquire(image.processSets);
-    const hooks: AttachedPolicy['hooks'][number][] = [];
+    const hooks: AttachedPolicy['hooks'] = [];
     const skipped: string[] = [];
     const requests = new PolicyRequests(this.#requests, mode !== 'enforce');
     const attachedPolicy = { hooks, skipped, processBits, requests, tracks: image.hooks.some(tracks) };
@@ -268,7 +277,7 @@ export class PolicySet {
         hooks.push({ id, call: hook.call, image: own, tally, countedBefore, ...status });
       }
     } catch (error) {
-      await this.#detachAll(attachedPolicy);
+      await this.#undo(attachedPolicy);
       throw error;
     }
     return attachedPolicy;
@@ -279,13 +288,35 @@ export class PolicySet {
     this.#context.session.nameHook(hook.id, `${hook.policyName}${NAME_SEPARATOR}${hook.functionName}`);
   }
 
+  /** If it fails, another call does the rest. */
   async #detachAll(attached: AttachedPolicy | undefined): Promise<void> {
     if (attached === undefined) return;
     const ids = attached.hooks.map(({ id }) => id);
     if (ids.length > 0) await this.#context.session.removeHooks(ids);
-    for (const id of ids) this.#retire(id);
-    await this.#processes.release(attached.processBits);
-    if (attached.tracks && --this.#tracking === 0) await this.#context.session.setTracksSockets(false);
+    for (const { id } of attached.hooks.splice(0)) this.#retire(id);
+    await this.#processes.release(attached.processBits.splice(0));
+    if (!attached.tracks) return;
+    attached.tracks = false;
+    if (--this.#tracking === 0) await this.#context.session.setTracksSockets(false);
+  }
+
+  /** Detaches what no policy refers to any more. If it fails, the next change tries again. */
+  async #drop(attached: AttachedPolicy | undefined): Promise<void> {
+    if (attached === undefined) return;
+    this.#leftovers.push(attached);
+    await this.#dropLeftovers();
+  }
+
+  async #dropLeftovers(): Promise<void> {
+    for (let attached = this.#leftovers[0]; attached !== undefined; attached = this.#leftovers[0]) {
+      await this.#detachAll(attached);
+      this.#leftovers.shift();
+    }
+  }
+
+  /** Does the same for a change that has failed: its own error is the one to report. */
+  async #undo(attached: AttachedPolicy | undefined): Promise<void> {
+    await this.#drop(attached).catch(() => undefined);
   }
 
   /** Starts to forget freed sockets. This must happen before the hooks of a policy that tracks sockets are attached. */

@@ -17,13 +17,14 @@ export interface LoadedPolicy {
   readonly attached: AttachedPolicy | undefined;
 }
 
+/** What the kernel has of a policy. It becomes less while the policy is detached. */
 export interface AttachedPolicy {
-  readonly hooks: readonly AttachedHook[];
+  readonly hooks: AttachedHook[];
   readonly skipped: readonly string[];
-  readonly processBits: readonly number[];
+  readonly processBits: number[];
   readonly requests: PolicyRequests;
   /** True if the policy tracks sockets. */
-  readonly tracks: boolean;
+  tracks: boolean;
 }
 
 interface AttachedHook extends Attached {

@@ -70,6 +70,8 @@ export class ProcessSets {
   readonly #sets = new Map<number, Entry>();
   /** Bits of removed sets. Processes may still have them. */
   readonly #stale = new Set<number>();
+  /** Removed sets whose values may still be in the tables. */
+  #gone: ProcessSet[] = [];
 
   constructor(session: Sessions) {
     this.#session = session;
@@ -79,28 +81,35 @@ export class ProcessSets {
   async acquire(sets: readonly ProcessSet[]): Promise<number[]> {
     const taken: number[] = [];
     const added: number[] = [];
+    await this.#forget();
     try {
       for (const set of sets) taken.push(this.#take(set, added));
       if (added.length > 0) await this.#add(added);
     } catch (error) {
-      await this.release(taken);
+      await this.release(taken).catch(() => undefined);
       throw error;
     }
     return taken;
   }
 
+  /** If it fails, the next change makes up for it. */
   async release(bits: readonly number[]): Promise<void> {
-    const gone: ProcessSet[] = [];
     for (const bit of bits) {
       const entry = this.#sets.get(bit);
       if (entry === undefined || --entry.users > 0) continue;
       this.#sets.delete(bit);
       this.#stale.add(bit);
-      gone.push(entry.set);
+      this.#gone.push(entry.set);
     }
-    if (gone.length === 0) return;
-    await this.#write(gone);
+    await this.#forget();
+  }
+
+  /** Takes removed sets out of the tables. This must happen before their bits are used again. */
+  async #forget(): Promise<void> {
+    if (this.#gone.length === 0) return;
+    await this.#write(this.#gone);
     this.#setKinds();
+    this.#gone = [];
   }
 
   /**

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '78e37943f0fd9adf';
+export const LAYOUT_HASH = '997a4af83f09ede1';
 
 /** enum event_type */
 export const EventType = {
@@ -39,6 +39,12 @@ export const EventFlag = {
   EVENT_RETURN_SHIFT: 6,
   EVENT_OF_OWNER: 16384,
   EVENT_IMA_HASH: 32768,
+} as const;
+
+/** enum process_flag */
+export const ProcessFlag = {
+  PROCESS_SECURE_EXEC: 4,
+  PROCESS_NAMESPACE_INIT: 8,
 } as const;
 
 /** struct process_key */
@@ -101,7 +107,7 @@ export const ProcessNamespaces = {
 
 /** struct event_exec */
 export const EventExec = {
-  sizeof: 192,
+  sizeof: 208,
   header: 0,
   headerSize: 0,
   headerType: 4,
@@ -153,6 +159,8 @@ export const EventExec = {
   cwdFlags: 182,
   argvOffset: 184,
   argvLength: 188,
+  inode: 192,
+  links: 200,
 } as const;
 
 /** struct event_fork */
@@ -271,7 +279,7 @@ export const RecordRoom = {
 
 /** struct net_detail */
 export const NetDetail = {
-  sizeof: 88,
+  sizeof: 96,
   family: 0,
   type: 4,
   protocol: 8,
@@ -291,6 +299,7 @@ export const NetDetail = {
   length: 76,
   secPathLen: 80,
   secPathOlen: 84,
+  address: 88,
 } as const;
 
 /** struct cred_detail */

@@ -170,7 +170,7 @@ function capabilitySet(type: ArgTypeName, index: number, json: string): Subject 
       {
         action: act(chroot | 1),
         value: { type, value: BigInt(chroot | 1) },
-        json: { [json]: 'CAP_CHOWN CAP_SYS_CHROOT' },
+        json: { [json]: '0000000000040001' },
       },
     ],
   };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type SpawnSyncOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync, realpathSync, symlinkSync, writeFileSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, realpathSync, symlinkSync, writeFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessExecEvent, ProcessExitEvent, TracerEvent } from '../../types/index.js';
 import { during, isExec, isExit, isLost, needsRoot, openTracer, polytrace, until, leaveMark, Workshop } from './support.js';
@@ -23,6 +23,13 @@ const ran = (file: string, args: readonly string[] = [], options: SpawnSyncOptio
 
 const shape = ({ events }: Story): string[] =>
   events.map((e) => (isLost(e) ? 'lost' : `${e.type.slice(8)} ${e.process.binary.split('/').at(-1)}`));
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function exported(event: ProcessExecEvent): { readonly process: Fields; readonly parent: Fields } {
+  const json = JSON.parse(polytrace.toJson(event)) as { process_exec: { process: Fields; parent: Fields } };
+  return json.process_exec;
+}
 
 describe('processes on this kernel', function () {
   this.timeout(60_000);
@@ -96,6 +103,21 @@ describe('processes on this kernel', function () {
     assert.equal(Buffer.from(changed?.execId ?? '', 'base64').toString().split(':').at(-1), String(changed?.pid));
   });
 
+  it('set-user-id and set-group-id: the effective ids, and what they raised', async () => {
+    const file = join(shop.folder, 'changes-ids');
+    chmodSync(shop.folder, 0o755);
+    copyFileSync(shop.helper, file);
+    chmodSync(file, 0o6755);
+    const { execs } = await ran(file, [], { uid: 65534, gid: 65534 });
+    assert.deepEqual(execs[0]?.process.binaryProperties, { setuid: 0, setgid: 0, privilegesRaised: ['setuid', 'setgid'] });
+    assert.deepEqual([execs[0]?.process.uid, exported(execs[0] as ProcessExecEvent).process['uid']], [65534, 0]);
+    chownSync(file, 65534, 65534);
+    chmodSync(file, 0o4755);
+    const lowered = (await ran(file)).execs[0];
+    assert.deepEqual(lowered?.process.binaryProperties, { setuid: 65534, privilegesRaised: [] });
+    assert.deepEqual([lowered?.process.uid, exported(lowered as ProcessExecEvent).process['uid']], [0, 65534]);
+  });
+
   it('exit status and signals', async () => {
     const exit = async (...args: string[]): Promise<unknown[]> => {
       const last = (await story(() => spawnSync(shop.helper, args))).exits.at(-1);
@@ -133,6 +155,9 @@ describe('processes on this kernel', function () {
     const inMemory = await story(() => shop.run('memfd', '/bin/true', 'y'));
     assert.equal(inMemory.execs.at(-1)?.process.binary, '/memfd:kept');
     assert.deepEqual(inMemory.execs.at(-1)?.process.argv, ['y']);
+    const { file } = inMemory.execs.at(-1)?.process.binaryProperties ?? {};
+    assert.deepEqual([file?.links, file?.path, typeof file?.inode], [0, '/memfd:kept', 'bigint']);
+    assert.equal(byDescriptor.execs.at(-1)?.process.binaryProperties, undefined);
   });
 
   it('a path of 3,000 bytes', async () => {
@@ -168,6 +193,14 @@ describe('processes on this kernel', function () {
     assert.notEqual(execs[0]?.process.execId, execs[1]?.process.execId);
     assert.equal(execs[0]?.process.parentExecId, execs[1]?.process.parentExecId);
     assert.equal(execs[1]?.process.flags, 'execve');
+    assert.equal(execs[1]?.parent?.pid, process.pid);
+    assert.equal(execs[1]?.former?.execId, execs[0]?.process.execId);
+    assert.equal(execs[0]?.former, undefined);
+    // In the export, the parent is the process before its second exec.
+    const [first, second] = execs.map(exported);
+    assert.equal(second?.process['parent_exec_id'], first?.process['exec_id']);
+    assert.equal(second?.parent['exec_id'], first?.process['exec_id']);
+    assert.equal(first?.process['parent_exec_id'], execs[0]?.parent?.execId);
     assert.deepEqual(
       exits.map((e) => e.process.execId),
       [execs[1]?.process.execId],
@@ -184,10 +217,10 @@ describe('processes on this kernel', function () {
     const forked = await story(() => spawnSync(shop.helper, ['fork-exit']));
     assert.deepEqual(shape(forked), ['exec helper', 'exit helper', 'exit helper']);
     assert.deepEqual(
-      forked.exits.map((e) => [e.status, e.process.flags]),
+      forked.exits.map((e) => [e.status, e.process.flags, e.process.forked]),
       [
-        [5, 'clone'],
-        [5, 'execve clone'],
+        [5, 'execve clone', true],
+        [5, 'execve clone', false],
       ],
     );
     assert.equal(forked.exits[0]?.process.parentExecId, forked.execs[0]?.process.execId);
@@ -195,7 +228,7 @@ describe('processes on this kernel', function () {
     const orphan = await story(() => shop.run('double-fork', '/bin/true', 'orphan'));
     const exec = orphan.execs.find((e) => e.process.argv[0] === 'orphan');
     assert.equal(exec?.parent?.binary, shop.helper);
-    assert.equal(exec?.parent?.flags, 'clone');
+    assert.equal(exec?.parent?.forked, true);
     assert.equal(exec?.ancestors[0]?.execId, orphan.execs[0]?.process.execId);
     assert.equal(exec?.ancestors[1]?.pid, process.pid);
   });
@@ -228,6 +261,8 @@ describe('processes on this kernel', function () {
     }
     assert.equal(inside?.namespaces.uts, outside?.namespaces.uts);
     assert.ok((inside?.pid ?? 0) > 1);
+    assert.deepEqual([inside?.inInitTree, outside?.inInitTree], [true, false]);
+    assert.equal(inside?.user, undefined);
 
     const root = join(shop.folder, 'root');
     mkdirSync(root);

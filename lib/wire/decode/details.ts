@@ -51,6 +51,7 @@ export function decodeSocket(slab: Slab, at: number, type: SocketArgument['type'
     socketType: socketTypeName(slab.u32(at + NetDetail.type)),
     state: stateName(slab.u32(at + NetDetail.state)),
     cookie: slab.u64(at + NetDetail.cookie),
+    address: slab.u64(at + NetDetail.address),
   };
 }
 

@@ -6,7 +6,7 @@ import { runCommand } from '../../../lib/cli/program.js';
 import * as errors from '../../../lib/errors.js';
 import * as policies from '../../../lib/policy/index.js';
 import * as files from '../../../lib/tracer/files.js';
-import { eventFilter, formatCompact, toJson } from '../../../lib/output/index.js';
+import { eventFilter, fieldFilter, formatCompact, redactor, toJson } from '../../../lib/output/index.js';
 import type {
   CloseOptions,
   EventsOptions,
@@ -114,7 +114,9 @@ export class FakeCommand {
   readonly api: Api = {
     ...errors,
     eventFilter,
+    fieldFilter,
     formatCompact,
+    redactor,
     toJson,
     ...policies,
     ...files,

@@ -5,7 +5,7 @@ import { PassThrough, Writable } from 'node:stream';
 import { runCommand } from '../../../lib/cli/program.js';
 import { KernelError, PolicyError, PolytraceError } from '../../../lib/errors.js';
 import type { PolicyStatus } from '../../../types/index.js';
-import { execOf, exitOf, hookOf, lostOf, fileOf } from '../output/events.js';
+import { execOf, exitOf, hookOf, lostOf, fileOf, processOf } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
 const COUNTS = { matched: 0, posted: 0, suppressed: 0, enforced: 0, lost: 0, memory: 0 };
@@ -110,6 +110,83 @@ describe('polytrace getevents', () => {
       assert.deepEqual(command.tracer.closed, closed);
     }
     assert.equal(await command.run('getevents', '--keep'), 2);
+  });
+
+  describe('what is written', () => {
+    const process = processOf({ binary: '/bin/a', argv: ['--token=x'], arguments: '--token=x' });
+    const event = execOf({}, { process, parent: processOf(), ancestors: [processOf({ pid: 1 })] });
+    const written = async (...args: readonly string[]): Promise<string> => {
+      command.tracer.push(event);
+      const status = command.run('getevents', ...args);
+      await command.stdout.waitFor('\n');
+      command.signals.emit('SIGINT');
+      assert.equal(await status, 0, command.stderr.text);
+      return command.stdout.text;
+    };
+    const keys = async (...args: readonly string[]): Promise<string[]> => {
+      const { process_exec: fields } = JSON.parse(await written('-o', 'json', ...args)) as {
+        process_exec: Record<string, object>;
+      };
+      return [...Object.keys(fields), ...Object.keys(fields['process'] ?? {})];
+    };
+
+    it('JSON is lean; options add ancestors, credentials and namespaces', async () => {
+      const lean = await keys();
+      for (const [args, added] of [
+        [['--enable-ancestors'], ['ancestors']],
+        [['--enable-ancestors', 'kprobe,base'], ['ancestors']],
+        [['--enable-ancestors=kprobe'], []],
+        [['--enable-process-cred'], ['cap', 'process_credentials']],
+        [['--enable-process-ns'], ['ns']],
+      ] as const) {
+        command = new FakeCommand();
+        const more = await keys(...args);
+        assert.deepEqual(
+          more.filter((key) => !lean.includes(key)),
+          added,
+          args.join(' '),
+        );
+      }
+    });
+
+    it('-f and -F choose fields', async () => {
+      const args = ['-f', 'process.binary,process.pid', '--include-fields', 'parent', '-F', 'parent,process.pid'];
+      assert.deepEqual(await keys(...args), ['process', 'binary']);
+    });
+
+    for (const output of ['json', 'compact']) {
+      it(`--redaction-filters hide parts of arguments in ${output}`, async () => {
+        const filters = [{ redact: ['--token=(\\S+)'], binary_regex: ['/a$'] }, { redact: ['(never)'] }];
+        for (const text of [JSON.stringify(filters), filters.map((each) => JSON.stringify(each)).join('\n')]) {
+          command = new FakeCommand();
+          assert.match(await written('-o', output, '--redaction-filters', text), /--token=\*{5}/);
+        }
+      });
+    }
+
+    const refused: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+      [['-o', 'json', '--enable-ancestors', 'exec'], /Allowed types are base, kprobe, /],
+      [['-o', 'json', '-f', 'proces'], /no event has the field 'proces' \(/],
+      [['-o', 'json', '-F', 'process.pids'], /no event has the field 'process.pids' \(/],
+      [['--enable-process-ns'], /--enable-process-ns needs --output json/],
+      [['-F', 'process'], /--exclude-fields needs --output json/],
+      [['--redaction-filters', '{'], /This is not JSON: \{/],
+      [['--redaction-filters', '7'], /A redaction filter is a JSON object/],
+      [['--redaction-filters', '{"match": []}'], /has no field 'match', only redact and binary_regex/],
+      [['--redaction-filters', '{}'], /needs the field redact/],
+      [
+        ['--redaction-filters', '{"redact": ["(a)"], "binary_regex": "b"}'],
+        /binary_regex of a redaction filter is a list/,
+      ],
+      [['--redaction-filters', '{"redact": ["a"]}'], /'a' has no group, so it would hide nothing \(/],
+    ];
+    for (const [args, message] of refused) {
+      it(`refuses, before anything is loaded: ${args.join(' ')}`, async () => {
+        assert.equal(await command.run('getevents', ...args), 2);
+        assert.match(command.stderr.text, message);
+        assert.equal(command.opened, undefined);
+      });
+    }
   });
 
   it('knows two modes', async () => {

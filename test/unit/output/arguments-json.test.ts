@@ -69,7 +69,7 @@ describe('JSON output of arguments', () => {
     [sockOf(), { sock_arg: SOCK }],
     [sockOf({ type: 'socket' }), { sock_arg: SOCK }],
     [
-      sockOf({ family: 'AF_UNIX', protocol: '0', ...NO_ENDS, mark: 0, priority: 0, state: '0', cookie: 0n }),
+      sockOf({ family: 'AF_UNIX', protocol: '0', ...NO_ENDS, mark: 0, priority: 0, state: '0', address: 0n }),
       { sock_arg: { family: 'AF_UNIX', type: 'SOCK_STREAM', protocol: '0', state: '0' } },
     ],
     [sockOf({ unreadable: true }), { error_arg: { Message: 'could not be read' } }],
@@ -125,9 +125,9 @@ describe('JSON output of arguments', () => {
     [{ type: 'capability', index: 0, value: 2147483647 }, { capability_arg: { value: 2147483647 } }],
     ...each(['kernel_cap_t', 'cap_inheritable', 'cap_permitted', 'cap_effective'], (type) => [
       { type, index: 0, value: 3n, names: [] },
-      { [`${type}_arg`]: 'CAP_CHOWN DAC_OVERRIDE' },
+      { [`${type}_arg`]: '0000000000000003' },
     ]),
-    [{ type: 'kernel_cap_t', index: 0, value: 0n, names: [] }, { kernel_cap_t_arg: '' }],
+    [{ type: 'kernel_cap_t', index: 0, value: 0n, names: [] }, { kernel_cap_t_arg: '0000000000000000' }],
     [{ type: 'syscall64', index: 0, value: 257n, name: 'openat', abi: 'x64' }, { syscall_id: { id: 257, abi: 'x64' } }],
     [{ type: 'bpf_cmd', index: 0, value: 5, name: 'BPF_PROG_LOAD' }, { bpf_cmd_arg: 'BPF_PROG_LOAD' }],
     [{ type: 'bpf_cmd', index: 0, value: 200 }, { bpf_cmd_arg: 200 }],

@@ -17,6 +17,7 @@ export function processOf(fields: Partial<PlainProcess> = {}): PlainProcess {
   return {
     execId: 'bm9kZToxMDA6MjEw',
     parentExecId: 'bm9kZTo5MDoyMDk=',
+    forked: false,
     pid: 210,
     uid: 0,
     auid: 4294967295,
@@ -43,6 +44,7 @@ export function processOf(fields: Partial<PlainProcess> = {}): PlainProcess {
       user: 4026531837,
     },
     credentials: { uid: 0, gid: 0, euid: 0, egid: 0, suid: 0, sgid: 0, fsuid: 0, fsgid: 0 },
+    inInitTree: false,
     cgroupId: 0n,
     ...fields,
   };

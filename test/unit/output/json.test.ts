@@ -3,6 +3,7 @@ import { capabilityNames } from '../../../lib/names/capabilities.js';
 import { hostNamespaces } from '../../../lib/process/host-namespaces.js';
 import { toJson } from '../../../lib/output/json.js';
 import type { HookArgument, PlainEvent } from '../../../types/events.js';
+import type { JsonOptions } from '../../../types/output.js';
 import {
   ALL_CAPABILITIES,
   execOf,
@@ -18,14 +19,20 @@ import {
 
 type Json = Record<string, unknown>;
 
-function parsed(event: PlainEvent): Json {
-  const line = toJson(event);
+const FULL = { ancestors: true, processCred: true, processNs: true } as const;
+
+function parsed(event: PlainEvent, options?: JsonOptions): Json {
+  const line = toJson(event, options);
   assert.doesNotMatch(line, /\n/);
   return JSON.parse(line) as Json;
 }
 
-function inner(event: PlainEvent): Json {
-  return parsed(event)[event.type] as Json;
+function inner(event: PlainEvent, options?: JsonOptions): Json {
+  return parsed(event, options)[event.type] as Json;
+}
+
+function processIn(event: PlainEvent, options?: JsonOptions): Json {
+  return inner(event, options)['process'] as Json;
 }
 
 const PROCESS = {
@@ -39,6 +46,15 @@ const PROCESS = {
   start_time: '2026-11-24T14:36:49.875507609Z',
   auid: 4294967295,
   parent_exec_id: 'bm9kZTo5MDoyMDk=',
+  tid: 210,
+  in_init_tree: false,
+};
+
+const { tid, in_init_tree, ...IDENTITY } = PROCESS;
+
+/** With credentials and namespaces, in the order of the export. */
+const FULL_PROCESS = {
+  ...IDENTITY,
   cap: {},
   ns: {
     uts: { inum: 4026531838, is_host: true },
@@ -51,29 +67,100 @@ const PROCESS = {
     cgroup: { inum: 4026531835, is_host: true },
     user: { inum: 4026531837, is_host: true },
   },
-  tid: 210,
+  tid,
   process_credentials: { uid: 0, gid: 0, euid: 0, egid: 0, suid: 0, sgid: 0, fsuid: 0, fsgid: 0 },
+  in_init_tree,
 };
 
 describe('JSON output', () => {
   it('of an exec has the names and the nesting of the export', () => {
     const parent = processOf({ pid: 209, binary: '/usr/bin/bash', argv: [], arguments: '' });
     const init = processOf({ pid: 1, binary: '/sbin/init' });
-    const { arguments: _, ...withoutArguments } = PROCESS;
-    assert.deepEqual(parsed(execOf({}, { parent, ancestors: [init], tid: 211 })), {
-      process_exec: {
-        process: { ...PROCESS, tid: 211 },
-        parent: { ...withoutArguments, pid: 209, tid: 209, binary: '/usr/bin/bash' },
-        ancestors: [{ ...PROCESS, pid: 1, tid: 1, binary: '/sbin/init' }],
-      },
-      node_name: 'node',
-      time: '2026-11-24T14:36:50.316744941Z',
-    });
+    const { arguments: text, in_init_tree: _, ...others } = PROCESS;
+    const event = execOf({}, { parent, ancestors: [init], tid: 211 });
+    const outer = { node_name: 'node', time: '2026-11-24T14:36:50.316744941Z' };
+    const lean = {
+      process: { ...PROCESS, tid: 211 },
+      parent: { ...others, pid: 209, tid: 209, binary: '/usr/bin/bash' },
+    };
+    assert.deepEqual(parsed(event), { process_exec: lean, ...outer });
+    const ancestors = [{ ...others, arguments: text, pid: 1, tid: 1, binary: '/sbin/init' }];
+    assert.deepEqual(parsed(event, { ancestors: true }), { process_exec: { ...lean, ancestors }, ...outer });
+    assert.deepEqual(processIn(event, { processCred: true, processNs: true }), { ...FULL_PROCESS, tid: 211 });
+    const { cap, process_credentials: ids, ns } = FULL_PROCESS;
+    assert.deepEqual(processIn(event, { processCred: true }), { ...PROCESS, tid: 211, cap, process_credentials: ids });
+    assert.deepEqual(processIn(event, { processNs: true }), { ...PROCESS, tid: 211, ns });
+  });
+
+  it('adds ancestors to the types of events that were asked for', () => {
+    const ancestors = [processOf({ pid: 1 })];
+    const events = [execOf({}, { ancestors }), exitOf({}, { ancestors }), hookOf('f', [], { ancestors })];
+    const options = { ancestors: ['process_exec', 'process_kprobe'] } as const;
+    assert.deepEqual(
+      events.map((event) => 'ancestors' in inner(event, options)),
+      [true, false, true],
+    );
   });
 
   it('keeps the order of the keys of the export', () => {
-    assert.deepEqual(Object.keys(inner(execOf())['process'] as Json), Object.keys(PROCESS));
+    assert.deepEqual(Object.keys(processIn(execOf(), FULL)), Object.keys(FULL_PROCESS));
+    assert.deepEqual(Object.keys(processIn(execOf())), Object.keys(PROCESS));
   });
+
+  it('has the effective user id; the event has both', () => {
+    const credentials = { ...processOf().credentials, uid: 1000, euid: 7 };
+    const event = execOf({ uid: 1000, credentials });
+    assert.equal(processIn(event)['uid'], 7);
+    assert.equal((processIn(event, FULL)['process_credentials'] as Json)['uid'], 1000);
+  });
+
+  it('of a process that has executed again names its former image as parent', () => {
+    const starter = processOf({ pid: 209, execId: 'c3RhcnRlcg==' });
+    const former = processOf({ execId: 'Zm9ybWVy', binary: '/bin/sh' });
+    const again = { formerExecId: 'Zm9ybWVy', parentExecId: starter.execId };
+    const event = execOf(again, { parent: starter, former, ancestors: [processOf({ pid: 1 })] });
+    const { process, parent, ancestors } = inner(event, { ancestors: true }) as Record<string, Json>;
+    assert.equal(process?.['parent_exec_id'], 'Zm9ybWVy');
+    assert.equal(parent?.['exec_id'], 'Zm9ybWVy');
+    assert.deepEqual(
+      (ancestors as unknown as Json[]).map(({ pid }) => pid),
+      [209, 1],
+    );
+    // A former image that is not kept is not replaced by another process.
+    assert.equal('parent' in inner(execOf(again, { parent: starter })), false);
+  });
+
+  it('has the user, and what is special about the executable', () => {
+    const file = { inode: 2n ** 60n, links: 0, path: '/memfd:x' };
+    const binaryProperties = { setuid: 0, privilegesRaised: ['setuid'], file } as const;
+    const event = execOf({ user: 'root', inInitTree: true, binaryProperties });
+    const process = processIn(event);
+    assert.deepEqual(processIn(event, { processCred: true })['user'], { name: 'root' });
+    assert.equal('user' in process, false);
+    assert.equal(process['in_init_tree'], true);
+    assert.deepEqual(process['binary_properties'], {
+      setuid: 0,
+      privileges_changed: ['PRIVILEGES_RAISED_EXEC_FILE_SETUID'],
+      file: { inode: { number: '1152921504606846976', links: 0 }, path: '/memfd:x' },
+    });
+  });
+
+  const killed = { action: 'sigkill', signal: 9, outcome: 'done' } as const;
+  const returned: readonly (readonly [title: string, fields: Partial<ReturnType<typeof hookOf>>, action: string])[] = [
+    ['nothing was done', {}, 'POST'],
+    ['the return was read', { returnAction: 'post' }, 'POST'],
+    ['an action at the return', { returnAction: 'override', actions: [killed] }, 'OVERRIDE'],
+    ['Sigkill', { action: 'sigkill', actions: [killed] }, 'SIGKILL'],
+    ['Sigkill, the return was read', { action: 'sigkill', returnAction: 'post', actions: [killed] }, 'SIGKILL'],
+    ['Signal 9', { action: 'signal', actions: [{ ...killed, action: 'signal' }] }, 'SIGKILL'],
+    ['Signal 15', { action: 'signal', actions: [{ ...killed, action: 'signal', signal: 15 }] }, 'POST'],
+    ['Sigkill in mode monitor', { actions: [{ ...killed, outcome: 'monitored' }] }, 'POST'],
+  ];
+  for (const [title, fields, action] of returned) {
+    it(`return_action: ${title}: ${action}`, () => {
+      assert.equal(inner(hookOf('f', [], fields))['return_action'], `KPROBE_ACTION_${action}`);
+    });
+  }
 
   it('of an exit omits a status of 0, and has the time inside as well', () => {
     const time = '2026-11-24T14:36:50.316744941Z';
@@ -109,7 +196,13 @@ describe('JSON output', () => {
   });
 
   it('of a hook omits absent fields', () => {
-    assert.deepEqual(Object.keys(inner(hookOf('f', []))), ['process', 'function_name', 'action', 'policy_name']);
+    assert.deepEqual(Object.keys(inner(hookOf('f', []))), [
+      'process',
+      'function_name',
+      'action',
+      'policy_name',
+      'return_action',
+    ]);
   });
 
   const args: readonly (readonly [argument: HookArgument, json: Json])[] = [
@@ -147,7 +240,7 @@ describe('JSON output', () => {
 
   it('lists capabilities, with the one name that has no prefix', () => {
     const event = execOf({ capabilities: { permitted: ALL_CAPABILITIES, effective: 3n, inheritable: 0n } });
-    const cap = (inner(event)['process'] as Json)['cap'] as Record<string, string[]>;
+    const cap = processIn(event, FULL)['cap'] as Record<string, string[]>;
     assert.equal(cap['permitted']?.length, 41);
     assert.equal(cap['permitted']?.[40], 'CAP_CHECKPOINT_RESTORE');
     assert.deepEqual(cap['effective'], ['CAP_CHOWN', 'DAC_OVERRIDE']);
@@ -178,11 +271,45 @@ describe('JSON output', () => {
       },
     });
     const first = toJson(execOf({}, { process: counted, tid: 1 }));
-    const readsOfOne = reads;
+    reads = 0;
     const second = toJson(execOf({}, { process: counted, tid: 2 }));
-    assert.equal(reads, readsOfOne);
+    assert.ok(reads <= 2, `${reads}`); // whether it has executed again, and is in a tree of a namespace
     assert.equal(second, first.replace('"tid":1', '"tid":2'));
   });
+});
+
+describe('size of the JSON', () => {
+  /** A machine with all capabilities and namespaces, a shell, and the processes above it. */
+  const common = {
+    execId: Buffer.from('worker-1:115281503493:210').toString('base64'),
+    parentExecId: Buffer.from('worker-1:114834258041:209').toString('base64'),
+    capabilities: { permitted: ALL_CAPABILITIES, effective: ALL_CAPABILITIES, inheritable: 0n },
+    namespaces: { ...processOf().namespaces, net: 4026531840 },
+    user: 'root',
+  };
+  const above = [
+    processOf({ ...common, pid: 209, binary: '/usr/bin/bash', argv: [], arguments: '' }),
+    processOf({ ...common, pid: 150, binary: '/usr/sbin/sshd', arguments: '-D -R', flags: 'procFS' }),
+    processOf({ ...common, pid: 80, binary: '/usr/sbin/sshd', arguments: '-D', flags: 'procFS' }),
+    processOf({ ...common, pid: 1, binary: '/usr/lib/systemd/systemd', arguments: '--switched-root', flags: 'procFS' }),
+  ] as const;
+  const process = processOf(common);
+  const [parent, ...ancestors] = above;
+  const events: readonly (readonly [title: string, event: PlainEvent])[] = [
+    ['exec', execOf({}, { process, parent, ancestors })],
+    ['exit', exitOf({}, { process, parent, ancestors })],
+    [
+      'kprobe with a file',
+      hookOf('security_file_permission', [fileOf('/etc/shadow'), intOf(4, 1)], { process, parent, ancestors }),
+    ],
+  ];
+  for (const [title, event] of events) {
+    it(`${title}: at most 900 bytes by default`, () => {
+      const sizes = [toJson(event, FULL), toJson(event)].map((text) => Buffer.byteLength(text));
+      console.log(`      ${title}: ${sizes[0]} bytes with everything, ${sizes[1]} by default`);
+      assert.ok((sizes[1] ?? 0) <= 900 && (sizes[0] ?? 0) > 10_000);
+    });
+  }
 });
 
 describe('namespaces of the host', () => {

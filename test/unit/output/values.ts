@@ -24,7 +24,7 @@ const ENDS = {
 };
 
 export function sockOf(fields: Partial<SocketArgument> = {}): SocketArgument {
-  const common = { socketType: 'SOCK_STREAM', state: 'TCP_ESTABLISHED', cookie: 2n ** 63n };
+  const common = { socketType: 'SOCK_STREAM', state: 'TCP_ESTABLISHED', cookie: 7n, address: 2n ** 63n };
   return { type: 'sock', index: 0, ...ENDS, ...common, ...fields };
 }
 

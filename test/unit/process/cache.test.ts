@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock, formatTime } from '../../../lib/process/clock.js';
 import { joinArguments, splitArgv, type ProcessImage } from '../../../lib/process/process.js';
+import { EventExec, EventFork, ProcessFlag } from '../../../lib/wire/layout.gen.js';
 import { Slab } from '../../../lib/wire/slab.js';
 import { exec, exit, fork, hook, type Who } from '../wire/records.js';
 
@@ -28,10 +29,10 @@ describe('process cache', () => {
   it('fork, exec, exit', () => {
     onFork(who(2), who(1));
     const forked = ofHook(who(2));
-    assert.equal(forked.flags, 'clone');
+    assert.deepEqual([forked.flags, forked.forked], ['execve clone', true]);
     assert.equal(forked.binary, `/bin/p${BASE + 1}`);
     const image = onExec(who(2, 1), who(1));
-    assert.equal(image.flags, 'execve clone');
+    assert.deepEqual([image.flags, image.forked], ['execve clone', false]);
     assert.equal(image.parentImage?.pid, BASE + 1);
     assert.equal(onExit(who(2, 1)), image);
     assert.equal(ofHook(who(2, 1)), image, 'hooks still run after the exit record');
@@ -59,8 +60,8 @@ describe('process cache', () => {
   it('a hook during an exec still belongs to the previous image', () => {
     onFork(who(5), who(1));
     const during = ofHook(who(5, 1));
-    assert.equal(during.flags, 'clone');
-    assert.equal(onExec(who(5, 1), who(1)).flags, 'execve clone');
+    assert.ok(during.forked);
+    assert.ok(!onExec(who(5, 1), who(1)).forked);
     assert.notEqual(ofHook(who(5, 1)), during);
   });
 
@@ -70,7 +71,7 @@ describe('process cache', () => {
     cache.onDrained(false);
     assert.equal(ofHook(who(6, 1)).flags, 'procFS unknown');
     onFork(who(7), who(1));
-    assert.equal(ofHook(who(7, 1)).flags, 'clone');
+    assert.ok(ofHook(who(7, 1)).forked);
   });
 
   it('a reused process id is another process', () => {
@@ -114,6 +115,82 @@ describe('process cache', () => {
     const image = ofHook(who(last));
     assert.ok(image.ancestors.length <= 64, `${image.ancestors.length}`);
     assert.equal(running.parentImage?.pid, BASE + 1);
+  });
+
+  it('a process that executes again knows its former image, and keeps its parent', () => {
+    onFork(who(2), who(1));
+    const first = onExec(who(2, 1), who(1));
+    assert.deepEqual([first.formerImage, first.formerExecId], [undefined, undefined]);
+    const second = onExec({ ...who(2, 2), time: 7n }, who(1));
+    assert.deepEqual([second.formerImage, second.formerExecId, second.flags], [first, first.execId, 'execve']);
+    assert.equal(second.parentImage, first.parentImage);
+    const third = onExec({ ...who(2, 3), time: 8n }, who(1));
+    assert.equal(third.formerImage?.formerImage, first);
+    // A child of the second image has no former image.
+    onFork(who(3), who(2));
+    assert.equal(ofHook(who(3)).formerImage, undefined);
+  });
+
+  it('of former images a few are kept, of large ones only the last', () => {
+    for (const [name, kept] of [
+      ['/a', 8],
+      [`/${'n'.repeat(40_000)}`, 2],
+    ] as const) {
+      let image: ProcessImage | undefined;
+      for (let n = 1; n < 50; n++) image = onExec({ ...who(2, n), time: BigInt(n) }, who(1), name);
+      let count = 0;
+      for (let at = image?.formerImage; at !== undefined; at = at.formerImage) count += 1;
+      assert.equal(count, kept);
+      assert.notEqual(image?.formerExecId, undefined);
+    }
+  });
+
+  it('the tree of pid 1 of a pid namespace: its descendants by fork and exec, not who enters it', () => {
+    const init = exec(who(2, 1), who(1));
+    init.writeUInt16LE(ProcessFlag.PROCESS_NAMESPACE_INIT, EventExec.headerFlags);
+    assert.ok(cache.onExec(slab(init), 0, init.readUInt32LE(0)).inInitTree);
+    onFork(who(3), who(2));
+    assert.ok(ofHook(who(3)).inInitTree);
+    onFork(who(4), who(3));
+    assert.ok(onExec(who(4, 1), who(3)).inInitTree);
+    assert.ok(onExec(who(2, 2), who(1)).inInitTree, 'the same process with another program');
+    assert.ok(!onExec(who(5, 1), who(1)).inInitTree);
+    const forked = fork(who(6), who(1));
+    forked.writeUInt16LE(ProcessFlag.PROCESS_NAMESPACE_INIT, EventFork.headerFlags);
+    cache.onFork(slab(forked), 0);
+    assert.ok(ofHook(who(6)).inInitTree);
+  });
+
+  describe('what is special about an executable', () => {
+    const ids = { uid: 1000, euid: 1000, gid: 1000, egid: 1000, secure: true, links: 1, permitted: 0n };
+    const cases: readonly (readonly [title: string, record: Partial<typeof ids>, expected: object | undefined])[] = [
+      ['nothing', { secure: false }, undefined],
+      ['capabilities of the file', { permitted: 1n }, { privilegesRaised: ['fileCapabilities'] }],
+      ['set-user-id to root', { euid: 0, permitted: 1n }, { setuid: 0, privilegesRaised: ['setuid'] }],
+      ['set-user-id to a user', { euid: 7 }, { setuid: 7, privilegesRaised: [] }],
+      ['set-group-id to root', { egid: 0 }, { setgid: 0, privilegesRaised: ['setgid'] }],
+      ['other ids as before', { euid: 7, egid: 7, secure: false }, undefined],
+      [
+        'no name',
+        { secure: false, links: 0 },
+        { privilegesRaised: [], file: { inode: 5n, links: 0, path: `/bin/p${BASE + 2}` } },
+      ],
+    ];
+    for (const [title, fields, expected] of cases) {
+      it(title, () => {
+        const { uid, euid, gid, egid, secure, links, permitted } = { ...ids, ...fields };
+        const bytes = exec(who(2, 1), who(1));
+        bytes.writeUInt16LE(secure ? ProcessFlag.PROCESS_SECURE_EXEC : 0, EventExec.headerFlags);
+        bytes.writeUInt32LE(uid, EventExec.credsUid);
+        bytes.writeUInt32LE(euid, EventExec.credsEuid);
+        bytes.writeUInt32LE(gid, EventExec.credsGid);
+        bytes.writeUInt32LE(egid, EventExec.credsEgid);
+        bytes.writeBigUInt64LE(permitted, EventExec.credsCapPermitted);
+        bytes.writeBigUInt64LE(5n, EventExec.inode);
+        bytes.writeUInt32LE(links, EventExec.links);
+        assert.deepEqual(cache.onExec(slab(bytes), 0, bytes.readUInt32LE(0)).binaryProperties, expected);
+      });
+    }
   });
 
   it('starts with entries of /proc, whose start times the first record completes', () => {

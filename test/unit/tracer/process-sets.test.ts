@@ -41,6 +41,7 @@ class FakeSession {
   readonly calls: string[] = [];
   readonly tables = new Map<string, Map<string, number[]>>();
   failure: Error | undefined;
+  deleteFailure: Error | undefined;
 
   async useProcessSets(): Promise<void> {
     this.calls.push('use');
@@ -76,6 +77,7 @@ class FakeSession {
 
   async deleteEntries(map: string, keys: Uint8Array): Promise<void> {
     this.calls.push(`delete ${map}`);
+    if (this.deleteFailure !== undefined) throw this.deleteFailure;
     const { size, read } = KEYS[map] as (typeof KEYS)[string];
     for (let at = 0; at < keys.length; at += size)
       this.table(map).delete(read(Buffer.from(keys.subarray(at, at + size))));
@@ -229,5 +231,29 @@ describe('sets of processes', () => {
     await assert.rejects(sets.acquire([setOf({ equal: ['/bin/a'] })]), /not allowed/);
     session.failure = undefined;
     assert.deepEqual(await sets.acquire([setOf({ equal: ['/bin/a'] })]), [2]);
+  });
+
+  it('values that could not be deleted are deleted before the next set, and the first error is reported', async () => {
+    const [bit] = await sets.acquire([setOf({ equal: ['/bin/a'], follow: true })]);
+    session.deleteFailure = new Error('no memory');
+    await assert.rejects(sets.release([bit as number]), /no memory/);
+    await assert.rejects(sets.acquire([setOf({ equal: ['/bin/b'] })]), /no memory/);
+    assert.deepEqual([...session.table('binary_equal').keys()], ['/bin/a']);
+    session.deleteFailure = undefined;
+    session.take();
+    assert.deepEqual(await sets.acquire([setOf({ equal: ['/bin/b'] })]), [1]);
+    assert.deepEqual(session.take(), [
+      'delete binary_equal',
+      'follow',
+      'use',
+      'follow',
+      'begin 1',
+      'put binary_equal',
+      'finish 1',
+    ]);
+    assert.deepEqual([...session.table('binary_equal').keys()], ['/bin/b']);
+    session.failure = new Error('no room');
+    session.deleteFailure = new Error('no memory');
+    await assert.rejects(sets.acquire([setOf({ equal: ['/bin/c'] })]), /no room/);
   });
 });

@@ -36,6 +36,7 @@ export function exec(who: Who, parent: Who, binary = `/bin/p${who.pid}`): Buffer
   const bytes = record(EventType.EVENT_EXEC, EventExec.sizeof, who, EventExec.key, binary);
   bytes.writeUInt32LE(parent.pid, EventExec.parentTgid);
   bytes.writeBigUInt64LE(parent.start, EventExec.parentStartTime);
+  bytes.writeUInt32LE(1, EventExec.links);
   for (const ref of [EventExec.filename, EventExec.executable]) {
     bytes.writeUInt32LE(EventExec.sizeof, ref);
     bytes.writeUInt16LE(Buffer.byteLength(binary), ref + 4);

@@ -42,6 +42,7 @@ const NET = detailOf(NetDetail.sizeof, [
   [NetDetail.source, [10, 0, 0, 1, 9, 9]],
   [NetDetail.destination, [192, 0, 2, 7]],
   [NetDetail.cookie, 2n ** 64n - 1n],
+  [NetDetail.address, 2n ** 64n - 4096n],
   [NetDetail.hash, 5],
   [NetDetail.length, 1500],
   [NetDetail.secPathLen, 1],
@@ -69,7 +70,13 @@ const ENDS = {
   mark: 3,
   priority: 4,
 };
-const SOCK = { ...ENDS, socketType: 'SOCK_STREAM', state: 'TCP_SYN_SENT', cookie: 2n ** 64n - 1n };
+const SOCK = {
+  ...ENDS,
+  socketType: 'SOCK_STREAM',
+  state: 'TCP_SYN_SENT',
+  cookie: 2n ** 64n - 1n,
+  address: 2n ** 64n - 4096n,
+};
 const NO_ENDS = { sourceAddress: '', destinationAddress: '', sourcePort: 0, destinationPort: 0, mark: 0, priority: 0 };
 
 const CRED = detailOf(CredDetail.sizeof, [
@@ -170,11 +177,15 @@ const socket: Rows = [
       socketType: '7',
       state: '77',
       cookie: 0n,
+      address: 0n,
       sourceAddress: '2001:db8::1',
       destinationAddress: '::ffff:127.0.0.1',
     },
   ],
-  [{ text: UNIX }, { ...NO_ENDS, family: 'AF_UNIX', protocol: 'IPPROTO_IP', socketType: '0', state: '0', cookie: 0n }],
+  [
+    { text: UNIX },
+    { ...NO_ENDS, family: 'AF_UNIX', protocol: 'IPPROTO_IP', socketType: '0', state: '0', cookie: 0n, address: 0n },
+  ],
 ];
 const program: Rows = [
   [{ text: BPF }, { programType: 'BPF_PROG_TYPE_KPROBE', instructions: 12, name: 'name' }],

@@ -1,0 +1,242 @@
+/**
+ * The fields of the JSON export, by message of Tetragon's protocol, with the form of their values. A form is a message
+ * of this table or one of string, bytes (base64), number, long (64 bits, as text), bool, time, name (of an enumeration)
+ * and object (any keys);
+ * `[]` makes a list of it. A field that Tetragon's protocol does not have is in OURS.
+ */
+
+type Fields = Readonly<Record<string, string>>;
+
+const PROCESSES: Fields = { process: 'Process', parent: 'Process', ancestors: 'Process[]' };
+const HOOK: Fields = {
+  args: 'KprobeArgument[]',
+  action: 'name',
+  policy_name: 'string',
+  message: 'string',
+  tags: 'string[]',
+  policy_mode: 'string',
+  actions: 'object[]',
+  of_socket_owner: 'bool',
+  suppressed: 'number',
+  kernel_stack_trace: 'StackTraceEntry[]',
+  user_stack_trace: 'StackTraceEntry[]',
+  ...PROCESSES,
+};
+const CAPABILITY_SETS: Fields = { permitted: 'name[]', effective: 'name[]', inheritable: 'name[]' };
+const IDS: Fields = {
+  uid: 'number',
+  gid: 'number',
+  euid: 'number',
+  egid: 'number',
+  suid: 'number',
+  sgid: 'number',
+  fsuid: 'number',
+  fsgid: 'number',
+};
+const FILE: Fields = { path: 'string', flags: 'string', permission: 'string' };
+const BPF_PROGRAM: Fields = { ProgType: 'string', InsnCnt: 'number', ProgName: 'string' };
+
+export const MESSAGES: Readonly<Record<string, Fields>> = {
+  GetEventsResponse: {
+    process_exec: 'ProcessExec',
+    process_exit: 'ProcessExit',
+    process_kprobe: 'ProcessKprobe',
+    process_tracepoint: 'ProcessTracepoint',
+    process_uprobe: 'ProcessUprobe',
+    process_usdt: 'ProcessUsdt',
+    process_lsm: 'ProcessLsm',
+    process_loader: 'ProcessLoader',
+    lost: 'Lost',
+    node_name: 'string',
+    time: 'time',
+  },
+  ProcessExec: PROCESSES,
+  ProcessExit: { signal: 'string', status: 'number', time: 'time', ...PROCESSES },
+  ProcessKprobe: {
+    function_name: 'string',
+    return: 'KprobeArgument',
+    return_action: 'name',
+    data: 'KprobeArgument[]',
+    ...HOOK,
+  },
+  ProcessTracepoint: { subsys: 'string', event: 'string', ...HOOK },
+  ProcessUprobe: {
+    path: 'string',
+    symbol: 'string',
+    return: 'KprobeArgument',
+    offset: 'long',
+    ref_ctr_offset: 'long',
+    data: 'KprobeArgument[]',
+    ...HOOK,
+  },
+  ProcessUsdt: { path: 'string', provider: 'string', name: 'string', ...HOOK },
+  ProcessLsm: { function_name: 'string', ima_hash: 'string', ...HOOK },
+  ProcessLoader: { path: 'string', buildid: 'bytes', ...PROCESSES },
+  Lost: { hook: 'string', policy_name: 'string', reason: 'string', count: 'number' },
+  Process: {
+    exec_id: 'string',
+    pid: 'number',
+    uid: 'number',
+    cwd: 'string',
+    binary: 'string',
+    binary_untrusted: 'bool',
+    arguments: 'string',
+    flags: 'string',
+    start_time: 'time',
+    auid: 'number',
+    pod: 'Pod',
+    docker: 'string',
+    parent_exec_id: 'string',
+    cap: 'Capabilities',
+    ns: 'Namespaces',
+    tid: 'number',
+    process_credentials: 'ProcessCredentials',
+    binary_properties: 'BinaryProperties',
+    user: 'UserRecord',
+    in_init_tree: 'bool',
+  },
+  Pod: {
+    namespace: 'string',
+    name: 'string',
+    uid: 'string',
+    container: 'Container',
+    pod_labels: 'object',
+    workload: 'string',
+    workload_kind: 'string',
+  },
+  Container: { id: 'string', name: 'string', image: 'Image' },
+  Image: { id: 'string', name: 'string' },
+  Capabilities: CAPABILITY_SETS,
+  Namespaces: {
+    uts: 'Namespace',
+    ipc: 'Namespace',
+    mnt: 'Namespace',
+    pid: 'Namespace',
+    pid_for_children: 'Namespace',
+    net: 'Namespace',
+    time: 'Namespace',
+    time_for_children: 'Namespace',
+    cgroup: 'Namespace',
+    user: 'Namespace',
+  },
+  Namespace: { inum: 'number', is_host: 'bool' },
+  ProcessCredentials: { securebits: 'name[]', caps: 'Capabilities', user_ns: 'UserNamespace', ...IDS },
+  UserNamespace: { level: 'number', uid: 'number', gid: 'number', ns: 'Namespace' },
+  BinaryProperties: { setuid: 'number', setgid: 'number', privileges_changed: 'name[]', file: 'FileProperties' },
+  FileProperties: { inode: 'InodeProperties', path: 'string' },
+  InodeProperties: { number: 'long', links: 'number' },
+  UserRecord: { name: 'string' },
+  StackTraceEntry: {
+    address: 'long',
+    offset: 'long',
+    symbol: 'string',
+    module: 'string',
+    file_offset: 'long',
+    build_id: 'string',
+  },
+  KprobeArgument: {
+    string_arg: 'string',
+    int_arg: 'number',
+    skb_arg: 'KprobeSkb',
+    size_arg: 'long',
+    bytes_arg: 'bytes',
+    path_arg: 'KprobePath',
+    file_arg: 'KprobeFile',
+    truncated_bytes_arg: 'KprobeTruncatedBytes',
+    sock_arg: 'KprobeSock',
+    long_arg: 'long',
+    bpf_attr_arg: 'KprobeBpfAttr',
+    perf_event_arg: 'KprobePerfEvent',
+    bpf_map_arg: 'KprobeBpfMap',
+    uint_arg: 'number',
+    capability_arg: 'KprobeCapability',
+    process_credentials_arg: 'ProcessCredentials',
+    user_ns_arg: 'UserNamespace',
+    module_arg: 'KernelModule',
+    kernel_cap_t_arg: 'string',
+    cap_inheritable_arg: 'string',
+    cap_permitted_arg: 'string',
+    cap_effective_arg: 'string',
+    linux_binprm_arg: 'KprobeLinuxBinprm',
+    net_dev_arg: 'KprobeNetDev',
+    bpf_cmd_arg: 'name',
+    syscall_id: 'SyscallId',
+    sockaddr_arg: 'KprobeSockaddr',
+    bpf_prog_arg: 'KprobeBpfProg',
+    error_arg: 'KprobeError',
+    sockaddrun_arg: 'KprobeSockaddrUn',
+    label: 'string',
+  },
+  KprobeSkb: {
+    hash: 'number',
+    len: 'number',
+    priority: 'number',
+    mark: 'number',
+    saddr: 'string',
+    daddr: 'string',
+    sport: 'number',
+    dport: 'number',
+    proto: 'number',
+    sec_path_len: 'number',
+    sec_path_olen: 'number',
+    protocol: 'string',
+    family: 'string',
+  },
+  KprobeSock: {
+    family: 'string',
+    type: 'string',
+    protocol: 'string',
+    mark: 'number',
+    priority: 'number',
+    saddr: 'string',
+    daddr: 'string',
+    sport: 'number',
+    dport: 'number',
+    cookie: 'long',
+    state: 'string',
+  },
+  KprobeSockaddr: { family: 'string', addr: 'string', port: 'number' },
+  KprobeSockaddrUn: { family: 'string', path: 'string' },
+  KprobeNetDev: { name: 'string' },
+  KprobePath: FILE,
+  KprobeFile: FILE,
+  KprobeLinuxBinprm: FILE,
+  KprobeTruncatedBytes: { bytes_arg: 'bytes', orig_size: 'long' },
+  KprobeCapability: { value: 'number', name: 'string' },
+  KprobeBpfAttr: BPF_PROGRAM,
+  KprobeBpfProg: BPF_PROGRAM,
+  KprobePerfEvent: { KprobeFunc: 'string', Type: 'string', Config: 'long', ProbeOffset: 'long' },
+  KprobeBpfMap: { MapType: 'string', KeySize: 'number', ValueSize: 'number', MaxEntries: 'number', MapName: 'string' },
+  KernelModule: { name: 'string', signature_ok: 'bool', tainted: 'name[]' },
+  SyscallId: { id: 'number', abi: 'string' },
+  KprobeError: { Message: 'string' },
+};
+
+/** Fields that all messages of hooks have, and Tetragon's protocol does not. */
+const OF_HOOKS = ['policy_mode', 'actions', 'of_socket_owner', 'suppressed'];
+const STACKS = ['kernel_stack_trace', 'user_stack_trace'];
+
+/** The fields that Tetragon's protocol does not have, by message. docs/events.md lists them. */
+export const OURS: Readonly<Record<string, readonly string[]>> = {
+  GetEventsResponse: ['lost'],
+  Lost: ['hook', 'policy_name', 'reason', 'count'],
+  Process: ['binary_untrusted'],
+  ProcessKprobe: OF_HOOKS,
+  ProcessTracepoint: [...OF_HOOKS, ...STACKS],
+  ProcessUprobe: [...OF_HOOKS, ...STACKS, 'return'],
+  ProcessUsdt: [...OF_HOOKS, ...STACKS],
+  ProcessLsm: [...OF_HOOKS, ...STACKS],
+  StackTraceEntry: ['file_offset', 'build_id'],
+};
+
+/** True if an event of some type can have the field: a path of names with dots, below the message of the event. */
+export function isExported(path: string): boolean {
+  return Object.entries(MESSAGES['GetEventsResponse'] ?? {}).some(([, form]) => has(form, path.split('.')));
+}
+
+function has(form: string, [name = '', ...rest]: readonly string[]): boolean {
+  if (form === 'object') return name !== '';
+  const fields = MESSAGES[form] ?? {};
+  const next = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  return next !== undefined && (rest.length === 0 || has(next.replace('[]', ''), rest));
+}

@@ -1,0 +1,142 @@
+/** Writes processes in the JSON export. */
+import type { BinaryProperties, Namespaces, PlainProcess, Pod } from '../../types/events.js';
+import type { JsonOptions, Redactor } from '../../types/output.js';
+import { NAMESPACE_NAMES } from '../names/namespaces.js';
+import { machineNamespaces } from '../process/host-namespaces.js';
+import { capabilitiesJson, listField, longField, message, stringField } from './json-fields.js';
+import { hide } from './redact.js';
+
+/** All of the text but the thread id and what follows it. */
+interface Parts {
+  readonly beforeTid: string;
+  readonly afterTid: string;
+}
+
+/** How processes are written. A process repeats in each of its events and in those of its children. */
+export class ProcessWriter {
+  readonly #credentials: boolean;
+  readonly #namespaces: boolean;
+  readonly #redact: Redactor | undefined;
+  readonly #written = new WeakMap<PlainProcess, Parts>();
+
+  constructor(credentials: boolean, namespaces: boolean, redact: Redactor | undefined) {
+    this.#credentials = credentials;
+    this.#namespaces = namespaces;
+    this.#redact = redact;
+  }
+
+  /** The process of an event. */
+  process(process: PlainProcess, tid: number): string {
+    const { beforeTid, afterTid } = this.#partsOf(process);
+    return `${beforeTid}${tid}${afterTid},"in_init_tree":${process.inInitTree}}`;
+  }
+
+  /** A parent or ancestor. To save space, it says only when it is in the tree. */
+  other(process: PlainProcess): string {
+    const { beforeTid, afterTid } = this.#partsOf(process);
+    return `${beforeTid}${process.pid}${afterTid}${process.inInitTree ? ',"in_init_tree":true}' : '}'}`;
+  }
+
+  #partsOf(process: PlainProcess): Parts {
+    let parts = this.#written.get(process);
+    if (parts === undefined) {
+      parts = { beforeTid: this.#beforeTid(process), afterTid: this.#afterTid(process) };
+      this.#written.set(process, parts);
+    }
+    return parts;
+  }
+
+  #beforeTid(process: PlainProcess): string {
+    let text = `{"exec_id":"${process.execId}","pid":${process.pid},"uid":${process.credentials.euid}`;
+    text += stringField('cwd', process.cwd);
+    text += stringField('binary', process.binary);
+    if (process.binaryUntrusted) text += ',"binary_untrusted":true';
+    text += stringField('arguments', this.#arguments(process));
+    text += stringField('flags', process.flags);
+    text += `,"start_time":"${process.startTime}","auid":${process.auid}`;
+    if (process.pod !== undefined) text += `,"pod":${podJson(process.pod)}`;
+    // Tetragon keeps 31 characters.
+    text += stringField('docker', process.container?.id.slice(0, 31) ?? '');
+    text += stringField('parent_exec_id', process.formerExecId ?? process.parentExecId);
+    if (this.#credentials) text += `,"cap":${capabilitiesJson(process.capabilities)}`;
+    if (this.#namespaces) text += `,"ns":${namespacesJson(process.namespaces)}`;
+    return `${text},"tid":`;
+  }
+
+  #afterTid(process: PlainProcess): string {
+    let text = '';
+    const { user, binaryProperties } = process;
+    if (this.#credentials) text += `,"process_credentials":${JSON.stringify(process.credentials)}`;
+    if (binaryProperties !== undefined) text += `,"binary_properties":${propertiesJson(binaryProperties)}`;
+    if (this.#credentials && user !== undefined) text += `,"user":${message(stringField('name', user))}`;
+    return text;
+  }
+
+  #arguments(process: PlainProcess): string {
+    const text = process.arguments;
+    return this.#redact === undefined ? text : hide(text, this.#redact(text, process.binary));
+  }
+}
+
+/** The writers without and with credentials and namespaces. */
+type Writers = readonly ProcessWriter[];
+
+function writers(redact?: Redactor): Writers {
+  return [0, 1, 2, 3].map((bits) => new ProcessWriter((bits & 1) !== 0, (bits & 2) !== 0, redact));
+}
+
+const plain = writers();
+const redacting = new WeakMap<Redactor, Writers>();
+
+export function processWriter({ processCred, processNs, redact }: JsonOptions): ProcessWriter {
+  let all: Writers | undefined = plain;
+  if (redact !== undefined) {
+    all = redacting.get(redact);
+    if (all === undefined) redacting.set(redact, (all = writers(redact)));
+  }
+  return all[(processCred === true ? 1 : 0) + (processNs === true ? 2 : 0)] as ProcessWriter;
+}
+
+const PRIVILEGES = {
+  fileCapabilities: 'PRIVILEGES_RAISED_EXEC_FILE_CAP',
+  setuid: 'PRIVILEGES_RAISED_EXEC_FILE_SETUID',
+  setgid: 'PRIVILEGES_RAISED_EXEC_FILE_SETGID',
+} as const satisfies Readonly<Record<BinaryProperties['privilegesRaised'][number], string>>;
+
+function propertiesJson({ setuid, setgid, privilegesRaised, file }: BinaryProperties): string {
+  return message(
+    setuid === undefined ? '' : `,"setuid":${setuid}`,
+    setgid === undefined ? '' : `,"setgid":${setgid}`,
+    listField(
+      'privileges_changed',
+      privilegesRaised.map((how) => PRIVILEGES[how]),
+    ),
+    file === undefined ? '' : `,"file":${fileJson(file)}`,
+  );
+}
+
+function fileJson({ inode, links, path }: NonNullable<BinaryProperties['file']>): string {
+  const properties = message(longField('number', inode), `,"links":${links}`);
+  return message(`,"inode":${properties}`, stringField('path', path));
+}
+
+function namespacesJson(namespaces: Namespaces): string {
+  const inodes = machineNamespaces();
+  const fields = NAMESPACE_NAMES.filter(({ key }) => namespaces[key] !== 0).map(({ key, file }) => {
+    const isHost = inodes[key].includes(namespaces[key]) ? ',"is_host":true' : '';
+    return `"${file}":{"inum":${namespaces[key]}${isHost}}`;
+  });
+  return `{${fields.join(',')}}`;
+}
+
+function podJson(pod: Pod): string {
+  return JSON.stringify({
+    namespace: pod.namespace,
+    name: pod.name,
+    uid: pod.uid,
+    container: pod.container,
+    pod_labels: pod.labels,
+    workload: pod.workload,
+    workload_kind: pod.workloadKind,
+  });
+}

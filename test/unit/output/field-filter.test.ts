@@ -1,0 +1,76 @@
+/** Fields that are left out of the JSON. */
+import assert from 'node:assert/strict';
+import { fieldFilter } from '../../../lib/output/field-filter.js';
+import { toJson } from '../../../lib/output/json.js';
+import { execOf, fileOf, hookOf, intOf, lostOf, processOf } from './events.js';
+
+const event = hookOf('f', [fileOf('/a', 0, { label: 'one' }), fileOf('/b'), intOf(4, 1)], {
+  process: processOf({ arguments: 'a\u202eb', pod: { namespace: 'n', name: 'p', labels: { app: 'x', tier: 'y' } } }),
+  parent: processOf({ pid: 9 }),
+});
+
+type Fields = Record<string, unknown>;
+
+function written(options: Parameters<typeof fieldFilter>[0]): Fields {
+  const { process_kprobe: fields, ...outer } = JSON.parse(toJson(event, { fields: fieldFilter(options) })) as Fields;
+  assert.deepEqual(outer, { node_name: 'node', time: event.time });
+  return fields as Fields;
+}
+
+describe('field filters', () => {
+  it('include: only these fields, in each element of a list', () => {
+    assert.deepEqual(written({ include: ['process.pid', 'process.pod.pod_labels.app', 'args.file_arg.path'] }), {
+      process: { pid: 210, pod: { pod_labels: { app: 'x' } } },
+      args: [{ file_arg: { path: '/a' } }, { file_arg: { path: '/b' } }, {}],
+    });
+  });
+
+  it('include: a message with all that is below it, also beside a field of it', () => {
+    const all = JSON.parse(toJson(event)) as { process_kprobe: Fields };
+    for (const include of [
+      ['args', 'args.label'],
+      ['args.label', 'args'],
+    ]) {
+      assert.deepEqual(written({ include }), { args: all.process_kprobe['args'] });
+    }
+  });
+
+  it('exclude: all but these fields', () => {
+    const { process, args, ...others } = written({ exclude: ['parent', 'process.pod', 'args.file_arg.permission'] });
+    assert.deepEqual(Object.keys(others), ['function_name', 'action', 'policy_name', 'return_action']);
+    assert.ok(!('pod' in (process as Fields)) && 'pid' in (process as Fields));
+    assert.deepEqual(args, [{ file_arg: { path: '/a' }, label: 'one' }, { file_arg: { path: '/b' } }, { int_arg: 4 }]);
+  });
+
+  it('exclude wins over include', () => {
+    const fields = written({ include: ['process'], exclude: ['process.arguments', 'process.pod'] });
+    assert.deepEqual(Object.keys(fields), ['process']);
+    assert.ok(!('arguments' in (fields['process'] as Fields)) && 'pid' in (fields['process'] as Fields));
+  });
+
+  it('include of nothing leaves the message empty; no filter leaves it whole', () => {
+    assert.deepEqual(written({ include: [] }), {});
+    assert.equal(toJson(event, { fields: fieldFilter({}) }), toJson(event));
+  });
+
+  it('an event without the fields is written empty, a loss always', () => {
+    const fields = fieldFilter({ include: ['function_name'] });
+    assert.deepEqual((JSON.parse(toJson(execOf(), { fields })) as Fields)['process_exec'], {});
+    assert.equal(toJson(lostOf(), { fields }), toJson(lostOf()));
+  });
+
+  it('the text stays safe for a terminal', () => {
+    assert.match(toJson(event, { fields: fieldFilter({ exclude: ['parent'] }) }), /"arguments":"a\\u202eb"/);
+  });
+
+  for (const path of ['proces', 'process.pids', 'pid', 'process_exec.process', 'args.path', '', '__proto__']) {
+    it(`a path that no event has is refused: '${path}'`, () => {
+      for (const options of [{ include: [path] }, { exclude: ['process', path] }]) {
+        assert.throws(() => fieldFilter(options), {
+          code: 'FIELD_UNKNOWN',
+          message: `no event has the field '${path}'`,
+        });
+      }
+    });
+  }
+});

@@ -1,0 +1,49 @@
+/** Names of users. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { INITIAL_INODES } from '../../../lib/process/host-namespaces.js';
+import { parsePasswd, userNameOf, UserNames } from '../../../lib/process/users.js';
+
+describe('names of users', () => {
+  let folder: string;
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'users-'))));
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('the first name of each id; lines that are not of passwd(5) are ignored', () => {
+    const text =
+      'root:x:0:0:root:/root:/bin/sh\ntoor:x:0:0::/:\n\n#\nname:x\nbad:x:1x:1::/:\n+::::::\nuser:x:1000:1000::/:\n';
+    assert.deepEqual(
+      [...parsePasswd(text)],
+      [
+        [0, 'root'],
+        [1000, 'user'],
+      ],
+    );
+  });
+
+  it('a file that has changed is read again after ten seconds', () => {
+    const file = join(folder, 'passwd');
+    writeFileSync(file, 'a:x:1:1::/:\n');
+    const users = new UserNames(file);
+    assert.deepEqual([users.of(1, 0), users.of(2, 0)], ['a', undefined]);
+    writeFileSync(file, 'b:x:1:1::/:\nc:x:2:2::/:\n');
+    utimesSync(file, 1, 1);
+    assert.deepEqual([users.of(1, 9_999), users.of(2, 9_999)], ['a', undefined]);
+    assert.deepEqual([users.of(1, 10_000), users.of(2, 10_000)], ['b', 'c']);
+    rmSync(file);
+    assert.equal(users.of(1, 20_000), undefined);
+  });
+
+  it('a folder, a missing file and no file have no names', () => {
+    for (const path of [folder, join(folder, 'none'), undefined]) assert.equal(new UserNames(path).of(0, 0), undefined);
+  });
+
+  it('a process with a namespace of its own has no name here', () => {
+    const inodes = Object.entries(INITIAL_INODES).map(([name, [inode = 0]]) => [name, inode] as const);
+    const host = Object.fromEntries(inodes) as Record<keyof typeof INITIAL_INODES, number>;
+    assert.equal(userNameOf(0, { ...host, user: 7 }), undefined);
+    assert.equal(userNameOf(0, { ...host, mnt: 7 }), undefined);
+  });
+});
