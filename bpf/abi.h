@@ -53,7 +53,7 @@ enum abi_limit {
 	ASSIGNMENTS_MAX = 32,      /* assignments to registers, for all selectors of one hook */
 	ERROR_MAX = 4095,          /* largest error number that a function of the kernel can return, negated */
 	PROBE_ARGS_MAX = 12,       /* arguments of a static probe */
-	PROCESSES_MAX = 65536,     /* processes that are in sets, or whose state is kept, at once */
+	PROCESSES_MAX = 65536,     /* processes that are in sets, or whose state is kept, in a hash; others are in a trie */
 	/* bytes that an event has for each: */
 	TEXT_ROOM = STRING_BYTES_MAX + 1,   /* text or path */
 	BUFFER_ROOM = BUFFER_BYTES_MAX + 1, /* text or buffer with maxData */
@@ -570,6 +570,9 @@ struct hook_config {
 	u8 finds_owner; /* the owner of the first value that is a tracked socket is the process of the event */
 	u8 socket_slot; /* slot of the argument that actions track */
 	u8 returned_socket; /* enum socket_action, for the returned socket, which is the last value */
+	u64 acting; /* selectors that act on the process */
+	u8 yielding_tests; /* they follow process_tests; their selectors yield to acting ones where a test fails */
+	u8 pad[7];
 	struct value_config values[HOOK_VALUES_MAX];
 	struct object_config objects[HOOK_VALUES_MAX];
 	struct int_group groups[INT_GROUPS_MAX];
@@ -638,6 +641,7 @@ struct control {
 	u64 follow[PROCESS_WORDS]; /* sets that also contain the descendants of their members */
 	u64 trusted[PROCESS_WORDS]; /* sets that do not take executables with TEXT_UNTRUSTED */
 	u64 prefixed[PROCESS_WORDS]; /* sets with prefixes */
+	u64 state_since; /* CLOCK_BOOTTIME; each process that started later has its state kept since then */
 };
 
 /* One per hook. The first HOOK_FIRST_POLICY belong to the base sensor (enum sensor_hook). */
@@ -690,8 +694,8 @@ struct scan_request {
 	u64 since; /* CLOCK_BOOTTIME; a process that was forked later got its bits at the fork */
 };
 
-/* Of process_bits_more. */
-struct process_bits_key {
+/* Of process_bits_more and process_states_more. */
+struct process_key_more {
 	u32 bits; /* 32: all of tgid is compared */
 	u32 tgid;
 };
@@ -740,12 +744,12 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(control, 120);
+ABI_SIZE(control, 128);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(process_state, 72);
 ABI_SIZE(scan_request, 72);
-ABI_SIZE(process_bits_key, 8);
+ABI_SIZE(process_key_more, 8);
 ABI_SIZE(pid_key, 8);
 
 #define ABI_ROOM(type, room) _Static_assert(sizeof(struct type) <= (room), #type)

@@ -105,7 +105,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, PID_LIMIT);
-	__type(key, struct process_bits_key);
+	__type(key, struct process_key_more);
 	__type(value, struct process_bits);
 } process_bits_more SEC(".maps");
 
@@ -116,6 +116,15 @@ struct {
 	__type(key, u32); /* tgid */
 	__type(value, struct process_state);
 } process_states SEC(".maps");
+
+/* Where they are kept when process_states is full, as for process_bits. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PID_LIMIT);
+	__type(key, struct process_key_more);
+	__type(value, struct process_state);
+} process_states_more SEC(".maps");
 
 static __always_inline struct task_struct *current_task(void)
 {
@@ -149,18 +158,18 @@ static __always_inline struct control *shared_control(void)
 	return bpf_map_lookup_elem(&control, &zero);
 }
 
-/* Not 0: some entries are in process_bits_more. A map of its own, shared by all programs, which reads in one instruction. */
-volatile unsigned int overflown SEC(".data.shared") = 0;
+/*
+ * Not 0: some entries are in process_bits_more, or process_states_more. Variables in a map of their own, shared by all programs,
+ * are read in one instruction.
+ */
+volatile unsigned int bits_overflown SEC(".data.shared") = 0;
+volatile unsigned int states_overflown SEC(".data.shared") = 0;
 
-static __always_inline struct process_bits *overflown_bits(u32 tgid)
+static __always_inline void *lookup_more(void *map, u32 tgid)
 {
-	struct process_bits_key key;
+	struct process_key_more key = { .bits = 32, .tgid = tgid };
 
-	if (!overflown)
-		return 0;
-	key.bits = 32;
-	key.tgid = tgid;
-	return bpf_map_lookup_elem(&process_bits_more, &key);
+	return bpf_map_lookup_elem(map, &key);
 }
 
 /* The entry with this number; null: there is none. */
@@ -168,7 +177,14 @@ static __always_inline struct process_bits *lookup_bits(u32 tgid)
 {
 	struct process_bits *bits = bpf_map_lookup_elem(&process_bits, &tgid);
 
-	return bits ? bits : overflown_bits(tgid);
+	return bits || !bits_overflown ? bits : lookup_more(&process_bits_more, tgid);
+}
+
+static __always_inline struct process_state *lookup_state(u32 tgid)
+{
+	struct process_state *state = bpf_map_lookup_elem(&process_states, &tgid);
+
+	return state || !states_overflown ? state : lookup_more(&process_states_more, tgid);
 }
 
 static __always_inline bool is_self(u32 tgid)

@@ -180,11 +180,11 @@ static __noinline u64 process_value(u32 field)
 	return ((u32 *)&ns)[index];
 }
 
-static __always_inline u64 filter_sets(u64 candidates, u32 tgid)
+/* `first` and `count`: tests in config.process. */
+static __always_inline u64 filter_sets(u64 candidates, u32 tgid, u32 first, u32 count)
 {
 	const struct process_bits *bits = lookup_bits(tgid);
 	u64 words[2 * PROCESS_WORDS] = {};
-	u32 count = config.process_tests;
 
 	candidates += unknown_zero(tgid);
 	/* a process without an entry is in no set */
@@ -193,7 +193,7 @@ static __always_inline u64 filter_sets(u64 candidates, u32 tgid)
 		__builtin_memcpy(words + PROCESS_WORDS, bits->parent.words, sizeof(bits->parent.words));
 	}
 	for (u32 i = 0; i < PROCESS_TESTS_MAX && i < count; i++) {
-		const volatile struct process_test *test = &config.process[i];
+		const volatile struct process_test *test = &config.process[first + i];
 		u32 set = test->set, word = (set / 64) % PROCESS_WORDS + (test->parent ? PROCESS_WORDS : 0);
 		u64 fails = ((words[word] >> (set % 64)) & 1) ^ !test->negate;
 
@@ -202,6 +202,18 @@ static __always_inline u64 filter_sets(u64 candidates, u32 tgid)
 		candidates &= ~(test->selectors & -fails);
 	}
 	return candidates;
+}
+
+/*
+ * Selectors that only report match a program by its path, which the process may have made itself. They do not keep a process
+ * whose executable is not known to be the file of this path from a selector that acts. Returns the candidates of which the
+ * lowest decides.
+ */
+static __noinline u64 yield_to_acting(u64 candidates)
+{
+	if (!(candidates & config.acting))
+		return candidates;
+	return filter_sets(candidates, READ(current_task(), tgid), config.process_tests, config.yielding_tests);
 }
 
 static __always_inline u32 changed_namespaces(const struct process_namespaces *a, const struct process_namespaces *b)
@@ -216,15 +228,33 @@ static __always_inline u32 changed_namespaces(const struct process_namespaces *a
 	return changed;
 }
 
+/*
+ * The state that the current process is compared with. Null: it is not known, because the kernel had no memory for it. A process
+ * that is older than the filters and that the scan could not visit is compared with its state at its first call.
+ */
+static __always_inline struct process_state *known_state(u32 tgid, struct process_state *now)
+{
+	struct process_state *known = lookup_state(tgid);
+	struct control *c = shared_control();
+	struct task_struct *task = current_task();
+	struct task_struct *leader = READ(task, group_leader);
+
+	now->start_time = READ(leader, start_boottime);
+	fill_state(now, task);
+	if (known || !c || now->start_time > c->state_since)
+		return known;
+	bpf_map_update_elem(&process_states, &tgid, now, BPF_NOEXIST);
+	return now;
+}
+
 static __noinline u64 filter_changes(u64 candidates, u32 tgid)
 {
-	struct process_state *known = bpf_map_lookup_elem(&process_states, &tgid);
 	struct process_state now = {};
+	struct process_state *known = known_state(tgid, &now);
 	u64 permitted = 0, effective = 0, inheritable = 0;
 	u32 namespaces = 0, count = config.change_tests;
 
 	candidates += unknown_zero(tgid);
-	fill_state(&now, current_task());
 	if (known) {
 		permitted = known->cap_permitted ^ now.cap_permitted;
 		effective = known->cap_effective ^ now.cap_effective;
@@ -237,7 +267,11 @@ static __noinline u64 filter_changes(u64 candidates, u32 tgid)
 		u64 caps = set == PROCESS_CAP_PERMITTED ? permitted : set == PROCESS_CAP_EFFECTIVE ? effective : inheritable;
 		bool changed = (caps & test->capabilities) || (namespaces & test->namespaces);
 
-		if (changed == !!test->negate || (test->outside_host && now.ns.user == test->host_user))
+		if (test->outside_host && now.ns.user == test->host_user)
+			candidates &= ~test->selectors;
+		else if (!known)
+			candidates &= ~(test->selectors & config.suppresses); /* what is not known matches */
+		else if (changed == !!test->negate)
 			candidates &= ~test->selectors;
 	}
 	return candidates;
@@ -246,7 +280,7 @@ static __noinline u64 filter_changes(u64 candidates, u32 tgid)
 /* Later changes are compared with the state that was just reported. */
 static __noinline void remember_state(u32 tgid)
 {
-	struct process_state *known = bpf_map_lookup_elem(&process_states, &tgid);
+	struct process_state *known = lookup_state(tgid);
 
 	if (known)
 		fill_state(known, current_task());
@@ -270,7 +304,7 @@ static __always_inline u64 filter_process(struct task_struct *task, u64 candidat
 			return 0;
 	}
 	if (config.process_tests)
-		candidates = filter_sets(candidates, tgid);
+		candidates = filter_sets(candidates, tgid, 0, config.process_tests);
 	if (candidates && config.change_tests)
 		candidates = filter_changes(candidates, tgid);
 	return candidates;

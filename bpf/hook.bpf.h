@@ -343,6 +343,8 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 		return false;
 	if (config.has_actions) {
 		if (acts_at_entry()) {
+			if (config.yielding_tests)
+				candidates = yield_to_acting(candidates);
 			overrides = overriding(ctx, record, candidates, value);
 			if (config.has_actions & ACTIONS_SOCKET)
 				track_argument(ctx, record, candidates, false);
@@ -405,6 +407,8 @@ static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 			track_returned(ctx, record, returned);
 	}
 	candidates = evaluate(ctx, SCRATCH_RETURN, phase, candidates, returned, &record);
+	if (candidates && config.yielding_tests && (!pair || config.acts_late))
+		candidates = yield_to_acting(candidates);
 	if (candidates && config.has_actions && !act_on_return(ctx, record, candidates))
 		candidates = 0;
 	if (candidates)

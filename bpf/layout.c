@@ -81,5 +81,5 @@ KEEP(struct, process_sets);
 KEEP(struct, process_bits);
 KEEP(struct, process_state);
 KEEP(struct, scan_request);
-KEEP(struct, process_bits_key);
+KEEP(struct, process_key_more);
 KEEP(struct, pid_key);

@@ -47,7 +47,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 {
 	const u32 end = far ? HEAD_END : TEXT_END;
 	u8 *bytes = far ? buffer->head : buffer->bytes;
-	struct dentry *dentry, *root;
+	struct dentry *dentry, *root, *top;
 	struct vfsmount *mnt, *root_mnt;
 	u32 start, more = 1;
 
@@ -56,6 +56,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 	root = (void *)buffer->walk.root_dentry;
 	root_mnt = (void *)buffer->walk.root_mnt;
 	start = far ? buffer->walk.head : buffer->walk.start;
+	top = READ(mnt, mnt_root);
 
 	for (u32 i = 0; i < (far ? FAR_STEPS : WALK_STEPS); i++) {
 		struct dentry *parent;
@@ -66,7 +67,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 			goto done;
 
 		/* the root of a mounted file system: continue at its mount point */
-		if (dentry == READ(mnt, mnt_root)) {
+		if (dentry == top) {
 			struct mount *m = mount_of(mnt);
 			struct mount *above = READ(m, mnt_parent);
 			struct dentry *place = READ(m, mnt_mountpoint);
@@ -80,6 +81,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 				buffer->walk.crossed = 1;
 			dentry = KERNEL(dentry, place);
 			mnt = KERNEL(vfsmount, ADDRESS(above, mnt));
+			top = READ(mnt, mnt_root);
 			continue;
 		}
 
@@ -143,6 +145,23 @@ __noinline int walk_far(struct text_buffer *buffer)
 	return buffer ? walk_steps(buffer, true) : 0;
 }
 
+/*
+ * The rounds after the first, which is enough for most paths. The verifier checks this function and the next one once, and not
+ * once for each place that resolves a path.
+ */
+__noinline int walk_on(struct text_buffer *buffer)
+{
+	u32 more = 1;
+
+	if (!buffer)
+		return 0;
+	for (u32 i = 1; i < WALK_ROUNDS && more; i++)
+		more = walk_path(buffer);
+	if (more)
+		buffer->walk.flags |= TEXT_TRUNCATED;
+	return 0;
+}
+
 /* Walks on to the beginning of a path that is too long for the bytes of the buffer. */
 __noinline int find_beginning(struct text_buffer *buffer)
 {
@@ -150,7 +169,6 @@ __noinline int find_beginning(struct text_buffer *buffer)
 
 	if (!buffer)
 		return 0;
-	buffer->walk.flags |= TEXT_TRUNCATED;
 	bpf_probe_read_kernel(&buffer->head[HEAD_END - HEAD_KEPT], HEAD_KEPT,
 			      (void *)buffer->bytes + at_most(buffer->walk.start, TEXT_END));
 	buffer->walk.head = HEAD_END - HEAD_KEPT;
@@ -183,7 +201,7 @@ static __always_inline u32 resolve_path_of(struct task_struct *task, struct text
 					   struct vfsmount *mnt)
 {
 	struct fs_struct *fs = READ(task, fs);
-	u32 start, more = 1;
+	u32 start;
 
 	buffer->walk.dentry = (u64)dentry;
 	buffer->walk.mnt = (u64)mnt;
@@ -195,11 +213,10 @@ static __always_inline u32 resolve_path_of(struct task_struct *task, struct text
 	dentry = KERNEL(dentry, dentry);
 	buffer->walk.flags = !READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry ? TEXT_DELETED : 0;
 
-	for (u32 i = 0; i < WALK_ROUNDS && more; i++)
-		more = walk_path(buffer);
-	if (more || buffer->walk.flags & TEXT_TRUNCATED)
+	if (walk_path(buffer))
+		walk_on(buffer);
+	if (buffer->walk.flags & TEXT_TRUNCATED)
 		find_beginning(buffer);
-
 	start = buffer->walk.start;
 	if (start < TEXT_LEAD || start > TEXT_END)
 		start = TEXT_END;

@@ -59,16 +59,42 @@ static __noinline u32 namespace_init(struct task_struct *task)
 
 /* ---- the state that changes are compared with --------------------------------------------------------------- */
 
+enum { EEXIST = 17 };
+
 static __always_inline bool keeps_state(void)
 {
 	struct control *c = shared_control();
 	return c && *(volatile u32 *)&c->keeps_state;
 }
 
-static __always_inline void store_state(u32 tgid, const struct process_state *state)
+/* `flags`: BPF_ANY, or BPF_NOEXIST for a state that may be older than one that another program stores at this moment. */
+static __always_inline void store_state(u32 tgid, const struct process_state *state, u64 flags)
 {
-	if (bpf_map_update_elem(&process_states, &tgid, state, BPF_ANY))
+	struct process_key_more key = { .bits = 32, .tgid = tgid };
+	long err = bpf_map_update_elem(&process_states, &tgid, state, flags);
+
+	if (!err || err == -EEXIST)
+		return;
+	/* before the entry: hooks must look for it */
+	states_overflown = 1;
+	err = bpf_map_update_elem(&process_states_more, &key, state, flags);
+	if (err && err != -EEXIST)
 		count_lost_pending(HOOK_PROCESS_BITS);
+}
+
+/* Removes the state of this process. A new process may have its number already. */
+static __always_inline void forget_state(u32 tgid, u64 start_time)
+{
+	struct process_key_more key = { .bits = 32, .tgid = tgid };
+	struct process_state *state = bpf_map_lookup_elem(&process_states, &tgid);
+
+	if (state && state->start_time == start_time)
+		bpf_map_delete_elem(&process_states, &tgid);
+	if (!states_overflown)
+		return;
+	state = bpf_map_lookup_elem(&process_states_more, &key);
+	if (state && state->start_time == start_time)
+		bpf_map_delete_elem(&process_states_more, &key);
 }
 
 static __noinline int state_at_exec(struct task_struct *task)
@@ -77,7 +103,7 @@ static __noinline int state_at_exec(struct task_struct *task)
 	struct process_state state = { .start_time = READ(leader, start_boottime) };
 
 	fill_state(&state, task);
-	store_state(READ(task, tgid), &state);
+	store_state(READ(task, tgid), &state, BPF_ANY);
 	return 0;
 }
 
@@ -85,7 +111,7 @@ static __noinline int state_at_exec(struct task_struct *task)
 static __noinline int state_at_fork(struct task_struct *parent, struct task_struct *child)
 {
 	u32 tgid = READ(parent, tgid);
-	struct process_state *known = bpf_map_lookup_elem(&process_states, &tgid);
+	struct process_state *known = lookup_state(tgid);
 	struct process_state state = {};
 
 	if (known)
@@ -93,7 +119,7 @@ static __noinline int state_at_fork(struct task_struct *parent, struct task_stru
 	else
 		fill_state(&state, parent);
 	state.start_time = READ(child, start_boottime);
-	store_state(READ(child, tgid), &state);
+	store_state(READ(child, tgid), &state, BPF_ANY);
 	return 0;
 }
 
@@ -103,8 +129,10 @@ static __noinline int state_as_found(struct task_struct *task)
 	struct process_state state = { .start_time = READ(task, start_boottime) };
 	u32 tgid = READ(task, tgid);
 
+	if (lookup_state(tgid))
+		return 0;
 	fill_state(&state, task);
-	bpf_map_update_elem(&process_states, &tgid, &state, BPF_NOEXIST);
+	store_state(tgid, &state, BPF_NOEXIST);
 	return 0;
 }
 
@@ -305,8 +333,9 @@ static __always_inline int on_exit(struct task_struct *task)
 	if (READ(signal, live.counter) != 0)
 		return 0;
 	tgid = READ(task, tgid);
-	/* another process may get the same pid */
-	bpf_map_delete_elem(&protected_processes, &tgid);
+	/* another process may get the same pid; a look costs less than a deletion, which takes a lock */
+	if (bpf_map_lookup_elem(&protected_processes, &tgid))
+		bpf_map_delete_elem(&protected_processes, &tgid);
 	if (is_self(tgid)) {
 		/* pinned programs stay after the tracer has ended, and another process may get its pid */
 		forget_self();
@@ -336,7 +365,6 @@ static __always_inline int on_free(struct task_struct *task)
 	u32 tgid = READ(task, tgid);
 	u64 start_time = READ(task, start_boottime);
 	struct process_bits *bits;
-	struct process_state *state;
 
 	if (READ(task, pid) != tgid)
 		return 0;
@@ -344,9 +372,7 @@ static __always_inline int on_free(struct task_struct *task)
 	bits = lookup_bits(tgid);
 	if (bits && bits->start_time == start_time)
 		delete_bits(tgid);
-	state = bpf_map_lookup_elem(&process_states, &tgid);
-	if (state && state->start_time == start_time)
-		bpf_map_delete_elem(&process_states, &tgid);
+	forget_state(tgid, start_time);
 	return 0;
 }
 

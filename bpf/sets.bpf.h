@@ -247,16 +247,16 @@ static __always_inline void write_bits(struct process_bits *to, const struct pro
 
 static __always_inline bool add_overflown(u32 tgid, const struct process_bits *bits)
 {
-	struct process_bits_key key = { .bits = 32, .tgid = tgid };
+	struct process_key_more key = { .bits = 32, .tgid = tgid };
 
 	/* before the entry: hooks must look for it */
-	overflown = 1;
+	bits_overflown = 1;
 	return !bpf_map_update_elem(&process_bits_more, &key, bits, BPF_NOEXIST);
 }
 
 static __always_inline void delete_bits(u32 tgid)
 {
-	struct process_bits_key key = { .bits = 32, .tgid = tgid };
+	struct process_key_more key = { .bits = 32, .tgid = tgid };
 
 	if (bpf_map_delete_elem(&process_bits, &tgid))
 		bpf_map_delete_elem(&process_bits_more, &key);

@@ -46,12 +46,28 @@ static __always_inline void own_upid(struct task_struct *task, struct pid_namesp
 	*number = nr;
 }
 
+/* The inode number of the process's own pid namespace. */
+static __always_inline u32 own_pid_namespace(struct task_struct *task)
+{
+	struct pid_namespace *ns;
+	u32 number;
+
+#ifndef READ_PROBE
+	struct pid *pid = READ(task, thread_pid);
+
+	/* most processes are in the initial one; a call of a helper costs more than what it reads */
+	if (!READ(pid, level))
+		return READ(pid, numbers[0].ns->ns.inum);
+#endif
+	own_upid(task, &ns, &number);
+	ns = KERNEL(pid_namespace, ns);
+	return NS_INUM(ns);
+}
+
 static __always_inline void fill_namespaces(struct process_namespaces *out, struct task_struct *task)
 {
 	struct nsproxy *proxy = READ(task, nsproxy);
 	const struct cred *cred = READ(task, cred);
-	struct pid_namespace *pid_ns;
-	u32 number;
 
 	out->user = NS_INUM(READ(cred, user_ns));
 	out->uts = NS_INUM(READ(proxy, uts_ns));
@@ -66,9 +82,7 @@ static __always_inline void fill_namespaces(struct process_namespaces *out, stru
 		out->time_for_children = NS_INUM(READ(proxy, time_ns_for_children));
 	}
 	out->cgroup = NS_INUM(READ(proxy, cgroup_ns));
-	own_upid(task, &pid_ns, &number);
-	pid_ns = KERNEL(pid_namespace, pid_ns);
-	out->pid = NS_INUM(pid_ns);
+	out->pid = own_pid_namespace(task);
 }
 
 static __always_inline void fill_state(struct process_state *state, struct task_struct *task)

@@ -79,6 +79,9 @@ static __always_inline u64 raw_value_inline(void *ctx, u32 slot, u64 returned)
 		raw = hook_argument(ctx, value->param);
 	else
 		raw = hook_register(ctx, value->param);
+	/* a member of the struct itself, as most are: no call */
+	if (value->steps_count == 1 && !value->steps[0].follow)
+		return raw ? raw + value->steps[0].offset : 0;
 	if (value->steps_count)
 		raw = follow_steps(raw, slot);
 	return raw;

@@ -13,8 +13,11 @@
 namespace polytrace {
 
 // Maps of the base sensor that hooks use.
-constexpr const char* SHARED_MAPS[] = {"events",       "control",        "counters", "protected_processes",
-                                       "process_bits", "process_bits_more", "process_states", "socket_owners", ".data.shared"};
+constexpr const char* SHARED_MAPS[] = {"events",         "control",
+                                       "counters",       "protected_processes",
+                                       "process_bits",   "process_bits_more",
+                                       "process_states", "process_states_more",
+                                       "socket_owners",  ".data.shared"};
 
 struct Hook {
   ObjectPtr object;                   // destroyed last

@@ -19,10 +19,12 @@ namespace {
 
 constexpr const char* EVERY_PROGRAM = "";
 
-// Values of process sets. Where the kernel allocates entries when they are needed, an entry that is not used costs the 16 bytes of
-// its bucket.
+// Paths and ids of process sets. Where the kernel allocates entries when they are needed, an entry that is not used costs the 16
+// bytes of its bucket. A policy file of the largest size has about 100,000 values.
 constexpr uint32_t SET_VALUES = 8192;
 constexpr uint32_t SET_VALUES_ON_DEMAND = 1 << 16;
+// Prefixes and postfixes. They are in tries, which need memory only for their entries.
+constexpr uint32_t SET_PARTS = 1 << 20;
 
 // Sockets whose owner is known.
 constexpr uint32_t SOCKETS = 4096;
@@ -38,9 +40,12 @@ void size_process_maps(bpf_object* object, uint32_t processes, bool on_demand) {
   for (const char* name : {"process_bits", "process_states"}) {
     set_max_entries(object, name, processes, "cannot size the table of processes");
   }
-  for (const char* name : {"binary_equal", "binary_prefix", "binary_postfix", "pid_sets"}) {
+  for (const char* name : {"binary_equal", "pid_sets"}) {
     const uint32_t values = on_demand ? SET_VALUES_ON_DEMAND : SET_VALUES;
     set_max_entries(object, name, values, "cannot size the tables of process sets");
+  }
+  for (const char* name : {"binary_prefix", "binary_postfix"}) {
+    set_max_entries(object, name, SET_PARTS, "cannot size the tables of process sets");
   }
   set_max_entries(object, "socket_owners", on_demand ? SOCKETS_ON_DEMAND : SOCKETS, "cannot size the table of sockets");
   if (!on_demand) return;

@@ -105,7 +105,7 @@ void KernelSide::scan_until_still() {
 // The scan does not visit processes of pid namespaces that are not below this one, but the table has entries for them.
 void KernelSide::clear_unseen(const process_sets& sets) {
   clear_entries<uint32_t>(bpf_map__fd(sensor_map("process_bits")), sets);
-  clear_entries<process_bits_key>(bpf_map__fd(sensor_map("process_bits_more")), sets);
+  clear_entries<process_key_more>(bpf_map__fd(sensor_map("process_bits_more")), sets);
 }
 
 void KernelSide::use_process_sets() {
@@ -158,6 +158,7 @@ void KernelSide::keep_state() {
   keep_until_freed();
   uint32_t& keeps = control_.as<control>()->keeps_state;
   if (keeps != 0) return;
+  std::atomic_ref<uint64_t>(control_.as<control>()->state_since).store(boot_time(), std::memory_order_seq_cst);
   store(keeps, 1);
   try {
     scan_once();

@@ -574,6 +574,11 @@ export interface ProcessTest {
   readonly parent: boolean;
   /** Selectors that have this filter. */
   readonly selectors: readonly number[];
+  /**
+   * The test is no filter. Where it fails and a selector that acts matches, these selectors are left out: they would
+   * come before it and only report. Such tests are the last ones.
+   */
+  readonly yields?: true;
 }
 
 /**

@@ -16,7 +16,7 @@ export interface TracerOptions {
    * kprobe/kretprobe. Default `auto`.
    */
   readonly attach?: 'auto' | 'fentry' | 'kprobe';
-  /** Size of the kernel's ring buffer in bytes: a power of two, 64 KiB to 1 GiB. Default 64 MiB. */
+  /** Size of the kernel's ring buffer in bytes: a power of two, 128 KiB to 1 GiB. Default 64 MiB. */
   readonly bufferSize?: number;
   /** Time in milliseconds during which events collect before the reader wakes: 0 to 1000. Default 1. */
   readonly coalesceMs?: number;

@@ -83,12 +83,27 @@ export function acts(actions: SelectorActions): boolean {
 }
 
 /** The selectors that do nothing but suppress the event: what matches them is exempt from the hook. */
-export function suppressing({ actions = [], returnActions }: Pick<HookImage, 'actions' | 'returnActions'>): number[] {
+export function suppressing({ actions = [], returnActions }: Actions): number[] {
   return actions.flatMap((entry, selector) => {
     const returned = returnActions?.[selector];
     const isSuppressing = (returned ?? entry).order.includes('noPost') && ![entry, returned ?? entry].some(acts);
     return isSuppressing ? [selector] : [];
   });
+}
+
+type Actions = Pick<HookImage, 'actions' | 'returnActions'>;
+
+/** The selectors that act on a process, at the entry or at the return. */
+export function acting({ actions = [], returnActions }: Actions): number[] {
+  return [...actions.keys()].filter((at) => [actions[at], returnActions?.[at]].some((each) => each && acts(each)));
+}
+
+/** The selectors that report, do not act, and come before one that acts: what matches them is exempt from the action. */
+export function sparing(hook: Actions): number[] {
+  const [active, silent] = [acting(hook), suppressing(hook)];
+  return [...(hook.actions ?? []).keys()].filter(
+    (at) => at < (active.at(-1) ?? 0) && !active.includes(at) && !silent.includes(at),
+  );
 }
 
 export function overrides(hook: HookImage): boolean {

@@ -13,6 +13,7 @@ import type {
 } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
 import { EVENT_TYPES } from '../names/event-types.js';
+import { RecordRoom } from '../wire/layout.gen.js';
 
 export interface ResolvedOptions {
   readonly attach: 'auto' | 'fentry' | 'kprobe';
@@ -31,6 +32,9 @@ export interface ResolvedOptions {
 }
 
 const MIB = 1024 * 1024;
+/** The smallest power of two that has room for the longest record; a shorter buffer could never hold it. */
+const BUFFER_BYTES_MIN = 2 ** Math.ceil(Math.log2(RecordRoom.RECORD_MAX));
+const BUFFER_BYTES_MAX = 1024 * MIB;
 const KNOWN = new Set([
   'policies',
   'attach',
@@ -60,8 +64,10 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     throw badOption('policies', `is ${typeof options.policies}`, 'use an array, also for a single policy');
   }
   const isPowerOfTwo = typeof bufferSize === 'number' && Number.isInteger(Math.log2(bufferSize));
-  if (!isPowerOfTwo || bufferSize < 64 * 1024 || bufferSize > 1024 * MIB) {
-    throw badOption('bufferSize', `is ${bufferSize}`, 'use a power of two from 65536 (64 KiB) to 1073741824 (1 GiB)');
+  if (!isPowerOfTwo || bufferSize < BUFFER_BYTES_MIN || bufferSize > BUFFER_BYTES_MAX) {
+    const range = `from ${BUFFER_BYTES_MIN} (${BUFFER_BYTES_MIN / 1024} KiB) to ${BUFFER_BYTES_MAX} (1 GiB)`;
+    const why = bufferSize < BUFFER_BYTES_MIN ? `; an event can have up to ${RecordRoom.RECORD_MAX} bytes` : '';
+    throw badOption('bufferSize', `is ${bufferSize}`, `use a power of two ${range}${why}`);
   }
   if (typeof coalesceMs !== 'number' || !(coalesceMs >= 0 && coalesceMs <= 1000)) {
     throw badOption('coalesceMs', `is ${coalesceMs}`, 'use a number from 0 to 1000');

@@ -18,8 +18,8 @@ type Sessions = Pick<
 interface Kind {
   readonly map: string;
   values(set: ProcessSet): readonly string[];
-  /** True if a process whose value is exactly `value` belongs to a set with the value `other`. */
-  fits(value: string, other: string): boolean;
+  /** The values that fit a process whose value is exactly `value`. Looking them up is faster than comparing all. */
+  fitting(value: string): readonly string[];
   key(value: string): Uint8Array;
 }
 
@@ -27,7 +27,7 @@ const KINDS: readonly Kind[] = [
   {
     map: 'binary_equal',
     values: (set) => set.equal,
-    fits: (value, other) => value === other,
+    fitting: (value) => [value],
     key: (value) => {
       const key = new Uint8Array(AbiLimit.BINARY_TEXT_MAX + 1);
       key.set(textBytes(value));
@@ -37,19 +37,19 @@ const KINDS: readonly Kind[] = [
   {
     map: 'binary_prefix',
     values: (set) => set.prefix,
-    fits: (value, other) => value.startsWith(other),
+    fitting: (value) => Array.from({ length: value.length }, (_, i) => value.slice(0, i + 1)),
     key: (value) => trieKey(value, false),
   },
   {
     map: 'binary_postfix',
     values: (set) => set.postfix,
-    fits: (value, other) => value.endsWith(other),
+    fitting: (value) => Array.from({ length: value.length }, (_, i) => value.slice(i)),
     key: (value) => trieKey(value, true),
   },
   {
     map: 'pid_sets',
     values: (set) => set.pids.map((pid) => `${pid}${set.inNamespace ? IN_NAMESPACE : ''}`),
-    fits: (value, other) => value === other,
+    fitting: (value) => [value],
     key: (value) => {
       const key = new DataView(new ArrayBuffer(PidKey.sizeof));
       key.setUint32(PidKey.pid, Number.parseInt(value, 10), true);
@@ -172,8 +172,7 @@ export class ProcessSets {
       const touched = new Set(changed.flatMap((set) => kind.values(set)));
       if (touched.size === 0) continue;
       const current = new Set([...this.#sets.values()].flatMap(({ set }) => kind.values(set)));
-      const inherits = (value: string): boolean => [...touched].some((each) => kind.fits(value, each));
-      const update = [...current].filter((value) => touched.has(value) || inherits(value));
+      const update = [...current].filter((value) => kind.fitting(value).some((each) => touched.has(each)));
       const remove = [...touched].filter((value) => !current.has(value));
       if (update.length > 0) await this.#put(kind, update);
       if (remove.length === 0) continue;
@@ -197,13 +196,12 @@ export class ProcessSets {
   }
 
   #entries(kind: Kind, values: readonly string[]): Uint8Array {
-    const sets = [...this.#sets].map(([bit, { set }]) => ({ bit, values: kind.values(set) }));
-    return concat(
-      values.flatMap((value) => {
-        const bits = sets.flatMap(({ bit, values: own }) => (own.some((each) => kind.fits(value, each)) ? [bit] : []));
-        return [kind.key(value), bitsOf(bits)];
-      }),
-    );
+    const bits = new Map<string, number[]>();
+    for (const [bit, { set }] of this.#sets) {
+      for (const value of kind.values(set)) bits.set(value, [...(bits.get(value) ?? []), bit]);
+    }
+    const bitsOfFitting = (value: string): number[] => kind.fitting(value).flatMap((each) => bits.get(each) ?? []);
+    return concat(values.flatMap((value) => [kind.key(value), bitsOf(bitsOfFitting(value))]));
   }
 }
 

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = 'e627a76c8cd46b46';
+export const LAYOUT_HASH = '997a4af83f09ede1';
 
 /** enum event_type */
 export const EventType = {
@@ -675,7 +675,7 @@ export const HookShape = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 17264,
+  sizeof: 17280,
   hook: 0,
   selfTgid: 4,
   suppresses: 8,
@@ -698,31 +698,33 @@ export const HookConfig = {
   findsOwner: 45,
   socketSlot: 46,
   returnedSocket: 47,
-  values: 48,
+  acting: 48,
+  yieldingTests: 56,
+  values: 64,
   valuesStride: 136,
   valuesLength: 9,
-  objects: 1272,
+  objects: 1288,
   objectsStride: 184,
   objectsLength: 9,
-  groups: 2928,
+  groups: 2944,
   groupsStride: 16,
   groupsLength: 64,
-  tests: 3952,
+  tests: 3968,
   testsStride: 32,
   testsLength: 192,
-  process: 10096,
+  process: 10112,
   processStride: 16,
   processLength: 128,
-  changes: 12144,
+  changes: 12160,
   changesStride: 32,
   changesLength: 16,
-  actions: 12656,
+  actions: 12672,
   actionsStride: 32,
   actionsLength: 64,
-  returnActions: 14704,
+  returnActions: 14720,
   returnActionsStride: 32,
   returnActionsLength: 64,
-  assignments: 16752,
+  assignments: 16768,
   assignmentsStride: 16,
   assignmentsLength: 32,
 } as const;
@@ -789,7 +791,7 @@ export const AutomatonState = {
 
 /** struct control */
 export const Control = {
-  sizeof: 120,
+  sizeof: 128,
   needWakeup: 0,
   keepsBits: 4,
   keepsState: 8,
@@ -805,6 +807,7 @@ export const Control = {
   prefixed: 88,
   prefixedStride: 8,
   prefixedLength: 4,
+  stateSince: 120,
 } as const;
 
 /** struct hook_counters */
@@ -880,8 +883,8 @@ export const ScanRequest = {
   since: 64,
 } as const;
 
-/** struct process_bits_key */
-export const ProcessBitsKey = {
+/** struct process_key_more */
+export const ProcessKeyMore = {
   sizeof: 8,
   bits: 0,
   tgid: 4,

@@ -59,7 +59,7 @@ for (const attach of MECHANISMS) {
     });
 
     it('100,000 reads with the smallest buffer and a slow reader: events and losses add up', async () => {
-      const tracer = await openTracer({ policies: [{ yaml }], attach, bufferSize: 65536 });
+      const tracer = await openTracer({ policies: [{ yaml }], attach, bufferSize: 131072 });
       const { hooks, lost, shown } = await countCalls(tracer, READS, HOOK, 20);
       assert.ok(lost > 0, 'nothing was lost: the test does not test');
       assert.equal(hooks + lost, 2 * TIMES);

@@ -39,7 +39,7 @@ spec:
 
   const openAndClose = (options = ''): string =>
     `delete process.env.LD_PRELOAD;
-     const tracer = await polytrace.openTracer({ bufferSize: 65536, policies: [{ yaml: ${policy} }], ${options} });
+     const tracer = await polytrace.openTracer({ bufferSize: 131072, policies: [{ yaml: ${policy} }], ${options} });
      const events = tracer.events();
      require('node:child_process').execFileSync(${JSON.stringify(shop.program)}, ['7', '1']);
      for await (const event of events) if (event.type === 'process_uprobe') break;
@@ -104,7 +104,7 @@ spec:
   }
 
   async function assertTracing(): Promise<void> {
-    const events = await during(() => void leaveMark(), { bufferSize: 65536 });
+    const events = await during(() => void leaveMark(), { bufferSize: 131072 });
     assert.ok(events.some(isExec));
   }
 
@@ -143,7 +143,7 @@ spec:
       const every = stride(12);
       for (let i = 0; i < sites.length; i += every) {
         const held = await killAt(sites[i] as bigint, options);
-        const tracer = await polytrace.openTracer({ bufferSize: 65536, persist: folder });
+        const tracer = await polytrace.openTracer({ bufferSize: 131072, persist: folder });
         await tracer.close();
         if (existsSync(folder)) assert.deepEqual(polytrace.removePersisted(folder), []);
         await untilGone(held);
@@ -157,7 +157,7 @@ spec:
   it('terminate() of a worker thread: the process goes on, and nothing of the worker is left', async () => {
     const worker = `const polytrace = require(${JSON.stringify(ROOT)});
       (async () => {
-        const tracer = await polytrace.openTracer({ bufferSize: 65536, policies: [{ yaml: ${policy} }] });
+        const tracer = await polytrace.openTracer({ bufferSize: 131072, policies: [{ yaml: ${policy} }] });
         await tracer.removePolicy('both');
         await tracer.close();
       })();`;

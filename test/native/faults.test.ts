@@ -15,7 +15,7 @@ const polytrace = require(${JSON.stringify(ROOT)});
 (async () => {
   for (;;) {
     parentPort.postMessage('opening');
-    const tracer = await polytrace.openTracer({ bufferSize: 65536 });
+    const tracer = await polytrace.openTracer({ bufferSize: 131072 });
     for (let i = 0; i < 3; i++) {
       await tracer.addPolicy({ yaml: ${POLICY} });
       await tracer.removePolicy('exits');
@@ -63,7 +63,7 @@ describe('faults', function () {
   it('signals that arrive all the time do not make the kernel refuse programs', async () => {
     const { status, stdout, stderr } = await runScript(
       `for (let i = 0; i < 4; i++) {
-         const tracer = await polytrace.openTracer({ bufferSize: 65536, policies: [{ yaml: ${POLICY} }] });
+         const tracer = await polytrace.openTracer({ bufferSize: 131072, policies: [{ yaml: ${POLICY} }] });
          await tracer.close();
        }
        out('profiled');`,
@@ -75,9 +75,9 @@ describe('faults', function () {
   it('no room for another thread: an error that names the limit, and closing needs none', async () => {
     const { status, signal, stdout, stderr } = await runScript(
       `${LIMIT}
-       const tracer = await polytrace.openTracer({ bufferSize: 65536, policies: [{ yaml: ${POLICY} }] });
+       const tracer = await polytrace.openTracer({ bufferSize: 131072, policies: [{ yaml: ${POLICY} }] });
        limit('--nproc=1:1');
-       out(await open({ bufferSize: 65536 }));
+       out(await open({ bufferSize: 131072 }));
        await tracer.removePolicy('exits');
        await tracer.close();
        out('closed');`,
@@ -105,12 +105,12 @@ describe('faults', function () {
            for (;;) taken.push(openSync('/dev/null'));
          } catch {}
          for (const fd of taken.splice(0, spare)) closeSync(fd);
-         const [name, code] = await open({ bufferSize: 65536, policies: [{ yaml: ${POLICY} }] });
+         const [name, code] = await open({ bufferSize: 131072, policies: [{ yaml: ${POLICY} }] });
          for (const fd of taken) closeSync(fd);
          codes.add(code ?? name);
          if (name === 'no error') break;
        }
-       const tracer = await polytrace.openTracer({ bufferSize: 65536, policies: [{ yaml: ${POLICY} }] });
+       const tracer = await polytrace.openTracer({ bufferSize: 131072, policies: [{ yaml: ${POLICY} }] });
        await tracer.close();
        out([...codes]);`,
     );

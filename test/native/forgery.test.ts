@@ -261,6 +261,53 @@ describe('forged identity', function () {
     assert.deepEqual(told(events), [[real, true]]);
   });
 
+  it('a selector that only reports keeps the real file from a later Sigkill, and nothing else', async () => {
+    const kill = 'matchActions: [{ action: Sigkill }]';
+    const reports: readonly (readonly [filter: string, ...forged: string[]])[] = [
+      [binaries('In', real), 'unshare', '-Ur', 'chroot', jail(), real, 'call'],
+      [binaries('Prefix', `${dirname(real)}/`), 'unshare', '-Ur', 'chroot', jail(), real, 'call'],
+      [binaries('In', real, ', followChildren: true'), 'unshare', '-Ur', 'chroot', jail(), real, 'fork'],
+    ];
+    for (const [filter, ...forged] of reports) {
+      const tracer = await openTracer({ policies: [policy([filter, kill])], enforcement: true });
+      try {
+        const events = await tracepoints(tracer, () => {
+          asUser(real, 'call');
+          spawnSync('setpriv', [...USER, ...forged]);
+          spawnSync('setpriv', [...USER, own, 'call']);
+        });
+        assert.deepEqual(
+          events.map(({ process, selector, action }) => [process.executable, selector, action]),
+          [
+            [real, 0, 'post'],
+            [real, 1, 'sigkill'],
+            [own, 1, 'sigkill'],
+          ],
+          filter,
+        );
+      } finally {
+        await tracer.close();
+      }
+    }
+  });
+
+  it('a selector that only reports matches the path where no later selector acts on the call', async () => {
+    const never = 'matchPIDs: [{ operator: In, values: [1] }]\n        matchActions: [{ action: Sigkill }]';
+    const tracer = await openTracer({ policies: [policy([binaries('In', real), never])], enforcement: true });
+    try {
+      const events = await tracepoints(tracer, () => {
+        asUser(real, 'call');
+        asUser('unshare', '-Ur', 'chroot', jail(), real, 'call');
+      });
+      assert.deepEqual(told(events), [
+        [real, false],
+        [real, true],
+      ]);
+    } finally {
+      await tracer.close();
+    }
+  });
+
   it('In matches the path that the process sees', async () => {
     const events = await eventsOf(policy([binaries('In', real)]), () => {
       asUser(real, 'call');

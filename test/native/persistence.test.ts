@@ -95,7 +95,7 @@ describe('policies that outlive their tracer', function () {
 
   it('events that found no room in the buffer in the meantime are counted as well', async () => {
     const policies = `policies: [{ yaml: ${JSON.stringify(ACTS)} }]`;
-    const body = `const t = await polytrace.openTracer({ ${policies}, persist: ${JSON.stringify(FOLDER)}, bufferSize: 65536 }); out('open');
+    const body = `const t = await polytrace.openTracer({ ${policies}, persist: ${JSON.stringify(FOLDER)}, bufferSize: 131072 }); out('open');
       for await (const e of t);`;
     const child = spawn(process.execPath, ['-e', script(body)], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');

@@ -131,7 +131,7 @@ describe('the life of policies', function () {
 
     it('an event that found no room in the buffer is counted as matched and lost, for its hook', async () => {
       const policies = [acts('flooded'), acts('quiet', { numbers: [1] })];
-      await traced(policies, { bufferSize: 65536 }, async ({ tracer, settle, untilLost }) => {
+      await traced(policies, { bufferSize: 131072 }, async ({ tracer, settle, untilLost }) => {
         act(1, 5000);
         await untilLost();
         await settle();

@@ -11,6 +11,7 @@ const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => ev
 interface MapInfo {
   readonly id: number;
   readonly name?: string;
+  readonly type: string;
   readonly max_entries: number;
   readonly bytes_value: number;
 }
@@ -22,6 +23,12 @@ function maps(): MapInfo[] {
 /** Entries of the map, as bpftool prints them. */
 function dump({ id }: MapInfo): string {
   return execFileSync('bpftool', ['map', 'dump', 'id', String(id), '-j'], { encoding: 'utf8', maxBuffer: 2 ** 28 });
+}
+
+/** The pids in the keys of process_states_more, whose first word is the length of the key. */
+function keysOf(map: MapInfo): Set<number> {
+  const entries = JSON.parse(dump(map)) as { key: string[] }[];
+  return new Set(entries.map(({ key }) => key.slice(4).reduce((pid, byte, i) => pid + Number(byte) * 256 ** i, 0)));
 }
 
 const countOf = (map: MapInfo): number => dump(map).match(/\{"key":\[/g)?.length ?? 0;
@@ -72,6 +79,63 @@ spec:
 `,
     };
   }
+
+  it('of paths has no room for a policy: it is refused with a code, and the policies before it go on', async () => {
+    const paths = (from: number): string =>
+      Array.from({ length: 40_000 }, (_, i) => `/nowhere/${from + i}`).join('", "');
+    const first = policy('first', `matchBinaries: [{ operator: In, values: ["${program}", "${paths(0)}"] }]`);
+    const second = policy('second', `matchBinaries: [{ operator: In, values: ["${program}", "${paths(40_000)}"] }]`);
+    const third = policy('third', `matchBinaries: [{ operator: In, values: ["${program}"] }]`);
+    const tracer = await openTracer({ policies: [first] });
+    try {
+      await assert.rejects(tracer.addPolicy(second), { code: 'LIMIT_PROCESS_VALUES', hint: /prefixes/ });
+      await tracer.addPolicy(third);
+      const events = await duringOf(tracer, () => assert.equal(spawnSync(program, ['call']).status, 0));
+      assert.deepEqual(
+        events.filter(isTracepoint).map(({ policyName }) => policyName).sort(),
+        ['first', 'third'],
+      );
+    } finally {
+      await tracer.close();
+    }
+  });
+
+  it('of states is full: changes are still seen, those of children too, and nothing is lost', async () => {
+    const known = new Set(maps().map(({ id }) => id));
+    const tracer = await openTracer({
+      policies: [policy('changed', 'matchNamespaceChanges: [{ operator: In, values: [Uts] }]')],
+    });
+    try {
+      const own = maps().filter(({ id }) => !known.has(id));
+      const table = own.find(({ name, type }) => name === 'process_states'.slice(0, 15) && type === 'hash') as MapInfo;
+      const more = own.find(({ name, type }) => name === 'process_states_more'.slice(0, 15) && type === 'lpm_trie') as MapInfo;
+      fill(table, join(shop.folder, 'states'));
+      assert.equal(countOf(table), table.max_entries);
+      const pids: number[] = [];
+      const events = await duringOf(tracer, () => {
+        for (const args of [['call'], ['uts', 'call'], ['uts', 'fork'], ['fork']]) {
+          const { status, pid } = spawnSync(program, args);
+          assert.equal(status, 0);
+          pids.push(pid);
+        }
+      });
+      assert.deepEqual(
+        events.filter(({ type }) => type === 'lost'),
+        [],
+      );
+      assert.deepEqual(
+        events.filter(isTracepoint).map(({ process }) => process.argv.join(' ')),
+        ['uts call', 'uts fork'],
+      );
+      // an entry ends with its process; others of the machine have entries as well
+      const left = (): number[] => pids.filter((pid) => keysOf(more).has(pid));
+      const deadline = Date.now() + 20_000;
+      while (left().length > 0 && Date.now() < deadline) continue;
+      assert.deepEqual(left(), []);
+    } finally {
+      await tracer.close();
+    }
+  });
 
   it('is full: members are still members, their children too, and nothing is lost', async () => {
     const known = new Set(maps().map(({ id }) => id));

@@ -3,7 +3,7 @@
  * image.
  */
 import { filteredSlots, type FilterList } from '../model/slots.js';
-import { suppressing } from '../../image/hook.js';
+import { sparing, suppressing } from '../../image/hook.js';
 import type { HookImage, PolicyImage } from '../../image/image.js';
 import { POLICY_HOOKS_MAX, PROCESS_SETS_MAX } from '../language/limits.js';
 import type { Hook } from '../model/model.js';
@@ -80,7 +80,7 @@ function compileHook(
     data: values.slice(args.length),
     ...(data.return === true && returnArg !== undefined ? { returnArg: valueImage(returnArg, returned, context) } : {}),
     process: processGroups(selectors),
-    sets: sets.tests(selectors, suppressing(actions)),
+    sets: [...sets.tests(selectors, suppressing(actions)), ...sets.yields(selectors, sparing(actions))],
     changes: changeTests(selectors),
     cel: celSteps(hook, report),
     ...actions,

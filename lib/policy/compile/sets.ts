@@ -4,6 +4,9 @@
  * A path proves little: with a user namespace of its own, every process can show any file under any path. A filter that exempts
  * processes therefore tests a set of executables that are known to be the file of their path. A filter that selects processes
  * tests the path as the process sees it. The same values are then two sets.
+ *
+ * A selector that reports a program, and thereby keeps it from a later selector that acts, does both. It tests the path. If the
+ * later selector matches as well, a test of the other set decides whether the process is exempt from it.
  */
 import type { ProcessSet, ProcessTest } from '../../image/image.js';
 import type { BinaryFilter, PidFilter, PolicyData, SelectorData } from '../model/model.js';
@@ -41,6 +44,25 @@ export class ProcessSets {
         ];
       }),
     );
+  }
+
+  /** Tests of what exempts from a later selector that acts. `sparing`: selectors that only report and come before one. */
+  yields(selectors: readonly SelectorData[], sparing: readonly number[]): ProcessTest[] {
+    if (this.#trustsPaths) return [];
+    const tests = shared(
+      sparing.flatMap((selector) => {
+        const { matchBinaries = [], matchParentBinaries = [] } = selectors[selector] ?? {};
+        const positive = (filters: readonly BinaryFilter[], parent: boolean): Omit<ProcessTest, 'selectors'>[] =>
+          filters
+            .filter(({ operator = 'In' }) => !isNegated(operator))
+            .map((filter) => this.#test(binarySet(filter, true), filter, parent));
+        return [...positive(matchBinaries, false), ...positive(matchParentBinaries, true)].map((item) => ({
+          selector,
+          item,
+        }));
+      }),
+    );
+    return tests.map((test) => ({ ...test, yields: true }));
   }
 
   #test(set: ProcessSet, { operator = 'In' }: { operator?: string }, parent: boolean): Omit<ProcessTest, 'selectors'> {

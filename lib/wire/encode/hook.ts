@@ -1,5 +1,5 @@
 /** Encodes a HookImage as the bytes of struct hook_config and the entries of the hook's tables. Pure. */
-import { isLate, isReturnSlot, suppressing, valuesOf } from '../../image/hook.js';
+import { acting, isLate, isReturnSlot, suppressing, valuesOf } from '../../image/hook.js';
 import type { CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
 import { encodeActions, addedRoom } from './actions.js';
@@ -87,7 +87,10 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   u8(HookConfig.pair, !context.pair ? Pair.PAIR_NONE : context.several ? Pair.PAIR_BY_PLACE : Pair.PAIR_BY_FRAME);
   u8(HookConfig.params, context.params);
   u8(HookConfig.processGroups, hook.process.length);
-  u8(HookConfig.processTests, hook.sets.length);
+  const yielding = hook.sets.filter(({ yields }) => yields === true).length;
+  u8(HookConfig.processTests, hook.sets.length - yielding);
+  u8(HookConfig.yieldingTests, yielding);
+  view.setBigUint64(HookConfig.acting, selectorMask(acting(hook)), true);
   u8(HookConfig.changeTests, hook.changes.length);
   u8(HookConfig.objectsCount, objects.length);
   u8(HookConfig.hasCelEntry, Number(hook.cel.entry.length > 0));

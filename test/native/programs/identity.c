@@ -1,7 +1,9 @@
-// A program that tests of identity copy to other paths; static, so that it runs in an empty root. See forgery.test.ts and long-paths.test.ts.
+// A program that tests of identity copy to other paths; static, so that it runs in an empty root. See forgery.test.ts, long-paths.test.ts and
+// process-table.test.ts.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +89,11 @@ int main(int argc, char **argv)
 
 	if (!strcmp(what, "wait")) {
 		wait_line();
+		return main(argc - 1, argv + 1);
+	}
+	if (!strcmp(what, "uts")) { /* uts ARGS...: makes a uts namespace, then goes on with ARGS */
+		if (unshare(CLONE_NEWUTS))
+			return 1;
 		return main(argc - 1, argv + 1);
 	}
 	if (!strcmp(what, "fork"))

@@ -23,8 +23,8 @@ spec:
       selectors: [{ matchBinaries: [{ operator: In, values: [/srv/one], followChildren: true }] }]`,
 };
 
-const open = () => polytrace.openTracer({ bufferSize: 65536 });
-const openWithPolicy = () => polytrace.openTracer({ bufferSize: 65536, policies: [POLICY] });
+const open = () => polytrace.openTracer({ bufferSize: 131072 });
+const openWithPolicy = () => polytrace.openTracer({ bufferSize: 131072, policies: [POLICY] });
 
 /** `again` follows a failure, with the same state. `end` leaves nothing behind. */
 const OPERATIONS = {

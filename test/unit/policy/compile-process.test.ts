@@ -160,10 +160,43 @@ describe('policy: sets of processes', () => {
     assert.deepEqual(trusted(image('matchParentBinaries: [{operator: NotIn, values: [/a]}]')), [true]);
   });
 
+  it('a selector that only reports yields to a later one that acts, unless the executable is trusted', () => {
+    const filters = 'matchBinaries: [{operator: In, values: [/a]}]';
+    const negated = 'matchBinaries: [{operator: NotIn, values: [/b]}]';
+    const parents = 'matchParentBinaries: [{operator: Prefix, values: [/c]}]';
+    const kill = 'matchActions: [{action: Sigkill}]';
+    const noPost = 'matchActions: [{action: NoPost}]';
+    const yielding = (...selectors: string[]): unknown[] => {
+      const { hooks, processSets } = image(...selectors);
+      return (hooks[0]?.sets ?? [])
+        .filter(({ yields }) => yields === true)
+        .map(({ set, parent, negate, selectors: own }) => [processSets[set], parent, negate, own]);
+    };
+    assert.deepEqual(yielding(`${filters}\n${parents}`, filters, negated, kill, filters), [
+      [{ ...NONE, equal: ['/a'], trusted: true }, false, false, [0, 1]],
+      [{ ...NONE, prefix: ['/c'], trusted: true }, true, false, [0]],
+    ]);
+    assert.deepEqual(yielding(filters, filters), []);
+    assert.deepEqual(yielding(`${filters}\n${kill}`, kill), []);
+    // it exempts trusted executables only
+    assert.deepEqual(yielding(`${filters}\n${noPost}`, kill), []);
+    // an action of the return is one, too
+    const returning = `call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nselectors:\n${item(filters)}`;
+    const { hooks } = compilePolicy(kprobe(`${returning}\n- matchReturnActions: [{action: Sigkill}]`));
+    assert.deepEqual(
+      hooks[0]?.sets.map(({ yields }) => yields),
+      [undefined, true],
+    );
+  });
+
   it('trust-binary-paths: paths count as processes see them', () => {
     const text = kprobe('call: f\nselectors:\n- matchBinaries: [{operator: NotIn, values: [/a]}]');
     const options = 'spec:\n  options: [{name: trust-binary-paths, value: "true"}]';
     assert.deepEqual(trusted(compilePolicy(text.replace('spec:', options))), [false]);
     assert.deepEqual(trusted(compilePolicy(text.replace('spec:', options.replace('true', 'false')))), [true]);
+    const sparing = '- matchBinaries: [{operator: In, values: [/a]}]\n- matchActions: [{action: Sigkill}]';
+    const acting = kprobe(`call: f\nselectors:\n${sparing}`);
+    assert.deepEqual(trusted(compilePolicy(acting)), [false, true]);
+    assert.deepEqual(trusted(compilePolicy(acting.replace('spec:', options))), [false]);
   });
 });

@@ -6,6 +6,7 @@ import { losses } from '../../../lib/native/records.js';
 import { BatchIterator, EventIterator } from '../../../lib/stream/consumer.js';
 import type { Hub } from '../../../lib/stream/hub.js';
 import { checkEventsOptions, resolveOptions } from '../../../lib/tracer/options.js';
+import { RecordRoom } from '../../../lib/wire/layout.gen.js';
 import type { TracerEvent } from '../../../types/events.js';
 import type { EventsOptions, TracerOptions } from '../../../types/tracer.js';
 import { fakeHub, FakeSession, pidOf, some } from './fake-session.js';
@@ -160,7 +161,9 @@ describe('options', () => {
     { unknown: 1 },
     { policies: 'x' },
     { attach: '' },
-    { bufferSize: 65537 },
+    { bufferSize: 2 ** 16 },
+    { bufferSize: 2 ** 17 + 1 },
+    { bufferSize: 2 ** 31 },
     { bufferSize: '65536' },
     { coalesceMs: Number.NaN },
     { maxQueued: 0 },
@@ -172,6 +175,11 @@ describe('options', () => {
       assert.throws(() => resolveOptions(options as TracerOptions), { code: 'BAD_OPTION' }),
     );
   }
+  it('the smallest buffer has room for the longest record and its header in the ring', () => {
+    const { bufferSize } = resolveOptions({ bufferSize: 2 ** 17 });
+    assert.ok(bufferSize >= RecordRoom.RECORD_MAX + 8 && bufferSize / 2 < RecordRoom.RECORD_MAX);
+    assert.throws(() => resolveOptions({ bufferSize: 2 ** 16 }), { hint: /131072 \(128 KiB\).*100864 bytes/ });
+  });
   it('defaults', () => {
     const { attach, bufferSize, coalesceMs, includeSelf, maxQueued } = resolveOptions({ nodeName: 'n' });
     assert.deepEqual([attach, bufferSize, coalesceMs, includeSelf, maxQueued], ['auto', 2 ** 26, 1, false, 65536]);

@@ -423,6 +423,25 @@ spec:
     assert.equal(suppresses({ actions, returnActions: [order('post'), order('noPost'), order('noPost')] }), 0b010n);
   });
 
+  it('selectors that act, and tests that leave out selectors before them', () => {
+    const actions: SelectorActions[] = [{ order: ['post'] }, { order: ['sigkill'], signal: 9 }];
+    const test = { set: 0, negate: false, parent: false, selectors: [0] };
+    const view = configOf(hookImage({ selectors: 2, actions, sets: [test, { ...test, set: 1, yields: true }] }));
+    assert.deepEqual(
+      [
+        view.getBigUint64(HookConfig.acting, true),
+        view.getUint8(HookConfig.processTests),
+        view.getUint8(HookConfig.yieldingTests),
+      ],
+      [0b10n, 1, 1],
+    );
+    const returnActions: SelectorActions[] = [{ order: ['sigkill'], signal: 9 }, { order: ['post'] }];
+    assert.equal(
+      configOf(hookImage({ selectors: 2, actions, returnActions })).getBigUint64(HookConfig.acting, true),
+      0b11n,
+    );
+  });
+
   it('sets of the process and of its parent, and changes', () => {
     const view = configOf(
       hookImage({
