@@ -221,10 +221,15 @@ static __always_inline u32 changed_namespaces(const struct process_namespaces *a
 	const u32 *x = (const u32 *)a, *y = (const u32 *)b;
 	u32 changed = unknown_zero(x[0]);
 
+	/* without branches: the verifier would follow every combination of changes */
 #pragma unroll
-	for (u32 i = 0; i < sizeof(*a) / sizeof(u32); i++)
-		if (x[i] != y[i])
-			changed |= 1U << i;
+	for (u32 i = 0; i < sizeof(*a) / sizeof(u32); i++) {
+		u32 differs = x[i] ^ y[i];
+
+		differs |= -differs;
+		opaque(differs);
+		changed |= differs >> 31 << i;
+	}
 	return changed;
 }
 

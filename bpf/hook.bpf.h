@@ -167,13 +167,18 @@ static __always_inline void fill_event(void *ctx, struct event_hook *e, struct t
 	__builtin_memset(&e->kernel_stack, 0, 2 * sizeof(struct text_ref));
 }
 
-static __always_inline void post(struct hook_record *record, u64 candidates)
+static __always_inline void post_only(struct hook_record *record, u64 candidates)
 {
 	u32 used = at_most(record->used, config.body_size);
 
 	record->event.matched = candidates & -candidates;
 	record->event.header.size = sizeof(struct event_hook) + used;
 	emit(&record->event, sizeof(struct event_hook) + used, config.hook);
+}
+
+static __always_inline void post(struct hook_record *record, u64 candidates)
+{
+	post_only(record, candidates);
 	if (config.change_tests)
 		remember_state(current_tgid(record));
 }
@@ -303,7 +308,12 @@ static __always_inline bool leave_to_second(u64 frame, struct hook_record *recor
 {
 	if (!(config.has_actions & ACTIONS_IMA_HASH) || !config.actions[selector_of(candidates)].ima_hash)
 		return false;
-	return keep(frame, record, candidates);
+	if (!keep(frame, record, candidates))
+		return false;
+	/* the second may not use a trie */
+	if (config.change_tests)
+		remember_state(current_tgid(record));
+	return true;
 }
 
 /* Returns whether the function must be overridden; `value` is then its return value. */

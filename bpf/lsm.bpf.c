@@ -69,7 +69,7 @@ int hook_return(void *ctx)
 			record->used += sizeof(*hash);
 		}
 	}
-	post(record, record->candidates);
+	post_only(record, record->candidates);
 	if (record->event.header.flags & EVENT_OVERRIDDEN)
 		value = config.actions[selector_of(record->candidates)].override_value;
 	bpf_map_delete_elem(&pending, &frame);

@@ -16,8 +16,9 @@ enum {
 /* One per CPU: these programs run without preemption. The value is too big for a per-CPU map. */
 struct exec_scratch {
 	struct text_buffer text;
+	struct process_bits bits; /* not on the stack: the chain of calls that stores them is the deepest one */
 	struct event_exec record;
-	u8 heap[EXEC_HEAP];
+	u8 heap[EXEC_HEAP]; /* the record continues here */
 };
 
 struct {
@@ -197,14 +198,16 @@ static __always_inline u32 append_argv(struct exec_scratch *s, u32 used, struct 
 __noinline int keep_sets_at_exec(u32 start)
 {
 	struct exec_scratch *s = scratch();
-	struct process_bits bits = {};
+	struct process_bits *bits;
 
 	if (!s)
 		return 0;
-	bits.exec_count = s->record.key.exec_count;
-	bits.start_time = s->record.key.start_time;
-	find_sets(&s->text, start, &bits.own);
-	bits_at_exec(current_task(), &bits);
+	bits = &s->bits;
+	__builtin_memset(bits, 0, sizeof(*bits));
+	bits->exec_count = s->record.key.exec_count;
+	bits->start_time = s->record.key.start_time;
+	find_sets(&s->text, start, &bits->own);
+	bits_at_exec(current_task(), bits);
 	return 0;
 }
 

@@ -110,7 +110,8 @@ spec:
       const table = own.find(({ name, type }) => name === 'process_states'.slice(0, 15) && type === 'hash') as MapInfo;
       const more = own.find(({ name, type }) => name === 'process_states_more'.slice(0, 15) && type === 'lpm_trie') as MapInfo;
       fill(table, join(shop.folder, 'states'));
-      assert.equal(countOf(table), table.max_entries);
+      // some processes of the machine may end meanwhile
+      assert.ok(countOf(table) > table.max_entries - 100);
       const pids: number[] = [];
       const events = await duringOf(tracer, () => {
         for (const args of [['call'], ['uts', 'call'], ['uts', 'fork'], ['fork']]) {

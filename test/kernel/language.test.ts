@@ -1,0 +1,137 @@
+/** What Tetragon accepts, and how it means it, where the kernel decides: one policy with a hook for each row. */
+import assert from 'node:assert/strict';
+import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
+import type { NamedAction } from './matrix-policy.js';
+import { carryOut, prepareMatrix } from './matrix-setup.js';
+import { hooksOf, kernel, policy, Recording } from './support.js';
+
+const SYMLINKAT = 266;
+const LSEEK = 8;
+const FCNTL = 72;
+const AT_FDCWD = -100;
+const OFFSET = 0x1122334455;
+const TARGET = '/language/target';
+
+interface Row {
+  readonly name: string;
+  readonly kind?: 'tracepoints';
+  readonly hook: string;
+  readonly action: NamedAction['action'];
+  /** The values of the args and data that the event must have. */
+  readonly values: readonly unknown[];
+}
+
+const lseek = (offset: number, whence: number): Row['action'] => ['call', LSEEK, 0, offset, whence];
+const fcntl = (command: number, argument: number): Row['action'] => ['call', FCNTL, 0, command, argument];
+const symlink = (target: string): Row['action'] => ['call', SYMLINKAT, `=${target}`, AT_FDCWD, '=/no/such/folder/link'];
+
+const rows: readonly Row[] = [
+  {
+    name: 'types from the prototype of a function',
+    hook: `call: security_file_fcntl
+syscall: false
+args: [{ index: 0 }, { index: 1, type: auto }, { index: 2 }]
+selectors: [{ matchArgs: [{ index: 1, operator: Equal, values: ['28673'] }, { index: 2, operator: GT, values: ['4294967295'] }] }]`,
+    action: fcntl(28673, OFFSET),
+    values: [undefined, 28673, BigInt(OFFSET)],
+  },
+  {
+    name: 'types from the format of a tracepoint',
+    kind: 'tracepoints',
+    hook: `subsystem: raw_syscalls
+event: sys_enter
+args: [{ index: 4, type: auto }]
+selectors: [{ matchArgs: [{ index: 4, operator: Equal, values: ['${SYMLINKAT}'] }] }]`,
+    action: symlink('/language/tracepoint'),
+    values: [BigInt(SYMLINKAT)],
+  },
+  {
+    name: 'positions, casts and bit functions in an expression',
+    hook: `call: sys_lseek
+args: [{ index: 2, type: int }, { index: 1, type: int64 }]
+selectors: [{ matchArgs: [{ index: 2, operator: CelExpr, values: ['arg1 == 4321 && int32(and(arg1, 1)) + arg0 == int32(3)'] }] }]`,
+    action: lseek(4321, 2),
+    values: [2, 4321n],
+  },
+  {
+    name: 'the bits of a negative number',
+    hook: `call: sys_lseek
+args: [{ index: 2, type: int }]
+selectors: [{ matchArgs: [{ index: 2, operator: Equal, values: ['4294967277'] }] }]`,
+    action: lseek(0, -19),
+    values: [-19],
+  },
+  {
+    name: 'parts of registers',
+    hook: `call: security_file_fcntl
+syscall: false
+args: [{ index: 2, type: uint64 }]
+data: [{ index: 0, type: uint64, source: pt_regs, resolve: esi }, { index: 0, type: int, source: pt_regs, resolve: sil }]
+selectors: [{ matchArgs: [{ index: 2, operator: Equal, values: ['3'] }] }]`,
+    action: fcntl(0x223344f5, 3),
+    values: [3n, 0x223344f5n, 0xf5],
+  },
+  {
+    name: 'an empty text',
+    hook: `call: sys_symlinkat
+args: [{ index: 0, type: string }]
+selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [''] }] }]`,
+    action: symlink(''),
+    values: [''],
+  },
+  {
+    name: 'the same index twice',
+    hook: `call: sys_symlinkat
+args: [{ index: 0, type: string }, { index: 0, type: string, label: again }]
+selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [${TARGET}] }] }]`,
+    action: symlink(TARGET),
+    values: [TARGET, TARGET],
+  },
+];
+
+function valuesOf({ args, data }: ProcessKprobeEvent): unknown[] {
+  return [...args, ...(data ?? [])].map((each) => ('value' in each ? each.value : undefined));
+}
+
+const isHook = (event: TracerEvent): event is TracerEvent & { message?: string } => 'message' in event;
+
+describe(`the meaning that Tetragon gives, on ${kernel}`, () => {
+  let events: readonly (TracerEvent & { message?: string })[] = [];
+
+  before(async () => {
+    prepareMatrix();
+    const recording = await Recording.open(undefined);
+    try {
+      const yamlOf = ({ name, hook }: Row): string => `message: ${name}\n${hook}`;
+      const kprobes = policy('language', ...rows.filter(({ kind }) => kind === undefined).map(yamlOf));
+      const tracepoints = policy('language-fields', ...rows.filter(({ kind }) => kind !== undefined).map(yamlOf));
+      await recording.tracer.addPolicy({ yaml: kprobes });
+      await recording.tracer.addPolicy({ yaml: tracepoints.replace('kprobes:', 'tracepoints:') });
+      const actions = rows.map(({ action }, i): NamedAction => ({ name: `language${i}`, action }));
+      events = (await recording.during(() => carryOut(actions))).filter(isHook);
+    } finally {
+      await recording.close();
+    }
+  });
+
+  for (const { name, values } of rows) {
+    it(name, () => {
+      const own = events.filter(({ message }) => message === name) as unknown as ProcessKprobeEvent[];
+      assert.ok(
+        own.some((event) => JSON.stringify(plain(valuesOf(event))) === JSON.stringify(plain(values))),
+        `${own.length} events: ${own.map((event) => JSON.stringify(plain(valuesOf(event)))).join(' ')}`,
+      );
+    });
+  }
+
+  it('no other call has passed the filters', () => {
+    const counts = hooksOf(events).map(({ message }) => message);
+    for (const { name } of rows.filter(({ kind }) => kind === undefined))
+      assert.equal(counts.filter((message) => message === name).length, 1, name);
+  });
+});
+
+const plain = (values: readonly unknown[]): unknown[] =>
+  values.map((value) =>
+    typeof value === 'bigint' ? String(value) : typeof value === 'number' ? String(value) : value,
+  );
