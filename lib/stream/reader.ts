@@ -3,24 +3,33 @@ import type { TracerEvent } from '../../types/events.js';
 import type { NativeSource } from '../native/binding.js';
 import type { ProcessCache } from '../process/cache.js';
 import { EventExec, EventExit, EventFork, EventHeader, EventHook, EventType, RecordRoom } from '../wire/layout.gen.js';
-import { Slab } from '../wire/slab.js';
-import { ExecEvent, ExitEvent, hookEvent, type LoadedHook } from '../events/events.js';
+import { Slab, viewOf } from '../wire/slab.js';
+import { hookEvent } from '../events/events.js';
+import type { LoadedHook } from '../events/hook.js';
+import { ExecEvent, ExitEvent } from '../events/process-events.js';
 
-/** Large enough that new slabs are rarely allocated; small enough that an event that is kept needs little memory. */
-const SLAB_BYTES = 512 * 1024;
 /**
  * Records of about this many bytes become one array of events. Few events are alive at a time, so most of them die before
- * V8 moves them to its old generation. With arrays of a whole slab, an event costs twice as much in some processes.
+ * V8 moves them to its old generation. With arrays of 512 KiB, an event costs twice as much in some processes.
  */
 const BATCH_BYTES = 64 * 1024;
+/** The longest record may begin just before the end of a batch. */
+const BUFFER_BYTES = BATCH_BYTES + RecordRoom.RECORD_MAX;
+/**
+ * Most bytes of the records in one slab, except that each slab has a whole record. An event that a program keeps holds
+ * its slab and some small objects: less than 4 KB.
+ */
+const SLAB_BYTES = 3 * 1024;
 
 export class RecordReader {
   readonly #source: NativeSource;
   readonly #cache: ProcessCache;
   readonly #hooks: ReadonlyMap<number, LoadedHook>;
   readonly #onDrained: () => void;
-  #slab = Slab.allocate(SLAB_BYTES);
-  #offset = 0;
+  /** It is filled by each read. The slabs of earlier events have left it by then. */
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  readonly #view = viewOf(this.#buffer);
+  #slabs: Slab[] = [];
 
   /** `onDrained` is called for each read, after the records were copied from the kernel and before they are decoded. */
   constructor(
@@ -40,29 +49,40 @@ export class RecordReader {
    * record where the longest one might not fit.
    */
   read(): TracerEvent[] | undefined {
-    if (SLAB_BYTES - this.#offset <= RecordRoom.RECORD_MAX) {
-      this.#slab = Slab.allocate(SLAB_BYTES);
-      this.#offset = 0;
-    }
-    const start = this.#offset;
-    const room = Math.min(SLAB_BYTES, start + BATCH_BYTES + RecordRoom.RECORD_MAX);
-    const end = this.#source.drain(this.#slab.bytes.subarray(0, room), start);
-    this.#offset = end;
+    this.release();
+    const end = this.#source.drain(this.#buffer, 0);
     this.#onDrained();
-    return end === start ? undefined : this.#decode(this.#slab, start, end);
+    return end === 0 ? undefined : this.#decode(end);
   }
 
-  #decode(slab: Slab, start: number, end: number): TracerEvent[] {
+  /** Lets the events of the last read hold nothing of the reader. */
+  release(): void {
+    for (const slab of this.#slabs) slab.leave();
+    this.#slabs = [];
+  }
+
+  #decode(end: number): TracerEvent[] {
     const events: TracerEvent[] = [];
-    let at = start;
+    let slab = this.#slabAt(0);
+    let kept: Slab | undefined;
+    let at = 0;
     while (at + EventHeader.sizeof <= end) {
-      const size = slab.u32(at + EventHeader.size);
+      const size = this.#view.getUint32(at + EventHeader.size, true);
       if (size < EventHeader.sizeof || at + size > end) break; // cannot happen: native code has checked the size
+      if (slab.length > 0 && slab.length + size > SLAB_BYTES) slab = this.#slabAt(at);
+      slab.extend(at + size);
       const event = this.#decodeOne(slab, at, size);
-      if (event !== undefined) events.push(event);
+      if (event !== undefined) {
+        events.push(event);
+        if (slab !== kept) this.#slabs.push((kept = slab));
+      }
       at += (size + 7) & ~7;
     }
     return events;
+  }
+
+  #slabAt(start: number): Slab {
+    return new Slab(this.#buffer, this.#view, start, start);
   }
 
   #decodeOne(slab: Slab, at: number, size: number): TracerEvent | undefined {

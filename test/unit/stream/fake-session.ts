@@ -1,4 +1,5 @@
 /** A session without a kernel, and a hub that reads from it. */
+import type { LoadedHook } from '../../../lib/events/hook.js';
 import type { NativeSession } from '../../../lib/native/binding.js';
 import type { HookLosses, MissedRuns } from '../../../lib/native/records.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
@@ -43,13 +44,18 @@ export class FakeSession {
   }
 }
 
-export function fakeHub(session: FakeSession, maxQueued: number, onEmpty: () => void = () => undefined): Hub {
+export function fakeHub(
+  session: FakeSession,
+  maxQueued: number,
+  onEmpty: () => void = () => undefined,
+  hooks: ReadonlyMap<number, LoadedHook> = new Map(),
+): Hub {
   const clock = new Clock(() => 0n);
   return new Hub({
     session: session as unknown as NativeSession,
     cache: new ProcessCache({ nodeName: 'n', clock }),
     clock,
-    hooks: new Map(),
+    hooks,
     nodeName: 'n',
     coalesceMs: 0,
     maxQueued,
