@@ -105,13 +105,14 @@ function partsOf(event: Exclude<PlainEvent, { readonly type: 'lost' }>): Parts {
  * Shows the actions that were performed (or would have been), and the number of events that a rate limit suppressed.
  */
 function actedWords({ actions, suppressed }: Extract<PlainEvent, { readonly actions: unknown }>): string {
-  const words = actions.flatMap((each) => {
-    if (!('outcome' in each)) return [];
+  let words = '';
+  for (const each of actions) {
+    if (!('outcome' in each)) continue;
     const isDone = each.outcome === 'done' || each.outcome === 'started';
-    return [isDone ? `[${each.action}]` : `[${each.action}: ${each.outcome}]`];
-  });
-  if (suppressed > 0) words.push(`[${suppressed} suppressed]`);
-  return words.join(' ');
+    words += isDone ? ` [${each.action}]` : ` [${each.action}: ${each.outcome}]`;
+  }
+  if (suppressed > 0) words += ` [${suppressed} suppressed]`;
+  return words.slice(1);
 }
 
 function paintedIf(text: string, paint: typeof colored): string {

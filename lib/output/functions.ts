@@ -73,14 +73,34 @@ const FILE_PERMISSIONS = new Map([
 ]);
 
 export function lookOf(functionName: string, args: Args): Look {
+  const look = looks.get(functionName) ?? learn(functionName);
+  return look(args);
+}
+
+/** How each function is shown that had an event. */
+const looks = new Map<string, (args: Args) => Look>();
+/** The names are those of policies. A program that formats events of its own can have more. */
+const LOOKS_MAX = 4096;
+
+function learn(functionName: string): (args: Args) => Look {
+  const look = makeLook(functionName);
+  if (looks.size >= LOOKS_MAX) looks.clear();
+  looks.set(functionName, look);
+  return look;
+}
+
+function makeLook(functionName: string): (args: Args) => Look {
   const name = functionName.replace(/^__(?:x64|ia32|arm64)_/, '');
-  if (Object.hasOwn(VARYING, name)) {
-    const { emoji, label } = VARYING[name]?.(args) ?? { emoji: '❓', label: name };
-    return { emoji, label, detail: file(args) };
+  const varying = Object.hasOwn(VARYING, name) ? VARYING[name] : undefined;
+  if (varying !== undefined) {
+    return (args) => {
+      const { emoji, label } = varying(args) ?? { emoji: '❓', label: name };
+      return { emoji, label, detail: file(args) };
+    };
   }
   const row = Object.hasOwn(ROWS, name) ? ROWS[name] : undefined;
-  if (row === undefined) return { emoji: '❓', label: 'syscall', detail: quoteUnsafe(functionName) };
-  return { emoji: row.emoji, label: row.label, detail: row.detail(args) };
+  if (row === undefined) return () => ({ emoji: '❓', label: 'syscall', detail: quoteUnsafe(functionName) });
+  return (args) => ({ emoji: row.emoji, label: row.label, detail: row.detail(args) });
 }
 
 /** The detail for a hook without a row: its name, and the first path, text or system call that it read. */
@@ -95,11 +115,12 @@ function nothing(): string {
 
 /** The first file, path or descriptor. If the policy reads none, the first string. */
 function file(args: Args): string {
-  const texts = args.filter(isText);
-  const argument =
-    texts.find((a) => 'path' in a) ??
-    texts.find((a) => a.type === 'filename' || a.type === 'string' || a.type === 'data_loc');
-  return argument === undefined ? '' : text(argument);
+  let first: TextArgument | undefined;
+  for (const a of args) {
+    if ('path' in a) return text(a);
+    if (first === undefined && (a.type === 'filename' || a.type === 'string' || a.type === 'data_loc')) first = a;
+  }
+  return first === undefined ? '' : text(first);
 }
 
 function fileAndBytes(args: Args): string {
@@ -230,10 +251,12 @@ function numberAt(args: Args, index: number): number | undefined {
 
 /** Finds an argument by the function's parameter number, so that its order in the policy does not matter. */
 function integerAt(args: Args, index: number): bigint | number | undefined {
-  const argument = args.find((a) => a.index === index && 'value' in a);
-  if (argument === undefined || !('value' in argument)) return undefined;
-  const { value } = argument;
-  return typeof value === 'bigint' || typeof value === 'number' ? value : undefined;
+  for (const a of args) {
+    if (a.index === index && 'value' in a) {
+      return typeof a.value === 'bigint' || typeof a.value === 'number' ? a.value : undefined;
+    }
+  }
+  return undefined;
 }
 
 function isText(argument: HookArgument): argument is FileArgument | TextArgument {
@@ -248,6 +271,7 @@ function text(argument: FileArgument | TextArgument): string {
 }
 
 function pathText(path: string, flags: readonly PathFlag[]): string {
+  if (flags.length === 0) return name(path);
   const notes = flags.filter((flag) => flag !== 'pseudo').map((flag) => `(${flag})`);
   return words(name(path), ...notes);
 }

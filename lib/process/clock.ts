@@ -1,6 +1,6 @@
 /** Converts times of records (CLOCK_BOOTTIME) to times of day. */
 
-const NS_PER_SECOND = 1_000_000_000n;
+const NS_PER_SECOND = 1_000_000_000;
 
 const SET_NS = 1_000_000n;
 
@@ -32,17 +32,19 @@ export class Clock {
   }
 }
 
-/** Many events have the same second, so the text of the last one is kept. */
-let lastSecond = -1n;
-let lastText = '';
+/** Many events have the same second, so the last one is kept: its beginning in nanoseconds, and its text. */
+let second = 0n;
+let secondText = '1970-01-01T00:00:00';
 
 /** Formats a time as RFC 3339 in UTC with nanoseconds. */
 export function formatTime(epochNs: bigint): string {
-  const second = epochNs / NS_PER_SECOND;
-  if (second !== lastSecond) {
-    lastText = new Date(Number(second) * 1000).toISOString().slice(0, 19);
-    lastSecond = second;
+  let rest = Number(epochNs - second);
+  if (!(rest >= 0 && rest < NS_PER_SECOND)) {
+    const seconds = epochNs / BigInt(NS_PER_SECOND);
+    second = seconds * BigInt(NS_PER_SECOND);
+    secondText = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
+    rest = Number(epochNs - second);
   }
-  const rest = epochNs - second * NS_PER_SECOND;
-  return `${lastText}.${rest.toString().padStart(9, '0')}Z`;
+  // The digit that is cut off keeps the zeros.
+  return `${secondText}.${String(NS_PER_SECOND + rest).slice(1)}Z`;
 }

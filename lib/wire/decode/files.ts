@@ -71,8 +71,20 @@ const FILE_TYPES: Readonly<Record<number, string>> = {
   0o140000: 's',
 };
 
+/** The texts of modes. A mode has 16 bits, so there are not many. */
+const modes = new Map<number, string>();
+const MODES = 1 << 16;
+
 /** The mode of a file in the form of `ls -l`; '' for 0, which no file has. */
 export function formatMode(mode: number): string {
+  const known = modes.get(mode);
+  if (known !== undefined) return known;
+  const text = modeText(mode);
+  if (mode < MODES) modes.set(mode, text);
+  return text;
+}
+
+function modeText(mode: number): string {
   if (mode === 0) return '';
   const bits = (shift: number, special: boolean, letter: string): string => {
     const execute = (mode >> shift) & 1;
