@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "features.h"
+#include "held_types.h"
 #include "pins.h"
 #include "types.h"
 
@@ -127,8 +128,8 @@ Napi::Value Session::read_types(const Napi::CallbackInfo& info) {
     auto types = Types::of_kernel();
     types->index();
     return [types](Napi::Env env) -> Napi::Value {
-      using Held = std::shared_ptr<Types>;
-      return Napi::External<Held>::New(env, new Held(types), [](Napi::Env, Held* held) { delete held; });
+      auto* held = new HeldTypes(env, types);
+      return Napi::External<HeldTypes>::New(env, held, [](Napi::Env, HeldTypes* held) { delete held; });
     };
   });
 }

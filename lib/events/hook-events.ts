@@ -20,13 +20,7 @@ abstract class HookEvent extends RecordEvent {
   #args: readonly HookArgument[] | undefined;
   #userStack: readonly StackFrame[] | undefined;
 
-  constructor(
-    slab: Slab,
-    start: number,
-    process: ProcessView,
-    hook: LoadedHook,
-    outcomes: readonly RequestOutcome[],
-  ) {
+  constructor(slab: Slab, start: number, process: ProcessView, hook: LoadedHook, outcomes: readonly RequestOutcome[]) {
     super(slab, start, process);
     this.#hook = hook;
     this.#outcomes = outcomes;

@@ -70,4 +70,31 @@ describe('memory', function () {
     assert.ok(rss < 10 * MIB, `${rss} bytes more`);
     assert.ok(external < MIB, `${external} bytes more outside the heap`);
   });
+
+  it('V8 is told of the types that the addon keeps: once, and until nobody holds them', async () => {
+    const { status, stdout, stderr } = await runScript(
+      `const { statSync } = require('node:fs');
+       const external = async () => {
+         for (let i = 0; i < 3; i++) { gc(); await new Promise((resolve) => setImmediate(resolve)); }
+         return process.memoryUsage().external;
+       };
+       polytrace.loadKernelInfo('/sys/kernel/btf/vmlinux');
+       const before = await external();
+       let kernel = polytrace.loadKernelInfo();
+       const held = await external();
+       const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
+       await tracer.addPolicy({ yaml: ${POLICY} });
+       const shared = await external();
+       kernel = undefined;
+       await tracer.close();
+       const after = await external();
+       out([statSync('/sys/kernel/btf/vmlinux').size, held - before, shared - held, after - before]);`,
+      { nodeArgs: ['--expose-gc'] },
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+    const [types, held, shared, after] = JSON.parse(stdout) as [number, number, number, number];
+    assert.ok(held >= types && held < 3 * types, `${held} bytes for types of ${types} bytes`);
+    assert.ok(shared < MIB, `${shared} bytes more with a tracer`);
+    assert.ok(after < MIB, `${after} bytes more at the end`);
+  });
 });

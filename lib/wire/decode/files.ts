@@ -17,6 +17,8 @@ const PATH_FLAGS: readonly (readonly [number, PathFlag])[] = [
   [TextFlag.TEXT_FAULT, 'fault'],
 ];
 
+const NO_FLAGS: readonly PathFlag[] = Object.freeze([]);
+
 /** The kernel's device numbers have 12 bits for the major and 20 for the minor number. */
 const MINOR_BITS = 20;
 
@@ -58,7 +60,7 @@ function pathOf(slab: Slab, at: number, text: string): string {
 }
 
 function pathFlags(flags: number): readonly PathFlag[] {
-  return flags === 0 ? [] : PATH_FLAGS.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
+  return flags === 0 ? NO_FLAGS : PATH_FLAGS.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
 }
 
 const FILE_TYPES: Readonly<Record<number, string>> = {

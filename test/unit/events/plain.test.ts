@@ -173,7 +173,10 @@ describe('events as plain data', () => {
   });
 
   it('an iterator over plain data, and a worker that receives it', async () => {
-    const worker = new Worker("const { parentPort } = require('worker_threads'); parentPort.on('message', (m) => parentPort.postMessage(m));", { eval: true });
+    const worker = new Worker(
+      "const { parentPort } = require('worker_threads'); parentPort.on('message', (m) => parentPort.postMessage(m));",
+      { eval: true },
+    );
     async function* all(): AsyncGenerator<TracerEvent, undefined> {
       yield* events;
     }
