@@ -61,6 +61,8 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::set_active>>("setActive"),
                          InstanceMethod<&Session::call<&Session::drain>>("drain"),
                          InstanceMethod<&Session::call<&Session::used>>("used"),
+                         InstanceMethod<&Session::call<&Session::watch>>("watch"),
+                         InstanceMethod<&Session::call<&Session::watched>>("watched"),
                          InstanceMethod<&Session::call<&Session::add_hook>>("addHook"),
                          InstanceMethod<&Session::call<&Session::remove_hooks>>("removeHooks"),
                          InstanceMethod<&Session::call<&Session::put_entries>>("putEntries"),
@@ -181,6 +183,13 @@ Napi::Value Session::drain(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Session::used(const Napi::CallbackInfo& info) { return to_number(info.Env(), ring_.used()); }
+
+// (object), see survivors.h
+Napi::Value Session::watch(const Napi::CallbackInfo& info) {
+  return survivors_.add(info.Env(), info[0].As<Napi::Object>());
+}
+
+Napi::Value Session::watched(const Napi::CallbackInfo& info) { return survivors_.rest(info.Env()); }
 
 // (spec): a promise of the indexes of the places that were left out
 Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {

@@ -256,6 +256,6 @@ export class Hub implements EventFeed {
     this.#setTimer(undefined);
     for (const consumer of [...this.#consumers]) consumer.end();
     this.#consumers.clear();
-    this.#reader.release();
+    this.#reader.end();
   }
 }

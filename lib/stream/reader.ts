@@ -3,18 +3,18 @@ import type { TracerEvent } from '../../types/events.js';
 import type { NativeSource } from '../native/binding.js';
 import type { ProcessCache } from '../process/cache.js';
 import { EventExec, EventExit, EventFork, EventHeader, EventHook, EventType, RecordRoom } from '../wire/layout.gen.js';
-import { Slab, viewOf } from '../wire/slab.js';
+import { Block, Slab } from '../wire/slab.js';
 import { hookEvent } from '../events/events.js';
 import type { LoadedHook } from '../events/hook.js';
 import { ExecEvent, ExitEvent } from '../events/process-events.js';
 
+/** Large enough that new blocks are rarely allocated; small enough that they die young. */
+const BLOCK_BYTES = 256 * 1024;
 /**
  * Records of about this many bytes become one array of events. Few events are alive at a time, so most of them die before
  * V8 moves them to its old generation. With arrays of 512 KiB, an event costs twice as much in some processes.
  */
 const BATCH_BYTES = 64 * 1024;
-/** The longest record may begin just before the end of a batch. */
-const BUFFER_BYTES = BATCH_BYTES + RecordRoom.RECORD_MAX;
 /**
  * Most bytes of the records in one slab, except that each slab has a whole record. An event that a program keeps holds
  * its slab and some small objects: less than 4 KB.
@@ -26,10 +26,8 @@ export class RecordReader {
   readonly #cache: ProcessCache;
   readonly #hooks: ReadonlyMap<number, LoadedHook>;
   readonly #onDrained: () => void;
-  /** It is filled by each read. The slabs of earlier events have left it by then. */
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  readonly #view = viewOf(this.#buffer);
-  #slabs: Slab[] = [];
+  #block = new Block(Buffer.allocUnsafeSlow(BLOCK_BYTES));
+  #offset = 0;
 
   /** `onDrained` is called for each read, after the records were copied from the kernel and before they are decoded. */
   constructor(
@@ -49,40 +47,46 @@ export class RecordReader {
    * record where the longest one might not fit.
    */
   read(): TracerEvent[] | undefined {
-    this.release();
-    const end = this.#source.drain(this.#buffer, 0);
+    if (BLOCK_BYTES - this.#offset <= RecordRoom.RECORD_MAX) this.#nextBlock();
+    const start = this.#offset;
+    const room = Math.min(BLOCK_BYTES, start + BATCH_BYTES + RecordRoom.RECORD_MAX);
+    const end = this.#source.drain(this.#block.bytes.subarray(0, room), start);
+    this.#offset = end;
     this.#onDrained();
-    return end === 0 ? undefined : this.#decode(end);
+    return end === start ? undefined : this.#decode(start, end);
   }
 
-  /** Lets the events of the last read hold nothing of the reader. */
-  release(): void {
-    for (const slab of this.#slabs) slab.leave();
-    this.#slabs = [];
+  /** A block that a garbage collection leaves has events that a program keeps. */
+  #nextBlock(): void {
+    for (const left of this.#source.watch(this.#block)) left.leave();
+    this.#block = new Block(Buffer.allocUnsafeSlow(BLOCK_BYTES));
+    this.#offset = 0;
   }
 
-  #decode(end: number): TracerEvent[] {
+  /** Must be called after the last read: from then on no event holds more than its slab. */
+  end(): void {
+    for (const block of [...this.#source.watched<Block>(), this.#block]) block.leave();
+  }
+
+  #decode(start: number, end: number): TracerEvent[] {
     const events: TracerEvent[] = [];
-    let slab = this.#slabAt(0);
+    const block = this.#block;
+    let slab = new Slab(block, start, start);
     let kept: Slab | undefined;
-    let at = 0;
+    let at = start;
     while (at + EventHeader.sizeof <= end) {
-      const size = this.#view.getUint32(at + EventHeader.size, true);
+      const size = block.view.getUint32(at + EventHeader.size, true);
       if (size < EventHeader.sizeof || at + size > end) break; // cannot happen: native code has checked the size
-      if (slab.length > 0 && slab.length + size > SLAB_BYTES) slab = this.#slabAt(at);
+      if (slab.length > 0 && slab.length + size > SLAB_BYTES) slab = new Slab(block, at, at);
       slab.extend(at + size);
       const event = this.#decodeOne(slab, at, size);
       if (event !== undefined) {
         events.push(event);
-        if (slab !== kept) this.#slabs.push((kept = slab));
+        if (slab !== kept) block.slabs.push((kept = slab));
       }
       at += (size + 7) & ~7;
     }
     return events;
-  }
-
-  #slabAt(start: number): Slab {
-    return new Slab(this.#buffer, this.#view, start, start);
   }
 
   #decodeOne(slab: Slab, at: number, size: number): TracerEvent | undefined {

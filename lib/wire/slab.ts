@@ -1,26 +1,40 @@
 /** Records that the addon has copied. Offsets in a record are not trusted: every read checks them. */
 import { decodeText } from './text.js';
 
-/**
- * Some records, one after the other. At first they are in a buffer that many slabs share, and that is filled again and
- * again. Before that happens, leave() gives the slab bytes of its own. So an event that a program keeps holds only the
- * few records of its slab.
- */
+/** Bytes that several slabs share. */
+export class Block {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+  /** The slabs that leave() gives bytes of their own. */
+  readonly slabs: Slab[] = [];
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** From then on nothing of the block is needed. */
+  leave(): void {
+    for (const slab of this.slabs) slab.leave();
+  }
+}
+
+/** Some records, one after the other. Offsets are those in the first block, also when the slab has left it. */
 export class Slab {
-  #bytes: Buffer;
-  #view: DataView;
+  #block: Block;
   readonly #start: number;
   #end: number;
   /** Subtracted from each offset. */
   #base = 0;
-  /** The bytes after leave() and before the next read, one character each: V8 makes and forgets a string for little. */
-  #left: string | undefined;
 
-  constructor(bytes: Buffer, view = viewOf(bytes), start = 0, end = bytes.length) {
-    this.#bytes = bytes;
-    this.#view = view;
+  constructor(block: Block, start = 0, end = block.bytes.length) {
+    this.#block = block;
     this.#start = start;
     this.#end = end;
+  }
+
+  static of(bytes: Buffer): Slab {
+    return new Slab(new Block(bytes));
   }
 
   /** Number of bytes. */
@@ -33,89 +47,61 @@ export class Slab {
     this.#end = end;
   }
 
-  /** Says that the shared buffer will be filled with other records. Offsets stay the same. */
+  /** Copies the records, so that the slab needs its block no more. */
   leave(): void {
-    this.#left = this.#bytes.latin1Slice(this.#start, this.#end);
-    this.#bytes = NO_BYTES;
-    this.#view = NO_VIEW;
-  }
-
-  #return(left: string): void {
-    this.#bytes = Buffer.allocUnsafeSlow(left.length);
-    this.#bytes.latin1Write(left, 0, left.length);
-    this.#view = viewOf(this.#bytes);
+    this.#block = new Block(this.#copyOf(this.#start, this.#end));
     this.#base = this.#start;
-    this.#left = undefined;
-  }
-
-  /** Must be called before #base is read. */
-  get #read(): DataView {
-    if (this.#left !== undefined) this.#return(this.#left);
-    return this.#view;
   }
 
   /** Copies one record, for objects that outlive the slab. */
   copy(start: number, size: number): Slab {
-    const bytes = Buffer.allocUnsafeSlow(size);
-    this.bytes(start, start + size).copy(bytes);
-    return new Slab(bytes);
+    return Slab.of(this.#copyOf(start, start + size));
+  }
+
+  #copyOf(start: number, end: number): Buffer {
+    const bytes = Buffer.allocUnsafeSlow(end - start);
+    this.#block.bytes.copy(bytes, 0, start - this.#base, end - this.#base);
+    return bytes;
   }
 
   u8(offset: number): number {
-    return this.#read.getUint8(offset - this.#base);
+    return this.#block.view.getUint8(offset - this.#base);
   }
 
   i8(offset: number): number {
-    return this.#read.getInt8(offset - this.#base);
+    return this.#block.view.getInt8(offset - this.#base);
   }
 
   u16(offset: number): number {
-    return this.#read.getUint16(offset - this.#base, true);
+    return this.#block.view.getUint16(offset - this.#base, true);
   }
 
   i16(offset: number): number {
-    return this.#read.getInt16(offset - this.#base, true);
+    return this.#block.view.getInt16(offset - this.#base, true);
   }
 
   u32(offset: number): number {
-    return this.#read.getUint32(offset - this.#base, true);
+    return this.#block.view.getUint32(offset - this.#base, true);
   }
 
   i32(offset: number): number {
-    return this.#read.getInt32(offset - this.#base, true);
+    return this.#block.view.getInt32(offset - this.#base, true);
   }
 
   u64(offset: number): bigint {
-    return this.#read.getBigUint64(offset - this.#base, true);
+    return this.#block.view.getBigUint64(offset - this.#base, true);
   }
 
   i64(offset: number): bigint {
-    return this.#read.getBigInt64(offset - this.#base, true);
+    return this.#block.view.getBigInt64(offset - this.#base, true);
   }
 
   text(start: number, length: number): string {
-    if (this.#left !== undefined) this.#return(this.#left);
-    return decodeText(this.#bytes, start - this.#base, start - this.#base + length);
+    return decodeText(this.#block.bytes, start - this.#base, start - this.#base + length);
   }
 
-  /** The bytes themselves, which change when the slab's buffer is filled again. */
+  /** A view of the bytes. */
   bytes(start: number, end: number): Buffer {
-    if (this.#left !== undefined) this.#return(this.#left);
-    return this.#bytes.subarray(start - this.#base, end - this.#base);
-  }
-}
-
-export function viewOf(bytes: Buffer): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-const NO_BYTES = Buffer.alloc(0);
-const NO_VIEW = viewOf(NO_BYTES);
-
-declare global {
-  interface Buffer {
-    /** Not documented but stable: toString() and write() call them after some checks. */
-    latin1Slice(start: number, end: number): string;
-    latin1Write(text: string, offset: number, length: number): number;
+    return this.#block.bytes.subarray(start - this.#base, end - this.#base);
   }
 }

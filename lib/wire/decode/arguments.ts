@@ -36,13 +36,13 @@ interface Place {
   readonly at: number;
 }
 
-const NO_DETAIL: Place = { slab: new Slab(Buffer.alloc(AbiLimit.DETAIL_ROOM)), at: 0 };
+const NO_DETAIL: Place = { slab: Slab.of(Buffer.alloc(AbiLimit.DETAIL_ROOM)), at: 0 };
 
 function missingValue(): Place {
   const bytes = Buffer.alloc(Value.sizeof);
   bytes.writeUInt16LE(TextFlag.TEXT_FAULT, Value.textFlags);
   bytes.writeInt32LE(-1, Value.fd);
-  return { slab: new Slab(bytes), at: 0 };
+  return { slab: Slab.of(bytes), at: 0 };
 }
 
 const MISSING = missingValue();

@@ -15,6 +15,7 @@ import { plainEvent, PlainIterator } from '../../../lib/stream/plain.js';
 import { formatCompact, toJson } from '../../../lib/output/index.js';
 import type { PlainEvent, TracerEvent } from '../../../types/events.js';
 import { exec, exit, fork, hook, type Who } from '../wire/records.js';
+import { UNWATCHED } from '../stream/fake-session.js';
 import { recordOf, slabOf } from '../wire/decode/values.js';
 
 const who = (n: number): Who => ({ pid: 20_000_000 + n, start: BigInt(n) * 1_000_000n, count: 1 });
@@ -49,7 +50,7 @@ function eventsOfAllKinds(): TracerEvent[] {
       }
       return offset;
     };
-    return new RecordReader({ drain }, cache, new Map()).read() ?? [];
+    return new RecordReader({ drain, ...UNWATCHED }, cache, new Map()).read() ?? [];
   };
   const records = [exec(who(1), who(0)), exec(who(2), who(1)), fork(child, who(2)), exit(child, 0x100)];
   const [, second, exited] = read(...records);

@@ -1,6 +1,6 @@
 /** A session without a kernel, and a hub that reads from it. */
 import type { LoadedHook } from '../../../lib/events/hook.js';
-import type { NativeSession } from '../../../lib/native/binding.js';
+import type { NativeSession, NativeSource } from '../../../lib/native/binding.js';
 import type { HookLosses, MissedRuns } from '../../../lib/native/records.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock } from '../../../lib/process/clock.js';
@@ -8,7 +8,12 @@ import { Hub } from '../../../lib/stream/hub.js';
 import type { TracerEvent } from '../../../types/events.js';
 import { exec, type Who } from '../wire/records.js';
 
+/** A source without the addon does not know what is in use. */
+export const UNWATCHED: Pick<NativeSource, 'watch' | 'watched'> = { watch: () => [], watched: () => [] };
+
 export class FakeSession {
+  watch = UNWATCHED.watch;
+  watched = UNWATCHED.watched;
   records: Buffer[] = [];
   losses: HookLosses[] = [];
   missed: MissedRuns[] = [];
