@@ -12,22 +12,36 @@ import { RecordEvent, slabOf, startOf } from './record.js';
 import { addressesOf, kernelFrames, userFrames } from './stacks.js';
 
 let hookOf: (event: HookEvent) => LoadedHook;
+let rareOf: (event: HookEvent) => Rare;
+
+/** What few events have, or few programs read. Without it in each event, events need less memory and time. */
+interface Rare {
+  readonly outcomes: readonly RequestOutcome[];
+  data: readonly HookArgument[] | undefined;
+  userStack: readonly StackFrame[] | undefined;
+}
+
+function newRare(outcomes: readonly RequestOutcome[]): Rare {
+  return { outcomes, data: undefined, userStack: undefined };
+}
+
+const NO_OUTCOMES: readonly RequestOutcome[] = [];
 
 /** The members that the events of all kinds of hooks have. */
 abstract class HookEvent extends RecordEvent {
   readonly #hook: LoadedHook;
-  readonly #outcomes: readonly RequestOutcome[];
   #args: readonly HookArgument[] | undefined;
-  #userStack: readonly StackFrame[] | undefined;
+  #rare: Rare | undefined;
 
   constructor(slab: Slab, start: number, process: ProcessView, hook: LoadedHook, outcomes: readonly RequestOutcome[]) {
     super(slab, start, process);
     this.#hook = hook;
-    this.#outcomes = outcomes;
+    if (outcomes.length > 0) this.#rare = newRare(outcomes);
   }
 
   static {
     hookOf = (event) => event.#hook;
+    rareOf = (event) => (event.#rare ??= newRare(NO_OUTCOMES));
   }
 
   get policyName(): string {
@@ -48,13 +62,13 @@ abstract class HookEvent extends RecordEvent {
   get actions(): readonly PerformedAction[] {
     return this.#hook.image.actions === undefined
       ? POST
-      : performedActions(slabOf(this), startOf(this), this.#selectorActions, this.#outcomes);
+      : performedActions(slabOf(this), startOf(this), this.#selectorActions, this.#rare?.outcomes ?? NO_OUTCOMES);
   }
 
   get policyMode(): 'enforce' | 'monitor' | undefined {
     return this.#hook.image.actions === undefined
       ? undefined
-      : policyModeOf(slabOf(this), startOf(this), this.#selectorActions, this.#outcomes);
+      : policyModeOf(slabOf(this), startOf(this), this.#selectorActions, this.#rare?.outcomes ?? NO_OUTCOMES);
   }
 
   get #selectorActions(): EventActions | undefined {
@@ -80,14 +94,9 @@ abstract class HookEvent extends RecordEvent {
    */
   get userStack(): readonly StackFrame[] | undefined {
     const addresses = addressesOf(slabOf(this), startOf(this), EventHook.userStack);
-    this.#userStack ??=
-      addresses &&
-      userFrames(
-        addresses,
-        this.ofSocketOwner ? undefined : imageOf(this.process).pid,
-        this.#hook.stackAddresses === true,
-      );
-    return this.#userStack;
+    if (addresses === undefined) return undefined;
+    const pid = this.ofSocketOwner ? undefined : imageOf(this.process).pid;
+    return (rareOf(this).userStack ??= userFrames(addresses, pid, this.#hook.stackAddresses === true));
   }
 
   get message(): string | undefined {
@@ -132,12 +141,9 @@ function placeOf(event: HookEvent): number {
 
 /** An event of a function. It may have values that are not parameters, and a return value. */
 abstract class FunctionEvent extends HookEvent {
-  #data: readonly HookArgument[] | undefined;
-
   get data(): readonly HookArgument[] {
     const { args, data } = imageOfHook(this);
-    this.#data ??= data.length === 0 ? NOTHING : decodeValues(this, data, args.length);
-    return this.#data;
+    return data.length === 0 ? NOTHING : (rareOf(this).data ??= decodeValues(this, data, args.length));
   }
 
   get return(): HookArgument | undefined {
