@@ -4,7 +4,8 @@
  * `structuredClone` and `postMessage` throw a `DataCloneError`. Copy the event with `toObject` first. The same holds
  * for its processes. A `lost` event has its members itself.
  *
- * An event that is kept holds at most 4 KB, or its record if that is longer, and its processes. Iterators share events.
+ * An event that is kept holds less than 4 KB, or its record if that is longer, and its processes; until the next garbage
+ * collection it holds a block of 256 KiB. Iterators share events.
  *
  * The classes of this file are types: the package does not export them, and `instanceof` does not work.
  */
