@@ -19,7 +19,7 @@ const BATCH_BYTES = 64 * 1024;
  * Most bytes of the records in one slab, except that each slab has a whole record. An event that a program keeps holds
  * its slab and some small objects: less than 4 KB.
  */
-const SLAB_BYTES = 3 * 1024;
+const SLAB_BYTES = 2 * 1024;
 
 export class RecordReader {
   readonly #source: NativeSource;
