@@ -93,10 +93,12 @@ describe('memory', function () {
        const before = await external();
        let kernel = polytrace.loadKernelInfo();
        const held = await external();
+       kernel.structNames();
        const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
        await tracer.addPolicy({ yaml: ${POLICY} });
        const shared = await external();
-       kernel = undefined;
+       // the last use: what is not used any more may be collected
+       kernel = kernel.struct('no_such_struct');
        await tracer.close();
        const after = await external();
        out([statSync('/sys/kernel/btf/vmlinux').size, held - before, shared - held, after - before]);`,
