@@ -89,7 +89,7 @@ export function decodeSocketAddress(slab: Slab, at: number, type: 'sockaddr', in
 }
 
 function addressOf(slab: Slab, at: number, family: number): string {
-  if (family === AF_INET) return formatIpv4(slab.bytes(at, at + 4));
+  if (family === AF_INET) return formatIpv4(slab.u8(at), slab.u8(at + 1), slab.u8(at + 2), slab.u8(at + 3));
   return family === AF_INET6 ? formatIpv6(slab.bytes(at, at + 16)) : '';
 }
 
