@@ -59,6 +59,7 @@ enum abi_limit {
 	BUFFER_ROOM = BUFFER_BYTES_MAX + 1, /* text or buffer with maxData */
 	DETAIL_ROOM = 128,         /* struct that describes a kernel object */
 	STACK_ROOM = 1024,         /* stack trace */
+	CGROUP_PATH_ROOM = 1024,   /* path of a cgroup: what the kernel's tracepoint gives, with its NUL */
 };
 
 /* ---- records: what the kernel reports ----------------------------------------------------------------------- */
@@ -68,6 +69,7 @@ enum event_type {
 	EVENT_EXIT = 2,
 	EVENT_FORK = 3,
 	EVENT_HOOK = 4,
+	EVENT_CGROUP = 5,
 };
 
 struct event_header {
@@ -153,6 +155,14 @@ struct event_exit {
 	struct process_key key;
 	u32 status; /* as wait(2) reports it: bits 0-6 signal, bit 7 core dumped, bits 8-15 exit status */
 	u32 pad;
+};
+
+/* A new cgroup of the unified hierarchy (cgroup v2). */
+struct event_cgroup {
+	struct event_header header;
+	u64 id; /* the same as cgroup_id of an exec */
+	struct text_ref path; /* from the root of the hierarchy; TEXT_TRUNCATED where the kernel gives only its beginning */
+	u8 text[CGROUP_PATH_ROOM];
 };
 
 /* One value of a hook's event. The order is: the policy's args, its data, the return value. */
@@ -639,6 +649,7 @@ enum sensor_hook {
 	HOOK_FORK = 2,
 	HOOK_PROCESS_BITS = 3, /* its lost_pending counts processes whose process_bits or process_state could not be kept */
 	HOOK_SOCKETS = 4, /* its lost_pending counts sockets that found no room in socket_owners */
+	HOOK_CGROUP = 5,
 	HOOK_FIRST_POLICY = 8,
 };
 
@@ -690,6 +701,7 @@ ABI_SIZE(process_namespaces, 40);
 ABI_SIZE(event_exec, 192);
 ABI_SIZE(event_fork, 56);
 ABI_SIZE(event_exit, 48);
+ABI_SIZE(event_cgroup, 32 + CGROUP_PATH_ROOM);
 ABI_SIZE(value, 40);
 ABI_SIZE(event_hook, 80);
 ABI_SIZE(selector_actions, 32);

@@ -40,6 +40,7 @@ KEEP(struct, process_namespaces);
 KEEP(struct, event_exec);
 KEEP(struct, event_fork);
 KEEP(struct, event_exit);
+KEEP(struct, event_cgroup);
 KEEP(struct, value);
 KEEP(struct, event_hook);
 KEEP(struct, ima_hash);

@@ -365,6 +365,41 @@ int handle_free(u64 *ctx)
 }
 #endif
 
+/* ---- cgroups ------------------------------------------------------------------------------------------------ */
+
+/*
+ * Attached on kernels with cgroups. The path of a short-lived cgroup is not to be had later. The kernel numbers the unified
+ * hierarchy 0.
+ */
+SEC("raw_tp/cgroup_mkdir")
+int handle_cgroup(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct cgroup *cgroup = KERNEL(cgroup, ctx->args[0]);
+	struct cgroup_root *root = READ(cgroup, root);
+	struct kernfs_node *node = READ(cgroup, kn);
+	struct event_cgroup *e;
+	long got;
+
+	if (READ(root, hierarchy_id) != 0)
+		return 0;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		count_lost_ring(HOOK_CGROUP);
+		return 0;
+	}
+	e->header.size = sizeof(*e);
+	e->header.type = EVENT_CGROUP;
+	e->header.flags = 0;
+	e->header.time = bpf_ktime_get_boot_ns();
+	e->id = READ(node, id);
+	got = bpf_probe_read_kernel_str(e->text, sizeof(e->text), (void *)ctx->args[1]);
+	e->path.offset = sizeof(*e) - sizeof(e->text);
+	e->path.length = got > 0 ? at_most(got - 1, CGROUP_PATH_ROOM) : 0;
+	e->path.flags = got < 0 ? TEXT_FAULT : got == CGROUP_PATH_ROOM ? TEXT_TRUNCATED : 0;
+	bpf_ringbuf_submit(e, wake_flags());
+	return 0;
+}
+
 /* ---- already running processes ------------------------------------------------------------------------------ */
 
 /* Attached only during a scan: an exec begins that can no longer fail. A kprobe runs without preemption. */

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "btf.h"
+#include "cgroups.h"
 #include "error.h"
 #include "features.h"
 #include "pins.h"
@@ -16,6 +17,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Btf", Btf::define(env));
   exports.Set("probeFeatures", Napi::Function::New<exported<probe_features>>(env, "probeFeatures"));
   exports.Set("bootOffset", Napi::Function::New<exported<boot_offset>>(env, "bootOffset"));
+  exports.Set("cgroupPath", Napi::Function::New<exported<cgroup_path>>(env, "cgroupPath"));
   exports.Set("pinNames", pin_names(env));
   exports.Set("lockFolder", Napi::Function::New<exported<lock_folder>>(env, "lockFolder"));
   exports.Set("pinnedLayout", Napi::Function::New<exported<pinned_layout>>(env, "pinnedLayout"));

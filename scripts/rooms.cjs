@@ -17,7 +17,8 @@ const rooms = [
     packages: ['yaml'],
     pure: true,
   },
-  { room: 'lib/process/', may: ['lib/names/', 'lib/wire/'] },
+  { room: 'lib/containers/', may: [] },
+  { room: 'lib/process/', may: ['lib/containers/', 'lib/names/', 'lib/wire/'] },
   { room: 'lib/native/', may: ['lib/errors.ts', 'lib/names/', 'lib/wire/layout.gen.ts'], packages: ['node-gyp-build'] },
   {
     room: 'lib/events/',
@@ -49,6 +50,7 @@ const rooms = [
       'lib/names/',
       'lib/wire/',
       'lib/policy/index.ts',
+      'lib/containers/',
       'lib/process/',
       'lib/native/',
       'lib/events/',

@@ -51,6 +51,8 @@ if [ "${1-}" = --vm ]; then
 	need qemu-system-x86 have qemu-system-x86_64
 	need virtiofsd have virtiofsd
 	need busybox-static test -x /bin/busybox
+	need podman have podman
+	need runc have runc
 	need kmod have depmod
 	need linux-image-amd64 compgen -G '/boot/vmlinuz-6.12.*' >/dev/null
 fi

@@ -94,12 +94,32 @@ export declare abstract class Process {
   get credentials(): Credentials;
   /** Id of the cgroup v2 directory, which is its inode number; 0n when it is unknown. */
   get cgroupId(): bigint;
+  /** Container of the process; absent if it is in none, or if the cgroup is not known. */
+  readonly container?: Container | undefined;
   /** Container and pod of the process, when they are known. */
   readonly pod?: Pod;
   /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
   readonly toObject: () => PlainProcess;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
   toJSON(): JsonOf<PlainProcess>;
+}
+
+/**
+ * A container, by the name that its runtime gave to its cgroup. Where containers are nested, the outermost one. The cgroup
+ * is that of the exec: a process that is moved later keeps its container until it executes another program.
+ */
+export interface Container {
+  /** 64 hexadecimal digits; for `systemd-nspawn` and `lxc`, the name of the container. */
+  readonly id: string;
+  /** Absent if the name of the cgroup does not show it. Others may be added. */
+  readonly runtime?: 'docker' | 'containerd' | 'cri-o' | 'podman' | 'systemd-nspawn' | 'lxc' | (string & {});
+  /** The pod's uid, in a pod of Kubernetes. */
+  readonly podUid?: string;
+  /**
+   * User id. Present for a container of a user without root (rootless Podman or Docker). This user chooses the names of
+   * these cgroups and can give them any id.
+   */
+  readonly owner?: number;
 }
 
 /** A Kubernetes pod, and the container of the process in it. */

@@ -37,6 +37,7 @@ export const AbiLimit = {
   BUFFER_ROOM: 32768,
   DETAIL_ROOM: 128,
   STACK_ROOM: 1024,
+  CGROUP_PATH_ROOM: 1024,
 } as const;
 
 /** enum value_read */
@@ -83,5 +84,6 @@ export const SensorHook = {
   HOOK_FORK: 2,
   HOOK_PROCESS_BITS: 3,
   HOOK_SOCKETS: 4,
+  HOOK_CGROUP: 5,
   HOOK_FIRST_POLICY: 8,
 } as const;

@@ -164,6 +164,8 @@ export interface NativeBinding {
   kernelHasStruct(name: string): boolean;
   /** Nanoseconds to add to CLOCK_BOOTTIME to get the time of day. */
   bootOffset(): bigint;
+  /** The path of a cgroup below the mount point of its hierarchy, as bytes; null if there is no such cgroup any more. */
+  cgroupPath(mount: string, id: bigint): Buffer | null;
 }
 
 /** The addon's own interface. It returns lists of numbers in a fixed order, which records.ts decodes. */

@@ -192,6 +192,8 @@ function beforeTid(process: PlainProcess): string {
   text += stringField('flags', process.flags);
   text += `,"start_time":"${process.startTime}","auid":${process.auid}`;
   if (process.pod !== undefined) text += `,"pod":${podJson(process.pod)}`;
+  // Tetragon keeps 31 characters.
+  if (process.container !== undefined) text += `,"docker":${quoteJson(process.container.id.slice(0, 31))}`;
   text += stringField('parent_exec_id', process.parentExecId);
   text += `,"cap":${capabilitiesJson(process.capabilities)}`;
   return `${text},"ns":${namespacesJson(process.namespaces)},"tid":`;

@@ -2,7 +2,8 @@
  * Finds the process of each record. Records come in the order of the kernel, so the last image of a process id is the
  * right one. Its start time and exec count prove that; if they differ, a record was lost in between.
  */
-import { EventExec, EventExit, EventFork, EventHook, ProcessKey } from '../wire/layout.gen.js';
+import { EventCgroup, EventExec, EventExit, EventFork, EventHook, ProcessKey } from '../wire/layout.gen.js';
+import { Cgroups } from '../containers/cgroups.js';
 import type { Slab } from '../wire/slab.js';
 import { ExecImage, ForkImage, type ProcessImage, type ProcessContext } from './process.js';
 import { listPids, listProcesses, ProcImage, procShowsAllProcesses, readEntry, type ProcEntry } from './procfs.js';
@@ -20,8 +21,9 @@ export class ProcessCache {
   #epoch = 0;
   #adoptedEpoch = 0;
 
-  constructor(context: ProcessContext) {
-    this.#context = context;
+  /** Without `cgroups`, no process belongs to a container. */
+  constructor(context: Omit<ProcessContext, 'cgroups'> & Partial<ProcessContext>) {
+    this.#context = { cgroups: new Cgroups(), ...context };
   }
 
   get size(): number {
@@ -39,6 +41,12 @@ export class ProcessCache {
       const parent = this.#images.get(entry.parentPid);
       this.#images.set(entry.pid, new ProcImage(this.#context, entry, parent));
     }
+  }
+
+  onCgroup(slab: Slab, at: number): void {
+    const length = slab.u16(at + EventCgroup.pathLength);
+    const path = slab.text(at + slab.u32(at + EventCgroup.pathOffset), length);
+    this.#context.cgroups.onCreated(slab.u64(at + EventCgroup.id), path);
   }
 
   onFork(slab: Slab, at: number): void {

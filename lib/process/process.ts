@@ -3,7 +3,8 @@
  * /proc entry, or its parent) and decodes a field only when it is read, because most fields are never read.
  */
 import path from 'node:path';
-import type { Capabilities, Credentials, Namespaces, Process } from '../../types/events.js';
+import type { Capabilities, Container, Credentials, Namespaces, Process } from '../../types/events.js';
+import type { Cgroups } from '../containers/cgroups.js';
 import { EventExec, EventFlag, EventFork, TextFlag } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import { formatTime, type Clock } from './clock.js';
@@ -13,6 +14,7 @@ import { ProcessView } from './view.js';
 export interface ProcessContext {
   readonly nodeName: string;
   readonly clock: Clock;
+  readonly cgroups: Cgroups;
 }
 
 /**
@@ -62,6 +64,7 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
   abstract readonly namespaces: Namespaces;
   abstract readonly credentials: Credentials;
   abstract readonly cgroupId: bigint;
+  abstract readonly container: Container | undefined;
   /** CLOCK_BOOTTIME of the exec or fork. For an image from /proc, of the start of the process. */
   abstract readonly bootTimeNs: bigint;
 
@@ -112,6 +115,8 @@ export class ExecImage extends ProcessImage {
   #argv: readonly string[] | undefined;
   #binary: string | undefined;
   #executable: string | undefined;
+  /** Found at once: the cgroup may have been removed and forgotten later. */
+  readonly container: Container | undefined;
 
   constructor(
     context: ProcessContext,
@@ -124,6 +129,7 @@ export class ExecImage extends ProcessImage {
     super(context, pid, parent);
     this.#record = record;
     this.#cloned = cloned;
+    this.container = context.cgroups.containerOf(this.cgroupId);
   }
 
   override get heldBytes(): number {
@@ -294,6 +300,9 @@ export class ForkImage extends ProcessImage {
   }
   get cgroupId(): bigint {
     return this.#source.cgroupId;
+  }
+  get container(): Container | undefined {
+    return this.#source.container;
   }
 }
 

@@ -1,6 +1,6 @@
 /** Reads the already running processes from /proc, which started before the base sensor. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import type { Capabilities, Credentials, Namespaces } from '../../types/events.js';
+import type { Capabilities, Container, Credentials, Namespaces } from '../../types/events.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { INITIAL_INODES, machineNamespaces } from './host-namespaces.js';
 import { decodeText } from '../wire/text.js';
@@ -29,6 +29,7 @@ export class ProcImage extends ProcessImage {
   readonly credentials: Credentials;
   readonly namespaces: Namespaces;
   readonly cgroupId: bigint;
+  readonly container: Container | undefined;
   readonly #known: boolean;
 
   constructor(context: ProcessContext, entry: ProcEntry, parent: ProcessImage | undefined, root = '/proc') {
@@ -49,7 +50,8 @@ export class ProcImage extends ProcessImage {
     this.credentials = credentialsOf(status);
     this.namespaces = namespacesOf(folder);
     this.binaryUntrusted = !isTrusted(executable, folder, this.namespaces.mnt);
-    this.cgroupId = cgroupOf(folder);
+    this.cgroupId = context.cgroups.idOf(unifiedPath(folder));
+    this.container = context.cgroups.containerOf(this.cgroupId);
   }
 
   get uid(): number {
@@ -184,12 +186,7 @@ function namespacesOf(folder: string): Namespaces {
   return Object.fromEntries(inums) as Record<keyof Namespaces, number>;
 }
 
-function cgroupOf(folder: string): bigint {
-  const unified = /^0::(.*)$/m.exec(text(`${folder}/cgroup`))?.[1];
-  if (unified === undefined) return 0n;
-  try {
-    return BigInt(statSync(`/sys/fs/cgroup${unified}`, { bigint: true }).ino);
-  } catch {
-    return 0n;
-  }
+/** The path of the process's cgroup in the unified hierarchy. */
+function unifiedPath(folder: string): string | undefined {
+  return /^0::(.*)$/m.exec(text(`${folder}/cgroup`))?.[1];
 }

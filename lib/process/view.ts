@@ -3,7 +3,15 @@
  * tracer itself keeps about the process cannot be reached from it.
  */
 import { inspect } from 'node:util';
-import type { Capabilities, Credentials, JsonOf, Namespaces, PlainProcess, Process } from '../../types/events.js';
+import type {
+  Capabilities,
+  Container,
+  Credentials,
+  JsonOf,
+  Namespaces,
+  PlainProcess,
+  Process,
+} from '../../types/events.js';
 import { COPY, copyOf, freezeAll, jsonOf, toObject } from './plain.js';
 import type { Clock } from './clock.js';
 
@@ -13,7 +21,7 @@ export let imageOf: (process: ProcessView) => Shown;
 /** The members of the public contract. */
 export const PROCESS_MEMBERS = [
   'execId', 'parentExecId', 'pid', 'uid', 'auid', 'binary', 'executable', 'binaryUntrusted', 'argv', 'arguments', 'cwd', 'flags',
-  'startTime', 'startTimeNs', 'capabilities', 'namespaces', 'credentials', 'cgroupId', 'pod',
+  'startTime', 'startTimeNs', 'capabilities', 'namespaces', 'credentials', 'cgroupId', 'container', 'pod',
 ] as const satisfies readonly (keyof PlainProcess)[]; // prettier-ignore
 
 /** What the view needs of a process image. */
@@ -90,6 +98,9 @@ export class ProcessView implements Process {
   }
   get cgroupId(): bigint {
     return this.#image.cgroupId;
+  }
+  get container(): Container | undefined {
+    return this.#image.container;
   }
 
   /** All plain events of the process share one copy. */

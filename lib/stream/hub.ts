@@ -40,6 +40,7 @@ const SENSOR_NAMES: Readonly<Record<number, string>> = {
   [SensorHook.HOOK_FORK]: 'process_fork',
   [SensorHook.HOOK_PROCESS_BITS]: 'binary_sets',
   [SensorHook.HOOK_SOCKETS]: 'socket_owners',
+  [SensorHook.HOOK_CGROUP]: 'cgroup_mkdir',
 };
 
 const FULL: Readonly<Record<number, Loss['reason']>> = {

@@ -2,7 +2,16 @@
 import type { TracerEvent } from '../../types/events.js';
 import type { NativeSource } from '../native/binding.js';
 import type { ProcessCache } from '../process/cache.js';
-import { EventExec, EventExit, EventFork, EventHeader, EventHook, EventType, RecordRoom } from '../wire/layout.gen.js';
+import {
+  EventCgroup,
+  EventExec,
+  EventExit,
+  EventFork,
+  EventHeader,
+  EventHook,
+  EventType,
+  RecordRoom,
+} from '../wire/layout.gen.js';
 import { Block, Slab } from '../wire/slab.js';
 import { hookEvent } from '../events/events.js';
 import type { LoadedHook } from '../events/hook.js';
@@ -109,6 +118,9 @@ export class RecordReader {
       }
       case EventType.EVENT_FORK:
         if (size >= EventFork.sizeof) this.#cache.onFork(slab, at);
+        return undefined;
+      case EventType.EVENT_CGROUP:
+        if (size >= EventCgroup.sizeof) this.#cache.onCgroup(slab, at);
         return undefined;
       default:
         return undefined;

@@ -19,6 +19,7 @@ import { objectName, type NativeFeatures } from '../native/features.js';
 import { holdKernelTypes } from '../native/btf.js';
 import { checkLimits, limitReached } from '../native/limits.js';
 import { privileges } from '../native/preflight.js';
+import { Cgroups, wholeHierarchy } from '../containers/cgroups.js';
 import { ProcessCache } from '../process/cache.js';
 import { Clock } from '../process/clock.js';
 import { BatchIterator, EventIterator, type Consumer } from '../stream/consumer.js';
@@ -57,7 +58,7 @@ class KernelTracer implements Tracer {
     this.#session = session;
     const { nodeName, coalesceMs, maxQueued } = options;
     const clock = new Clock(() => binding.bootOffset());
-    this.#cache = new ProcessCache({ nodeName, clock });
+    this.#cache = new ProcessCache({ nodeName, clock, cgroups: cgroupsOf(binding) });
     const attachContext = {
       binding,
       session,
@@ -232,6 +233,13 @@ class KernelTracer implements Tracer {
     if (this.#closing !== undefined)
       throw new PolytraceError('CLOSED', 'the tracer is closed', 'open a new tracer with openTracer()');
   }
+}
+
+/** A cgroup's path is that of the host only if this process sees the whole hierarchy. */
+function cgroupsOf(binding: NativeBinding): Cgroups {
+  const mount = wholeHierarchy();
+  if (mount === undefined) return new Cgroups();
+  return new Cgroups(mount, (id) => binding.cgroupPath(mount, id)?.toString('latin1'));
 }
 
 /** Opens the session with direct reads if the kernel supports them, else with programs that read through a helper. */

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '73b83e0c4c95d358';
+export const LAYOUT_HASH = '5d5fb54fbb60f63a';
 
 /** enum event_type */
 export const EventType = {
@@ -14,6 +14,7 @@ export const EventType = {
   EVENT_EXIT: 2,
   EVENT_FORK: 3,
   EVENT_HOOK: 4,
+  EVENT_CGROUP: 5,
 } as const;
 
 /** struct event_header */
@@ -185,6 +186,24 @@ export const EventExit = {
   keyStartTime: 24,
   keyExecCount: 32,
   status: 40,
+} as const;
+
+/** struct event_cgroup */
+export const EventCgroup = {
+  sizeof: 1056,
+  header: 0,
+  headerSize: 0,
+  headerType: 4,
+  headerFlags: 6,
+  headerTime: 8,
+  id: 16,
+  path: 24,
+  pathOffset: 24,
+  pathLength: 28,
+  pathFlags: 30,
+  text: 32,
+  textStride: 1,
+  textLength: 1024,
 } as const;
 
 /** struct value */

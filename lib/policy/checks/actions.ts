@@ -1,5 +1,5 @@
 /** Checks the actions of a selector: each against its hook, its arguments, and the other actions. */
-import { ACTION_TABLE, mayHave, PROGRAM_ONLY, type ActionField } from '../language/actions.js';
+import { ACTION_TABLE, PROGRAM_ONLY, type ActionField } from '../language/actions.js';
 import { ERROR_MAX } from '../language/limits.js';
 import { isSocket, isSocketType } from '../model/arguments.js';
 import { parseAssignment } from '../model/assignments.js';
@@ -60,8 +60,8 @@ function checkOne(hook: Hook, action: ActionData, report: Report): void {
       `add ${field} to the action`,
     );
   }
-  const possible = facts.needsOneOf.filter((field) => mayHave(hook.kind, field));
-  if (possible.length > 0 && !possible.some(written)) {
+  if (facts.needsOneOf.length > 0 && !facts.needsOneOf.some(written)) {
+    const possible = facts.needsOneOf.filter((field) => hook.kind === 'uprobes' || !PROGRAM_ONLY.includes(field));
     report.add(
       'ACTION_ARGUMENT_MISSING',
       places.value(action, 'action'),
@@ -80,7 +80,8 @@ function warnUnused(hook: Hook, action: ActionData, report: Report): void {
   const used: readonly string[] = [...needs, ...needsOneOf, ...may];
   for (const [field, value] of Object.entries(rest)) {
     if (value === false) continue;
-    if (used.includes(field) && mayHave(hook.kind, field as ActionField)) continue;
+    const elsewhere = hook.kind !== 'uprobes' && (PROGRAM_ONLY as readonly string[]).includes(field);
+    if (used.includes(field) && !elsewhere) continue;
     const message = `${field} has no effect on ${name} under ${hook.kind}`;
     report.add('ACTION_ARGUMENT_UNUSED', report.places.key(action, field), message, 'remove it');
   }

@@ -26,7 +26,7 @@ export function checkText(value: string, operator: string, span: Span, report: R
     return;
   }
   if (text === '') {
-    report.add('VALUE_EMPTY', span, 'the value is empty', 'remove it, or write a text');
+    report.add('EMPTY_TEXT', span, 'the value is empty', 'remove it, or write a text');
     return;
   }
   const isBinary = operator === 'In' || operator === 'NotIn';

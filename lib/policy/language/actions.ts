@@ -42,8 +42,3 @@ export const ACTION_TABLE: Readonly<Record<ActionName, ActionFacts>> = {
 
 /** Fields for uprobes only: they change the program's registers, or the place where it continues. */
 export const PROGRAM_ONLY: readonly ActionField[] = ['argRegs', 'argNewAddr', 'argNewOffset', 'argNewSymbol'];
-
-/** True if actions of such hooks can have the field. */
-export function mayHave(kind: HookKind, field: ActionField): boolean {
-  return kind === 'uprobes' || !PROGRAM_ONLY.includes(field);
-}

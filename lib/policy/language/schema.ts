@@ -1,9 +1,9 @@
 /** Generates the JSON Schema of the format for editors and other tools, from the table that the walker uses. */
-import { ACTION_TABLE, mayHave, type ActionField } from './actions.js';
+import { ACTION_TABLE, PROGRAM_ONLY } from './actions.js';
 import { argument, policyShape } from './policy.js';
 import { labelSelector } from './labels.js';
 import { actionShape, selector, valueFilter } from './selectors.js';
-import type { Field, IntegerShape, ObjectShape, Shape, TextShape } from './shape.js';
+import type { IntegerShape, ObjectShape, Shape, TextShape } from './shape.js';
 import { ACTIONS, HOOK_KINDS, OPERATORS, OPERATORS_WITHOUT_VALUES, type HookKind } from './vocabulary.js';
 
 type Json = { [key: string]: unknown };
@@ -65,62 +65,65 @@ function objectSchema(shape: ObjectShape): Json {
     type: 'object',
     additionalProperties: false,
     ...(required.length > 0 ? { required } : {}),
-    properties: Object.fromEntries(fields.map(([name, field]) => [name, fieldSchema(field)])),
+    properties: Object.fromEntries(
+      fields.map(([name, field]) => [name, described(schemaOf(field.shape), field.doc, field.default)]),
+    ),
   };
 }
 
-/** An optional field may have no value, which is the same as if it were not there. */
-function fieldSchema({ shape, required, doc, default: byDefault }: Field): Json {
-  const notes = { description: doc, ...(byDefault === undefined ? {} : { default: byDefault }) };
-  const schema = schemaOf(shape);
-  if (shape.kind === 'any') return { ...notes, ...schema };
-  // Draft 7 ignores all other keys next to `$ref`, so a reference is wrapped.
-  if (required === true) return '$ref' in schema ? { ...notes, allOf: [schema] } : { ...notes, ...schema };
-  if (typeof schema['type'] !== 'string') return { ...notes, anyOf: [...alternatives(schema), { type: 'null' }] };
-  const values = schema['enum'] as readonly unknown[] | undefined;
-  return { ...notes, ...schema, type: [schema['type'], 'null'], ...(values && { enum: [...values, null] }) };
+/** Draft 7 ignores all other keys next to `$ref`, so a reference is wrapped. */
+function described(schema: Json, description: string, byDefault: unknown): Json {
+  const notes = { description, ...(byDefault === undefined ? {} : { default: byDefault }) };
+  return '$ref' in schema ? { ...notes, allOf: [schema] } : { ...notes, ...schema };
 }
-
-const alternatives = (schema: Json): readonly Json[] => (schema['anyOf'] as Json[] | undefined) ?? [schema];
 
 function textSchema(shape: TextShape): Json {
   if (shape.enum !== undefined) return { type: 'string', enum: shape.enum };
-  const text = { type: 'string', ...(shape.mayBeEmpty === true ? {} : { minLength: 1 }) };
-  return shape.mayBeBare === true ? { anyOf: [text, { type: 'number' }] } : text;
+  return {
+    type: shape.mayBeBare === true ? ['string', 'number'] : 'string',
+    ...(shape.mayBeEmpty === true ? {} : { minLength: 1 }),
+  };
 }
 
-/** Readers of JSON round a limit of 64 bits up to a power of two. So the next number after the largest one passes. */
+/** Omits limits that JSON numbers cannot express exactly. */
 function integerSchema({ minimum, maximum }: IntegerShape): Json {
-  return { type: 'integer', minimum: Number(minimum), maximum: Number(maximum) };
+  const exact = (value: bigint): boolean => value >= -(2n ** 53n) && value <= 2n ** 53n;
+  return {
+    type: 'integer',
+    ...(exact(minimum) ? { minimum: Number(minimum) } : {}),
+    ...(exact(maximum) ? { maximum: Number(maximum) } : {}),
+  };
 }
 
 /** The fields that must appear together with an operator or an action. */
 function conditions(shape: ObjectShape): Json {
   if (shape === valueFilter) {
     const alone = [...OPERATORS_WITHOUT_VALUES, 'CapabilitiesGained'];
-    const compares = OPERATORS.filter((operator) => !alone.includes(operator));
-    const values = { type: 'array', minItems: 1 };
-    return { allOf: [when('operator', compares, { required: ['values'], properties: { values } })] };
+    return {
+      allOf: [
+        when(
+          'operator',
+          OPERATORS.filter((operator) => !alone.includes(operator)),
+          { required: ['values'], properties: { values: { minItems: 1 } } },
+        ),
+      ],
+    };
   }
   if (shape !== actionShape) return {};
-  return {
-    allOf: ACTIONS.flatMap((action) =>
-      ACTION_TABLE[action].needs.map((field) => when('action', [action], present([field]))),
-    ),
-  };
-}
-
-/** At least one of the fields is there, and has a value. */
-function present(fields: readonly ActionField[]): Json {
-  const each = fields.map((field) => ({ required: [field], properties: { [field]: { not: { type: 'null' } } } }));
-  return each.length === 1 ? { ...each[0] } : { anyOf: each };
+  const needs = ACTIONS.flatMap((action) => {
+    const { needs: all, needsOneOf } = ACTION_TABLE[action];
+    return [
+      ...(all.length > 0 ? [when('action', [action], { required: all })] : []),
+      ...(needsOneOf.length > 0
+        ? [when('action', [action], { anyOf: needsOneOf.map((field) => ({ required: [field] })) })]
+        : []),
+    ];
+  });
+  return { allOf: needs };
 }
 
 function when(field: string, values: readonly string[], then: Json): Json {
-  return {
-    if: { type: 'object', required: [field], properties: { [field]: { enum: values } } },
-    then: { type: 'object', ...then },
-  };
+  return { if: { required: [field], properties: { [field]: { enum: values } } }, then };
 }
 
 /** Limits the actions of each kind of hook to those that it supports. */
@@ -129,19 +132,19 @@ function limitActions(root: Json): void {
   for (const kind of HOOK_KINDS) {
     const hook = property(spec, kind)['items'] as Json;
     const selectors = property(hook, 'selectors');
-    const actions = { type: ['array', 'null'], items: { type: 'object', ...actionLimits(kind) } };
-    const limits = { type: 'object', properties: { matchActions: actions, matchReturnActions: actions } };
-    selectors['items'] = { allOf: [selectors['items'], limits] };
+    const action = { properties: actionLimits(kind) };
+    const limits = { matchActions: { items: action }, matchReturnActions: { items: action } };
+    selectors['items'] = { allOf: [selectors['items'], { properties: limits }] };
   }
 }
 
 function actionLimits(kind: HookKind): Json {
   const possible = ACTIONS.filter((action) => ACTION_TABLE[action].hooks.includes(kind));
-  const choices = possible.flatMap((action) => {
-    const fields = ACTION_TABLE[action].needsOneOf.filter((field) => mayHave(kind, field));
-    return fields.length > 0 ? [when('action', [action], present(fields))] : [];
-  });
-  return { properties: { action: { enum: possible } }, ...(choices.length > 0 ? { allOf: choices } : {}) };
+  const without = [...(kind === 'uprobes' ? [] : PROGRAM_ONLY), ...(kind === 'lsmhooks' ? [] : ['imaHash'])];
+  return {
+    action: { enum: possible },
+    ...Object.fromEntries(without.map((field) => [field, field === 'imaHash' ? { const: false } : false])),
+  };
 }
 
 function property(schema: Json, name: string): Json {

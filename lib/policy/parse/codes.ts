@@ -65,7 +65,6 @@ export const DIAGNOSTIC_CODES = {
   VALUES_MISSING: 'error',
   VALUE_NOT_A_NUMBER: 'error',
   VALUE_OUT_OF_RANGE: 'error',
-  VALUE_EMPTY: 'error',
   VALUE_TOO_LONG: 'error',
   VALUE_WITH_NUL: 'error',
   VALUE_NUL_ENDED: 'warning',

@@ -95,7 +95,7 @@ class Walker {
     this.#outer.push([shape, name]);
     for (const [key, pair] of pairs) {
       const field = fieldOf(shape, key);
-      if (field !== undefined) this.#field(key, pair, field, value, placed, strays.get(key) ?? []);
+      if (field !== undefined) this.#field(key, pair, field, value, strays.get(key) ?? []);
       else if (!moved.has(pair)) this.#unknownField(key, pair, shape, names, placed);
     }
     this.#outer.pop();
@@ -106,39 +106,27 @@ class Walker {
     return value;
   }
 
-  #field(
-    key: string,
-    pair: Pair,
-    field: Field,
-    value: Record<string, unknown>,
-    placed: Placed,
-    strays: readonly Pair[],
-  ): void {
+  #field(key: string, pair: Pair, field: Field, value: Record<string, unknown>, strays: readonly Pair[]): void {
     const node = pair.value as Node | null;
+    if (isNothing(node) && strays[0] !== undefined) {
+      value[key] = this.#onlyStrays(field.shape, ofField(key), strays, span(strays[0].key as Node));
+      return;
+    }
     if (isNothing(node)) {
-      if (strays[0] === undefined) this.#noValue(key, pair, field, placed);
-      else value[key] = this.#onlyStrays(field.shape, ofField(key), strays, span(strays[0].key as Node));
+      // When people empty a list, a key without a value remains. It is an error only if the field is required.
+      const at = span((node ?? pair.key) as Node);
+      const code = field.required === true ? 'WRONG_TYPE' : 'FIELD_WITHOUT_VALUE';
+      if (field.shape.kind === 'any') return;
+      this.report.add(
+        code,
+        at.end > at.start ? at : span(pair.key as Node),
+        `${quote(key)} has no value`,
+        `give it ${articles[field.shape.kind]}, or remove the line`,
+      );
       return;
     }
     const found = this.node(node, field.shape, ofField(key), strays);
     if (found !== undefined) value[key] = found;
-  }
-
-  /**
-   * When people empty a list, a key without a value remains. It is an error only if the field is required. Otherwise it
-   * is the same as if the field were not there.
-   */
-  #noValue(key: string, pair: Pair, field: Field, placed: Placed): void {
-    const code = field.required === true ? 'WRONG_TYPE' : 'FIELD_WITHOUT_VALUE';
-    if (field.required !== true) placed.keys.delete(key);
-    if (field.shape.kind === 'any') return;
-    const at = span((pair.value ?? pair.key) as Node);
-    this.report.add(
-      code,
-      at.end > at.start ? at : span(pair.key as Node),
-      `${quote(key)} has no value`,
-      `give it ${articles[field.shape.kind]}, or remove the line`,
-    );
   }
 
   /** An object, or a list with one object, whose fields are all written in the wrong place. */

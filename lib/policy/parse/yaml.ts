@@ -39,8 +39,6 @@ export function parseYaml(text: string, file: string): ParsedText {
       'a file contains one policy: move the text after `---` into another file',
     );
   }
-  addSyntaxErrors(document?.errors ?? [], report);
-  if (report.hasErrors) return { report };
   if (document === undefined || isNothing(document)) {
     report.add(
       'YAML_EMPTY',
@@ -50,6 +48,8 @@ export function parseYaml(text: string, file: string): ParsedText {
     );
     return { report };
   }
+  addSyntaxErrors(document.errors, report);
+  if (report.hasErrors) return { report };
   if (isForeign(document) && reportForeign(report, document)) return { report };
   refuseBeyondPlainData(document, report);
   return { report, document };

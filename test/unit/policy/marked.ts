@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict';
 import { PolicyError, type Diagnostic } from '../../../lib/errors.js';
 import { parsePolicy, validatePolicy } from '../../../lib/policy/index.js';
-import { checkSchema } from './schema-agreement.js';
 
 interface Expected {
   readonly code: string;
@@ -50,10 +49,7 @@ export function checkMarked(text: string): void {
   }
 }
 
-/**
- * Checks that parsePolicy refuses what validatePolicy refuses, with the same diagnostics, and nothing else, and that the
- * JSON Schema agrees.
- */
+/** Checks that parsePolicy refuses what validatePolicy refuses, with the same diagnostics, and nothing else. */
 export function checkAgreement(text: string): void {
   const found = validatePolicy(text);
   let refused: readonly Diagnostic[] = [];
@@ -64,7 +60,6 @@ export function checkAgreement(text: string): void {
     refused = error.diagnostics;
   }
   assert.deepEqual(refused, found.some((d) => d.severity === 'error') ? found : []);
-  checkSchema(text, found);
 }
 
 /** A policy around one item of `spec.kprobes`, given without its indentation. */

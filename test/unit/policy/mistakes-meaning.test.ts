@@ -100,7 +100,7 @@ const cases: readonly (readonly [string, string])[] = [
     selectors('matchReturnArgs:\n- {index: 0, operator: Equal, values: [⟦VALUE_NOT_A_NUMBER⟧"EPERM"]}'),
   ],
   // Texts
-  ['an empty prefix', file('Prefix', '⟦VALUE_EMPTY⟧""')],
+  ['an empty prefix', file('Prefix', '⟦EMPTY_TEXT⟧""')],
   ['a relative prefix', file('Prefix', '⟦PATH_NOT_ABSOLUTE⟧".bashrc"')],
   ['a relative path', file('Equal', '⟦PATH_NOT_ABSOLUTE⟧"etc/passwd"')],
   ['a relative negated path', file('NotEqual', '⟦PATH_NOT_ABSOLUTE⟧"passwd"')],
@@ -111,7 +111,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['a path of 4096 bytes', file('Equal', `⟦VALUE_TOO_LONG⟧"${long(4096)}"`)],
   ['a NUL inside', file('Equal', '⟦VALUE_WITH_NUL⟧"/a\\0b"')],
   ['a NUL at the end', file('Equal', '⟦VALUE_NUL_ENDED⟧"/a\\0"')],
-  ['nothing but a NUL', int('Equal', '⟦VALUE_EMPTY⟧⟦VALUE_NUL_ENDED⟧"\\0"', 'string')],
+  ['nothing but a NUL', int('Equal', '⟦EMPTY_TEXT⟧⟦VALUE_NUL_ENDED⟧"\\0"', 'string')],
   ['half of a surrogate pair', file('Equal', '⟦VALUE_NOT_UNICODE⟧"/\\ud800"')],
   // Processes
   ['a relative binary', selectors('matchBinaries:\n- {operator: In, values: [⟦PATH_NOT_ABSOLUTE⟧cat]}')],

@@ -66,7 +66,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['a map of a list that does not exist', plain('InMap', '⟦UNKNOWN_LIST⟧"list:a"')],
   ['a system call by name', filter('syscall64', 'operator: Equal', '⟦SYSCALL_UNKNOWN⟧sys_dpu, sys_dup')],
   ['a value twice', filter('int', 'operator: Equal', '"1", ⟦VALUE_REPEATED⟧"1"', '')],
-  ['an empty part', filter('string', op('SubString'), '⟦VALUE_EMPTY⟧""', '')],
+  ['an empty part', filter('string', op('SubString'), '⟦EMPTY_TEXT⟧""', '')],
   [
     'two values for one comparison',
     kprobe(

@@ -86,7 +86,7 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
   ['a policy without hooks', `${head}spec: ⟦POLICY_WITHOUT_HOOKS⟧{}\n`],
   ['a misspelt hook kind', policy('kprobes: []\n⟦UNKNOWN_FIELD⟧kprobe: []')],
   ['kprobes that are not a list', policy('kprobes: ⟦WRONG_TYPE⟧{call: a}')],
-  ['kprobes without a value', policy('⟦FIELD_WITHOUT_VALUE⟧⟦POLICY_WITHOUT_HOOKS⟧kprobes:')],
+  ['kprobes without a value', policy('⟦FIELD_WITHOUT_VALUE⟧kprobes:')],
   ['a hook that is a text', policy('kprobes:\n- ⟦WRONG_TYPE⟧fd_install')],
   ['an empty item', policy('kprobes:\n- call: a\n-⟦WRONG_TYPE⟧')],
   ['a hook without call', kprobe('⟦MISSING_FIELD⟧syscall: false')],

@@ -33,7 +33,7 @@ const PROGRAMS: readonly { readonly name: string; readonly body: string }[] = [
 
 /** What must compile. */
 const TRUE = `type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
-type Inert<T> = T extends (...args: never) => unknown ? false : T extends bigint | Uint8Array ? true
+type Inert<T> = T extends (...args: never) => unknown ? false : T extends string | bigint | Uint8Array ? true
   : T extends object ? { [K in keyof T]: Inert<T[K]> }[keyof T] : true;
 const inert: false extends Inert<PlainOf<ProcessKprobeEvent>> ? false : true = true;
 const copy = structuredClone(kprobe.toObject());

@@ -1,0 +1,60 @@
+/** Which container a cgroup belongs to: what its path says. Every container runtime names its cgroups after its containers. */
+import type { Container } from '../../types/events.js';
+
+/** Runtimes by the start of the name of a cgroup, before the id. */
+const RUNTIMES: Readonly<Record<string, string>> = {
+  docker: 'docker',
+  'cri-containerd': 'containerd',
+  crio: 'cri-o',
+  libpod: 'podman',
+};
+
+const ID = '[0-9a-f]{64}';
+/** `docker-ID.scope` of the systemd driver; `SLICE:docker:ID` where systemd does not expand it; `libpod-ID` without systemd. */
+const NAMED = new RegExp(`(?:^|:)(${Object.keys(RUNTIMES).join('|')})[-:](${ID})(?:\\.scope)?$`);
+/** The name is the id: Docker, containerd and Kubernetes with the cgroupfs driver. */
+const BARE = new RegExp(`^${ID}$`);
+const NSPAWN = /^(?:systemd-nspawn@(.+)\.service|machine-(.+)\.scope)$/;
+const LXC = /^lxc\.payload[.-](.+)$/;
+/** `pod<uid>` below `kubepods`; `kubepods-burstable-pod<uid>.slice`, with `_` for `-`, of the systemd driver. */
+const POD =
+  /^(?:kubepods(?:-[a-z]+)?-)?pod([0-9a-f]{8}[-_]?[0-9a-f]{4}[-_]?[0-9a-f]{4}[-_]?[0-9a-f]{4}[-_]?[0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?$/;
+/** The manager of a user's own services. The user decides the names below it. */
+const USER_MANAGER = /^user@(\d{1,10})\.service$/;
+
+/**
+ * Returns the container of a cgroup by its path from the root of the hierarchy; undefined if it belongs to none. The
+ * outermost container counts: whoever is root in it can give any name to a cgroup inside.
+ */
+export function containerOf(path: string): Container | undefined {
+  let owner: number | undefined;
+  let podUid: string | undefined;
+  let above = '';
+  for (const name of path.split('/')) {
+    podUid ??= POD.exec(name.split(':', 1)[0] as string)?.[1]?.replaceAll('_', '-');
+    const found = named(name, above);
+    if (found !== undefined) {
+      return Object.freeze({
+        ...found,
+        ...(podUid === undefined ? {} : { podUid }),
+        ...(owner === undefined ? {} : { owner }),
+      });
+    }
+    const user = USER_MANAGER.exec(name)?.[1];
+    if (user !== undefined) owner ??= Number(user);
+    above = name;
+  }
+  return undefined;
+}
+
+function named(name: string, above: string): Container | undefined {
+  const [, prefix = '', id] = NAMED.exec(name) ?? [];
+  if (id !== undefined) return { id, runtime: RUNTIMES[prefix] as string };
+  if (BARE.test(name)) return above === 'docker' ? { id: name, runtime: 'docker' } : { id: name };
+  const [, service, scope] = NSPAWN.exec(name) ?? [];
+  const machine = service ?? scope;
+  // libvirt has virtual machines there: the kernel of the machine does not see their processes
+  if (machine !== undefined) return machine.startsWith('qemu') ? undefined : { id: machine, runtime: 'systemd-nspawn' };
+  const lxc = LXC.exec(name)?.[1];
+  return lxc === undefined ? undefined : { id: lxc, runtime: 'lxc' };
+}

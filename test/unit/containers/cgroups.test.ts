@@ -1,0 +1,92 @@
+/** Which cgroups are known, and where the hierarchy is mounted. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Cgroups, wholeHierarchy } from '../../../lib/containers/cgroups.js';
+
+const ID = 'a'.repeat(64);
+
+describe('cgroups', () => {
+  it('knows what the kernel reported, without looking it up', () => {
+    const cgroups = new Cgroups('/nowhere', () => assert.fail('it was looked up'));
+    cgroups.onCreated(7n, `/docker/${ID}`);
+    assert.deepEqual(cgroups.containerOf(7n), { id: ID, runtime: 'docker' });
+  });
+
+  it('looks up each of the others once', () => {
+    const asked: bigint[] = [];
+    const cgroups = new Cgroups('/nowhere', (id) => {
+      asked.push(id);
+      return id === 1n ? `/docker/${ID}` : id === 2n ? '/system.slice' : undefined;
+    });
+    for (let i = 0; i < 2; i++) {
+      assert.equal(cgroups.containerOf(1n)?.id, ID);
+      assert.equal(cgroups.containerOf(2n), undefined);
+      assert.equal(cgroups.containerOf(3n), undefined);
+      assert.equal(cgroups.containerOf(0n), undefined);
+    }
+    assert.deepEqual(asked, [1n, 2n, 3n]);
+  });
+
+  it('remembers at most 65,536', () => {
+    let asked = 0;
+    const cgroups = new Cgroups('/nowhere', () => {
+      asked++;
+      return undefined;
+    });
+    for (let id = 1n; id <= 65_537n; id++) cgroups.onCreated(id, '/');
+    cgroups.containerOf(65_537n);
+    assert.equal(asked, 0);
+    cgroups.containerOf(1n);
+    assert.equal(asked, 1);
+  });
+
+  it('the id of a cgroup is the number of its folder', () => {
+    const mount = mkdtempSync(join(tmpdir(), 'polytrace-'));
+    try {
+      mkdirSync(join(mount, 'a'));
+      const cgroups = new Cgroups(mount);
+      assert.equal(cgroups.idOf('/a'), statSync(join(mount, 'a'), { bigint: true }).ino);
+      assert.equal(cgroups.idOf('/b'), 0n);
+      assert.equal(cgroups.idOf(undefined), 0n);
+      assert.equal(new Cgroups().idOf('/a'), 0n);
+    } finally {
+      rmSync(mount, { recursive: true });
+    }
+  });
+
+  const initial = (): string => 'cgroup:[4026531835]';
+  const line = (root: string, point: string, type: string): string =>
+    `41 31 0:38 ${root} ${point} rw,relatime shared:9 - ${type} rw`;
+  const MOUNTS: [what: string, lines: string[], expected: string | undefined][] = [
+    ['only version 2', [line('/', '/sys/fs/cgroup', 'cgroup2 cgroup2')], '/sys/fs/cgroup'],
+    [
+      'both versions',
+      [line('/', '/sys/fs/cgroup/pids', 'cgroup cgroup'), line('/', '/sys/fs/cgroup/unified', 'cgroup2 none')],
+      '/sys/fs/cgroup/unified',
+    ],
+    ['only version 1', [line('/', '/sys/fs/cgroup/pids', 'cgroup cgroup')], undefined],
+    ['a part, then the whole', [line('/a', '/x', 'cgroup2 none'), line('/', '/y\\040z', 'cgroup2 none')], '/y z'],
+    ['only a part', [line('/a', '/x', 'cgroup2 none')], undefined],
+    ['nothing', [''], undefined],
+  ];
+  for (const [what, lines, expected] of MOUNTS) {
+    it(`the place of the hierarchy: ${what}`, () =>
+      assert.equal(
+        wholeHierarchy(() => lines.join('\n'), initial),
+        expected,
+      ));
+  }
+  it('the place of the hierarchy: another cgroup namespace', () => {
+    const lines = (): string => line('/', '/sys/fs/cgroup', 'cgroup2 cgroup2');
+    assert.equal(
+      wholeHierarchy(lines, () => 'cgroup:[4026532000]'),
+      undefined,
+    );
+  });
+  it('the place of the hierarchy: no /proc', () => {
+    const lines = (): string => assert.fail('ENOENT');
+    assert.equal(wholeHierarchy(lines, initial), undefined);
+  });
+});

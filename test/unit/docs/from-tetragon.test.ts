@@ -1,0 +1,114 @@
+/** docs/from-tetragon.md: each row that the code can prove is proven. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
+import { HOOK_SELECTORS_MAX } from '../../../lib/policy/language/limits.js';
+import { OPTION_NAMES, optionEffect, optionValues } from '../../../lib/policy/language/options.js';
+import { DIAGNOSTIC_CODES } from '../../../lib/policy/parse/codes.js';
+import { kprobe, policy, selectors } from '../policy/marked.js';
+
+const page = readFileSync(join(__dirname, '../../../docs/from-tetragon.md'), 'utf8');
+
+/** The cells of the tables below a heading, without the titles of the columns. */
+function rows(heading: string): string[][] {
+  const [, section = ''] = page.split(`## ${heading}\n`);
+  const lines = section.split(/^## /m)[0]?.split('\n') ?? [];
+  return lines
+    .filter((line) => /^\| (?!subject |-)/.test(line))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+const withOption = (name: string, value: string): string =>
+  policy(`options: [{name: ${name}, value: "${value}"}]\nkprobes: [{call: f}]`);
+
+/** A policy for each row with a code. Tetragon loads it, and here it has the code. */
+const REFUSED: Readonly<Record<string, string>> = {
+  '`podSelector`': policy('podSelector: {matchLabels: {a: b}}\nkprobes: [{call: f}]'),
+  '`containerSelector`': policy('containerSelector: {matchLabels: {name: a}}\nkprobes: [{call: f}]'),
+  '`hostSelector`': policy('hostSelector: {}\nkprobes: [{call: f}]'),
+  '`nodeSelector`': policy('nodeSelector: {matchLabels: {a: b}}\nkprobes: [{call: f}]'),
+  '`matchWorkloads`': selectors('matchWorkloads: {podSelector: {matchLabels: {a: b}}}'),
+  '`TracingPolicyNamespaced`': policy('kprobes: [{call: f}]').replace('TracingPolicy', 'TracingPolicyNamespaced'),
+  'an unknown option': withOption('anything', '1'),
+  'no `apiVersion` or `kind`': policy('kprobes: [{call: f}]').replace(/^kind: .*\n/m, ''),
+  '`char_buf` of a tracepoint': policy('tracepoints: [{subsystem: a, event: b, args: [{index: 5, type: char_buf}]}]'),
+  'kernel objects in uprobes': policy('uprobes: [{path: /a, symbols: [f], args: [{index: 0, type: file}]}]'),
+  '`Family` of `sockaddr_un`': kprobe(
+    'call: f\nsyscall: false\nargs: [{index: 0, type: sockaddr_un}]\nselectors: [{matchArgs: [{index: 0, operator: Family, values: [AF_UNIX]}]}]',
+  ),
+  'an unknown field': kprobe('call: f\nanything: 1'),
+  'a field twice': kprobe('call: f\ncall: f'),
+  'an anchor of YAML': kprobe('call: &name f'),
+  '`return` without `returnArg`': kprobe('call: f\nsyscall: false\nreturn: true'),
+  'signals of a selector': selectors('matchActions: [{action: Signal, argSig: 1}, {action: Signal, argSig: 2}]'),
+  'generated list in `enforcers`': policy(
+    'lists: [{name: a, type: generated_syscalls}]\nenforcers: [{calls: ["list:a"]}]\nkprobes: [{call: f}]',
+  ),
+};
+
+describe('docs/from-tetragon.md', () => {
+  const table = rows('Policies');
+
+  it('has rows', () => {
+    assert.ok(table.length > 20 && rows('Events').length > 5);
+    for (const [subject = '', there = '', here = '', reason = ''] of [...table, ...rows('Events')]) {
+      assert.ok(subject !== '' && there !== '' && here !== '' && reason !== '', subject);
+    }
+  });
+
+  for (const [subject = '', , here = ''] of table) {
+    const code = /^`([A-Z_]{4,})`/.exec(here)?.[1];
+    if (code === undefined) continue;
+    it(`${subject}: ${code}`, () => {
+      assert.ok(Object.hasOwn(DIAGNOSTIC_CODES, code));
+      const text = REFUSED[subject];
+      assert.ok(text !== undefined, 'no policy that shows it');
+      assert.ok(validatePolicy(text).some((d) => d.code === code));
+    });
+  }
+
+  it('has no policy without a row', () => {
+    const subjects = table.map(([subject]) => subject);
+    assert.deepEqual(
+      Object.keys(REFUSED).filter((subject) => !subjects.includes(subject)),
+      [],
+    );
+  });
+
+  it('names the options that have no effect', () => {
+    const idle = OPTION_NAMES.filter((name) => {
+      const values = optionValues(name) ?? ['1'];
+      return values.every((value) => optionEffect(name, value).startsWith('no effect'));
+    });
+    const named = table.flatMap(([subject = '', , here]) => (here === 'has no effect' ? [subject] : []));
+    assert.deepEqual(named.sort(), idle.map((name) => `\`${name}\``).sort());
+    for (const name of idle) {
+      const text = withOption(name, (optionValues(name) ?? ['1'])[0] ?? '');
+      assert.deepEqual(validatePolicy(text), []);
+      assert.equal(explainPolicy(text).options.length, 1);
+    }
+  });
+
+  it('names the extensions, which are accepted', () => {
+    const own = table.flatMap(([subject, there]) => (there === 'does not exist' ? [subject] : []));
+    assert.deepEqual(own, ['`inode` of a filter', '`optional` of a hook', '`trust-binary-paths`']);
+    for (const text of [
+      selectors('matchArgs: [{index: 0, operator: Equal, values: [/a], inode: true}]'),
+      kprobe('call: f\noptional: true'),
+      withOption('trust-binary-paths', '1'),
+    ]) {
+      assert.deepEqual(validatePolicy(text), []);
+    }
+  });
+
+  it('has the number of selectors of a hook', () => {
+    const row = table.find(([subject]) => subject === 'selectors of a hook');
+    assert.equal(row?.[2], String(HOOK_SELECTORS_MAX));
+  });
+});
