@@ -6,7 +6,7 @@ const require = createRequire(import.meta.url);
 export const { BatchIterator, EventIterator } =
   require('../dist/stream/consumer.js') as typeof import('../lib/stream/consumer.js');
 export const { Hub } = require('../dist/stream/hub.js') as typeof import('../lib/stream/hub.js');
-export const { newTally } = require('../dist/events/events.js') as typeof import('../lib/events/events.js');
+export const { newTally } = require('../dist/events/hook.js') as typeof import('../lib/events/hook.js');
 export const { ProcessCache } = require('../dist/process/cache.js') as typeof import('../lib/process/cache.js');
 export const { Clock } = require('../dist/process/clock.js') as typeof import('../lib/process/clock.js');
 export const layout = require('../dist/wire/layout.gen.js') as typeof import('../lib/wire/layout.gen.js');

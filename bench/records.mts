@@ -104,7 +104,7 @@ export function socketRecord(hook: number, values: number): Buffer {
 const BLOCK_BYTES = 512 * 1024;
 
 /** Repeats the records until `total` of them have been read. Copies as many as fit at once, which costs next to nothing. */
-export class RecordSource implements NativeSource {
+export class RecordSource implements Pick<NativeSource, 'drain'> {
   readonly #block: Buffer;
   /** Where each record of the block ends. */
   readonly #ends: readonly number[];

@@ -44,8 +44,13 @@ function openHub(subject: Subject, total: number): InstanceType<typeof Hub> {
   if (image === undefined) throw new Error('the policy has no hook');
   const hookEvent = subjects[subject].record(HOOK, image.args.length);
   const source = new RecordSource([execRecord(), ...Array.from({ length: HOOK_EVENTS }, () => hookEvent)], total);
-  const session: Pick<NativeSession, 'drain' | 'used' | 'start' | 'arm' | 'setActive' | 'takeLosses' | 'takeMissed'> = {
+  const session: Pick<
+    NativeSession,
+    'drain' | 'watch' | 'watched' | 'used' | 'start' | 'arm' | 'setActive' | 'takeLosses' | 'takeMissed'
+  > = {
     drain: (slab, offset) => source.drain(slab, offset),
+    watch: () => [],
+    watched: () => [],
     used: () => source.left(),
     start: () => undefined,
     arm: () => undefined,

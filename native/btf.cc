@@ -94,24 +94,16 @@ Btf::Btf(const Napi::CallbackInfo& info)
   });
 }
 
-// Everybody shares the kernel's types: only a file's are this object's own memory, and a module's.
 Types& Btf::types(Napi::Env env) {
   if (!types_) {
-    types_ = !module_.empty() ? Types::of_module(module_) : path_.empty() ? Types::of_kernel() : Types::of_file(path_);
-    reported_ = static_cast<int64_t>(types_->bytes());
-    Napi::MemoryManagement::AdjustExternalMemory(env, reported_);
+    types_ = std::make_unique<HeldTypes>(
+        env, !module_.empty() ? Types::of_module(module_) : path_.empty() ? Types::of_kernel() : Types::of_file(path_));
   }
-  return *types_;
-}
-
-void Btf::release(Napi::Env env) {
-  if (!types_) return;
-  types_.reset();
-  Napi::MemoryManagement::AdjustExternalMemory(env, -reported_);
+  return types_->get();
 }
 
 Napi::Value Btf::close(const Napi::CallbackInfo& info) {
-  release(info.Env());
+  types_.reset();
   return info.Env().Undefined();
 }
 

@@ -3,12 +3,11 @@
 
 #include <napi.h>
 
-#include <cstdint>
 #include <memory>
 #include <string>
 
 #include "error.h"
-#include "types.h"
+#include "held_types.h"
 
 namespace polytrace {
 
@@ -19,7 +18,7 @@ class Btf : public Napi::ObjectWrap<Btf> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit Btf(const Napi::CallbackInfo& info);
-  void Finalize(Napi::Env env) override { release(env); }
+  void Finalize(Napi::Env) override { types_.reset(); }
 
  private:
   template <auto METHOD>
@@ -42,12 +41,10 @@ class Btf : public Napi::ObjectWrap<Btf> {
   Napi::Value close(const Napi::CallbackInfo& info);
 
   Types& types(Napi::Env env);
-  void release(Napi::Env env);
 
   const std::string path_;
   const std::string module_;
-  std::shared_ptr<Types> types_;
-  int64_t reported_ = 0;  // bytes that V8 was told of
+  std::unique_ptr<HeldTypes> types_;
 };
 
 }  // namespace polytrace

@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "features.h"
+#include "held_types.h"
 #include "pins.h"
 #include "types.h"
 
@@ -60,6 +61,8 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::set_active>>("setActive"),
                          InstanceMethod<&Session::call<&Session::drain>>("drain"),
                          InstanceMethod<&Session::call<&Session::used>>("used"),
+                         InstanceMethod<&Session::call<&Session::watch>>("watch"),
+                         InstanceMethod<&Session::call<&Session::watched>>("watched"),
                          InstanceMethod<&Session::call<&Session::add_hook>>("addHook"),
                          InstanceMethod<&Session::call<&Session::remove_hooks>>("removeHooks"),
                          InstanceMethod<&Session::call<&Session::put_entries>>("putEntries"),
@@ -138,9 +141,8 @@ Napi::Value Session::read_types(const Napi::CallbackInfo& info) {
     auto types = Types::of_kernel();
     types->index();
     return [types](Napi::Env env) -> Napi::Value {
-      using Held = std::shared_ptr<Types>;
-      auto held = std::make_unique<Held>(types);
-      const auto result = Napi::External<Held>::New(env, held.get(), [](Napi::Env, Held* last) { delete last; });
+      auto held = std::make_unique<HeldTypes>(env, types);
+      const auto result = Napi::External<HeldTypes>::New(env, held.get(), [](Napi::Env, HeldTypes* last) { delete last; });
       (void)held.release();
       return result;
     };
@@ -194,6 +196,13 @@ Napi::Value Session::drain(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Session::used(const Napi::CallbackInfo& info) { return to_number(info.Env(), ring_.used()); }
+
+// (object), see survivors.h
+Napi::Value Session::watch(const Napi::CallbackInfo& info) {
+  return survivors_.add(info.Env(), info[0].As<Napi::Object>());
+}
+
+Napi::Value Session::watched(const Napi::CallbackInfo& info) { return survivors_.rest(info.Env()); }
 
 // (spec): a promise of the indexes of the places that were left out
 Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {

@@ -9,6 +9,7 @@
 #include "error.h"
 #include "kernel_side.h"
 #include "ring.h"
+#include "survivors.h"
 #include "worker.h"
 
 namespace polytrace {
@@ -43,6 +44,8 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value set_active(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);
   Napi::Value used(const Napi::CallbackInfo& info);
+  Napi::Value watch(const Napi::CallbackInfo& info);
+  Napi::Value watched(const Napi::CallbackInfo& info);
   Napi::Value add_hook(const Napi::CallbackInfo& info);
   Napi::Value remove_hooks(const Napi::CallbackInfo& info);
   Napi::Value set_enforces(const Napi::CallbackInfo& info);
@@ -71,6 +74,7 @@ class Session : public Napi::ObjectWrap<Session> {
   bool has_exit_hook_ = false;
   KernelSide kernel_;  // outlives the reader
   RingReader ring_;
+  Survivors survivors_;
   Worker worker_;  // ends first
 };
 

@@ -2,7 +2,12 @@
  * One event of the stream: a union that is discriminated by `type`. Its members are read from the kernel's record when
  * they are used, so the object does not have them itself: `{ ...event }` has only the process, and
  * `structuredClone` and `postMessage` throw a `DataCloneError`. Copy the event with `toObject` first. The same holds
- * for its processes.
+ * for its processes. A `lost` event has its members itself.
+ *
+ * An event that is kept holds less than 4 KB, or its record if that is longer, and its processes; until the next garbage
+ * collection it holds a block of 256 KiB. Iterators share events.
+ *
+ * The classes of this file are types: the package does not export them, and `instanceof` does not work.
  */
 export type TracerEvent =
   | ProcessExecEvent
@@ -47,68 +52,68 @@ export type JsonOf<T> = T extends bigint | Uint8Array
     : T;
 
 /** One process image. A new image begins at every exec. */
-export interface Process {
+export declare abstract class Process {
   /** Id of the process image: base64 of `node:start_ns:pid`. Each exec has its own. */
-  readonly execId: string;
+  get execId(): string;
   /** `execId` of the parent, the process that started this one; empty when the parent is not known. */
-  readonly parentExecId: string;
+  get parentExecId(): string;
   /**
    * `execId` of the image that the process ran before. Absent for the first exec after a fork. The JSON export has it as
    * `parent_exec_id`, in place of `parentExecId`.
    */
   readonly formerExecId?: string | undefined;
   /** The process was forked and has not called exec. Its other fields, but the ids, are those of its parent's image. */
-  readonly forked: boolean;
+  get forked(): boolean;
   /** Thread group id, in the initial pid namespace. */
-  readonly pid: number;
+  get pid(): number;
   /** Real user id at the time of the exec. `uid` of the JSON export is the effective one: `credentials.euid`. */
-  readonly uid: number;
+  get uid(): number;
   /**
    * Name of the effective user in the host's /etc/passwd. Absent when there is none, or when the process has a user or
    * mount namespace of its own.
    */
   readonly user?: string | undefined;
   /** Login user id; 4294967295 when it is not set. */
-  readonly auid: number;
+  get auid(): number;
   /** Path that was passed to execve, made absolute. For a script, this is the path of the script itself. */
-  readonly binary: string;
+  get binary(): string;
   /** Path of the file that runs, with symbolic links resolved. For a script, this is the interpreter. */
-  readonly executable: string;
+  get executable(): string;
   /**
    * The executable is not known to be the file that `executable` names: its path was seen from another root than the host's, or
    * through a mount of another mount namespace, as in a container. Such a process is never exempt from a policy by its path.
    */
-  readonly binaryUntrusted: boolean;
+  get binaryUntrusted(): boolean;
   /** What is special about the executable. Absent when nothing is, or when the exec was not seen. */
   readonly binaryProperties?: BinaryProperties | undefined;
   /** Arguments without argv[0]. They are complete unless `flags` contains `truncArgs`. */
-  readonly argv: readonly string[];
+  get argv(): readonly string[];
   /** `argv` joined by spaces. An argument that is empty or contains a space is in double quotes (Tetragon's form). */
-  readonly arguments: string;
+  get arguments(): string;
   /** Absolute path of the working directory at the time of the exec. */
-  readonly cwd: string;
+  get cwd(): string;
   /**
    * Flags, separated by spaces: `execve`, `clone`, `procFS`, `rootcwd`, `truncArgs`, `errorArgs`, `truncFilename`,
    * `unknown`.
    */
-  readonly flags: string;
+  get flags(): string;
   /** Start of the process image: RFC 3339, UTC, with nanoseconds. */
-  readonly startTime: string;
+  get startTime(): string;
   /** Start of the process image: nanoseconds since 1970-01-01T00:00:00Z. */
-  readonly startTimeNs: bigint;
+  get startTimeNs(): bigint;
   /** Capability sets at the time of the exec. */
-  readonly capabilities: Capabilities;
+  get capabilities(): Capabilities;
   /** Namespaces at the time of the exec. */
-  readonly namespaces: Namespaces;
+  get namespaces(): Namespaces;
   /** User and group ids at the time of the exec. */
-  readonly credentials: Credentials;
+  get credentials(): Credentials;
   /**
    * The process is pid 1 of a pid namespace other than the initial one, or a descendant of it. A process that entered the
    * namespace from outside is not (`docker exec`, `nsenter`), nor is a process of the host.
    */
-  readonly inInitTree: boolean;
+  get inInitTree(): boolean;
   /** Id of the cgroup v2 directory, which is its inode number; 0n when it is unknown. */
-  readonly cgroupId: bigint;
+  get cgroupId(): bigint;
   /** Container of the process; absent if it is in none, or if the cgroup is not known. */
   readonly container?: Container | undefined;
   /** Container and pod of the process, when they are known. */
@@ -116,7 +121,7 @@ export interface Process {
   /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
   readonly toObject: () => PlainProcess;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
-  readonly toJSON: () => JsonOf<PlainProcess>;
+  toJSON(): JsonOf<PlainProcess>;
 }
 
 /**
@@ -197,16 +202,13 @@ export interface Credentials {
   readonly fsgid: number;
 }
 
-interface EventBase {
+declare abstract class ProcessEvent {
   /** Time of the event: RFC 3339, UTC, with nanoseconds. */
-  readonly time: string;
+  get time(): string;
   /** Time of the event: nanoseconds since 1970-01-01T00:00:00Z. */
-  readonly timeNs: bigint;
+  get timeNs(): bigint;
   /** Name of the machine: `nodeName` of the tracer's options. */
-  readonly nodeName: string;
-}
-
-interface ProcessEvent extends EventBase {
+  get nodeName(): string;
   /** Process that caused the event. */
   readonly process: Process;
   /** Parent of the process, which started it, when it is known. */
@@ -217,45 +219,45 @@ interface ProcessEvent extends EventBase {
    */
   readonly former?: Process;
   /** Ancestors of the process, without the parent. The nearest comes first. */
-  readonly ancestors: readonly Process[];
+  get ancestors(): readonly Process[];
   /** Id of the thread that caused the event, in the initial pid namespace. */
-  readonly tid: number;
+  get tid(): number;
 }
 
 /** A process called execve successfully. */
-export interface ProcessExecEvent extends ProcessEvent {
-  readonly type: 'process_exec';
+export declare abstract class ProcessExecEvent extends ProcessEvent {
+  get type(): 'process_exec';
   /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
-  readonly toObject: () => PlainOf<ProcessExecEvent>;
+  toObject(): PlainOf<ProcessExecEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
-  readonly toJSON: () => JsonOf<PlainOf<ProcessExecEvent>>;
+  toJSON(): JsonOf<PlainOf<ProcessExecEvent>>;
 }
 
 /** The last thread of a process ended. */
-export interface ProcessExitEvent extends ProcessEvent {
-  readonly type: 'process_exit';
+export declare abstract class ProcessExitEvent extends ProcessEvent {
+  get type(): 'process_exit';
   /** Exit status: 0 to 255; 0 when a signal ended the process. */
-  readonly status: number;
+  get status(): number;
   /** Name of the signal that ended the process, such as `SIGKILL`. */
   readonly signal?: string;
   /** The kernel wrote a core file. */
-  readonly coreDumped: boolean;
+  get coreDumped(): boolean;
   /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
-  readonly toObject: () => PlainOf<ProcessExitEvent>;
+  toObject(): PlainOf<ProcessExitEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
-  readonly toJSON: () => JsonOf<PlainOf<ProcessExitEvent>>;
+  toJSON(): JsonOf<PlainOf<ProcessExitEvent>>;
 }
 
 /** A hook of a policy matched. */
-interface HookEvent extends ProcessEvent {
+declare abstract class HookEvent extends ProcessEvent {
   /** `metadata.name` of the policy. */
-  readonly policyName: string;
+  get policyName(): string;
   /** Values of the arguments, in the order of the policy's `args`. Arguments of type `nop` are left out. */
-  readonly args: readonly HookArgument[];
+  get args(): readonly HookArgument[];
   /** The last of `actions` that changed something; `post` when none did. */
-  readonly action: PerformedAction['action'];
+  get action(): PerformedAction['action'];
   /** Actions that the selector did, or would have done in mode `monitor`, in the order of the policy. */
-  readonly actions: readonly PerformedAction[];
+  get actions(): readonly PerformedAction[];
   /**
    * Mode of the policy. Present when the selector signals processes, overrides functions, changes programs, notifies
    * enforcers or makes requests.
@@ -265,9 +267,9 @@ interface HookEvent extends ProcessEvent {
    * `process` and `tid` are the owner of a socket among the arguments, and not the process that ran when the hook was
    * called. The policy tracks the socket with TrackSock.
    */
-  readonly ofSocketOwner: boolean;
+  get ofSocketOwner(): boolean;
   /** Number of equal events that the rate limit has held back since the last event. */
-  readonly suppressed: number;
+  get suppressed(): number;
   /** Stack trace of the kernel, innermost frame first. Present when the policy asks for it. */
   readonly kernelStack?: readonly StackFrame[];
   /** Stack trace of the process, innermost frame first. Present when the policy asks for it. */
@@ -275,9 +277,9 @@ interface HookEvent extends ProcessEvent {
   /** `message` of the hook in the policy. */
   readonly message?: string;
   /** `tags` of the hook in the policy. */
-  readonly tags: readonly string[];
+  get tags(): readonly string[];
   /** Index of the selector that matched, from 0; 0 when the hook has no selectors. */
-  readonly selector: number;
+  get selector(): number;
 }
 
 /**
@@ -378,9 +380,9 @@ export interface StackFrame {
 }
 
 /** An event of a hook on a function. */
-interface FunctionEvent extends HookEvent {
+declare abstract class FunctionEvent extends HookEvent {
   /** Values of the policy's `data`, in its order; empty when the policy has none. */
-  readonly data: readonly HookArgument[];
+  get data(): readonly HookArgument[];
   /** Return value of the function. Present when the policy says `return: true`. */
   readonly return?: HookArgument;
   /**
@@ -391,106 +393,112 @@ interface FunctionEvent extends HookEvent {
 }
 
 /** A kernel function that a policy hooks by `kprobes` or `fentries` was called. */
-export interface ProcessKprobeEvent extends FunctionEvent {
-  readonly type: 'process_kprobe';
+export declare abstract class ProcessKprobeEvent extends FunctionEvent {
+  get type(): 'process_kprobe';
   /** Name of the function in the kernel: for a policy's `sys_read`, this is `__x64_sys_read`. */
-  readonly functionName: string;
+  get functionName(): string;
   /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
-  readonly toObject: () => PlainOf<ProcessKprobeEvent>;
+  toObject(): PlainOf<ProcessKprobeEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
-  readonly toJSON: () => JsonOf<PlainOf<ProcessKprobeEvent>>;
+  toJSON(): JsonOf<PlainOf<ProcessKprobeEvent>>;
 }
 
 /** A tracepoint of a policy was reached, raw or by format. */
-export interface ProcessTracepointEvent extends HookEvent {
-  readonly type: 'process_tracepoint';
+export declare abstract class ProcessTracepointEvent extends HookEvent {
+  get type(): 'process_tracepoint';
   /** Group of the tracepoint, such as `sched`. */
-  readonly subsystem: string;
+  get subsystem(): string;
   /** Name of the tracepoint, such as `sched_process_exec`. */
-  readonly event: string;
+  get event(): string;
   /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
-  readonly toObject: () => PlainOf<ProcessTracepointEvent>;
+  toObject(): PlainOf<ProcessTracepointEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
-  readonly toJSON: () => JsonOf<PlainOf<ProcessTracepointEvent>>;
+  toJSON(): JsonOf<PlainOf<ProcessTracepointEvent>>;
 }
 
 /** A hook of the Linux security modules was called. */
-export interface ProcessLsmEvent extends HookEvent {
-  readonly type: 'process_lsm';
+export declare abstract class ProcessLsmEvent extends HookEvent {
+  get type(): 'process_lsm';
   /** Name of the hook, such as `file_open`. */
-  readonly functionName: string;
+  get functionName(): string;
   /**
    * Hash of the hook's first file: ALGORITHM:HEX, such as `sha256:e3b0…`. Present when the policy asks for it and the
    * kernel could read the file.
    */
   readonly imaHash?: string;
   /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
-  readonly toObject: () => PlainOf<ProcessLsmEvent>;
+  toObject(): PlainOf<ProcessLsmEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
-  readonly toJSON: () => JsonOf<PlainOf<ProcessLsmEvent>>;
+  toJSON(): JsonOf<PlainOf<ProcessLsmEvent>>;
 }
 
 /** A place in a program or library was reached. */
-export interface ProcessUprobeEvent extends FunctionEvent {
-  readonly type: 'process_uprobe';
+export declare abstract class ProcessUprobeEvent extends FunctionEvent {
+  get type(): 'process_uprobe';
   /** Path of the file, as written in the policy. */
-  readonly path: string;
+  get path(): string;
   /** Function in the file; empty when the policy names an offset or an address. */
-  readonly symbol: string;
+  get symbol(): string;
   /** Bytes from the symbol. Without a symbol: bytes from the start of the file. */
-  readonly offset: bigint;
+  get offset(): bigint;
   /** Virtual address in the file. Present when the policy names an address. */
   readonly address?: bigint;
   /** Position in the file of the counter that tells the program whether it is traced; 0n when there is none. */
-  readonly refCtrOffset: bigint;
+  get refCtrOffset(): bigint;
   /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
-  readonly toObject: () => PlainOf<ProcessUprobeEvent>;
+  toObject(): PlainOf<ProcessUprobeEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
-  readonly toJSON: () => JsonOf<PlainOf<ProcessUprobeEvent>>;
+  toJSON(): JsonOf<PlainOf<ProcessUprobeEvent>>;
 }
 
 /** A static probe of a program or library was reached. */
-export interface ProcessUsdtEvent extends HookEvent {
-  readonly type: 'process_usdt';
+export declare abstract class ProcessUsdtEvent extends HookEvent {
+  get type(): 'process_usdt';
   /** Path of the file, as written in the policy. */
-  readonly path: string;
+  get path(): string;
   /** Provider of the probe. */
-  readonly provider: string;
+  get provider(): string;
   /** Name of the probe. */
-  readonly name: string;
+  get name(): string;
   /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
-  readonly toObject: () => PlainOf<ProcessUsdtEvent>;
+  toObject(): PlainOf<ProcessUsdtEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
-  readonly toJSON: () => JsonOf<PlainOf<ProcessUsdtEvent>>;
+  toJSON(): JsonOf<PlainOf<ProcessUsdtEvent>>;
 }
 
 /**
  * A file was mapped as code: a program, its loader or a library. Files that execve itself maps are reported before
  * the event of that exec, with the process as it was before.
  */
-export interface ProcessLoaderEvent extends ProcessEvent {
-  readonly type: 'process_loader';
+export declare abstract class ProcessLoaderEvent extends ProcessEvent {
+  get type(): 'process_loader';
   /** `metadata.name` of the policy. */
-  readonly policyName: string;
+  get policyName(): string;
   /** Absolute path in the process's root. */
-  readonly path: string;
+  get path(): string;
   /**
    * Build id of the file: hexadecimal digits. It is read from the file at the first access. Absent when the file has
    * no build id, when the file was replaced, or when its file system cannot identify the file.
    */
   readonly buildId?: string;
   /** Inode number of the file. */
-  readonly inode: bigint;
+  get inode(): bigint;
   /** Device of the file's file system. */
-  readonly device: Device;
+  get device(): Device;
   /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
-  readonly toObject: () => PlainOf<ProcessLoaderEvent>;
+  toObject(): PlainOf<ProcessLoaderEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
-  readonly toJSON: () => JsonOf<PlainOf<ProcessLoaderEvent>>;
+  toJSON(): JsonOf<PlainOf<ProcessLoaderEvent>>;
 }
 
 /** Records that were lost. Every lost record is counted once. */
-export interface LostEvent extends EventBase {
+export declare abstract class LostEvent {
+  /** Time of the event: RFC 3339, UTC, with nanoseconds. */
+  readonly time: string;
+  /** Time of the event: nanoseconds since 1970-01-01T00:00:00Z. */
+  readonly timeNs: bigint;
+  /** Name of the machine: `nodeName` of the tracer's options. */
+  readonly nodeName: string;
   readonly type: 'lost';
   /**
    * Name of the hook, as in `HookStatus.functionName`. For the base sensor: `process_exec`, `process_exit`,
@@ -504,9 +512,9 @@ export interface LostEvent extends EventBase {
   /** Number of records that were lost since the last `lost` event of this hook and reason. */
   readonly count: number;
   /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
-  readonly toObject: () => PlainOf<LostEvent>;
+  toObject(): PlainOf<LostEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
-  readonly toJSON: () => JsonOf<PlainOf<LostEvent>>;
+  toJSON(): JsonOf<PlainOf<LostEvent>>;
 }
 
 /**

@@ -22,5 +22,5 @@ export function imaHashOf(slab: Slab, at: number): string | undefined {
   const start = at + size - ImaHash.sizeof;
   const algorithm = slab.u32(start + ImaHash.algorithm);
   const [name, bytes] = ALGORITHMS[algorithm] ?? [String(algorithm), ImaHash.digestLength];
-  return `${name}:${slab.bytes.toString('hex', start + ImaHash.digest, start + ImaHash.digest + bytes)}`;
+  return `${name}:${slab.bytes(start + ImaHash.digest, start + ImaHash.digest + bytes).toString('hex')}`;
 }

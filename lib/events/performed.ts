@@ -6,7 +6,8 @@ import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import type { Request } from './requests.js';
 
-const POST: readonly PerformedAction[] = [{ action: 'post' }];
+/** What an event without other actions has. */
+export const POST: readonly PerformedAction[] = Object.freeze([Object.freeze({ action: 'post' })]);
 const ONLY_POSTS: SelectorActions = { order: ['post'] };
 
 /** The actions of an event: those of the entry, and those of the return if the hook has them. */
@@ -96,10 +97,10 @@ function performed(actions: SelectorActions, flags: number, outcomes: RequestOut
 
 function notified({ notify }: SelectorActions): { readonly signal?: number; readonly value?: number } {
   const { signal, override } = notify ?? {};
-  const told: { signal?: number; value?: number } = {};
-  if (signal !== undefined) told.signal = signal;
-  if (override !== undefined) told.value = override;
-  return told;
+  const effects: { signal?: number; value?: number } = {};
+  if (signal !== undefined) effects.signal = signal;
+  if (override !== undefined) effects.value = override;
+  return effects;
 }
 
 function overrideOf({ override, registers, goOn }: SelectorActions): Omit<PerformedOverride, 'action' | 'outcome'> {

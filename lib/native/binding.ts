@@ -15,10 +15,17 @@ import {
 import { featuresOf, type FeatureName, type NativeFeatures } from './features.js';
 import { limitReached } from './limits.js';
 
-/** Reads records; see native/ring.h. After close() all methods do nothing. */
+/** Reads records; see native/ring.h and native/survivors.h. After close() nothing is read. */
 export interface NativeSource {
   /** Copies records into the slab from `offset` on, each at a multiple of 8. Returns the end of the last record. */
   drain(slab: Uint8Array, offset: number): number;
+  /**
+   * Watches the object without holding it. Returns the objects that were watched before and that a garbage collection has left
+   * since. It watches those no more.
+   */
+  watch<T extends object>(object: T): T[];
+  /** Returns all watched objects that may still be in use, and watches none any more. */
+  watched<T extends object>(): T[];
 }
 
 /**

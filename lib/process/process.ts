@@ -173,7 +173,7 @@ export class ExecImage extends ProcessImage {
   }
 
   override get ownBytes(): number {
-    return 256 + this.#record.bytes.length;
+    return 256 + this.#record.length;
   }
 
   get bootTimeNs(): bigint {
@@ -293,7 +293,7 @@ export class ExecImage extends ProcessImage {
   }
 
   #slice(offset: number, length: number): string {
-    return offset + length <= this.#record.bytes.length ? this.#record.text(offset, length) : '';
+    return offset + length <= this.#record.length ? this.#record.text(offset, length) : '';
   }
 }
 

@@ -16,10 +16,11 @@ import type {
 import { COPY, copyOf, freezeAll, jsonOf, toObject } from './plain.js';
 import type { Clock } from './clock.js';
 
-/** The member with the tracer's own data. The package does not export its name. */
-export const IMAGE = Symbol('image');
+/** The tracer's own data about the process. It is no member, because programs would see that. */
+export let imageOf: (process: ProcessView) => Shown;
 
-const FIELDS = [
+/** The members of the public contract. */
+export const PROCESS_MEMBERS = [
   'execId', 'parentExecId', 'formerExecId', 'forked', 'pid', 'uid', 'user', 'auid', 'binary', 'executable', 'binaryUntrusted',
   'binaryProperties', 'argv', 'arguments', 'cwd', 'flags', 'startTime', 'startTimeNs', 'capabilities', 'namespaces',
   'credentials', 'inInitTree', 'cgroupId', 'container', 'pod',
@@ -35,90 +36,94 @@ interface Shown extends Omit<PlainProcess, 'pod'> {
 
 export class ProcessView implements Process {
   readonly toObject = toObject<PlainProcess>;
-  declare readonly [IMAGE]: Shown;
+  readonly #image: Shown;
   #plain: PlainProcess | undefined;
 
   constructor(image: Shown) {
-    this[IMAGE] = image;
+    this.#image = image;
     Object.freeze(this);
   }
 
+  static {
+    imageOf = (process) => process.#image;
+  }
+
   get execId(): string {
-    return this[IMAGE].execId;
+    return this.#image.execId;
   }
   get parentExecId(): string {
-    return this[IMAGE].parentExecId;
+    return this.#image.parentExecId;
   }
   get formerExecId(): string | undefined {
-    return this[IMAGE].formerExecId;
+    return this.#image.formerExecId;
   }
   get forked(): boolean {
-    return this[IMAGE].forked;
+    return this.#image.forked;
   }
   get pid(): number {
-    return this[IMAGE].pid;
+    return this.#image.pid;
   }
   get uid(): number {
-    return this[IMAGE].uid;
+    return this.#image.uid;
   }
   get user(): string | undefined {
-    return this[IMAGE].user;
+    return this.#image.user;
   }
   get auid(): number {
-    return this[IMAGE].auid;
+    return this.#image.auid;
   }
   get binary(): string {
-    return this[IMAGE].binary;
+    return this.#image.binary;
   }
   get executable(): string {
-    return this[IMAGE].executable;
+    return this.#image.executable;
   }
   get binaryUntrusted(): boolean {
-    return this[IMAGE].binaryUntrusted;
+    return this.#image.binaryUntrusted;
   }
   get binaryProperties(): BinaryProperties | undefined {
-    return freezeAll(this[IMAGE].binaryProperties);
+    return freezeAll(this.#image.binaryProperties);
   }
   get argv(): readonly string[] {
-    return Object.freeze(this[IMAGE].argv);
+    return Object.freeze(this.#image.argv);
   }
   get arguments(): string {
-    return this[IMAGE].arguments;
+    return this.#image.arguments;
   }
   get cwd(): string {
-    return this[IMAGE].cwd;
+    return this.#image.cwd;
   }
   get flags(): string {
-    return this[IMAGE].flags;
+    return this.#image.flags;
   }
   get startTime(): string {
-    return this[IMAGE].startTime;
+    return this.#image.startTime;
   }
   get startTimeNs(): bigint {
-    return this[IMAGE].startTimeNs;
+    return this.#image.startTimeNs;
   }
   get capabilities(): Capabilities {
-    return Object.freeze(this[IMAGE].capabilities);
+    return Object.freeze(this.#image.capabilities);
   }
   get namespaces(): Namespaces {
-    return Object.freeze(this[IMAGE].namespaces);
+    return Object.freeze(this.#image.namespaces);
   }
   get credentials(): Credentials {
-    return Object.freeze(this[IMAGE].credentials);
+    return Object.freeze(this.#image.credentials);
   }
   get inInitTree(): boolean {
-    return this[IMAGE].inInitTree;
+    return this.#image.inInitTree;
   }
   get cgroupId(): bigint {
-    return this[IMAGE].cgroupId;
+    return this.#image.cgroupId;
   }
   get container(): Container | undefined {
-    return this[IMAGE].container;
+    return this.#image.container;
   }
 
   /** All plain events of the process share one copy. */
   [COPY](): PlainProcess {
-    this.#plain ??= freezeAll(copyOf(this, FIELDS)) as unknown as PlainProcess;
+    this.#plain ??= freezeAll(copyOf(this, PROCESS_MEMBERS)) as unknown as PlainProcess;
     return this.#plain;
   }
 

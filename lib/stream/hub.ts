@@ -8,7 +8,8 @@ import type { ProcessCache } from '../process/cache.js';
 import type { Clock } from '../process/clock.js';
 import { SensorHook } from '../wire/layout.gen.js';
 import { Consumer, type EventFeed, type Loss } from './consumer.js';
-import { LossEvent, type LoadedHook } from '../events/events.js';
+import type { LoadedHook } from '../events/hook.js';
+import { LossEvent } from '../events/loss.js';
 import { RecordReader } from './reader.js';
 import { Turns } from './turns.js';
 
@@ -61,7 +62,7 @@ export class Hub implements EventFeed {
   readonly #lost = new Map<string, Loss>();
   #timer: NodeJS.Timeout | undefined;
   /** Losses that the kernel has reported but no iterator has received yet. */
-  readonly #untold: LossEvent[] = [];
+  readonly #unreported: LossEvent[] = [];
   /** Losses from before the first record that no iterator has received yet. */
   readonly #earlier: LossEvent[] = [];
   /** Set by update() if exec records were lost. The cache does not know it yet. */
@@ -111,7 +112,7 @@ export class Hub implements EventFeed {
     if (last) this.update();
     // A record that is still being written hides later records. Their losses still need the names of removed hooks.
     if (records === undefined && this.#options.session.used() === 0) this.#options.onEmpty();
-    const losses = this.#untold.splice(0);
+    const losses = this.#unreported.splice(0);
     const earlier = this.#earlier.splice(0);
     if (records === undefined && losses.length === 0 && earlier.length === 0) return false;
     const isPlain = losses.length === 0 && earlier.length === 0;
@@ -196,7 +197,7 @@ export class Hub implements EventFeed {
   }
 
   /** Reports a loss from before this session. The next consumers that read receive it first. */
-  tell(loss: Loss): void {
+  report(loss: Loss): void {
     this.#earlier.push(this.loss(loss));
   }
 
@@ -217,7 +218,7 @@ export class Hub implements EventFeed {
     const { session } = this.#options;
     let execsLost = this.#execsLost;
     this.#execsLost = false;
-    const result = this.#untold;
+    const result = this.#unreported;
     for (const { hook, ring, pending, unreturned } of session.takeLosses()) {
       if (ring > 0) result.push(this.#lossOf(hook, 'ring_full', ring));
       if (pending > 0) result.push(this.#lossOf(hook, FULL[hook] ?? 'pending_full', pending));
@@ -256,5 +257,6 @@ export class Hub implements EventFeed {
     this.#setTimer(undefined);
     for (const consumer of [...this.#consumers]) consumer.end();
     this.#consumers.clear();
+    this.#reader.end();
   }
 }

@@ -12,23 +12,30 @@ import {
   EventType,
   RecordRoom,
 } from '../wire/layout.gen.js';
-import { Slab } from '../wire/slab.js';
-import { ExecEvent, ExitEvent, hookEvent, type LoadedHook } from '../events/events.js';
+import { Block, Slab } from '../wire/slab.js';
+import { hookEvent } from '../events/events.js';
+import type { LoadedHook } from '../events/hook.js';
+import { ExecEvent, ExitEvent } from '../events/process-events.js';
 
-/** Large enough that new slabs are rarely allocated; small enough that an event that is kept needs little memory. */
-const SLAB_BYTES = 512 * 1024;
+/** Large enough that new blocks are rarely allocated; small enough that they die young. */
+const BLOCK_BYTES = 256 * 1024;
 /**
  * Records of about this many bytes become one array of events. Few events are alive at a time, so most of them die before
- * V8 moves them to its old generation. With arrays of a whole slab, an event costs twice as much in some processes.
+ * V8 moves them to its old generation. With arrays of 512 KiB, an event costs twice as much in some processes.
  */
 const BATCH_BYTES = 64 * 1024;
+/**
+ * Most bytes of the records in one slab, except that each slab has a whole record. An event that a program keeps holds
+ * its slab and some small objects: less than 4 KB.
+ */
+const SLAB_BYTES = 2 * 1024;
 
 export class RecordReader {
   readonly #source: NativeSource;
   readonly #cache: ProcessCache;
   readonly #hooks: ReadonlyMap<number, LoadedHook>;
   readonly #onDrained: () => void;
-  #slab = Slab.allocate(SLAB_BYTES);
+  #block = new Block(Buffer.allocUnsafeSlow(BLOCK_BYTES));
   #offset = 0;
 
   /** `onDrained` is called for each read, after the records were copied from the kernel and before they are decoded. */
@@ -49,26 +56,43 @@ export class RecordReader {
    * record where the longest one might not fit.
    */
   read(): TracerEvent[] | undefined {
-    if (SLAB_BYTES - this.#offset <= RecordRoom.RECORD_MAX) {
-      this.#slab = Slab.allocate(SLAB_BYTES);
-      this.#offset = 0;
-    }
+    if (BLOCK_BYTES - this.#offset <= RecordRoom.RECORD_MAX) this.#nextBlock();
     const start = this.#offset;
-    const room = Math.min(SLAB_BYTES, start + BATCH_BYTES + RecordRoom.RECORD_MAX);
-    const end = this.#source.drain(this.#slab.bytes.subarray(0, room), start);
+    const room = Math.min(BLOCK_BYTES, start + BATCH_BYTES + RecordRoom.RECORD_MAX);
+    const end = this.#source.drain(this.#block.bytes.subarray(0, room), start);
     this.#offset = end;
     this.#onDrained();
-    return end === start ? undefined : this.#decode(this.#slab, start, end);
+    return end === start ? undefined : this.#decode(start, end);
   }
 
-  #decode(slab: Slab, start: number, end: number): TracerEvent[] {
+  /** A block that a garbage collection leaves has events that a program keeps. */
+  #nextBlock(): void {
+    for (const left of this.#source.watch(this.#block)) left.leave();
+    this.#block = new Block(Buffer.allocUnsafeSlow(BLOCK_BYTES));
+    this.#offset = 0;
+  }
+
+  /** Must be called after the last read: from then on no event holds more than its slab. */
+  end(): void {
+    for (const block of [...this.#source.watched<Block>(), this.#block]) block.leave();
+  }
+
+  #decode(start: number, end: number): TracerEvent[] {
     const events: TracerEvent[] = [];
+    const block = this.#block;
+    let slab = new Slab(block, start, start);
+    let kept: Slab | undefined;
     let at = start;
     while (at + EventHeader.sizeof <= end) {
-      const size = slab.u32(at + EventHeader.size);
+      const size = block.view.getUint32(at + EventHeader.size, true);
       if (size < EventHeader.sizeof || at + size > end) break; // cannot happen: native code has checked the size
+      if (slab.length > 0 && slab.length + size > SLAB_BYTES) slab = new Slab(block, at, at);
+      slab.extend(at + size);
       const event = this.#decodeOne(slab, at, size);
-      if (event !== undefined) events.push(event);
+      if (event !== undefined) {
+        events.push(event);
+        if (slab !== kept) block.slabs.push((kept = slab));
+      }
       at += (size + 7) & ~7;
     }
     return events;

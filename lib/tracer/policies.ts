@@ -11,7 +11,7 @@ import { loadKernelInfo } from '../native/btf.js';
 import type { PolicyImage } from '../image/image.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from '../attach/attach.js';
-import { newTally, type LoadedHook } from '../events/events.js';
+import { newTally, type LoadedHook } from '../events/hook.js';
 import type { AttachContext, Attached, AttachRequest } from '../attach/request.js';
 import { checkModeCanChange, modeOf, type LoadedMode } from './modes.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';

@@ -3,7 +3,7 @@ import { enforces } from '../image/hook.js';
 import type { HookCounts, HookStatus, PolicyStatus } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
 import type { HookImage, PolicyImage } from '../image/image.js';
-import type { HookTally } from '../events/events.js';
+import type { HookTally } from '../events/hook.js';
 import type { Attached } from '../attach/request.js';
 import type { HookCounters } from '../native/records.js';
 import type { PolicyRequests } from '../events/requests.js';

@@ -142,7 +142,7 @@ class KernelTracer implements Tracer {
     for (const { id, count, name } of unread ?? []) {
       const { policyName, functionName } = hookNames(name);
       const hook = sensorName(id) ?? functionName;
-      this.#hub.tell({ hook, policyName, reason: 'no_reader', count });
+      this.#hub.report({ hook, policyName, reason: 'no_reader', count });
     }
     if (programs === 0) return;
     this.#takenOver = { programs, unread: unread?.reduce((sum, { count }) => sum + count, 0) };

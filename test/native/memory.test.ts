@@ -16,6 +16,17 @@ spec:
       selectors: [{ matchBinaries: [{ operator: In, values: [/srv/again] }] }]
 `);
 
+const FLOOD = JSON.stringify(`apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: flood }
+spec:
+  tracepoints:
+    - subsystem: raw_syscalls
+      event: sys_enter
+      raw: true
+      args: [{ index: 1, type: int64 }]
+`);
+
 describe('memory', function () {
   this.timeout(240_000);
   before(needsRoot);
@@ -69,5 +80,72 @@ describe('memory', function () {
     const [rss, external] = JSON.parse(stdout) as [number, number];
     assert.ok(rss < 10 * MIB, `${rss} bytes more`);
     assert.ok(external < MIB, `${external} bytes more outside the heap`);
+  });
+
+  it('V8 knows of the types that the addon keeps: once, and until nobody holds them', async () => {
+    // What an addon reports is only in the trace of a collection.
+    const { status, stdout, stderr } = await runScript(
+      `const collect = async (name) => {
+         for (let i = 0; i < 3; i++) { gc(); await new Promise((resolve) => setImmediate(resolve)); }
+         console.log('at ' + name);
+         gc();
+       };
+       await collect('start');
+       let kernel = polytrace.loadKernelInfo();
+       await collect('held');
+       kernel.structNames();
+       const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
+       await tracer.addPolicy({ yaml: ${POLICY} });
+       await collect('shared');
+       // the last use: what is not used any more may be collected
+       kernel = kernel.struct('no_such_struct');
+       await tracer.close();
+       await collect('end');
+       console.log('types ' + require('node:fs').statSync('/sys/kernel/btf/vmlinux').size);`,
+      { nodeArgs: ['--expose-gc', '--trace-gc-verbose'] },
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+    const reported = (name: string): number => {
+      const after = stdout.slice(stdout.indexOf(`at ${name}\n`));
+      return 1024 * Number(/External memory reported: *(-?\d+) KB/.exec(after)?.[1]);
+    };
+    const types = Number(/^types (\d+)$/m.exec(stdout)?.[1]);
+    const [start, held, shared, end] = ['start', 'held', 'shared', 'end'].map(reported) as [number, number, number, number];
+    assert.ok(held - start >= types && held - start < 2 * types, `${held - start} bytes for types of ${types} bytes`);
+    assert.ok(Math.abs(shared - held) < MIB, `${shared - held} bytes more with a tracer`);
+    assert.ok(Math.abs(end - start) < MIB, `${end - start} bytes more at the end`);
+  });
+
+  it('10,000 events that are kept, one of every 50 of a flood, hold at most 4 KB each', async () => {
+    const { status, stdout, stderr } = await runScript(
+      `const measure = async () => {
+         for (let i = 0; i < 3; i++) { gc(); await new Promise((resolve) => setImmediate(resolve)); }
+         const { heapUsed, external } = process.memoryUsage();
+         return heapUsed + external;
+       };
+       const tracer = await polytrace.openTracer({ policies: [{ yaml: ${FLOOD} }] });
+       const dd = require('node:child_process').spawn('dd', ['if=/dev/zero', 'of=/dev/null', 'bs=1'], { stdio: 'ignore' });
+       const kept = [];
+       let seen = 0, before = 0;
+       for await (const event of tracer) {
+         if (event.type !== 'process_tracepoint') continue;
+         if (++seen === 50_000) before = await measure();
+         if (seen > 50_000 && seen % 50 === 0 && kept.length < 10_000) kept.push([event, event.timeNs]);
+         // two more blocks of records after a collection, which splits those that are still in use
+         if (kept.length === 10_000 && seen % 50_000 === 0) break;
+         if (kept.length === 10_000 && seen % 10_000 === 0) gc();
+       }
+       const held = (await measure()) - before;
+       dd.kill();
+       await tracer.close();
+       const same = kept.filter(([event, time]) => event.timeNs === time && event.args.length === 1).length;
+       out([kept.length, held / kept.length, same]);`,
+      { nodeArgs: ['--expose-gc'], timeout: 120_000 },
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+    const [kept, held, same] = JSON.parse(stdout) as [number, number, number];
+    console.log(`      ${Math.round(held)} bytes`);
+    assert.ok(held > 300 && held <= 4096, `${held} bytes each`);
+    assert.deepEqual([kept, same], [10_000, 10_000]);
   });
 });

@@ -99,9 +99,9 @@ function actionsOf(actions: readonly ActionData[]): SelectorActions {
 
 /** An `argError` of 0 means no error: the function runs. */
 function notificationOf(actions: readonly ActionData[]): SelectorActions['notify'] {
-  const told = actions.find(({ action }) => action === 'NotifyEnforcer');
-  if (told === undefined) return undefined;
-  const { argSig, argError = 0 } = told;
+  const notify = actions.find(({ action }) => action === 'NotifyEnforcer');
+  if (notify === undefined) return undefined;
+  const { argSig, argError = 0 } = notify;
   return { ...(argSig === undefined ? {} : { signal: argSig }), ...(argError === 0 ? {} : { override: argError }) };
 }
 

@@ -59,15 +59,15 @@ export class Report {
  * Reports each mistake once, for the first function that has it: a generated list can contain hundreds of functions.
  */
 export class FirstOfEach extends Report {
-  readonly #told = new Set<DiagnosticCode>();
+  readonly #reported = new Set<DiagnosticCode>();
 
   constructor(private readonly outer: Report) {
     super(outer.places);
   }
 
   override add(code: DiagnosticCode, span: Span, message: string, hint: string): void {
-    if (this.#told.has(code)) return;
-    this.#told.add(code);
+    if (this.#reported.has(code)) return;
+    this.#reported.add(code);
     this.outer.add(code, span, message, hint);
   }
 }

@@ -1,13 +1,13 @@
 /** Writes IP addresses as text. */
 
 /** Writes four bytes as `192.0.2.1`. */
-export function formatIpv4(bytes: Uint8Array): string {
-  return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
+export function formatIpv4(a: number, b: number, c: number, d: number): string {
+  return `${a}.${b}.${c}.${d}`;
 }
 
 /** Writes sixteen bytes in the form of RFC 5952. If they contain an IPv4 address, the last four are written as IPv4. */
 export function formatIpv6(bytes: Uint8Array): string {
-  if (isMapped(bytes)) return `::ffff:${formatIpv4(bytes.subarray(12, 16))}`;
+  if (isMapped(bytes)) return `::ffff:${bytes.subarray(12, 16).join('.')}`;
   const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0));
   const { start, length } = longestZeros(groups);
   const text = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(':');

@@ -36,13 +36,13 @@ interface Place {
   readonly at: number;
 }
 
-const NO_DETAIL: Place = { slab: new Slab(Buffer.alloc(AbiLimit.DETAIL_ROOM)), at: 0 };
+const NO_DETAIL: Place = { slab: Slab.of(Buffer.alloc(AbiLimit.DETAIL_ROOM)), at: 0 };
 
 function missingValue(): Place {
   const bytes = Buffer.alloc(Value.sizeof);
   bytes.writeUInt16LE(TextFlag.TEXT_FAULT, Value.textFlags);
   bytes.writeInt32LE(-1, Value.fd);
-  return { slab: new Slab(bytes), at: 0 };
+  return { slab: Slab.of(bytes), at: 0 };
 }
 
 const MISSING = missingValue();
@@ -96,18 +96,18 @@ class Decoder {
         return { type, index, value: slab.u32(number) };
       case 'int16':
       case 'sint16':
-        return { type, index, value: slab.view.getInt16(number, true) };
+        return { type, index, value: slab.i16(number) };
       case 'uint16':
         return { type, index, value: slab.u16(number) };
       case 'int8':
       case 'sint8':
-        return { type, index, value: slab.view.getInt8(number) };
+        return { type, index, value: slab.i8(number) };
       case 'uint8':
-        return { type, index, value: slab.view.getUint8(number) };
+        return { type, index, value: slab.u8(number) };
       case 'int64':
       case 'sint64':
       case 'long':
-        return { type, index, value: slab.view.getBigInt64(number, true) };
+        return { type, index, value: slab.i64(number) };
       case 'uint64':
       case 'ulong':
       case 'size_t':
@@ -184,7 +184,7 @@ class Decoder {
   #buffer(type: BufferArgument['type'], index: number): BufferArgument {
     const text = this.#textPlace();
     // The bytes are copied, because the slab is reused.
-    const value = text === undefined ? new Uint8Array() : new Uint8Array(this.#slab.bytes.subarray(text.at, text.end));
+    const value = text === undefined ? new Uint8Array() : new Uint8Array(this.#slab.bytes(text.at, text.end));
     const size = this.#value.slab.u32(this.#value.at + Value.size);
     const argument: BufferArgument = { type, index, value, size, truncated: this.#isTruncated() };
     return this.#isUnreadable() ? unreadable(argument) : argument;

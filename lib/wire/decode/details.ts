@@ -90,8 +90,8 @@ export function decodeSocketAddress(slab: Slab, at: number, type: 'sockaddr', in
 }
 
 function addressOf(slab: Slab, at: number, family: number): string {
-  if (family === AF_INET) return formatIpv4(slab.bytes.subarray(at, at + 4));
-  return family === AF_INET6 ? formatIpv6(slab.bytes.subarray(at, at + 16)) : '';
+  if (family === AF_INET) return formatIpv4(slab.u8(at), slab.u8(at + 1), slab.u8(at + 2), slab.u8(at + 3));
+  return family === AF_INET6 ? formatIpv6(slab.bytes(at, at + 16)) : '';
 }
 
 export function decodeCredentials(slab: Slab, at: number, type: 'cred', index: number): CredentialsArgument {
@@ -193,6 +193,6 @@ export function decodeModule(
 
 /** A name up to its first NUL. */
 function nameAt(slab: Slab, at: number, room: number): string {
-  const end = slab.bytes.subarray(at, at + room).indexOf(0);
+  const end = slab.bytes(at, at + room).indexOf(0);
   return slab.text(at, end < 0 ? room : end);
 }

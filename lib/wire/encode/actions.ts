@@ -24,10 +24,10 @@ const SCOPES = {
 } as const;
 
 function notifyBits({ notify, order }: SelectorActions): number {
-  const tells = notify === undefined ? 0 : NotifyKind.NOTIFY_ENFORCER;
+  const notifies = notify === undefined ? 0 : NotifyKind.NOTIFY_ENFORCER;
   const overrides = notify?.override === undefined ? 0 : NotifyKind.NOTIFY_OVERRIDES;
   const cleans = order.includes('cleanupEnforcerNotification') ? NotifyKind.NOTIFY_CLEANUP : 0;
-  return tells | overrides | cleans;
+  return notifies | overrides | cleans;
 }
 
 /** Number of bytes that the actions add to the event. */

@@ -17,7 +17,7 @@ const atEntry = (entry: SelectorActions): EventActions => ({ entry, returned: un
 function slab(flags: number): Slab {
   const bytes = hook(WHO, 8);
   bytes.writeUInt16LE(flags, EventHeader.flags);
-  return new Slab(bytes);
+  return Slab.of(bytes);
 }
 
 describe('performed actions', () => {
@@ -106,14 +106,14 @@ describe('hashes of files', () => {
     const bytes = Buffer.concat([hook(WHO, 8), Buffer.alloc(ImaHash.sizeof, 0xab)]);
     const start = bytes.length - ImaHash.sizeof;
     bytes.writeUInt32LE(bytes.length, EventHeader.size);
-    assert.equal(imaHashOf(new Slab(bytes), 0), undefined);
+    assert.equal(imaHashOf(Slab.of(bytes), 0), undefined);
     bytes.writeUInt16LE(EventFlag.EVENT_IMA_HASH, EventHeader.flags);
     bytes.writeUInt32LE(4, start + ImaHash.algorithm);
-    assert.equal(imaHashOf(new Slab(bytes), 0), `sha256:${'ab'.repeat(32)}`);
+    assert.equal(imaHashOf(Slab.of(bytes), 0), `sha256:${'ab'.repeat(32)}`);
     bytes.writeUInt32LE(99, start + ImaHash.algorithm);
-    assert.equal(imaHashOf(new Slab(bytes), 0), `99:${'ab'.repeat(64)}`);
+    assert.equal(imaHashOf(Slab.of(bytes), 0), `99:${'ab'.repeat(64)}`);
     bytes.writeUInt32LE(EventHook.sizeof, EventHeader.size);
-    assert.equal(imaHashOf(new Slab(bytes), 0), undefined);
+    assert.equal(imaHashOf(Slab.of(bytes), 0), undefined);
   });
 });
 
@@ -121,12 +121,12 @@ describe('stack traces', () => {
   it('are read from the record, and only from inside it', () => {
     const bytes = hook(WHO, 8, 0, '0123456789abcdef');
     const ref = EventHook.kernelStack;
-    assert.equal(addressesOf(new Slab(bytes), 0, ref), undefined);
+    assert.equal(addressesOf(Slab.of(bytes), 0, ref), undefined);
     bytes.writeUInt32LE(EventHook.sizeof, ref + TextRef.offset);
     bytes.writeUInt16LE(16, ref + TextRef.length);
-    assert.deepEqual(addressesOf(new Slab(bytes), 0, ref), [0x3736353433323130n, 0x6665646362613938n]);
+    assert.deepEqual(addressesOf(Slab.of(bytes), 0, ref), [0x3736353433323130n, 0x6665646362613938n]);
     bytes.writeUInt16LE(24, ref + TextRef.length);
-    assert.equal(addressesOf(new Slab(bytes), 0, ref), undefined);
+    assert.equal(addressesOf(Slab.of(bytes), 0, ref), undefined);
   });
 
   it('functions of the kernel in order, if it shows their addresses', () => {

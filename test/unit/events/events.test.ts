@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import type { HookImage, ValueImage } from '../../../lib/image/image.js';
 import type { ProcessView } from '../../../lib/process/view.js';
-import { hookEvent, KprobeEvent, newTally, type LoadedHook } from '../../../lib/events/events.js';
+import { hookEvent } from '../../../lib/events/events.js';
+import { newTally, type LoadedHook } from '../../../lib/events/hook.js';
+import { KprobeEvent } from '../../../lib/events/hook-events.js';
 import { EventHook } from '../../../lib/wire/layout.gen.js';
 import type { ArgumentType } from '../../../types/policy-language.js';
 import { recordOf, slabOf, type MadeValue } from '../wire/decode/values.js';

@@ -8,7 +8,7 @@ const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 describe('documentation', () => {
   it('docs/events.md has every type, field, reason and flag of the contract', () => {
     const contract = read('types/events.d.ts').replace(/\/\*\*[\s\S]*?\*\//g, '');
-    const fields = [...contract.matchAll(/readonly (\w+)\??:/g)].map(([, name]) => name ?? '');
+    const fields = [...contract.matchAll(/(?:readonly|get) (\w+)\??[:(]/g)].map(([, name]) => name ?? '');
     const words = [...contract.matchAll(/'([\w]+)'/g)].map(([, name]) => name ?? '');
     assert.ok(fields.length > 50 && words.length > 20);
     const page = read('docs/events.md');

@@ -17,7 +17,7 @@ describe('process cache', () => {
     cache.onDrained(false);
     onExec(who(1), who(0));
   });
-  const slab = (bytes: Buffer): Slab => new Slab(bytes);
+  const slab = (bytes: Buffer): Slab => Slab.of(bytes);
   const onExec = (w: Who, parent: Who, binary?: string): ProcessImage => {
     const bytes = exec(w, parent, binary);
     return cache.onExec(slab(bytes), 0, bytes.readUInt32LE(0));

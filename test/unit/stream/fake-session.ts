@@ -1,5 +1,6 @@
 /** A session without a kernel, and a hub that reads from it. */
-import type { NativeSession } from '../../../lib/native/binding.js';
+import type { LoadedHook } from '../../../lib/events/hook.js';
+import type { NativeSession, NativeSource } from '../../../lib/native/binding.js';
 import type { HookLosses, MissedRuns } from '../../../lib/native/records.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock } from '../../../lib/process/clock.js';
@@ -7,7 +8,12 @@ import { Hub } from '../../../lib/stream/hub.js';
 import type { TracerEvent } from '../../../types/events.js';
 import { exec, type Who } from '../wire/records.js';
 
+/** A source without the addon does not know what is in use. */
+export const UNWATCHED: Pick<NativeSource, 'watch' | 'watched'> = { watch: () => [], watched: () => [] };
+
 export class FakeSession {
+  watch = UNWATCHED.watch;
+  watched = UNWATCHED.watched;
   records: Buffer[] = [];
   losses: HookLosses[] = [];
   missed: MissedRuns[] = [];
@@ -43,13 +49,18 @@ export class FakeSession {
   }
 }
 
-export function fakeHub(session: FakeSession, maxQueued: number, onEmpty: () => void = () => undefined): Hub {
+export function fakeHub(
+  session: FakeSession,
+  maxQueued: number,
+  onEmpty: () => void = () => undefined,
+  hooks: ReadonlyMap<number, LoadedHook> = new Map(),
+): Hub {
   const clock = new Clock(() => 0n);
   return new Hub({
     session: session as unknown as NativeSession,
     cache: new ProcessCache({ nodeName: 'n', clock }),
     clock,
-    hooks: new Map(),
+    hooks,
     nodeName: 'n',
     coalesceMs: 0,
     maxQueued,

@@ -6,6 +6,7 @@ import { Clock } from '../../../lib/process/clock.js';
 import { RecordReader } from '../../../lib/stream/reader.js';
 import { RecordRoom } from '../../../lib/wire/layout.gen.js';
 import { exec } from '../wire/records.js';
+import { UNWATCHED } from './fake-session.js';
 
 const KIB = 1024;
 const RECORDS = 5000;
@@ -16,6 +17,7 @@ describe('record reader', () => {
   function sourceOf(total: number): NativeSource {
     let left = total;
     return {
+      ...UNWATCHED,
       // like the addon, which begins no record where the longest one might not fit
       drain(slab: Uint8Array, offset: number): number {
         while (left > 0 && slab.length - offset >= RecordRoom.RECORD_MAX) {

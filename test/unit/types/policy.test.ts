@@ -1,7 +1,6 @@
 /** The types of policies: the mistakes that they refuse, and that they agree with the tables of the checks. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import ts from 'typescript';
+import type ts from 'typescript';
 import { ACTION_TABLE } from '../../../lib/policy/language/actions.js';
 import {
   ACTIONS,
@@ -10,42 +9,11 @@ import {
   OPERATORS_OF,
   type ArgTypeName,
 } from '../../../lib/policy/language/vocabulary.js';
+import { diagnose, MARK, place, text } from './diagnose.js';
 import { PROGRAMS } from './programs.js';
 
-const root = join(__dirname, '../../..');
-const MARK = /«([^|]*)\|([^»]*)»/;
-
-/** Type-checks all sources at once, so that the library's own types are read only once. */
-function diagnose(sources: ReadonlyMap<string, string>): Map<string, ts.Diagnostic[]> {
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
-    config: { compilerOptions: object };
-  };
-  const { options } = ts.convertCompilerOptionsFromJson(
-    { ...config.compilerOptions, types: [], skipLibCheck: true, noUnusedLocals: false },
-    root,
-  );
-  const host = ts.createCompilerHost(options);
-  const { getSourceFile, fileExists, readFile } = host;
-  host.fileExists = (path) => sources.has(path) || fileExists.call(host, path);
-  host.readFile = (path) => sources.get(path) ?? readFile.call(host, path);
-  host.getSourceFile = (path, language) => {
-    const text = sources.get(path);
-    return text === undefined ? getSourceFile.call(host, path, language) : ts.createSourceFile(path, text, language);
-  };
-  const program = ts.createProgram([...sources.keys()], options, host);
-  return new Map(
-    [...sources.keys()].map((path) => {
-      const file = program.getSourceFile(path);
-      return [path, [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]];
-    }),
-  );
-}
-
-const place = (name: string): string => join(root, 'test/unit/types', `${name}.virtual.ts`);
 const source = (spec: string): string =>
   `import { definePolicy } from '../../../types/index.js';\ndefinePolicy({ metadata: { name: 'a' }, spec: {\n${spec}\n} });\n`;
-const text = (found: readonly ts.Diagnostic[]): string =>
-  found.map((d) => ts.flattenDiagnosticMessageText(d.messageText, '\n')).join('\n');
 
 /** A source that checks that a type has exactly these names. */
 function equality(type: string, names: readonly string[]): string {

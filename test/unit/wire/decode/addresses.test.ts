@@ -5,8 +5,8 @@ import { formatIpv4, formatIpv6 } from '../../../../lib/wire/decode/addresses.js
 
 describe('IP addresses as text', () => {
   it('IPv4', () => {
-    assert.equal(formatIpv4(Uint8Array.of(192, 0, 2, 255)), '192.0.2.255');
-    assert.equal(formatIpv4(Uint8Array.of(0, 0, 0, 0, 9)), '0.0.0.0');
+    assert.equal(formatIpv4(192, 0, 2, 255), '192.0.2.255');
+    assert.equal(formatIpv4(0, 0, 0, 0), '0.0.0.0');
   });
 
   const six: readonly (readonly [groups: readonly number[], text: string])[] = [

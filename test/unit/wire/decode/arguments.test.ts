@@ -331,7 +331,7 @@ describe('decoding of arguments', () => {
     const record = recordOf([{ text: 'abc', size: 3 }]);
     const { slab, at } = slabOf(record);
     const argument = decodeArgument(slab, at, record.length, 0, { type: 'char_buf', index: 0 }) as BufferArgument;
-    slab.bytes.fill(0);
+    slab.bytes(0, slab.length).fill(0);
     assert.equal(Buffer.from(argument.value).toString(), 'abc');
   });
 

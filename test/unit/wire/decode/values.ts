@@ -70,7 +70,7 @@ const BEHIND = 64;
 export function slabOf(record: Buffer): { readonly slab: Slab; readonly at: number } {
   const bytes = Buffer.alloc(BEFORE + record.length + BEHIND, '!');
   record.copy(bytes, BEFORE);
-  return { slab: new Slab(bytes), at: BEFORE };
+  return { slab: Slab.of(bytes), at: BEFORE };
 }
 
 /** Decodes the value as the second of two values, of parameter 2. */

@@ -1,0 +1,31 @@
+/** What the tracer keeps about a loaded hook for its events. */
+import type { HookImage } from '../image/image.js';
+import type { PolicyRequests } from './requests.js';
+
+/** The data of a loaded hook that its events need. */
+export interface LoadedHook {
+  readonly id: number;
+  readonly policyName: string;
+  readonly functionName: string;
+  /** The function names by place, if several functions share one program. */
+  readonly functions?: readonly string[];
+  readonly image: HookImage;
+  /** True if stack traces contain addresses. */
+  readonly stackAddresses?: boolean;
+  readonly requests?: PolicyRequests;
+  readonly tally: HookTally;
+}
+
+/** The counters of a hook in user space. */
+export interface HookTally {
+  /** Number of records that were read. */
+  posted: number;
+  /** Number of matched calls without a record. */
+  unrecorded: number;
+  /** Number of calls that the kernel skipped, or whose return it did not see. */
+  missed: number;
+}
+
+export function newTally(): HookTally {
+  return { posted: 0, unrecorded: 0, missed: 0 };
+}
