@@ -61,6 +61,10 @@ const DAMAGED: Readonly<Record<string, readonly BtfType[]>> = {
     { kind: STRUCT, ref: 4, members: 1, rest: ['leaf', 1, 0] },
     ...Array.from({ length: 30 }, (_, i) => ({ kind: STRUCT, ref: 4, members: 2, rest: ['', i + 2, 0, '', i + 2, 0] })),
   ],
+  'unnamed members that double 40 times around an empty struct': [
+    { kind: STRUCT, ref: 0 },
+    ...Array.from({ length: 40 }, (_, i) => ({ kind: STRUCT, ref: 4, members: 2, rest: ['', i + 1, 0, '', i + 1, 0] })),
+  ],
 };
 
 describe('input without an end', function () {
