@@ -12,13 +12,13 @@ namespace {
 
 // The kernel itself accepts 32.
 constexpr uint32_t DEPTH_MAX = 64;
-constexpr uint32_t MEMBERS_MAX = 1'000'000;
+constexpr uint32_t MEMBERS_MAX = 100'000;
 
 // What was found out of one type.
 struct Extent {
   enum { NEW, OPEN, DONE } state = NEW;
   uint32_t depth = 0;
-  uint64_t members = 0;  // those of unnamed members included
+  uint64_t members = 0;  // unnamed members, and what is in them, included
 };
 
 class Walk {
@@ -55,7 +55,7 @@ class Walk {
     for (uint32_t i = 0; i < btf_vlen(type); i++) {
       const char* name = btf__name_by_offset(types_, members[i].name_off);
       const bool is_named = name != nullptr && *name != '\0';
-      if (is_named) own.members++;
+      own.members++;
       if (!add(members[i].type, own, level, !is_named)) return false;
     }
     return true;

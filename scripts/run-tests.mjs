@@ -1,5 +1,5 @@
 // Runs the tiers of tests and adds up their numbers: node scripts/run-tests.mjs [TIER...] [--each]. The default is unit,
-// bench, native and kernel. Skipped tests are listed at the end; with REQUIRE_ALL=1 a skipped test is a failure.
+// bench, fuzz, native and kernel. Skipped tests are listed at the end; with REQUIRE_ALL=1 a skipped test is a failure.
 // The native tier runs in a mount namespace that is like that of a new machine. With --each, every file of it runs
 // alone, in a namespace of its own.
 import { spawn } from 'node:child_process';
@@ -43,6 +43,7 @@ const runs = [
     args: [...c8, '--include', 'lib', ...mocha, '--ignore', 'test/unit/policy/**', 'test/unit/**/*.test.ts'],
   },
   { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/short.test.ts'] },
+  { tier: 'fuzz', title: 'short fuzz', args: [...mocha, 'test/fuzz/fuzz.test.ts'] },
   nativeRun('native', ['test/native/**/*.test.ts', ...INITIAL_MOUNTS.flatMap((file) => ['--ignore', file])]),
   nativeRun('native: initial mounts', INITIAL_MOUNTS, false),
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
@@ -117,7 +118,7 @@ async function main() {
   const each = words.includes('--each');
   const tiers = words.filter((word) => word !== '--each');
   const unknown = tiers.find((tier) => !runs.some((run) => run.tier === tier));
-  if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, bench, native, kernel`);
+  if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, bench, fuzz, native, kernel`);
   const total = { passed: 0, failed: 0, skipped: [] };
   const summary = [];
   const add = async (run, aside) => {

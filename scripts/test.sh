@@ -1,6 +1,6 @@
 #!/bin/bash
-# npm test: installs missing packages, then runs every tier. npm test -- unit | bench | native | kernel runs only the
-# named tiers.
+# npm test: installs missing packages, then runs every tier. npm test -- unit | bench | fuzz | native | kernel runs only
+# the named tiers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case " $* " in

@@ -4,6 +4,7 @@
  */
 import type { Segment } from './elf-info.js';
 import {
+  boundedText,
   buildIdOf,
   NOTES_BYTES_MAX,
   notesOf,
@@ -12,11 +13,12 @@ import {
   SHT_NOTE,
   SHT_SYMTAB,
   STT_FUNC,
-  text,
   whole,
   type ElfParts,
-  type ReadAt,
+  type Note,
+  type Section,
 } from './elf.js';
+import { atOnce, type FileBytes, type Steps } from './steps.js';
 
 /** Most bytes of one section. Larger tables of symbols are not read. */
 const SECTION_BYTES_MAX = 32 * 1024 * 1024;
@@ -32,11 +34,28 @@ export interface FunctionPlace {
 }
 
 /** Returns null if the file is not a 64-bit ELF file, or is damaged. */
-export function readFunctions(at: ReadAt): ElfFunctions | null {
-  return whole(() => {
-    const parts = partsOf(at, SECTION_BYTES_MAX);
-    return parts === null ? null : new ElfFunctions(parts);
-  });
+export function readFunctions(file: FileBytes): ElfFunctions | null {
+  return atOnce(whole(functionsOf(file.size)), file);
+}
+
+function* functionsOf(fileSize: number): Steps<ElfFunctions | null> {
+  const parts = yield* partsOf(fileSize, SECTION_BYTES_MAX);
+  if (parts === null) return null;
+  const symbols = yield* whole(symbolsOf(parts));
+  return new ElfFunctions(yield* buildIdIn(parts), parts.segments, symbols ?? undefined);
+}
+
+function* buildIdIn(parts: ElfParts): Steps<string | undefined> {
+  const notes: Note[] = [];
+  for (const section of parts.sections) {
+    if (section.type !== SHT_NOTE || section.size > NOTES_BYTES_MAX) continue;
+    for (const note of (yield* whole(notesIn(parts, section))) ?? []) notes.push(note);
+  }
+  return buildIdOf(notes);
+}
+
+function* notesIn({ view, content }: ElfParts, section: Section): Steps<Note[]> {
+  return yield* notesOf(yield* content(section), view);
 }
 
 export class ElfFunctions {
@@ -44,12 +63,10 @@ export class ElfFunctions {
   readonly #segments: readonly Segment[];
   readonly #symbols: Symbols | undefined;
 
-  constructor(parts: ElfParts) {
-    const { sections, segments, view } = parts;
-    const notes = sections.filter(({ type, size }) => type === SHT_NOTE && size <= NOTES_BYTES_MAX);
-    this.buildId = buildIdOf(notes.flatMap((section) => whole(() => notesOf(parts.content(section), view)) ?? []));
+  constructor(buildId: string | undefined, segments: readonly Segment[], symbols: Symbols | undefined) {
+    this.buildId = buildId;
     this.#segments = segments;
-    this.#symbols = whole(() => symbolsOf(parts)) ?? undefined;
+    this.#symbols = symbols;
   }
 
   /** About the number of bytes of memory that this object takes. */
@@ -76,10 +93,10 @@ interface Symbols {
 }
 
 /** Reads the whole table of symbols. A stripped file has only the table of dynamic symbols. */
-function symbolsOf({ sections, view, content }: ElfParts): Symbols | undefined {
+function* symbolsOf({ sections, view, content }: ElfParts): Steps<Symbols | undefined> {
   const section = sections.find(({ type }) => type === SHT_SYMTAB) ?? sections.find(({ type }) => type === SHT_DYNSYM);
   if (section === undefined) return undefined;
-  const table = content(section);
+  const table = yield* content(section);
   const entry = Math.max(section.entry, SYMBOL_BYTES);
   const found: number[] = [];
   for (let at = 0; at + SYMBOL_BYTES <= table.length; at += entry) {
@@ -91,7 +108,7 @@ function symbolsOf({ sections, view, content }: ElfParts): Symbols | undefined {
     starts: Float64Array.from(found, (at) => addresses.get(at) ?? 0),
     sizes: Float64Array.from(found, (at) => view.u64(table, at + 16)),
     names: Uint32Array.from(found, (at) => view.u32(table, at)),
-    strings: content(sections[section.link]),
+    strings: yield* content(sections[section.link]),
   };
 }
 
@@ -111,7 +128,7 @@ function findIn({ starts, sizes, names, strings }: Symbols, address: number): Fu
     // functions in assembler can lack a size: they extend to the next function
     if (size !== 0 && address >= start + size) continue;
     const from = names[i] as number;
-    const name = text(strings.subarray(from, from + NAME_BYTES_MAX), 0);
+    const name = boundedText(strings, from, NAME_BYTES_MAX);
     if (name !== '') found.push(name);
   }
   const [symbol] = found.sort(plainest);

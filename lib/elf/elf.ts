@@ -6,6 +6,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } fro
 import { isLimit } from '../errors.js';
 import { BUILD_ID_BYTES_MAX } from './digests.js';
 import type { ElfInfo, HostFiles, ProbePlace, Segment } from './elf-info.js';
+import { atOnce, bytesAt, pauses, type FileBytes, type Steps } from './steps.js';
 
 const PT_LOAD = 1;
 const PT_NOTE = 4;
@@ -21,10 +22,16 @@ const HEADER_BYTES = { least: 56, most: 256 };
 export const NOTES_BYTES_MAX = 64 * 1024;
 /** Most bytes of one section. A file with a larger one is damaged. */
 const SECTION_BYTES_MAX = 256 * 1024 * 1024;
-/** All sections that are read together have at most this many times the bytes of one. */
+/** All sections that are read together have at most this many times the bytes of the file: they do not overlap. */
 const SECTIONS_TOTAL = 4;
+/** The names of all symbols together have at most this many times the bytes of their tables. */
+const NAMES_TOTAL = 4;
+/** Most bytes of a name. A file with a longer one is damaged. */
+const NAME_BYTES_MAX = 64 * 1024;
 /** Most bytes of an entry in the tables of sections and segments. */
 const ENTRY_BYTES_MAX = 256;
+
+const TO_READ = constants.O_RDONLY | constants.O_NONBLOCK;
 
 export const hostFiles: HostFiles = {
   realpath(path) {
@@ -37,26 +44,32 @@ export const hostFiles: HostFiles = {
   elf(path) {
     let fd: number;
     try {
-      fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      fd = openSync(path, TO_READ);
     } catch (error) {
       if (isLimit(error)) throw error;
       return undefined;
     }
     try {
-      if (!fstatSync(fd).isFile()) return undefined;
-      return readElf((offset, length) => read(fd, offset, length));
+      const stat = fstatSync(fd);
+      return stat.isFile() ? readElf(fileOf(fd, stat.size)) : undefined;
     } finally {
       closeSync(fd);
     }
   },
 };
 
-function read(fd: number, offset: number, length: number): Buffer {
-  const buffer = Buffer.alloc(length);
-  return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
+/** `size` is the size of the file. */
+export function fileOf(fd: number, size: number): FileBytes {
+  return {
+    size,
+    read(offset, length) {
+      const buffer = Buffer.allocUnsafeSlow(length);
+      return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
+    },
+  };
 }
 
-interface Section {
+export interface Section {
   readonly type: number;
   readonly offset: number;
   readonly size: number;
@@ -64,17 +77,15 @@ interface Section {
   readonly entry: number;
 }
 
-export type ReadAt = (offset: number, length: number) => Buffer;
-
 /** Returns null if the file is not a 64-bit ELF file, or is damaged. */
-export function readElf(at: ReadAt): ElfInfo | null {
-  return whole(() => parseElf(at));
+export function readElf(file: FileBytes): ElfInfo | null {
+  return atOnce(whole(parseElf(file.size)), file);
 }
 
-/** Calls `parse` and returns null if the file does not contain what `parse` reads (RangeError). */
-export function whole<T>(parse: () => T): T | null {
+/** Follows the steps, and returns null if the file does not contain what they read (RangeError). */
+export function* whole<T>(steps: Steps<T>): Steps<T | null> {
   try {
-    return parse();
+    return yield* steps;
   } catch (error) {
     if (error instanceof RangeError) return null;
     throw error;
@@ -86,20 +97,20 @@ export interface ElfParts {
   readonly view: View;
   readonly sections: readonly Section[];
   readonly segments: readonly Segment[];
-  content(section: Section | undefined): Buffer;
+  content(section: Section | undefined): Steps<Buffer>;
 }
 
 /**
- * Reads the tables of sections and segments. `content` gives sections of up to `sectionMax` bytes. Throws RangeError if
- * the file is damaged. Returns null if it is not an ELF file.
+ * Reads the tables of sections and segments of a file with `fileSize` bytes. `content` gives sections of up to
+ * `sectionMax` bytes. Throws RangeError if the file is damaged. Returns null if it is not an ELF file.
  */
-export function partsOf(at: ReadAt, sectionMax: number): ElfParts | null {
-  const header = at(0, 64);
+export function* partsOf(fileSize: number, sectionMax: number): Steps<ElfParts | null> {
+  const header = yield* bytesAt(fileSize, 0, 64);
   if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return null;
   const view = header[5] === 2 ? BIG : LITTLE;
   const [start, size, count] = [view.u64(header, 40), view.u16(header, 58), view.u16(header, 60)];
   if (size > ENTRY_BYTES_MAX) throw new RangeError('sections of another size');
-  const table = at(start, size * count);
+  const table = yield* bytesAt(fileSize, start, size * count);
   const sections = Array.from({ length: count }, (_, i): Section => {
     const from = i * size;
     return {
@@ -111,31 +122,36 @@ export function partsOf(at: ReadAt, sectionMax: number): ElfParts | null {
     };
   });
   // sections may overlap, and a file may have more than 60,000 of them
-  let left = SECTIONS_TOTAL * sectionMax;
-  const content = (section: Section | undefined): Buffer => {
+  let left = SECTIONS_TOTAL * fileSize;
+  const content = function* (section: Section | undefined): Steps<Buffer> {
     left -= section?.size ?? 0;
     if (section === undefined || section.size > sectionMax || left < 0) throw new RangeError('no such section');
-    return at(section.offset, section.size);
+    return yield* bytesAt(fileSize, section.offset, section.size);
   };
-  return { view, sections, segments: segmentsOf(header, at, view), content };
+  return { view, sections, segments: yield* segmentsOf(header, fileSize, view), content };
 }
 
-function parseElf(at: ReadAt): ElfInfo | null {
-  const parts = partsOf(at, SECTION_BYTES_MAX);
+function* parseElf(fileSize: number): Steps<ElfInfo | null> {
+  const parts = yield* partsOf(fileSize, SECTION_BYTES_MAX);
   if (parts === null) return null;
   const { view, sections, segments, content } = parts;
   const symbols = new Map<string, bigint | null>();
   const probes = new Map<string, ProbePlace[]>();
+  const pause = pauses();
   let buildId: string | undefined;
   for (const section of sections) {
     if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) {
-      const own = symbolsOf(content(section), content(sections[section.link]), Math.max(section.entry, 24), view);
+      const [table, strings] = [yield* content(section), yield* content(sections[section.link])];
       // the symbols that the loader sees have precedence
-      for (const [name, at] of own) if (section.type === SHT_DYNSYM || !symbols.has(name)) symbols.set(name, at);
+      for (const [name, at] of yield* symbolsOf(table, strings, Math.max(section.entry, 24), view)) {
+        if (section.type === SHT_DYNSYM || !symbols.has(name)) symbols.set(name, at);
+        yield* pause();
+      }
     } else if (section.type === SHT_NOTE) {
-      const notes = notesOf(content(section), view);
+      const notes = yield* notesOf(yield* content(section), view);
       for (const { owner, type, content: probe } of notes) {
         if (owner === 'stapsdt' && type === NOTE_STAPSDT) addProbe(probes, probe);
+        yield* pause();
       }
       buildId = buildIdOf(notes) ?? buildId;
     }
@@ -145,10 +161,10 @@ function parseElf(at: ReadAt): ElfInfo | null {
 }
 
 /** Reads the segments from the program headers. */
-function segmentsOf(header: Buffer, at: ReadAt, view: View): Segment[] {
+function* segmentsOf(header: Buffer, fileSize: number, view: View): Steps<Segment[]> {
   const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
   if (size > ENTRY_BYTES_MAX) throw new RangeError('segments of another size');
-  const table = at(start, size * count);
+  const table = yield* bytesAt(fileSize, start, size * count);
   return Array.from({ length: count }, (_, i) => i * size)
     .filter((from) => view.u32(table, from) === PT_LOAD)
     .map((from) => ({
@@ -162,19 +178,23 @@ function segmentsOf(header: Buffer, at: ReadAt, view: View): Segment[] {
  * Returns the build id in hexadecimal digits. It reads only the program headers, which a stripped program has as well.
  * Returns undefined if there is no build id, or if the file is damaged.
  */
-export function mappedBuildId(fd: number): string | undefined {
-  const header = read(fd, 0, 64);
+export function mappedBuildId(file: FileBytes): string | undefined {
+  return atOnce(whole(findBuildId(file.size)), file) ?? undefined;
+}
+
+function* findBuildId(fileSize: number): Steps<string | undefined> {
+  const header = yield* bytesAt(fileSize, 0, 64);
   if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return undefined;
   const view = header[5] === 2 ? BIG : LITTLE;
   const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
-  if (size < HEADER_BYTES.least || size > HEADER_BYTES.most || !Number.isSafeInteger(start)) return undefined;
-  const table = read(fd, start, size * count);
+  if (size < HEADER_BYTES.least || size > HEADER_BYTES.most) return undefined;
+  const table = yield* bytesAt(fileSize, start, size * count);
   let left = NOTES_BYTES_MAX;
   for (let from = 0; from + size <= table.length; from += size) {
-    const [offset, bytes] = [view.u64(table, from + 8), Math.min(view.u64(table, from + 32), left)];
-    if (view.u32(table, from) !== PT_NOTE || !Number.isSafeInteger(offset)) continue;
-    left -= bytes;
-    const id = buildIdOf(notesOf(read(fd, offset, bytes), view));
+    if (view.u32(table, from) !== PT_NOTE) continue;
+    const notes = yield* bytesAt(fileSize, view.u64(table, from + 8), Math.min(view.u64(table, from + 32), left));
+    left -= notes.length;
+    const id = buildIdOf(yield* notesOf(notes, view));
     if (id !== undefined) return id.length <= 2 * BUILD_ID_BYTES_MAX ? id : undefined;
   }
   return undefined;
@@ -184,15 +204,26 @@ export function mappedBuildId(fd: number): string | undefined {
  * Returns the functions of a table with their addresses. The address is null if several functions have the name, or if
  * it is chosen when the program starts.
  */
-function symbolsOf(table: Buffer, strings: Buffer, entry: number, view: View): Map<string, bigint | null> {
+function* symbolsOf(
+  table: Buffer,
+  strings: Buffer,
+  entry: number,
+  view: View,
+): Steps<ReadonlyMap<string, bigint | null>> {
   const symbols = new Map<string, bigint | null>();
   const weak = new Set<string>();
+  const pause = pauses();
+  // each symbol can name the whole rest of the strings
+  let left = NAMES_TOTAL * (table.length + strings.length);
   for (let at = 0; at + 24 <= table.length; at += entry) {
+    yield* pause();
     const info = table[at + 4] ?? 0;
     const type = info & 0xf;
     const isDefined = view.u16(table, at + 6) !== 0;
     if (!isDefined || (type !== STT_FUNC && type !== STT_GNU_IFUNC)) continue;
-    const name = text(strings, view.u32(table, at));
+    const name = boundedText(strings, view.u32(table, at), NAME_BYTES_MAX);
+    left -= name.length;
+    if (left < 0 || name.length >= NAME_BYTES_MAX) throw new RangeError('names without an end');
     const address = type === STT_FUNC ? BigInt(view.u64(table, at + 8)) : null;
     const isWeak = info >> 4 === STB_WEAK;
     const known = symbols.get(name);
@@ -219,13 +250,16 @@ export function buildIdOf(notes: readonly Note[]): string | undefined {
   return notes.findLast(({ owner, type }) => owner === 'GNU' && type === NOTE_BUILD_ID)?.content.toString('hex');
 }
 
-export function notesOf(notes: Buffer, view: View): Note[] {
+export function* notesOf(notes: Buffer, view: View): Steps<Note[]> {
   const result: Note[] = [];
+  const pause = pauses();
   for (let at = 0; at + 12 <= notes.length;) {
+    yield* pause();
     const [nameSize, size, type] = [view.u32(notes, at), view.u32(notes, at + 4), view.u32(notes, at + 8)];
     const start = at + 12 + align4(nameSize);
     if (start + size > notes.length) break;
-    result.push({ owner: text(notes, at + 12), type, content: notes.subarray(start, start + size) });
+    const owner = boundedText(notes, at + 12, nameSize);
+    result.push({ owner, type, content: notes.subarray(start, start + size) });
     at = start + align4(size);
   }
   return result;
@@ -238,12 +272,19 @@ function addProbe(probes: Map<string, ProbePlace[]>, content: Buffer): void {
   const name = text(content, nameAt);
   const args = text(content, nameAt + Buffer.byteLength(name) + 1);
   const key = `${provider}:${name}`;
-  probes.set(key, [...(probes.get(key) ?? []), { args: wordsOf(args) }]);
+  const places = probes.get(key);
+  if (places === undefined) probes.set(key, [{ args: wordsOf(args) }]);
+  else places.push({ args: wordsOf(args) });
 }
 
 /** Splits ARGUMENTS. Each argument begins with its number of bytes; the rest of it can contain blanks. */
 function wordsOf(args: string): string[] {
-  return args.split(/ +(?=-?\d+f?@)/).filter((word) => word !== '');
+  const words: string[][] = [];
+  for (const part of args.split(' ')) {
+    if (words.length === 0 || /^-?\d+f?@/.test(part)) words.push([part]);
+    else words.at(-1)?.push(part);
+  }
+  return words.map((parts) => parts.join(' ').trim()).filter((word) => word !== '');
 }
 
 function align4(size: number): number {
@@ -251,9 +292,14 @@ function align4(size: number): number {
 }
 
 /** Reads a text that ends with a NUL. */
-export function text(buffer: Buffer, from: number): string {
+function text(buffer: Buffer, from: number): string {
   const end = buffer.indexOf(0, from);
   return buffer.toString('utf8', from, end < 0 ? buffer.length : end);
+}
+
+/** Reads a text that ends with a NUL, or after `max` bytes. */
+export function boundedText(buffer: Buffer, from: number, max: number): string {
+  return text(buffer.subarray(from, from + max), 0);
 }
 
 export interface View {

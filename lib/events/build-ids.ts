@@ -1,7 +1,7 @@
 /** Reads build ids of mapped files from the files, if it is certain that a file is the one that was mapped. */
 import { closeSync, constants, fstatSync, openSync, type BigIntStats } from 'node:fs';
 import type { FileArgument } from '../../types/events.js';
-import { mappedBuildId } from '../elf/elf.js';
+import { fileOf, mappedBuildId } from '../elf/elf.js';
 
 /** Number of files whose build id is cached. A cached null means that the file has none. */
 const REMEMBERED_MAX = 4096;
@@ -30,7 +30,7 @@ function readAt(path: string, isWanted: (stat: BigIntStats) => boolean): string 
     const stat = fstatSync(fd, { bigint: true });
     if (!stat.isFile() || !isWanted(stat)) return undefined;
     const key = `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}`;
-    if (!remembered.has(key)) remember(key, mappedBuildId(fd) ?? null);
+    if (!remembered.has(key)) remember(key, mappedBuildId(fileOf(fd, Number(stat.size))) ?? null);
     return remembered.get(key);
   } catch {
     return undefined;

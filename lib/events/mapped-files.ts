@@ -5,8 +5,9 @@
  * its name now belongs to another file. Only files of local file systems are read, because on others a process could
  * block a read for ever. The size of the reads is limited.
  */
-import { closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import type { StackFrame } from '../../types/events.js';
+import { fileOf } from '../elf/elf.js';
 import { readFunctions, type ElfFunctions } from '../elf/elf-functions.js';
 
 /** Most bytes that the functions of all files together may use. */
@@ -122,10 +123,7 @@ function forgetOldest(): void {
 function readFile(path: string): ElfFunctions | null {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    return readFunctions((offset, length) => {
-      const buffer = Buffer.alloc(length);
-      return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
-    });
+    return readFunctions(fileOf(fd, fstatSync(fd).size));
   } finally {
     closeSync(fd);
   }

@@ -224,12 +224,18 @@ class BtfKernel implements KernelInfo {
   }
 
   #members(id: number): MemberInfo[] {
-    return this.btf.members(id).flatMap((native) => {
-      const { bitOffset, bitfieldSize } = native;
-      const member = { ...this.#parameter(native), bitOffset, bitfieldSize };
-      if (member.name !== '') return [member];
-      return member.type.members().map((inner) => ({ ...inner, bitOffset: bitOffset + inner.bitOffset }));
-    });
+    const result: MemberInfo[] = [];
+    this.#addMembers(id, 0, result);
+    return result;
+  }
+
+  /** Adds the members of a struct that begins at `start`, in bits. Those of an unnamed member take its place. */
+  #addMembers(id: number, start: number, result: MemberInfo[]): void {
+    for (const { name, type, bitOffset, bitfieldSize } of this.btf.members(id)) {
+      const at = start + bitOffset;
+      if (name === '') this.#addMembers(this.btf.type(type).id, at, result);
+      else result.push({ name, type: this.#type(type), bitOffset: at, bitfieldSize });
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { btf, type BtfType } from '../fuzz/btf-file.js';
 import { needsRoot, runScript } from './support.js';
 
 const PTR = 2;
@@ -11,37 +12,6 @@ const ARRAY = 3;
 const STRUCT = 4;
 const TYPEDEF = 8;
 const CONST = 10;
-
-interface BtfType {
-  readonly kind: number;
-  readonly name?: string;
-  /** The type that it refers to, or the size of a struct. */
-  readonly ref?: number;
-  /** Words after the type: of a struct [name, type, bits] for each member. */
-  readonly rest?: readonly (number | string)[];
-  readonly members?: number;
-}
-
-/** Raw BTF, little-endian: Documentation/bpf/btf.rst of the kernel. */
-function btf(types: readonly BtfType[]): Buffer {
-  const words: number[] = [];
-  let strings = '\0';
-  const textAt = (text: string): number => {
-    if (text === '') return 0;
-    strings += `${text}\0`;
-    return strings.length - text.length - 1;
-  };
-  for (const { kind, name = '', ref = 0, rest = [], members = 0 } of types) {
-    words.push(textAt(name), (kind << 24) | members, ref);
-    words.push(...rest.map((word) => (typeof word === 'string' ? textAt(word) : word)));
-  }
-  const body = Buffer.from(Uint32Array.from(words).buffer);
-  const header = Buffer.alloc(24);
-  header.writeUInt16LE(0xeb9f, 0);
-  header.writeUInt8(1, 2);
-  [24, 0, body.length, body.length, strings.length].forEach((word, i) => header.writeUInt32LE(word, 4 + 4 * i));
-  return Buffer.concat([header, body, Buffer.from(strings)]);
-}
 
 const INT: BtfType = { kind: 1, name: 'int', ref: 4, rest: [32 | (1 << 24)] };
 
@@ -60,6 +30,10 @@ const DAMAGED: Readonly<Record<string, readonly BtfType[]>> = {
     INT,
     { kind: STRUCT, ref: 4, members: 1, rest: ['leaf', 1, 0] },
     ...Array.from({ length: 30 }, (_, i) => ({ kind: STRUCT, ref: 4, members: 2, rest: ['', i + 2, 0, '', i + 2, 0] })),
+  ],
+  'unnamed members that double 40 times around an empty struct': [
+    { kind: STRUCT, ref: 0 },
+    ...Array.from({ length: 40 }, (_, i) => ({ kind: STRUCT, ref: 4, members: 2, rest: ['', i + 1, 0, '', i + 1, 0] })),
   ],
 };
 

@@ -197,8 +197,10 @@ class Checker {
 
   #call({ name, args, start, end }: Expression & { kind: 'call' }): Typed {
     const place = { start, end };
-    const operator = BIT_FUNCTIONS[name];
-    const cast = CASTS[name];
+    // every object has members such as `constructor`
+    const isKnown = FUNCTIONS.includes(name);
+    const operator = isKnown ? BIT_FUNCTIONS[name] : undefined;
+    const cast = isKnown ? CASTS[name] : undefined;
     const wanted = operator === undefined ? 1 : 2;
     if (operator === undefined && cast === undefined && !INVERSIONS.has(name)) {
       const close = nearest(name, FUNCTIONS);

@@ -1,4 +1,5 @@
 /** Checks selectorsMacros and the selectors that use them. */
+import { macrosOf } from '../model/hooks.js';
 import type { Hook, PolicyData, SelectorData } from '../model/model.js';
 import { nearest } from '../parse/nearest.js';
 import { quote, type Report } from '../parse/report.js';
@@ -7,7 +8,7 @@ import { quote, type Report } from '../parse/report.js';
 const SINGLE = ['matchBinaries', 'matchParentBinaries', 'matchWorkloads'] as const;
 
 export function checkMacros(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
-  const macros = policy.spec?.selectorsMacros ?? {};
+  const macros = macrosOf(policy);
   for (const macro of Object.values(macros)) {
     for (const field of ['macros', 'matchActions', 'matchReturnActions'] as const) {
       if (macro[field] === undefined) continue;

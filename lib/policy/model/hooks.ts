@@ -4,10 +4,17 @@ import { FILTER_LISTS, type Hook, type PolicyData, type SelectorData } from './m
 import type { Report } from '../parse/report.js';
 import { HOOK_KINDS } from '../language/vocabulary.js';
 
+/** Without a prototype, so that no macro has the name `constructor` by itself. */
+const NO_MACROS = Object.freeze(Object.create(null) as Record<string, SelectorData>);
+
+export function macrosOf({ spec }: PolicyData): Readonly<Record<string, SelectorData>> {
+  return spec?.selectorsMacros ?? NO_MACROS;
+}
+
 export function hooksOf(policy: PolicyData, report: Report): Hook[] {
   const { spec } = policy;
   if (spec === undefined) return [];
-  const macros = spec.selectorsMacros ?? {};
+  const macros = macrosOf(policy);
   return HOOK_KINDS.flatMap((kind) =>
     (spec[kind] ?? []).map((data) => ({
       kind,

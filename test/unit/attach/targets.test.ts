@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
 import { fileOffset } from '../../../lib/elf/elf-info.js';
 import { readElf } from '../../../lib/elf/elf.js';
-import { buildElf } from '../elf/elf-builder.js';
+import { buildElf, fileWith } from '../elf/elf-builder.js';
 import { policy } from '../policy/marked.js';
 
 function targets(yaml: string): unknown[] {
@@ -98,7 +98,7 @@ describe('policy: targets', () => {
   it('an address is in the part of the file that is mapped at it', () => {
     for (const bigEndian of [false, true]) {
       const file = buildElf({ symbols: ['f'], probes: [], bigEndian, segments: [[0x400000, 0, 0x1000], [0x402000, 0x1800, 0x100]] }); // prettier-ignore
-      const elf = readElf((offset, length) => file.subarray(offset, offset + length));
+      const elf = readElf(fileWith(file));
       assert.ok(elf);
       assert.deepEqual(
         [0x400010n, 0x402000n, 0x4020ffn, 0x402100n, 0x3fffffn].map((address) => fileOffset(elf, address)),

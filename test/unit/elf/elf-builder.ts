@@ -1,4 +1,10 @@
 /** Makes small ELF files with function symbols and static probes. */
+import type { FileBytes } from '../../../lib/elf/steps.js';
+
+/** A file with these bytes. */
+export function fileWith(bytes: Buffer): FileBytes {
+  return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
+}
 
 export interface ElfContents {
   readonly symbols: readonly string[];

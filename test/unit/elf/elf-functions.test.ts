@@ -2,12 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { readFunctions } from '../../../lib/elf/elf-functions.js';
-import { buildElf } from './elf-builder.js';
-
-const reader =
-  (file: Buffer) =>
-  (offset: number, length: number): Buffer =>
-    file.subarray(offset, offset + length);
+import { buildElf, fileWith } from './elf-builder.js';
 
 const FILE = buildElf({
   symbols: ['main', '__helper', 'helper', 'last'],
@@ -19,7 +14,7 @@ const FILE = buildElf({
 });
 
 describe('functions of an ELF file', () => {
-  const functions = readFunctions(reader(FILE));
+  const functions = readFunctions(fileWith(FILE));
 
   for (const [what, offset, expected] of [
     ['the first byte', 0x400n, { symbol: 'main', offset: 0n }],
@@ -40,8 +35,8 @@ describe('functions of an ELF file', () => {
   });
 
   it('a file that is not ELF, and one that is truncated', () => {
-    assert.equal(readFunctions(reader(Buffer.from('#!/bin/sh\n'))), null);
-    assert.equal(readFunctions(reader(FILE.subarray(0, 100))), null);
+    assert.equal(readFunctions(fileWith(Buffer.from('#!/bin/sh\n'))), null);
+    assert.equal(readFunctions(fileWith(FILE.subarray(0, 100))), null);
   });
 
   it('with any changed bytes, nothing is thrown, and the length of names is limited', function () {
@@ -51,7 +46,7 @@ describe('functions of an ELF file', () => {
       fc.property(changes, fc.bigInt(0n, 0x2000n), (changed, offset) => {
         const file = Buffer.from(FILE);
         for (const [at, byte] of changed) file[at] = byte;
-        const found = readFunctions(reader(file))?.find(offset);
+        const found = readFunctions(fileWith(file))?.find(offset);
         assert.ok((found?.symbol.length ?? 0) <= 1024);
       }),
       { numRuns: 500 },

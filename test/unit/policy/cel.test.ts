@@ -176,6 +176,8 @@ describe('policy: expressions', () => {
     ['k == 1', 'CEL_NAME_UNKNOWN', 'k'],
     ['i == 1 && arg7 == 2', 'CEL_NAME_UNKNOWN', 'arg7'],
     ['size(i) == 1', 'CEL_NAME_UNKNOWN', 'size'],
+    ['constructor(i, i) == 1', 'CEL_NAME_UNKNOWN', 'constructor'],
+    ['__proto__(i) == 1', 'CEL_NAME_UNKNOWN', '__proto__'],
     ['i', 'CEL_TYPES', 'i'],
     ['1 + 1', 'CEL_TYPES', '1 + 1'],
     ['i == u', 'CEL_TYPES', 'i == u'],

@@ -38,6 +38,10 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   ['a macro when there are none', kprobe('call: f\nselectors: [{macros: [⟦UNKNOWN_MACRO⟧anything]}]')],
   [
+    'a macro with the name of a member of every object',
+    kprobe('call: f\nselectors: [{macros: [⟦UNKNOWN_MACRO⟧constructor]}]'),
+  ],
+  [
     'an option with an unknown name',
     policy('options: [{name: ⟦OPTION_UNKNOWN⟧zzzzzzzzzz, value: "1"}]\nkprobes: [{call: f}]'),
   ],

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { validatePolicy } from '../../../lib/policy/index.js';
 import { hostFiles, readElf } from '../../../lib/elf/elf.js';
-import { buildElf } from '../elf/elf-builder.js';
+import { buildElf, fileWith } from '../elf/elf-builder.js';
 import { item, kprobe, marked, policy } from './marked.js';
 
 describe('policy: against the files of the machine', () => {
@@ -72,11 +72,9 @@ describe('policy: against the files of the machine', () => {
 });
 
 describe('policy: ELF files', () => {
-  const from = (bytes: Buffer) => (offset: number, length: number) => bytes.subarray(offset, offset + length);
-
   for (const bigEndian of [false, true]) {
     it(`reads symbols and probes, ${bigEndian ? 'big' : 'little'} end first`, () => {
-      const elf = readElf(from(buildElf({ symbols: ['one', 'two'], probes: ['p:a'], bigEndian })));
+      const elf = readElf(fileWith(buildElf({ symbols: ['one', 'two'], probes: ['p:a'], bigEndian })));
       assert.deepEqual([...(elf?.symbols ?? [])], [['one', 0x1000n], ['two', 0x1001n]]); // prettier-ignore
       assert.deepEqual([...(elf?.probes ?? [])], [['p:a', [{ args: ['-4@%eax'] }]]]);
     });
@@ -84,10 +82,10 @@ describe('policy: ELF files', () => {
 
   it('refuses a file that is not ELF', () => {
     assert.equal(
-      readElf(from(Buffer.from('not an ELF file, but long enough to have a header of sixty-four bytes'))),
+      readElf(fileWith(Buffer.from('not an ELF file, but long enough to have a header of sixty-four bytes'))),
       null,
     );
-    assert.equal(readElf(from(Buffer.alloc(0))), null);
+    assert.equal(readElf(fileWith(Buffer.alloc(0))), null);
   });
 
   it('survives damage at every byte', () => {
@@ -96,9 +94,9 @@ describe('policy: ELF files', () => {
       for (const value of [0, 0xff, 0x80]) {
         const damaged = Buffer.from(whole);
         damaged[at] = value;
-        readElf(from(damaged));
+        readElf(fileWith(damaged));
       }
-      readElf(from(whole.subarray(0, at)));
+      readElf(fileWith(whole.subarray(0, at)));
     }
   });
 });

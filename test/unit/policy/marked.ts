@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { PolicyError, type Diagnostic } from '../../../lib/errors.js';
-import { parsePolicy, validatePolicy } from '../../../lib/policy/index.js';
+import { compilePolicy, parsePolicy, validatePolicy, type PolicyImage } from '../../../lib/policy/index.js';
 import { checkSchema } from './schema-agreement.js';
 
 interface Expected {
@@ -51,11 +51,9 @@ export function checkMarked(text: string): void {
 }
 
 /**
- * Checks that parsePolicy refuses what validatePolicy refuses, with the same diagnostics, and nothing else, and that the
- * JSON Schema agrees.
+ * Checks that parsePolicy refuses what validatePolicy has found errors in, with the same diagnostics, and nothing else.
  */
-export function checkAgreement(text: string): void {
-  const found = validatePolicy(text);
+export function checkRefused(text: string, found: readonly Diagnostic[]): void {
   let refused: readonly Diagnostic[] = [];
   try {
     parsePolicy(text);
@@ -64,7 +62,49 @@ export function checkAgreement(text: string): void {
     refused = error.diagnostics;
   }
   assert.deepEqual(refused, found.some((d) => d.severity === 'error') ? found : []);
+}
+
+/** Checks the same, and that the JSON Schema agrees. */
+export function checkAgreement(text: string, found: readonly Diagnostic[] = validatePolicy(text)): void {
+  checkRefused(text, found);
   checkSchema(text, found);
+}
+
+/** Checks that the text is accepted, or refused with places that exist, in a short time. Returns the diagnostics. */
+export function checkText(
+  text: string,
+  check: (text: string, found: readonly Diagnostic[]) => void = checkAgreement,
+): readonly Diagnostic[] {
+  // This is processor time, because wall-clock time would include other work of the machine.
+  const begin = process.cpuUsage();
+  const found = validatePolicy(text);
+  const { user, system } = process.cpuUsage(begin);
+  const milliseconds = (user + system) / 1000;
+  const lines = text.split('\n');
+  for (const d of found) {
+    assert.ok(d.line >= 1 && d.line <= lines.length + 1, `line ${d.line} of ${lines.length}`);
+    assert.ok(
+      d.column >= 1 && d.column <= (lines[d.line - 1]?.length ?? 0) + 2,
+      `column ${d.column} of line ${d.line}: ${d.code}`,
+    );
+    assert.ok(d.text.length <= 80);
+  }
+  check(text, found);
+  if (!found.some((d) => d.severity === 'error')) checkCompiles(text);
+  assert.ok(milliseconds < 1000, `${milliseconds} ms`);
+  return found;
+}
+
+/** Only a type that the policy leaves to the kernel can be missing. Then there is no image. */
+export function checkCompiles(text: string): PolicyImage | undefined {
+  try {
+    return compilePolicy(text);
+  } catch (error) {
+    assert.ok(error instanceof PolicyError, String(error));
+    const errors = error.diagnostics.filter((d) => d.severity === 'error');
+    assert.ok(errors.every((d) => d.code === 'TYPE_NOT_INFERRED'), error.message); // prettier-ignore
+    return undefined;
+  }
 }
 
 /** A policy around one item of `spec.kprobes`, given without its indentation. */

@@ -1,0 +1,39 @@
+/**
+ * Short searches for inputs that break a promise: with a seed that is always the same, and with a new one, whose number
+ * is in the title. The inputs that were found once are checked first. `npm run fuzz` searches for longer.
+ */
+import assert from 'node:assert/strict';
+import type { Outcome } from './search.js';
+import { advice, kept, SEARCHERS } from './searchers.js';
+
+const MS = 2000;
+const SEED = 1;
+const NEW_SEED = Date.now() % 2 ** 31;
+
+describe('fuzz', function () {
+  this.timeout(180_000);
+
+  for (const [name, searcher] of Object.entries(SEARCHERS)) {
+    describe(name, () => {
+      before(function () {
+        const why = searcher.obstacle();
+        if (why === undefined) return;
+        console.log(`    ${name}: ${why}`);
+        this.skip();
+      });
+
+      const check = ({ inputs, found }: Outcome): void => {
+        assert.ok(found === undefined, found && advice(name, found));
+        assert.ok(inputs > 0, 'it has checked inputs');
+      };
+
+      it('what was found once', async () => {
+        const files = kept(searcher);
+        assert.ok(files.length > 0);
+        check(await searcher.check(files));
+      });
+
+      for (const seed of [SEED, NEW_SEED]) it(`seed ${seed}`, async () => check(await searcher.search(seed, MS)));
+    });
+  }
+});

@@ -1,0 +1,114 @@
+/**
+ * Searches in processes of their own, so that an input that hangs, crashes or fills the memory is found as well. What was
+ * found is made small and kept as a file.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Job, Result } from './child.js';
+import { HEAP_MB } from './target.js';
+
+const ROOT = join(__dirname, '../..');
+/** What was found is written here. */
+const FOUND = join(ROOT, 'build/fuzz');
+
+/** A process that checks one input for so long is killed. It has more time to start. */
+const HANG_MS = 15_000;
+const START_MS = 120_000;
+const LOOK_MS = 250;
+/** Time to make an input that was found small. */
+const SHRINK_MS = 20_000;
+
+export interface Found {
+  readonly message: string;
+  readonly file: string;
+  readonly seed?: number;
+}
+
+export interface Outcome {
+  readonly inputs: number;
+  readonly found?: Found;
+}
+
+/** Checks files, such as those that were found once. */
+export async function checkFiles(target: Job['target'], files: readonly string[]): Promise<Outcome> {
+  const { result, inputs, ending } = await run({ target, files });
+  const failure =
+    result?.failure ?? (ending === undefined ? undefined : { message: ending, file: files[Math.max(inputs - 1, 0)] });
+  return failure === undefined ? { inputs } : { inputs, found: { message: failure.message, file: failure.file ?? '' } };
+}
+
+/** `files` are inputs to begin with. */
+export async function search(
+  target: Job['target'],
+  seed: number,
+  ms: number,
+  files: readonly string[],
+): Promise<Outcome> {
+  const { result, inputs, ending } = await run({ target, seed, ms, files });
+  if (result !== undefined && result.failure === undefined) return { inputs };
+  // the number of the input is a path of fast-check
+  const path = result?.failure?.path ?? String(Math.max(inputs - 1, 0));
+  mkdirSync(FOUND, { recursive: true });
+  const file = join(FOUND, `${target}-${seed >>> 0}`);
+  const again = await run({ target, seed, ms: SHRINK_MS, path, lastInput: file, files });
+  const message = again.result?.failure?.message ?? again.ending ?? result?.failure?.message ?? ending ?? 'unknown';
+  return { inputs, found: { message, seed, file } };
+}
+
+interface Ran {
+  /** Absent if the process did not end by itself. */
+  readonly result?: Result;
+  readonly inputs: number;
+  /** Why there is no result. */
+  readonly ending?: string;
+}
+
+async function run(job: Omit<Job, 'progress'>): Promise<Ran> {
+  const folder = mkdtempSync(join(tmpdir(), 'polytrace-search-'));
+  const progress = join(folder, 'progress');
+  const words = [`--max-old-space-size=${HEAP_MB}`, '--require', 'tsx/cjs', join(__dirname, 'child.ts')];
+  const child = spawn(process.execPath, [...words, JSON.stringify({ ...job, progress })], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const texts = [child.stdout, child.stderr].map((stream) => textOf(stream));
+  let hangs = false;
+  let last = { inputs: 0, at: performance.now() };
+  const timer = setInterval(() => {
+    const inputs = inputsOf(progress);
+    if (inputs !== last.inputs) last = { inputs, at: performance.now() };
+    else if (performance.now() - last.at > (inputs === 0 ? START_MS : HANG_MS)) hangs = child.kill('SIGKILL');
+  }, LOOK_MS);
+  try {
+    const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
+    const [output = '', errors = ''] = await Promise.all(texts);
+    const inputs = inputsOf(progress);
+    if (status === 0) return { result: JSON.parse(output) as Result, inputs };
+    const why = hangs ? `it takes more than ${HANG_MS} ms` : `the process ended with ${signal ?? `status ${status}`}`;
+    return { inputs, ending: `${why}\n${errors.slice(-3000)}` };
+  } finally {
+    clearInterval(timer);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
+  const parts: string[] = [];
+  for await (const part of stream) parts.push(String(part));
+  return parts.join('');
+}
+
+/** How many inputs the process has begun. */
+function inputsOf(progress: string): number {
+  if (!existsSync(progress)) return 0;
+  const bytes = Buffer.alloc(8);
+  const fd = openSync(progress, 'r');
+  try {
+    return readSync(fd, bytes, 0, 8, 0) === 8 ? bytes.readDoubleLE() + 1 : 0;
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,61 @@
+/** Everything that can be searched, by name. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { checkFiles, search, type Found, type Outcome } from './search.js';
+
+const ROOT = join(__dirname, '../..');
+
+interface Searcher {
+  /** The folder with the inputs that were found once. */
+  readonly corpus: string;
+  /** Why it cannot run here. */
+  obstacle(): string | undefined;
+  /** Checks files and searches nothing. */
+  check(files: readonly string[]): Promise<Outcome>;
+  search(seed: number, ms: number): Promise<Outcome>;
+}
+
+const corpus = (name: string): string => join(__dirname, 'corpus', name);
+
+function javascript(name: Parameters<typeof search>[0], obstacle = (): string | undefined => undefined): Searcher {
+  return {
+    corpus: corpus(name),
+    obstacle,
+    check: (files) => checkFiles(name, files),
+    search: (seed, ms) => search(name, seed, ms, filesIn(corpus(name))),
+  };
+}
+
+function addonObstacle(): string | undefined {
+  if (process.platform !== 'linux') return 'it needs Linux';
+  return existsSync(join(ROOT, 'build/Release/polytrace.node')) ? undefined : 'the addon is not built';
+}
+
+export const SEARCHERS: Readonly<Record<string, Searcher>> = {
+  policies: javascript('policies'),
+  records: javascript('records'),
+  elf: javascript('elf'),
+  btf: javascript('btf', addonObstacle),
+};
+
+/** The inputs that were found once. */
+export function kept({ corpus: folder }: Searcher): string[] {
+  return filesIn(folder);
+}
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder).sort().map((name) => join(folder, name)); // prettier-ignore
+}
+
+/** What was found, and what to do about it. */
+export function advice(name: string, { message, file, seed }: Found): string {
+  const shown = relative(ROOT, file);
+  const size = existsSync(file) ? `${statSync(file).size} bytes` : 'could not be written';
+  return [
+    `${name}: ${message}`,
+    `input:        ${shown} (${size})`,
+    `check it:     npm run fuzz -- --input ${shown} ${name}`,
+    ...(seed === undefined ? [] : [`search again: npm run fuzz -- --seed ${seed} ${name}`]),
+    `keep it:      copy it into ${relative(ROOT, SEARCHERS[name]?.corpus ?? '')}/, under a name that says what it is`,
+  ].join('\n');
+}

@@ -1,0 +1,118 @@
+/** ELF files that were made to take time or memory: a small file is read in a short time, whatever it says about itself. */
+import assert from 'node:assert/strict';
+import { readFunctions } from '../../../lib/elf/elf-functions.js';
+import { mappedBuildId, readElf } from '../../../lib/elf/elf.js';
+import type { ElfInfo } from '../../../lib/elf/elf-info.js';
+import type { FileBytes } from '../../../lib/elf/steps.js';
+import { fileWith } from './elf-builder.js';
+
+const KIB = 1024;
+const SYMTAB = 2;
+const NOTE = 7;
+
+interface Section {
+  readonly type: number;
+  readonly content: Buffer;
+  readonly link?: number;
+  /** Its size, if the file lies about it. */
+  readonly size?: bigint;
+}
+
+/** `entry` and `count` are those of the table of sections. */
+function elfOf(sections: readonly Section[], { entry = 64, count = sections.length } = {}): Buffer {
+  const header = Buffer.alloc(64);
+  header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  const table = Buffer.alloc(64 * sections.length);
+  let offset = 64;
+  sections.forEach(({ type, content, link = 0, size = BigInt(content.length) }, i) => {
+    table.writeUInt32LE(type, 64 * i + 4);
+    table.writeBigUInt64LE(BigInt(offset), 64 * i + 24);
+    table.writeBigUInt64LE(size, 64 * i + 32);
+    table.writeUInt32LE(link, 64 * i + 40);
+    offset += content.length;
+  });
+  header.writeBigUInt64LE(BigInt(offset), 40);
+  header.writeUInt16LE(entry, 58);
+  header.writeUInt16LE(count, 60);
+  return Buffer.concat([header, ...sections.map(({ content }) => content), table]);
+}
+
+function symbols(count: number): Buffer {
+  const table = Buffer.alloc(24 * count);
+  for (let i = 0; i < count; i++) {
+    table.writeUInt32LE(i, 24 * i);
+    table[24 * i + 4] = 2;
+    table[24 * i + 6] = 1;
+  }
+  return table;
+}
+
+function note(owner: string, content: Buffer): Buffer {
+  const head = Buffer.alloc(12);
+  head.writeUInt32LE(owner.length, 0);
+  head.writeUInt32LE(content.length, 4);
+  head.writeUInt32LE(3, 8);
+  const pad = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(-bytes.length & 3)]);
+  return Buffer.concat([head, pad(Buffer.from(owner)), pad(content)]);
+}
+const probe = (text: string): Buffer => note('stapsdt\0', Buffer.concat([Buffer.alloc(24), Buffer.from(text)]));
+const times = (count: number, bytes: Buffer): Buffer => Buffer.concat(Array<Buffer>(count).fill(bytes));
+
+/** Reads a file with every reader. Counts the bytes that are read, which become buffers, and takes a limited time. */
+function read(file: Buffer): { readonly elf: ElfInfo | null; readonly bytes: number } {
+  let bytes = 0;
+  const counted: FileBytes = {
+    size: file.length,
+    read(offset, length) {
+      bytes += length;
+      return fileWith(file).read(offset, length);
+    },
+  };
+  const begin = process.cpuUsage();
+  const elf = readElf(counted);
+  const most = bytes;
+  readFunctions(counted);
+  mappedBuildId(counted);
+  const { user, system } = process.cpuUsage(begin);
+  assert.ok((user + system) / 1000 < 3000, `${(user + system) / 1000} ms`);
+  return { elf, bytes: most };
+}
+
+describe('hostile ELF files', function () {
+  this.timeout(20_000);
+
+  it('symbols whose names have no end', () => {
+    const strings = Buffer.alloc(600 * KIB, 'x');
+    assert.equal(
+      read(
+        elfOf([
+          { type: SYMTAB, content: symbols(50_000), link: 1 },
+          { type: 3, content: strings },
+        ]),
+      ).elf,
+      null,
+    );
+  });
+
+  it('many places of one static probe', () => {
+    const { elf } = read(elfOf([{ type: NOTE, content: times(100_000, probe('p\0n\0')) }]));
+    assert.equal(elf?.probes.get('p:n')?.length, 100_000);
+  });
+
+  it('arguments of a static probe with many blanks', () => {
+    const blanks = ' '.repeat(500 * KIB);
+    const { elf } = read(elfOf([{ type: NOTE, content: probe(`p\0n\0-4@%eax${blanks}8@(%rdi, 1)\0`) }]));
+    assert.deepEqual(elf?.probes.get('p:n'), [{ args: ['-4@%eax', '8@(%rdi, 1)'] }]);
+  });
+
+  it('65,535 sections that are the same', () => {
+    const content = times(1000, probe('p\0n\0'));
+    assert.equal(read(elfOf([{ type: NOTE, content }], { entry: 0, count: 0xffff })).elf, null);
+  });
+
+  it('a section larger than the file takes no memory', () => {
+    const size = 200n * 1024n * 1024n;
+    const file = elfOf([{ type: NOTE, content: probe('p\0n\0'), size }]);
+    assert.ok(read(file).bytes <= 2 * file.length);
+  });
+});
