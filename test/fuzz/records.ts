@@ -1,7 +1,7 @@
 /** Records of the ring buffer with any content: decoded to events, plain data, JSON lines and compact lines. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { newTally, type LoadedHook } from '../../lib/events/events.js';
+import { newTally, type LoadedHook } from '../../lib/events/hook.js';
 import type { HookImage, SelectorActions, ValueImage } from '../../lib/image/image.js';
 import { ARG_TYPE_NAMES } from '../../lib/names/arg-types.js';
 import { formatCompact, toJson } from '../../lib/output/index.js';
@@ -108,7 +108,7 @@ function shown(records: Buffer, around: number): string[] {
     left = undefined;
     return offset;
   };
-  const reader = new RecordReader({ drain }, cache, BY_ID);
+  const reader = new RecordReader({ drain, watch: () => [], watched: () => [] }, cache, BY_ID);
   const events = reader.read() ?? [];
   return events.map((event) => {
     const line = toJson(event.toObject());
