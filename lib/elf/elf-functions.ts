@@ -15,10 +15,8 @@ import {
   STT_FUNC,
   whole,
   type ElfParts,
-  type Note,
-  type Section,
 } from './elf.js';
-import { atOnce, type FileBytes, type Steps } from './steps.js';
+import type { FileBytes } from './file-bytes.js';
 
 /** Most bytes of one section. Larger tables of symbols are not read. */
 const SECTION_BYTES_MAX = 32 * 1024 * 1024;
@@ -35,27 +33,19 @@ export interface FunctionPlace {
 
 /** Returns null if the file is not a 64-bit ELF file, or is damaged. */
 export function readFunctions(file: FileBytes): ElfFunctions | null {
-  return atOnce(whole(functionsOf(file.size)), file);
+  return whole(() => functionsOf(file));
 }
 
-function* functionsOf(fileSize: number): Steps<ElfFunctions | null> {
-  const parts = yield* partsOf(fileSize, SECTION_BYTES_MAX);
+function functionsOf(file: FileBytes): ElfFunctions | null {
+  const parts = partsOf(file, SECTION_BYTES_MAX);
   if (parts === null) return null;
-  const symbols = yield* whole(symbolsOf(parts));
-  return new ElfFunctions(yield* buildIdIn(parts), parts.segments, symbols ?? undefined);
+  const symbols = whole(() => symbolsOf(parts));
+  return new ElfFunctions(buildIdIn(parts), parts.segments, symbols ?? undefined);
 }
 
-function* buildIdIn(parts: ElfParts): Steps<string | undefined> {
-  const notes: Note[] = [];
-  for (const section of parts.sections) {
-    if (section.type !== SHT_NOTE || section.size > NOTES_BYTES_MAX) continue;
-    for (const note of (yield* whole(notesIn(parts, section))) ?? []) notes.push(note);
-  }
-  return buildIdOf(notes);
-}
-
-function* notesIn({ view, content }: ElfParts, section: Section): Steps<Note[]> {
-  return yield* notesOf(yield* content(section), view);
+function buildIdIn({ sections, view, content }: ElfParts): string | undefined {
+  const notes = sections.filter(({ type, size }) => type === SHT_NOTE && size <= NOTES_BYTES_MAX);
+  return buildIdOf(notes.flatMap((section) => whole(() => notesOf(content(section), view)) ?? []));
 }
 
 export class ElfFunctions {
@@ -93,10 +83,10 @@ interface Symbols {
 }
 
 /** Reads the whole table of symbols. A stripped file has only the table of dynamic symbols. */
-function* symbolsOf({ sections, view, content }: ElfParts): Steps<Symbols | undefined> {
+function symbolsOf({ sections, view, content }: ElfParts): Symbols | undefined {
   const section = sections.find(({ type }) => type === SHT_SYMTAB) ?? sections.find(({ type }) => type === SHT_DYNSYM);
   if (section === undefined) return undefined;
-  const table = yield* content(section);
+  const table = content(section);
   const entry = Math.max(section.entry, SYMBOL_BYTES);
   const found: number[] = [];
   for (let at = 0; at + SYMBOL_BYTES <= table.length; at += entry) {
@@ -108,7 +98,7 @@ function* symbolsOf({ sections, view, content }: ElfParts): Steps<Symbols | unde
     starts: Float64Array.from(found, (at) => addresses.get(at) ?? 0),
     sizes: Float64Array.from(found, (at) => view.u64(table, at + 16)),
     names: Uint32Array.from(found, (at) => view.u32(table, at)),
-    strings: yield* content(sections[section.link]),
+    strings: content(sections[section.link]),
   };
 }
 

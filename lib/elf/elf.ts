@@ -6,7 +6,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } fro
 import { isLimit } from '../errors.js';
 import { BUILD_ID_BYTES_MAX } from './digests.js';
 import type { ElfInfo, HostFiles, ProbePlace, Segment } from './elf-info.js';
-import { atOnce, bytesAt, pauses, type FileBytes, type Steps } from './steps.js';
+import { bytesAt, type FileBytes } from './file-bytes.js';
 
 const PT_LOAD = 1;
 const PT_NOTE = 4;
@@ -69,7 +69,7 @@ export function fileOf(fd: number, size: number): FileBytes {
   };
 }
 
-export interface Section {
+interface Section {
   readonly type: number;
   readonly offset: number;
   readonly size: number;
@@ -79,13 +79,13 @@ export interface Section {
 
 /** Returns null if the file is not a 64-bit ELF file, or is damaged. */
 export function readElf(file: FileBytes): ElfInfo | null {
-  return atOnce(whole(parseElf(file.size)), file);
+  return whole(() => parseElf(file));
 }
 
-/** Follows the steps, and returns null if the file does not contain what they read (RangeError). */
-export function* whole<T>(steps: Steps<T>): Steps<T | null> {
+/** Calls `parse` and returns null if the file does not contain what `parse` reads (RangeError). */
+export function whole<T>(parse: () => T): T | null {
   try {
-    return yield* steps;
+    return parse();
   } catch (error) {
     if (error instanceof RangeError) return null;
     throw error;
@@ -97,20 +97,20 @@ export interface ElfParts {
   readonly view: View;
   readonly sections: readonly Section[];
   readonly segments: readonly Segment[];
-  content(section: Section | undefined): Steps<Buffer>;
+  content(section: Section | undefined): Buffer;
 }
 
 /**
- * Reads the tables of sections and segments of a file with `fileSize` bytes. `content` gives sections of up to
- * `sectionMax` bytes. Throws RangeError if the file is damaged. Returns null if it is not an ELF file.
+ * Reads the tables of sections and segments of a file. `content` gives sections of up to `sectionMax` bytes. Throws
+ * RangeError if the file is damaged. Returns null if it is not an ELF file.
  */
-export function* partsOf(fileSize: number, sectionMax: number): Steps<ElfParts | null> {
-  const header = yield* bytesAt(fileSize, 0, 64);
+export function partsOf(file: FileBytes, sectionMax: number): ElfParts | null {
+  const header = bytesAt(file, 0, 64);
   if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return null;
   const view = header[5] === 2 ? BIG : LITTLE;
   const [start, size, count] = [view.u64(header, 40), view.u16(header, 58), view.u16(header, 60)];
   if (size > ENTRY_BYTES_MAX) throw new RangeError('sections of another size');
-  const table = yield* bytesAt(fileSize, start, size * count);
+  const table = bytesAt(file, start, size * count);
   const sections = Array.from({ length: count }, (_, i): Section => {
     const from = i * size;
     return {
@@ -122,36 +122,33 @@ export function* partsOf(fileSize: number, sectionMax: number): Steps<ElfParts |
     };
   });
   // sections may overlap, and a file may have more than 60,000 of them
-  let left = SECTIONS_TOTAL * fileSize;
-  const content = function* (section: Section | undefined): Steps<Buffer> {
+  let left = SECTIONS_TOTAL * file.size;
+  const content = (section: Section | undefined): Buffer => {
     left -= section?.size ?? 0;
     if (section === undefined || section.size > sectionMax || left < 0) throw new RangeError('no such section');
-    return yield* bytesAt(fileSize, section.offset, section.size);
+    return bytesAt(file, section.offset, section.size);
   };
-  return { view, sections, segments: yield* segmentsOf(header, fileSize, view), content };
+  return { view, sections, segments: segmentsOf(header, file, view), content };
 }
 
-function* parseElf(fileSize: number): Steps<ElfInfo | null> {
-  const parts = yield* partsOf(fileSize, SECTION_BYTES_MAX);
+function parseElf(file: FileBytes): ElfInfo | null {
+  const parts = partsOf(file, SECTION_BYTES_MAX);
   if (parts === null) return null;
   const { view, sections, segments, content } = parts;
   const symbols = new Map<string, bigint | null>();
   const probes = new Map<string, ProbePlace[]>();
-  const pause = pauses();
   let buildId: string | undefined;
   for (const section of sections) {
     if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) {
-      const [table, strings] = [yield* content(section), yield* content(sections[section.link])];
+      const [table, strings] = [content(section), content(sections[section.link])];
       // the symbols that the loader sees have precedence
-      for (const [name, at] of yield* symbolsOf(table, strings, Math.max(section.entry, 24), view)) {
+      for (const [name, at] of symbolsOf(table, strings, Math.max(section.entry, 24), view)) {
         if (section.type === SHT_DYNSYM || !symbols.has(name)) symbols.set(name, at);
-        yield* pause();
       }
     } else if (section.type === SHT_NOTE) {
-      const notes = yield* notesOf(yield* content(section), view);
+      const notes = notesOf(content(section), view);
       for (const { owner, type, content: probe } of notes) {
         if (owner === 'stapsdt' && type === NOTE_STAPSDT) addProbe(probes, probe);
-        yield* pause();
       }
       buildId = buildIdOf(notes) ?? buildId;
     }
@@ -161,10 +158,10 @@ function* parseElf(fileSize: number): Steps<ElfInfo | null> {
 }
 
 /** Reads the segments from the program headers. */
-function* segmentsOf(header: Buffer, fileSize: number, view: View): Steps<Segment[]> {
+function segmentsOf(header: Buffer, file: FileBytes, view: View): Segment[] {
   const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
   if (size > ENTRY_BYTES_MAX) throw new RangeError('segments of another size');
-  const table = yield* bytesAt(fileSize, start, size * count);
+  const table = bytesAt(file, start, size * count);
   return Array.from({ length: count }, (_, i) => i * size)
     .filter((from) => view.u32(table, from) === PT_LOAD)
     .map((from) => ({
@@ -179,22 +176,22 @@ function* segmentsOf(header: Buffer, fileSize: number, view: View): Steps<Segmen
  * Returns undefined if there is no build id, or if the file is damaged.
  */
 export function mappedBuildId(file: FileBytes): string | undefined {
-  return atOnce(whole(findBuildId(file.size)), file) ?? undefined;
+  return whole(() => findBuildId(file)) ?? undefined;
 }
 
-function* findBuildId(fileSize: number): Steps<string | undefined> {
-  const header = yield* bytesAt(fileSize, 0, 64);
+function findBuildId(file: FileBytes): string | undefined {
+  const header = bytesAt(file, 0, 64);
   if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return undefined;
   const view = header[5] === 2 ? BIG : LITTLE;
   const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
   if (size < HEADER_BYTES.least || size > HEADER_BYTES.most) return undefined;
-  const table = yield* bytesAt(fileSize, start, size * count);
+  const table = bytesAt(file, start, size * count);
   let left = NOTES_BYTES_MAX;
   for (let from = 0; from + size <= table.length; from += size) {
     if (view.u32(table, from) !== PT_NOTE) continue;
-    const notes = yield* bytesAt(fileSize, view.u64(table, from + 8), Math.min(view.u64(table, from + 32), left));
+    const notes = bytesAt(file, view.u64(table, from + 8), Math.min(view.u64(table, from + 32), left));
     left -= notes.length;
-    const id = buildIdOf(yield* notesOf(notes, view));
+    const id = buildIdOf(notesOf(notes, view));
     if (id !== undefined) return id.length <= 2 * BUILD_ID_BYTES_MAX ? id : undefined;
   }
   return undefined;
@@ -204,19 +201,12 @@ function* findBuildId(fileSize: number): Steps<string | undefined> {
  * Returns the functions of a table with their addresses. The address is null if several functions have the name, or if
  * it is chosen when the program starts.
  */
-function* symbolsOf(
-  table: Buffer,
-  strings: Buffer,
-  entry: number,
-  view: View,
-): Steps<ReadonlyMap<string, bigint | null>> {
+function symbolsOf(table: Buffer, strings: Buffer, entry: number, view: View): ReadonlyMap<string, bigint | null> {
   const symbols = new Map<string, bigint | null>();
   const weak = new Set<string>();
-  const pause = pauses();
   // each symbol can name the whole rest of the strings
   let left = NAMES_TOTAL * (table.length + strings.length);
   for (let at = 0; at + 24 <= table.length; at += entry) {
-    yield* pause();
     const info = table[at + 4] ?? 0;
     const type = info & 0xf;
     const isDefined = view.u16(table, at + 6) !== 0;
@@ -250,11 +240,9 @@ export function buildIdOf(notes: readonly Note[]): string | undefined {
   return notes.findLast(({ owner, type }) => owner === 'GNU' && type === NOTE_BUILD_ID)?.content.toString('hex');
 }
 
-export function* notesOf(notes: Buffer, view: View): Steps<Note[]> {
+export function notesOf(notes: Buffer, view: View): Note[] {
   const result: Note[] = [];
-  const pause = pauses();
   for (let at = 0; at + 12 <= notes.length;) {
-    yield* pause();
     const [nameSize, size, type] = [view.u32(notes, at), view.u32(notes, at + 4), view.u32(notes, at + 8)];
     const start = at + 12 + align4(nameSize);
     if (start + size > notes.length) break;

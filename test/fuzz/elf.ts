@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { readFunctions } from '../../lib/elf/elf-functions.js';
 import { fileOffset, virtualAddress } from '../../lib/elf/elf-info.js';
 import { mappedBuildId, readElf } from '../../lib/elf/elf.js';
-import type { FileBytes } from '../../lib/elf/steps.js';
+import type { FileBytes } from '../../lib/elf/file-bytes.js';
 import { changed, changes, oddLong, oddNumber, rarely } from './mutations.js';
 import type { Target } from './target.js';
 

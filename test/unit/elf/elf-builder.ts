@@ -1,5 +1,5 @@
 /** Makes small ELF files with function symbols and static probes. */
-import type { FileBytes } from '../../../lib/elf/steps.js';
+import type { FileBytes } from '../../../lib/elf/file-bytes.js';
 
 /** A file with these bytes. */
 export function fileWith(bytes: Buffer): FileBytes {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFunctions } from '../../../lib/elf/elf-functions.js';
 import { mappedBuildId, readElf } from '../../../lib/elf/elf.js';
 import type { ElfInfo } from '../../../lib/elf/elf-info.js';
-import type { FileBytes } from '../../../lib/elf/steps.js';
+import type { FileBytes } from '../../../lib/elf/file-bytes.js';
 import { fileWith } from './elf-builder.js';
 
 const KIB = 1024;
