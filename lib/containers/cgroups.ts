@@ -1,5 +1,5 @@
 /** The cgroups of the unified hierarchy (cgroup v2), and the containers that they belong to. */
-import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Container } from '../../types/events.js';
 import { containerOf } from './identify.js';
 
@@ -53,33 +53,4 @@ export class Cgroups {
     this.#known.set(id, container);
     return container;
   }
-}
-
-/** The number of the initial cgroup namespace, which the kernel fixes in include/uapi/linux/nsfs.h. */
-const INITIAL_CGROUP_NAMESPACE = 'cgroup:[4026531835]';
-
-/**
- * Where this process sees the unified hierarchy from its root: `/sys/fs/cgroup`, or `/sys/fs/cgroup/unified` on hosts that
- * have both versions. undefined: nowhere, as in a container with a cgroup namespace of its own.
- */
-export function wholeHierarchy(
-  mountinfo = (): string => readFileSync('/proc/self/mountinfo', 'utf8'),
-  namespace = (): string => readlinkSync('/proc/self/ns/cgroup'),
-): string | undefined {
-  try {
-    if (namespace() !== INITIAL_CGROUP_NAMESPACE) return undefined;
-    for (const line of mountinfo().split('\n')) {
-      const [fields = '', type = ''] = line.split(' - ');
-      const [, , , root, point] = fields.split(' ');
-      if (type.startsWith('cgroup2 ') && root === '/' && point !== undefined) return unescaped(point);
-    }
-  } catch {
-    // There is no /proc.
-  }
-  return undefined;
-}
-
-/** In mountinfo, white space and backslashes are octal numbers. */
-function unescaped(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }

@@ -1,11 +1,16 @@
 /** Reads single files and links of /proc. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { decodeText } from '../wire/text.js';
-import { INITIAL_INODES } from './host-namespaces.js';
+import { machineNamespaces } from './host-namespaces.js';
 
 /** True if the process ids in this /proc are the same as in the kernel's records. */
 export function procShowsAllProcesses(): boolean {
-  return inumOf(link('/proc/self/ns/pid')) === INITIAL_INODES.pid[0];
+  return isInHost('pid');
+}
+
+/** True if this process is in the host's namespace of this kind. */
+export function isInHost(kind: 'cgroup' | 'mnt' | 'pid'): boolean {
+  return machineNamespaces()[kind].includes(inumOf(link(`/proc/self/ns/${kind}`)));
 }
 
 export function text(file: string): string {

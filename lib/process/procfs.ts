@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import type { Capabilities, Container, Credentials, Namespaces } from '../../types/events.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { machineNamespaces } from './host-namespaces.js';
-import { inumOf, link, text } from './proc-files.js';
+import { inumOf, isInHost, link, text } from './proc-files.js';
 import { ProcessImage, splitArgv, type ProcessContext } from './process.js';
 
 /** USER_HZ is the unit of starttime in /proc/PID/stat. It is the same on all supported architectures. */
@@ -96,7 +96,7 @@ function isTrusted(executable: string, folder: string, mountNamespace: number): 
 
 /** Where the root of process 1 may not be read: our own, if it is the host's. */
 function fileOfHost(path: string): string | undefined {
-  return machineNamespaces().mnt.includes(inumOf(link('/proc/self/ns/mnt'))) ? file(path) : undefined;
+  return isInHost('mnt') ? file(path) : undefined;
 }
 
 /** What identifies a file. */

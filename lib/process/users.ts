@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import type { Namespaces } from '../../types/events.js';
 import { machineNamespaces } from './host-namespaces.js';
-import { inumOf, link, procShowsAllProcesses } from './proc-files.js';
+import { isInHost, procShowsAllProcesses } from './proc-files.js';
 
 /** The file is looked at again after this time. */
 const FRESH_MS = 10_000;
@@ -69,5 +69,5 @@ export function userNameOf(uid: number, { user, mnt }: Namespaces): string | und
 function hostPasswd(): string | undefined {
   const ofHost = '/proc/1/root/etc/passwd';
   if (procShowsAllProcesses() && existsSync(ofHost)) return ofHost;
-  return machineNamespaces().mnt.includes(inumOf(link('/proc/self/ns/mnt'))) ? '/etc/passwd' : undefined;
+  return isInHost('mnt') ? '/etc/passwd' : undefined;
 }

@@ -1,9 +1,9 @@
-/** Which cgroups are known, and where the hierarchy is mounted. */
+/** Which cgroups are known. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Cgroups, wholeHierarchy } from '../../../lib/containers/cgroups.js';
+import { Cgroups } from '../../../lib/containers/cgroups.js';
 
 const ID = 'a'.repeat(64);
 
@@ -54,39 +54,5 @@ describe('cgroups', () => {
     } finally {
       rmSync(mount, { recursive: true });
     }
-  });
-
-  const initial = (): string => 'cgroup:[4026531835]';
-  const line = (root: string, point: string, type: string): string =>
-    `41 31 0:38 ${root} ${point} rw,relatime shared:9 - ${type} rw`;
-  const MOUNTS: [what: string, lines: string[], expected: string | undefined][] = [
-    ['only version 2', [line('/', '/sys/fs/cgroup', 'cgroup2 cgroup2')], '/sys/fs/cgroup'],
-    [
-      'both versions',
-      [line('/', '/sys/fs/cgroup/pids', 'cgroup cgroup'), line('/', '/sys/fs/cgroup/unified', 'cgroup2 none')],
-      '/sys/fs/cgroup/unified',
-    ],
-    ['only version 1', [line('/', '/sys/fs/cgroup/pids', 'cgroup cgroup')], undefined],
-    ['a part, then the whole', [line('/a', '/x', 'cgroup2 none'), line('/', '/y\\040z', 'cgroup2 none')], '/y z'],
-    ['only a part', [line('/a', '/x', 'cgroup2 none')], undefined],
-    ['nothing', [''], undefined],
-  ];
-  for (const [what, lines, expected] of MOUNTS) {
-    it(`the place of the hierarchy: ${what}`, () =>
-      assert.equal(
-        wholeHierarchy(() => lines.join('\n'), initial),
-        expected,
-      ));
-  }
-  it('the place of the hierarchy: another cgroup namespace', () => {
-    const lines = (): string => line('/', '/sys/fs/cgroup', 'cgroup2 cgroup2');
-    assert.equal(
-      wholeHierarchy(lines, () => 'cgroup:[4026532000]'),
-      undefined,
-    );
-  });
-  it('the place of the hierarchy: no /proc', () => {
-    const lines = (): string => assert.fail('ENOENT');
-    assert.equal(wholeHierarchy(lines, initial), undefined);
   });
 });
