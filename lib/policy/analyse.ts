@@ -37,11 +37,22 @@ export function analyse(text: string, file: string): Analysis {
   return assembled({ file, data, hooks, places: report.places, structure: report.diagnostics() }, own.diagnostics());
 }
 
+/** The last result of analyseFor(). A tracer compiles a policy and then checks it, for the same kernel. */
+const lastFor = new WeakMap<Analysis, { readonly kernel: KernelInfo; readonly result: Analysis }>();
+
 /** Finds the types that the policy leaves to the kernel, and checks the policy with them. */
 export function analyseFor(analysis: Analysis, kernel: KernelInfo): Analysis {
   // A type that is written wrong is not one that the kernel should say.
   const isBroken = analysis.structure.some(({ severity }) => severity === 'error');
   if (isBroken || openValues(analysis.data).length === 0) return analysis;
+  const last = lastFor.get(analysis);
+  if (last?.kernel === kernel) return last.result;
+  const result = withTypes(analysis, kernel);
+  lastFor.set(analysis, { kernel, result });
+  return result;
+}
+
+function withTypes(analysis: Analysis, kernel: KernelInfo): Analysis {
   const own = new Report(analysis.places);
   const data = inferTypes(analysis.data, kernel, own);
   const hooks = meaning(data, own);

@@ -3,7 +3,7 @@ import { BUFFER_TYPES, SIZED_TYPES } from '../../image/hook.js';
 import { HOOK_ARGS_MAX, HOOK_PARAM_MAX, PROBE_ARGS_MAX } from '../language/limits.js';
 import type { ArgData, Hook } from '../model/model.js';
 import { registerOf, REGISTERS } from '../../names/kernel.js';
-import { nearest } from '../parse/nearest.js';
+import { nearestHint } from '../parse/nearest.js';
 import { quote, type Report } from '../parse/report.js';
 import { ARG_TYPES, argType, type TypeFacts } from '../language/vocabulary.js';
 
@@ -153,19 +153,14 @@ function checkSource(arg: ArgData, report: Report): void {
   if (source === undefined) return;
   const { places } = report;
   if (!SOURCES.includes(source)) {
-    const close = nearest(source, SOURCES);
-    const hint = close === undefined ? `known: ${SOURCES.join(', ')}` : `did you mean ${quote(close)}?`;
+    const hint = nearestHint(source, SOURCES, `known: ${SOURCES.join(', ')}`);
     report.add('SOURCE_UNKNOWN', places.value(arg, 'source'), `there is no source ${quote(source)}`, hint);
   } else if (!resolve) {
     const hint =
       source === 'pt_regs' ? 'add resolve with a register, such as rax' : 'add resolve with the members, such as comm';
     report.add('SOURCE_WITHOUT_RESOLVE', places.value(arg, 'source'), `${source} needs resolve`, hint);
   } else if (source === 'pt_regs' && !REGISTERS.has(resolve)) {
-    const close = nearest(resolve, [...REGISTERS]);
-    const hint =
-      close === undefined
-        ? 'use a register such as rax, edi or rip; on arm64 x0, sp or pc'
-        : `did you mean ${quote(close)}?`;
+    const hint = nearestHint(resolve, [...REGISTERS], 'use a register such as rax, edi or rip; on arm64 x0, sp or pc');
     report.add('REGISTER_UNKNOWN', places.value(arg, 'resolve'), `${quote(resolve)} is not a register`, hint);
   } else if (source === 'pt_regs') {
     checkRegister(arg, resolve, report);

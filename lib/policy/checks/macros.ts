@@ -1,7 +1,7 @@
 /** Checks selectorsMacros and the selectors that use them. */
 import { macrosOf } from '../model/hooks.js';
 import type { Hook, PolicyData, SelectorData } from '../model/model.js';
-import { nearest } from '../parse/nearest.js';
+import { nearestHint } from '../parse/nearest.js';
 import { quote, type Report } from '../parse/report.js';
 
 /** A selector can have each of these fields only once, so two macros that both bring one cannot be combined. */
@@ -33,8 +33,7 @@ function checkUse(selector: SelectorData, macros: Readonly<Record<string, Select
     const span = report.places.value(names, i);
     const macro = macros[name];
     if (macro === undefined) {
-      const close = nearest(name, Object.keys(macros));
-      const hint = close === undefined ? 'define it under selectorsMacros' : `did you mean ${quote(close)}?`;
+      const hint = nearestHint(name, Object.keys(macros), 'define it under selectorsMacros');
       report.add('UNKNOWN_MACRO', span, `there is no macro ${quote(name)}`, hint);
       return;
     }

@@ -1,6 +1,6 @@
 /** Checks the filters on the process: its binary, namespaces, capabilities, and the workload that it belongs to. */
 import type { BinaryFilter, LabelSelectorData, PolicyData, SelectorData, SetFilter } from '../model/model.js';
-import { nearest } from '../parse/nearest.js';
+import { nearestHint } from '../parse/nearest.js';
 import { quote, type Report } from '../parse/report.js';
 import { parseInteger } from '../model/values.js';
 import { NAMESPACES } from '../../names/namespaces.js';
@@ -65,8 +65,7 @@ function checkNamespaceNames(filter: SetFilter, report: Report): void {
   const { values = [] } = filter;
   values.forEach((value, i) => {
     if ((NAMESPACES as readonly string[]).includes(value)) return;
-    const close = nearest(value, NAMESPACES);
-    const hint = close === undefined ? `known: ${NAMESPACES.join(', ')}` : `did you mean ${quote(close)}?`;
+    const hint = nearestHint(value, NAMESPACES, `known: ${NAMESPACES.join(', ')}`);
     report.add('NAMESPACE_INVALID', report.places.value(values, i), `${quote(value)} is not a kind of namespace`, hint);
   });
   warnRepeated(values, report);

@@ -5,7 +5,7 @@ import { CAPABILITIES, capabilityNumber } from '../../names/capabilities.js';
 import { FILE_TYPES } from '../../names/kernel.js';
 import { FAMILIES, PROTOCOLS, TCP_STATES, type Names } from '../../names/network.js';
 import { ARCHITECTURES, syscallNames, syscallNumber } from '../../names/syscalls.js';
-import { nearest } from '../parse/nearest.js';
+import { nearest, nearestHint } from '../parse/nearest.js';
 import { parseNetwork } from '../model/numbers.js';
 import type { Span } from '../parse/places.js';
 import { quote, type Report } from '../parse/report.js';
@@ -120,8 +120,11 @@ export function isSyscallName(value: string): boolean {
 
 function checkSyscallName(value: string, span: Span, report: Report): void {
   if (isSyscallName(value)) return;
-  const close = nearest(value.replace(/^(\w+\/|__[a-z0-9]+_)?(sys_)?/, ''), syscallNames());
-  const hint = close === undefined ? 'use a name such as sys_dup, or a number' : `did you mean ${quote(close)}?`;
+  const hint = nearestHint(
+    value.replace(/^(\w+\/|__[a-z0-9]+_)?(sys_)?/, ''),
+    syscallNames(),
+    'use a name such as sys_dup, or a number',
+  );
   report.add('SYSCALL_UNKNOWN', span, `${quote(value)} is not a system call`, hint);
 }
 

@@ -4,7 +4,7 @@ import { callsOf, findList, isGenerated, listName, type Call, patternOf } from '
 import type { ArgData, HookData, PolicyData, Hook } from '../model/model.js';
 import type { KernelInfo, TracepointInfo } from '../../../types/kernel.js';
 import { syscallFunctions } from '../../names/calls.js';
-import { nearest } from '../parse/nearest.js';
+import { nearest, nearestHint } from '../parse/nearest.js';
 import type { Span } from '../parse/places.js';
 import { FirstOfEach, quote, type Report } from '../parse/report.js';
 import { fieldHint, readField } from './fields.js';
@@ -173,9 +173,11 @@ function checkLsmHook(data: HookData, kernel: KernelInfo, report: Report): void 
   if (isLeftOut(data, report.places.value(data, 'hook'), hook, kernel, report)) return;
   const prefix = 'bpf_lsm_';
   const names = kernel.functionNames().flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
-  const close = nearest(hook.replace(/^security_/, ''), names);
-  const hint =
-    close === undefined ? 'lsm_hook_defs.h in the kernel source lists all hooks' : `did you mean ${quote(close)}?`;
+  const hint = nearestHint(
+    hook.replace(/^security_/, ''),
+    names,
+    'lsm_hook_defs.h in the kernel source lists all hooks',
+  );
   report.add(
     'LSM_HOOK_UNKNOWN',
     report.places.value(data, 'hook'),
@@ -192,11 +194,11 @@ function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): vo
     const prototype = kernel.rawTracepoint(event);
     if (prototype === undefined) {
       if (isLeftOut(data, span, event, kernel, report)) return;
-      const close = nearest(event, kernel.rawTracepointNames());
-      const hint =
-        close === undefined
-          ? 'raw tracepoints have the names that the kernel source uses'
-          : `did you mean ${quote(close)}?`;
+      const hint = nearestHint(
+        event,
+        kernel.rawTracepointNames(),
+        'raw tracepoints have the names that the kernel source uses',
+      );
       report.add('TRACEPOINT_UNKNOWN', span, `${kernel.name} has no raw tracepoint ${quote(event)}`, hint);
     } else {
       checkParameters(args, prototype, event, kernel, report);

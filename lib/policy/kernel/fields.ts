@@ -52,7 +52,7 @@ function pointsTo(field: TracepointField, type: ArgTypeName): boolean {
 }
 
 /** The name of the struct that the field points to; undefined if its declaration does not say. */
-function pointedStruct({ type }: TracepointField): string | undefined {
+export function pointedStruct({ type }: TracepointField): string | undefined {
   return /^(?:const )?struct (\w+) ?\*$/.exec(type)?.[1];
 }
 

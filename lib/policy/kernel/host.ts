@@ -1,7 +1,7 @@
 /** Checks a policy against the files of this machine: the programs that it names, their symbols and static probes. */
 import type { HostFiles } from '../../elf/elf-info.js';
 import type { Hook } from '../model/model.js';
-import { nearest } from '../parse/nearest.js';
+import { nearest, nearestHint } from '../parse/nearest.js';
 import type { Span } from '../parse/places.js';
 import { quote, type Report } from '../parse/report.js';
 
@@ -69,8 +69,7 @@ function checkProgramFile(hook: Hook, files: HostFiles, report: Report): void {
     // `NAME+OFFSET` means a place within a function.
     const own = symbol.replace(/\+(0x[0-9a-fA-F]+|\d+)$/, '');
     if (elf.symbols.has(own)) return;
-    const close = nearest(own, [...elf.symbols.keys()]);
-    const hint = close === undefined ? 'the file may be stripped: use offsets' : `did you mean ${quote(close)}?`;
+    const hint = nearestHint(own, [...elf.symbols.keys()], 'the file may be stripped: use offsets');
     report.add('SYMBOL_UNKNOWN', report.places.value(symbols, i), `${path} has no symbol ${quote(own)}`, hint);
   });
   if (hook.kind !== 'usdts' || provider === '' || name === '' || elf.probes.has(`${provider}:${name}`)) return;

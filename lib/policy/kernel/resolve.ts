@@ -5,6 +5,7 @@ import type { FunctionInfo, KernelInfo, MemberInfo, TracepointField, TypeInfo } 
 import type { ValueImage } from '../../image/image.js';
 import { nearest } from '../parse/nearest.js';
 import { quote } from '../parse/report.js';
+import { pointedStruct } from './fields.js';
 import { showType } from './show.js';
 
 /** One step: adds `offset` to the address. If `follow` is set, it then follows the pointer at that address. */
@@ -65,7 +66,7 @@ export function fieldStart(
   value: Start,
 ): TypeInfo | ResolveFailure | undefined {
   if (!field.type.endsWith('*')) return undefined;
-  const btfType = value.btfType ?? /^(?:const )?struct (\w+) ?\*$/.exec(field.type)?.[1];
+  const btfType = value.btfType ?? pointedStruct(field);
   return btfType === undefined ? undefined : startType(kernel, { ...value, btfType }, undefined);
 }
 

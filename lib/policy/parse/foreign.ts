@@ -27,6 +27,9 @@ const LANGUAGES: readonly (readonly [RegExp, string, string])[] = [
   ],
 ];
 
+/** What to do with a template. */
+export const RENDER = 'render it first, for example with `helm template`';
+
 /** `{{ .Values.name }}`: a chart that has not been rendered. */
 const TEMPLATE = /\{\{-? ?[.$a-z]/;
 
@@ -45,7 +48,7 @@ function foreignText(text: string): Foreign | undefined {
   }
   const found = TEMPLATE.exec(text);
   if (found === null) return undefined;
-  return { span: spanOf(found), what: 'a template', hint: 'render it first, for example with `helm template`' };
+  return { span: spanOf(found), what: 'a template', hint: RENDER };
 }
 
 function spanOf({ index, 0: { length } }: RegExpExecArray): Span {

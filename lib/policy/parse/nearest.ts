@@ -1,4 +1,5 @@
 /** Finds the known name that the author of a policy probably meant. */
+import { quote } from './report.js';
 
 const LONGEST = 64;
 
@@ -20,6 +21,12 @@ export function nearest(
     }
   }
   return best;
+}
+
+/** A hint that names the closest of the names; `otherwise` if none is close. */
+export function nearestHint(wanted: string, names: readonly string[], otherwise: string): string {
+  const close = nearest(wanted, names);
+  return close === undefined ? otherwise : `did you mean ${quote(close)}?`;
 }
 
 /** Levenshtein distance with transpositions of neighbours. Returns `limit` if the distance is `limit` or more. */

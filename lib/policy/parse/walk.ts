@@ -13,7 +13,8 @@ import {
 } from 'yaml';
 import { isBeyondPlainData } from './yaml.js';
 import { fieldInstead } from '../language/instead.js';
-import { nearest } from './nearest.js';
+import { RENDER } from './foreign.js';
+import { nearestHint } from './nearest.js';
 import { canTake, fieldOf, homeBelow, pathTo, takes } from './strays.js';
 import type { Placed, Span } from './places.js';
 import { quote, type Report } from './report.js';
@@ -78,9 +79,7 @@ class Walker {
   #wrongType(node: Node, shape: Shape, name: string): undefined {
     const found = describe(node);
     const isTemplate = this.report.places.text.startsWith('{{', span(node).start);
-    const hint = isTemplate
-      ? 'this is a template: render it first, for example with `helm template`'
-      : typeHint(node, shape);
+    const hint = isTemplate ? `this is a template: ${RENDER}` : typeHint(node, shape);
     this.report.add('WRONG_TYPE', span(node), `${name} must be ${articles[shape.kind]}, not ${found}`, hint);
     return undefined;
   }
@@ -197,8 +196,7 @@ class Walker {
     const path = pathTo(key, node, shape, placed.keys);
     if (path !== undefined) return `it belongs below ${path.map(quote).join(', there below ')}: move it there`;
     const names = Object.keys(shape.fields);
-    const close = nearest(key, names);
-    return close === undefined ? `known fields are ${names.join(', ')}` : `did you mean ${quote(close)}?`;
+    return nearestHint(key, names, `known fields are ${names.join(', ')}`);
   }
 
   #map(node: YAMLMap, shape: MapShape, name: string): object {
@@ -301,10 +299,7 @@ class Walker {
     }
     if (typeof value !== 'string') return this.#wrongType(node, shape, name);
     if (shape.enum !== undefined && !shape.enum.includes(value)) {
-      const close = nearest(value, shape.enum);
-      const hint =
-        shape.instead?.(value) ??
-        (close === undefined ? `known: ${shape.enum.join(', ')}` : `did you mean ${quote(close)}?`);
+      const hint = shape.instead?.(value) ?? nearestHint(value, shape.enum, `known: ${shape.enum.join(', ')}`);
       this.report.add('UNKNOWN_VALUE', span(node), `${quote(value)} is not a value of ${name}`, hint);
       return undefined;
     }
