@@ -694,7 +694,7 @@ struct scan_request {
 	u64 since; /* CLOCK_BOOTTIME; a process that was forked later got its bits at the fork */
 };
 
-/* Of process_bits_more and process_states_more. */
+/* The key of the tables process_bits_more and process_states_more. */
 struct process_key_more {
 	u32 bits; /* 32: all of tgid is compared */
 	u32 tgid;

@@ -176,11 +176,16 @@ static __always_inline void post_only(struct hook_record *record, u64 candidates
 	emit(&record->event, sizeof(struct event_hook) + used, config.hook);
 }
 
+static __always_inline void remember_reported(struct hook_record *record)
+{
+	if (config.change_tests)
+		remember_state(current_tgid(record));
+}
+
 static __always_inline void post(struct hook_record *record, u64 candidates)
 {
 	post_only(record, candidates);
-	if (config.change_tests)
-		remember_state(current_tgid(record));
+	remember_reported(record);
 }
 
 /*
@@ -310,9 +315,7 @@ static __always_inline bool leave_to_second(u64 frame, struct hook_record *recor
 		return false;
 	if (!keep(frame, record, candidates))
 		return false;
-	/* the second may not use a trie */
-	if (config.change_tests)
-		remember_state(current_tgid(record));
+	remember_reported(record); /* the second may not use a trie */
 	return true;
 }
 

@@ -75,9 +75,8 @@ void KernelSide::open(const SensorSpec& spec) {
   map_sensor();
   if (!spec.include_self) find_own_tgid();
   find_initial_process();
-  attach_sensor("handle_cgroup");
   // the exec program is the last: a process whose fork or exit is not seen would never end
-  for (const char* program : {"handle_exit", "handle_fork", "handle_exec"}) attach_sensor(program);
+  for (const char* program : {"handle_cgroup", "handle_exit", "handle_fork", "handle_exec"}) attach_sensor(program);
 }
 
 void KernelSide::load_sensor(const SensorSpec& spec) {

@@ -23,9 +23,9 @@ uint64_t memory_of(int fd) {
   return 0;
 }
 
-// Returns false where there is no memory for it. It is told the next time.
+// Returns false if there is no memory for the count. The next call then reports it.
 template <typename Count>
-bool is_told(std::vector<Count>& list, const Count& count) {
+bool append(std::vector<Count>& list, const Count& count) {
   try {
     list.push_back(count);
     return true;
@@ -49,7 +49,7 @@ std::vector<Losses> KernelSide::take_losses() {
     const Losses lost = {id, now.lost_ring - now.told_ring, now.lost_pending - now.told_pending,
                          now.lost_return - now.told_return};
     if ((lost.ring | lost.pending | lost.at_return) == 0) continue;
-    if (!is_told(result, lost)) break;
+    if (!append(result, lost)) break;
     all[id].told_ring = now.lost_ring;
     all[id].told_pending = now.lost_pending;
     all[id].told_return = now.lost_return;
@@ -89,7 +89,7 @@ std::vector<Missed> KernelSide::take_missed() {
       if (bpf_obj_get_info_by_fd(fd, &details, &size) == 0) missed += details.recursion_misses;
     }
     if (missed <= hook.missed) continue;
-    if (!is_told(result, Missed{id, missed - hook.missed})) break;
+    if (!append(result, Missed{id, missed - hook.missed})) break;
     hook.missed = missed;
   }
   return result;
