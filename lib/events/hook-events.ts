@@ -14,7 +14,7 @@ import { addressesOf, kernelFrames, userFrames } from './stacks.js';
 let hookOf: (event: HookEvent) => LoadedHook;
 let rareOf: (event: HookEvent) => Rare;
 
-/** What few events have, or few programs read. Without it in each event, events need less memory and time. */
+/** Members that few events have, or that few programs read. An event has this object only when it is needed: that saves memory. */
 interface Rare {
   readonly outcomes: readonly RequestOutcome[];
   data: readonly HookArgument[] | undefined;

@@ -1,4 +1,4 @@
-/** What the tracer keeps about a loaded hook for its events. */
+/** A loaded hook, as its events see it. */
 import type { HookImage } from '../image/image.js';
 import type { PolicyRequests } from './requests.js';
 

@@ -6,7 +6,7 @@ import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import type { Request } from './requests.js';
 
-/** What an event without other actions has. */
+/** The actions of an event that was only posted. */
 export const POST: readonly PerformedAction[] = Object.freeze([Object.freeze({ action: 'post' })]);
 const ONLY_POSTS: SelectorActions = { order: ['post'] };
 

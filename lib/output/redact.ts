@@ -3,7 +3,7 @@ import type { RedactionFilter, Redactor, TextRange } from '../../types/output.js
 import { PolytraceError } from '../errors.js';
 import { isQuoted } from '../process/process.js';
 
-/** What stands for a hidden part. */
+/** The text that replaces a hidden part. */
 const HIDDEN = '*****';
 
 /** The part of the package re2js that is used. */
