@@ -1,14 +1,14 @@
 // Finds the kernel of the requested version: one that is installed in /boot, or one from another Debian suite. The
-// latter is downloaded once into .cache/kernels with a separate apt state, so that the package sources of the machine
-// do not change.
-import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+// latter is downloaded once into .cache/kernels.
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { privateApt, run } from '../../scripts/debian.mjs';
 import { buildInitramfs } from './initramfs.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const cache = join(root, '.cache/kernels');
+const PURPOSE = 'kernel download';
 
 /** Debian suites by kernel version. Kernels without built-in virtiofs need an initramfs. */
 const suites = { '5.10': 'bullseye', 6.1: 'bookworm' };
@@ -52,44 +52,6 @@ function newestImage(folder, version) {
   return newest && join(folder, newest);
 }
 
-function run(program, args, options = {}) {
-  try {
-    return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...options });
-  } catch (error) {
-    const detail = error.code === 'ENOENT' ? `${program} is missing` : (error.stderr ?? error.message).trim();
-    throw new Error(`kernel download: ${program} ${args.at(-1)}: ${detail}`, { cause: error });
-  }
-}
-
-/** The Debian archive that this machine already uses. It also provides kernels of other suites. */
-function archive() {
-  const uris = run('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages']).split('\n');
-  const uri = uris.find((each) => /^https?:.*\/debian\/?$/.test(each));
-  if (!uri) throw new Error('kernel download: this machine has no Debian archive among its apt sources');
-  return uri;
-}
-
-/** An apt command with its own lists, cache and sources below `folder`. */
-function privateApt(folder, suite) {
-  for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, name), { recursive: true });
-  const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
-  writeFileSync(join(folder, 'sources.list'), `deb [signed-by=${keyring}] ${archive()} ${suite} main\n`);
-  writeFileSync(join(folder, 'status'), '');
-  const options = [
-    `Dir::Etc::sourcelist=${folder}/sources.list`,
-    'Dir::Etc::sourceparts=-',
-    'Dir::Etc::preferencesparts=-',
-    `Dir::State::lists=${folder}/lists`,
-    `Dir::State::status=${folder}/status`,
-    `Dir::Cache=${folder}/cache`,
-    'APT::Sandbox::User=root',
-    'APT::Architecture=amd64',
-    'Acquire::Languages=none',
-    'Acquire::Check-Valid-Until=false',
-  ].flatMap((option) => ['-o', option]);
-  return (program, ...args) => run(program, [...options, '-q', ...args], { cwd: folder });
-}
-
 /** Removes `folder` and returns an apt for the suite, in an empty folder next to it. */
 function startDownload(version, suite, folder) {
   console.error(`vm: downloading kernel ${version} of Debian ${suite} (once, into .cache/kernels)`);
@@ -97,13 +59,13 @@ function startDownload(version, suite, folder) {
   rmSync(work, { recursive: true, force: true });
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
-  const apt = privateApt(work, suite);
+  const apt = privateApt(PURPOSE, work, suite);
   apt('apt-get', 'update');
   const depends = (name) => apt('apt-cache', 'depends', '--important', name);
   const unpack = (name) => {
     apt('apt-get', 'download', name);
     const file = readdirSync(work).find((each) => each.startsWith(`${name}_`));
-    run('dpkg-deb', ['-x', join(work, file), join(work, 'files')]);
+    run(PURPOSE, 'dpkg-deb', ['-x', join(work, file), join(work, 'files')]);
   };
   return { work, depends, unpack };
 }

@@ -1,0 +1,43 @@
+// Packages of other Debian suites, with an apt state of their own, so that the package sources of the machine do not
+// change.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+
+/** Runs a program and returns its output. `purpose` begins the message of an error. */
+export function run(purpose, program, args, options = {}) {
+  try {
+    return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  } catch (error) {
+    const detail = error.code === 'ENOENT' ? `${program} is missing` : (error.stderr || error.message).trim();
+    throw new Error(`${purpose}: ${program} ${args.at(-1)}: ${detail}`, { cause: error });
+  }
+}
+
+/** The Debian archive that this machine already uses. It also provides the packages of other suites. */
+function archive(purpose) {
+  const uris = run(purpose, 'apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages']).split('\n');
+  const uri = uris.find((each) => /^https?:.*\/debian\/?$/.test(each));
+  if (!uri) throw new Error(`${purpose}: this machine has no Debian archive among its apt sources`);
+  return uri;
+}
+
+/** Returns a function that runs an apt command on the packages of `suite`, with its lists, cache and sources below `folder`. */
+export function privateApt(purpose, folder, suite) {
+  for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(`${folder}/${name}`, { recursive: true });
+  const source = `[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${archive(purpose)} ${suite} main\n`;
+  writeFileSync(`${folder}/sources.list`, `deb ${source}deb-src ${source}`);
+  writeFileSync(`${folder}/status`, '');
+  const options = [
+    `Dir::Etc::sourcelist=${folder}/sources.list`,
+    'Dir::Etc::sourceparts=-',
+    'Dir::Etc::preferencesparts=-',
+    `Dir::State::lists=${folder}/lists`,
+    `Dir::State::status=${folder}/status`,
+    `Dir::Cache=${folder}/cache`,
+    'APT::Sandbox::User=root',
+    'APT::Architecture=amd64',
+    'Acquire::Languages=none',
+    'Acquire::Check-Valid-Until=false',
+  ].flatMap((option) => ['-o', option]);
+  return (program, ...args) => run(purpose, program, [...options, '-q', ...args], { cwd: folder });
+}
