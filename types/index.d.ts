@@ -1,3 +1,4 @@
+export type * from './containers.js';
 export type * from './events.js';
 export * from './errors.js';
 export type * from './kernel.js';

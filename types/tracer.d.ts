@@ -1,3 +1,4 @@
+import type { ContainerInfo, ContainerSource, ContainerSourceStatus } from './containers.js';
 import type { EventType, PlainEvent, TracerEvent } from './events.js';
 import type { Policy, PolicyMode } from './policy.js';
 
@@ -54,6 +55,45 @@ export interface TracerOptions {
    * it is in mode `monitor`. Default false.
    */
   readonly allowRequests?: boolean | RequestOptions;
+  /**
+   * Sources of names, labels and pods of containers. `true`: the runtimes whose sockets exist. Without it, only
+   * `process.container` with the id is known. Default false.
+   */
+  readonly containers?: boolean | ContainerOptions;
+}
+
+/**
+ * A source of the library:
+ * - `nri`: containerd and CRI-O report each container before it starts, and wait until the policies know it
+ * - `cri`: containerd and CRI-O are asked
+ * - `docker`, `podman`: the Docker Engine and Podman are asked
+ * - `cgroups`: the cgroups that exist; without names
+ */
+export type ContainerSourceName = 'nri' | 'cri' | 'docker' | 'podman' | 'cgroups';
+
+/** Options for sources of containers. */
+export interface ContainerOptions {
+  /**
+   * Sources, the most trusted first: where they contradict each other, the earlier one is right. Default: `nri`, `cri`,
+   * `docker` and `podman` if their sockets exist, then `cgroups`.
+   */
+  readonly sources?: readonly (ContainerSource | ContainerSourceName)[];
+  /**
+   * Longest time in milliseconds that the first events of a container wait for its name: 0 to 10,000. All later events wait with
+   * them, so that the order stays. Default 500.
+   */
+  readonly waitMs?: number;
+  /**
+   * Longest time in milliseconds that a runtime waits for this process before it starts a container: 0 to 60,000. Default 2000.
+   */
+  readonly startWaitMs?: number;
+  /** Absolute paths of sockets. Default: the usual paths of each runtime. */
+  readonly sockets?: {
+    readonly nri?: string;
+    readonly cri?: string;
+    readonly docker?: string;
+    readonly podman?: string;
+  };
 }
 
 /** Options for network requests. */
@@ -137,6 +177,10 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   setPolicyMode(name: string, mode: PolicyMode): Promise<void>;
   /** Returns the status of all loaded policies. */
   policies(): PolicyStatus[];
+  /** Returns the containers that sources have reported; empty without the option `containers`. */
+  containers(): ContainerInfo[];
+  /** Returns the state of the sources of containers. */
+  containerSources(): ContainerSourceStatus[];
   /** Returns the tracer's counters. */
   stats(): TracerStats;
   /**

@@ -27,18 +27,26 @@ const USER_MANAGER = /^user@(\d{1,10})\.service$/;
  * outermost container counts: whoever is root in it can give any name to a cgroup inside.
  */
 export function containerOf(path: string): Container | undefined {
+  return locate(path)?.container;
+}
+
+/** The same, with the path of the container's own cgroup: the cgroup of a process can be further inside. */
+export function locate(path: string): { readonly container: Container; readonly path: string } | undefined {
   let owner: number | undefined;
   let podUid: string | undefined;
   let above = '';
+  let length = -1;
   for (const name of path.split('/')) {
+    length += name.length + 1;
     podUid ??= POD.exec(name.split(':', 1)[0] as string)?.[1]?.replaceAll('_', '-');
     const found = named(name, above);
     if (found !== undefined) {
-      return Object.freeze({
+      const container = Object.freeze({
         ...found,
         ...(podUid === undefined ? {} : { podUid }),
         ...(owner === undefined ? {} : { owner }),
       });
+      return { container, path: path.slice(0, length) };
     }
     const user = USER_MANAGER.exec(name)?.[1];
     if (user !== undefined) owner ??= Number(user);

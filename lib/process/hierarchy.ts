@@ -1,4 +1,4 @@
-/** Finds where the unified hierarchy of cgroups (cgroup v2) is mounted. */
+/** Finds where the unified hierarchy of cgroups (cgroup v2) is mounted, and the cgroup of a process in it. */
 import { isInHost, text } from './proc-files.js';
 
 /**
@@ -18,7 +18,12 @@ export function wholeHierarchy(
   return undefined;
 }
 
+/** The path of a process's cgroup in the unified hierarchy. `folder` is that of the process in /proc. */
+export function unifiedPath(folder: string): string | undefined {
+  return /^0::(.*)$/m.exec(text(`${folder}/cgroup`))?.[1];
+}
+
 /** In mountinfo, white space and backslashes are octal numbers. */
-function unescaped(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
+function unescaped(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }

@@ -3,6 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import type { Capabilities, Container, Credentials, Namespaces } from '../../types/events.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { machineNamespaces } from './host-namespaces.js';
+import { unifiedPath } from './hierarchy.js';
 import { inumOf, isInHost, link, text } from './proc-files.js';
 import { ProcessImage, splitArgv, type ProcessContext } from './process.js';
 
@@ -166,9 +167,4 @@ function capabilitiesOf(status: Map<string, string> | undefined): Capabilities {
 function namespacesOf(folder: string): Namespaces {
   const inums = NAMESPACE_NAMES.map(({ key, file }) => [key, inumOf(link(`${folder}/ns/${file}`))] as const);
   return Object.fromEntries(inums) as Record<keyof Namespaces, number>;
-}
-
-/** The path of the process's cgroup in the unified hierarchy. */
-function unifiedPath(folder: string): string | undefined {
-  return /^0::(.*)$/m.exec(text(`${folder}/cgroup`))?.[1];
 }

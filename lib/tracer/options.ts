@@ -11,8 +11,9 @@ import type {
   RequestOptions,
   TracerOptions,
 } from '../../types/tracer.js';
-import { PolytraceError } from '../errors.js';
 import { EVENT_TYPES } from '../names/event-types.js';
+import { badOption } from './bad-option.js';
+import { resolveContainers, type ResolvedContainers } from './container-options.js';
 import { RecordRoom } from '../wire/layout.gen.js';
 
 export interface ResolvedOptions {
@@ -29,6 +30,8 @@ export interface ResolvedOptions {
   /** Undefined if requests are not allowed. */
   readonly allowRequests: RequestOptions | undefined;
   readonly persist: string | undefined;
+  /** Undefined if no source of containers is wanted. */
+  readonly containers: ResolvedContainers | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -49,6 +52,7 @@ const KNOWN = new Set([
   'countHits',
   'allowRequests',
   'persist',
+  'containers',
 ]);
 
 /** Throws PolytraceError BAD_OPTION. */
@@ -105,6 +109,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     countHits,
     allowRequests: requestOptions(options.allowRequests),
     persist,
+    containers: resolveContainers(options.containers),
   };
 }
 
@@ -161,8 +166,4 @@ export function checkEventsOptions(options: EventsOptions | PlainEventsOptions):
     throw badOption('signal', 'is not an AbortSignal', 'use the `signal` of an AbortController');
   }
   if (typeof plain !== 'boolean') throw badOption('plain', `is ${String(plain)}`, 'use true or false');
-}
-
-function badOption(name: string, what: string, allowed: string): PolytraceError {
-  return new PolytraceError('BAD_OPTION', `option ${name} ${what}`, allowed);
 }

@@ -19,14 +19,18 @@ import { objectName, type NativeFeatures } from '../native/features.js';
 import { holdKernelTypes } from '../native/btf.js';
 import { checkLimits, limitReached } from '../native/limits.js';
 import { privileges } from '../native/preflight.js';
+import type { ContainerInfo, ContainerSource, ContainerSourceStatus } from '../../types/containers.js';
 import { Cgroups } from '../containers/cgroups.js';
+import { Directory } from '../containers/directory.js';
 import { ProcessCache } from '../process/cache.js';
 import { Clock } from '../process/clock.js';
-import { wholeHierarchy } from '../process/hierarchy.js';
+import { unifiedPath, wholeHierarchy } from '../process/hierarchy.js';
+import { procShowsAllProcesses } from '../process/proc-files.js';
 import { BatchIterator, EventIterator, type Consumer } from '../stream/consumer.js';
 import { Hub, sensorName } from '../stream/hub.js';
 import { plainEvent, PlainIterator } from '../stream/plain.js';
 import { AbiLimit } from '../wire/layout.gen.js';
+import { ContainerWatch } from './containers.js';
 import { checkCloseOptions, checkEventsOptions, checkMode, resolveOptions, type ResolvedOptions } from './options.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
 import { hookNames, PolicySet } from './policies.js';
@@ -47,6 +51,7 @@ class KernelTracer implements Tracer {
   readonly #policies: PolicySet;
   readonly #cache: ProcessCache;
   readonly #persistence: Persistence | undefined;
+  readonly #containers: ContainerWatch;
   readonly #releaseTypes = holdKernelTypes();
   #takenOver: TracerStats['takenOver'];
   /** Ends with the last change that was asked for. */
@@ -59,7 +64,11 @@ class KernelTracer implements Tracer {
     this.#session = session;
     const { nodeName, coalesceMs, maxQueued } = options;
     const clock = new Clock(() => binding.bootOffset());
-    this.#cache = new ProcessCache({ nodeName, clock, cgroups: cgroupsOf(binding) });
+    const cgroups = cgroupsOf(binding);
+    const pathOf = procShowsAllProcesses() ? (pid: number) => unifiedPath(`/proc/${pid}`) : () => undefined;
+    const directory = new Directory({ idOf: (path) => cgroups.idOf(path), pathOf });
+    this.#containers = new ContainerWatch(directory, sourcesOf(options.containers));
+    this.#cache = new ProcessCache({ nodeName, clock, cgroups });
     const attachContext = {
       binding,
       session,
@@ -185,6 +194,19 @@ class KernelTracer implements Tracer {
     return this.#change(() => this.#policies.setMode(name, mode));
   }
 
+  /** Starts the sources of containers. */
+  watchContainers(): Promise<void> {
+    return this.#containers.start();
+  }
+
+  containers(): ContainerInfo[] {
+    return this.#containers.containers();
+  }
+
+  containerSources(): ContainerSourceStatus[] {
+    return this.#containers.sources();
+  }
+
   policies(): PolicyStatus[] {
     this.#hub.update();
     return this.#policies.list();
@@ -215,6 +237,7 @@ class KernelTracer implements Tracer {
   async #close(keep: boolean): Promise<void> {
     await this.#changes;
     try {
+      await this.#containers.stop();
       if (!keep) await this.#session.detach(false);
       this.#hub.end(keep);
       if (keep) await this.#session.detach(true);
@@ -241,6 +264,10 @@ function cgroupsOf(binding: NativeBinding): Cgroups {
   const mount = wholeHierarchy();
   if (mount === undefined) return new Cgroups();
   return new Cgroups(mount, (id) => binding.cgroupPath(mount, id)?.toString('latin1'));
+}
+
+function sourcesOf(options: ResolvedOptions['containers']): ContainerSource[] {
+  return (options?.sources ?? []).filter((source) => typeof source !== 'string');
 }
 
 /** Opens the session with direct reads if the kernel supports them, else with programs that read through a helper. */
@@ -327,6 +354,7 @@ async function open(binding: NativeBinding, options: TracerOptions, resolved: Re
     throw error;
   }
   try {
+    await tracer.watchContainers();
     await tracer.addPolicies(options.policies ?? [], mode === undefined ? {} : { mode });
     await tracer.takeOver();
   } catch (error) {

@@ -12,6 +12,8 @@ import type {
   EventsOptions,
   PlainEvent,
   PolicyStatus,
+  ContainerInfo,
+  ContainerSourceStatus,
   Tracer,
   TracerEvent,
   TracerOptions,
@@ -30,7 +32,16 @@ class FakeTracer implements Tracer {
   statuses: PolicyStatus[] = [];
   closes = 0;
   closed: CloseOptions | undefined;
+  sources: ContainerSourceStatus[] = [];
   onClose: () => Promise<void> = () => Promise.resolve();
+
+  containers(): ContainerInfo[] {
+    return [];
+  }
+
+  containerSources(): ContainerSourceStatus[] {
+    return this.sources;
+  }
 
   push(...batch: PlainEvent[]): void {
     this.#queue.push(batch);

@@ -1,0 +1,94 @@
+/** Brings what a source reports into limits: the text of a container is chosen by whoever starts it. */
+import type { ContainerInfo, PodInfo } from '../../types/containers.js';
+import { PolytraceError } from '../errors.js';
+
+const ID_MAX = 256;
+const TEXT_MAX = 4096;
+/** Kubernetes has at most 317 characters in the key of a label. */
+const KEY_MAX = 512;
+const PAIRS_MAX = 512;
+/** Characters of all texts of one container. */
+const ALL_MAX = 128 * 1024;
+
+type Pairs = Readonly<Record<string, string>>;
+
+/** Returns a frozen copy with the known members only. Throws CONTAINER_INVALID. */
+export function bounded(info: ContainerInfo): ContainerInfo {
+  const { id } = info;
+  if (typeof id !== 'string' || id === '' || id.length > ID_MAX) {
+    const what = typeof id === 'string' ? `has ${id.length} characters` : `is ${typeof id}`;
+    throw new PolytraceError(
+      'CONTAINER_INVALID',
+      `the id of a container ${what}`,
+      `a source reports an id of 1 to ${ID_MAX} characters`,
+    );
+  }
+  const room = new Room();
+  const { image, pid } = info;
+  const known: ContainerInfo = room.of({
+    id,
+    runtime: room.text(info.runtime),
+    name: room.text(info.name),
+    image: image === undefined ? undefined : room.of({ id: room.text(image.id), name: room.text(image.name) }),
+    startTime: room.text(info.startTime),
+    privileged: typeof info.privileged === 'boolean' ? info.privileged : undefined,
+    pid: Number.isSafeInteger(pid) && Number(pid) > 0 ? pid : undefined,
+    cgroupPath: room.text(info.cgroupPath),
+    // the pod's own names before labels: these can be long
+    pod: info.pod === undefined ? undefined : podOf(info.pod, room),
+    labels: room.pairs(info.labels),
+  });
+  return room.isFull ? Object.freeze({ ...known, truncated: true }) : known;
+}
+
+function podOf(pod: PodInfo, room: Room): PodInfo {
+  return room.of({
+    namespace: room.text(pod.namespace) ?? '',
+    name: room.text(pod.name) ?? '',
+    uid: room.text(pod.uid),
+    workload: room.text(pod.workload),
+    workloadKind: room.text(pod.workloadKind),
+    labels: room.pairs(pod.labels),
+    annotations: room.pairs(pod.annotations),
+  });
+}
+
+/** Counts what is left of the limits. */
+class Room {
+  #left = ALL_MAX;
+  isFull = false;
+
+  text(value: unknown): string | undefined {
+    if (typeof value !== 'string' || value === '') return undefined;
+    if (value.length > Math.min(TEXT_MAX, this.#left)) {
+      this.isFull = true;
+      return undefined;
+    }
+    this.#left -= value.length;
+    return value;
+  }
+
+  /** Without a prototype: a label can have the name `__proto__`. */
+  pairs(value: Pairs | undefined): Pairs | undefined {
+    if (typeof value !== 'object' || value === null) return undefined;
+    const result = Object.create(null) as Record<string, string>;
+    let count = 0;
+    for (const [key, text] of Object.entries(value)) {
+      if (typeof text !== 'string') continue;
+      const length = key.length + text.length;
+      if (key.length > KEY_MAX || text.length > TEXT_MAX || length > this.#left || count >= PAIRS_MAX) {
+        this.isFull = true;
+        continue;
+      }
+      this.#left -= length;
+      count++;
+      result[key] = text;
+    }
+    return count === 0 ? undefined : Object.freeze(result);
+  }
+
+  /** The members that are known, frozen. */
+  of<T extends object>(members: { [K in keyof T]: T[K] | undefined }): T {
+    return Object.freeze(Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))) as T;
+  }
+}

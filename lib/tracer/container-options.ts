@@ -1,0 +1,69 @@
+/** Checks the option `containers` and adds defaults. */
+import { isAbsolute } from 'node:path';
+import { inspect } from 'node:util';
+import type { ContainerSource } from '../../types/containers.js';
+import type { ContainerOptions, ContainerSourceName, TracerOptions } from '../../types/tracer.js';
+import { badOption } from './bad-option.js';
+
+export interface ResolvedContainers {
+  /** Undefined: those whose sockets exist. */
+  readonly sources: readonly (ContainerSource | ContainerSourceName)[] | undefined;
+  readonly waitMs: number;
+  readonly startWaitMs: number;
+  readonly sockets: NonNullable<ContainerOptions['sockets']>;
+}
+
+/** The sources of the library, the most trusted first. */
+const SOURCE_NAMES = ['nri', 'cri', 'docker', 'podman', 'cgroups'] as const;
+const SOCKETS = ['nri', 'cri', 'docker', 'podman'];
+const KNOWN = ['sources', 'waitMs', 'startWaitMs', 'sockets'];
+
+/** Throws PolytraceError BAD_OPTION. */
+export function resolveContainers(value: TracerOptions['containers'] = false): ResolvedContainers | undefined {
+  if (value === false) return undefined;
+  if (value === true) return resolveContainers({});
+  if (typeof value !== 'object' || value === null) {
+    throw badOption('containers', `is ${inspect(value)}`, `use true, false or { ${KNOWN.join(', ')} }`);
+  }
+  for (const name of Object.keys(value)) {
+    if (!KNOWN.includes(name))
+      throw badOption(`containers.${name}`, 'is not an option', `options are ${KNOWN.join(', ')}`);
+  }
+  const { sources, waitMs = 500, startWaitMs = 2000, sockets = {} } = value;
+  milliseconds('waitMs', waitMs, 10_000);
+  milliseconds('startWaitMs', startWaitMs, 60_000);
+  checkSources(sources);
+  for (const [name, path] of Object.entries(sockets)) {
+    if (!SOCKETS.includes(name))
+      throw badOption(`containers.sockets.${name}`, 'is not an option', `options are ${SOCKETS.join(', ')}`);
+    if (typeof path !== 'string' || !isAbsolute(path)) {
+      throw badOption(`containers.sockets.${name}`, `is ${inspect(path)}`, 'use the absolute path of a socket');
+    }
+  }
+  return { sources, waitMs, startWaitMs, sockets };
+}
+
+function milliseconds(name: string, value: unknown, max: number): void {
+  if (typeof value === 'number' && value >= 0 && value <= max) return;
+  throw badOption(`containers.${name}`, `is ${inspect(value)}`, `use a number from 0 to ${max}`);
+}
+
+function checkSources(sources: ContainerOptions['sources']): void {
+  if (sources === undefined) return;
+  const allowed = `use a list of ${SOURCE_NAMES.join(', ')} and of objects with name, start() and stop()`;
+  if (!Array.isArray(sources)) throw badOption('containers.sources', `is ${inspect(sources)}`, allowed);
+  const names = sources.map((source: ContainerSource | string) => {
+    if (typeof source === 'string') {
+      if ((SOURCE_NAMES as readonly string[]).includes(source)) return source;
+    } else if (
+      typeof source?.start === 'function' &&
+      typeof source.stop === 'function' &&
+      typeof source.name === 'string'
+    ) {
+      return source.name;
+    }
+    throw badOption('containers.sources', `has ${inspect(source)}`, allowed);
+  });
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw badOption('containers.sources', `has ${twice} twice`, 'name each source once');
+}

@@ -1,0 +1,41 @@
+/** The option `containers`. */
+import assert from 'node:assert/strict';
+import { resolveContainers } from '../../../lib/tracer/container-options.js';
+import type { TracerOptions } from '../../../types/tracer.js';
+
+const own = { name: 'own', start: () => Promise.resolve(), stop: () => Promise.resolve() };
+
+describe('the option containers', () => {
+  it('has defaults', () => {
+    assert.equal(resolveContainers(undefined), undefined);
+    assert.equal(resolveContainers(false), undefined);
+    const expected = { sources: undefined, waitMs: 500, startWaitMs: 2000, sockets: {} };
+    assert.deepEqual(resolveContainers(true), expected);
+    assert.deepEqual(resolveContainers({}), expected);
+  });
+
+  it('takes sources by name and as objects', () => {
+    assert.deepEqual(resolveContainers({ sources: [own, 'docker'] })?.sources, [own, 'docker']);
+  });
+
+  for (const [value, message] of [
+    ['all', /containers is 'all'/],
+    [{ source: [] }, /containers.source is not an option/],
+    [{ sources: 'docker' }, /containers.sources is 'docker'/],
+    [{ sources: ['dockerd'] }, /has 'dockerd'/],
+    [{ sources: [null] }, /has null/],
+    [{ sources: [{ name: 'x' }] }, /has \{ name: 'x' \}/],
+    [{ sources: ['cri', 'cri'] }, /has cri twice/],
+    [{ waitMs: -1 }, /containers.waitMs is -1/],
+    [{ startWaitMs: 60_001 }, /containers.startWaitMs is 60001/],
+    [{ sockets: { docker: 'docker.sock' } }, /containers.sockets.docker is 'docker.sock'/],
+    [{ sockets: { lxd: '/x' } }, /containers.sockets.lxd is not an option/],
+  ] as const) {
+    it(`refuses ${JSON.stringify(value)}`, () => {
+      assert.throws(() => resolveContainers(value as unknown as TracerOptions['containers']), {
+        code: 'BAD_OPTION',
+        message,
+      });
+    });
+  }
+});

@@ -1,0 +1,93 @@
+/**
+ * A container, as a source reports it. Everything in it is text from a runtime: whoever starts a container chooses its
+ * name and labels. polytrace keeps at most 16,384 containers, 512 labels and 512 annotations each, and 128 KiB of text each.
+ */
+export interface ContainerInfo {
+  /** Id that the runtime gave, 1 to 256 characters: for most runtimes 64 hexadecimal digits. */
+  readonly id: string;
+  /** Name of the runtime: `docker`, `containerd`, `cri-o`, `podman`, … */
+  readonly runtime?: string;
+  /** Name of the container. In a pod, its name in the pod. */
+  readonly name?: string;
+  readonly image?: {
+    /** Digest, or `NAME@DIGEST`. */
+    readonly id?: string;
+    /** Name that the container was started with. */
+    readonly name?: string;
+  };
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Start of the container: RFC 3339. */
+  readonly startTime?: string;
+  /** Runs with the privileges of the host. */
+  readonly privileged?: boolean;
+  /** Id of the container's first process, in the initial pid namespace. */
+  readonly pid?: number;
+  /** Path of its cgroup, from the root of the unified hierarchy (cgroup v2). */
+  readonly cgroupPath?: string;
+  /** Pod of the container. Absent outside of Kubernetes. */
+  readonly pod?: PodInfo;
+  /** Some text, labels or annotations were over the limits and were left out. polytrace sets it. */
+  readonly truncated?: boolean;
+}
+
+/** A pod of Kubernetes. */
+export interface PodInfo {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Name of what controls the pod, such as its Deployment; of a pod without a controller, its own name. */
+  readonly workload?: string;
+  /** Kind of the workload, such as `Deployment`. */
+  readonly workloadKind?: string;
+}
+
+/**
+ * Reports containers to a tracer. Programs can implement it. A source belongs to one tracer.
+ */
+export interface ContainerSource {
+  /** Name in `containerSources()`. Each source of a tracer has another one. */
+  readonly name: string;
+  /**
+   * The runtimes whose containers the source reports, as in `ContainerInfo.runtime`. First events of other runtimes'
+   * containers do not wait for this source. Default: all runtimes.
+   */
+  readonly runtimes?: readonly string[];
+  /**
+   * Starts the source. Resolves when the containers that already run are reported, or when the source is not connected.
+   * From then on, the source reports changes and connects again by itself.
+   */
+  start(sink: ContainerSink): Promise<void>;
+  /** Ends the source. It reports nothing more. */
+  stop(): Promise<void>;
+  /**
+   * Asks for one container whose events have come before its report. The source reports it to the sink if the runtime knows
+   * it.
+   */
+  find?(id: string): Promise<void>;
+}
+
+/** What a source reports to. */
+export interface ContainerSink {
+  /**
+   * Reports a new container, or all that is known of a changed one. Resolves when the policies' scopes are in the kernel.
+   * Rejects with CONTAINER_INVALID, CONTAINERS_FULL, or the error of the kernel.
+   */
+  add(info: ContainerInfo): Promise<void>;
+  /** Reports that a container was removed. */
+  remove(id: string): void;
+  /** Reports whether the source is connected, and what is wrong. */
+  state(connected: boolean, error?: Error): void;
+}
+
+/** State of a source of a tracer. */
+export interface ContainerSourceStatus {
+  readonly name: string;
+  /** The source receives changes. */
+  readonly connected: boolean;
+  /** Reason why it is not connected, or what went wrong last. */
+  readonly error?: string;
+  /** Containers that the source has reported and not removed. */
+  readonly containers: number;
+}
