@@ -13,6 +13,7 @@ export const {
   fieldFilter,
   formatCompact,
   formatExplanation,
+  hostGaps,
   loadKernelInfo,
   loadPolicyFile,
   openTracer,

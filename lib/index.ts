@@ -12,5 +12,6 @@ export {
 } from './policy/index.js';
 export { eventFilter, fieldFilter, formatCompact, redactor, toJson } from './output/index.js';
 export { preflight } from './native/preflight.js';
+export { hostGaps } from './tracer/host-gaps.js';
 export { expandPolicyPaths, loadPolicyFile } from './tracer/files.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';

@@ -53,6 +53,10 @@ if [ "${1-}" = --vm ]; then
 	need busybox-static test -x /bin/busybox
 	need podman have podman
 	need runc have runc
+	need crun have crun
+	need docker.io have dockerd
+	need docker-cli have docker
+	need docker-buildx test -x /usr/libexec/docker/cli-plugins/docker-buildx
 	need kmod have depmod
 	need linux-image-amd64 compgen -G '/boot/vmlinuz-6.12.*' >/dev/null
 fi

@@ -363,3 +363,24 @@ export interface PreflightFeature {
   /** Consequence for policies. */
   readonly meaning: string;
 }
+
+/**
+ * Says what of the machine this process does not see: it runs in namespaces of its own, as in a container, or lacks
+ * capabilities. Empty for root on a host. Never throws.
+ */
+export function hostGaps(): readonly HostGap[];
+
+/** Something of the machine that this process does not see. Events are reported all the same. */
+export interface HostGap {
+  /**
+   * `pid_namespace` and `cgroup_namespace`: the process has a namespace of its own. `cgroup_mount`: the cgroup2 hierarchy
+   * is not mounted as a whole. `host_name`: the process has a host name of its own, and `NODE_NAME` is not set. A
+   * capability: the process does not have it.
+   */
+  readonly name:
+    'pid_namespace' | 'cgroup_namespace' | 'cgroup_mount' | 'host_name' | 'CAP_SYS_PTRACE' | 'CAP_DAC_READ_SEARCH';
+  /** What is missing, and what events lack because of it. */
+  readonly meaning: string;
+  /** How to start the container instead. */
+  readonly remedy: string;
+}

@@ -10,6 +10,7 @@ export type Api = Pick<
   | 'explainPolicy'
   | 'formatCompact'
   | 'formatExplanation'
+  | 'hostGaps'
   | 'loadKernelInfo'
   | 'loadPolicyFile'
   | 'openTracer'

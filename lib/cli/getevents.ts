@@ -17,6 +17,7 @@ import { oneLine } from './text.js';
 
 export interface GetEventsOptions extends ShapeOptions {
   readonly policy?: readonly string[];
+  readonly policyDir?: string;
   readonly process?: readonly RegExp[];
   readonly eventTypes?: readonly EventType[];
   readonly policyNames?: readonly string[];
@@ -32,18 +33,20 @@ export interface GetEventsOptions extends ShapeOptions {
 
 /** Runs until a signal, the end of `--duration`, or the end of the output's reader. Always closes the tracer. */
 export async function getEvents(options: GetEventsOptions, context: Context): Promise<number> {
-  const policies = options.policy ?? [];
-  const missing = policies.find((path) => !existsSync(path));
+  const named = options.policy ?? [];
+  const missing = named.find((path) => !existsSync(path));
   if (missing !== undefined) throw new UsageError(`no such file or folder: ${missing}`);
   if (options.keep === true && options.persist === undefined) throw new UsageError('--keep needs --persist');
   const render = renderer(options, context);
+  const policies = [...named, ...policiesOf(options.policyDir, context)];
+  for (const { meaning, remedy } of context.api.hostGaps()) say(context, `warning: ${meaning}: ${remedy}`);
 
   const stop = new Stop(context, options.keep === true ? { keep: true } : {});
   try {
     const output = new EventOutput(context, {
       goesOn: () => stop.enforces,
       onEnd: () => stop.request(),
-      report: (message) => void context.stderr.write(`${oneLine(`polytrace: ${message}`)}\n`),
+      report: (message) => say(context, `polytrace: ${message}`),
     });
     const tracer = await context.api.openTracer({ policies, ...loading(options) });
     stop.whenRequested(tracer);
@@ -52,6 +55,22 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
   } finally {
     await stop.finish();
   }
+}
+
+function say({ stderr }: Context, text: string): void {
+  stderr.write(`${oneLine(text)}\n`);
+}
+
+/** The policies of `--policy-dir`. The folder of a container image is empty until somebody mounts a policy into it. */
+function policiesOf(folder: string | undefined, context: Context): readonly string[] {
+  if (folder === undefined) return [];
+  try {
+    if (existsSync(folder) && context.api.expandPolicyPaths(folder).length > 0) return [folder];
+  } catch (error) {
+    if (!(error instanceof context.api.PolicyError) || error.code !== 'FOLDER_EMPTY') throw error;
+  }
+  say(context, `note: there are no policies in ${folder}`);
+  return [];
 }
 
 function loading({ enforcement, allowRequests, mode, persist }: GetEventsOptions): TracerOptions {
@@ -77,11 +96,10 @@ async function printEvents(
   const policies = tracer.policies();
   for (const { name, skipped } of policies) {
     for (const call of skipped) {
-      const text = `warning: ${name}: ${call} is left out, because this kernel does not have it`;
-      context.stderr.write(`${oneLine(text)}\n`);
+      say(context, `warning: ${name}: ${call} is left out, because this kernel does not have it`);
     }
   }
-  context.stderr.write(`${oneLine(readyLine(policies))}\n`);
+  say(context, readyLine(policies));
   if (options.duration !== undefined) stop.after(options.duration * 1000);
   for await (const batch of batches) {
     let text = '';

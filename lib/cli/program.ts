@@ -86,6 +86,7 @@ function geteventsCommand(program: Command): Command {
     .command('getevents')
     .description('Load policies and print events')
     .option('--policy <file-or-folder...>', 'policies to load: files, or folders with .yaml and .yml files')
+    .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing')
     .addOption(
       new Option('-o, --output <format>', 'format of the events').choices(['compact', 'json']).default('compact'),
     )

@@ -8,7 +8,8 @@ import { loadBinding } from './binding.js';
 import type { FeatureName, NativeFeatures } from './features.js';
 
 /** Mounts the file system that has the formats of tracepoints and the list of functions. */
-export const MOUNT_TRACEFS = '`mount -t tracefs tracefs /sys/kernel/tracing`';
+export const MOUNT_TRACEFS =
+  '`mount -t tracefs tracefs /sys/kernel/tracing` (on the host of a container, with -v /sys/kernel/tracing:/sys/kernel/tracing)';
 
 const NEEDED: readonly Capability[] = ['CAP_PERFMON', 'CAP_BPF'];
 /** Stands for all of them. */
@@ -104,15 +105,19 @@ const FEATURES: readonly Description[] = [
 
 /** Capabilities that loading and attaching need, but this process does not have. */
 export function privileges(): { readonly missing: readonly string[] } {
-  let effective = 0n;
-  try {
-    const status = readFileSync('/proc/self/status', 'utf8');
-    effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
-  } catch {
-    return { missing: NEEDED };
-  }
+  const effective = effectiveCapabilities();
   const has = (name: Capability): boolean => (effective & capabilityBits([name])) !== 0n;
   return { missing: has(ENOUGH) ? [] : NEEDED.filter((name) => !has(name)) };
+}
+
+/** The capabilities that this process has, as bits; none where /proc does not say. */
+export function effectiveCapabilities(): bigint {
+  try {
+    const status = readFileSync('/proc/self/status', 'utf8');
+    return BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+  } catch {
+    return 0n;
+  }
 }
 
 export function preflight(): PreflightReport {

@@ -9,7 +9,7 @@ export function procShowsAllProcesses(): boolean {
 }
 
 /** True if this process is in the host's namespace of this kind. */
-export function isInHost(kind: 'cgroup' | 'mnt' | 'pid'): boolean {
+export function isInHost(kind: 'cgroup' | 'mnt' | 'pid' | 'uts'): boolean {
   return machineNamespaces()[kind].includes(inumOf(link(`/proc/self/ns/${kind}`)));
 }
 

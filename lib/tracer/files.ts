@@ -13,7 +13,7 @@ export function expandPolicyPaths(fileOrFolder: string): string[] {
   return attempt(fileOrFolder, () => {
     if (!statSync(fileOrFolder).isDirectory()) return [fileOrFolder];
     const names = readdirSync(fileOrFolder, { withFileTypes: true })
-      .filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.') && /\.ya?ml$/.test(entry.name))
+      .filter((entry) => !entry.name.startsWith('.') && /\.ya?ml$/.test(entry.name))
       .map((entry) => entry.name)
       .sort();
     if (names.length === 0) {
@@ -82,7 +82,9 @@ function attempt<T>(path: string, read: () => T): T {
       'FILE_UNREADABLE',
       path,
       `the policy cannot be read: ${code ?? String(error)}`,
-      'check the path and its permissions',
+      code === 'EISDIR'
+        ? 'it is a folder; `docker run -v FILE:…` makes an empty folder when FILE does not exist on the host'
+        : 'check the path and its permissions',
     );
   }
 }

@@ -309,7 +309,7 @@ function sensorError(error: NativeError, features: NativeFeatures): KernelError 
     return new KernelError(
       'NOT_PERMITTED',
       `loading BPF programs is not permitted${missing.length > 0 ? `: ${missing.join(', ')} missing` : ''}`,
-      'run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE; a container must be privileged',
+      'run as root, or with CAP_BPF and CAP_PERFMON; run a container with --privileged, or --cap-add BPF and PERFMON',
       detail,
     );
   }

@@ -17,6 +17,7 @@ import type {
   Tracer,
   TracerEvent,
   TracerOptions,
+  HostGap,
 } from '../../../types/index.js';
 
 /** Delivers the batches that a test pushes. `close` delivers the last ones, like a tracer that drains the ring buffer. */
@@ -122,6 +123,7 @@ export class FakeCommand {
   readonly exits: number[] = [];
   env: Record<string, string> = {};
   opened: TracerOptions | undefined;
+  gaps: readonly HostGap[] = [];
   readonly api: Api = {
     ...errors,
     eventFilter,
@@ -135,6 +137,7 @@ export class FakeCommand {
     loadKernelInfo: () => {
       throw new errors.KernelError('ADDON_MISSING', 'the native addon is not there', 'build it');
     },
+    hostGaps: () => this.gaps,
     removePersisted: (path) => [`${path}/1`, path],
     preflight: () => ({ kernel: '6.12.0', features: [], canTrace: true, canAttachKprobes: true }),
     openTracer: (options) => {

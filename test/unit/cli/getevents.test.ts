@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { runCommand } from '../../../lib/cli/program.js';
 import { KernelError, PolicyError, PolytraceError } from '../../../lib/errors.js';
-import type { PolicyStatus } from '../../../types/index.js';
+import type { PolicyStatus, TracerOptions } from '../../../types/index.js';
 import { execOf, exitOf, hookOf, lostOf, fileOf, processOf } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
@@ -71,6 +73,50 @@ describe('polytrace getevents', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  describe('--policy-dir', () => {
+    let folder = '';
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'polytrace-'));
+    });
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    const open = async (...args: readonly string[]): Promise<TracerOptions | undefined> => {
+      const status = command.run('getevents', ...args);
+      await command.stderr.waitFor('ready');
+      command.signals.emit('SIGTERM');
+      assert.equal(await status, 0);
+      return command.opened;
+    };
+
+    it('loads the policies of the folder, after those of --policy', async () => {
+      writeFileSync(join(folder, 'b.yaml'), '');
+      const opened = await open('--policy-dir', folder, '--policy', __filename);
+      assert.deepEqual(opened, { policies: [__filename, folder] });
+      assert.doesNotMatch(command.stderr.text, /note/);
+    });
+
+    for (const [what, name] of [
+      ['empty', ''],
+      ['missing', 'nothing'],
+    ] as const) {
+      it(`says that the folder is ${what}, and goes on`, async () => {
+        const path = join(folder, name);
+        assert.deepEqual(await open('--policy-dir', path), { policies: [] });
+        assert.match(command.stderr.text, /^note: there are no policies in /);
+        assert.ok(command.stderr.text.includes(path));
+      });
+    }
+  });
+
+  it('warns of what a container hides, before it is ready', async () => {
+    command.gaps = [{ name: 'pid_namespace', meaning: 'older processes are unknown', remedy: 'use --pid=host' }];
+    const status = command.run('getevents');
+    await command.stderr.waitFor('ready');
+    command.signals.emit('SIGTERM');
+    assert.equal(await status, 0);
+    assert.match(command.stderr.text, /^warning: older processes are unknown: use --pid=host\nready: /);
   });
 
   it('is ready in one line also when a name would break it', async () => {

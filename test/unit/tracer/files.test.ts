@@ -27,7 +27,14 @@ describe('policy: files', () => {
   };
 
   it('accepts a folder, and orders its policies by name', () => {
-    assert.deepEqual(expandPolicyPaths(folder), [join(folder, 'a.yaml'), join(folder, 'b.yml')]);
+    const expected = ['a.yaml', 'b.yml', 'folder.yaml'].map((name) => join(folder, name));
+    assert.deepEqual(expandPolicyPaths(folder), expected);
+  });
+  it('says of a folder with the name of a policy that docker may have made it', () => {
+    assert.throws(
+      () => loadPolicyFile(join(folder, 'folder.yaml')),
+      (error) => error instanceof PolicyError && error.hint.includes('docker run -v'),
+    );
   });
   it('accepts a file with any name', () =>
     assert.deepEqual(expandPolicyPaths(join(folder, 'notes.txt')), [join(folder, 'notes.txt')]));

@@ -1,0 +1,37 @@
+#!/bin/bash
+# Makes the base images of deploy/Dockerfile without a registry: build-base.sh FOLDER. Needs apt-get, dpkg-deb and node.
+#   FOLDER/base.tar  for BASE_IMAGE: the few Debian packages that polytrace and Node.js need, and a shell
+#   FOLDER/node.tar  for NODE_IMAGE: /usr/local/bin/node, a stripped copy of this machine's
+# The packages are of this machine's Debian release. They are unpacked and not configured, as `mmdebstrap
+# --variant=extract` does it, but without another copy of the package lists.
+set -euo pipefail
+
+target=$(realpath -m "${1:?usage: build-base.sh FOLDER}")
+packages=(base-files dash libbpf1 libc6 libelf1t64 libgcc-s1 libstdc++6 libzstd1 zlib1g)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/packages" "$work/base" "$work/node/usr/local/bin" "$target"
+
+# ---- Debian packages -------------------------------------------------------------------------------------------
+
+download() { (cd "$work/packages" && apt-get -qq -o APT::Sandbox::User=root download "${packages[@]}"); }
+download 2>/dev/null || { apt-get -qq update && download; }
+for package in "$work"/packages/*.deb; do dpkg-deb --extract "$package" "$work/base"; done
+rm -rf "$work"/base/usr/share/{bug,doc,doc-base,info,lintian,locale,man}
+# The packages' scripts would make these.
+[ -e "$work/base/usr/bin/sh" ] || ln -s dash "$work/base/usr/bin/sh"
+echo 'root:x:0:0:root:/root:/bin/sh' >"$work/base/etc/passwd"
+echo 'root:x:0:' >"$work/base/etc/group"
+tar -C "$work/base" --numeric-owner --owner=0 --group=0 -cf "$target/base.tar" .
+
+# ---- Node.js ---------------------------------------------------------------------------------------------------
+
+node=$(node -p process.execPath)
+# A Node.js of shared libraries, such as that of Debian, needs more packages than are in the base.
+if ldd "$node" | grep -q libnode; then
+	echo "build-base: $node needs libnode: use a Node.js of one file, such as that of the npm package node" >&2
+	exit 1
+fi
+strip -o "$work/node/usr/local/bin/node" "$node" 2>/dev/null || cp "$node" "$work/node/usr/local/bin/node"
+chmod 755 "$work/node/usr/local/bin/node"
+tar -C "$work/node" --numeric-owner --owner=0 --group=0 -cf "$target/node.tar" .

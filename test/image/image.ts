@@ -1,0 +1,104 @@
+/**
+ * Builds the container image for the tests, from Debian packages and without a registry: the base images of
+ * deploy/build-base.sh, kept in /var/cache/polytrace, and the addon of this checkout. `tsx image.ts FILE` saves it to a file.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const root = join(__dirname, '..', '..');
+const CACHE = '/var/cache/polytrace';
+
+/** The name of the image, with the host that podman gives to images that come from no registry. */
+export const IMAGE = 'localhost/polytrace:test';
+
+/** Returns the folder with base.tar and node.tar. One folder for each Debian release, Node.js and version of the script. */
+function baseFolder(): string {
+  const script = join(root, 'deploy/build-base.sh');
+  const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown';
+  const hash = createHash('sha256').update(readFileSync(script)).digest('hex').slice(0, 12);
+  const folder = join(CACHE, `base-${release}-node-${process.version}-${process.arch}-${hash}`);
+  if (existsSync(folder)) return folder;
+  mkdirSync(CACHE, { recursive: true });
+  const work = mkdtempSync(join(CACHE, 'part-'));
+  try {
+    execFileSync('bash', [script, work], { stdio: ['ignore', 'ignore', 'inherit'] });
+    renameSync(work, folder);
+  } catch (error) {
+    // Another process may have been faster.
+    if (!existsSync(folder)) throw error;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+type Engine = (...args: readonly string[]) => string;
+
+/** Builds the image with docker or podman: `engine` runs one command of it. `options` are those of `build`. */
+export function buildImage(engine: Engine, options: readonly string[]): void {
+  const folder = baseFolder();
+  for (const name of ['base', 'node'])
+    engine('import', join(folder, `${name}.tar`), `localhost/polytrace-${name}:test`);
+  const args = {
+    PACKAGE: 'checkout',
+    BASE_IMAGE: 'localhost/polytrace-base:test',
+    NODE_IMAGE: 'localhost/polytrace-node:test',
+  };
+  const words = Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
+  engine('build', ...options, ...words, '--file', join(root, 'deploy/Dockerfile'), '--tag', IMAGE, root);
+}
+
+/** Runs one command of podman, whose files are all in `folder`. Returns what it prints. */
+export function podmanIn(folder: string): Engine {
+  const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
+  return (...args) =>
+    execFileSync('podman', [...podmanOptions(folder), ...args], {
+      env,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }).trim();
+}
+
+/** No service, no registry, no state outside of `folder`. */
+export function podmanOptions(folder: string): string[] {
+  const places = ['--root', join(folder, 'storage'), '--runroot', join(folder, 'run'), '--tmpdir', join(folder, 'tmp')];
+  return [...places, '--cgroup-manager=cgroupfs', '--events-backend=none', '--runtime=runc'];
+}
+
+/** Limits of this process: without CAP_SYS_RESOURCE, podman could not set its own default, which is higher. */
+export function podmanBuildOptions(): string[] {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
+  const hard = (title: string): string | undefined =>
+    new RegExp(`^${title}\\s+\\S+\\s+(\\d+|unlimited)`, 'm').exec(limits)?.[1];
+  const ulimits = { nofile: hard('Max open files'), nproc: hard('Max processes') };
+  return Object.entries(ulimits)
+    .map(([name, value = '-1']) => `${name}=${value}`.replace('unlimited', '-1'))
+    .flatMap((limit) => ['--ulimit', limit])
+    .concat('--network=none');
+}
+
+/** Ends what runs in the folder, and removes it. */
+export function removePodman(folder: string): void {
+  podmanIn(folder)('rm', '--all', '--force', '--time=0');
+  const overlay = join(folder, 'storage/overlay');
+  if (readFileSync('/proc/self/mounts', 'utf8').includes(` ${overlay} `)) execFileSync('umount', [overlay]);
+  // The process that cleans up after a container may not have ended yet.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+}
+
+/** Writes the image to a file that `podman load` reads. */
+function saveImage(file: string): void {
+  const folder = mkdtempSync(join(tmpdir(), 'polytrace-image-'));
+  try {
+    const podman = podmanIn(folder);
+    buildImage(podman, podmanBuildOptions());
+    podman('save', '--output', file, IMAGE);
+  } finally {
+    removePodman(folder);
+  }
+}
+
+if (require.main === module) saveImage(process.argv[2] as string);

@@ -1,0 +1,284 @@
+/** The container image: built without a registry, run by the real Docker Engine and by podman, on this kernel. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildImage, IMAGE, podmanBuildOptions, podmanIn, podmanOptions, removePodman } from '../image/image.js';
+import { needsRoot, ROOT } from './support.js';
+
+const SIZE_MAX = 200_000_000;
+/** The least capabilities with which nothing is missing, and their bits. docs/deploy.md lists them. */
+const CAPABILITIES = { DAC_READ_SEARCH: 2, SYS_PTRACE: 19, PERFMON: 38, BPF: 39 };
+const HOST = ['--pid=host', '--cgroupns=host'];
+const POLICY = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata:
+  name: renames
+spec:
+  tracepoints:
+    - subsystem: syscalls
+      event: sys_enter_rename
+      args: [{ index: 5, type: string }]
+`;
+
+/** A command of the engine that goes on running, and what it prints. */
+class Running {
+  readonly ended: Promise<unknown[]>;
+  output = '';
+  #onOutput = (): void => undefined;
+
+  constructor(readonly child: ChildProcess) {
+    this.ended = once(child, 'close');
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text;
+        this.#onOutput();
+      });
+    }
+  }
+
+  /** Resolves with the line that matches, as soon as there is one. */
+  async line(pattern: RegExp): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#onOutput = () => {
+        const found = this.output.split('\n').slice(0, -1).find((line) => pattern.test(line));
+        if (found !== undefined) resolve(found);
+      };
+      void this.ended.then(() => reject(new Error(`it ended before ${String(pattern)}:\n${this.output}`)));
+      this.#onOutput();
+    });
+  }
+
+  async status(): Promise<unknown> {
+    const [status] = await this.ended;
+    return status;
+  }
+}
+
+interface Engine {
+  readonly run: (...args: readonly string[]) => string;
+  /** The command that goes on. */
+  readonly start: (...args: readonly string[]) => Running;
+  readonly runOptions: readonly string[];
+  readonly buildOptions: readonly string[];
+  readonly close: () => Promise<void>;
+}
+
+async function docker(folder: string): Promise<Engine> {
+  const socket = `unix://${folder}/docker.sock`;
+  const places = ['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec'), '--pidfile', join(folder, 'pid')];
+  // It changes no firewall and makes no network, so containers have none or the host's.
+  const network = ['--iptables=false', '--ip6tables=false', '--bridge=none'];
+  const words = ['--pdeathsig', 'TERM', 'dockerd', ...places, ...network, '--host', socket];
+  const daemon = new Running(spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'pipe'] }));
+  await daemon.line(/API listen on/);
+  const env = { ...process.env, DOCKER_HOST: socket, DOCKER_CONFIG: join(folder, 'config') };
+  return {
+    run: (...args) => execFileSync('docker', args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim(),
+    start: (...args) => new Running(spawn('docker', args, { env, stdio: ['ignore', 'pipe', 'pipe'] })),
+    runOptions: ['--network=none'],
+    buildOptions: ['--network=none'],
+    close: async () => {
+      daemon.child.kill('SIGTERM');
+      await daemon.ended;
+    },
+  };
+}
+
+function podman(folder: string): Promise<Engine> {
+  const run = podmanIn(folder);
+  const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
+  return Promise.resolve({
+    run,
+    start: (...args) => new Running(spawn('podman', [...podmanOptions(folder), ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })),
+    runOptions: ['--network=none', '--security-opt=apparmor=unconfined'],
+    buildOptions: podmanBuildOptions(),
+    close: () => {
+      removePodman(folder);
+      return Promise.resolve();
+    },
+  });
+}
+
+for (const [title, open] of Object.entries({ docker, podman })) {
+  describe(`the container image under ${title}`, function () {
+    this.timeout(120_000);
+    let folder: string;
+    let engine: Engine;
+    let names = 0;
+    let policy: string;
+    let tracing: string;
+
+    before(needsRoot);
+    before(async () => {
+      folder = mkdtempSync(join(tmpdir(), `polytrace-${title}-`));
+      policy = join(folder, 'policy.yaml');
+      writeFileSync(policy, POLICY);
+      tracing = join(folder, 'tracing');
+      for (const [type, path] of [
+        ['tracefs', tracing],
+        ['bpf', join(folder, 'bpf')],
+      ] as const) {
+        mkdirSync(path);
+        execFileSync('mount', ['-t', type, type, path]);
+      }
+      engine = await open(folder);
+      buildImage(engine.run, engine.buildOptions);
+    });
+    after(async () => {
+      if (folder === undefined) return;
+      for (const name of ['tracing', 'bpf']) execFileSync('umount', ['--lazy', join(folder, name)]);
+      await engine?.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    const container = (): string => `polytrace-${++names}`;
+    const start = (name: string, options: readonly string[], ...command: readonly string[]): Running =>
+      engine.start('run', '--name', name, '--rm', ...engine.runOptions, ...options, IMAGE, ...command);
+    const mounted = (...pairs: readonly string[]): string[] => pairs.flatMap((pair) => ['--volume', pair]);
+
+    /** A process of the host that the tracer must report. */
+    const mark = (): string => {
+      const argument = `of-the-host-${process.pid}-${++names}`;
+      execFileSync('/bin/true', [argument]);
+      return argument;
+    };
+
+    it('is small, and runs the events of the mounted policies', () => {
+      const [image] = JSON.parse(engine.run('image', 'inspect', IMAGE)) as {
+        Size: number;
+        Config: { Entrypoint: string[]; Cmd: string[] };
+      }[];
+      assert.ok(image !== undefined && image.Size < SIZE_MAX, `${image?.Size} bytes`);
+      assert.ok(image.Size > SIZE_MAX / 10, `${image.Size} bytes: Node.js alone is larger`);
+      assert.deepEqual(image.Config.Entrypoint, ['/usr/local/bin/polytrace']);
+      assert.deepEqual(image.Config.Cmd, ['getevents', '--policy-dir', '/etc/polytrace/policies.d']);
+    });
+
+    it('privileged: reports processes of the host, also to a second tracer inside', async () => {
+      const volumes = mounted(
+        `${policy}:/etc/polytrace/policies.d/policy.yaml`,
+        `${tracing}:/sys/kernel/tracing`,
+        '/sys/fs/cgroup:/sys/fs/cgroup:ro',
+      );
+      const name = container();
+      const first = start(name, [...HOST, '--privileged', '--env', 'NODE_NAME=my-node', ...volumes]);
+      assert.equal(
+        await first.line(/^ready/),
+        'ready: base sensor: exec, exit, fork; renames: syscalls/sys_enter_rename (tracepoint)',
+      );
+      assert.doesNotMatch(first.output, /warning|note/);
+      const second = engine.start('exec', name, 'polytrace', 'getevents', '-o', 'compact');
+      assert.equal(await second.line(/^ready/), 'ready: base sensor: exec, exit, fork');
+      execFileSync('python3', ['-c', `import os; os.rename("${policy}", "${policy}")`]);
+      const argument = mark();
+      const exec = new RegExp(`process my-node /bin/true ${argument}$`);
+      await Promise.all([first.line(exec), second.line(exec)]);
+      await first.line(new RegExp(`^📍 tracepoint my-node \\S*python\\S* syscalls/sys_enter_rename ${policy}$`));
+      assert.doesNotMatch(second.output, /sys_enter_rename/);
+
+      engine.run('stop', name);
+      assert.equal(await first.status(), 0, first.output);
+      await second.ended;
+    });
+
+    it('without options: says which are missing, and ends at SIGINT as pid 1', async () => {
+      const name = container();
+      const capabilities = ['BPF', 'PERFMON'].map((each) => `--cap-add=${each}`);
+      const running = start(name, ['--cgroupns=private', ...capabilities], 'getevents', '--policy-dir', '/none');
+      await running.line(/^ready/);
+      for (const missing of ['--pid=host', '--cgroupns=host', '--uts=host', '--cap-add=SYS_PTRACE', '--cap-add=DAC_READ_SEARCH']) {
+        const lines = running.output.split('\n').filter((line) => line.startsWith('warning: ') && line.includes(missing));
+        assert.equal(lines.length, 1, running.output);
+      }
+      assert.match(running.output, /^note: there are no policies in \/none$/m);
+      engine.run('kill', '--signal=INT', name);
+      assert.equal(await running.status(), 0, running.output);
+    });
+
+    describe('with the least privileges', () => {
+      const isolated = (capabilities: readonly string[]): string[] => [
+        ...HOST,
+        '--uts=host',
+        '--cap-drop=ALL',
+        ...capabilities.map((each) => `--cap-add=${each}`),
+        '--security-opt=no-new-privileges',
+        `--security-opt=seccomp=${join(ROOT, 'deploy/seccomp.json')}`,
+        '--read-only',
+        ...mounted(
+          `${policy}:/etc/polytrace/policies.d/policy.yaml:ro`,
+          `${tracing}:/sys/kernel/tracing:ro`,
+          '/sys/fs/cgroup:/sys/fs/cgroup:ro',
+          `${join(folder, 'bpf')}:/sys/fs/bpf`,
+        ),
+      ];
+
+      it('knows the processes and containers that ran before it', async () => {
+        const early = container();
+        const id = engine.run(
+          ...['run', '--detach', '--name', early, ...engine.runOptions, '--entrypoint=/usr/local/bin/node'],
+          ...[IMAGE, '-e', 'setInterval(() => {}, 1000)'],
+        );
+        const sleeper = spawn('setpriv', ['--reuid=1234', '--clear-groups', 'sleep', '1000'], { stdio: 'ignore' });
+        await once(sleeper, 'spawn');
+        try {
+          const name = container();
+          const persisted = '/sys/fs/bpf/polytrace';
+          const words = ['getevents', '-o', 'json', '--policy-dir', '/etc/polytrace/policies.d', '--persist', persisted];
+          const running = start(name, isolated(Object.keys(CAPABILITIES)), ...words);
+          await running.line(/^ready: .*renames/);
+          assert.doesNotMatch(running.output, /^warning/m);
+          assert.equal(existsSync(join(folder, 'bpf/polytrace')), true);
+
+          const script = 'console.log(/^CapEff:\\s*(\\w+)$/m.exec(fs.readFileSync("/proc/self/status", "utf8"))[1])';
+          const bits = Object.values(CAPABILITIES).reduce((sum, bit) => sum | (1n << BigInt(bit)), 0n);
+          assert.equal(BigInt(`0x${engine.run('exec', name, 'node', '-e', script)}`), bits);
+
+          const ended = once(sleeper, 'exit');
+          sleeper.kill();
+          await ended;
+          const exit = await running.line(new RegExp(`^{"process_exit":{"process":{"exec_id":"[^"]*","pid":${sleeper.pid},`));
+          assert.match(exit, /"binary":"\/usr\/bin\/sleep",.*"arguments":"1000"/);
+          engine.run('exec', early, '/bin/sh', '-c', 'exit 0 # early');
+          const inside = await running.line(/^{"process_exec":.*"binary":"\/bin\/sh",.*"arguments":"-c \\"exit 0 # early\\""/);
+          assert.match(inside, new RegExp(`"docker":"${id.slice(0, 31)}"`));
+
+          engine.run('stop', name);
+          assert.equal(await running.status(), 0, running.output);
+          assert.equal(existsSync(join(folder, 'bpf/polytrace')), false);
+        } finally {
+          sleeper.kill('SIGKILL');
+          engine.run('kill', early);
+          engine.run('rm', '--force', early);
+        }
+      });
+
+      for (const missing of ['BPF', 'PERFMON']) {
+        it(`without CAP_${missing}: ends with 3, and names it`, async () => {
+          const running = start(container(), isolated(Object.keys(CAPABILITIES).filter((each) => each !== missing)));
+          assert.equal(await running.status(), 3, running.output);
+          assert.match(running.output, new RegExp(`error NOT_PERMITTED: .*: CAP_${missing} missing$`, 'm'));
+        });
+      }
+    });
+
+    it('a policy with an error: ends with 1, and says where', async () => {
+      const bad = join(folder, 'bad.yaml');
+      writeFileSync(bad, POLICY.replace('tracepoints:', 'tracepoint:'));
+      chmodSync(bad, 0o600);
+      const running = start(container(), [...HOST, '--privileged', ...mounted(`${bad}:/etc/polytrace/policies.d/p.yaml`)]);
+      assert.equal(await running.status(), 1, running.output);
+      assert.match(running.output, /^\/etc\/polytrace\/policies\.d\/p\.yaml:6:3: error UNKNOWN_FIELD/m);
+    });
+
+    it('a folder in place of a policy: ends with 1, and says how it comes there', async () => {
+      const wrong = join(folder, 'wrong.yaml');
+      mkdirSync(wrong, { recursive: true });
+      const running = start(container(), [...HOST, '--privileged', ...mounted(`${wrong}:/etc/polytrace/policies.d/p.yaml`)]);
+      assert.equal(await running.status(), 1, running.output);
+      assert.match(running.output, /p\.yaml:1:1: error FILE_UNREADABLE.*EISDIR[^]*docker run -v/);
+    });
+  });
+}
