@@ -61,7 +61,7 @@ module.exports = {
       comment: 'The imported module does not exist.',
       severity: 'error',
       from: {},
-      to: { couldNotResolve: true, pathNot: 'build/Release|^dist/|^\\.\\./dist/|^polytrace$' },
+      to: { couldNotResolve: true, pathNot: 'build/Release|^@bufbuild/protobuf/|^dist/|^\\.\\./dist/|^polytrace$' },
     },
     {
       name: 'tables of the kernel tests',

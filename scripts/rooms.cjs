@@ -17,7 +17,7 @@ const rooms = [
     packages: ['yaml'],
     pure: true,
   },
-  { room: 'lib/containers/', may: ['lib/errors.ts'] },
+  { room: 'lib/containers/', may: ['lib/errors.ts'], packages: ['@bufbuild/protobuf'] },
   { room: 'lib/process/', may: ['lib/containers/', 'lib/names/', 'lib/wire/'] },
   { room: 'lib/native/', may: ['lib/errors.ts', 'lib/names/', 'lib/wire/layout.gen.ts'], packages: ['node-gyp-build'] },
   {

@@ -44,6 +44,7 @@ need cmake have cmake
 need g++ have g++
 need make have make
 need pkg-config have pkg-config
+need protobuf-compiler have protoc
 for pair in libbpf:libbpf-dev libelf:libelf-dev zlib:zlib1g-dev; do
 	need "${pair#*:}" pkg-config --exists "${pair%%:*}"
 done
@@ -55,6 +56,7 @@ if [ "${1-}" = --vm ]; then
 	need runc have runc
 	need crun have crun
 	need docker.io have dockerd
+	need containerd have containerd
 	need docker-cli have docker
 	need docker-buildx test -x /usr/libexec/docker/cli-plugins/docker-buildx
 	need kmod have depmod

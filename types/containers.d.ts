@@ -54,6 +54,8 @@ export interface ContainerSource {
    * containers do not wait for this source. Default: all runtimes.
    */
   readonly runtimes?: readonly string[];
+  /** Number of containers that started before the policies knew them. */
+  readonly late?: number;
   /**
    * Starts the source. Resolves when the containers that already run are reported, or when the source is not connected.
    * From then on, the source reports changes and connects again by itself.
@@ -90,4 +92,9 @@ export interface ContainerSourceStatus {
   readonly error?: string;
   /** Containers that the source has reported and not removed. */
   readonly containers: number;
+  /**
+   * Containers that started before the policies knew them, because that took too long or failed. Present for sources that let the
+   * runtime wait.
+   */
+  readonly late?: number;
 }

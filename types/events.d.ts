@@ -1,3 +1,5 @@
+import type { PodInfo } from './containers.js';
+
 /**
  * One event of the stream: a union that is discriminated by `type`. Its members are read from the kernel's record when
  * they are used, so the object does not have them itself: `{ ...event }` has only the process, and
@@ -116,8 +118,8 @@ export declare abstract class Process {
   get cgroupId(): bigint;
   /** Container of the process; absent if it is in none, or if the cgroup is not known. */
   readonly container?: Container | undefined;
-  /** Container and pod of the process, when they are known. */
-  readonly pod?: Pod;
+  /** Pod of the process. Absent outside of pods, and where no source knows the container (`containers` of `openTracer`). */
+  readonly pod?: Pod | undefined;
   /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
   readonly toObject: () => PlainProcess;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
@@ -125,7 +127,8 @@ export declare abstract class Process {
 }
 
 /**
- * A container, by the name that its runtime gave to its cgroup. Where containers are nested, the outermost one. The cgroup
+ * A container, by the name that its runtime gave to its cgroup. `name`, `image`, `labels`, `startTime` and `privileged` come from a
+ * source (`containers` of `openTracer`) and are those at the exec. Where containers are nested, the outermost one. The cgroup
  * is that of the exec: a process that is moved later keeps its container until it executes another program.
  */
 export interface Container {
@@ -140,6 +143,22 @@ export interface Container {
    * these cgroups and can give them any id.
    */
   readonly owner?: number;
+  /** Name of the container. In a pod, its name in the pod. */
+  readonly name?: string;
+  readonly image?: ContainerImage;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Start of the container: RFC 3339. */
+  readonly startTime?: string;
+  /** The container has the privileges of the host. Absent where no source knows it. */
+  readonly privileged?: boolean;
+}
+
+/** The image of a container. */
+export interface ContainerImage {
+  /** Digest, or `NAME@DIGEST`. */
+  readonly id?: string;
+  /** Name that the container was started with. */
+  readonly name?: string;
 }
 
 /** What is special about an executable. A member that does not apply is absent. */
@@ -155,18 +174,9 @@ export interface BinaryProperties {
 }
 
 /** A Kubernetes pod, and the container of the process in it. */
-export interface Pod {
-  readonly namespace: string;
-  readonly name: string;
-  readonly uid?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly workload?: string;
-  readonly workloadKind?: string;
-  readonly container?: {
-    readonly id: string;
-    readonly name?: string;
-    readonly image?: { readonly id?: string; readonly name?: string };
-  };
+export interface Pod extends PodInfo {
+  /** The same as `process.container`. The sandbox of the pod has no name. */
+  readonly container?: Omit<Container, 'labels' | 'owner' | 'podUid'>;
 }
 
 /** Capability sets. Each set is a bit mask: bit n is capability n of linux/capability.h. */

@@ -84,8 +84,31 @@ export interface RedactionFilter {
  */
 export function redactor(filters: readonly RedactionFilter[]): Redactor;
 
+/** A name, or a pattern that matches anywhere in the name. */
+export type NamePattern = string | RegExp;
+
+/**
+ * Conditions on the container and the pod of an event's process. All given conditions must hold; of a list, one entry is enough. A
+ * process whose container no source knows has no names: it meets only `host: true` or the namespace `''`, where they apply.
+ */
+export interface ContainerFilter {
+  /** Names of pods. */
+  readonly pods?: readonly NamePattern[];
+  /** Namespaces of pods. `''` is every process that is in no pod: of the host, or of a container outside of Kubernetes. */
+  readonly namespaces?: readonly NamePattern[];
+  /** Names of containers. */
+  readonly containers?: readonly NamePattern[];
+  /**
+   * Label selectors in the syntax of Kubernetes, such as `app=web,tier!=db`. They select by the labels of the pod; outside of pods,
+   * by those of the container. Processes of the host do not match.
+   */
+  readonly labels?: readonly string[];
+  /** Processes that are in no container. With `namespaces`, an event has to meet one of the two. Default false. */
+  readonly host?: boolean;
+}
+
 /** Options for `eventFilter`. */
-export interface EventFilterOptions {
+export interface EventFilterOptions extends ContainerFilter {
   /** Types of events. Default: all types. */
   readonly types?: readonly EventType[];
   /** Names of policies. Events of the base sensor match, too. Default: all policies. */

@@ -1,5 +1,6 @@
 import type { ContainerInfo, ContainerSource, ContainerSourceStatus } from './containers.js';
 import type { EventType, PlainEvent, TracerEvent } from './events.js';
+import type { ContainerFilter } from './output.js';
 import type { Policy, PolicyMode } from './policy.js';
 
 /**
@@ -75,7 +76,7 @@ export type ContainerSourceName = 'nri' | 'cri' | 'docker' | 'podman' | 'cgroups
 export interface ContainerOptions {
   /**
    * Sources, the most trusted first: where they contradict each other, the earlier one is right. Default: `nri`, `cri`,
-   * `docker` and `podman` if their sockets exist, then `cgroups`.
+   * `docker` and `podman`, each when its socket exists, then `cgroups`.
    */
   readonly sources?: readonly (ContainerSource | ContainerSourceName)[];
   /**
@@ -84,7 +85,8 @@ export interface ContainerOptions {
    */
   readonly waitMs?: number;
   /**
-   * Longest time in milliseconds that a runtime waits for this process before it starts a container: 0 to 60,000. Default 2000.
+   * Longest time in milliseconds that a runtime waits for this process before it starts a container: 0 to 60,000. containerd
+   * ends the connection after 2000. Default 1500.
    */
   readonly startWaitMs?: number;
   /** Absolute paths of sockets. Default: the usual paths of each runtime. */
@@ -124,7 +126,7 @@ export interface LoadOptions {
 }
 
 /** Filters and options of an iterator. */
-export interface EventsOptions {
+export interface EventsOptions extends ContainerFilter {
   /** Types to report. `lost` events are always reported. Default: all types. */
   readonly types?: readonly EventType[];
   /** Policies whose events are reported. Events of the base sensor are always reported. Default: all policies. */
@@ -297,6 +299,15 @@ export interface TracerStats {
   readonly bufferSize: number;
   /** Bytes of the ring buffer that contain unread records. */
   readonly bufferUsed: number;
+  /** Containers. Present with the option `containers`. */
+  readonly containers?: {
+    /** Containers that sources have reported and not removed. */
+    readonly known: number;
+    /** Containers whose first events came before their names, and waited for them. */
+    readonly waited: number;
+    /** Those of them that no source knew in time. Their events were reported without names. */
+    readonly unknown: number;
+  };
   /** What this tracer took over. Present with the option `persist`, when there was something to take over. */
   readonly takenOver?: {
     /** Programs that had stayed active. */

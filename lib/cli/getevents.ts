@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type {
   CloseOptions,
+  ContainerSourceName,
   EventsOptions,
   EventType,
   PolicyMode,
@@ -21,6 +22,12 @@ export interface GetEventsOptions extends ShapeOptions {
   readonly process?: readonly RegExp[];
   readonly eventTypes?: readonly EventType[];
   readonly policyNames?: readonly string[];
+  readonly pods?: readonly RegExp[];
+  readonly namespaces?: readonly string[];
+  readonly containers?: readonly RegExp[];
+  readonly labels?: readonly string[];
+  readonly host?: boolean;
+  readonly containerSources?: readonly (ContainerSourceName | 'none')[];
   readonly color: 'auto' | 'always' | 'never';
   readonly timestamps?: boolean;
   readonly duration?: number;
@@ -37,6 +44,7 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
   const missing = named.find((path) => !existsSync(path));
   if (missing !== undefined) throw new UsageError(`no such file or folder: ${missing}`);
   if (options.keep === true && options.persist === undefined) throw new UsageError('--keep needs --persist');
+  checkLabels(options, context);
   const render = renderer(options, context);
   const policies = [...named, ...policiesOf(options.policyDir, context)];
   for (const { meaning, remedy } of context.api.hostGaps()) say(context, `warning: ${meaning}: ${remedy}`);
@@ -73,8 +81,18 @@ function policiesOf(folder: string | undefined, context: Context): readonly stri
   return [];
 }
 
-function loading({ enforcement, allowRequests, mode, persist }: GetEventsOptions): TracerOptions {
+function checkLabels({ labels }: GetEventsOptions, { api }: Context): void {
+  try {
+    if (labels !== undefined) api.eventFilter({ labels });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function loading({ enforcement, allowRequests, mode, persist, containerSources }: GetEventsOptions): TracerOptions {
+  const sources = containerSources?.filter((name) => name !== 'none');
   return {
+    containers: sources === undefined ? true : sources.length > 0 && { sources },
     ...(enforcement === true ? { enforcement } : {}),
     ...(allowRequests === true ? { allowRequests } : {}),
     ...(mode === undefined ? {} : { mode }),
@@ -125,10 +143,9 @@ function renderer(options: GetEventsOptions, context: Context): Render {
 }
 
 function eventsOptions(options: GetEventsOptions): EventsOptions {
-  return {
-    ...(options.eventTypes === undefined ? {} : { types: options.eventTypes }),
-    ...(options.policyNames === undefined ? {} : { policyNames: options.policyNames }),
-  };
+  const { eventTypes: types, policyNames, pods, namespaces, containers, labels, host } = options;
+  const all = { types, policyNames, pods, namespaces, containers, labels, host };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
 /** Always one line, so that a program that started this one can wait for it. */

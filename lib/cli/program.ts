@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import type { EventType, RedactionFilter } from '../../types/index.js';
+import type { ContainerSourceName, EventType, RedactionFilter } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
 import { EVENT_TYPES } from '../names/event-types.js';
 import { GOOD, KERNEL, POLICY_ERRORS, USAGE, UsageError, type Context } from './context.js';
@@ -33,6 +33,14 @@ Examples:
   polytrace getevents -o json --event-types process_exec --duration 10
   polytrace getevents --policy policies/ --process '^/usr/bin/' --timestamps
 `;
+
+const CONTAINER_SOURCES = [
+  'nri',
+  'cri',
+  'docker',
+  'podman',
+  'cgroups',
+] as const satisfies readonly ContainerSourceName[];
 
 /** Runs a command line and returns its exit status. Never rejects. */
 export async function runCommand(args: readonly string[], context: Context): Promise<number> {
@@ -93,6 +101,20 @@ function geteventsCommand(program: Command): Command {
     .option('--process <regex...>', 'report only processes whose binary matches', pattern)
     .option('--event-types <type...>', `report only these types: ${EVENT_TYPES.join(', ')}`, eventType)
     .option('--policy-names <name...>', 'report only events of these policies, and exec and exit', list)
+    .option('--pods <regex...>', 'report only processes of pods whose name matches', pattern)
+    .option(
+      '-n, --namespaces <name...>',
+      "report only processes of pods in these namespaces; '' is outside of pods",
+      list,
+    )
+    .option('--containers <regex...>', 'report only processes of containers whose name matches', pattern)
+    .option('--labels <selector...>', 'report only processes of pods with these labels, such as app=web', selectors)
+    .option('--host', 'report only processes that are in no container')
+    .option(
+      '--container-sources <name...>',
+      `where names of containers come from: ${CONTAINER_SOURCES.join(', ')}, or none`,
+      containerSource,
+    )
     .addOption(
       new Option('--color <when>', 'colours in the compact format')
         .choices(['auto', 'always', 'never'])
@@ -136,6 +158,24 @@ function pattern(text: string, before: readonly RegExp[] = []): RegExp[] {
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** A selector can have commas. */
+function selectors(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+function containerSource(
+  text: string,
+  before: readonly (ContainerSourceName | 'none')[] = [],
+): (ContainerSourceName | 'none')[] {
+  const names = text.split(',').map((name) => {
+    const source = [...CONTAINER_SOURCES, 'none' as const].find((known) => known === name);
+    if (source === undefined)
+      throw new InvalidArgumentError(`Allowed sources are ${CONTAINER_SOURCES.join(', ')}, or none.`);
+    return source;
+  });
+  return [...before, ...names];
 }
 
 function ancestorTypes(text: string, before: true | readonly EventType[] = []): readonly EventType[] {

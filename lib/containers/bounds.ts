@@ -10,6 +10,8 @@ const PAIRS_MAX = 512;
 /** Characters of all texts of one container. */
 const ALL_MAX = 128 * 1024;
 
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
+
 type Pairs = Readonly<Record<string, string>>;
 
 /** Returns a frozen copy with the known members only. Throws CONTAINER_INVALID. */
@@ -30,7 +32,7 @@ export function bounded(info: ContainerInfo): ContainerInfo {
     runtime: room.text(info.runtime),
     name: room.text(info.name),
     image: image === undefined ? undefined : room.of({ id: room.text(image.id), name: room.text(image.name) }),
-    startTime: room.text(info.startTime),
+    startTime: RFC_3339.test(info.startTime ?? '') ? room.text(info.startTime) : undefined,
     privileged: typeof info.privileged === 'boolean' ? info.privileged : undefined,
     pid: Number.isSafeInteger(pid) && Number(pid) > 0 ? pid : undefined,
     cgroupPath: room.text(info.cgroupPath),

@@ -8,28 +8,30 @@ const KEPT = 65536;
 
 export class Cgroups {
   readonly #known = new Map<bigint, Container | undefined>();
-  readonly #mount: string | undefined;
+  readonly mount: string | undefined;
   readonly #lookUp: (id: bigint) => string | undefined;
+  /** Called with each cgroup that the kernel reports and that belongs to a container. */
+  onContainer: (id: bigint, path: string) => void = () => undefined;
 
   /**
    * `mount` is where the whole hierarchy is mounted. `lookUp` returns the path of a cgroup that exists, from the root of the
    * hierarchy. Without them, only cgroups are known that the kernel reports.
    */
   constructor(mount?: string, lookUp: (id: bigint) => string | undefined = () => undefined) {
-    this.#mount = mount;
+    this.mount = mount;
     this.#lookUp = lookUp;
   }
 
   /** The kernel reports a new cgroup before any process is in it. */
   onCreated(id: bigint, path: string): void {
-    this.#keep(id, containerOf(path));
+    if (this.#keep(id, containerOf(path)) !== undefined) this.onContainer(id, path);
   }
 
   /** The id of a cgroup that exists; 0n where it is not known. */
   idOf(path: string | undefined): bigint {
-    if (path === undefined || this.#mount === undefined) return 0n;
+    if (path === undefined || this.mount === undefined) return 0n;
     try {
-      return statSync(this.#mount + path, { bigint: true }).ino;
+      return statSync(this.mount + path, { bigint: true }).ino;
     } catch {
       return 0n;
     }

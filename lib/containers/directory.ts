@@ -1,5 +1,5 @@
 /** The containers that sources report, and the cgroup of each. Sources push into it; policies and events read it. */
-import type { ContainerInfo, ContainerSink, ContainerSource } from '../../types/containers.js';
+import type { ContainerInfo, ContainerSink, ContainerSource, ContainerSourceStatus } from '../../types/containers.js';
 import { PolytraceError } from '../errors.js';
 import { bounded } from './bounds.js';
 import { locate } from './identify.js';
@@ -34,6 +34,8 @@ interface Entry extends KnownContainer {
 
 interface SourceState {
   readonly source: ContainerSource;
+  /** It does not notice when a container ends. */
+  readonly isPassive: boolean;
   connected: boolean;
   error: string | undefined;
   readonly ids: Set<string>;
@@ -79,20 +81,23 @@ export class Directory {
     return () => void this.#listeners.delete(listener);
   }
 
-  sources(): readonly { name: string; connected: boolean; error?: string; containers: number }[] {
+  sources(): readonly ContainerSourceStatus[] {
     return this.#sources.map(({ source, connected, error, ids }) => ({
       name: source.name,
       connected,
       ...(error === undefined ? {} : { error }),
       containers: ids.size,
+      ...(source.late === undefined ? {} : { late: source.late }),
     }));
   }
 
   /** True if a connected source reports containers of this runtime. undefined: the runtime is not known. */
   covers(runtime: string | undefined): boolean {
     return this.#sources.some(
-      ({ source, connected }) =>
-        connected && (source.runtimes === undefined || runtime === undefined || source.runtimes.includes(runtime)),
+      ({ source, connected, isPassive }) =>
+        connected &&
+        !isPassive &&
+        (source.runtimes === undefined || runtime === undefined || source.runtimes.includes(runtime)),
     );
   }
 
@@ -106,9 +111,9 @@ export class Directory {
   }
 
   /** Adds a source, and returns where it reports. Where sources contradict each other, the earlier one is right. */
-  add(source: ContainerSource): ContainerSink {
+  add(source: ContainerSource, isPassive = false): ContainerSink {
     const place = this.#sources.length;
-    const state: SourceState = { source, connected: false, error: undefined, ids: new Set() };
+    const state: SourceState = { source, isPassive, connected: false, error: undefined, ids: new Set() };
     this.#sources.push(state);
     return Object.freeze({
       add: async (info: ContainerInfo): Promise<void> => {
@@ -142,7 +147,8 @@ export class Directory {
     const parts = new Map(before.parts);
     parts.delete(place);
     // who remains hears of errors when it reports next
-    if (parts.size > 0) void this.#put(parts, before).catch(() => undefined);
+    if ([...parts.keys()].some((each) => this.#sources[each]?.isPassive === false))
+      void this.#put(parts, before).catch(() => undefined);
     else this.#remove(before);
   }
 

@@ -126,15 +126,23 @@ function formatLost(event: PlainOf<LostEvent>, paint: typeof colored): string {
 }
 
 /** The words for each process. A process appears in many lines, and its words do not change. */
-const processes = new WeakMap<PlainProcess, { readonly source: string; readonly binary: string }>();
+const processes = new WeakMap<PlainProcess, Shown>();
 
-function shown(process: PlainProcess, nodeName: string): { readonly source: string; readonly binary: string } {
+interface Shown {
+  readonly source: string;
+  readonly binary: string;
+  /** It can become known later. */
+  readonly container: PlainProcess['container'];
+}
+
+function shown(process: PlainProcess, nodeName: string): Shown {
   const known = processes.get(process);
-  if (known !== undefined) return known;
-  const { pod } = process;
-  const source = pod === undefined ? quoteUnsafe(nodeName) : quoteUnsafe(`${pod.namespace}/${pod.name}`);
+  const { pod, container } = process;
+  if (known !== undefined && known.container === container) return known;
+  const source = pod === undefined ? (container?.name ?? nodeName) : `${pod.namespace}/${pod.name}`;
   // Only a process whose exec was not seen has no binary.
-  const made = { source, binary: process.binary === '' ? '(unknown)' : quoteUnsafe(process.binary) };
+  const binary = process.binary === '' ? '(unknown)' : quoteUnsafe(process.binary);
+  const made = { source: quoteUnsafe(source), binary, container };
   processes.set(process, made);
   return made;
 }

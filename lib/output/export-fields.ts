@@ -103,8 +103,10 @@ export const MESSAGES: Readonly<Record<string, Fields>> = {
     pod_labels: 'object',
     workload: 'string',
     workload_kind: 'string',
+    pod_annotations: 'object',
   },
-  Container: { id: 'string', name: 'string', image: 'Image' },
+  Container: { id: 'string', name: 'string', image: 'Image', start_time: 'time', security_context: 'SecurityContext' },
+  SecurityContext: { privileged: 'bool' },
   Image: { id: 'string', name: 'string' },
   Capabilities: CAPABILITY_SETS,
   Namespaces: {

@@ -1,18 +1,49 @@
 /** Filters events for one consumer, after the policies have filtered them in the kernel. */
-import type { PlainEvent } from '../../types/events.js';
-import type { EventFilterOptions } from '../../types/output.js';
+import type { PlainEvent, PlainProcess } from '../../types/events.js';
+import type { ContainerFilter, EventFilterOptions, NamePattern } from '../../types/output.js';
+import { labelSelector } from './labels.js';
+
+type Test<T> = (value: T) => boolean;
 
 /** An event must meet all the given conditions. `lost` events always pass, because a loss concerns every consumer. */
-export function eventFilter(options: EventFilterOptions): (event: PlainEvent) => boolean {
+export function eventFilter(options: EventFilterOptions): Test<PlainEvent> {
   const types = options.types === undefined ? undefined : new Set<string>(options.types);
   const policies = options.policyNames === undefined ? undefined : new Set(options.policyNames);
   const { binaries } = options;
+  const ofProcess = containerTests(options);
+  if (binaries !== undefined) ofProcess.push(({ binary }) => binaries.some((pattern) => matches(pattern, binary)));
   return (event) => {
     if (event.type === 'lost') return true;
     if (types !== undefined && !types.has(event.type)) return false;
     if (policies !== undefined && 'policyName' in event && !policies.has(event.policyName)) return false;
-    return binaries === undefined || binaries.some((pattern) => matches(pattern, event.process.binary));
+    return ofProcess.every((test) => test(event.process));
   };
+}
+
+function containerTests({ pods, namespaces, containers, labels, host = false }: ContainerFilter): Test<PlainProcess>[] {
+  const tests: Test<PlainProcess>[] = [];
+  if (pods !== undefined) tests.push(({ pod }) => pod !== undefined && isNamed(pods, pod.name));
+  if (containers !== undefined) {
+    tests.push(({ container }) => container?.name !== undefined && isNamed(containers, container.name));
+  }
+  if (labels !== undefined) {
+    const selectors = labels.map(labelSelector);
+    tests.push(({ pod, container }) => {
+      const found = pod?.labels ?? (pod === undefined ? container?.labels : undefined) ?? {};
+      return container !== undefined && selectors.some((holds) => holds(found));
+    });
+  }
+  if (namespaces !== undefined || host) {
+    tests.push(
+      ({ pod, container }) =>
+        (host && container === undefined) || (namespaces !== undefined && isNamed(namespaces, pod?.namespace ?? '')),
+    );
+  }
+  return tests;
+}
+
+function isNamed(patterns: readonly NamePattern[], name: string): boolean {
+  return patterns.some((pattern) => (typeof pattern === 'string' ? pattern === name : matches(pattern, name)));
 }
 
 /** Resets the pattern: with the flag `g` or `y` it would continue where it stopped. */

@@ -4,10 +4,16 @@ import type { JsonOptions, Redactor } from '../../types/output.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { machineNamespaces } from '../process/host-namespaces.js';
 import { capabilitiesJson, listField, longField, message, stringField } from './json-fields.js';
+import { safeJson } from './escape.js';
 import { hide } from './redact.js';
+
+/** Tetragon keeps 31 characters of the id. */
+const DOCKER_CHARACTERS = 31;
 
 /** All of the text but the thread id and what follows it. */
 interface Parts {
+  /** It can become known later. */
+  readonly container: PlainProcess['container'];
   readonly beforeTid: string;
   readonly afterTid: string;
 }
@@ -39,8 +45,9 @@ export class ProcessWriter {
 
   #partsOf(process: PlainProcess): Parts {
     let parts = this.#written.get(process);
-    if (parts === undefined) {
-      parts = { beforeTid: this.#beforeTid(process), afterTid: this.#afterTid(process) };
+    const { container } = process;
+    if (parts === undefined || parts.container !== container) {
+      parts = { container, beforeTid: this.#beforeTid(process), afterTid: this.#afterTid(process) };
       this.#written.set(process, parts);
     }
     return parts;
@@ -55,8 +62,7 @@ export class ProcessWriter {
     text += stringField('flags', process.flags);
     text += `,"start_time":"${process.startTime}","auid":${process.auid}`;
     if (process.pod !== undefined) text += `,"pod":${podJson(process.pod)}`;
-    // Tetragon keeps 31 characters.
-    text += stringField('docker', process.container?.id.slice(0, 31) ?? '');
+    text += stringField('docker', process.container?.id.slice(0, DOCKER_CHARACTERS) ?? '');
     text += stringField('parent_exec_id', process.formerExecId ?? process.parentExecId);
     if (this.#credentials) text += `,"cap":${capabilitiesJson(process.capabilities)}`;
     if (this.#namespaces) text += `,"ns":${namespacesJson(process.namespaces)}`;
@@ -130,13 +136,32 @@ function namespacesJson(namespaces: Namespaces): string {
 }
 
 function podJson(pod: Pod): string {
-  return JSON.stringify({
-    namespace: pod.namespace,
-    name: pod.name,
-    uid: pod.uid,
-    container: pod.container,
-    pod_labels: pod.labels,
-    workload: pod.workload,
-    workload_kind: pod.workloadKind,
-  });
+  const { container } = pod;
+  return message(
+    stringField('namespace', pod.namespace),
+    stringField('name', pod.name),
+    stringField('uid', pod.uid ?? ''),
+    container === undefined ? '' : `,"container":${containerJson(container)}`,
+    pairsField('pod_labels', pod.labels),
+    stringField('workload', pod.workload ?? ''),
+    stringField('workload_kind', pod.workloadKind ?? ''),
+    pairsField('pod_annotations', pod.annotations),
+  );
+}
+
+/** The id with its runtime, as in Kubernetes. */
+function containerJson({ id, runtime, name, image, startTime, privileged }: NonNullable<Pod['container']>): string {
+  return message(
+    stringField('id', runtime === undefined ? id : `${runtime}://${id}`),
+    stringField('name', name ?? ''),
+    image === undefined
+      ? ''
+      : `,"image":${message(stringField('id', image.id ?? ''), stringField('name', image.name ?? ''))}`,
+    stringField('start_time', startTime ?? ''),
+    privileged === true ? ',"security_context":{"privileged":true}' : '',
+  );
+}
+
+function pairsField(name: string, pairs: Readonly<Record<string, string>> | undefined): string {
+  return pairs === undefined ? '' : `,"${name}":${safeJson(JSON.stringify(pairs))}`;
 }

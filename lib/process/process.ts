@@ -9,9 +9,11 @@ import type {
   Container,
   Credentials,
   Namespaces,
+  Pod,
   Process,
 } from '../../types/events.js';
 import type { Cgroups } from '../containers/cgroups.js';
+import type { Named, Names } from '../containers/names.js';
 import { EventExec, EventFlag, EventFork, ProcessFlag, TextFlag } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import { formatTime, type Clock } from './clock.js';
@@ -24,6 +26,8 @@ export interface ProcessContext {
   readonly nodeName: string;
   readonly clock: Clock;
   readonly cgroups: Cgroups;
+  /** Undefined: nothing but the ids of containers is known. */
+  readonly names?: Names | undefined;
 }
 
 /**
@@ -97,6 +101,7 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
   abstract readonly credentials: Credentials;
   abstract readonly cgroupId: bigint;
   abstract readonly container: Container | undefined;
+  abstract readonly pod: Pod | undefined;
   abstract readonly binaryProperties: BinaryProperties | undefined;
   /** CLOCK_BOOTTIME of the exec or fork. For an image from /proc, of the start of the process. */
   abstract readonly bootTimeNs: bigint;
@@ -153,7 +158,8 @@ export class ExecImage extends ProcessImage {
   #binary: string | undefined;
   #executable: string | undefined;
   /** Found at once: the cgroup may have been removed and forgotten later. */
-  readonly container: Container | undefined;
+  readonly #container: Container | undefined;
+  #named: Named | undefined;
 
   constructor(
     context: ProcessContext,
@@ -169,7 +175,25 @@ export class ExecImage extends ProcessImage {
     super(context, pid, parent, isInit || (before ?? parent)?.inInitTree === true, cloned ? undefined : before);
     this.#record = record;
     this.#cloned = cloned;
-    this.container = context.cgroups.containerOf(this.cgroupId);
+    this.#container = context.cgroups.containerOf(this.cgroupId);
+    if (this.#container !== undefined) {
+      const { names, clock } = context;
+      this.#named = names?.ofNew(this.#container, this.bootTimeNs, (time) => Number(clock.toEpoch(time) / 1_000_000n));
+    }
+  }
+
+  /** A container that is not known yet can be known later. */
+  get container(): Container | undefined {
+    return this.#name()?.container ?? this.#container;
+  }
+
+  get pod(): Pod | undefined {
+    return this.#name()?.pod;
+  }
+
+  #name(): Named | undefined {
+    if (this.#container !== undefined) this.#named ??= this.context.names?.find(this.#container);
+    return this.#named;
   }
 
   override get ownBytes(): number {
@@ -351,6 +375,9 @@ export class ForkImage extends ProcessImage {
   }
   get container(): Container | undefined {
     return this.#source.container;
+  }
+  get pod(): Pod | undefined {
+    return this.#source.pod;
   }
   get binaryProperties(): BinaryProperties | undefined {
     return this.#source.binaryProperties;

@@ -1,6 +1,7 @@
 /** Reads the already running processes from /proc, which started before the base sensor. */
 import { readdirSync, statSync } from 'node:fs';
-import type { Capabilities, Container, Credentials, Namespaces } from '../../types/events.js';
+import type { Capabilities, Container, Credentials, Namespaces, Pod } from '../../types/events.js';
+import type { Named } from '../containers/names.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { machineNamespaces } from './host-namespaces.js';
 import { unifiedPath } from './hierarchy.js';
@@ -30,7 +31,8 @@ export class ProcImage extends ProcessImage {
   readonly credentials: Credentials;
   readonly namespaces: Namespaces;
   readonly cgroupId: bigint;
-  readonly container: Container | undefined;
+  readonly #container: Container | undefined;
+  #named: Named | undefined;
   readonly #known: boolean;
 
   constructor(context: ProcessContext, entry: ProcEntry, parent: ProcessImage | undefined, root = '/proc') {
@@ -52,7 +54,20 @@ export class ProcImage extends ProcessImage {
     this.namespaces = namespacesOf(folder);
     this.binaryUntrusted = !isTrusted(executable, folder, this.namespaces.mnt);
     this.cgroupId = context.cgroups.idOf(unifiedPath(folder));
-    this.container = context.cgroups.containerOf(this.cgroupId);
+    this.#container = context.cgroups.containerOf(this.cgroupId);
+  }
+
+  get container(): Container | undefined {
+    return this.#name()?.container ?? this.#container;
+  }
+
+  get pod(): Pod | undefined {
+    return this.#name()?.pod;
+  }
+
+  #name(): Named | undefined {
+    if (this.#container !== undefined) this.#named ??= this.context.names?.find(this.#container);
+    return this.#named;
   }
 
   get uid(): number {

@@ -11,6 +11,7 @@ import type {
   JsonOf,
   Namespaces,
   PlainProcess,
+  Pod,
   Process,
 } from '../../types/events.js';
 import { COPY, copyOf, freezeAll, jsonOf, toObject } from './plain.js';
@@ -27,7 +28,7 @@ export const PROCESS_MEMBERS = [
 ] as const satisfies readonly (keyof PlainProcess)[]; // prettier-ignore
 
 /** What the view needs of a process image. */
-interface Shown extends Omit<PlainProcess, 'pod'> {
+interface Shown extends PlainProcess {
   readonly context: { readonly nodeName: string; readonly clock: Clock };
   readonly parentImage: { readonly view: ProcessView } | undefined;
   readonly formerImage?: { readonly view: ProcessView } | undefined;
@@ -38,6 +39,8 @@ export class ProcessView implements Process {
   readonly toObject = toObject<PlainProcess>;
   readonly #image: Shown;
   #plain: PlainProcess | undefined;
+  /** The container that the copy has. */
+  #container: Container | undefined;
 
   constructor(image: Shown) {
     this.#image = image;
@@ -120,10 +123,17 @@ export class ProcessView implements Process {
   get container(): Container | undefined {
     return this.#image.container;
   }
+  get pod(): Pod | undefined {
+    return this.#image.pod;
+  }
 
-  /** All plain events of the process share one copy. */
+  /** All plain events of the process share one copy, until a source knows its container. */
   [COPY](): PlainProcess {
-    this.#plain ??= freezeAll(copyOf(this, PROCESS_MEMBERS)) as unknown as PlainProcess;
+    const { container } = this.#image;
+    if (this.#plain === undefined || this.#container !== container) {
+      this.#container = container;
+      this.#plain = freezeAll(copyOf(this, PROCESS_MEMBERS)) as unknown as PlainProcess;
+    }
     return this.#plain;
   }
 

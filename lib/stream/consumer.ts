@@ -26,6 +26,8 @@ export interface EventFeed {
 
 const END = Object.freeze({ value: undefined, done: true });
 
+const FILTERS = ['types', 'policyNames', 'pods', 'namespaces', 'containers', 'labels', 'host'] as const;
+
 type Filter = (event: TracerEvent) => boolean;
 
 export class Consumer {
@@ -44,10 +46,7 @@ export class Consumer {
   constructor(feed: EventFeed, maxQueued: number, options: Omit<EventsOptions, 'plain'>) {
     this.#feed = feed;
     this.#maxQueued = maxQueued;
-    const { types, policyNames } = options;
-    if (types !== undefined || policyNames !== undefined) {
-      this.#filter = eventFilter(options);
-    }
+    if (FILTERS.some((name) => options[name] !== undefined)) this.#filter = eventFilter(options);
     this.#signal = options.signal;
     if (this.#signal?.aborted === true) this.#ended = true;
     else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });

@@ -2,6 +2,7 @@
  * Reads the ring buffer and hands events to every iterator. Events are read only when an iterator asks for them, so
  * that an overload fills the kernel's ring buffer, where lost events are counted.
  */
+import type { TracerEvent } from '../../types/events.js';
 import type { EventsOptions } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
 import type { ProcessCache } from '../process/cache.js';
@@ -30,9 +31,23 @@ export interface HubOptions {
   readonly nodeName: string;
   readonly coalesceMs: number;
   readonly maxQueued: number;
+  /** Undefined: no event waits. No event waits either while more than `usedMax` bytes are unread. */
+  readonly waitFor?: { readonly names: AwaitedNames; readonly usedMax: number } | undefined;
   /** Called whenever the ring buffer is found empty. */
   readonly onEmpty: () => void;
 }
+
+/** The names of containers that events wait for. */
+interface AwaitedNames {
+  readonly isWaiting: boolean;
+  /** For how many milliseconds events have still to wait; 0: not any longer. */
+  remaining(): number;
+  giveUp(): void;
+  onNamed: () => void;
+}
+
+/** How often a hub with events that wait looks whether the ring buffer fills. */
+const HELD_MS = 20;
 
 const SENSOR_NAMES: Readonly<Record<number, string>> = {
   [SensorHook.HOOK_EXEC]: 'process_exec',
@@ -67,6 +82,8 @@ export class Hub implements EventFeed {
   readonly #earlier: LossEvent[] = [];
   /** Set by update() if exec records were lost. The cache does not know it yet. */
   #execsLost = false;
+  /** Events that were read and that wait for the names of their containers. Nothing is read meanwhile. */
+  #held: readonly TracerEvent[] | undefined;
   #armed = false;
   #missedAt = 0;
   #events = 0;
@@ -77,6 +94,7 @@ export class Hub implements EventFeed {
     this.#reader = new RecordReader(options.session, options.cache, options.hooks, () =>
       options.cache.onDrained(this.#collectLosses(false)),
     );
+    if (options.waitFor !== undefined) options.waitFor.names.onNamed = () => this.#onNamed();
     options.session.start(() => this.#onReadable());
   }
 
@@ -108,6 +126,7 @@ export class Hub implements EventFeed {
   }
 
   #read(last: boolean): boolean {
+    if (this.#held !== undefined) return this.#release(last);
     const records = this.#reader.read();
     if (last) this.update();
     // A record that is still being written hides later records. Their losses still need the names of removed hooks.
@@ -118,8 +137,29 @@ export class Hub implements EventFeed {
     const isPlain = losses.length === 0 && earlier.length === 0;
     const events = isPlain ? (records ?? []) : [...earlier, ...(records ?? []), ...losses];
     this.#events += records?.length ?? 0;
+    this.#held = events;
+    return this.#release(last);
+  }
+
+  /** Hands out the events that were read, unless they have to wait. */
+  #release(last: boolean): boolean {
+    if (!last && this.#mustWait()) return false;
+    const events = this.#held ?? [];
+    this.#held = undefined;
     for (const consumer of this.#consumers) consumer.offer(events, last);
     return true;
+  }
+
+  /** Events wait for names only while the ring buffer has room. */
+  #mustWait(): boolean {
+    const { waitFor, session } = this.#options;
+    if (waitFor?.names.isWaiting !== true) return false;
+    if (session.used() > waitFor.usedMax) waitFor.names.giveUp();
+    return waitFor.names.remaining() > 0;
+  }
+
+  #onNamed(): void {
+    if (this.#held !== undefined && this.#waiting.size > 0) this.#setTimer(() => this.#deliver(), 0);
   }
 
   wait(consumer: Consumer): void {
@@ -140,6 +180,10 @@ export class Hub implements EventFeed {
    * be visible yet. Reading once more, a little later, finds that record.
    */
   #sleep(): void {
+    if (this.#held !== undefined) {
+      this.#setTimer(() => this.#deliver(), Math.min(this.#options.waitFor?.names.remaining() ?? 0, HELD_MS));
+      return;
+    }
     if (!this.#armed) {
       this.#armed = true;
       this.#options.session.arm();
@@ -172,7 +216,7 @@ export class Hub implements EventFeed {
       return;
     }
     if (this.#waiting.size === 0) return;
-    if (this.#options.session.used() > 0) this.#setTimer(() => this.#deliver(), RECHECK_MS);
+    if (this.#held === undefined && this.#options.session.used() > 0) this.#setTimer(() => this.#deliver(), RECHECK_MS);
     else this.#sleep();
   }
 

@@ -14,7 +14,7 @@ export interface ResolvedContainers {
 }
 
 /** The sources of the library, the most trusted first. */
-const SOURCE_NAMES = ['nri', 'cri', 'docker', 'podman', 'cgroups'] as const;
+export const SOURCE_NAMES = ['nri', 'cri', 'docker', 'podman', 'cgroups'] as const;
 const SOCKETS = ['nri', 'cri', 'docker', 'podman'];
 const KNOWN = ['sources', 'waitMs', 'startWaitMs', 'sockets'];
 
@@ -29,7 +29,7 @@ export function resolveContainers(value: TracerOptions['containers'] = false): R
     if (!KNOWN.includes(name))
       throw badOption(`containers.${name}`, 'is not an option', `options are ${KNOWN.join(', ')}`);
   }
-  const { sources, waitMs = 500, startWaitMs = 2000, sockets = {} } = value;
+  const { sources, waitMs = 500, startWaitMs = 1500, sockets = {} } = value;
   milliseconds('waitMs', waitMs, 10_000);
   milliseconds('startWaitMs', startWaitMs, 60_000);
   checkSources(sources);

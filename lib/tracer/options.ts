@@ -3,6 +3,7 @@ import { Resolver } from 'node:dns';
 import { hostname } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { inspect } from 'node:util';
+import type { ContainerFilter } from '../../types/output.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
   CloseOptions,
@@ -146,7 +147,8 @@ export function checkMode(mode: unknown): void {
   throw badOption('mode', `is ${String(mode)}`, 'enforce or monitor');
 }
 
-const EVENTS_KNOWN = ['types', 'policyNames', 'signal', 'plain'];
+const NAMES = ['pods', 'namespaces', 'containers'] as const;
+const EVENTS_KNOWN = ['types', 'policyNames', ...NAMES, 'labels', 'host', 'signal', 'plain'];
 
 /** Throws PolytraceError BAD_OPTION. Without the check, an iterator with a misspelt type would wait for ever. */
 export function checkEventsOptions(options: EventsOptions | PlainEventsOptions): void {
@@ -162,8 +164,24 @@ export function checkEventsOptions(options: EventsOptions | PlainEventsOptions):
   if (policyNames !== undefined && !Array.isArray(policyNames)) {
     throw badOption('policyNames', `is ${String(policyNames)}`, 'use an array of names');
   }
+  checkContainerFilter(options);
   if (signal !== undefined && typeof signal.addEventListener !== 'function') {
     throw badOption('signal', 'is not an AbortSignal', 'use the `signal` of an AbortController');
   }
   if (typeof plain !== 'boolean') throw badOption('plain', `is ${String(plain)}`, 'use true or false');
+}
+
+function checkContainerFilter(options: ContainerFilter): void {
+  const isPattern = (value: unknown): boolean => typeof value === 'string' || value instanceof RegExp;
+  for (const name of NAMES) {
+    const value: unknown = options[name];
+    if (value !== undefined && !(Array.isArray(value) && value.every(isPattern))) {
+      throw badOption(name, `is ${inspect(value)}`, 'use an array of names and regular expressions');
+    }
+  }
+  const { labels, host = false } = options;
+  if (labels !== undefined && !(Array.isArray(labels) && labels.every((label) => typeof label === 'string'))) {
+    throw badOption('labels', `is ${inspect(labels)}`, 'use an array of label selectors');
+  }
+  if (typeof host !== 'boolean') throw badOption('host', `is ${String(host)}`, 'use true or false');
 }

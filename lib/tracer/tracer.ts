@@ -19,13 +19,11 @@ import { objectName, type NativeFeatures } from '../native/features.js';
 import { holdKernelTypes } from '../native/btf.js';
 import { checkLimits, limitReached } from '../native/limits.js';
 import { privileges } from '../native/preflight.js';
-import type { ContainerInfo, ContainerSource, ContainerSourceStatus } from '../../types/containers.js';
+import type { ContainerInfo, ContainerSourceStatus } from '../../types/containers.js';
 import { Cgroups } from '../containers/cgroups.js';
-import { Directory } from '../containers/directory.js';
 import { ProcessCache } from '../process/cache.js';
 import { Clock } from '../process/clock.js';
-import { unifiedPath, wholeHierarchy } from '../process/hierarchy.js';
-import { procShowsAllProcesses } from '../process/proc-files.js';
+import { wholeHierarchy } from '../process/hierarchy.js';
 import { BatchIterator, EventIterator, type Consumer } from '../stream/consumer.js';
 import { Hub, sensorName } from '../stream/hub.js';
 import { plainEvent, PlainIterator } from '../stream/plain.js';
@@ -65,10 +63,9 @@ class KernelTracer implements Tracer {
     const { nodeName, coalesceMs, maxQueued } = options;
     const clock = new Clock(() => binding.bootOffset());
     const cgroups = cgroupsOf(binding);
-    const pathOf = procShowsAllProcesses() ? (pid: number) => unifiedPath(`/proc/${pid}`) : () => undefined;
-    const directory = new Directory({ idOf: (path) => cgroups.idOf(path), pathOf });
-    this.#containers = new ContainerWatch(directory, sourcesOf(options.containers));
-    this.#cache = new ProcessCache({ nodeName, clock, cgroups });
+    this.#containers = new ContainerWatch(options.containers, cgroups);
+    const { names } = this.#containers;
+    this.#cache = new ProcessCache({ nodeName, clock, cgroups, names });
     const attachContext = {
       binding,
       session,
@@ -87,6 +84,7 @@ class KernelTracer implements Tracer {
         nodeName,
         coalesceMs,
         maxQueued,
+        waitFor: names && { names, usedMax: options.bufferSize / 2 },
         onEmpty: () => this.#policies.onRingEmpty(),
       });
     } catch (error) {
@@ -200,7 +198,7 @@ class KernelTracer implements Tracer {
   }
 
   containers(): ContainerInfo[] {
-    return this.#containers.containers();
+    return this.#containers.list();
   }
 
   containerSources(): ContainerSourceStatus[] {
@@ -223,6 +221,7 @@ class KernelTracer implements Tracer {
       iterators: this.#hub.consumers,
       bufferSize: this.#options.bufferSize,
       bufferUsed: this.#session.used(),
+      ...this.#containers.counts(),
       ...(this.#takenOver === undefined ? {} : { takenOver: this.#takenOver }),
     };
   }
@@ -264,10 +263,6 @@ function cgroupsOf(binding: NativeBinding): Cgroups {
   const mount = wholeHierarchy();
   if (mount === undefined) return new Cgroups();
   return new Cgroups(mount, (id) => binding.cgroupPath(mount, id)?.toString('latin1'));
-}
-
-function sourcesOf(options: ResolvedOptions['containers']): ContainerSource[] {
-  return (options?.sources ?? []).filter((source) => typeof source !== 'string');
 }
 
 /** Opens the session with direct reads if the kernel supports them, else with programs that read through a helper. */

@@ -58,7 +58,7 @@ describe('polytrace getevents', () => {
     await command.stdout.waitFor('exit');
     command.signals.emit('SIGINT');
     assert.equal(await status, 0);
-    assert.deepEqual(command.opened, { policies: [__filename, __dirname] });
+    assert.deepEqual(command.opened, { containers: true, policies: [__filename, __dirname] });
     assert.equal(
       command.stderr.text,
       'ready: base sensor: exec, exit, fork; files: security_mmap_file (fexit), __x64_sys_read (kprobe+kretprobe); ' +
@@ -137,7 +137,13 @@ describe('polytrace getevents', () => {
     await command.stderr.waitFor('ready');
     command.signals.emit('SIGTERM');
     assert.equal(await status, 0);
-    assert.deepEqual(command.opened, { policies: [], enforcement: true, allowRequests: true, mode: 'monitor' });
+    assert.deepEqual(command.opened, {
+      containers: true,
+      policies: [],
+      enforcement: true,
+      allowRequests: true,
+      mode: 'monitor',
+    });
     assert.match(command.stderr.text, /files \[enforce\]: .*; none \[monitor\]: /);
     assert.match(command.stderr.text, /^warning: files: gone is left out, because this kernel does not have it$/m);
   });
@@ -152,7 +158,7 @@ describe('polytrace getevents', () => {
       await command.stderr.waitFor('ready');
       command.signals.emit('SIGTERM');
       assert.equal(await status, 0);
-      assert.deepEqual(command.opened, { policies: [], persist: '/sys/fs/bpf/x' });
+      assert.deepEqual(command.opened, { containers: true, policies: [], persist: '/sys/fs/bpf/x' });
       assert.deepEqual(command.tracer.closed, closed);
     }
     assert.equal(await command.run('getevents', '--keep'), 2);
@@ -340,6 +346,46 @@ describe('polytrace getevents', () => {
       policyNames: ['a', 'b', 'c'],
     });
   });
+
+  it('filters by container and pod, and chooses the sources of their names', async () => {
+    const names = [
+      '--pods',
+      '^web-',
+      '-n',
+      'default',
+      '',
+      '--containers',
+      'nginx',
+      '--labels',
+      'app in (a,b),!old',
+      '--host',
+    ];
+    const status = await command.run('getevents', '--duration', '0.01', ...names, '--container-sources', 'cri,docker');
+    assert.equal(status, 0);
+    assert.deepEqual(command.tracer.options, {
+      pods: [/^web-/],
+      namespaces: ['default', ''],
+      containers: [/nginx/],
+      labels: ['app in (a,b),!old'],
+      host: true,
+    });
+    assert.deepEqual(command.opened?.containers, { sources: ['cri', 'docker'] });
+  });
+
+  it('asks no runtime with --container-sources none', async () => {
+    await command.run('getevents', '--duration', '0.01', '--container-sources', 'none');
+    assert.equal(command.opened?.containers, false);
+  });
+
+  for (const words of [
+    ['--labels', '=x'],
+    ['--container-sources', 'lxd'],
+    ['--pods', '('],
+  ]) {
+    it(`refuses ${words.join(' ')}`, async () => {
+      assert.equal(await command.run('getevents', ...words), 2);
+    });
+  }
 
   describe('--color', () => {
     const cases: readonly (readonly [

@@ -33,6 +33,9 @@ describe('compact output', () => {
     [exitOf({ argv: [] }, { signal: 'SIGKILL' }), '💥 exit    node /usr/bin/cat  SIGKILL'],
     [exitOf({}, { signal: 'SIGKILL' }), '💥 exit    node /usr/bin/cat /etc/shadow SIGKILL'],
     [execOf({ pod: { namespace: 'default', name: 'web-0' } }), '🚀 process default/web-0 /usr/bin/cat /etc/shadow'],
+    [execOf({ container: { id: 'c', name: 'web' } }), '🚀 process web /usr/bin/cat /etc/shadow'],
+    [execOf({ container: { id: 'c', name: 'a b\n' } }), '🚀 process "a b\\n" /usr/bin/cat /etc/shadow'],
+    [execOf({ container: { id: 'c' } }), '🚀 process node /usr/bin/cat /etc/shadow'],
     [lostOf(), '⚠️  lost    node security_file_permission 12 events (ring_full)'],
     [
       lostOf({ hook: 'process_exec', reason: 'slow_consumer', count: 1 }),

@@ -249,15 +249,27 @@ describe('JSON output', () => {
   });
 
   it('contains the pod', () => {
-    const container = { id: 'containerd://abc', name: 'web', image: { id: 'sha256:1', name: 'nginx:1' } };
-    const pod = { namespace: 'default', name: 'web-0', uid: 'u', labels: { app: 'web' }, workload: 'web', container };
+    const image = { id: 'sha256:1', name: 'nginx:1' };
+    const startTime = '2026-01-01T00:00:00Z';
+    const container = { id: 'abc', runtime: 'containerd', name: 'web', image, startTime, privileged: true };
+    const labels = { app: 'web\u202e' };
+    const annotations = { a: 'b' };
+    const pod = { namespace: 'default', name: 'web-0', uid: 'u', labels, annotations, workload: 'web', container };
+    assert.ok(!toJson(execOf({ pod })).includes('\u202e'));
     assert.deepEqual((inner(execOf({ pod }))['process'] as Json)['pod'], {
       namespace: 'default',
       name: 'web-0',
       uid: 'u',
-      container,
-      pod_labels: { app: 'web' },
+      container: {
+        id: 'containerd://abc',
+        name: 'web',
+        image,
+        start_time: startTime,
+        security_context: { privileged: true },
+      },
+      pod_labels: labels,
       workload: 'web',
+      pod_annotations: annotations,
     });
   });
 
@@ -273,7 +285,7 @@ describe('JSON output', () => {
     const first = toJson(execOf({}, { process: counted, tid: 1 }));
     reads = 0;
     const second = toJson(execOf({}, { process: counted, tid: 2 }));
-    assert.ok(reads <= 2, `${reads}`); // whether it has executed again, and is in a tree of a namespace
+    assert.ok(reads <= 3, `${reads}`); // what is known of its container, whether it is in a tree of a namespace
     assert.equal(second, first.replace('"tid":1', '"tid":2'));
   });
 });

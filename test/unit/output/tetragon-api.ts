@@ -32,6 +32,7 @@ Pod = namespace:string name:string uid:string container:Container pod_labels:map
   workload_kind:string pod_annotations:map
 Container = id:string name:string image:Image start_time:Timestamp pid:UInt32Value maybe_exec_probe:bool
   security_context:SecurityContext
+SecurityContext = privileged:bool
 Image = id:string name:string
 Capabilities = permitted:CapabilitiesType[] effective:CapabilitiesType[] inheritable:CapabilitiesType[]
 Namespaces = uts:Namespace ipc:Namespace mnt:Namespace pid:Namespace pid_for_children:Namespace net:Namespace

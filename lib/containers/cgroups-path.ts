@@ -1,0 +1,20 @@
+/** `cgroupsPath` of the OCI runtime specification. */
+
+/**
+ * The path of the cgroup in the hierarchy. With the systemd driver, `cgroupsPath` is `SLICE:PREFIX:NAME`, and the slice `a-b.slice` is
+ * in `a.slice`. A relative path is below a cgroup that is not known.
+ */
+export function cgroupPathOf(cgroupsPath: string | undefined): string | undefined {
+  if (cgroupsPath === undefined) return undefined;
+  const parts = cgroupsPath.split(':');
+  if (parts.length !== 3) return cgroupsPath.startsWith('/') ? cgroupsPath : undefined;
+  const [slice = '', prefix = '', name = ''] = parts;
+  const unit = name.endsWith('.slice') ? name : `${prefix === '' ? '' : `${prefix}-`}${name}.scope`;
+  return `${slicePath(slice === '' ? 'system.slice' : slice)}/${unit}`;
+}
+
+function slicePath(slice: string): string {
+  if (slice === '-.slice') return '';
+  const words = slice.replace(/\.slice$/, '').split('-');
+  return words.map((_, i) => `/${words.slice(0, i + 1).join('-')}.slice`).join('');
+}

@@ -1,0 +1,58 @@
+/** What the labels of a container or sandbox say about its pod. The kubelet sets these labels. */
+import type { PodInfo } from '../../types/containers.js';
+
+type Pairs = Readonly<Record<string, string>>;
+
+/** Labels of the kubelet that are not the pod's own. */
+const OF_KUBELET = new Set([
+  'io.kubernetes.pod.namespace',
+  'io.kubernetes.pod.name',
+  'io.kubernetes.pod.uid',
+  'io.kubernetes.container.name',
+  'io.cri-containerd.kind',
+]);
+
+/** The pod of a container by the container's labels; undefined if it is in none. */
+export function podOfLabels(labels: Pairs): PodInfo | undefined {
+  const namespace = labels['io.kubernetes.pod.namespace'];
+  const name = labels['io.kubernetes.pod.name'];
+  if (namespace === undefined || name === undefined) return undefined;
+  const uid = labels['io.kubernetes.pod.uid'];
+  return { namespace, name, ...(uid === undefined ? {} : { uid }) };
+}
+
+/** The pod of a sandbox. */
+export function podOf(
+  { namespace, name, uid }: { readonly namespace: string; readonly name: string; readonly uid: string },
+  all: Pairs,
+  annotations: Pairs,
+): PodInfo {
+  const labels = Object.fromEntries(Object.entries(all).filter(([key]) => !OF_KUBELET.has(key)));
+  return { namespace, name, uid, labels, annotations, ...workloadOf(name, labels) };
+}
+
+/**
+ * What controls the pod, as far as its labels and its name show it. Controllers name their pods after themselves and set these
+ * labels. A pod without them is its own workload.
+ */
+function workloadOf(name: string, labels: Pairs): { readonly workload: string; readonly workloadKind: string } {
+  const hash = labels['pod-template-hash'];
+  const deployment = hash === undefined ? undefined : beforeLast(name, `-${hash}-`);
+  if (deployment !== undefined) return { workload: deployment, workloadKind: 'Deployment' };
+  const job = labels['batch.kubernetes.io/job-name'] ?? labels['job-name'];
+  if (job !== undefined && name.startsWith(`${job}-`)) {
+    // a CronJob names its jobs after the time in minutes
+    const cron = /^(.+)-\d{8,10}$/.exec(job)?.[1];
+    return cron === undefined ? { workload: job, workloadKind: 'Job' } : { workload: cron, workloadKind: 'CronJob' };
+  }
+  const set = labels['statefulset.kubernetes.io/pod-name'] === name ? /^(.+)-\d+$/.exec(name)?.[1] : undefined;
+  if (set !== undefined) return { workload: set, workloadKind: 'StatefulSet' };
+  const daemons = labels['controller-revision-hash'] === undefined ? undefined : /^(.+)-[a-z0-9]{5}$/.exec(name)?.[1];
+  if (daemons !== undefined) return { workload: daemons, workloadKind: 'DaemonSet' };
+  return { workload: name, workloadKind: 'Pod' };
+}
+
+function beforeLast(text: string, part: string): string | undefined {
+  const at = text.lastIndexOf(part);
+  return at > 0 ? text.slice(0, at) : undefined;
+}

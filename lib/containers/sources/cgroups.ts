@@ -1,0 +1,86 @@
+/** The containers whose cgroups exist: their names have the id and mostly the runtime. No runtime is asked. */
+import { readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import type { ContainerSink, ContainerSource } from '../../../types/containers.js';
+import { locate } from '../identify.js';
+
+/** Cgroups that are looked at. */
+const CGROUPS_MAX = 262_144;
+const DEPTH_MAX = 32;
+/** How many new containers there are between two looks for those that are gone. */
+const SWEEP_EVERY = 256;
+
+export class CgroupSource implements ContainerSource {
+  readonly name = 'cgroups';
+  readonly #mount: string | undefined;
+  readonly #paths = new Map<string, string>();
+  #sink: ContainerSink | undefined;
+  #created = 0;
+
+  /** `mount` is where the whole hierarchy is mounted. */
+  constructor(mount: string | undefined) {
+    this.#mount = mount;
+  }
+
+  async start(sink: ContainerSink): Promise<void> {
+    this.#sink = sink;
+    if (this.#mount === undefined) {
+      sink.state(false, new Error('this process does not see the whole cgroup hierarchy'));
+      return;
+    }
+    await this.#scan(this.#mount);
+    sink.state(true);
+  }
+
+  stop(): Promise<void> {
+    this.#sink = undefined;
+    return Promise.resolve();
+  }
+
+  async #scan(mount: string): Promise<void> {
+    let folders = [''];
+    let seen = 0;
+    for (let depth = 0; depth < DEPTH_MAX && folders.length > 0; depth++) {
+      const next: string[] = [];
+      for (const folder of folders) {
+        if (++seen > CGROUPS_MAX) return;
+        for (const name of await foldersIn(mount + folder)) {
+          const path = `${folder}/${name}`;
+          if (locate(path) === undefined) next.push(path);
+          else this.created(path);
+        }
+      }
+      folders = next;
+    }
+  }
+
+  /** The kernel reports a new cgroup. Users without root can give their cgroups the name of any container. */
+  created(path: string): void {
+    const found = locate(path);
+    if (this.#sink === undefined || found === undefined || found.path !== path) return;
+    const { id, runtime, owner } = found.container;
+    if (owner !== undefined) return;
+    this.#paths.set(id, path);
+    // the directory says itself that it is full, by the other sources
+    this.#sink.add({ id, ...(runtime === undefined ? {} : { runtime }), cgroupPath: path }).catch(() => undefined);
+    if (++this.#created % SWEEP_EVERY === 0) this.sweep();
+  }
+
+  /** Forgets containers whose cgroups do not exist any more. */
+  sweep(): void {
+    for (const [id, path] of this.#paths) {
+      if (existsSync(this.#mount + path)) continue;
+      this.#paths.delete(id);
+      this.#sink?.remove(id);
+    }
+  }
+}
+
+async function foldersIn(path: string): Promise<string[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch {
+    return []; // it was removed
+  }
+}

@@ -1,0 +1,134 @@
+/** What all sources with a socket have in common: one connection after the other, and what became of each. */
+import { existsSync } from 'node:fs';
+import type { ContainerInfo, ContainerSink, ContainerSource } from '../../../types/containers.js';
+
+const RETRY_MS = 100;
+const RETRY_MS_MAX = 5000;
+/** Listings ask for this many containers at a time. */
+const AT_ONCE = 4;
+
+/** What one connection reports. */
+export interface Report {
+  /** Reports a container. An error is shown in the state of the source, and the connection goes on. */
+  add(info: ContainerInfo): Promise<void>;
+  remove(id: string): void;
+  /** Every container that runs is reported now. Those that an earlier connection has reported, and this one has not, are gone. */
+  complete(): void;
+}
+
+export abstract class SocketSource implements ContainerSource {
+  abstract readonly name: string;
+  readonly #sockets: readonly string[];
+  readonly #stopped = new AbortController();
+  #running: Promise<void> | undefined;
+  #sink: ContainerSink | undefined;
+  /** What this source has reported and not removed. */
+  readonly #ids = new Set<string>();
+
+  /** The first of the sockets that exists is used. */
+  constructor(sockets: readonly string[]) {
+    this.#sockets = sockets;
+  }
+
+  /**
+   * Runs one connection: follows changes, reports what runs already, calls complete(), and goes on until the connection ends. Rejects
+   * with the reason, or resolves after the signal.
+   */
+  protected abstract connect(socket: string, report: Report, signal: AbortSignal): Promise<void>;
+
+  async start(sink: ContainerSink): Promise<void> {
+    this.#sink = sink;
+    await new Promise<void>((resolve) => {
+      this.#running = this.#run(sink, resolve);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#running;
+  }
+
+  async #run(sink: ContainerSink, onFirst: () => void): Promise<void> {
+    const { signal } = this.#stopped;
+    for (let delay = RETRY_MS; !signal.aborted; delay = Math.min(2 * delay, RETRY_MS_MAX)) {
+      try {
+        const socket = this.#sockets.find((path) => existsSync(path));
+        if (socket === undefined) throw new Error(`there is no socket ${this.#sockets.join(', ')}`);
+        await this.connect(
+          socket,
+          this.#reportTo(sink, () => {
+            delay = RETRY_MS / 2;
+            onFirst();
+          }),
+          signal,
+        );
+        sink.state(false);
+      } catch (error) {
+        sink.state(false, error as Error);
+      }
+      onFirst();
+      if (!signal.aborted) await pause(delay, signal);
+    }
+  }
+
+  #reportTo(sink: ContainerSink, onComplete: () => void): Report {
+    const before = new Set(this.#ids);
+    return {
+      add: async (info) => {
+        before.delete(info.id);
+        await this.#add(sink, info);
+      },
+      remove: (id) => {
+        before.delete(id);
+        this.#remove(sink, id);
+      },
+      complete: () => {
+        for (const id of before) this.#remove(sink, id);
+        before.clear();
+        sink.state(true);
+        onComplete();
+      },
+    };
+  }
+
+  async #add(sink: ContainerSink, info: ContainerInfo): Promise<void> {
+    if (this.#stopped.signal.aborted) return;
+    this.#ids.add(info.id);
+    try {
+      await sink.add(info);
+    } catch (error) {
+      sink.state(true, error as Error);
+    }
+  }
+
+  #remove(sink: ContainerSink, id: string): void {
+    if (this.#ids.delete(id)) sink.remove(id);
+  }
+
+  /** For find(): reports a container outside of the order of a connection. */
+  protected async addFound(info: ContainerInfo | undefined): Promise<void> {
+    if (info !== undefined && this.#sink !== undefined) await this.#add(this.#sink, info);
+  }
+}
+
+/** Resolves after that time, or with the signal. */
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds).unref();
+    signal.addEventListener('abort', done);
+  });
+}
+
+/** Runs some at a time, in their order. */
+export async function forEach<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
+  const rest = [...items].reverse();
+  const worker = async (): Promise<void> => {
+    for (let item = rest.pop(); item !== undefined; item = rest.pop()) await run(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, rest.length) }, worker));
+}

@@ -1,0 +1,213 @@
+/** containerd and CRI-O by the Container Runtime Interface of Kubernetes. */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { ContainerInfo, PodInfo } from '../../../types/containers.js';
+import { cgroupPathOf } from '../cgroups-path.js';
+import { podOf, podOfLabels } from '../pods.js';
+import { loadProtobuf, type Protobuf } from '../protobuf.js';
+import type { ContainerStatus } from '../proto/cri.gen.js';
+import { forEach, SocketSource, type Report } from './connection.js';
+import { GrpcClient, GrpcError } from './grpc.js';
+import { member, textOf } from './json.js';
+
+/** How often a runtime without events is asked. */
+const POLL_MS = 2000;
+
+export class CriSource extends SocketSource {
+  readonly name = 'cri';
+  readonly runtimes = ['containerd', 'cri-o'];
+  #runtime: Runtime | undefined;
+
+  protected async connect(socket: string, report: Report, signal: AbortSignal): Promise<void> {
+    const protobuf = loadProtobuf('the source cri');
+    const client = new GrpcClient(socket, 'runtime.v1.RuntimeService');
+    const close = (): void => client.close();
+    signal.addEventListener('abort', close);
+    try {
+      const runtime = new Runtime(client, protobuf);
+      await runtime.greet();
+      // before the list, so that no change is between the two
+      const changes = runtime.changes();
+      const first = changes.next();
+      first.catch(() => undefined);
+      await this.#list(runtime, report);
+      this.#runtime = runtime;
+      report.complete();
+      try {
+        await follow(runtime, report, changes, first);
+      } catch (error) {
+        if (!(error instanceof GrpcError && error.isUnimplemented)) throw error;
+        await this.#poll(runtime, report, signal);
+      }
+      throw new Error('the runtime has ended its events');
+    } finally {
+      this.#runtime = undefined;
+      signal.removeEventListener('abort', close);
+      client.close();
+    }
+  }
+
+  /** Returns the ids that were reported. */
+  async #list(runtime: Runtime, report: Report): Promise<Set<string>> {
+    const ids = new Set(await runtime.running());
+    await forEach([...ids], async (id) => addIf(report, await runtime.find(id)));
+    return ids;
+  }
+
+  async #poll(runtime: Runtime, report: Report, signal: AbortSignal): Promise<void> {
+    let before = await this.#list(runtime, report);
+    for (;;) {
+      await wait(POLL_MS, undefined, { signal, ref: false });
+      const now = await this.#list(runtime, report);
+      for (const id of before) if (!now.has(id)) report.remove(id);
+      before = now;
+    }
+  }
+
+  async find(id: string): Promise<void> {
+    await this.addFound(await this.#runtime?.find(id));
+  }
+}
+
+async function addIf(report: Report, info: ContainerInfo | undefined): Promise<void> {
+  if (info !== undefined) await report.add(info);
+}
+
+type Changes = AsyncGenerator<{ readonly id: string; readonly isEnd: boolean }, void>;
+
+async function follow(
+  runtime: Runtime,
+  report: Report,
+  changes: Changes,
+  first: ReturnType<Changes['next']>,
+): Promise<void> {
+  for (let next = await first; next.done !== true; next = await changes.next()) {
+    const { id, isEnd } = next.value;
+    if (isEnd) report.remove(id);
+    else await addIf(report, await runtime.find(id));
+  }
+}
+
+/** The calls of one connection. */
+class Runtime {
+  readonly #client: GrpcClient;
+  readonly #protobuf: Protobuf;
+  readonly #pods = new Map<string, PodInfo>();
+  #name = 'containerd';
+
+  constructor(client: GrpcClient, protobuf: Protobuf) {
+    this.#client = client;
+    this.#protobuf = protobuf;
+  }
+
+  async greet(): Promise<void> {
+    const { cri, encode, decode } = this.#protobuf;
+    const version = await this.#client.call('Version', encode(cri.VersionRequestSchema, {}));
+    this.#name = decode(cri.VersionResponseSchema, version).runtimeName;
+  }
+
+  /** The ids of running containers and sandboxes. A sandbox has a process and a cgroup of its own. */
+  async running(): Promise<string[]> {
+    const { cri, encode, decode } = this.#protobuf;
+    const pods = await this.#client.call('ListPodSandbox', encode(cri.ListPodSandboxRequestSchema, {}));
+    const list = await this.#client.call('ListContainers', encode(cri.ListContainersRequestSchema, {}));
+    const { items } = decode(cri.ListPodSandboxResponseSchema, pods);
+    const { containers } = decode(cri.ListContainersResponseSchema, list);
+    const known = new Set(items.map(({ id }) => id));
+    for (const id of this.#pods.keys()) if (!known.has(id)) this.#pods.delete(id);
+    return [
+      ...items.filter(({ state }) => state === cri.PodSandboxState.SANDBOX_READY).map(({ id }) => id),
+      ...containers.filter(({ state }) => state <= cri.ContainerState.CONTAINER_RUNNING).map(({ id }) => id),
+    ];
+  }
+
+  async *changes(): Changes {
+    const { cri, encode, decode } = this.#protobuf;
+    for await (const bytes of this.#client.stream('GetContainerEvents', encode(cri.GetEventsRequestSchema, {}))) {
+      const { containerId: id, containerEventType: type } = decode(cri.ContainerEventResponseSchema, bytes);
+      if (type === cri.ContainerEventType.CONTAINER_DELETED_EVENT) this.#pods.delete(id);
+      yield { id, isEnd: type >= cri.ContainerEventType.CONTAINER_STOPPED_EVENT };
+    }
+  }
+
+  /** A container, or a sandbox. */
+  async find(id: string): Promise<ContainerInfo | undefined> {
+    return (await this.#container(id)) ?? this.#sandbox(id);
+  }
+
+  async #container(id: string): Promise<ContainerInfo | undefined> {
+    const { cri, encode, decode } = this.#protobuf;
+    const request = encode(cri.ContainerStatusRequestSchema, { containerId: id, verbose: true });
+    const answer = await ifFound(this.#client.call('ContainerStatus', request));
+    if (answer === undefined) return undefined;
+    const { status, info } = decode(cri.ContainerStatusResponseSchema, answer);
+    if (status === undefined || status.state > cri.ContainerState.CONTAINER_RUNNING) return undefined;
+    const details = detailsOf(info);
+    return {
+      ...details.place,
+      ...ofStatus(status),
+      id,
+      runtime: this.#name,
+      privileged: member(details.json, 'config', 'linux', 'security_context', 'privileged') === true,
+      pod: await this.#podOf(textOf(member(details.json, 'sandboxID')), status.labels),
+    } as ContainerInfo;
+  }
+
+  async #podOf(sandbox: string | undefined, labels: Readonly<Record<string, string>>): Promise<PodInfo | undefined> {
+    if (sandbox !== undefined && !this.#pods.has(sandbox)) await this.#sandbox(sandbox);
+    return this.#pods.get(sandbox ?? '') ?? podOfLabels(labels);
+  }
+
+  async #sandbox(id: string): Promise<ContainerInfo | undefined> {
+    const { cri, encode, decode } = this.#protobuf;
+    const request = encode(cri.PodSandboxStatusRequestSchema, { podSandboxId: id, verbose: true });
+    const answer = await ifFound(this.#client.call('PodSandboxStatus', request));
+    if (answer === undefined) return undefined;
+    const { status, info } = decode(cri.PodSandboxStatusResponseSchema, answer);
+    if (status?.metadata === undefined || status.state !== cri.PodSandboxState.SANDBOX_READY) return undefined;
+    const pod = podOf(status.metadata, status.labels, status.annotations);
+    this.#pods.set(id, pod);
+    return { ...detailsOf(info).place, id, runtime: this.#name, pod };
+  }
+}
+
+function ofStatus(status: ContainerStatus): Partial<ContainerInfo> {
+  const { metadata, image, imageRef, startedAt, labels } = status;
+  return {
+    name: metadata?.name ?? '',
+    image: { id: imageRef, name: textOf(image?.userSpecifiedImage) ?? image?.image ?? '' },
+    labels,
+    ...(startedAt === 0n ? {} : { startTime: new Date(Number(startedAt / 1_000_000n)).toISOString() }),
+  };
+}
+
+/** What a runtime says in addition, in JSON: containerd and CRI-O have the same members. */
+function detailsOf(info: Readonly<Record<string, string>>): {
+  readonly json: unknown;
+  readonly place: Partial<ContainerInfo>;
+} {
+  const json = parsed(info['info']);
+  const pid = member(json, 'pid');
+  const cgroupPath = cgroupPathOf(textOf(member(json, 'runtimeSpec', 'linux', 'cgroupsPath')));
+  const place = {
+    ...(typeof pid === 'number' && pid > 0 ? { pid } : {}),
+    ...(cgroupPath === undefined ? {} : { cgroupPath }),
+  };
+  return { json, place };
+}
+
+function parsed(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '{}');
+  } catch {
+    return {};
+  }
+}
+
+async function ifFound(answer: Promise<Uint8Array>): Promise<Uint8Array | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof GrpcError && error.isNotFound) return undefined;
+    throw error;
+  }
+}

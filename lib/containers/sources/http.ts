@@ -1,0 +1,65 @@
+/** HTTP over the unix socket of a container engine: one answer in JSON, or a stream of lines in JSON. */
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+
+const ANSWER_MAX = 32 * 1024 * 1024;
+const LINE_MAX = 1024 * 1024;
+const TIMEOUT_MS = 5000;
+
+interface Call {
+  readonly socket: string;
+  readonly path: string;
+  readonly signal: AbortSignal;
+}
+
+/** Returns undefined if the engine has no such thing (404). */
+export async function getJson(call: Call): Promise<unknown> {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const response = await open({ ...call, signal: AbortSignal.any([call.signal, timeout]) });
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response) {
+    length += (chunk as Buffer).length;
+    if (length > ANSWER_MAX) throw new Error(`${call.path}: the answer has more than ${ANSWER_MAX} bytes`);
+    chunks.push(chunk as Buffer);
+  }
+  const text = Buffer.concat(chunks).toString();
+  if (response.statusCode === 404) return undefined;
+  if (response.statusCode !== 200) throw refused(call.path, response, text);
+  return JSON.parse(text);
+}
+
+/** Opens a stream of JSON texts, one a line. The engine has begun to send when this resolves. */
+export async function followJson(call: Call): Promise<AsyncIterable<unknown>> {
+  const response = await open(call);
+  if (response.statusCode !== 200) {
+    response.destroy();
+    throw refused(call.path, response, '');
+  }
+  return values(call.path, response);
+}
+
+async function* values(path: string, response: IncomingMessage): AsyncGenerator<unknown, void> {
+  let rest = '';
+  response.setEncoding('utf8');
+  for await (const chunk of response) {
+    const lines = (rest + String(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > LINE_MAX) throw new Error(`${path}: a line has more than ${LINE_MAX} characters`);
+    for (const line of lines) if (line.trim() !== '') yield JSON.parse(line);
+  }
+}
+
+function refused(path: string, { statusCode }: IncomingMessage, text: string): Error {
+  return new Error(`${path}: the engine answers with status ${statusCode ?? 0} ${text.slice(0, 200)}`);
+}
+
+function open({ socket, path, signal }: Call): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ socketPath: socket, path, agent: false, signal, headers: { host: 'localhost' } });
+    // it does not keep the process alive
+    request.on('socket', (connection) => void connection.unref());
+    request.on('response', resolve);
+    request.on('error', reject);
+    request.end();
+  });
+}

@@ -1,0 +1,47 @@
+// Makes TypeScript of the .proto files, beside them: node scripts/gen-proto.mjs [--check]. With --check, it only says
+// whether the files are up to date. It needs protoc (Debian: protobuf-compiler).
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(fileURLToPath(import.meta.url), '../..');
+
+/** Folders with .proto files. Each file has all messages that it uses. */
+const FOLDERS = ['lib/containers/proto'];
+
+/** Returns the names and texts of the generated files. */
+function generate(folder, work) {
+  const protos = readdirSync(folder).filter((name) => name.endsWith('.proto'));
+  const args = [
+    `--proto_path=${folder}`,
+    `--plugin=${join(root, 'node_modules/.bin/protoc-gen-es')}`,
+    `--es_out=${work}`,
+    '--es_opt=target=ts,import_extension=js',
+    ...protos,
+  ];
+  const { status, stderr, error } = spawnSync('protoc', args, { encoding: 'utf8' });
+  if (error?.code === 'ENOENT') throw new Error('protoc is missing: install protobuf-compiler');
+  if (status !== 0) throw new Error(`protoc: ${stderr}`);
+  return protos.map((proto) => {
+    const name = proto.slice(0, -'.proto'.length);
+    const text = readFileSync(join(work, `${name}_pb.ts`), 'utf8');
+    return { name: `${name}.gen.ts`, text: text.replaceAll(/(from "\.\/[^"]*)_pb\.js"/g, '$1.gen.js"') };
+  });
+}
+
+const check = process.argv.includes('--check');
+for (const folder of FOLDERS) {
+  const work = mkdtempSync(join(tmpdir(), 'polytrace-proto-'));
+  try {
+    for (const { name, text } of generate(join(root, folder), work)) {
+      const file = join(root, folder, name);
+      if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
+      if (check) throw new Error(`${folder}/${name} is out of date: npm run gen`);
+      writeFileSync(file, text);
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
