@@ -1,5 +1,5 @@
 // Runs the tiers of tests and adds up their numbers: node scripts/run-tests.mjs [TIER...] [--each]. The default is unit,
-// bench, fuzz, native and kernel. Skipped tests are listed at the end; with REQUIRE_ALL=1 a skipped test is a failure.
+// bench, fuzz, native and kernel; kubernetes runs when it is named. Skipped tests are listed at the end; with REQUIRE_ALL=1 a skipped test is a failure.
 // The native tier runs in a mount namespace that is like that of a new machine. With --each, every file of it runs
 // alone, in a namespace of its own.
 import { spawn } from 'node:child_process';
@@ -8,6 +8,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { kubernetesFolder } from '../test/kubernetes/binaries.mjs';
 import { vmObstacle } from '../test/vm/vm.mjs';
 import { freshMountsObstacle, inFreshMounts } from './fresh-mounts.mjs';
 
@@ -49,6 +50,13 @@ const runs = [
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
   // Tests that only this kernel can run.
   kernelRun('newest', ['test/kernel/changes.test.ts']),
+  // A cluster of its own for each file. The programs are built once for a machine.
+  {
+    tier: 'kubernetes',
+    title: 'kubernetes',
+    args: [...mocha, 'test/kubernetes/*.test.ts'],
+    obstacle: kubernetesObstacle,
+  },
 ];
 
 function nativeRun(title, files, isFresh = true) {
@@ -69,6 +77,12 @@ function kernelRun(kernel, files = []) {
     args: (counts) => ['test/vm/run-suite.mjs', '--kernel', kernel, '--counts', counts, ...files],
     obstacle: vmObstacle,
   };
+}
+
+function kubernetesObstacle() {
+  return existsSync(kubernetesFolder)
+    ? nativeObstacle()
+    : 'kube-apiserver is not built: npm run test:kubernetes does it';
 }
 
 function nativeObstacle() {
@@ -118,7 +132,7 @@ async function main() {
   const each = words.includes('--each');
   const tiers = words.filter((word) => word !== '--each');
   const unknown = tiers.find((tier) => !runs.some((run) => run.tier === tier));
-  if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, bench, fuzz, native, kernel`);
+  if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, bench, fuzz, native, kernel, kubernetes`);
   const total = { passed: 0, failed: 0, skipped: [] };
   const summary = [];
   const add = async (run, aside) => {
@@ -131,7 +145,7 @@ async function main() {
     total.skipped.push(...skipped);
   };
   const all = each ? [...runs.filter(({ tier }) => tier !== 'native'), ...nativeFiles()] : runs;
-  const wanted = all.filter(({ tier }) => tiers.length === 0 || tiers.includes(tier));
+  const wanted = all.filter(({ tier }) => (tiers.length === 0 ? tier !== 'kubernetes' : tiers.includes(tier)));
   for (const run of wanted.filter(({ tier }) => tier !== 'kernel')) await add(run, false);
   // Each guest uses one processor.
   await Promise.all(wanted.filter(({ tier }) => tier === 'kernel').map((run, i) => add(run, i > 0)));

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs and builds everything that is missing, and nothing else: setup.sh [--vm]. It can be run again at any time.
-#   --vm  also installs the packages for the tests' virtual machine
+#   --vm  also installs the packages for the tests' virtual machine, containers and cluster
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -60,6 +60,10 @@ if [ "${1-}" = --vm ]; then
 	need docker-cli have docker
 	need docker-buildx test -x /usr/libexec/docker/cli-plugins/docker-buildx
 	need kmod have depmod
+	need containerd have containerd
+	need etcd-server have etcd
+	need kubernetes-client have kubectl
+	need openssl have openssl
 	need linux-image-amd64 compgen -G '/boot/vmlinuz-6.12.*' >/dev/null
 fi
 if [ ${#missing[@]} -gt 0 ]; then

@@ -1,10 +1,13 @@
 #!/bin/bash
-# npm test: installs missing packages, then runs every tier. npm test -- unit | bench | fuzz | native | kernel runs only
-# the named tiers.
+# npm test: installs missing packages, then runs every tier but kubernetes. npm test -- unit | bench | fuzz | native |
+# kernel | kubernetes runs only the named tiers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case " $* " in
-"  " | *" kernel "*) bash scripts/setup.sh --vm ;;
+"  " | *" kernel "* | *" kubernetes "*) bash scripts/setup.sh --vm ;;
 *) bash scripts/setup.sh ;;
+esac
+case " $* " in
+*" kubernetes "*) node test/kubernetes/binaries.mjs ;;
 esac
 exec node scripts/run-tests.mjs "$@"

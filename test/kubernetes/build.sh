@@ -17,8 +17,9 @@ if [ ! -s pkg/generated/openapi/zz_generated.openapi.go ]; then
 	go build -o "$source/openapi-gen" ./vendor/k8s.io/kube-openapi/cmd/openapi-gen
 	tagged=$(
 		{
-			grep -rl --include=doc.go '+k8s:openapi-gen=' pkg cmd 2>/dev/null
-			cd vendor && grep -Rl --include=doc.go '+k8s:openapi-gen=' k8s.io 2>/dev/null | sed 's|^|vendor/|'
+			# in any file: some packages mark single types
+			grep -rl --include='*.go' --exclude='zz_generated*' '+k8s:openapi-gen=' pkg cmd
+			cd vendor && grep -Rl --include='*.go' --exclude='zz_generated*' '+k8s:openapi-gen=' k8s.io | sed 's|^|vendor/|'
 		} | xargs -n1 dirname | sort -u
 	)
 	inputs=$(echo "$tagged" | sed -e 's|^vendor/||' -e 't' -e 's|^|k8s.io/kubernetes/|' | paste -sd,)

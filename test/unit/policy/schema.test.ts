@@ -8,6 +8,7 @@ import { policyShape } from '../../../lib/policy/language/policy.js';
 import { policySchema } from '../../../lib/policy/language/schema.js';
 import type { Shape } from '../../../lib/policy/language/shape.js';
 import { HOOK_KINDS } from '../../../lib/policy/language/vocabulary.js';
+import { crdFiles } from '../../../scripts/crd-files.js';
 import { corpus, facts } from './corpus.js';
 import { checkSchema, schemaAccepts } from './schema-agreement.js';
 
@@ -18,6 +19,16 @@ describe('policy: JSON Schema', () => {
     assert.deepEqual(JSON.parse(published), JSON.parse(JSON.stringify(policySchema())), 'run `npm run gen`');
     const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] };
     assert.ok(files.includes('schema'));
+  });
+
+  it('is published as resources of Kubernetes, too', () => {
+    const files = crdFiles();
+    assert.equal(files.size, 2);
+    for (const [file, text] of files) assert.equal(readFileSync(join(root, file), 'utf8'), text, 'run `npm run gen`');
+  });
+
+  it('fits into a resource of Kubernetes with the copy that kubectl keeps of what it applied', () => {
+    for (const text of crdFiles().values()) assert.ok(JSON.stringify(parse(text)).length < 256 * 1024);
   });
 
   for (const file of corpus()) {

@@ -1,0 +1,10 @@
+/** Writes the CustomResourceDefinitions for Kubernetes. `npm run gen` runs it, and a test compares the result. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { crdFiles } from './crd-files.js';
+
+for (const [file, text] of crdFiles()) {
+  const path = join(__dirname, '..', file);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}

@@ -1,0 +1,147 @@
+/** A containerd of the test's own: its folders, its sockets, its images. CRI and NRI are on. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Daemon } from './daemon.js';
+import { writeImage, type ImageOptions } from './image.js';
+
+export const SANDBOX_IMAGE = 'test.invalid/pause:1';
+
+export class Containerd {
+  readonly socket: string;
+  readonly nriSocket: string;
+  readonly #folder: string;
+  #daemon: Daemon | undefined;
+
+  /** `folder` has to exist, and belongs to this object. */
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.socket = join(folder, 'containerd.sock');
+    this.nriSocket = join(folder, 'nri.sock');
+  }
+
+  async start(): Promise<void> {
+    const config = join(this.#folder, 'config.toml');
+    writeFileSync(config, configuration(this.#folder, this));
+    for (const name of ['cni-bin', 'cni-conf', 'nri-plugins', 'nri-conf', 'opt'])
+      mkdirSync(join(this.#folder, name), { recursive: true });
+    this.#daemon = await Daemon.start('containerd', ['--config', config], {
+      ready: /containerd successfully booted/,
+      log: join(this.#folder, 'containerd.log'),
+    });
+    this.addImage({ name: SANDBOX_IMAGE, programs: ['/usr/bin/sleep'], command: ['/usr/bin/sleep', 'infinity'] });
+  }
+
+  /** Makes an image from programs of this machine, and imports it. */
+  addImage(options: ImageOptions): void {
+    const archive = join(this.#folder, 'image.tar');
+    writeImage(archive, options);
+    this.importImage(archive);
+  }
+
+  importImage(archive: string): void {
+    this.ctr('images', 'import', archive);
+  }
+
+  /** Runs ctr in the namespace of CRI. */
+  ctr(...args: readonly string[]): string {
+    return execFileSync('ctr', ['--address', this.socket, '--namespace', 'k8s.io', ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  }
+
+  get log(): string {
+    return this.#daemon?.tail(60) ?? '';
+  }
+
+  /** Ends all containers and the daemon. */
+  async stop(): Promise<void> {
+    try {
+      for (const id of this.#tasks()) {
+        try {
+          this.ctr('tasks', 'delete', '--force', id);
+        } catch {
+          // it has ended by itself; its shim is ended below if not
+        }
+      }
+    } finally {
+      await this.#daemon?.stop();
+      for (const pid of processesWith(this.socket)) kill(pid);
+      unmountBelow(this.#folder);
+    }
+  }
+
+  #tasks(): string[] {
+    try {
+      return this.ctr('tasks', 'list', '--quiet')
+        .split('\n')
+        .filter((id) => id !== '');
+    } catch {
+      return [];
+    }
+  }
+}
+
+/** Only shims have the path of the socket among their arguments. */
+function processesWith(argument: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(argument);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number)
+    .filter((pid) => pid !== process.pid);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it has ended
+  }
+}
+
+/** Unmounts everything below a folder, the newest first. */
+export function unmountBelow(folder: string): void {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .flatMap((line) => line.split(' ')[4] ?? [])
+    .map((path) => path.replaceAll('\\040', ' '))
+    .filter((path) => path.startsWith(`${folder}/`));
+  for (const mount of mounts.reverse()) {
+    if (existsSync(mount)) execFileSync('umount', ['--lazy', mount], { stdio: 'ignore' });
+  }
+}
+
+/** Without CNI, profiles of AppArmor, and the right to lower the OOM score. */
+function configuration(folder: string, { socket, nriSocket }: Containerd): string {
+  return `
+version = 2
+root = "${folder}/root"
+state = "${folder}/state"
+imports = []
+[grpc]
+  address = "${socket}"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "${folder}/opt"
+[plugins."io.containerd.nri.v1.nri"]
+  disable = false
+  socket_path = "${nriSocket}"
+  plugin_path = "${folder}/nri-plugins"
+  plugin_config_path = "${folder}/nri-conf"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "${SANDBOX_IMAGE}"
+  restrict_oom_score_adj = true
+  disable_apparmor = true
+  stream_server_address = "127.0.0.1"
+  stream_server_port = "0"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "${folder}/cni-bin"
+    conf_dir = "${folder}/cni-conf"
+`;
+}

@@ -1,0 +1,168 @@
+/** The CustomResourceDefinitions, in a real API server: what it accepts, keeps and refuses, and what kubectl shows. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { corpus } from '../unit/policy/corpus.js';
+import { Cluster } from './cluster.js';
+import { needsCluster, ROOT } from './support.js';
+
+const CRDS = join(ROOT, 'deploy/kubernetes/crds');
+
+interface Policy {
+  metadata: { name: string };
+  spec: Record<string, unknown>;
+}
+
+describe('CustomResourceDefinitions', function () {
+  this.timeout(120_000);
+  let cluster: Cluster;
+  before(needsCluster);
+  before(async () => {
+    cluster = await Cluster.start({ withNode: false });
+    // the client's own way: its copy of what was applied has to fit into an annotation
+    await cluster.kubectl('apply', '-f', CRDS);
+    await cluster.kubectl('wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all');
+  });
+  after(() => cluster?.stop());
+
+  const policy = (name: string, spec: object, kind = 'TracingPolicy'): object => ({
+    apiVersion: 'cilium.io/v1alpha1',
+    kind,
+    metadata: { name },
+    spec,
+  });
+
+  it('have no schema that the API server complains about', async () => {
+    const { items } = await cluster.getJson<{
+      items: { status: { conditions: { type: string; status: string; message: string }[] } }[];
+    }>('crd');
+    assert.equal(items.length, 2);
+    for (const { status } of items) {
+      const states = Object.fromEntries(status.conditions.map(({ type, status: state }) => [type, state]));
+      assert.equal(states['NamesAccepted'], 'True');
+      assert.equal(states['Established'], 'True');
+      assert.equal(states['NonStructuralSchema'], undefined);
+    }
+  });
+
+  it('accept every policy that polytrace accepts, and give it back unchanged', async () => {
+    const policies = corpus().map(({ text }) => parse(text) as Policy);
+    assert.ok(policies.length >= 50, String(policies.length));
+    for (const [i, each] of policies.entries()) each.metadata = { name: `corpus-${i}` };
+    await cluster.apply({ apiVersion: 'v1', kind: 'List', items: policies });
+    const kinds = 'tracingpolicies,tracingpoliciesnamespaced';
+    const { items } = await cluster.getJson<{ items: Policy[] }>(kinds, '-n', 'default');
+    const back = new Map(items.map(({ metadata, spec }) => [metadata.name, spec]));
+    for (const { metadata, spec } of policies) assert.deepEqual(back.get(metadata.name), spec, metadata.name);
+    await cluster.kubectl('delete', kinds, '--all');
+  });
+
+  it('keep unknown fields, also inside of hooks, so that the agent can report them', async () => {
+    const spec = {
+      kprobes: [{ call: 'f', syscall: false, wrong: 1, selectors: [{ matchFoo: [{ a: 1 }] }] }],
+      other: true,
+    };
+    await cluster.apply(policy('unknown', spec), '--validate=false');
+    assert.deepEqual((await cluster.getJson<Policy>('tracingpolicy', 'unknown')).spec, spec);
+  });
+
+  it('accept fields without a value', async () => {
+    const spec = { tracepoints: [{ subsystem: 'a', event: 'b', selectors: null, args: [{ index: 0, type: null }] }] };
+    await cluster.apply(policy('nothing', spec));
+  });
+
+  for (const [title, hook, message] of [
+    ['a missing field', {}, /spec\.kprobes(\[0\])?\.call: Required value/],
+    ['a wrong type', { call: 1 }, /spec\.kprobes(\[0\])?\.call/],
+    [
+      'an unknown operator',
+      withFilter({ index: 0, operator: 'Same', values: ['1'] }),
+      /operator: Unsupported value: "Same"/,
+    ],
+    [
+      'an unknown action',
+      { call: 'f', selectors: [{ matchActions: [{ action: 'Stop' }] }] },
+      /action: Unsupported value: "Stop"/,
+    ],
+    [
+      'a negative index',
+      withFilter({ index: -1, operator: 'Equal', values: ['1'] }),
+      /should be greater than or equal to 0/,
+    ],
+    ['too many tags', { call: 'f', tags: Array.from({ length: 17 }, (_, i) => `t${i}`) }, /tags.*at most 16 items/],
+  ] as const) {
+    it(`refuse ${title}`, async () => {
+      await assert.rejects(cluster.apply(policy('refused', { kprobes: [hook] }), '--validate=false'), message);
+    });
+  }
+
+  it('take numbers as values of filters', async () => {
+    await cluster.apply(policy('bare', { kprobes: [withFilter({ index: 0, operator: 'Equal', values: [1, '2'] })] }));
+  });
+
+  it('have short names and columns, and a status with an entry for each node', async () => {
+    await cluster.apply(policy('shown', { kprobes: [{ call: 'f' }] }));
+    await applyStatus(cluster, 'shown', 'node-a', {
+      conditions: [LOADED],
+      nodes: [{ name: 'node-a', state: 'enabled', hooks: 1 }],
+    });
+    const failed = { type: 'Failed', status: 'True', message: 'spec.kprobes[0].call: no such function' };
+    await applyStatus(cluster, 'shown', 'node-b', {
+      conditions: [LOADED, failed],
+      nodes: [{ name: 'node-b', state: 'failed', error: failed.message }],
+    });
+    const { status } = await cluster.getJson<{ status: { nodes: { name: string }[] } }>('tgtp', 'shown');
+    assert.deepEqual(
+      status.nodes.map(({ name }) => name),
+      ['node-a', 'node-b'],
+    );
+    const [head, line] = (await cluster.kubectl('get', 'tgtp', 'shown', '-o', 'wide')).split('\n');
+    assert.match(head ?? '', /^NAME +LOADED +FAILED +AGE +ERROR/);
+    assert.match(line ?? '', /^shown +True +True +\S+ +spec\.kprobes\[0\]\.call: no such function/);
+    // what a node owned goes with it; what both own stays
+    await applyStatus(cluster, 'shown', 'node-b', {});
+    const after = await cluster.getJson<{ status: { nodes: object[]; conditions: { type: string }[] } }>(
+      'tgtp',
+      'shown',
+    );
+    assert.equal(after.status.nodes.length, 1);
+    assert.deepEqual(
+      after.status.conditions.map(({ type }) => type),
+      ['Loaded'],
+    );
+  });
+
+  it('refuse a status with more nodes than the limit', async () => {
+    await cluster.apply(policy('full', { kprobes: [{ call: 'f' }] }));
+    const nodes = (count: number): object[] =>
+      Array.from({ length: count }, (_, i) => ({ name: `n${i}`, state: 'enabled' }));
+    await applyStatus(cluster, 'full', 'all', { nodes: nodes(100) });
+    await assert.rejects(
+      applyStatus(cluster, 'full', 'more', { nodes: [{ name: 'other', state: 'enabled' }] }),
+      /at most 100 items/,
+    );
+  });
+
+  it('have a namespaced kind', async () => {
+    await cluster.apply(policy('own', { kprobes: [{ call: 'f' }] }, 'TracingPolicyNamespaced'));
+    assert.match(await cluster.kubectl('get', 'tgtpn', '-n', 'default'), /^own /m);
+  });
+});
+
+const LOADED = { type: 'Loaded', status: 'True' };
+
+function withFilter(filter: object): object {
+  return { call: 'f', selectors: [{ matchArgs: [filter] }] };
+}
+
+async function applyStatus(cluster: Cluster, name: string, manager: string, status: object): Promise<void> {
+  const object = { apiVersion: 'cilium.io/v1alpha1', kind: 'TracingPolicy', metadata: { name }, status };
+  await cluster.apply(
+    object,
+    '--validate=false',
+    '--server-side',
+    '--subresource=status',
+    `--field-manager=${manager}`,
+    '--force-conflicts',
+  );
+}
