@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Daemon } from './daemon.js';
 import { writeImage, type ImageOptions } from './image.js';
 
-export const SANDBOX_IMAGE = 'test.invalid/pause:1';
+const SANDBOX_IMAGE = 'test.invalid/pause:1';
 
 export class Containerd {
   readonly socket: string;

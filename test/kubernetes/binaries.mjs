@@ -20,7 +20,7 @@ const cache = process.env.POLYTRACE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? 
 export const kubernetesFolder = join(cache, `kubernetes-${VERSION}-${process.arch}`);
 
 /** Builds the programs unless they are there: 6 to 8 minutes on two processors. */
-export async function buildKubernetes() {
+async function buildKubernetes() {
   if (existsSync(kubernetesFolder)) return;
   console.error(`kubernetes: building ${VERSION} (once, into ${kubernetesFolder})`);
   // one folder for each build: another one may run at the same time

@@ -31,12 +31,10 @@ const PROGRAMS = join(CACHE, `kubernetes-1.20.2-${process.arch}`);
 const CGROUPS = '/sys/fs/cgroup';
 const TOKEN = randomBytes(16).toString('hex');
 
-export const NODE = 'worker-1';
+const NODE = 'worker-1';
 /** Programs that a shell session in a pod needs. */
-export const TOOLS = ['bash', 'cat', 'sleep', 'true', 'id', 'ls', 'touch', 'readlink'].map(
-  (name) => `/usr/bin/${name}`,
-);
-export const TOOLS_IMAGE = 'test.invalid/tools:1';
+const TOOLS = ['bash', 'cat', 'sleep', 'true', 'id', 'ls', 'touch', 'readlink'].map((name) => `/usr/bin/${name}`);
+const TOOLS_IMAGE = 'test.invalid/tools:1';
 
 /** Why a cluster cannot run here. */
 export function clusterObstacle(): string | undefined {
@@ -263,7 +261,7 @@ export interface PodOptions {
   readonly command?: readonly string[];
 }
 
-export function podManifest({ name, namespace = 'default', command, ...metadata }: PodOptions): object {
+function podManifest({ name, namespace = 'default', command, ...metadata }: PodOptions): object {
   const container = { name: 'main', image: TOOLS_IMAGE, imagePullPolicy: 'Never', ...(command && { command }) };
   return {
     apiVersion: 'v1',
@@ -280,7 +278,7 @@ export function podManifest({ name, namespace = 'default', command, ...metadata 
 }
 
 /** Asks again until it does not fail. For states that nothing announces. */
-export async function eventually<T>(what: string, ask: () => T | Promise<T>, limitMs = 30_000): Promise<T> {
+async function eventually<T>(what: string, ask: () => T | Promise<T>, limitMs = 30_000): Promise<T> {
   const end = Date.now() + limitMs;
   for (;;) {
     try {
