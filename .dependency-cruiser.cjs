@@ -11,7 +11,7 @@ const roomRules = rooms.map(({ room, may }) => ({
   severity: 'error',
   from: { path: startsWith([room]) },
   to: {
-    path: '^(lib|types|test|bench|scripts|examples|dist)/',
+    path: '^(lib|agent/lib|agent/test|types|test|bench|scripts|examples|dist)/',
     pathNot: startsWith([room, ...may, ...(room === 'lib/index.mjs' ? [] : ['types/'])]),
   },
 }));
@@ -45,15 +45,15 @@ module.exports = {
       name: 'no cycles',
       comment: 'Imports go in one direction; imports of types count.',
       severity: 'error',
-      from: { path: '^(lib|types|bench|scripts)/' },
+      from: { path: '^(lib|agent|types|bench|scripts)/' },
       to: { circular: true },
     },
     {
       name: 'no orphans',
       comment: 'Every module is an entry point, or another module imports it.',
       severity: 'error',
-      // package.json names lib/index.mjs, and what it imports is built
-      from: { orphan: true, path: '^(lib|types|bench)/', pathNot: '^lib/index\\.mjs$' },
+      // package.json names lib/index.mjs; these import only what is built
+      from: { orphan: true, path: '^(lib|agent/lib|types|bench)/', pathNot: '^(lib/index|bench/tracer)\\.m(js|ts)$' },
       to: {},
     },
     {
@@ -61,7 +61,7 @@ module.exports = {
       comment: 'The imported module does not exist.',
       severity: 'error',
       from: {},
-      to: { couldNotResolve: true, pathNot: 'build/Release|^@bufbuild/protobuf/|^dist/|^\\.\\./dist/|^polytrace$' },
+      to: { couldNotResolve: true, pathNot: 'build/Release|^dist/|^\\.\\./dist/|^polytrace(-agent)?$|^@bufbuild/protobuf/' },
     },
     {
       name: 'tables of the kernel tests',
@@ -81,13 +81,13 @@ module.exports = {
       name: 'sources import no tests',
       comment: 'No source imports a test.',
       severity: 'error',
-      from: { path: '^(lib|types|examples)/' },
+      from: { path: '^(lib|agent/lib|types|examples)/' },
       to: { path: '^(test|bench|scripts)/' },
     },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(build|dist)/' },
+    exclude: { path: '^(agent/)?(build|dist)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     // lib/index.ts before lib/index.mjs

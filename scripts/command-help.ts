@@ -1,5 +1,6 @@
 /** The help of the command line, as docs/cli.md shows it. */
 import { Writable } from 'node:stream';
+import * as agent from '../agent/lib/index.js';
 import * as api from '../lib/index.js';
 import { runCommand } from '../lib/cli/program.js';
 
@@ -13,7 +14,7 @@ async function helpOf(command?: string): Promise<string> {
     },
   });
   const exit = (): void => undefined;
-  const context = { api, stdout, stderr: stdout, env: {}, signals: process, exit };
+  const context = { api, agentPackage: () => agent, stdout, stderr: stdout, env: {}, signals: process, exit };
   await inEightyColumns(() => runCommand([...(command === undefined ? [] : [command]), '--help'], context));
   return text;
 }

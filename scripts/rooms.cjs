@@ -71,6 +71,40 @@ const rooms = [
   },
   { room: 'lib/index.mjs', may: ['dist/index.js'] },
   { room: 'lib/cli/', may: ['lib/index.ts', 'lib/errors.ts', 'lib/names/event-types.ts'], packages: ['commander'] },
+  // the package polytrace-agent: of the library, it uses the public API only
+  { room: 'agent/lib/proto/', may: [], packages: ['@bufbuild/protobuf'], pure: true },
+  { room: 'agent/lib/log/', may: [], packages: ['pino', 'pino-pretty'] },
+  { room: 'agent/lib/config/', may: ['agent/lib/log/'], packages: ['commander'] },
+  { room: 'agent/lib/policies/', may: ['agent/lib/log/'], packages: ['polytrace', 'chokidar'] },
+  { room: 'agent/lib/encode/', may: ['agent/lib/proto/'], packages: ['polytrace', '@bufbuild/protobuf'], pure: true },
+  {
+    room: 'agent/lib/filters/',
+    may: ['agent/lib/proto/', 'agent/lib/encode/'],
+    packages: ['polytrace', '@bufbuild/protobuf', '@bufbuild/cel', 're2js'],
+    pure: true,
+  },
+  {
+    room: 'agent/lib/streams/',
+    may: ['agent/lib/proto/', 'agent/lib/encode/'],
+    packages: ['polytrace', '@bufbuild/protobuf'],
+    pure: true,
+  },
+  {
+    room: 'agent/lib/grpc/',
+    may: ['agent/lib/proto/', 'agent/lib/log/', 'agent/lib/policies/', 'agent/lib/filters/', 'agent/lib/streams/'],
+    packages: ['polytrace', '@bufbuild/protobuf', '@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check'],
+  },
+  {
+    room: 'agent/lib/client/',
+    may: ['agent/lib/proto/', 'agent/lib/encode/'],
+    packages: ['polytrace', '@bufbuild/protobuf', '@grpc/grpc-js'],
+  },
+  {
+    room: 'agent/lib/main/',
+    may: ['agent/lib/config/', 'agent/lib/grpc/', 'agent/lib/log/', 'agent/lib/policies/', 'agent/lib/streams/'],
+    packages: ['polytrace', 'commander'],
+  },
+  { room: 'agent/lib/index.ts', may: ['agent/lib/main/', 'agent/lib/client/'] },
   { room: 'types/', may: [], pure: true },
   { room: 'examples/', may: ['lib/index.mjs', 'lib/index.ts'], packages: ['polytrace'] },
 ];

@@ -43,9 +43,15 @@ const runs = [
     title: 'unit: the rest',
     args: [...c8, '--include', 'lib', ...mocha, '--ignore', 'test/unit/policy/**', 'test/unit/**/*.test.ts'],
   },
+  {
+    tier: 'unit',
+    title: 'unit: agent',
+    args: [...c8, '--include', 'agent/lib', ...mocha, 'agent/test/unit/**/*.test.ts'],
+  },
   { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/short.test.ts'] },
   { tier: 'fuzz', title: 'short fuzz', args: [...mocha, 'test/fuzz/fuzz.test.ts'] },
   nativeRun('native', ['test/native/**/*.test.ts', ...INITIAL_MOUNTS.flatMap((file) => ['--ignore', file])]),
+  nativeRun('native: agent', ['agent/test/native/**/*.test.ts']),
   nativeRun('native: initial mounts', INITIAL_MOUNTS, false),
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
   // Tests that only this kernel can run.
@@ -64,9 +70,9 @@ function nativeRun(title, files, isFresh = true) {
 }
 
 function nativeFiles() {
-  return readdirSync(join(root, 'test/native'))
+  return ['test/native', 'agent/test/native']
+    .flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`))
     .filter((name) => name.endsWith('.test.ts'))
-    .map((name) => `test/native/${name}`)
     .map((file) => nativeRun(`native: ${basename(file, '.test.ts')}`, [file], !INITIAL_MOUNTS.includes(file)));
 }
 

@@ -89,7 +89,8 @@ fi
 # CMake knows which files are out of date. The first line appears only if there is something to build.
 [ -e build/Release/polytrace.node ] || say "building the addon"
 quietly npm run --silent build:native
-if [ ! -e dist/index.js ] || [ -n "$(find lib types tsconfig.json tsconfig.build.json -newer dist/index.js -print -quit)" ]; then
+if [ ! -e dist/index.js ] || [ ! -e agent/dist/index.js ] ||
+	[ -n "$(find lib types agent/lib tsconfig.json tsconfig.build.json agent/tsconfig.build.json -newer dist/index.js -print -quit)" ]; then
 	say "compiling TypeScript"
 	quietly npm run --silent build:ts
 	touch dist/index.js

@@ -1,5 +1,6 @@
 /** The environment of a command. It is passed in, so that tests need no kernel and no terminal. */
 import type * as polytrace from '../../types/index.js';
+import type { AgentPackage } from './agent-api.js';
 
 /** The part of the public API that the commands use. */
 export type Api = Pick<
@@ -31,6 +32,8 @@ type ErrorClass<T> = abstract new (...args: never[]) => T;
 
 export interface Context {
   readonly api: Api;
+  /** Loads the package polytrace-agent. Throws when it is not installed. */
+  readonly agentPackage: () => AgentPackage;
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
   /** The descriptor of standard output if it is a file or a device. Events are then written to it directly. */
   readonly stdoutFile?: number;

@@ -2,6 +2,7 @@
 /** The `polytrace` command. */
 import { fstatSync } from 'node:fs';
 import * as api from '../index.js';
+import type { AgentPackage } from './agent-api.js';
 import { runCommand } from './program.js';
 
 // When standard error has failed, no output is left for a message.
@@ -9,6 +10,9 @@ process.stderr.on('error', () => undefined);
 
 void runCommand(process.argv.slice(2), {
   api,
+  // A plain import would need the package always.
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  agentPackage: () => require('polytrace-agent') as AgentPackage,
   stdout: process.stdout,
   ...(isFile(1) ? { stdoutFile: 1 } : {}),
   stderr: process.stderr,

@@ -6,6 +6,7 @@ import type { ContainerSourceName, EventType, RedactionFilter } from '../../type
 import { formatDiagnostic } from '../errors.js';
 import { EVENT_TYPES } from '../names/event-types.js';
 import { GOOD, KERNEL, POLICY_ERRORS, USAGE, UsageError, type Context } from './context.js';
+import { loadAgentPackage } from './agent-package.js';
 import { cleanup } from './cleanup.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, parseRedactionFilters } from './json-options.js';
@@ -69,6 +70,9 @@ async function parse(args: readonly string[], context: Context): Promise<number>
   geteventsCommand(program).action(async (options: GetEventsOptions) => {
     status = await getEvents(options, context);
   });
+  agentCommand(program).action(async (words: string[]) => {
+    status = await loadAgentPackage(context).runAgent(words, context);
+  });
   policyCommands(program, context, (result) => (status = result));
   program
     .command('cleanup')
@@ -86,6 +90,17 @@ async function parse(args: readonly string[], context: Context): Promise<number>
 
   await program.parseAsync(args, { from: 'user' });
   return status;
+}
+
+/** Its options are the package's: everything that follows the command goes there. */
+function agentCommand(program: Command): Command {
+  return program
+    .command('agent')
+    .description('Run the agent (package polytrace-agent); `polytrace agent --help` shows its options')
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .argument('[options...]', 'options of the agent');
 }
 
 function geteventsCommand(program: Command): Command {

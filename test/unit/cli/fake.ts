@@ -146,12 +146,25 @@ export class FakeCommand {
     },
   };
 
+  /** Not installed, as on most machines. */
+  agentPackage: Context['agentPackage'] = () => {
+    throw Object.assign(new Error('no such package'), { code: 'MODULE_NOT_FOUND' });
+  };
+
   run(...args: string[]): Promise<number> {
     return runCommand(args, this.context());
   }
 
   context(stdout: Context['stdout'] = this.stdout): Context {
     const { api, stderr, signals, env, exits } = this;
-    return { api, stdout, stderr, signals, env, exit: (status) => void exits.push(status) };
+    return {
+      api,
+      agentPackage: () => this.agentPackage(),
+      stdout,
+      stderr,
+      signals,
+      env,
+      exit: (status) => void exits.push(status),
+    };
   }
 }

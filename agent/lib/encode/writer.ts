@@ -1,0 +1,185 @@
+/**
+ * Writes protobuf from the end to the beginning: a message is written before its length, so the length is known and nothing
+ * is moved or measured twice. Fields are written last first.
+ */
+
+const FIRST_BYTES = 64 * 1024;
+/** Longer texts are written by Node.js; a loop is faster for short ones. */
+const SHORT_TEXT = 48;
+
+export class Writer {
+  #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  /** The first byte that is written; all up to the end of `#bytes` follows. */
+  #at = FIRST_BYTES;
+
+  /** Starts a new message. What was written before is overwritten. */
+  reset(): void {
+    this.#at = this.#bytes.length;
+  }
+
+  /** Number of bytes that are written. `message` and `spliced` take what it returned before their content was written. */
+  get length(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  /** Copies what was written to the target, and returns the position after it. */
+  copyTo(target: Buffer, at: number): number {
+    return at + this.#bytes.copy(target, at, this.#at);
+  }
+
+  /** A copy of what was written. */
+  take(): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.#bytes, this.#at);
+  }
+
+  #reserve(size: number): number {
+    if (this.#at < size) this.#grow(size);
+    return (this.#at -= size);
+  }
+
+  #grow(size: number): void {
+    const used = this.length;
+    const bytes = Buffer.allocUnsafeSlow(Math.max(2 * this.#bytes.length, this.#bytes.length + size));
+    this.#bytes.copy(bytes, bytes.length - used, this.#at);
+    this.#bytes = bytes;
+    this.#at = bytes.length - used;
+  }
+
+  /** A number of at most 53 bits that is not negative. */
+  varint(value: number): void {
+    if (value < 0x80) {
+      const at = this.#reserve(1);
+      this.#bytes[at] = value;
+    } else if (value < 0x4000) {
+      const at = this.#reserve(2);
+      this.#bytes[at] = (value & 0x7f) | 0x80;
+      this.#bytes[at + 1] = value >>> 7;
+    } else {
+      let size = 2;
+      for (let rest = Math.floor(value / 0x4000); rest > 0; rest = Math.floor(rest / 0x80)) size++;
+      let at = this.#reserve(size);
+      let left = value;
+      for (; size > 1; size--) {
+        this.#bytes[at++] = (left % 0x80) | 0x80;
+        left = Math.floor(left / 0x80);
+      }
+      this.#bytes[at] = left;
+    }
+  }
+
+  /** A number of 64 bits; a negative one takes ten bytes. */
+  long(value: bigint): void {
+    if (value >= 0n && value <= 0x1fffffffffffffn) {
+      this.varint(Number(value));
+      return;
+    }
+    const bytes: number[] = [];
+    let left = BigInt.asUintN(64, value);
+    for (; left > 0x7fn; left >>= 7n) bytes.push(Number(left & 0x7fn) | 0x80);
+    bytes.push(Number(left));
+    const at = this.#reserve(bytes.length);
+    this.#bytes.set(bytes, at);
+  }
+
+  /** Leaves the field out when it is zero, as proto3 does. */
+  uint(tag: number, value: number): void {
+    if (value !== 0) this.uintAlways(tag, value);
+  }
+
+  uintAlways(tag: number, value: number): void {
+    this.varint(value);
+    this.varint(tag);
+  }
+
+  /** A number of 32 bits with a sign. */
+  int(tag: number, value: number): void {
+    if (value >= 0) this.varint(value);
+    else this.long(BigInt(value));
+    this.varint(tag);
+  }
+
+  ulong(tag: number, value: bigint): void {
+    if (value !== 0n) this.longAlways(tag, value);
+  }
+
+  longAlways(tag: number, value: bigint): void {
+    this.long(value);
+    this.varint(tag);
+  }
+
+  bool(tag: number, value: boolean): void {
+    if (value) this.uintAlways(tag, 1);
+  }
+
+  double(tag: number, value: number): void {
+    const at = this.#reserve(8);
+    this.#bytes.writeDoubleLE(value, at);
+    this.varint(tag);
+  }
+
+  text(tag: number, value: string): void {
+    if (value !== '') this.textAlways(tag, value);
+  }
+
+  /** A lone surrogate, which stands for a byte that is not UTF-8, becomes U+FFFD: protobuf allows only UTF-8. */
+  textAlways(tag: number, value: string): void {
+    const size = value.length < SHORT_TEXT && this.#ascii(value) ? value.length : this.#utf8(value);
+    this.varint(size);
+    this.varint(tag);
+  }
+
+  #ascii(value: string): boolean {
+    const start = this.#reserve(value.length);
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 0x7f) {
+        this.#at += value.length;
+        return false;
+      }
+      this.#bytes[start + i] = code;
+    }
+    return true;
+  }
+
+  #utf8(value: string): number {
+    const size = Buffer.byteLength(value);
+    const at = this.#reserve(size);
+    if (size === value.length) this.#bytes.write(value, at, size, 'latin1');
+    else this.#bytes.write(value, at, size, 'utf8');
+    return size;
+  }
+
+  texts(tag: number, values: readonly string[]): void {
+    for (let i = values.length - 1; i >= 0; i--) this.textAlways(tag, values[i] as string);
+  }
+
+  bytes(tag: number, value: Uint8Array): void {
+    this.raw(value);
+    this.varint(value.length);
+    this.varint(tag);
+  }
+
+  /** Bytes that are protobuf already. */
+  raw(value: Uint8Array): void {
+    const at = this.#reserve(value.length);
+    this.#bytes.set(value, at);
+  }
+
+  /** Makes a message of everything that was written since the length was `before`. */
+  message(tag: number, before: number): void {
+    this.varint(this.length - before);
+    this.varint(tag);
+  }
+
+  /** A wrapper of google.protobuf: a number that can be zero and present. */
+  wrapped(tag: number, value: number): void {
+    const before = this.length;
+    this.uint(VALUE, value);
+    this.message(tag, before);
+  }
+}
+
+/** Field 1, a varint: the value of a wrapper. */
+export const VALUE = 8;
+/** Field 1, bytes: the value of a StringValue. */
+export const TEXT_VALUE = 10;

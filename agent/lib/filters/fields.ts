@@ -1,0 +1,153 @@
+/**
+ * Field filters: tetragon.FieldFilter. They leave fields out of events that are protobuf already: a field is copied, left out, or
+ * looked into. Paths begin at the message of the event: `process.binary`.
+ */
+import type { DescField, DescMessage } from '@bufbuild/protobuf';
+import {
+  EventType,
+  FieldFilterAction,
+  GetEventsResponseSchema,
+  type FieldFilter,
+} from '../proto/tetragon/events_pb.js';
+import { FilterError, LIMITS } from './limits.js';
+
+/** Fields below a message by number; undefined stands for the whole field. */
+type Tree = Map<number, Tree | undefined>;
+
+interface Rule {
+  readonly keep: boolean;
+  /** The tree for each type of event, by the field number of the event. */
+  readonly trees: ReadonlyMap<number, Tree>;
+}
+
+type Shape = (message: Buffer) => Uint8Array;
+
+/** The event of a response, and the number that its type has. Both numbers are the same in the protocol. */
+const EVENTS: readonly DescField[] = GetEventsResponseSchema.oneofs.flatMap(({ fields }) => fields);
+
+/** Returns undefined without filters. Throws FilterError. */
+export function compileFieldFilters(filters: readonly FieldFilter[]): Shape | undefined {
+  if (filters.length === 0) return undefined;
+  if (filters.length > LIMITS.filters) throw new FilterError('field_filters', `more than ${LIMITS.filters} filters`);
+  const rules = filters.map((filter, i) => ruleOf(filter, `field_filters[${i}]`));
+  return (message) => rules.reduce<Buffer>(apply, message);
+}
+
+function ruleOf({ fields, eventSet, action, invertEventSet }: FieldFilter, at: string): Rule {
+  const paths = fields?.paths ?? [];
+  if (paths.length === 0) throw new FilterError(`${at}.fields`, 'no path');
+  if (paths.length > LIMITS.paths) throw new FilterError(`${at}.fields`, `more than ${LIMITS.paths} paths`);
+  const isIncluded = (type: EventType): boolean => {
+    return eventSet.length === 0 || eventSet.includes(type) !== (invertEventSet ?? false);
+  };
+  const known = new Set<string>();
+  const trees = new Map<number, Tree>();
+  for (const event of EVENTS) {
+    // A loss is told whatever a client leaves out.
+    if (event.message === undefined || event.number === (EventType.RATE_LIMIT_INFO as number)) continue;
+    const tree: Tree = new Map();
+    for (const path of paths) if (addPath(tree, event.message, path.split('.'))) known.add(path);
+    if (isIncluded(event.number as EventType)) trees.set(event.number, tree);
+  }
+  const unknown = paths.find((path) => !known.has(path));
+  if (unknown !== undefined) throw new FilterError(`${at}.fields`, `no event has the field '${unknown}'`);
+  return { keep: action === FieldFilterAction.INCLUDE, trees };
+}
+
+/** Returns false when the message has no such field. A path may name a field and something below it: the field wins. */
+function addPath(tree: Tree, message: DescMessage, [name = '', ...rest]: readonly string[]): boolean {
+  const field = message.fields.find((each) => each.name === name);
+  if (field === undefined) return false;
+  if (rest.length === 0) {
+    tree.set(field.number, undefined);
+    return true;
+  }
+  if (field.message === undefined) return false;
+  if (tree.has(field.number) && tree.get(field.number) === undefined) return true;
+  const below = tree.get(field.number) ?? new Map<number, Tree | undefined>();
+  if (!addPath(below, field.message, rest)) return false;
+  tree.set(field.number, below);
+  return true;
+}
+
+function apply(response: Buffer, { keep, trees }: Rule): Buffer {
+  const parts: Uint8Array[] = [];
+  for (const field of fieldsOf(response)) {
+    const tree = trees.get(field.number);
+    if (tree === undefined) parts.push(response.subarray(field.start, field.end));
+    else addMessage(parts, response, field, tree, keep);
+  }
+  return Buffer.concat(parts);
+}
+
+function filtered(message: Buffer, tree: Tree, keep: boolean): Buffer {
+  const parts: Uint8Array[] = [];
+  for (const field of fieldsOf(message)) {
+    const isNamed = tree.has(field.number);
+    const below = tree.get(field.number);
+    if (below !== undefined) addMessage(parts, message, field, below, keep);
+    else if (isNamed === keep) parts.push(message.subarray(field.start, field.end));
+  }
+  return Buffer.concat(parts);
+}
+
+/** Adds a field that is a message, with what is left of it. */
+function addMessage(parts: Uint8Array[], bytes: Buffer, { start, value, end }: Field, tree: Tree, keep: boolean): void {
+  const content = filtered(bytes.subarray(value, end), tree, keep);
+  const { next: tagEnd } = varint(bytes, start);
+  parts.push(bytes.subarray(start, tagEnd), varintBytes(content.length), content);
+}
+
+interface Field {
+  readonly number: number;
+  readonly start: number;
+  /** Where a value with a length begins. */
+  readonly value: number;
+  readonly end: number;
+}
+
+/** The fields of a message that this agent has encoded. */
+function* fieldsOf(bytes: Buffer): Iterable<Field> {
+  for (let at = 0; at < bytes.length;) {
+    const start = at;
+    const { value: tag, next } = varint(bytes, at);
+    let value = next;
+    switch (tag % 8) {
+      case 0:
+        at = varint(bytes, next).next;
+        break;
+      case 1:
+        at = next + 8;
+        break;
+      case 5:
+        at = next + 4;
+        break;
+      default: {
+        const length = varint(bytes, next);
+        value = length.next;
+        at = value + length.value;
+      }
+    }
+    yield { number: Math.floor(tag / 8), start, value, end: at };
+  }
+}
+
+function varint(bytes: Buffer, at: number): { readonly value: number; readonly next: number } {
+  let value = 0;
+  let factor = 1;
+  let next = at;
+  for (;;) {
+    const byte = bytes[next++] ?? 0;
+    value += (byte & 0x7f) * factor;
+    if (byte < 0x80) return { value, next };
+    factor *= 128;
+  }
+}
+
+function varintBytes(value: number): Uint8Array {
+  const bytes: number[] = [];
+  let left = value;
+  for (; left > 0x7f; left = Math.floor(left / 128)) bytes.push((left % 128) | 0x80);
+  bytes.push(left);
+  return Uint8Array.from(bytes);
+}

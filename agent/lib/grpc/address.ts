@@ -1,0 +1,68 @@
+/** Addresses of the server, and its socket in the file system. */
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { connect, isIP } from 'node:net';
+import { dirname } from 'node:path';
+
+export type Address =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** Why the server cannot listen. */
+export class AddressError extends Error {}
+
+export function parseAddress(text: string): Address {
+  const path = /^unix:(?:\/\/)?(\/.*)$/.exec(text)?.[1];
+  if (path !== undefined) return { kind: 'unix', path };
+  const [, v6, name, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:/\s]+)):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  const host = v6 ?? name;
+  if (host === undefined || port > 65_535) {
+    throw new AddressError(`'${text}' is no address: use unix:///PATH or HOST:PORT`);
+  }
+  return { kind: 'tcp', host, port };
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** Makes the place of a socket free: a socket that nobody serves is removed, one that answers is refused. */
+export async function claimSocket(path: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new AddressError(`${path} exists and is no socket`);
+  if (await answers(path)) throw new AddressError(`another server uses ${path}`);
+  unlinkSync(path);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', ({ code, message }: NodeJS.ErrnoException) => {
+      if (code === 'ECONNREFUSED' || code === 'ENOENT') resolve(false);
+      else reject(new AddressError(`${path} cannot be probed: ${message}`));
+    });
+  });
+}
+
+/** Only root and the group can use the socket. */
+export function restrictSocket(path: string, group: number | undefined): void {
+  if (group === undefined) return chmodSync(path, 0o600);
+  chownSync(path, -1, group);
+  chmodSync(path, 0o660);
+}
+
+/** The number of a group, from /etc/group. */
+export function groupId(group: string): number {
+  if (/^\d+$/.test(group)) return Number(group);
+  for (const line of readFileSync('/etc/group', 'utf8').split('\n')) {
+    const [name, , id] = line.split(':');
+    if (name === group && id !== undefined) return Number(id);
+  }
+  throw new AddressError(`there is no group '${group}'`);
+}

@@ -1,0 +1,82 @@
+/** The policies of the agent in the protocol: tetragon.TracingPolicyStatus. */
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import type { HookCounts as Counts, PolicyStatus } from 'polytrace';
+import type { PolicyEntry } from '../policies/store.js';
+import {
+  HookCountsSchema,
+  HookState,
+  PolicyHookSchema,
+  TracingPolicyMode,
+  TracingPolicyState,
+  type TracingPolicyStatusSchema,
+  type HookCounts,
+} from '../proto/tetragon/sensors_pb.js';
+
+const MODES: Readonly<Record<PolicyStatus['mode'], TracingPolicyMode>> = {
+  enforce: TracingPolicyMode.TP_MODE_ENFORCE,
+  monitor: TracingPolicyMode.TP_MODE_MONITOR,
+  monitor_only: TracingPolicyMode.TP_MODE_MONITOR_ONLY,
+};
+
+export function statusOf(entry: PolicyEntry): MessageInitShape<typeof TracingPolicyStatusSchema> {
+  const { id, name, namespace, file = '', status, error = '' } = entry;
+  const base = { id: BigInt(id), name, namespace, file, error, origin: file === '' ? 'grpc' : 'file' };
+  if (status === undefined) return { ...base, state: TracingPolicyState.TP_STATE_LOAD_ERROR };
+  const isEnabled = status.state === 'enabled';
+  return {
+    ...base,
+    info: '',
+    sensors: [...new Set(status.hooks.map(({ attach }) => attach))],
+    enabled: isEnabled,
+    state: stateOf(status),
+    kernelMemoryBytes: BigInt(status.memory),
+    mode: MODES[status.mode],
+    stats: { actionCounters: countersOf(status) },
+    hookStatuses: status.hooks.map((hook, i) => ({
+      section: hook.attach,
+      state: HookState.STATUS_LOADED,
+      hookDescription: hook.functionName,
+      hookIdx: i,
+    })),
+    enforcing: status.enforcing,
+    skipped: [...status.skipped],
+    counts: countsOf(status),
+    hooks: status.hooks.map((hook) =>
+      create(PolicyHookSchema, {
+        call: hook.call,
+        functionName: hook.functionName,
+        attach: hook.attach,
+        counts: countsOf(hook),
+      }),
+    ),
+  };
+}
+
+function stateOf({ state, skipped }: PolicyStatus): TracingPolicyState {
+  if (state === 'disabled') return TracingPolicyState.TP_STATE_DISABLED;
+  return skipped.length > 0 ? TracingPolicyState.TP_STATE_PARTIALLY_ENABLED : TracingPolicyState.TP_STATE_ENABLED;
+}
+
+/** polytrace counts acts on processes and functions together: they are in the field of the mode. */
+function countersOf({ posted, suppressed, enforced, matched, mode }: PolicyStatus): {
+  readonly post: bigint;
+  readonly signal?: bigint;
+  readonly monitorSignal?: bigint;
+  readonly nopost: bigint;
+} {
+  const nopost = BigInt(Math.max(matched - posted - suppressed, 0));
+  const acted = BigInt(enforced);
+  return { post: BigInt(posted), nopost, ...(mode === 'enforce' ? { signal: acted } : { monitorSignal: acted }) };
+}
+
+function countsOf({ hits, matched, posted, suppressed, enforced, lost, memory }: Counts): HookCounts {
+  return create(HookCountsSchema, {
+    ...(hits === undefined ? {} : { hits: BigInt(hits) }),
+    matched: BigInt(matched),
+    posted: BigInt(posted),
+    suppressed: BigInt(suppressed),
+    enforced: BigInt(enforced),
+    lost: BigInt(lost),
+    memory: BigInt(memory),
+  });
+}

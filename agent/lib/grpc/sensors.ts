@@ -1,0 +1,228 @@
+/** The service tetragon.FineGuidanceSensors: one function for each call. */
+import { create } from '@bufbuild/protobuf';
+import { anyPack, StringValueSchema, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { status as Code } from '@grpc/grpc-js';
+import {
+  KernelError,
+  PolicyError,
+  PolytraceError,
+  type PolicyMode,
+  type PreflightReport,
+  type Tracer,
+} from 'polytrace';
+import { LOG_LEVELS, type Log, type LogLevel } from '../log/log.js';
+import { keyOf, messageOf, PolicyExists, UnknownPolicy, type PolicyStore } from '../policies/store.js';
+import {
+  AgentStatsSchema,
+  ConfigFlag,
+  FineGuidanceSensors,
+  LogLevel as LevelNumber,
+  TracingPolicyMode,
+  type ConfigureTracingPolicyRequest,
+} from '../proto/tetragon/sensors_pb.js';
+import { HealthStatusResult, HealthStatusType } from '../proto/tetragon/tetragon_pb.js';
+import type { EventHub } from '../streams/hub.js';
+import { EventLogService } from '../proto/tetragon/eventlog_pb.js';
+import type { EventCalls } from './get-events.js';
+import { statusOf } from './policy-status.js';
+import { CallError, serviceOf, type Service } from './service.js';
+
+export interface SensorsContext {
+  readonly tracer: Pick<Tracer, 'stats'>;
+  readonly store: PolicyStore;
+  readonly hub: EventHub;
+  readonly calls: EventCalls;
+  readonly log: Log;
+  readonly preflight: () => PreflightReport;
+  readonly version: string;
+  readonly nodeName: string;
+  readonly startedAt: number;
+  /** Options in force, without secrets. */
+  readonly configuration: Readonly<Record<string, string>>;
+}
+
+/** The only domain of policies. */
+const DOMAIN = '';
+
+export function sensorsService(context: SensorsContext): Service {
+  const { store, log, calls } = context;
+  return serviceOf(FineGuidanceSensors, {
+    getEvents: (call) => calls.open(call as never),
+    getHealth: () => ({ healthStatus: [healthOf(context)] }),
+    addTracingPolicy: ({ yaml, domain }) =>
+      answered(async () => {
+        checkDomain(domain);
+        if (yaml === '') throw new CallError(Code.INVALID_ARGUMENT, 'yaml: the policy is empty');
+        await store.add(yaml);
+        return {};
+      }),
+    deleteTracingPolicy: ({ name, namespace, domain }) =>
+      answered(async () => {
+        checkDomain(domain);
+        await store.remove(keyOf(name, namespace));
+        return {};
+      }),
+    listTracingPolicies: ({ domain }) => ({
+      policies: domain === DOMAIN ? store.list().map(statusOf) : [],
+    }),
+    configureTracingPolicy: (request) =>
+      answered(async () => {
+        await configure(store, request);
+        return {};
+      }),
+    enableTracingPolicy: ({ name, namespace, domain }) => switchPolicy(store, name, namespace, domain, true),
+    disableTracingPolicy: ({ name, namespace, domain }) => switchPolicy(store, name, namespace, domain, false),
+    listDomains: () => ({ domains: [DOMAIN] }),
+    listSensors: () => deprecated('ListSensors', 'ListTracingPolicies'),
+    enableSensor: () => deprecated('EnableSensor', 'ConfigureTracingPolicy'),
+    disableSensor: () => deprecated('DisableSensor', 'ConfigureTracingPolicy'),
+    removeSensor: () => deprecated('RemoveSensor', 'DeleteTracingPolicy'),
+    getVersion: () => ({ version: context.version }),
+    getInfo: () => infoOf(context),
+    runtimeHook: () => {
+      throw new CallError(
+        Code.UNIMPLEMENTED,
+        'RuntimeHook is not supported: the agent asks the container runtime, and needs no hook (NRI)',
+      );
+    },
+    getDebug: ({ flag }) => {
+      if (flag !== ConfigFlag.LOG_LEVEL) throw unsupportedFlag('GetDebug');
+      return { flag, arg: { case: 'level', value: levelNumber(log.level) } };
+    },
+    setDebug: ({ flag, arg }) => {
+      if (flag !== ConfigFlag.LOG_LEVEL || arg.case !== 'level') throw unsupportedFlag('SetDebug');
+      log.level = levelName(arg.value);
+      log.info({ level: log.level }, 'a client changed the level of the log');
+      return { flag, arg };
+    },
+  });
+}
+
+/** Tetragon's export to a file is configured here, and not changed by clients. */
+export function eventLogService(): Service {
+  const refuse = (): never => {
+    throw new CallError(Code.UNIMPLEMENTED, 'the export of events is set in the configuration of the agent');
+  };
+  return serviceOf(EventLogService, { getEventLogParams: refuse, setEventLogParams: refuse });
+}
+
+function deprecated(name: string, other: string): never {
+  throw new CallError(Code.UNIMPLEMENTED, `${name} is deprecated and not supported: use ${other}`);
+}
+
+function unsupportedFlag(name: string): CallError {
+  return new CallError(Code.UNIMPLEMENTED, `${name} supports only the flag CONFIG_FLAG_LOG_LEVEL with a level`);
+}
+
+function checkDomain(domain: string): void {
+  if (domain !== DOMAIN) throw new CallError(Code.NOT_FOUND, `there is no domain '${domain}'`);
+}
+
+function switchPolicy(
+  store: PolicyStore,
+  name: string,
+  namespace: string,
+  domain: string,
+  enable: boolean,
+): Promise<Record<string, never>> {
+  return answered(async () => {
+    checkDomain(domain);
+    await store.configure(keyOf(name, namespace), { enable });
+    return {};
+  });
+}
+
+/** A field that is absent changes nothing. */
+async function configure(
+  store: PolicyStore,
+  { name, namespace, domain, enable, mode }: ConfigureTracingPolicyRequest,
+): Promise<void> {
+  checkDomain(domain);
+  await store.configure(keyOf(name, namespace), { enable, mode: mode === undefined ? undefined : modeOf(mode) });
+}
+
+function modeOf(mode: TracingPolicyMode): PolicyMode {
+  if (mode === TracingPolicyMode.TP_MODE_ENFORCE) return 'enforce';
+  if (mode === TracingPolicyMode.TP_MODE_MONITOR) return 'monitor';
+  throw new CallError(Code.INVALID_ARGUMENT, 'mode: it has to be TP_MODE_ENFORCE or TP_MODE_MONITOR');
+}
+
+/** Answers with the status that says whose mistake it is. */
+async function answered<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof CallError) throw error;
+    if (error instanceof UnknownPolicy) throw new CallError(Code.NOT_FOUND, error.message);
+    if (error instanceof PolicyExists) throw new CallError(Code.ALREADY_EXISTS, error.message);
+    if (error instanceof PolicyError) throw new CallError(Code.INVALID_ARGUMENT, messageOf(error));
+    if (error instanceof KernelError || error instanceof PolytraceError) {
+      throw new CallError(Code.FAILED_PRECONDITION, messageOf(error));
+    }
+    throw new CallError(Code.INTERNAL, messageOf(error));
+  }
+}
+
+function healthOf({ store }: SensorsContext): {
+  readonly event: HealthStatusType;
+  readonly status: HealthStatusResult;
+  readonly details: string;
+} {
+  const { failed } = store;
+  const details =
+    failed === 0 ? 'running' : `running; ${failed} ${failed === 1 ? 'policy has' : 'policies have'} errors`;
+  return { event: HealthStatusType.STATUS, status: HealthStatusResult.HEALTH_STATUS_RUNNING, details };
+}
+
+function infoOf({ tracer, hub, preflight, version, nodeName, startedAt, configuration }: SensorsContext): object {
+  const report = preflight();
+  const { events, lost, lostByHook, processes, bufferSize, bufferUsed } = tracer.stats();
+  return {
+    version,
+    name: 'polytrace',
+    probes: report.features.map(({ name, available }) => ({ Name: name, Enabled: available })),
+    conf: Object.entries(configuration).map(([key, value]) => ({
+      key,
+      value: anyPack(StringValueSchema, create(StringValueSchema, { value })),
+    })),
+    build: { goVersion: '', commit: '', time: '', modified: '' },
+    nodeName,
+    kernel: report.kernel,
+    startTime: timestampFromMs(startedAt),
+    stats: create(AgentStatsSchema, {
+      events: BigInt(events),
+      lost: BigInt(lost),
+      lostRecords: lostByHook.map(({ hook, policyName, reason, count }) => ({
+        hook,
+        policyName,
+        reason,
+        count: BigInt(count),
+      })),
+      processes: BigInt(processes),
+      bufferSize: BigInt(bufferSize),
+      bufferUsed: BigInt(bufferUsed),
+      streams: hub.streams.size,
+    }),
+  };
+}
+
+/** Levels of the protocol that the log does not have become the next one that it has. */
+const LEVELS: readonly (readonly [LevelNumber, LogLevel])[] = [
+  [LevelNumber.FATAL, 'fatal'],
+  [LevelNumber.PANIC, 'fatal'],
+  [LevelNumber.ERROR, 'error'],
+  [LevelNumber.WARN, 'warn'],
+  [LevelNumber.INFO, 'info'],
+  [LevelNumber.DEBUG, 'debug'],
+  [LevelNumber.TRACE, 'trace'],
+];
+
+function levelNumber(level: string): LevelNumber {
+  return LEVELS.find(([, name]) => name === level)?.[0] ?? LevelNumber.INFO;
+}
+
+function levelName(number: LevelNumber): LogLevel {
+  const name = LEVELS.find(([each]) => each === number)?.[1];
+  if (name === undefined) throw new CallError(Code.INVALID_ARGUMENT, `level: one of ${LOG_LEVELS.join(', ')}`);
+  return name;
+}

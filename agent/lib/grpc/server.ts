@@ -1,0 +1,199 @@
+/** The gRPC server: its addresses, certificates, limits and services. */
+import { existsSync, statSync } from 'node:fs';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import { toBinary, type DescFile } from '@bufbuild/protobuf';
+import { experimental, Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import type { Log } from '../log/log.js';
+import { file_tetragon_eventlog } from '../proto/tetragon/eventlog_pb.js';
+import { file_tetragon_sensors } from '../proto/tetragon/sensors_pb.js';
+import {
+  AddressError,
+  claimSocket,
+  groupId,
+  isLoopback,
+  parseAddress,
+  restrictSocket,
+  type Address,
+} from './address.js';
+import type { Service } from './service.js';
+
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  /** Clients need a certificate that one of these has signed. */
+  readonly clientCa?: string | undefined;
+}
+
+export interface ServerSettings {
+  readonly addresses: readonly string[];
+  readonly group?: string | undefined;
+  readonly tls?: TlsFiles | undefined;
+  /** How often certificates are read again. */
+  readonly tlsRefreshMs?: number;
+  /** How often sockets are looked after. */
+  readonly socketCheckMs?: number;
+}
+
+/** Names for grpc.health.v1: all services, and the one that a kubelet asks for. */
+const HEALTH_NAMES = ['', 'liveness', 'tetragon.FineGuidanceSensors'];
+
+const OPTIONS: ServerOptions = {
+  'grpc.max_concurrent_streams': 256,
+  'grpc.max_receive_message_length': 4 * 1024 * 1024,
+  'grpc.keepalive_time_ms': 60_000,
+  'grpc.keepalive_timeout_ms': 20_000,
+  'grpc.max_metadata_size': 16 * 1024,
+};
+
+const TLS_REFRESH_MS = 10_000;
+const SOCKET_CHECK_MS = 2000;
+
+export class GrpcServer {
+  readonly #server = new Server(OPTIONS);
+  readonly #settings: ServerSettings;
+  readonly #log: Log;
+  readonly #health = new HealthImplementation(Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'SERVING'])));
+  /** Sockets in the file system, with the number of their file. */
+  readonly #sockets = new Map<string, bigint>();
+  #timer: NodeJS.Timeout | undefined;
+  #checking: Promise<void> | undefined;
+
+  constructor(settings: ServerSettings, services: readonly Service[], log: Log) {
+    this.#settings = settings;
+    this.#log = log;
+    for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
+    this.#health.addToServer(this.#server as never);
+    new ReflectionService(reflected([file_tetragon_sensors, file_tetragon_eventlog])).addToServer(this.#server);
+  }
+
+  /** Listens on all addresses, or on none. Returns them, with the ports that were chosen. */
+  async listen(): Promise<string[]> {
+    const addresses = this.#settings.addresses.map(parseAddress);
+    for (const address of addresses) this.#check(address);
+    const bound: string[] = [];
+    try {
+      for (const address of addresses) bound.push(await this.#bind(address));
+    } catch (error) {
+      this.#server.forceShutdown();
+      throw error;
+    }
+    if (this.#sockets.size > 0) {
+      this.#timer = setInterval(() => {
+        this.#checking ??= this.#checkSockets().finally(() => (this.#checking = undefined));
+      }, this.#settings.socketCheckMs ?? SOCKET_CHECK_MS);
+    }
+    return bound;
+  }
+
+  #check(address: Address): void {
+    if (address.kind === 'unix' || isLoopback(address.host) || this.#settings.tls !== undefined) return;
+    const text = `${address.host}:${address.port}`;
+    throw new AddressError(`${text} can be reached from other machines: that needs --tls-cert and --tls-key`);
+  }
+
+  async #bind(address: Address): Promise<string> {
+    if (address.kind === 'unix') {
+      await claimSocket(address.path);
+      await this.#bindSocket(address.path);
+      return `unix://${address.path}`;
+    }
+    const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+    const port = await this.#bindTo(`${host}:${address.port}`, this.#credentials());
+    return `${host}:${port}`;
+  }
+
+  /** The socket is made with the rights of its owner only, and then given to the group. */
+  async #bindSocket(path: string): Promise<void> {
+    const { group } = this.#settings;
+    const id = group === undefined ? undefined : groupId(group);
+    const before = process.umask(0o177);
+    try {
+      await this.#bindTo(`unix://${path}`, ServerCredentials.createInsecure());
+    } finally {
+      process.umask(before);
+    }
+    restrictSocket(path, id);
+    this.#sockets.set(path, statSync(path, { bigint: true }).ino);
+  }
+
+  #bindTo(address: string, credentials: ServerCredentials): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync(address, credentials, (error, port) => {
+        if (error === null) resolve(port);
+        else reject(new AddressError(`cannot listen on ${address}: ${error.message}`));
+      });
+    });
+  }
+
+  /** TLS when there are certificates, also on loopback. */
+  #credentials(): ServerCredentials {
+    const { tls, tlsRefreshMs = TLS_REFRESH_MS } = this.#settings;
+    if (tls === undefined) return ServerCredentials.createInsecure();
+    for (const file of [tls.cert, tls.key, ...(tls.clientCa === undefined ? [] : [tls.clientCa])]) {
+      if (!existsSync(file)) throw new AddressError(`there is no file ${file}`);
+    }
+    const provider = new experimental.FileWatcherCertificateProvider({
+      certificateFile: tls.cert,
+      privateKeyFile: tls.key,
+      caCertificateFile: tls.clientCa,
+      refreshIntervalMs: tlsRefreshMs,
+    });
+    const isMutual = tls.clientCa !== undefined;
+    return experimental.createCertificateProviderServerCredentials(
+      isMutual ? provider : (null as never),
+      provider,
+      isMutual,
+    );
+  }
+
+  /** Makes a socket again that somebody has removed. */
+  async #checkSockets(): Promise<void> {
+    for (const [path, inode] of this.#sockets) {
+      if (statSync(path, { bigint: true, throwIfNoEntry: false })?.ino === inode) continue;
+      try {
+        this.#server.unbind(`unix://${path}`);
+        await claimSocket(path);
+        await this.#bindSocket(path);
+        this.#log.warn({ socket: path }, 'the socket was removed: it was made again');
+      } catch (error) {
+        this.#log.error({ socket: path, reason: String(error) }, 'the socket was removed, and could not be made again');
+      }
+    }
+  }
+
+  /** Answers of grpc.health.v1. */
+  setServing(isServing: boolean): void {
+    for (const name of HEALTH_NAMES) this.#health.setStatus(name, isServing ? 'SERVING' : 'NOT_SERVING');
+  }
+
+  /** Waits for calls under way, but not for long. */
+  async close(waitMs: number): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#checking;
+    this.setServing(false);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        this.#server.forceShutdown();
+        resolve();
+      }, waitMs);
+      this.#server.tryShutdown(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
+
+/** The files of the protocol, with all that they import, as reflection wants them. */
+function reflected(files: readonly DescFile[]): Record<string, never> {
+  const all = new Map<string, Buffer>();
+  const add = (file: DescFile): void => {
+    if (all.has(file.proto.name)) return;
+    file.dependencies.forEach(add);
+    all.set(file.proto.name, Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)));
+  };
+  files.forEach(add);
+  return { protocol: { fileDescriptorProtos: [...all.values()] } as never };
+}

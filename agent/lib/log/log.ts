@@ -1,0 +1,29 @@
+/** The agent's log on standard error: JSON lines, or lines for people. */
+import { pino, type DestinationStream, type Logger } from 'pino';
+import pretty from 'pino-pretty';
+
+export type Log = Pick<Logger, 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'fatal'> & { level: string };
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: 'json' | 'pretty';
+}
+
+/** Text from policies and clients is escaped: JSON does that, and so does `pretty` for everything that is not printable. */
+export function openLog({ level, format }: LogOptions, stream: NodeJS.WritableStream): Log {
+  const target: DestinationStream = { write: (text: string) => void stream.write(text) };
+  const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` };
+  if (format === 'json') return pino(options, target);
+  const lines = pretty.prettyFactory({ colorize: false, translateTime: 'SYS:HH:MM:ss.l', singleLine: true });
+  return pino(options, { write: (text: string) => target.write(escaped(lines(text))) });
+}
+
+/** Control characters and invisible characters, except the newline at the end. */
+const CONTROLS = /(?!\n$)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+function escaped(line: string): string {
+  return line.replace(CONTROLS, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+}

@@ -1,0 +1,132 @@
+/** The agent: a tracer, its policies, and the server for its clients. */
+import { hostname } from 'node:os';
+import { openTracer, preflight, type Tracer, type TracerOptions } from 'polytrace';
+import type { AgentOptions } from '../config/options.js';
+import { EventCalls } from '../grpc/get-events.js';
+import { eventLogService, sensorsService } from '../grpc/sensors.js';
+import { GrpcServer, type TlsFiles } from '../grpc/server.js';
+import type { Log } from '../log/log.js';
+import { PolicyFiles } from '../policies/folder.js';
+import { PolicyStore } from '../policies/store.js';
+import { EventHub } from '../streams/hub.js';
+import { BadOption } from '../config/options.js';
+
+/** How long clients may take what waits for them when the agent ends. */
+const DRAIN_MS = 2000;
+const SHUTDOWN_MS = 1000;
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #tracer: Tracer;
+  readonly #files: PolicyFiles;
+  readonly #server: GrpcServer;
+  readonly #calls: EventCalls;
+  /** Resolves when the events have ended. */
+  readonly events: Promise<void>;
+  addresses: readonly string[] = [];
+
+  private constructor(options: AgentOptions, tracer: Tracer, log: Log, version: string) {
+    this.#options = options;
+    this.#tracer = tracer;
+    const nodeName = nodeNameOf(options);
+    const {
+      clusterName,
+      enableProcessCred: processCred,
+      enableProcessNs: processNs,
+      enableAncestors: ancestors,
+    } = options;
+    const hub = new EventHub({
+      nodeName,
+      processCred,
+      processNs,
+      ancestors,
+      clusterName,
+      queueBytes: options.eventQueueBytes,
+    });
+    const store = new PolicyStore(tracer, log);
+    this.#calls = new EventCalls(hub, log);
+    this.#files = new PolicyFiles([options.tracingPolicyDir, ...options.policy], log, (files, again) =>
+      store.setFiles(files, again),
+    );
+    const context = {
+      tracer,
+      store,
+      hub,
+      calls: this.#calls,
+      log,
+      preflight,
+      version,
+      nodeName,
+      startedAt: Date.now(),
+      configuration: shown(options),
+    };
+    this.#server = new GrpcServer(serverSettings(options), [sensorsService(context), eventLogService()], log);
+    this.events = hub.run(tracer);
+  }
+
+  /** Opens everything, or nothing. A policy that cannot be loaded is in the status and in the log. */
+  static async open(options: AgentOptions, log: Log, version: string): Promise<Agent> {
+    if (options.keepSensorsOnExit && options.persist === undefined) {
+      throw new BadOption('--keep-sensors-on-exit needs --persist');
+    }
+    const tracer = await openTracer(tracerOptions(options));
+    try {
+      const agent = new Agent(options, tracer, log, version);
+      await agent.#files.start();
+      agent.addresses = await agent.#server.listen();
+      return agent;
+    } catch (error) {
+      await tracer.close();
+      throw error;
+    }
+  }
+
+  /** Reads all policies again. */
+  reload(): Promise<void> {
+    return this.#files.reload();
+  }
+
+  async close(): Promise<void> {
+    await this.#files.stop();
+    this.#server.setServing(false);
+    const keep = this.#options.keepSensorsOnExit;
+    await this.#tracer.close(keep ? { keep } : {});
+    await this.events;
+    await this.#calls.close(DRAIN_MS);
+    await this.#server.close(SHUTDOWN_MS);
+  }
+}
+
+function nodeNameOf({ nodeName }: AgentOptions): string {
+  return nodeName ?? process.env['NODE_NAME'] ?? hostname();
+}
+
+function tracerOptions(options: AgentOptions): TracerOptions {
+  const { enforcement, allowRequests, persist, containers } = options;
+  return {
+    nodeName: nodeNameOf(options),
+    enforcement,
+    allowRequests,
+    containers,
+    ...(persist === undefined ? {} : { persist }),
+  };
+}
+
+function serverSettings(options: AgentOptions): ConstructorParameters<typeof GrpcServer>[0] {
+  return { addresses: options.serverAddress, group: options.group, tls: tlsOf(options) };
+}
+
+function tlsOf({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: AgentOptions): TlsFiles | undefined {
+  if (cert === undefined && key === undefined && clientCa === undefined) return undefined;
+  if (cert === undefined || key === undefined) throw new BadOption('TLS needs --tls-cert and --tls-key');
+  return { cert, key, clientCa };
+}
+
+/** The options as a client may see them, by their names on the command line. */
+function shown(options: AgentOptions): Record<string, string> {
+  const name = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(
+    entries.map(([key, value]) => [name(key), Array.isArray(value) ? value.join(',') : String(value)]),
+  );
+}

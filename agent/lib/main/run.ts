@@ -1,0 +1,84 @@
+/** `polytrace agent`: runs until a signal. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CommanderError } from 'commander';
+import { PolytraceError } from 'polytrace';
+import { agentCommand, BadOption, type AgentOptions } from '../config/options.js';
+import { AddressError } from '../grpc/address.js';
+import { openLog } from '../log/log.js';
+import { messageOf } from '../policies/store.js';
+import { Agent } from './agent.js';
+
+/** What the command gives to the agent. */
+export interface AgentHost {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+  /** Emits SIGINT, SIGTERM and SIGHUP. */
+  readonly signals: NodeJS.EventEmitter;
+}
+
+const GOOD = 0;
+const FAILED = 1;
+const USAGE = 2;
+const KERNEL = 3;
+
+/** Runs the agent and returns the exit status of the command. */
+export async function runAgent(args: readonly string[], host: AgentHost): Promise<number> {
+  let status = GOOD;
+  const command = agentCommand(async (options) => {
+    status = await run(options, host);
+  })
+    .name('polytrace agent')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void host.stdout.write(text),
+      writeErr: (text) => void host.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, 'polytrace: ')),
+    })
+    .showHelpAfterError('(--help shows the options)');
+  try {
+    await command.parseAsync(args, { from: 'user' });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? GOOD : USAGE;
+    const isUsage = error instanceof BadOption || error instanceof AddressError;
+    if (!isUsage && !(error instanceof PolytraceError)) throw error;
+    host.stderr.write(`polytrace: ${messageOf(error)}\n`);
+    return isUsage ? USAGE : KERNEL;
+  }
+}
+
+async function run(options: AgentOptions, { stderr, signals }: AgentHost): Promise<number> {
+  const log = openLog({ level: options.logLevel, format: options.logFormat }, stderr);
+  let stop: () => void = () => undefined;
+  const stopped = new Promise<void>((resolve) => (stop = resolve));
+  let agent: Agent | undefined;
+  const onStop = (name: string): void => {
+    log.info({ signal: name }, 'the agent ends');
+    stop();
+  };
+  const onReload = (): void => {
+    log.info('policies are read again');
+    agent?.reload().catch((error: unknown) => log.error({ reason: messageOf(error) }, 'policies were not read'));
+  };
+  for (const name of ['SIGINT', 'SIGTERM']) signals.on(name, onStop);
+  signals.on('SIGHUP', onReload);
+  try {
+    agent = await Agent.open(options, log, version());
+    log.info({ addresses: agent.addresses }, 'ready');
+    // The events end only when something is badly wrong with the tracer.
+    await Promise.race([stopped, agent.events]);
+    const isOver = await Promise.race([stopped.then(() => false), Promise.resolve(true)]);
+    await agent.close();
+    if (isOver) log.fatal('the events of the tracer ended');
+    return isOver ? FAILED : GOOD;
+  } finally {
+    for (const name of ['SIGINT', 'SIGTERM']) signals.off(name, onStop);
+    signals.off('SIGHUP', onReload);
+  }
+}
+
+function version(): string {
+  const text = readFileSync(join(__dirname, '../../package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

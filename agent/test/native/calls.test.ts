@@ -1,0 +1,151 @@
+/** Each call of the service, by a client that knows only the facts about the protocol. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { status as Code, type ServiceError } from '@grpc/grpc-js';
+import { Facts, inner, Machine, needsRoot, needsTracefs, openatPolicy, processOf, type Reply } from './support.js';
+
+describe('the calls of the agent', function () {
+  this.timeout(90_000);
+  let machine: Machine;
+  let facts: Facts;
+
+  before(needsRoot);
+  before(needsTracefs);
+  before(async () => {
+    machine = new Machine();
+    await machine.start();
+    facts = new Facts(machine.address);
+  });
+  after(async () => {
+    facts?.close();
+    await machine?.remove();
+  });
+
+  async function fails(code: Code, details: RegExp, name: string, request: object = {}): Promise<void> {
+    await assert.rejects(facts.call(name, request), (error: ServiceError) => {
+      assert.equal(error.code, code, error.message);
+      assert.match(error.details, details);
+      return true;
+    });
+  }
+
+  async function policies(): Promise<Reply[]> {
+    return (await facts.call('ListTracingPolicies'))['policies'] as Reply[];
+  }
+
+  async function policy(name: string): Promise<Reply | undefined> {
+    return (await policies()).find((each) => each['name'] === name);
+  }
+
+  it('GetVersion, GetHealth, GetInfo, ListDomains', async () => {
+    assert.match((await facts.call('GetVersion'))['version'] as string, /^\d+\.\d+\.\d+/);
+    const { health_status: health } = await facts.call('GetHealth', { event_set: ['HEALTH_STATUS_TYPE_STATUS'] });
+    assert.deepEqual(health, [
+      { event: 'HEALTH_STATUS_TYPE_STATUS', status: 'HEALTH_STATUS_RUNNING', details: 'running' },
+    ]);
+    const info = await facts.call('GetInfo');
+    assert.equal(info['name'], 'polytrace');
+    const probes = info['probes'] as { Name: string; Enabled: { value?: boolean } }[];
+    assert.deepEqual(probes.find(({ Name }) => Name === 'ring_buffer')?.Enabled, { value: true });
+    assert.ok((info['conf'] as { key: string }[]).some(({ key }) => key === 'server-address'));
+    assert.deepEqual(await facts.call('ListDomains'), { domains: [''] });
+  });
+
+  it('AddTracingPolicy, ListTracingPolicies, DeleteTracingPolicy', async () => {
+    await facts.call('AddTracingPolicy', { yaml: openatPolicy('added', '/tmp/never') });
+    const added = await policy('added');
+    assert.ok(added !== undefined);
+    const { id, state, mode, namespace = '', sensors, error = '', enabled, stats } = added;
+    assert.deepEqual(
+      { state, mode, namespace, sensors, error, enabled },
+      {
+        state: 'TP_STATE_ENABLED',
+        mode: 'TP_MODE_ENFORCE',
+        namespace: '',
+        sensors: ['tracepoint'],
+        error: '',
+        enabled: true,
+      },
+    );
+    assert.ok(Number(id) > 0 && Number(added['kernel_memory_bytes']) > 0);
+    assert.ok((stats as { action_counters: Reply }).action_counters !== undefined);
+    await fails(Code.ALREADY_EXISTS, /added/, 'AddTracingPolicy', { yaml: openatPolicy('added', '/tmp/never') });
+    await facts.call('DeleteTracingPolicy', { name: 'added' });
+    assert.equal(await policy('added'), undefined);
+    await fails(Code.NOT_FOUND, /added/, 'DeleteTracingPolicy', { name: 'added' });
+  });
+
+  it('a policy with mistakes is refused with all of them', async () => {
+    await fails(Code.INVALID_ARGUMENT, /yaml/, 'AddTracingPolicy');
+    await fails(Code.INVALID_ARGUMENT, /:\d+:\d+: YAML_/, 'AddTracingPolicy', { yaml: 'a: [' });
+    const yaml = openatPolicy('bad', '/x').replace('operator: Equal', 'operator: Equals');
+    await fails(Code.INVALID_ARGUMENT, /UNKNOWN_VALUE: .*Equal/, 'AddTracingPolicy', { yaml });
+    await fails(Code.NOT_FOUND, /domain/, 'AddTracingPolicy', { yaml: openatPolicy('x', '/x'), domain: 'other' });
+  });
+
+  it('ConfigureTracingPolicy: a field that is absent changes nothing', async () => {
+    await facts.call('AddTracingPolicy', { yaml: openatPolicy('switched', '/tmp/never') });
+    const shown = async (): Promise<unknown[]> => {
+      const now = await policy('switched');
+      return [now?.['state'], now?.['mode']];
+    };
+    await facts.call('ConfigureTracingPolicy', { name: 'switched', mode: 'TP_MODE_MONITOR' });
+    assert.deepEqual(await shown(), ['TP_STATE_ENABLED', 'TP_MODE_MONITOR']);
+    await facts.call('ConfigureTracingPolicy', { name: 'switched', enable: false });
+    assert.deepEqual(await shown(), ['TP_STATE_DISABLED', 'TP_MODE_MONITOR']);
+    await facts.call('ConfigureTracingPolicy', { name: 'switched' });
+    assert.deepEqual(await shown(), ['TP_STATE_DISABLED', 'TP_MODE_MONITOR']);
+    await facts.call('ConfigureTracingPolicy', { name: 'switched', enable: true, mode: 'TP_MODE_ENFORCE' });
+    assert.deepEqual(await shown(), ['TP_STATE_ENABLED', 'TP_MODE_ENFORCE']);
+    await fails(Code.NOT_FOUND, /nobody/, 'ConfigureTracingPolicy', { name: 'nobody', enable: true });
+    await fails(Code.INVALID_ARGUMENT, /^mode: /, 'ConfigureTracingPolicy', { name: 'switched', mode: 'TP_MODE_UNKNOWN' });
+    // as older clients ask
+    await facts.call('DisableTracingPolicy', { name: 'switched' });
+    assert.deepEqual(await shown(), ['TP_STATE_DISABLED', 'TP_MODE_ENFORCE']);
+    await facts.call('EnableTracingPolicy', { name: 'switched' });
+    assert.deepEqual(await shown(), ['TP_STATE_ENABLED', 'TP_MODE_ENFORCE']);
+    await facts.call('DeleteTracingPolicy', { name: 'switched' });
+  });
+
+  it('GetDebug and SetDebug: the level of the log', async () => {
+    const level = async (): Promise<unknown> => (await facts.call('GetDebug', { flag: 'CONFIG_FLAG_LOG_LEVEL' }))['level'];
+    assert.equal(await level(), 'LOG_LEVEL_INFO');
+    await facts.call('SetDebug', { flag: 'CONFIG_FLAG_LOG_LEVEL', level: 'LOG_LEVEL_DEBUG' });
+    assert.equal(await level(), 'LOG_LEVEL_DEBUG');
+    await facts.call('SetDebug', { flag: 'CONFIG_FLAG_LOG_LEVEL', level: 'LOG_LEVEL_INFO' });
+  });
+
+  it('what is deprecated or not supported says so', async () => {
+    for (const name of ['ListSensors', 'EnableSensor', 'DisableSensor', 'RemoveSensor']) {
+      await fails(Code.UNIMPLEMENTED, new RegExp(`^${name} is deprecated`), name);
+    }
+    await fails(Code.UNIMPLEMENTED, /NRI/, 'RuntimeHook', { createContainer: { containerID: 'x' } });
+    const log = new Facts(machine.address, undefined, 'EventLogService');
+    await assert.rejects(log.call('GetEventLogParams'), { code: Code.UNIMPLEMENTED });
+    await assert.rejects(log.call('SetEventLogParams'), { code: Code.UNIMPLEMENTED });
+    log.close();
+  });
+
+  it('GetEvents: the processes that start, and what a policy reports', async () => {
+    const path = `/tmp/polytrace-${process.pid}-\u{1f680} x`;
+    await facts.call('AddTracingPolicy', { yaml: openatPolicy('opens', path) });
+    const events = facts.events();
+    await events.open;
+    assert.throws(() => execFileSync('/bin/cat', [path], { stdio: 'ignore' }));
+    const exec = await events.find((each) => processOf(each)['arguments'] === `"${path}"` && each['event'] === 'process_exec');
+    const { binary, pid, uid, in_init_tree: inTree } = processOf(exec);
+    assert.deepEqual({ binary, uid, inTree }, { binary: '/bin/cat', uid: {}, inTree: {} });
+    assert.equal(((inner(exec)['parent'] as Reply)['pid'] as { value: number }).value, process.pid);
+    const opened = await events.find((each) => each['event'] === 'process_tracepoint');
+    const { subsys, event, args, action, policy_name: name } = inner(opened);
+    assert.deepEqual(
+      { subsys, event, action, name, pid: processOf(opened)['pid'] },
+      { subsys: 'syscalls', event: 'sys_enter_openat', action: 'KPROBE_ACTION_POST', name: 'opens', pid },
+    );
+    assert.equal((args as { string_arg: string }[])[0]?.string_arg, path);
+    const exit = await events.find((each) => each['event'] === 'process_exit' && processOf(each)['exec_id'] === processOf(exec)['exec_id']);
+    assert.equal(inner(exit)['status'], 1);
+    events.cancel();
+    await facts.call('DeleteTracingPolicy', { name: 'opens' });
+  });
+});

@@ -1,0 +1,225 @@
+/** Shared by the native tests: an agent in a process of its own, and a client that knows only the facts about the protocol. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { credentials, loadPackageDefinition, type ChannelCredentials, type Client, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { PROTOCOL } from './protocol.js';
+
+const ROOT = join(__dirname, '../../..');
+export const COMMAND = ['--require', require.resolve('tsx/cjs'), join(ROOT, 'lib/cli/main.ts')];
+
+/** Skips the tests if tracing is not possible; with REQUIRE_ALL=1, fails. */
+export function needsRoot(this: Mocha.Context): void {
+  if (process.platform === 'linux' && process.getuid?.() === 0) return;
+  if (process.env['REQUIRE_ALL'] === '1') throw new Error('these tests need root on Linux');
+  this.skip();
+}
+
+/** Mounts tracefs. Tracepoints need it, and not every machine mounts it. */
+export function needsTracefs(): void {
+  if (existsSync('/sys/kernel/tracing/events')) return;
+  execFileSync('mount', ['-t', 'tracefs', 'tracefs', '/sys/kernel/tracing']);
+}
+
+/** Collects the output of a stream, and waits until it contains a text. */
+export class Gathered {
+  text = '';
+  readonly #stream: NodeJS.ReadableStream;
+
+  constructor(stream: NodeJS.ReadableStream) {
+    this.#stream = stream;
+    stream.on('data', (chunk: Buffer) => (this.text += chunk.toString()));
+  }
+
+  async has(text: string): Promise<void> {
+    while (!this.text.includes(text)) await once(this.#stream, 'data');
+  }
+
+  lines(): string[] {
+    return this.text.split('\n').filter((line) => line !== '');
+  }
+}
+
+export interface Running {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly stdout: Gathered;
+  readonly stderr: Gathered;
+}
+
+export function command(...args: readonly string[]): Running {
+  const env = { ...process.env, NO_COLOR: '1' };
+  const child = spawn(process.execPath, [...COMMAND, ...args], { env, stdio: 'pipe' });
+  return { child, stdout: new Gathered(child.stdout), stderr: new Gathered(child.stderr) };
+}
+
+/** Runs the command to its end. */
+export async function ran(...args: readonly string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  const { child, stdout, stderr } = command(...args);
+  child.stdin.end();
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, stdout: stdout.text, stderr: stderr.text };
+}
+
+/** A folder for one test with a folder of policies and a place for the socket; the agent that uses them. */
+export class Machine {
+  readonly folder = mkdtempSync(join(tmpdir(), 'polytrace-agent-'));
+  readonly policies = join(this.folder, 'policies.d');
+  readonly socket = join(this.folder, 'run', 'polytrace.sock');
+  readonly address = `unix://${this.socket}`;
+  #agent: Running | undefined;
+
+  constructor() {
+    mkdirSync(this.policies);
+  }
+
+  /** Resolves when the agent is ready. */
+  async start(...args: readonly string[]): Promise<Running> {
+    const own = ['--tracing-policy-dir', this.policies, '--server-address', this.address, '--log-format', 'json'];
+    const agent = command('agent', ...own, '--no-containers', ...args);
+    this.#agent = agent;
+    const ended = once(agent.child, 'exit').then(() => {
+      throw new Error(`the agent ended: ${agent.stderr.text}`);
+    });
+    await Promise.race([agent.stderr.has('"msg":"ready"'), ended]);
+    ended.catch(() => undefined);
+    return agent;
+  }
+
+  get agent(): Running {
+    assert.ok(this.#agent !== undefined);
+    return this.#agent;
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const { child } = this.agent;
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    const [status] = (await ended) as [number | null];
+    return status;
+  }
+
+  async remove(): Promise<void> {
+    if (this.#agent !== undefined) await this.stop('SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export type Reply = Record<string, unknown>;
+type Method = (
+  request: object,
+  done: (error: ServiceError | null, reply: Reply) => void,
+) => unknown;
+type Services = Record<string, Record<string, new (address: string, credentials: ChannelCredentials) => Client>>;
+
+/** What `@grpc/proto-loader` makes of the facts. */
+function loadServices(): Services {
+  const folder = mkdtempSync(join(tmpdir(), 'polytrace-protocol-'));
+  try {
+    const file = join(folder, 'protocol.proto');
+    writeFileSync(file, PROTOCOL);
+    const options = { keepCase: true, longs: String, enums: String, oneofs: true };
+    return loadPackageDefinition(loadSync(file, options)) as unknown as Services;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const services = loadServices();
+
+/** A client of the service that knows only the facts. */
+export class Facts {
+  readonly client: Client;
+
+  constructor(address: string, secrets: ChannelCredentials = credentials.createInsecure(), service = 'FineGuidanceSensors') {
+    const Service = services['tetragon']?.[service];
+    assert.ok(Service !== undefined);
+    this.client = new Service(address, secrets);
+  }
+
+  /** A call with one answer. Rejects with a ServiceError. */
+  call(name: string, request: object = {}): Promise<Reply> {
+    const method = (this.client as unknown as Record<string, Method>)[name];
+    assert.ok(method !== undefined, name);
+    return new Promise((resolve, reject) => {
+      method.call(this.client, request, (error, reply) => (error === null ? resolve(reply) : reject(error)));
+    });
+  }
+
+  events(request: object = {}): EventReader {
+    const start = (this.client as unknown as Record<string, (request: object) => ClientReadableStream<Reply>>)['GetEvents'];
+    assert.ok(start !== undefined);
+    return new EventReader(start.call(this.client, request));
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}
+
+/** The messages of a stream, in order. */
+export class EventReader {
+  readonly stream: ClientReadableStream<Reply>;
+  readonly seen: Reply[] = [];
+  /** Resolves when the agent has opened the stream: events from then on are in it. */
+  readonly open: Promise<unknown>;
+  readonly ended: Promise<ServiceError | undefined>;
+
+  constructor(stream: ClientReadableStream<Reply>) {
+    this.stream = stream;
+    stream.on('data', (message: Reply) => this.seen.push(message));
+    this.ended = new Promise((resolve) => {
+      stream.on('error', resolve);
+      stream.on('end', () => resolve(undefined));
+    });
+    this.open = Promise.race([once(stream, 'metadata'), this.ended]);
+  }
+
+  /** The first message that fits, of those that have come or that come. */
+  async find(fits: (message: Reply) => boolean): Promise<Reply> {
+    for (let at = 0; ; at++) {
+      while (at >= this.seen.length) await once(this.stream, 'data');
+      const message = this.seen[at] as Reply;
+      if (fits(message)) return message;
+    }
+  }
+
+  cancel(): void {
+    this.stream.cancel();
+  }
+}
+
+/** The part of a message with the event, whatever its kind. */
+export function inner(message: Reply): Record<string, unknown> {
+  return (message[message['event'] as string] ?? {}) as Record<string, unknown>;
+}
+
+/** The process of an event; empty without one. */
+export function processOf(message: Reply): Record<string, unknown> {
+  return (inner(message)['process'] ?? {}) as Record<string, unknown>;
+}
+
+/** A policy with a tracepoint that any kernel has: what opens files. */
+export function openatPolicy(name: string, path: string): string {
+  return `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata:
+  name: ${name}
+spec:
+  tracepoints:
+    - subsystem: syscalls
+      event: sys_enter_openat
+      args:
+        - index: 6
+          type: string
+      selectors:
+        - matchArgs:
+            - index: 6
+              operator: Equal
+              values: ["${path}"]
+`;
+}
