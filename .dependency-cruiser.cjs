@@ -61,7 +61,10 @@ module.exports = {
       comment: 'The imported module does not exist.',
       severity: 'error',
       from: {},
-      to: { couldNotResolve: true, pathNot: 'build/Release|^dist/|^\\.\\./dist/|^polytrace(-agent)?$|^@bufbuild/protobuf/' },
+      to: {
+        couldNotResolve: true,
+        pathNot: 'build/Release|^dist/|^\\.\\./dist/|^polytrace(-agent)?$|^@bufbuild/protobuf/',
+      },
     },
     {
       name: 'tables of the kernel tests',

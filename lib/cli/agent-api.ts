@@ -9,4 +9,3 @@ interface AgentHost {
   readonly stderr: NodeJS.WritableStream;
   readonly signals: NodeJS.EventEmitter;
 }
-

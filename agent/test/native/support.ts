@@ -10,7 +10,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { PROTOCOL } from './protocol.js';
 
 const ROOT = join(__dirname, '../../..');
-export const COMMAND = ['--require', require.resolve('tsx/cjs'), join(ROOT, 'lib/cli/main.ts')];
+const COMMAND = ['--require', require.resolve('tsx/cjs'), join(ROOT, 'lib/cli/main.ts')];
 
 /** Skips the tests if tracing is not possible; with REQUIRE_ALL=1, fails. */
 export function needsRoot(this: Mocha.Context): void {
@@ -26,7 +26,7 @@ export function needsTracefs(): void {
 }
 
 /** Collects the output of a stream, and waits until it contains a text. */
-export class Gathered {
+class Gathered {
   text = '';
   readonly #stream: NodeJS.ReadableStream;
 
@@ -50,18 +50,10 @@ export interface Running {
   readonly stderr: Gathered;
 }
 
-export function command(...args: readonly string[]): Running {
+function command(...args: readonly string[]): Running {
   const env = { ...process.env, NO_COLOR: '1' };
   const child = spawn(process.execPath, [...COMMAND, ...args], { env, stdio: 'pipe' });
   return { child, stdout: new Gathered(child.stdout), stderr: new Gathered(child.stderr) };
-}
-
-/** Runs the command to its end. */
-export async function ran(...args: readonly string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
-  const { child, stdout, stderr } = command(...args);
-  child.stdin.end();
-  const [status] = (await once(child, 'close')) as [number | null];
-  return { status, stdout: stdout.text, stderr: stderr.text };
 }
 
 /** A folder for one test with a folder of policies and a place for the socket; the agent that uses them. */
