@@ -30,7 +30,7 @@ describe('the calls of the agent', function () {
   }
 
   async function policies(): Promise<Reply[]> {
-    return (await facts.call('ListTracingPolicies'))['policies'] as Reply[];
+    return ((await facts.call('ListTracingPolicies'))['policies'] ?? []) as Reply[];
   }
 
   async function policy(name: string): Promise<Reply | undefined> {
