@@ -2,7 +2,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['**/*.gen.ts', '**/*_pb.ts', '.cache', 'build', 'coverage', '**/dist', 'node_modules', 'prebuilds'] },
+  { ignores: ['**/*.gen.ts', '.cache', 'build', 'coverage', '**/dist', 'node_modules', 'prebuilds'] },
   ...tseslint.configs.recommended,
   {
     rules: {

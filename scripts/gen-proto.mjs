@@ -1,19 +1,22 @@
-// Makes TypeScript of the .proto files, beside them: node scripts/gen-proto.mjs [--check]. With --check, it only says
+// Makes TypeScript of the .proto files: node scripts/gen-proto.mjs [--check]. With --check, it only says
 // whether the files are up to date. It needs protoc (Debian: protobuf-compiler).
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(fileURLToPath(import.meta.url), '../..');
 
-/** Folders with .proto files. Each file has all messages that it uses. */
-const FOLDERS = ['lib/containers/proto'];
+/** Folders with .proto files, and where their code goes: FILE.proto becomes FILE.gen.ts. */
+const FOLDERS = [
+  { from: 'lib/containers/proto', to: 'lib/containers/proto' },
+  { from: 'agent/proto', to: 'agent/lib/proto' },
+];
 
 /** Returns the names and texts of the generated files. */
 function generate(folder, work) {
-  const protos = readdirSync(folder).filter((name) => name.endsWith('.proto'));
+  const protos = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.proto'));
   const args = [
     `--proto_path=${folder}`,
     `--plugin=${join(root, 'node_modules/.bin/protoc-gen-es')}`,
@@ -32,13 +35,14 @@ function generate(folder, work) {
 }
 
 const check = process.argv.includes('--check');
-for (const folder of FOLDERS) {
+for (const { from, to } of FOLDERS) {
   const work = mkdtempSync(join(tmpdir(), 'polytrace-proto-'));
   try {
-    for (const { name, text } of generate(join(root, folder), work)) {
-      const file = join(root, folder, name);
+    for (const { name, text } of generate(join(root, from), work)) {
+      const file = join(root, to, name);
       if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
-      if (check) throw new Error(`${folder}/${name} is out of date: npm run gen`);
+      if (check) throw new Error(`${to}/${name} is out of date: npm run gen`);
+      mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, text);
     }
   } finally {

@@ -13,13 +13,13 @@ import type {
 } from 'polytrace';
 import { splitArguments } from '../encode/arguments-text.js';
 import { USUAL_TYPES } from '../encode/arguments.js';
-import type { GetEventsResponse } from '../proto/tetragon/events_pb.js';
+import type { GetEventsResponse } from '../proto/tetragon/events.gen.js';
 import type {
   KprobeArgument,
   PerformedAction as ActionMessage,
   Process as ProcessMessage,
   StackTraceEntry,
-} from '../proto/tetragon/tetragon_pb.js';
+} from '../proto/tetragon/tetragon.gen.js';
 import { timeText } from './json.js';
 
 /** Returns undefined for an event that the library does not have. */

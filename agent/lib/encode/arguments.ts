@@ -17,7 +17,7 @@ import {
   KprobeSockSchema,
   KprobeTruncatedBytesSchema,
   SyscallIdSchema,
-} from '../proto/tetragon/tetragon_pb.js';
+} from '../proto/tetragon/tetragon.gen.js';
 import { casesOf, tagsOf } from './tags.js';
 import type { Writer } from './writer.js';
 

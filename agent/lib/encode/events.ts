@@ -17,8 +17,8 @@ import {
   ProcessUsdtSchema,
   ProcessSchema,
   StackTraceEntrySchema,
-} from '../proto/tetragon/tetragon_pb.js';
-import { GetEventsResponseSchema, RateLimitInfoSchema } from '../proto/tetragon/events_pb.js';
+} from '../proto/tetragon/tetragon.gen.js';
+import { GetEventsResponseSchema, RateLimitInfoSchema } from '../proto/tetragon/events.gen.js';
 import { writeArgument } from './arguments.js';
 import type { EncodeOptions } from './options.js';
 import { exportedParent, exportOf, ProcessParts, type ProcessEvent } from './process-parts.js';

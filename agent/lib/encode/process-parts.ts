@@ -4,7 +4,7 @@
  */
 import { create, fromJson, toBinary, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
 import { toJson, type Process, type TracerEvent } from 'polytrace';
-import { ProcessSchema } from '../proto/tetragon/tetragon_pb.js';
+import { ProcessSchema } from '../proto/tetragon/tetragon.gen.js';
 import { splitArguments } from './arguments-text.js';
 import type { EncodeOptions } from './options.js';
 

@@ -7,8 +7,8 @@ import { createRegistry, fromBinary } from '@bufbuild/protobuf';
 import type { TracerEvent } from 'polytrace';
 import { RE2JS } from 're2js';
 import type { ProcessEvent } from '../encode/process-parts.js';
-import { file_tetragon_events, GetEventsResponseSchema } from '../proto/tetragon/events_pb.js';
-import { file_tetragon_tetragon } from '../proto/tetragon/tetragon_pb.js';
+import { file_tetragon_events, GetEventsResponseSchema } from '../proto/tetragon/events.gen.js';
+import { file_tetragon_tetragon } from '../proto/tetragon/tetragon.gen.js';
 import { costOf } from './cel-cost.js';
 import { FilterError, LIMITS, type Budget } from './limits.js';
 

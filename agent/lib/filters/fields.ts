@@ -8,7 +8,7 @@ import {
   FieldFilterAction,
   GetEventsResponseSchema,
   type FieldFilter,
-} from '../proto/tetragon/events_pb.js';
+} from '../proto/tetragon/events.gen.js';
 import { FilterError, LIMITS } from './limits.js';
 
 /** Fields below a message by number; undefined stands for the whole field. */

@@ -4,7 +4,7 @@
  */
 import type { Process, TracerEvent } from 'polytrace';
 import { exportedParent, type ProcessEvent } from '../encode/process-parts.js';
-import { EventType, type CapFilter, type CapFilterSet, type Filter } from '../proto/tetragon/events_pb.js';
+import { EventType, type CapFilter, type CapFilterSet, type Filter } from '../proto/tetragon/events.gen.js';
 import { compileExpressions } from './cel.js';
 import { compileSelector } from './labels.js';
 import { Budget, FilterError, LIMITS } from './limits.js';

@@ -1,6 +1,6 @@
 /** GetEvents: a stream of events for one client. */
 import { status as Code, type ServerWritableStream } from '@grpc/grpc-js';
-import type { GetEventsRequest } from '../proto/tetragon/events_pb.js';
+import type { GetEventsRequest } from '../proto/tetragon/events.gen.js';
 import { compileFieldFilters } from '../filters/fields.js';
 import { compileFilters, type Test } from '../filters/filters.js';
 import { FilterError, LIMITS } from '../filters/limits.js';

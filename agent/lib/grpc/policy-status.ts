@@ -10,7 +10,7 @@ import {
   TracingPolicyState,
   type TracingPolicyStatusSchema,
   type HookCounts,
-} from '../proto/tetragon/sensors_pb.js';
+} from '../proto/tetragon/sensors.gen.js';
 
 const MODES: Readonly<Record<PolicyStatus['mode'], TracingPolicyMode>> = {
   enforce: TracingPolicyMode.TP_MODE_ENFORCE,

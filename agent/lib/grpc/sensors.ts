@@ -19,10 +19,10 @@ import {
   LogLevel as LevelNumber,
   TracingPolicyMode,
   type ConfigureTracingPolicyRequest,
-} from '../proto/tetragon/sensors_pb.js';
-import { HealthStatusResult, HealthStatusType } from '../proto/tetragon/tetragon_pb.js';
+} from '../proto/tetragon/sensors.gen.js';
+import { HealthStatusResult, HealthStatusType } from '../proto/tetragon/tetragon.gen.js';
 import type { EventHub } from '../streams/hub.js';
-import { EventLogService } from '../proto/tetragon/eventlog_pb.js';
+import { EventLogService } from '../proto/tetragon/eventlog.gen.js';
 import type { EventCalls } from './get-events.js';
 import { statusOf } from './policy-status.js';
 import { CallError, serviceOf, type Service } from './service.js';

@@ -6,8 +6,8 @@ import { experimental, Server, ServerCredentials, type ServerOptions } from '@gr
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Log } from '../log/log.js';
-import { file_tetragon_eventlog } from '../proto/tetragon/eventlog_pb.js';
-import { file_tetragon_sensors } from '../proto/tetragon/sensors_pb.js';
+import { file_tetragon_eventlog } from '../proto/tetragon/eventlog.gen.js';
+import { file_tetragon_sensors } from '../proto/tetragon/sensors.gen.js';
 import {
   AddressError,
   claimSocket,

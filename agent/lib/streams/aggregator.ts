@@ -3,7 +3,7 @@
  * protobuf: two events are equal when their bytes are, without the field `time`, which comes last.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
-import { AggregationInfoSchema, GetEventsResponseSchema } from '../proto/tetragon/events_pb.js';
+import { AggregationInfoSchema, GetEventsResponseSchema } from '../proto/tetragon/events.gen.js';
 
 interface Group {
   readonly message: Buffer;

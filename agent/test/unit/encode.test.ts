@@ -37,7 +37,7 @@ import { viewOf } from '../../lib/client/event-view.js';
 import { jsonLine, jsonObject } from '../../lib/client/json.js';
 import { EventEncoder } from '../../lib/encode/events.js';
 import { Writer } from '../../lib/encode/writer.js';
-import { GetEventsResponseSchema } from '../../lib/proto/tetragon/events_pb.js';
+import { GetEventsResponseSchema } from '../../lib/proto/tetragon/events.gen.js';
 
 const ALL: JsonOptions = { ancestors: true, processCred: true, processNs: true };
 

@@ -10,10 +10,10 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
-import type { BpfCmd } from "./bpf_pb.js";
-import { file_tetragon_bpf } from "./bpf_pb.js";
-import type { CapabilitiesType, ProcessPrivilegesChanged, SecureBitsType } from "./capabilities_pb.js";
-import { file_tetragon_capabilities } from "./capabilities_pb.js";
+import type { BpfCmd } from "./bpf.gen.js";
+import { file_tetragon_bpf } from "./bpf.gen.js";
+import type { CapabilitiesType, ProcessPrivilegesChanged, SecureBitsType } from "./capabilities.gen.js";
+import { file_tetragon_capabilities } from "./capabilities.gen.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**

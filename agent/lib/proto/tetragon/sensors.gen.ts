@@ -10,10 +10,10 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Any, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_any, file_google_protobuf_timestamp, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
-import type { GetEventsRequestSchema, GetEventsResponseSchema } from "./events_pb.js";
-import { file_tetragon_events } from "./events_pb.js";
-import type { GetHealthStatusRequestSchema, GetHealthStatusResponseSchema, Process, RuntimeHookRequestSchema, RuntimeHookResponseSchema } from "./tetragon_pb.js";
-import { file_tetragon_tetragon } from "./tetragon_pb.js";
+import type { GetEventsRequestSchema, GetEventsResponseSchema } from "./events.gen.js";
+import { file_tetragon_events } from "./events.gen.js";
+import type { GetHealthStatusRequestSchema, GetHealthStatusResponseSchema, Process, RuntimeHookRequestSchema, RuntimeHookResponseSchema } from "./tetragon.gen.js";
+import { file_tetragon_tetragon } from "./tetragon.gen.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**

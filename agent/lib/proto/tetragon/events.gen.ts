@@ -10,10 +10,10 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
-import type { CapabilitiesType } from "./capabilities_pb.js";
-import { file_tetragon_capabilities } from "./capabilities_pb.js";
-import type { ProcessExec, ProcessExit, ProcessKprobe, ProcessLoader, ProcessLsm, ProcessTracepoint, ProcessUprobe, ProcessUsdt, Test } from "./tetragon_pb.js";
-import { file_tetragon_tetragon } from "./tetragon_pb.js";
+import type { CapabilitiesType } from "./capabilities.gen.js";
+import { file_tetragon_capabilities } from "./capabilities.gen.js";
+import type { ProcessExec, ProcessExit, ProcessKprobe, ProcessLoader, ProcessLsm, ProcessTracepoint, ProcessUprobe, ProcessUsdt, Test } from "./tetragon.gen.js";
+import { file_tetragon_tetragon } from "./tetragon.gen.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
