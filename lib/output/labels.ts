@@ -2,6 +2,8 @@
 import { PolytraceError } from '../errors.js';
 
 type Pairs = Readonly<Record<string, string>>;
+const TEXT_MAX = 4096;
+
 type Requirement = (labels: Pairs) => boolean;
 
 const KEY = '[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?';
@@ -17,6 +19,7 @@ const FORMS: readonly (readonly [RegExp, (key: string, values: readonly string[]
 
 /** Returns a function that says whether labels meet all parts of the selector. Throws LABELS_INVALID. */
 export function labelSelector(text: string): (labels: Pairs) => boolean {
+  if (text.length > TEXT_MAX) throw invalid(`${text.slice(0, 40)}…`, `it has more than ${TEXT_MAX} characters`);
   // a comma in parentheses separates values
   const requirements = text.split(/,(?![^()]*\))/).map((part) => requirement(part.trim(), text));
   return (labels) => requirements.every((holds) => holds(labels));
@@ -29,9 +32,13 @@ function requirement(part: string, text: string): Requirement {
     const values = (list ?? '').split(',').map((value) => value.trim());
     if (values.every((value) => new RegExp(`^${VALUE}$`).test(value))) return make(key, values);
   }
-  throw new PolytraceError(
+  throw invalid(text, `'${part}'`);
+}
+
+function invalid(text: string, why: string): PolytraceError {
+  return new PolytraceError(
     'LABELS_INVALID',
-    `'${text}' is not a label selector: '${part}'`,
+    `'${text}' is not a label selector: ${why}`,
     'use KEY=VALUE, KEY!=VALUE, KEY in (A, B), KEY notin (A, B), KEY or !KEY, with commas between them',
   );
 }

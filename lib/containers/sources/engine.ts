@@ -9,8 +9,9 @@ const STARTED = new Set(['create', 'init', 'start', 'restart', 'rename', 'update
 /** In the words of Docker and of Podman. */
 const ENDED = new Set(['die', 'died', 'destroy', 'remove']);
 const EVENTS = `/events?filters=${encodeURIComponent('{"type":["container"]}')}`;
-const STATES = '{"status":["created","running","paused","restarting"]}';
-const LIST = `/containers/json?all=true&filters=${encodeURIComponent(STATES)}`;
+const LIST = '/containers/json?all=true';
+/** States of containers without processes, in the words of Docker and of Podman. */
+const STOPPED: readonly unknown[] = ['exited', 'stopped', 'stopping', 'dead', 'removing'];
 /** What an engine shows instead of the start of a container that has not started. */
 const NEVER = '0001-01-01T00:00:00Z';
 
@@ -32,7 +33,8 @@ export class EngineSource extends SocketSource {
     this.#connected = call;
     try {
       const list = await getJson({ ...call, path: LIST });
-      const ids = Array.isArray(list) ? list.map((each) => textOf(member(each, 'Id'))) : [];
+      const running = Array.isArray(list) ? list.filter((each) => !STOPPED.includes(member(each, 'State'))) : [];
+      const ids = running.map((each) => textOf(member(each, 'Id')));
       await forEach(ids, (id) => this.#report(id, report));
       report.complete();
       for await (const event of events) {
@@ -66,8 +68,7 @@ export class EngineSource extends SocketSource {
 function infoOf(json: unknown, runtime: string): ContainerInfo | undefined {
   const id = textOf(member(json, 'Id'));
   if (id === undefined) return undefined;
-  const status = member(json, 'State', 'Status');
-  if (status === 'exited' || status === 'dead' || status === 'removing') return undefined;
+  if (STOPPED.includes(member(json, 'State', 'Status'))) return undefined;
   const labels = textsOf(member(json, 'Config', 'Labels'));
   const name = textOf(member(json, 'Name'))?.replace(/^\//, '');
   const pod = podOfLabels(labels);

@@ -93,7 +93,7 @@ describe('polytrace getevents', () => {
     it('loads the policies of the folder, after those of --policy', async () => {
       writeFileSync(join(folder, 'b.yaml'), '');
       const opened = await open('--policy-dir', folder, '--policy', __filename);
-      assert.deepEqual(opened, { policies: [__filename, folder] });
+      assert.deepEqual(opened, { containers: true, policies: [__filename, folder] });
       assert.doesNotMatch(command.stderr.text, /note/);
     });
 
@@ -103,7 +103,7 @@ describe('polytrace getevents', () => {
     ] as const) {
       it(`says that the folder is ${what}, and goes on`, async () => {
         const path = join(folder, name);
-        assert.deepEqual(await open('--policy-dir', path), { policies: [] });
+        assert.deepEqual(await open('--policy-dir', path), { containers: true, policies: [] });
         assert.match(command.stderr.text, /^note: there are no policies in /);
         assert.ok(command.stderr.text.includes(path));
       });

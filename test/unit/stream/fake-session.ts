@@ -4,7 +4,7 @@ import type { NativeSession, NativeSource } from '../../../lib/native/binding.js
 import type { HookLosses, MissedRuns } from '../../../lib/native/records.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock } from '../../../lib/process/clock.js';
-import { Hub } from '../../../lib/stream/hub.js';
+import { Hub, type HubOptions } from '../../../lib/stream/hub.js';
 import type { TracerEvent } from '../../../types/events.js';
 import { exec, type Who } from '../wire/records.js';
 
@@ -54,6 +54,7 @@ export function fakeHub(
   maxQueued: number,
   onEmpty: () => void = () => undefined,
   hooks: ReadonlyMap<number, LoadedHook> = new Map(),
+  waitFor?: HubOptions['waitFor'],
 ): Hub {
   const clock = new Clock(() => 0n);
   return new Hub({
@@ -65,6 +66,7 @@ export function fakeHub(
     coalesceMs: 0,
     maxQueued,
     onEmpty,
+    waitFor,
   });
 }
 

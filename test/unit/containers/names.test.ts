@@ -1,0 +1,95 @@
+/** Which events wait for the names of containers, and what processes show of them. */
+import assert from 'node:assert/strict';
+import { Directory } from '../../../lib/containers/directory.js';
+import { Names } from '../../../lib/containers/names.js';
+import type { ContainerSink } from '../../../types/containers.js';
+import type { Container } from '../../../types/events.js';
+
+const A = 'a'.repeat(64);
+const DOCKER: Container = { id: A, runtime: 'docker' };
+
+describe('names of containers', () => {
+  let directory: Directory;
+  let sink: ContainerSink;
+  let names: Names;
+  const sought: string[] = [];
+  let named = 0;
+  /** A process that began this many milliseconds ago. */
+  const begins = (container: Container, ago = 0): unknown => names.ofNew(container, 0n, () => Date.now() - ago);
+
+  beforeEach(() => {
+    directory = new Directory();
+    sought.length = named = 0;
+    sink = directory.add({
+      name: 'docker',
+      runtimes: ['docker'],
+      start: () => Promise.resolve(),
+      stop: () => Promise.resolve(),
+      find: (id) => {
+        sought.push(id);
+        return Promise.resolve();
+      },
+    });
+    sink.state(true);
+    names = new Names(directory, 500);
+    names.onNamed = () => void named++;
+  });
+
+  it('a container that is known needs no wait; all its processes have the same object', async () => {
+    await sink.add({ id: A, name: 'web', pod: { namespace: 'n', name: 'p' } });
+    const first = names.ofNew(DOCKER, 0n, () => Date.now());
+    assert.equal(names.isWaiting, false);
+    assert.deepEqual(first?.container, { id: A, runtime: 'docker', name: 'web' });
+    assert.deepEqual(first?.pod, { namespace: 'n', name: 'p', container: { id: A, runtime: 'docker', name: 'web' } });
+    assert.equal(names.find(DOCKER), first);
+    await sink.add({ id: A, name: 'renamed' });
+    assert.equal(names.find(DOCKER)?.container.name, 'renamed');
+    sink.remove(A);
+    assert.equal(names.find(DOCKER)?.container.name, 'renamed', 'its last events are still to be read');
+  });
+
+  it('events of another wait until a source knows it, and the source is asked once', async () => {
+    assert.equal(begins(DOCKER), undefined);
+    begins(DOCKER);
+    assert.deepEqual(sought, [A]);
+    assert.ok(names.isWaiting && names.remaining() > 400);
+    await sink.add({ id: A, name: 'web' });
+    assert.deepEqual([names.isWaiting, named], [false, 1]);
+    assert.deepEqual(names.counts, { waited: 1, unknown: 0 });
+  });
+
+  it('for a bounded time after the event, and once for each container', () => {
+    begins(DOCKER, 400);
+    assert.ok(names.remaining() <= 100);
+    begins({ ...DOCKER, id: 'b'.repeat(64) }, 600);
+    assert.ok(names.remaining() <= 100);
+    assert.deepEqual(names.counts, { waited: 2, unknown: 1 });
+    begins({ ...DOCKER, id: 'b'.repeat(64) });
+    assert.deepEqual(names.counts, { waited: 2, unknown: 1 });
+    names.giveUp();
+    assert.deepEqual([names.isWaiting, names.remaining(), names.counts.unknown], [false, 0, 2]);
+  });
+
+  it('not longer than that when the clock is set back', () => {
+    names.ofNew(DOCKER, 0n, () => Date.now() + 3_600_000);
+    assert.ok(names.remaining() <= 500);
+  });
+
+  it('nothing waits for a container that no connected source reports', () => {
+    begins({ id: A, runtime: 'podman' });
+    assert.equal(names.isWaiting, false);
+    begins({ ...DOCKER, owner: 1000 });
+    assert.equal(names.isWaiting, false);
+    sink.state(false);
+    begins(DOCKER);
+    assert.equal(names.isWaiting, false);
+  });
+
+  it('a cgroup of a user without root has no names of a container of root', async () => {
+    await sink.add({ id: A, name: 'web' });
+    assert.equal(names.find({ ...DOCKER, owner: 1000 }), undefined);
+    await sink.add({ id: A, name: 'own', cgroupPath: `/user.slice/user@1000.service/docker-${A}.scope` });
+    assert.equal(names.find({ ...DOCKER, owner: 1000 })?.container.name, 'own');
+    assert.equal(names.find(DOCKER), undefined);
+  });
+});
