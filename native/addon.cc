@@ -5,6 +5,7 @@
 #include "cgroups.h"
 #include "error.h"
 #include "features.h"
+#include "misuse.h"
 #include "pins.h"
 #include "session.h"
 
@@ -21,8 +22,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("pinNames", pin_names(env));
   exports.Set("lockFolder", Napi::Function::New<exported<lock_folder>>(env, "lockFolder"));
   exports.Set("pinnedLayout", Napi::Function::New<exported<pinned_layout>>(env, "pinnedLayout"));
-  exports.Set("takePins", Napi::Function::New<exported<static_cast<Napi::Value (*)(const Napi::CallbackInfo&)>(take_pins)>>(env, "takePins"));
   exports.Set("kernelHasStruct", Napi::Function::New<exported<kernel_has_struct>>(env, "kernelHasStruct"));
+#ifdef POLYTRACE_SANITIZE
+  exports.Set("misuse", Napi::Function::New<exported<misuse>>(env, "misuse"));
+#endif
   return exports;
 }
 

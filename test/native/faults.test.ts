@@ -39,7 +39,7 @@ const LIMIT = `const limit = (what) => require('node:child_process').execFileSyn
   const open = (options) => polytrace.openTracer(options).then(() => ['no error'], (e) => [e.name, e.code, e.errno, e.message, e.hint]);`;
 
 describe('faults', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   before(needsRoot);
 
   it('a worker that is terminated at any moment of openTracer and addPolicy ends only itself', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { KernelError, PolicyError, PolytraceError, TracerOptions } from '../../types/index.js';
-import { leaveMark, needsRoot, openTracer, polytrace, ROOT, runScript, script, until } from './support.js';
+import { leaveMark, needsOwnSpeed, needsRoot, openTracer, polytrace, ROOT, runScript, script, until } from './support.js';
 
 interface Objects {
   readonly prog: Set<number>;
@@ -121,7 +121,8 @@ spec:
     assert.deepEqual(settled, ['a added', 'b added', 'a removed', 'a missing', 'closed']);
   });
 
-  it('open and close 200 times leaks no descriptor and at most 5 MB', async () => {
+  it('open and close 200 times leaks no descriptor and at most 5 MB', async function () {
+    needsOwnSpeed.call(this);
     const { status, stdout, stderr } = await runScript(
       `const fs = require('node:fs');
        const cycle = async () => {

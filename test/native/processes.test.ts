@@ -175,7 +175,7 @@ describe('processes on this kernel', function () {
 
   it('threads are not processes', async () => {
     assert.deepEqual(shape(await story(() => shop.run('threads'))), ['exec helper', 'exit helper']);
-    const first = await story(() => spawnSync(shop.helper, ['leader-first']));
+    const first = await story(() => spawnSync(shop.helper, ['leader-first'], { env: {} }));
     assert.deepEqual(shape(first), ['exec helper', 'exit helper']);
     assert.equal(first.exits[0]?.status, 7);
     const fromThread = await story(() => shop.run('thread-exec', '/bin/true'));

@@ -183,7 +183,9 @@ describe('iterators', function () {
     // Other processes may have executed programs as well. All of ours must be included.
     assert.ok(execs >= total + 1 && execs < total + 500, `${execs}`);
     assert.ok(exits >= total + 1 && exits < total + 1000, `${exits}`);
-    assert.equal(small.stats().lost, sumOf(all, 'process_exec') + sumOf(all, 'process_exit') + sumOf(all, 'process_fork'));
+    // Other work on the machine may have made cgroups, for example.
+    const lost = all.filter(isLost).reduce((sum, { count }) => sum + count, 0);
+    assert.equal(small.stats().lost, lost);
   });
 
   it('two tracers at once', async () => {
@@ -273,7 +275,7 @@ spec:
       // The time of the processor counts, because other work on the machine delays timers, too.
       const { status, stdout, stderr } = await runScript(`
         const t = await polytrace.openTracer({ policies: [{ yaml: ${JSON.stringify(flood)} }] });
-        const dd = require('node:child_process').spawn('dd', ['if=/dev/zero', 'of=/dev/null', 'bs=1'], { stdio: 'ignore' });
+        const dd = require('node:child_process').spawn('/bin/dd', ['if=/dev/zero', 'of=/dev/null', 'bs=1'], { stdio: 'ignore', env: {} });
         const used = () => { const { user, system } = process.cpuUsage(); return (user + system) / 1000; };
         let stopped = false, last = used(), worst = 0, ticks = 0, seen = 0;
         process.once('SIGINT', () => { stopped = true; });

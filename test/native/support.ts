@@ -26,6 +26,14 @@ export function needsRoot(this: Mocha.Context): void {
   this.skip();
 }
 
+/** `npm run test:sanitize` runs the tests: the addon is slower, uses more memory, and needs terabytes of address space. */
+export const SANITIZED = process.env['POLYTRACE_SANITIZED'] === '1';
+
+/** Skips tests of time and memory under the sanitizers. */
+export function needsOwnSpeed(this: Mocha.Context): void {
+  if (SANITIZED) this.skip();
+}
+
 /** Mounts tracefs. Tracepoints that are not raw need it, and not every machine mounts it. */
 export function needsTracefs(): void {
   if (existsSync('/sys/kernel/tracing/events')) return;
@@ -131,7 +139,7 @@ interface ScriptOptions {
 
 export async function runScript(
   body: string,
-  { command = [], nodeArgs = [], timeout = 40_000 }: ScriptOptions = {},
+  { command = [], nodeArgs = [], timeout = SANITIZED ? 160_000 : 40_000 }: ScriptOptions = {},
 ): Promise<{ status: number | null; signal: string | null; stdout: string; stderr: string }> {
   const [file = process.execPath, ...args] = [...command, process.execPath, ...nodeArgs, '-e', script(body)];
   const child = spawn(file, args, { stdio: 'pipe', timeout, killSignal: 'SIGKILL' });
