@@ -1,6 +1,7 @@
 #!/bin/bash
-# Installs and builds everything that is missing, and nothing else: setup.sh [--vm]. It can be run again at any time.
-#   --vm  also installs the packages for the tests' virtual machine, containers and cluster
+# Installs and builds everything that is missing, and nothing else: setup.sh [--vm | --fuzz]. It can be run again at any time.
+#   --vm    also installs the packages for the tests' virtual machine, containers and cluster
+#   --fuzz  also installs libFuzzer
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -66,6 +67,7 @@ if [ "${1-}" = --vm ]; then
 	need openssl have openssl
 	need linux-image-amd64 compgen -G '/boot/vmlinuz-6.12.*' >/dev/null
 fi
+[ "${1-}" != --fuzz ] || need libclang-rt-19-dev compgen -G '/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-*.a' >/dev/null
 if [ ${#missing[@]} -gt 0 ]; then
 	have apt-get || fail "install these first (their Debian names): ${missing[*]}"
 	[ "$(id -u)" = 0 ] || fail "Debian packages are missing; as root: apt-get install ${missing[*]}"

@@ -1,6 +1,7 @@
 /** Everything that can be searched, by name. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { checkNative, libFuzzerObstacle, searchNative } from './native.js';
 import { checkFiles, search, type Found, type Outcome } from './search.js';
 
 const ROOT = join(__dirname, '../..');
@@ -8,6 +9,8 @@ const ROOT = join(__dirname, '../..');
 interface Searcher {
   /** The folder with the inputs that were found once. */
   readonly corpus: string;
+  /** It is built first, which takes longer than a test should. */
+  readonly isBuilt?: true;
   /** Why it cannot run here. */
   obstacle(): string | undefined;
   /** Checks files and searches nothing. */
@@ -36,6 +39,14 @@ export const SEARCHERS: Readonly<Record<string, Searcher>> = {
   records: javascript('records'),
   elf: javascript('elf'),
   btf: javascript('btf', addonObstacle),
+  // begins with the same files
+  'btf-native': {
+    corpus: corpus('btf'),
+    isBuilt: true,
+    obstacle: libFuzzerObstacle,
+    check: (files) => checkNative('btf', files),
+    search: (seed, ms) => searchNative('btf', seed, ms, corpus('btf')),
+  },
 };
 
 /** The inputs that were found once. */

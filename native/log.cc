@@ -1,0 +1,51 @@
+// The part of error.h that needs no JavaScript: the messages of libbpf, and the names of errors.
+#include <bpf/libbpf.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "error.h"
+
+namespace polytrace {
+
+namespace {
+
+constexpr size_t kLogMax = 16 * 1024;
+thread_local LogScope* current = nullptr;
+
+int on_print(enum libbpf_print_level level, const char* format, va_list args) {
+  if (current == nullptr || level == LIBBPF_DEBUG) return 0;
+  char* line = nullptr;
+  const int length = vasprintf(&line, format, args);
+  if (length >= 0) current->append(line);
+  std::free(line);
+  return length;
+}
+
+}  // namespace
+
+// libbpf calls this: an exception would leave it in the middle of its work.
+void LogScope::append(const char* line) noexcept {
+  try {
+    text_ += line;
+    if (text_.size() > kLogMax) text_.erase(0, text_.size() - kLogMax);
+  } catch (const std::bad_alloc&) {
+    // a line less in the log
+  }
+}
+
+LogScope::LogScope() : outer_(current) { current = this; }
+LogScope::~LogScope() { current = outer_; }
+
+void install_log() { libbpf_set_print(on_print); }
+
+std::string errno_name(int error) {
+  const char* name = strerrorname_np(error < 0 ? -error : error);
+  return name != nullptr ? name : std::to_string(error);
+}
+
+}  // namespace polytrace
