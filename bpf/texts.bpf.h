@@ -154,9 +154,12 @@ static __noinline u64 filter_beginning(struct text_buffer *text, u32 index, u64 
 	return apply(candidates, &of->prefix.table, bpf_map_lookup_elem(&text_prefix, key));
 }
 
-/* Compares bytes[start .. TEXT_END) with the tables of one value. `dentry` is null for texts other than paths. */
+/*
+ * Compares bytes[start .. TEXT_END) with the tables of one value. `dentry` is null for texts other than paths. `cut_unknown`: what
+ * may be in the part that was cut from the end matches, except for selectors that only suppress events.
+ */
 static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 index, u64 candidates,
-				       struct dentry *dentry, bool cut_start, bool cut_end)
+				       struct dentry *dentry, bool cut_start, bool cut_end, bool cut_unknown)
 {
 	const volatile struct object_config *of = &config.objects[index];
 	u32 length = TEXT_END - start;
@@ -208,14 +211,17 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 
 		key->prefix_bits = 8 + 8 * count;
 		if (!cut_end)
 			verdict = bpf_map_lookup_elem(&text_postfix, key);
-		candidates = apply(candidates, &of->postfix.table, verdict);
+		if (cut_end && cut_unknown)
+			candidates &= ~(config.suppresses & of->postfix.table.used);
+		else
+			candidates = apply(candidates, &of->postfix.table, verdict);
 	}
 	if (of->passes_count && candidates) {
 		u64 before = candidates;
 
 		candidates = filter_substrings(text, start, of, candidates);
 		/* it may be in the part that is not there */
-		if (cut_start)
+		if (cut_start || (cut_end && cut_unknown))
 			candidates |= before & ~config.suppresses;
 	}
 	return candidates;
@@ -346,7 +352,7 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 			flags |= TEXT_UNREACHABLE;
 	}
 	if (of->filtered) {
-		candidates = filter_text(text, start, index, candidates, at.dentry, flags & TEXT_TRUNCATED, false);
+		candidates = filter_text(text, start, index, candidates, at.dentry, flags & TEXT_TRUNCATED, false, false);
 		if (!candidates)
 			return 0;
 	}
@@ -566,7 +572,8 @@ static __noinline u64 take_text(struct text_buffer *text, struct hook_record *re
 
 		bpf_probe_read_kernel(&text->bytes[start], compared, to);
 		candidates = filter_text(text, start, index, candidates, 0, false,
-					 flags & TEXT_TRUNCATED || length > STRING_BYTES_MAX);
+					 flags & TEXT_TRUNCATED || length > STRING_BYTES_MAX,
+					 read != READ_BUFFER && read != READ_IOVEC && read != READ_IOV_ITER);
 		if (!candidates)
 			return 0;
 	}
