@@ -1,4 +1,5 @@
 import type { ContainerInfo, ContainerSource, ContainerSourceStatus } from './containers.js';
+import type { Diagnostic } from './errors.js';
 import type { EventType, PlainEvent, TracerEvent } from './events.js';
 import type { ContainerFilter } from './output.js';
 import type { Policy, PolicyMode } from './policy.js';
@@ -232,6 +233,8 @@ export interface PolicyStatus extends HookCounts {
   readonly hooks: readonly HookStatus[];
   /** Hooks that were left out because the kernel does not have the function, and the policy allows that. */
   readonly skipped: readonly string[];
+  /** Values that are something else on this kernel than the policy says, such as `ARG_TEXT_OF_STRUCT`. */
+  readonly warnings: readonly Diagnostic[];
   /** Counters of network requests. */
   readonly requests: RequestCounts;
 }
@@ -327,11 +330,12 @@ export interface TracerStats {
 export function openTracer(options?: TracerOptions): Promise<Tracer>;
 
 /**
- * Ends the policies that a dead tracer has left in this folder (option `persist`). Returns the paths that were
+ * Ends the policies that a dead tracer has left in this folder (option `persist`). Resolves with the paths that were
  * removed.
- * Throws when a tracer uses the folder, and when the folder contains anything that polytrace has not pinned.
+ * Rejects with KernelError PERSIST_BUSY when a tracer uses the folder, PERSIST_FOREIGN when the folder contains anything
+ * that polytrace has not pinned, PERSIST_NOT_BPFFS or PERSIST.
  */
-export function removePersisted(path: string): string[];
+export function removePersisted(path: string): Promise<string[]>;
 
 /** Checks what this kernel and the privileges of this process allow. Never throws for a missing feature. */
 export function preflight(): PreflightReport;

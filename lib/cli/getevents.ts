@@ -112,7 +112,10 @@ async function printEvents(
   const wanted = context.api.eventFilter(options.process === undefined ? {} : { binaries: options.process });
   const batches = tracer.batches(eventsOptions(options));
   const policies = tracer.policies();
-  for (const { name, skipped } of policies) {
+  for (const { name, skipped, warnings } of policies) {
+    for (const { line, column, code, message } of warnings) {
+      context.stderr.write(`${oneLine(`warning: ${name}: ${line}:${column} ${code}: ${message}`)}\n`);
+    }
     for (const call of skipped) {
       say(context, `warning: ${name}: ${call} is left out, because this kernel does not have it`);
     }

@@ -101,6 +101,13 @@ export function checkPolicy(policy: Policy, kernel: KernelInfo): readonly Diagno
   return report.diagnostics();
 }
 
+/** Whether its checks ask which functions of the kernel can be probed: only those of tracepoints and programs do not. */
+export function asksForFunctions(policy: Policy): boolean {
+  const { data, hooks } = analysisOf(policy);
+  const isOther = ({ kind }: Hook): boolean => kind !== 'tracepoints' && kind !== 'uprobes' && kind !== 'usdts';
+  return data.spec?.enforcers !== undefined || data.spec?.lists !== undefined || hooks.some(isOther);
+}
+
 function analysisOf(policy: Policy | string, options: ParseOptions = {}): Analysis {
   if (typeof policy === 'string') return analyse(policy, options.file ?? DEFAULT_FILE);
   const analysis = analyses.get(policy);

@@ -1,5 +1,6 @@
 /** A loaded policy and its status: where its hooks are attached, their counters, and their memory. */
 import { enforces } from '../image/hook.js';
+import type { Diagnostic } from '../../types/errors.js';
 import type { HookCounts, HookStatus, PolicyStatus } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
 import type { HookImage, PolicyImage } from '../image/image.js';
@@ -12,6 +13,7 @@ import type { LoadedMode } from './modes.js';
 export interface LoadedPolicy {
   readonly image: PolicyImage;
   readonly file: string;
+  readonly warnings: readonly Diagnostic[];
   readonly mode: LoadedMode;
   /** Undefined while the policy is disabled: then the kernel contains nothing of it. */
   readonly attached: AttachedPolicy | undefined;
@@ -47,7 +49,7 @@ const NO_REQUESTS = { started: 0, answered: 0, failed: 0, dropped: 0 };
 type Counters = Pick<NativeSession, 'hookCounts' | 'hookMemory'>;
 
 export function policyStatus(name: string, policy: LoadedPolicy, session: Counters, countHits: boolean): PolicyStatus {
-  const { image, file, mode, attached } = policy;
+  const { image, file, warnings, mode, attached } = policy;
   const hooks = (attached?.hooks ?? []).map((hook) => hookStatus(hook, session, countHits));
   return {
     name,
@@ -57,6 +59,7 @@ export function policyStatus(name: string, policy: LoadedPolicy, session: Counte
     enforcing: isEnforcing(image),
     hooks,
     skipped: attached?.skipped ?? [],
+    warnings,
     ...sumOf(hooks, countHits),
     requests: attached?.requests.counts ?? NO_REQUESTS,
   };

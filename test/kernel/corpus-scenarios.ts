@@ -211,13 +211,12 @@ const BY_KERNEL: Readonly<Record<string, readonly string[]>> = {
 /** A policy for kernels before 5.10, where the function had other parameters. */
 const OLD_PROTOTYPE = 'tracingpolicy__tty_54.yaml';
 
-/** A policy for kernels before 6.9, where the first parameter was the name. */
-const OLD_NAME = 'tracingpolicy__cves__cve-2023-2640-overlayfs-ubuntu.yaml';
+/** A policy for kernels before 6.9, where the first parameter was the name. It is loaded everywhere, with a warning here. */
+export const OLD_NAME = 'tracingpolicy__cves__cve-2023-2640-overlayfs-ubuntu.yaml';
 
 /** The codes with which a file must be refused; undefined if it must be loaded. */
 export function refusalOf(file: string): readonly string[] | undefined {
   if (BY_KERNEL[kernel]?.includes(file) === true) return ['HOOK_NOT_FOUND'];
   if (file === OLD_PROTOTYPE) return ['ARG_BEYOND_PROTOTYPE', 'ARG_TYPE_MISMATCH'];
-  if (file === OLD_NAME && kernel !== '6.1') return ['ARG_TYPE_MISMATCH'];
   return EVERYWHERE.find(([, files]) => files.includes(file))?.[0].split(' ');
 }

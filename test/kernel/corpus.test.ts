@@ -9,7 +9,7 @@ import { inspect } from 'node:util';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import type { NamedAction } from './matrix-policy.js';
 import { carryOut, prepareMatrix, PROGRAM } from './matrix-setup.js';
-import { refusalOf, SCENARIOS, type Expected } from './corpus-scenarios.js';
+import { OLD_NAME, refusalOf, SCENARIOS, type Expected } from './corpus-scenarios.js';
 import { assertPart, corpus, hooksOf, kernel, Recording } from './support.js';
 
 interface Outcome {
@@ -85,6 +85,8 @@ describe(`published policies on ${kernel}`, () => {
       loaded++;
       const name = status[0]?.name ?? '';
       assert.equal(refusalOf(file), undefined, 'it is loaded: take it from the list');
+      const warned = new Set(status[0]?.warnings.map(({ code }) => code));
+      assert.equal(warned.has('ARG_TEXT_OF_STRUCT'), file === OLD_NAME && kernel !== '6.1', [...warned].join(', '));
       const scenario = SCENARIOS[file];
       if (scenario !== undefined) {
         const actions = scenario.actions.map((action, i): NamedAction => ({ name: `corpus${i}`, action }));

@@ -76,6 +76,14 @@ function checkFilter(
   checkOwnRules(hook, list, filter, found?.arg ?? {}, report);
 }
 
+/** Checks what can be checked of filters that belong to no hook. */
+export function checkFiltersAlone(selector: SelectorData, report: Report): void {
+  const { matchArgs = [], matchData = [], matchReturnArgs = [] } = selector;
+  for (const filter of [...matchArgs, ...matchData, ...matchReturnArgs]) {
+    if (filter.operator !== undefined) checkPresence(filter, filter.operator, report);
+  }
+}
+
 /** Checks that the filter has values, or none if its operator takes none. */
 function checkPresence(filter: ValueFilter, operator: Operator, report: Report): void {
   const { places } = report;

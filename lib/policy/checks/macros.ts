@@ -3,13 +3,16 @@ import { macrosOf } from '../model/hooks.js';
 import type { Hook, PolicyData, SelectorData } from '../model/model.js';
 import { nearestHint } from '../parse/nearest.js';
 import { quote, type Report } from '../parse/report.js';
+import { checkFiltersAlone } from './filters.js';
 
 /** A selector can have each of these fields only once, so two macros that both bring one cannot be combined. */
 const SINGLE = ['matchBinaries', 'matchParentBinaries', 'matchWorkloads'] as const;
 
 export function checkMacros(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
   const macros = macrosOf(policy);
-  for (const macro of Object.values(macros)) {
+  const used = new Set(hooks.flatMap(({ data }) => data.selectors ?? []).flatMap(({ macros: names = [] }) => names));
+  for (const [name, macro] of Object.entries(macros)) {
+    if (!used.has(name)) checkFiltersAlone(macro, report);
     for (const field of ['macros', 'matchActions', 'matchReturnActions'] as const) {
       if (macro[field] === undefined) continue;
       const message =

@@ -7,6 +7,8 @@ import { syscallFunctions } from '../../names/calls.js';
 import { nearest, nearestHint } from '../parse/nearest.js';
 import type { Span } from '../parse/places.js';
 import { FirstOfEach, quote, type Report } from '../parse/report.js';
+import type { Operator } from '../language/vocabulary.js';
+import { filteredSlots } from '../model/slots.js';
 import { fieldHint, readField } from './fields.js';
 import { checkParameters, checkResolvedField, checkReturnType, checkSource } from './parameters.js';
 import { valuesOf } from './infer.js';
@@ -39,6 +41,18 @@ export function checkAgainstKernel(
   }
   checkEnforcers(policy, hooks, kernel, report);
 }
+
+/** True if there are filters on the argument, and none of them leaves out values. */
+function isOnlySought(hook: Hook, arg: ArgData): boolean {
+  const filters = hook.selectors.flatMap(({ matchArgs = [], matchData = [] }) => [
+    ...matchArgs.map((filter) => ({ filter, list: 'matchArgs' as const })),
+    ...matchData.map((filter) => ({ filter, list: 'matchData' as const })),
+  ]);
+  const own = filters.filter(({ filter, list }) => filteredSlots(hook, list, filter).some((slot) => slot?.arg === arg));
+  return own.length > 0 && own.every(({ filter }) => filter.operator !== undefined && TEXT_SOUGHT.has(filter.operator));
+}
+
+const TEXT_SOUGHT: ReadonlySet<string> = new Set<Operator>(['Equal', 'Prefix', 'Postfix', 'SubString']);
 
 function checkEnforcers(policy: PolicyData, hooks: readonly Hook[], kernel: KernelInfo, report: Report): void {
   const mayOverride = overridesByEnforcers(hooks);
@@ -114,7 +128,7 @@ function checkFunction(
     return;
   }
   const values = [...(data.args ?? []), ...(data.data ?? [])];
-  checkParameters(values, found.prototype, found.name, kernel, report);
+  checkParameters(values, found.prototype, found.name, kernel, report, (arg) => isOnlySought(hook, arg));
   if (!syscall) checkReturnType(data, found.prototype, found.name, kernel, report);
   const fuller = seesLess(name, kernel);
   if (fuller !== undefined && !isHooked(policy, fuller.name)) {

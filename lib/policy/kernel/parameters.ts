@@ -7,12 +7,17 @@ import { fieldStart, isFailure, resolveSteps, startType, type Start } from './re
 import { showType } from './show.js';
 import { isCapabilities, isCharacter, typeOfValue } from './value-types.js';
 
+/** True if no filter leaves out values of the argument. */
+export type OnlySought = (arg: ArgData) => boolean;
+
+/** Without `isOnlySought`, a text must be a text on this kernel. */
 export function checkParameters(
   args: readonly ArgData[],
   prototype: FunctionInfo,
   name: string,
   kernel: KernelInfo,
   report: Report,
+  isOnlySought: OnlySought = () => false,
 ): void {
   for (const arg of args) {
     if (arg.index === undefined || arg.source !== undefined) continue;
@@ -27,12 +32,19 @@ export function checkParameters(
       );
       continue;
     }
-    checkStart(arg, startType(kernel, startOf(arg), prototype), `parameter ${arg.index} of ${name}`, report);
+    const start = startType(kernel, startOf(arg), prototype);
+    checkStart(arg, start, `parameter ${arg.index} of ${name}`, report, isOnlySought);
   }
 }
 
 /** `start` is the type of the value, or the type that `resolve` starts from. */
-function checkStart(arg: ArgData, start: ReturnType<typeof startType>, what: string, report: Report): void {
+function checkStart(
+  arg: ArgData,
+  start: ReturnType<typeof startType>,
+  what: string,
+  report: Report,
+  isOnlySought: OnlySought = () => false,
+): void {
   if (start === undefined) return;
   if (isFailure(start)) {
     if (arg.btfTypeModule !== undefined) {
@@ -45,7 +57,8 @@ function checkStart(arg: ArgData, start: ReturnType<typeof startType>, what: str
     const end = resolve(arg, start, report);
     if (end !== undefined) checkType(arg, end, `${arg.resolve} of ${what}`, report);
   } else if (arg.btfType === undefined) {
-    checkType(arg, start, what, report);
+    if (arg.type === 'string' && isStructPointer(start) && isOnlySought(arg)) warnText(arg, start, what, report);
+    else checkType(arg, start, what, report);
   }
 }
 
@@ -109,6 +122,20 @@ export function checkSource(data: HookData, kernel: KernelInfo, report: Report):
     const end = task === undefined ? undefined : resolve(arg, task, report);
     if (end !== undefined) checkType(arg, end, `${arg.resolve} of the task`, report);
   }
+}
+
+/**
+ * A policy for another kernel, where the parameter was a text: it finds nothing here, and does no harm. With a filter that
+ * leaves texts out, it would report or act on everything.
+ */
+function warnText(arg: ArgData, type: TypeInfo, what: string, report: Report): void {
+  const message = `${what} is ${showType(type)} on this kernel: as a string, it is bytes of the struct, and no filter on it finds a text`;
+  report.add('ARG_TEXT_OF_STRUCT', report.places.value(arg, 'type'), message, suggestion(type));
+}
+
+function isStructPointer(type: TypeInfo): boolean {
+  const target = type.kind === 'pointer' ? type.target() : undefined;
+  return target?.kind === 'struct' || target?.kind === 'union';
 }
 
 /** Follows the members one after the other, through pointers. Reports the first that does not exist. */

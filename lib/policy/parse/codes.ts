@@ -130,6 +130,7 @@ export const DIAGNOSTIC_CODES = {
   LIST_NOT_FILLED: 'error',
   ARG_BEYOND_PROTOTYPE: 'error',
   ARG_TYPE_MISMATCH: 'error',
+  ARG_TEXT_OF_STRUCT: 'warning',
   TYPE_NOT_INFERRED: 'error',
   ARG_WIDER_THAN_PARAMETER: 'warning',
   RETURN_OF_VOID: 'error',

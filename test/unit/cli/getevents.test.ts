@@ -19,6 +19,7 @@ const NONE: PolicyStatus = {
   enforcing: false,
   hooks: [],
   skipped: [],
+  warnings: [],
   ...COUNTS,
   requests: { started: 0, answered: 0, failed: 0, dropped: 0 },
 };
@@ -460,7 +461,14 @@ describe('polytrace getevents', () => {
     assert.match(command.stderr.text, /write ENOSPC\): 1 events were not written/);
   });
 
-  const enforcing = { name: 'p', enforcing: true, mode: 'enforce', hooks: [], skipped: [] } as unknown as PolicyStatus;
+  const enforcing = {
+    name: 'p',
+    enforcing: true,
+    mode: 'enforce',
+    hooks: [],
+    skipped: [],
+    warnings: [],
+  } as unknown as PolicyStatus;
   for (const code of ['EPIPE', 'ENOSPC']) {
     it(`${code} does not end the command while a policy enforces`, async () => {
       command.tracer.statuses = [enforcing];

@@ -46,6 +46,9 @@ const REFUSED: Readonly<Record<string, string>> = {
   '`string` of another pointer': kprobe(
     'call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: string}]',
   ),
+  'the same, sought by a filter': kprobe(
+    'call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: string}]\nselectors: [{matchArgs: [{index: 0, operator: Equal, values: [a]}]}]',
+  ),
   'an unknown field': kprobe('call: f\nanything: 1'),
   'a field twice': kprobe('call: f\ncall: f'),
   'fields in another case': kprobe('call: f\nSyscall: false'),

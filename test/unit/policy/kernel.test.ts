@@ -95,6 +95,30 @@ const cases: readonly (readonly [string, string])[] = [
   ['another pointer', fn('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧path}')],
   ['a text that is a number', fn('security_file_permission', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}')],
   ['a text that is a structure', fn('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧string}')],
+  [
+    'a text that is a structure, and is only sought',
+    fn(
+      'security_file_permission',
+      '{index: 0, type: ⟦ARG_TEXT_OF_STRUCT⟧string}',
+      '\nselectors: [{matchArgs: [{index: 0, operator: Equal, values: [a]}]}, {matchArgs: [{index: 0, operator: Postfix, values: [b]}]}]',
+    ),
+  ],
+  [
+    'a text that is a structure, and that a filter leaves out',
+    fn(
+      'security_file_permission',
+      '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧string}',
+      '\nselectors: [{matchArgs: [{index: 0, operator: Equal, values: [a]}]}, {matchArgs: [{index: 0, operator: NotEqual, values: [b]}]}]',
+    ),
+  ],
+  [
+    'a text that is a number, and is only sought',
+    fn(
+      'security_file_permission',
+      '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}',
+      '\nselectors: [{matchArgs: [{index: 1, operator: Equal, values: [a]}]}]',
+    ),
+  ],
   ['a text that is a list of texts', fn('capset', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}')],
   ['a text of unknown memory', fn('vfs_void', '{index: 0, type: string}')],
   [

@@ -71,6 +71,12 @@ const cases: readonly (readonly [string, string])[] = [
     selectors('matchReturnArgs:\n- {index: 0, operator: ⟦OPERATOR_NOT_FOR_TYPE⟧Prefix, values: ["0"]}'),
   ],
   ['no values', selectors('matchArgs:\n- index: 1\n  operator: ⟦VALUES_MISSING⟧Equal')],
+  [
+    'no values in a macro that nothing uses',
+    policy(
+      'selectorsMacros: {m: {matchData: [{index: 0, operator: ⟦VALUES_MISSING⟧Equal}]}}\nkprobes: [{call: f, syscall: false}]',
+    ),
+  ],
   ['an empty list of values', selectors('matchArgs:\n- index: 1\n  operator: ⟦VALUES_MISSING⟧Equal\n  values: []')],
   // Numbers
   ['words', int('Equal', '⟦VALUE_NOT_A_NUMBER⟧"read"')],
