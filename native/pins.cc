@@ -215,11 +215,4 @@ Napi::Value to_array(Napi::Env env, const std::optional<std::vector<UnreadPin>>&
   return result;
 }
 
-Napi::Value take_pins(const Napi::CallbackInfo& info) {
-  std::vector<std::string> links;
-  const auto names = info[1].As<Napi::Array>();
-  for (uint32_t i = 0; i < names.Length(); i++) links.push_back(names.Get(i).As<Napi::String>().Utf8Value());
-  return to_array(info.Env(), take_pins(info[0].As<Napi::String>().Utf8Value(), links));
-}
-
 }  // namespace polytrace

@@ -71,7 +71,4 @@ std::optional<std::vector<UnreadPin>> take_pins(const std::string& folder, const
 // [hook, count, name, …], or null
 Napi::Value to_array(Napi::Env env, const std::optional<std::vector<UnreadPin>>& unread);
 
-// (folder, [names of links]) -> the same, as JavaScript calls it
-Napi::Value take_pins(const Napi::CallbackInfo& info);
-
 }  // namespace polytrace

@@ -7,9 +7,10 @@
  */
 const rooms = [
   { room: 'lib/errors.ts', may: [], pure: true },
+  { room: 'lib/in-turns.ts', may: [], pure: true },
   { room: 'lib/image/', may: [], pure: true },
   { room: 'lib/names/', may: [], pure: true },
-  { room: 'lib/elf/', may: ['lib/errors.ts'] },
+  { room: 'lib/elf/', may: ['lib/errors.ts', 'lib/in-turns.ts'] },
   { room: 'lib/wire/', may: ['lib/errors.ts', 'lib/image/', 'lib/names/'], pure: true },
   {
     room: 'lib/policy/',
@@ -18,8 +19,12 @@ const rooms = [
     pure: true,
   },
   { room: 'lib/containers/', may: ['lib/errors.ts'], packages: ['@bufbuild/protobuf'] },
-  { room: 'lib/process/', may: ['lib/containers/', 'lib/names/', 'lib/wire/'] },
-  { room: 'lib/native/', may: ['lib/errors.ts', 'lib/names/', 'lib/wire/layout.gen.ts'], packages: ['node-gyp-build'] },
+  { room: 'lib/process/', may: ['lib/in-turns.ts', 'lib/containers/', 'lib/names/', 'lib/wire/'] },
+  {
+    room: 'lib/native/',
+    may: ['lib/errors.ts', 'lib/in-turns.ts', 'lib/names/', 'lib/wire/layout.gen.ts'],
+    packages: ['node-gyp-build'],
+  },
   {
     room: 'lib/events/',
     may: ['lib/image/', 'lib/names/', 'lib/elf/', 'lib/wire/', 'lib/process/'],
@@ -29,6 +34,7 @@ const rooms = [
     room: 'lib/attach/',
     may: [
       'lib/errors.ts',
+      'lib/in-turns.ts',
       'lib/image/',
       'lib/names/',
       'lib/elf/',
@@ -46,6 +52,7 @@ const rooms = [
     room: 'lib/tracer/',
     may: [
       'lib/errors.ts',
+      'lib/in-turns.ts',
       'lib/image/',
       'lib/names/',
       'lib/wire/',

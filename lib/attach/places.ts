@@ -3,7 +3,7 @@
  * each.
  */
 import { KernelError } from '../errors.js';
-import { hostFiles } from '../elf/elf.js';
+import { elfInTurns } from '../elf/elf.js';
 import { fileOffset, type ElfInfo } from '../elf/elf-info.js';
 import { hookPlace, seesReturn } from '../image/hook.js';
 import type { HookImage, ProgramPlace } from '../image/image.js';
@@ -27,7 +27,7 @@ export async function attachPlaces(
   const { places: wanted = [] } = hook;
   const mechanism = context.features.uprobeMulti.available && hook.singleLinks !== true ? 'uprobe.multi' : 'uprobe';
   if (mechanism === 'uprobe') checkLinks(hook, wanted.length);
-  const elf = hostFiles.elf(path) ?? undefined;
+  const elf = (await elfInTurns(path)) ?? undefined;
   const found = wanted.map((place) => inFile(place, elf));
   const missing = wanted.filter((_, i) => found[i] === undefined);
   if (missing[0] !== undefined && hook.ignoreCallNotFound !== true) throw noPlace(hook, missing[0]);

@@ -7,7 +7,7 @@ import { KernelError } from '../errors.js';
 import type { NativeFeatures } from '../native/features.js';
 import type { HookImage, SelectorActions } from '../image/image.js';
 import { virtualAddress, type ElfInfo, type ProbePlace } from '../elf/elf-info.js';
-import { hostFiles } from '../elf/elf.js';
+import { elfInTurns } from '../elf/elf.js';
 import { programRegister, PROGRAM_REGISTERS } from '../names/kernel.js';
 import type { AssignedRegister, Assignment, ProgramChanges } from '../wire/encode/context.js';
 import { AbiLimit } from '../wire/layout.gen.js';
@@ -16,12 +16,12 @@ const whole = (place = 0): AssignedRegister => ({ place, bytes: 8 });
 const [VALUE, IP, SP] = [PROGRAM_REGISTERS['rax'], PROGRAM_REGISTERS['rip'], PROGRAM_REGISTERS['rsp']].map(whole) as [AssignedRegister, AssignedRegister, AssignedRegister]; // prettier-ignore
 const NEWER = 'setting registers needs x86-64 and a Linux newer than 6.18 (`polytrace preflight`: uprobe_registers)';
 
-/** The changes that a uprobe makes. Throws KernelError OVERRIDE_NOT_POSSIBLE, HOOK_NOT_FOUND or LIMIT_ASSIGNMENTS. */
-export function overrideChanges(
+/** The changes that a uprobe makes. Rejects with KernelError OVERRIDE_NOT_POSSIBLE, HOOK_NOT_FOUND or LIMIT_ASSIGNMENTS. */
+export async function overrideChanges(
   hook: HookImage,
   features: NativeFeatures,
   returns: boolean,
-): ProgramChanges | undefined {
+): Promise<ProgramChanges | undefined> {
   if (!overrides(hook)) return undefined;
   const refuse = (why: string, hint: string): never => {
     throw new KernelError(
@@ -34,7 +34,8 @@ export function overrideChanges(
     refuse(`this kernel does not allow it (${features.uprobeRegisters.reason})`, NEWER);
   if (returns)
     refuse('the return of an overridden call cannot be seen', 'remove `return: true`, and use another hook to read it');
-  const assignments = (hook.actions ?? []).map((actions) => assignmentsOf(hook, actions));
+  const assignments: Assignment[][] = [];
+  for (const actions of hook.actions ?? []) assignments.push(await assignmentsOf(hook, actions));
   const count = assignments.flat().length;
   if (count > AbiLimit.ASSIGNMENTS_MAX) {
     const message = `${hookPlace(hook)}: its selectors set ${count} registers in total; at most ${AbiLimit.ASSIGNMENTS_MAX} are allowed`;
@@ -43,8 +44,8 @@ export function overrideChanges(
   return { assignments, setsRegisters: true };
 }
 
-function assignmentsOf(hook: HookImage, { override, registers, goOn }: SelectorActions): Assignment[] {
-  if (goOn !== undefined) return [{ to: IP, from: IP, offset: distanceTo(hook, goOn) }];
+async function assignmentsOf(hook: HookImage, { override, registers, goOn }: SelectorActions): Promise<Assignment[]> {
+  if (goOn !== undefined) return [{ to: IP, from: IP, offset: await distanceTo(hook, goOn) }];
   if (registers !== undefined) {
     return registers.map(({ to, from, memory, offset }) => ({
       to: programRegister(to) ?? VALUE,
@@ -63,9 +64,9 @@ function assignmentsOf(hook: HookImage, { override, registers, goOn }: SelectorA
 }
 
 /** The distance between two places in the file. It is the same in memory, because the file is mapped as a whole. */
-function distanceTo(hook: HookImage, goOn: NonNullable<SelectorActions['goOn']>): bigint {
+async function distanceTo(hook: HookImage, goOn: NonNullable<SelectorActions['goOn']>): Promise<bigint> {
   const { path = '', symbol, symbolOffset = 0n, fileOffset, address } = hook.program ?? {};
-  const elf = hostFiles.elf(path);
+  const elf = await elfInTurns(path);
   const find = (place: NonNullable<SelectorActions['goOn']>, words: string): bigint => {
     const found = elf ? addressIn(elf, place) : undefined;
     if (found !== undefined) return found;

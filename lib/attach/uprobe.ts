@@ -1,6 +1,6 @@
 /** Attaches a hook to a function of a program or library, or to several places in it. */
 import { KernelError } from '../errors.js';
-import { hostFiles } from '../elf/elf.js';
+import { elfInTurns } from '../elf/elf.js';
 import { fileOffset } from '../elf/elf-info.js';
 import { withVerified } from '../elf/verified.js';
 import { hookPlace, overrides, seesReturn } from '../image/hook.js';
@@ -19,8 +19,8 @@ async function attachOne(request: AttachRequest): Promise<Attached | undefined> 
   const { hook, context } = request;
   const { symbol = '', refCtrOffset } = hook.program ?? {};
   const returns = seesReturn(hook);
-  const offset = offsetOf(hook);
-  const programChanges = overrideChanges(hook, context.features, returns);
+  const offset = await offsetOf(hook);
+  const programChanges = await overrideChanges(hook, context.features, returns);
   const name = nameOf(hook);
   checkFeature(request, 'uprobe', name);
   const attachBy = (mechanism: 'uprobe' | 'uprobe.multi', path: string): Promise<Attached> =>
@@ -62,7 +62,7 @@ function canShare({ hook, context }: AttachRequest, offset: bigint): boolean {
 
 async function attachSeveral(request: AttachRequest): Promise<Attached | undefined> {
   const { hook, context } = request;
-  const programChanges = overrideChanges(hook, context.features, seesReturn(hook));
+  const programChanges = await overrideChanges(hook, context.features, seesReturn(hook));
   checkFeature(request, 'uprobe', nameOf(hook));
   return withFile(hook, (path) => attachPlaces(request, path, programChanges));
 }
@@ -100,10 +100,10 @@ function noDigest(hook: HookImage): KernelError {
 }
 
 /** The offset in bytes from the symbol, or from the start of the file. */
-function offsetOf(hook: HookImage): bigint {
+async function offsetOf(hook: HookImage): Promise<bigint> {
   const { path = '', symbolOffset, fileOffset: offset, address } = hook.program ?? {};
   if (address === undefined) return symbolOffset ?? offset ?? 0n;
-  const elf = hostFiles.elf(path);
+  const elf = await elfInTurns(path);
   const found = elf ? fileOffset(elf, address) : undefined;
   if (found !== undefined) return found;
   throw new KernelError(

@@ -1,6 +1,6 @@
 /** Attaches a hook to a static probe (USDT) of a program. ELF notes in the file contain its places. */
 import { KernelError } from '../errors.js';
-import { hostFiles } from '../elf/elf.js';
+import { elfInTurns } from '../elf/elf.js';
 import type { ProbePlace } from '../elf/elf-info.js';
 import { hookPlace, valuePlace, valuesOf } from '../image/hook.js';
 import type { HookImage } from '../image/image.js';
@@ -13,7 +13,7 @@ export function attachUsdt(request: AttachRequest): Promise<Attached | undefined
   const { hook, context } = request;
   const { path = '', provider = '', name = '' } = hook.usdt ?? {};
   return ifThere(request, async () => {
-    const places = probePlaces(hook);
+    const places = await probePlaces(hook);
     return await attachSingle(request, {
       attachment: { mechanism: 'usdt', target: name, group: provider, path, entry: true, return: false },
       attach: 'usdt',
@@ -26,10 +26,10 @@ export function attachUsdt(request: AttachRequest): Promise<Attached | undefined
   });
 }
 
-/** Throws KernelError HOOK_NOT_FOUND, or ARG_BEYOND_PROTOTYPE if a place has fewer arguments than the hook reads. */
-function probePlaces(hook: HookImage): readonly ProbePlace[] {
+/** Rejects with KernelError HOOK_NOT_FOUND, or ARG_BEYOND_PROTOTYPE if a place has fewer arguments than the hook reads. */
+async function probePlaces(hook: HookImage): Promise<readonly ProbePlace[]> {
   const { path = '' } = hook.usdt ?? {};
-  const elf = hostFiles.elf(path);
+  const elf = await elfInTurns(path);
   if (!elf) {
     const why = elf === null ? 'is not an ELF file' : 'cannot be read';
     throw new KernelError('HOOK_NOT_FOUND', `${hookPlace(hook)}: ${path} ${why}`, 'check the path');

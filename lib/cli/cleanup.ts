@@ -4,7 +4,7 @@ import { print } from './output.js';
 import { safe } from './text.js';
 
 export async function cleanup(path: string, { api, stdout }: Context): Promise<number> {
-  const removed = api.removePersisted(path);
+  const removed = await api.removePersisted(path);
   await print(stdout, safe(removed.map((each) => `${each}\n`).join('')));
   return GOOD;
 }

@@ -4,9 +4,10 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { isLimit } from '../errors.js';
+import { atOnce, inTurns, type Steps } from '../in-turns.js';
 import { BUILD_ID_BYTES_MAX } from './digests.js';
 import type { ElfInfo, HostFiles, ProbePlace, Segment } from './elf-info.js';
-import { bytesAt, type FileBytes } from './file-bytes.js';
+import { bytesAt, bytesInSteps, type FileBytes } from './file-bytes.js';
 
 const PT_LOAD = 1;
 const PT_NOTE = 4;
@@ -41,22 +42,29 @@ export const hostFiles: HostFiles = {
       return undefined;
     }
   },
-  elf(path) {
-    let fd: number;
-    try {
-      fd = openSync(path, TO_READ);
-    } catch (error) {
-      if (isLimit(error)) throw error;
-      return undefined;
-    }
-    try {
-      const stat = fstatSync(fd);
-      return stat.isFile() ? readElf(fileOf(fd, stat.size)) : undefined;
-    } finally {
-      closeSync(fd);
-    }
-  },
+  elf: (path) => atOnce(elfOf(path)),
 };
+
+/** Does the same as `hostFiles.elf`, while the event loop goes on. */
+export function elfInTurns(path: string): Promise<ElfInfo | null | undefined> {
+  return inTurns(elfOf(path));
+}
+
+function* elfOf(path: string): Steps<ElfInfo | null | undefined> {
+  let fd: number;
+  try {
+    fd = openSync(path, TO_READ);
+  } catch (error) {
+    if (isLimit(error)) throw error;
+    return undefined;
+  }
+  try {
+    const stat = fstatSync(fd);
+    return stat.isFile() ? yield* elfInSteps(fileOf(fd, stat.size)) : undefined;
+  } finally {
+    closeSync(fd);
+  }
+}
 
 /** `size` is the size of the file. */
 export function fileOf(fd: number, size: number): FileBytes {
@@ -79,7 +87,16 @@ interface Section {
 
 /** Returns null if the file is not a 64-bit ELF file, or is damaged. */
 export function readElf(file: FileBytes): ElfInfo | null {
-  return whole(() => parseElf(file));
+  return atOnce(elfInSteps(file));
+}
+
+function* elfInSteps(file: FileBytes): Steps<ElfInfo | null> {
+  try {
+    return yield* parseElf(file);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 /** Calls `parse` and returns null if the file does not contain what `parse` reads (RangeError). */
@@ -92,12 +109,23 @@ export function whole<T>(parse: () => T): T | null {
   }
 }
 
+/** True once in a while: a step of work has so many turns of a loop. */
+function pauses(): () => boolean {
+  let left = 500;
+  return () => {
+    if (--left > 0) return false;
+    left = 500;
+    return true;
+  };
+}
+
 /** The parts of an ELF file. */
 export interface ElfParts {
   readonly view: View;
   readonly sections: readonly Section[];
   readonly segments: readonly Segment[];
   content(section: Section | undefined): Buffer;
+  contentInSteps(section: Section | undefined): Steps<Buffer>;
 }
 
 /**
@@ -123,32 +151,37 @@ export function partsOf(file: FileBytes, sectionMax: number): ElfParts | null {
   });
   // sections may overlap, and a file may have more than 60,000 of them
   let left = SECTIONS_TOTAL * file.size;
-  const content = (section: Section | undefined): Buffer => {
+  const contentInSteps = (section: Section | undefined): Steps<Buffer> => {
     left -= section?.size ?? 0;
     if (section === undefined || section.size > sectionMax || left < 0) throw new RangeError('no such section');
-    return bytesAt(file, section.offset, section.size);
+    return bytesInSteps(file, section.offset, section.size);
   };
-  return { view, sections, segments: segmentsOf(header, file, view), content };
+  const content = (section: Section | undefined): Buffer => atOnce(contentInSteps(section));
+  return { view, sections, segments: segmentsOf(header, file, view), content, contentInSteps };
 }
 
-function parseElf(file: FileBytes): ElfInfo | null {
+function* parseElf(file: FileBytes): Steps<ElfInfo | null> {
   const parts = partsOf(file, SECTION_BYTES_MAX);
   if (parts === null) return null;
-  const { view, sections, segments, content } = parts;
+  const { view, sections, segments, contentInSteps: content } = parts;
   const symbols = new Map<string, bigint | null>();
   const probes = new Map<string, ProbePlace[]>();
   let buildId: string | undefined;
   for (const section of sections) {
     if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) {
-      const [table, strings] = [content(section), content(sections[section.link])];
+      const [table, strings] = [yield* content(section), yield* content(sections[section.link])];
+      const pause = pauses();
       // the symbols that the loader sees have precedence
-      for (const [name, at] of symbolsOf(table, strings, Math.max(section.entry, 24), view)) {
+      for (const [name, at] of yield* symbolsOf(table, strings, Math.max(section.entry, 24), view)) {
         if (section.type === SHT_DYNSYM || !symbols.has(name)) symbols.set(name, at);
+        if (pause()) yield;
       }
     } else if (section.type === SHT_NOTE) {
-      const notes = notesOf(content(section), view);
+      const notes = notesOf(yield* content(section), view);
+      const pause = pauses();
       for (const { owner, type, content: probe } of notes) {
         if (owner === 'stapsdt' && type === NOTE_STAPSDT) addProbe(probes, probe);
+        if (pause()) yield;
       }
       buildId = buildIdOf(notes) ?? buildId;
     }
@@ -201,12 +234,19 @@ function findBuildId(file: FileBytes): string | undefined {
  * Returns the functions of a table with their addresses. The address is null if several functions have the name, or if
  * it is chosen when the program starts.
  */
-function symbolsOf(table: Buffer, strings: Buffer, entry: number, view: View): ReadonlyMap<string, bigint | null> {
+function* symbolsOf(
+  table: Buffer,
+  strings: Buffer,
+  entry: number,
+  view: View,
+): Steps<ReadonlyMap<string, bigint | null>> {
   const symbols = new Map<string, bigint | null>();
   const weak = new Set<string>();
   // each symbol can name the whole rest of the strings
   let left = NAMES_TOTAL * (table.length + strings.length);
+  const pause = pauses();
   for (let at = 0; at + 24 <= table.length; at += entry) {
+    if (pause()) yield;
     const info = table[at + 4] ?? 0;
     const type = info & 0xf;
     const isDefined = view.u16(table, at + 6) !== 0;

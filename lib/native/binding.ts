@@ -160,8 +160,6 @@ export interface NativeBinding {
   lockFolder(fd: number): boolean;
   /** The layout hash of the pins in this folder; null if polytrace has no pins there. */
   pinnedLayout(folder: string): string | null;
-  /** Ends the links. Returns the numbers of unread records, or null if the pins have another layout. */
-  takePins(folder: string, links: readonly string[]): readonly UnreadPins[] | null;
   kernelHasStruct(name: string): boolean;
   /** Nanoseconds to add to CLOCK_BOOTTIME to get the time of day. */
   bootOffset(): bigint;
@@ -178,10 +176,9 @@ type RawSession = Omit<NativeSession, 'takeLosses' | 'takeMissed' | 'hookCounts'
   hookCounts(id: number): number[];
 };
 
-interface RawBinding extends Omit<NativeBinding, 'createSession' | 'probeFeatures' | 'takePins'> {
+interface RawBinding extends Omit<NativeBinding, 'createSession' | 'probeFeatures'> {
   readonly Session: new () => RawSession;
   probeFeatures(): Readonly<Record<FeatureName, string>>;
-  takePins(folder: string, links: readonly string[]): (number | string)[] | null;
 }
 
 let loaded: NativeBinding | undefined;
@@ -225,7 +222,6 @@ function typed(raw: RawBinding): NativeBinding {
     ...raw,
     createSession: () => decoded(new raw.Session()),
     probeFeatures: () => featuresOf(raw.probeFeatures()),
-    takePins: (folder, links) => unreadPins(raw.takePins(folder, links)),
     kernelHasStruct: (name) => getOrAdd(structs, name, () => raw.kernelHasStruct(name)),
   };
 }

@@ -1,8 +1,10 @@
 /** Reads a kernel's types for the checks of policies, with libbpf in the addon. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { release } from 'node:os';
 import { KernelError } from '../errors.js';
+import { atOnce, inTurns, type Steps } from '../in-turns.js';
 import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TracepointField, TracepointInfo, TypeInfo } from '../../types/kernel.js';
 import { loadBinding } from './binding.js';
 import { limitReached } from './limits.js';
@@ -40,6 +42,8 @@ interface NativeBtf {
   close(): void;
 }
 
+/** The file of tracefs with the functions that can be probed. */
+const ATTACHABLE = 'available_filter_functions';
 const TRACEFS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'] as const;
 
 /** The types of the running kernel, about 6 MB, are read once and shared; those that nobody uses are collected. */
@@ -102,6 +106,11 @@ export function loadKernelInfo(path?: string): KernelInfo {
   return new BtfKernel(btf, path ?? `Linux ${release()}`, tracefs, openModule);
 }
 
+/** Reads the list of the functions that can be probed, while the event loop goes on. Later questions find it there. */
+export async function readAttachable(kernel: KernelInfo): Promise<void> {
+  if (kernel instanceof BtfKernel) await kernel.readAttachable();
+}
+
 class BtfKernel implements KernelInfo {
   #functions: readonly string[] | undefined;
   #attachable: ReadonlySet<string> | null | undefined;
@@ -138,10 +147,16 @@ class BtfKernel implements KernelInfo {
   /** The functions that can be probed; null if they are not known. */
   #attachableSet(): ReadonlySet<string> | null {
     if (this.#attachable === undefined) {
-      const text = this.tracefs === undefined ? '' : tryRead(join(this.tracefs, 'available_filter_functions'));
-      this.#attachable = !text ? null : new Set(text.trimEnd().split('\n').map(functionOfLine));
+      const text = this.tracefs === undefined ? '' : tryRead(join(this.tracefs, ATTACHABLE));
+      this.#attachable = atOnce(functionsIn(text ?? ''));
     }
     return this.#attachable;
+  }
+
+  async readAttachable(): Promise<void> {
+    if (this.#attachable !== undefined || this.tracefs === undefined) return;
+    const text = await readFile(join(this.tracefs, ATTACHABLE), 'latin1').catch(() => '');
+    this.#attachable = await inTurns(functionsIn(text));
   }
 
   /** True for security_ functions and for the functions in the kernel's list; undefined if it is not known. */
@@ -239,10 +254,14 @@ class BtfKernel implements KernelInfo {
   }
 }
 
-/** The function in a line. For a module, the line is `NAME [MODULE]`. */
-function functionOfLine(line: string): string {
-  const end = line.search(/[ \t]/);
-  return end < 0 ? line : line.slice(0, end);
+/** The functions of a list; null if it is empty. For a module, the line is `NAME [MODULE]`. */
+function* functionsIn(text: string): Steps<ReadonlySet<string> | null> {
+  const names = new Set<string>();
+  for (const [name] of text.matchAll(/^[^ \t\n]+/gm)) {
+    names.add(name);
+    if (names.size % 500 === 0) yield;
+  }
+  return names.size === 0 ? null : names;
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { EventCgroup, EventExec, EventExit, EventFork, EventHook, ProcessKey } from '../wire/layout.gen.js';
 import { Cgroups } from '../containers/cgroups.js';
+import { inTurns, type Steps } from '../in-turns.js';
 import type { Slab } from '../wire/slab.js';
 import { ExecImage, ForkImage, type ProcessImage, type ProcessContext } from './process.js';
 import { procShowsAllProcesses } from './proc-files.js';
@@ -39,10 +40,16 @@ export class ProcessCache {
 
   /**
    * Adds the already running processes. It is called after the sensor is attached, so that no process is missed in
-   * between.
+   * between. The event loop goes on.
    */
-  seed(entries: readonly ProcEntry[] = procShowsAllProcesses() ? listProcesses() : []): void {
+  seed(entries?: readonly ProcEntry[]): Promise<void> {
+    return inTurns(this.#seed(entries));
+  }
+
+  *#seed(known: readonly ProcEntry[] | undefined): Steps<void> {
+    const entries = known ?? (procShowsAllProcesses() ? yield* listProcesses() : []);
     for (const entry of entries) {
+      yield;
       // A record may have been read already. It is more precise than /proc.
       if (this.#images.has(entry.pid)) continue;
       const parent = this.#images.get(entry.parentPid);

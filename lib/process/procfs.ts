@@ -1,7 +1,8 @@
 /** Reads the already running processes from /proc, which started before the base sensor. */
-import { readdirSync, statSync } from 'node:fs';
+import { opendirSync, readdirSync, statSync } from 'node:fs';
 import type { Capabilities, Container, Credentials, Namespaces, Pod } from '../../types/events.js';
 import type { Named } from '../containers/names.js';
+import type { Steps } from '../in-turns.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { machineNamespaces } from './host-namespaces.js';
 import { unifiedPath } from './hierarchy.js';
@@ -125,19 +126,27 @@ function file(path: string): string | undefined {
   }
 }
 
+const PID = /^\d+$/;
+
 /** The id of every process. */
 export function listPids(root = '/proc'): number[] {
   return readdirSync(root)
-    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => PID.test(name))
     .map(Number);
 }
 
 /** Every process in /proc, with parents before children if possible. */
-export function listProcesses(root = '/proc'): ProcEntry[] {
+export function* listProcesses(root = '/proc'): Steps<ProcEntry[]> {
   const entries: ProcEntry[] = [];
-  for (const pid of listPids(root)) {
-    const entry = readEntry(pid, root);
-    if (entry !== undefined) entries.push(entry);
+  const folder = opendirSync(root, { bufferSize: 256 });
+  try {
+    for (let file = folder.readSync(); file !== null; file = folder.readSync()) {
+      const entry = PID.test(file.name) ? readEntry(Number(file.name), root) : undefined;
+      if (entry !== undefined) entries.push(entry);
+      yield;
+    }
+  } finally {
+    folder.closeSync();
   }
   return entries.sort((a, b) => (a.startTicks < b.startTicks ? -1 : a.startTicks > b.startTicks ? 1 : a.pid - b.pid));
 }

@@ -85,6 +85,8 @@ export class Hub implements EventFeed {
   /** Events that were read and that wait for the names of their containers. Nothing is read meanwhile. */
   #held: readonly TracerEvent[] | undefined;
   #armed = false;
+  /** Set by end(): from then on no consumer loses an event because its queue is full. */
+  #ending = false;
   #missedAt = 0;
   #events = 0;
 
@@ -122,10 +124,10 @@ export class Hub implements EventFeed {
   }
 
   pull(): boolean {
-    return this.#read(false);
+    return this.#read();
   }
 
-  #read(last: boolean): boolean {
+  #read(last = this.#ending): boolean {
     if (this.#held !== undefined) return this.#release(last);
     const records = this.#reader.read();
     if (last) this.update();
@@ -211,7 +213,7 @@ export class Hub implements EventFeed {
   #deliver(): void {
     this.turns.begin();
     this.#options.clock.refresh();
-    if (this.#read(false)) {
+    if (this.#read()) {
       for (const consumer of [...this.#waiting]) consumer.wake();
       return;
     }
@@ -293,10 +295,12 @@ export class Hub implements EventFeed {
    * Hands out the rest of the ring buffer and ends every iterator. `endless` says that programs continue to fill the
    * ring buffer.
    */
-  end(endless: boolean): void {
+  async end(endless: boolean): Promise<void> {
     const until = endless ? performance.now() + LAST_READS_MS : Infinity;
-    if (this.#consumers.size > 0) {
-      while (this.#read(true) && performance.now() < until);
+    this.#ending = true;
+    this.turns.begin();
+    while (this.#consumers.size > 0 && this.#read() && performance.now() < until) {
+      if (this.turns.due) await this.turns.next();
     }
     this.#setTimer(undefined);
     for (const consumer of [...this.#consumers]) consumer.end();

@@ -23,7 +23,7 @@ import { kernelDetail, withReason, type NativeError } from '../native/native-err
 
 const BPF_FS_MAGIC = 0xcafe4a11;
 
-type Binding = Pick<NativeBinding, 'layoutHash' | 'lockFolder' | 'pinnedLayout' | 'pinNames' | 'takePins'>;
+type Binding = Pick<NativeBinding, 'layoutHash' | 'lockFolder' | 'pinnedLayout' | 'pinNames'>;
 
 /** The state that the earlier tracers have left. */
 export interface TakenOver {
@@ -63,9 +63,7 @@ export class Persistence {
     const all: Removed[] = [];
     for (const name of this.#before) {
       const folder = join(this.#path, name);
-      const files = readdirSync(folder).sort();
-      const unread = files.length === 0 ? [] : await takePins(folder, linksOf(files, this.#binding));
-      all.push(removeRest(folder, files, unread, this.#binding));
+      all.push(await removeGeneration(folder, this.#binding, takePins));
     }
     return {
       programs: all.reduce((sum, { links }) => sum + links.length, 0),
@@ -83,16 +81,22 @@ export class Persistence {
   }
 }
 
-/** Removes everything that a dead tracer has left. Returns the removed paths. */
-export function removePersisted(path: string, binding: Binding): string[] {
+/** Removes everything that a dead tracer has left. Resolves with the removed paths. */
+export async function removePersisted(
+  path: string,
+  binding: Binding,
+  takePins: NativeSession['takePins'],
+): Promise<string[]> {
   const folder = resolve(path);
   checkFileSystem(folder);
   const lock = lockFolder(folder, binding, false);
   try {
-    const removed = generations(folder, binding).flatMap((name) => {
+    const removed: string[] = [];
+    for (const name of generations(folder, binding)) {
       const generation = join(folder, name);
-      return [...removeGeneration(generation, binding).removed.map((file) => join(generation, file)), generation];
-    });
+      const { removed: files } = await removeGeneration(generation, binding, takePins);
+      removed.push(...files.map((file) => join(generation, file)), generation);
+    }
     rmdirSync(folder);
     return [...removed, folder];
   } catch (error) {
@@ -177,14 +181,14 @@ interface Removed {
   readonly unread: readonly UnreadPins[] | undefined;
 }
 
-function removeGeneration(folder: string, binding: Binding): Removed {
+async function removeGeneration(
+  folder: string,
+  binding: Binding,
+  takePins: NativeSession['takePins'],
+): Promise<Removed> {
   const files = readdirSync(folder).sort();
-  return removeRest(
-    folder,
-    files,
-    files.length === 0 ? [] : binding.takePins(folder, linksOf(files, binding)),
-    binding,
-  );
+  const unread = files.length === 0 ? [] : await takePins(folder, linksOf(files, binding));
+  return removeRest(folder, files, unread, binding);
 }
 
 function linksOf(files: readonly string[], binding: Binding): string[] {

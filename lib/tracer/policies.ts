@@ -6,8 +6,9 @@ import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type { LoadOptions, PolicySource, PolicyStatus, RequestOptions } from '../../types/tracer.js';
 import { KernelError, PolytraceError } from '../errors.js';
+import { turn } from '../in-turns.js';
 import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
-import { loadKernelInfo } from '../native/btf.js';
+import { loadKernelInfo, readAttachable } from '../native/btf.js';
 import type { PolicyImage } from '../image/image.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from '../attach/attach.js';
@@ -17,7 +18,7 @@ import { checkModeCanChange, modeOf, type LoadedMode } from './modes.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
 import { PolicyRequests, Requests } from '../events/requests.js';
-import { compileAll, turn } from './sources.js';
+import { compileAll } from './sources.js';
 import { targetsOf, type Target } from '../attach/targets.js';
 
 /** A detached program may still be running on another CPU and write a record. It gets this time to end. */
@@ -107,9 +108,10 @@ export class PolicySet {
     }
     const done: string[] = [];
     try {
-      for (const { image, file } of images) {
+      for (const { image, file, warnings } of images) {
         const mode = modeOf(image, options);
-        this.#policies.set(keyOf(image), { image, file, mode, attached: await this.#attachAll(image, mode, kernel()) });
+        const attached = await this.#attachAll(image, mode, kernel());
+        this.#policies.set(keyOf(image), { image, file, warnings, mode, attached });
         done.push(keyOf(image));
       }
       return done.map((name) => this.#status(name));
@@ -133,13 +135,13 @@ export class PolicySet {
     const done: (() => Promise<void>)[] = [];
     const undo: (() => Promise<void>)[] = [];
     try {
-      for (const { image, file } of images) {
+      for (const { image, file, warnings } of images) {
         const mode = modeOf(image, options);
         const attached = await this.#attachAll(image, mode, kernel());
         undo.push(() => this.#undo(attached));
         done.push(async () => {
           const old = this.#find(keyOf(image));
-          this.#policies.set(keyOf(image), { image, file, mode, attached });
+          this.#policies.set(keyOf(image), { image, file, warnings, mode, attached });
           await this.#drop(old.attached);
         });
       }
@@ -169,7 +171,9 @@ export class PolicySet {
     const policy = this.#find(name);
     if (policy.attached !== undefined) return;
     await this.#readTypes();
-    const attached = await this.#attachAll(policy.image, policy.mode, loadKernelInfo());
+    const kernel = loadKernelInfo();
+    await readAttachable(kernel);
+    const attached = await this.#attachAll(policy.image, policy.mode, kernel);
     this.#policies.set(name, { ...policy, attached });
   }
 

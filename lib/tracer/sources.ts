@@ -5,13 +5,16 @@ import type { KernelInfo } from '../../types/kernel.js';
 import type { Policy } from '../../types/policy.js';
 import type { PolicySource } from '../../types/tracer.js';
 import { PolicyError } from '../errors.js';
-import { loadKernelInfo } from '../native/btf.js';
-import { checkPolicy, compilePolicy, parsePolicy, type PolicyImage } from '../policy/index.js';
+import { turn } from '../in-turns.js';
+import { loadKernelInfo, readAttachable } from '../native/btf.js';
+import { asksForFunctions, checkPolicy, compilePolicy, parsePolicy, type PolicyImage } from '../policy/index.js';
 import { expandPolicyPaths, loadPolicyFile } from './files.js';
 
 export interface Compiled {
   readonly image: PolicyImage;
   readonly file: string;
+  /** What works otherwise on this kernel than the policy may expect. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 /**
@@ -39,9 +42,13 @@ export async function compileAll(
         await attempt(async () => {
           const policy = load();
           await turn();
-          result.push({ image: compilePolicy(policy, { kernel: kernel() }), file: policy.file });
+          if (asksForFunctions(policy)) await readAttachable(kernel());
+          const image = compilePolicy(policy, { kernel: kernel() });
           await turn();
-          diagnostics.push(...checkPolicy(policy, kernel()).filter(isWrongHere));
+          const found = checkPolicy(policy, kernel()).filter(({ code }) => IS_HERE.test(code));
+          diagnostics.push(...found.filter(({ severity }) => severity === 'error'));
+          const warnings = found.filter(({ severity }) => severity === 'warning');
+          result.push({ image, file: policy.file, warnings });
           await turn();
         });
       }
@@ -51,20 +58,11 @@ export async function compileAll(
   return { images: result, kernel };
 }
 
-/** Gives the event loop a turn. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve));
-}
-
-const WRONG_HERE = /^(ARG|RETURN|TRACEPOINT|LSM_HOOK|LIST)_/;
-
 /**
- * True if the kernel's types prove a mistake: the programs would read other values than the policy describes. Missing
- * functions are found when hooks are attached, because a function without BTF can still be probed.
+ * What the kernel's types prove: the programs would read other values than the policy describes. Missing functions are
+ * found when hooks are attached, because a function without BTF can still be probed.
  */
-function isWrongHere({ code, severity }: Diagnostic): boolean {
-  return severity === 'error' && WRONG_HERE.test(code);
-}
+const IS_HERE = /^(ARG|RETURN|TRACEPOINT|LSM_HOOK|LIST)_/;
 
 function policiesOf(source: PolicySource): (() => Policy)[] {
   if (source instanceof URL) return policiesOf(fileURLToPath(source));

@@ -91,7 +91,11 @@ class KernelTracer implements Tracer {
       this.#releaseTypes();
       throw error;
     }
-    this.#cache.seed();
+  }
+
+  /** Must be called once, before anybody reads events. */
+  seed(): Promise<void> {
+    return this.#cache.seed();
   }
 
   /** Runs one change after the other. A limit that was reached is named by its own error. */
@@ -238,7 +242,7 @@ class KernelTracer implements Tracer {
     try {
       await this.#containers.stop();
       if (!keep) await this.#session.detach(false);
-      this.#hub.end(keep);
+      await this.#hub.end(keep);
       if (keep) await this.#session.detach(true);
       this.#policies.close();
     } finally {
@@ -349,6 +353,7 @@ async function open(binding: NativeBinding, options: TracerOptions, resolved: Re
     throw error;
   }
   try {
+    await tracer.seed();
     await tracer.watchContainers();
     await tracer.addPolicies(options.policies ?? [], mode === undefined ? {} : { mode });
     await tracer.takeOver();
@@ -359,6 +364,14 @@ async function open(binding: NativeBinding, options: TracerOptions, resolved: Re
   return tracer;
 }
 
-export function removePersisted(path: string): string[] {
-  return removeFolder(path, loadBinding());
+export async function removePersisted(path: string): Promise<string[]> {
+  const binding = loadBinding();
+  return named(async () => {
+    const session = binding.createSession();
+    try {
+      return await removeFolder(path, binding, (folder, links) => session.takePins(folder, links));
+    } finally {
+      await session.close();
+    }
+  });
 }

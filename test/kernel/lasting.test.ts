@@ -103,7 +103,7 @@ describe('enforcement without a gap', function () {
     assert.equal(read(), 'SIGKILL');
     assert.ok((await intruder.end()) > 3);
 
-    assert.ok(removePersisted(FOLDER).length > 5);
+    assert.ok((await removePersisted(FOLDER)).length > 5);
     assert.equal(read(), null);
     assert.ok(!existsSync(FOLDER));
     assert.equal(programs(), before);

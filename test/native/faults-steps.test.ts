@@ -145,7 +145,7 @@ spec:
         const held = await killAt(sites[i] as bigint, options);
         const tracer = await polytrace.openTracer({ bufferSize: 131072, persist: folder });
         await tracer.close();
-        if (existsSync(folder)) assert.deepEqual(polytrace.removePersisted(folder), []);
+        if (existsSync(folder)) assert.deepEqual(await polytrace.removePersisted(folder), []);
         await untilGone(held);
       }
     } finally {

@@ -67,8 +67,8 @@ describe('policies that outlive their tracer', function () {
     if (process.env['REQUIRE_ALL'] === '1') throw new Error('a BPF file system cannot be mounted');
     this.skip();
   });
-  afterEach(() => {
-    assert.deepEqual(existsSync(FOLDER) ? polytrace.removePersisted(FOLDER) : [], []);
+  afterEach(async () => {
+    assert.deepEqual(existsSync(FOLDER) ? await polytrace.removePersisted(FOLDER) : [], []);
   });
   after(() => {
     spawnSync('umount', [mount]);
@@ -113,7 +113,7 @@ describe('policies that outlive their tracer', function () {
   it('only one tracer at a time can use a folder; its death frees the folder', async () => {
     const child = await openElsewhere();
     await assert.rejects(open(), { code: 'PERSIST_BUSY' });
-    assert.throws(() => polytrace.removePersisted(FOLDER), { code: 'PERSIST_BUSY' });
+    await assert.rejects(polytrace.removePersisted(FOLDER), { code: 'PERSIST_BUSY' });
     await killed(child);
     const tracer = await open();
     await assert.rejects(open(), { code: 'PERSIST_BUSY' });
@@ -222,11 +222,11 @@ describe('policies that outlive their tracer', function () {
     const create = ['map', 'create', foreign, 'type', 'array', 'key', '4', 'value', '64', 'entries', '1', 'name', 'foreign'];
     execFileSync('bpftool', create);
     await assert.rejects(open(), { code: 'PERSIST_FOREIGN' });
-    assert.throws(() => polytrace.removePersisted(FOLDER), { code: 'PERSIST_FOREIGN' });
+    await assert.rejects(polytrace.removePersisted(FOLDER), { code: 'PERSIST_FOREIGN' });
     mkdirSync(join(FOLDER, '1'));
     execFileSync('mv', [foreign, join(FOLDER, '1', 'about')]);
     await assert.rejects(open(), { code: 'PERSIST_FOREIGN' });
-    assert.throws(() => polytrace.removePersisted(FOLDER), { code: 'PERSIST_FOREIGN' });
+    await assert.rejects(polytrace.removePersisted(FOLDER), { code: 'PERSIST_FOREIGN' });
     assert.deepEqual(readdirSync(join(FOLDER, '1')), ['about']);
     execFileSync('rm', ['-r', FOLDER]);
   });
@@ -235,7 +235,7 @@ describe('policies that outlive their tracer', function () {
     await assert.rejects(open({ persist: join(shop.folder, 'kept') }), { code: 'PERSIST_NOT_BPFFS' });
     await assert.rejects(open({ persist: join(mount, 'no', 'such', 'folder') }), { code: 'PERSIST' });
     await assert.rejects(open({ persist: 'kept' }), { code: 'BAD_OPTION' });
-    assert.throws(() => polytrace.removePersisted(FOLDER), { code: 'PERSIST' });
+    await assert.rejects(polytrace.removePersisted(FOLDER), { code: 'PERSIST' });
     const tracer = await openTracer();
     await assert.rejects(tracer.close({ keep: true }), { code: 'BAD_OPTION' });
     await tracer.close();

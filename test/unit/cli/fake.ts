@@ -138,7 +138,7 @@ export class FakeCommand {
       throw new errors.KernelError('ADDON_MISSING', 'the native addon is not there', 'build it');
     },
     hostGaps: () => this.gaps,
-    removePersisted: (path) => [`${path}/1`, path],
+    removePersisted: (path) => Promise.resolve([`${path}/1`, path]),
     preflight: () => ({ kernel: '6.12.0', features: [], canTrace: true, canAttachKprobes: true }),
     openTracer: (options) => {
       this.opened = options;

@@ -32,8 +32,10 @@ export function buildElf(wanted: ElfContents): Buffer {
   const names = ['', ...symbols, 'imported', 'variable'];
   const strings = Buffer.from(`${names.join('\0')}\0`);
   const table = Buffer.alloc(24 * names.length);
+  let nameAt = 0;
   names.forEach((name, i) => {
-    u32(table, 24 * i, name === '' ? 0 : strings.indexOf(`${name}\0`));
+    u32(table, 24 * i, nameAt);
+    nameAt += Buffer.byteLength(name) + 1;
     table[24 * i + 4] = name === '' ? 0 : name === 'variable' ? 1 : 2;
     u16(table, 24 * i + 6, name === '' || name === 'imported' ? 0 : 1);
     u64(table, 24 * i + 8, addresses?.[i - 1] ?? 0x1000 + i - 1);

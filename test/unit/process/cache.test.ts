@@ -193,8 +193,8 @@ describe('process cache', () => {
     }
   });
 
-  it('starts with entries of /proc, whose start times the first record completes', () => {
-    cache.seed([{ pid: BASE + 50, parentPid: BASE + 1, startTicks: 500n }]);
+  it('starts with entries of /proc, whose start times the first record completes', async () => {
+    await cache.seed([{ pid: BASE + 50, parentPid: BASE + 1, startTicks: 500n }]);
     const w = { pid: BASE + 50, start: 5_000_123_456n, count: 7 };
     const image = ofHook(w);
     assert.match(image.flags, /^procFS/);
