@@ -1,0 +1,186 @@
+/** Sources against runtimes that the test plays: what is sent, and what goes wrong. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer as createHttp, type ServerResponse } from 'node:http';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { Directory } from '../../../lib/containers/directory.js';
+import { loadProtobuf } from '../../../lib/containers/protobuf.js';
+import { EngineSource } from '../../../lib/containers/sources/engine.js';
+import { NriSource } from '../../../lib/containers/sources/nri.js';
+
+const A = 'a'.repeat(64);
+const protobuf = loadProtobuf('the test');
+
+describe('sources', () => {
+  let folder: string;
+  let socket: string;
+  let directory: Directory;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'pt-'));
+    socket = join(folder, 's');
+    directory = new Directory();
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  async function until(isSo: () => boolean): Promise<void> {
+    for (let i = 0; !isSo(); i++) {
+      assert.ok(i < 500, 'it does not happen');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  describe('an engine', () => {
+    let server: Server;
+    let events: ServerResponse | undefined;
+    let name = 'web';
+    let list: unknown = [
+      { Id: A, State: 'running' },
+      { Id: 'x', State: 'exited' },
+    ];
+    async function serve(): Promise<void> {
+      server = createHttp((request, response) => {
+        const url = request.url ?? '';
+        if (url.startsWith('/events')) {
+          events = response;
+          response.flushHeaders();
+        } else if (url.startsWith('/containers/json')) response.end(JSON.stringify(list));
+        else if (url === `/containers/${A}/json`) {
+          response.end(JSON.stringify({ Id: A, Name: `/${name}`, State: { Status: 'running', Pid: 0 } }));
+        } else response.writeHead(404).end('{}');
+      });
+      server.listen(socket);
+      await once(server, 'listening');
+    }
+    const names = (): unknown[] => directory.containers().map(({ info }) => info.name);
+    const state = (): unknown => directory.sources()[0];
+
+    it('reports what runs and what changes, and connects again', async () => {
+      const source = new EngineSource('docker', [join(folder, 'none'), socket]);
+      const started = source.start(directory.add(source));
+      await started;
+      assert.deepEqual(state(), {
+        name: 'docker',
+        connected: false,
+        error: `there is no socket ${join(folder, 'none')}, ${socket}`,
+        containers: 0,
+      });
+      await serve();
+      await until(() => directory.sources()[0]?.connected === true);
+      assert.deepEqual(names(), ['web']);
+      name = 'renamed';
+      const event = (Action: string, ID: string): string => `${JSON.stringify({ Action, Actor: { ID } })}\n`;
+      events?.write(event('rename', A).slice(0, 20));
+      events?.write(event('rename', A).slice(20) + event('start', 'unknown') + event('exec_die', A));
+      await until(() => names()[0] === 'renamed');
+      events?.write(event('die', A));
+      await until(() => directory.size === 0);
+      events?.write(event('start', A));
+      await until(() => directory.size === 1);
+      list = [];
+      events?.end();
+      await until(() => directory.size === 0);
+      await until(() => directory.sources()[0]?.connected === true);
+      events?.write('no JSON\n');
+      await until(() => (directory.sources()[0]?.error ?? '').includes('JSON'));
+      await until(() => directory.sources()[0]?.connected === true);
+      await source.stop();
+      server.close();
+    });
+  });
+
+  describe('NRI', () => {
+    const frame = (connection: number, stream: number, type: number, message: Uint8Array): Buffer => {
+      const header = Buffer.alloc(18);
+      header.writeUInt32BE(connection, 0);
+      header.writeUInt32BE(10 + message.length, 4);
+      header.writeUInt32BE(message.length, 8);
+      header.writeUInt32BE(stream, 12);
+      header.writeUInt8(type, 16);
+      return Buffer.concat([header, message]);
+    };
+    let server: Server;
+    let plugin: Socket;
+    let answers: Buffer[];
+    beforeEach(async () => {
+      answers = [];
+      server = createServer((connection) => {
+        plugin = connection;
+        connection.on('data', (bytes) => answers.push(bytes));
+        connection.on('error', () => undefined);
+      }).listen(socket);
+      await once(server, 'listening');
+    });
+    afterEach(() => {
+      plugin.destroy();
+      server.close();
+    });
+
+    /** Calls the plugin in pieces of a few bytes, and returns the time until its answer. */
+    async function call(method: string, payload: Uint8Array): Promise<number> {
+      const { ttrpc, encode } = protobuf;
+      const service = 'nri.pkg.api.v1alpha1.Plugin';
+      const bytes = frame(1, 1, 1, encode(ttrpc.RequestSchema, { service, method, payload }));
+      answers = [];
+      const began = Date.now();
+      for (let at = 0; at < bytes.length; at += 7) plugin.write(bytes.subarray(at, at + 7));
+      await until(() => answers.length > 0);
+      return Date.now() - began;
+    }
+
+    async function connected(source: NriSource): Promise<void> {
+      const { ttrpc, nri, encode } = protobuf;
+      const started = source.start(directory.add(source));
+      await until(() => answers.length > 0);
+      plugin.write(frame(2, 1, 2, encode(ttrpc.ResponseSchema, {})));
+      await call('Configure', encode(nri.ConfigureRequestSchema, { runtimeName: 'cri-o' }));
+      const pods = [{ id: 'sandbox', name: 'xwing', namespace: 'default', uid: 'u', labels: { app: 'x' } }];
+      await call('Synchronize', encode(nri.SynchronizeRequestSchema, { pods }));
+      await started;
+    }
+    const create = (id: string): Uint8Array =>
+      protobuf.encode(protobuf.nri.CreateContainerRequestSchema, {
+        pod: { id: 'sandbox', name: 'xwing', namespace: 'default', uid: 'u' },
+        container: { id, podSandboxId: 'sandbox', name: 'ship', linux: { cgroupsPath: 'a-b.slice:crio:c' } },
+      });
+
+    it('reports a container before it answers', async () => {
+      const source = new NriSource([socket], 5000);
+      await connected(source);
+      await call('CreateContainer', create(A));
+      const info = directory.get(A)?.info;
+      assert.equal(info?.runtime, 'cri-o');
+      assert.equal(info?.name, 'ship');
+      assert.equal(info?.cgroupPath, '/a.slice/a-b.slice/crio-c.scope');
+      assert.deepEqual([info?.pod?.namespace, info?.pod?.name], ['default', 'xwing']);
+      await source.stop();
+    });
+
+    it('waits for the policies, but not for ever, and counts it', async () => {
+      const source = new NriSource([socket], 200);
+      await connected(source);
+      let done = (): void => undefined;
+      directory.subscribe({ changed: () => new Promise((resolve) => (done = resolve)), removed: () => undefined });
+      setTimeout(() => done(), 50);
+      const soon = await call('CreateContainer', create(A));
+      assert.ok(soon >= 45 && soon < 200, `${soon}`);
+      assert.equal(source.late, 0);
+      const late = await call('CreateContainer', create('b'.repeat(64)));
+      assert.ok(late >= 195, `${late}`);
+      assert.equal(source.late, 1);
+      await source.stop();
+    });
+
+    it('ends the connection after what is no message', async () => {
+      const source = new NriSource([socket], 200);
+      await connected(source);
+      plugin.write(Buffer.alloc(8, 0xff));
+      await until(() => directory.sources()[0]?.connected === false);
+      assert.match(directory.sources()[0]?.error ?? '', /message of 4294967295 bytes/);
+      assert.equal(directory.get('sandbox')?.info.pod?.name, 'xwing', 'what ran still runs');
+      await source.stop();
+    });
+  });
+});
