@@ -35,6 +35,8 @@ export interface Case {
   readonly operation: Operation;
   readonly name: string;
   readonly selectors?: Selectors;
+  /** The scope of the policy. */
+  readonly scope?: object;
   /** Every operation matches and is reported; else none is. */
   readonly hits: boolean;
 }
@@ -58,13 +60,15 @@ export const filters: readonly FilterCase[] = [
   hit('lseek', 'matchBinaries In, match', binaries('/srv/workload')),
   miss('lseek', 'matchBinaries In, no match', binaries('/srv/other')),
   miss('lseek', 'int Equal, no match', args(0, 'Equal', ['4242'])),
+  { ...hit('lseek', 'scope, in it'), scope: { hostSelector: {} } },
+  { ...miss('lseek', 'scope, not in it', []), scope: { podSelector: {} } },
   hit('connect', 'none: each call is reported'),
   hit('connect', 'DAddr CIDR, match', args(0, 'DAddr', ['127.0.0.0/8'])),
   miss('connect', 'DAddr CIDR, no match', args(0, 'DAddr', ['10.0.0.0/8'])),
   hit('open', 'none: each call is reported'),
   hit('open', 'string Prefix, match', args(1, 'Prefix', ['/srv/'])),
   miss('open', 'string Prefix, no match', args(1, 'Prefix', ['/etc/'])),
-].map((one) => ({ ...one, title: one.name, name: `${one.operation}: ${one.name}` }));
+].map((one: Case) => ({ ...one, title: one.name, name: `${one.operation}: ${one.name}` }));
 
 /** A hit of many values or selectors may cost at most this many times a hit of one. */
 export const RATIO = 2;
@@ -124,12 +128,12 @@ export interface FilterCounts {
   readonly policies: Readonly<Record<Attach, Readonly<Record<string, number>>>>;
 }
 
-export function policyOf({ operation, name, selectors }: Case): string {
+export function policyOf({ operation, name, selectors, scope }: Case): string {
   return JSON.stringify({
     apiVersion: 'cilium.io/v1alpha1',
     kind: 'TracingPolicy',
     metadata: { name: nameOf(name) },
-    spec: { kprobes: [{ ...hooks[operation], ...(selectors && { selectors }) }] },
+    spec: { ...scope, kprobes: [{ ...hooks[operation], ...(selectors && { selectors }) }] },
   });
 }
 

@@ -43,6 +43,9 @@ enum abi_limit {
 	PROCESS_TESTS_MAX = 128,
 	PROCESS_SETS_MAX = 256,    /* sets of processes of all policies together; each has a bit */
 	PROCESS_WORDS = 4,
+	SCOPES_MAX = 256,          /* different scopes of all policies together; each has a bit */
+	SCOPE_WORDS = 4,
+	SCOPE_TESTS_MAX = 65,      /* different scopes of one hook: one of the policy, and one of each selector */
 	CHANGE_TESTS_MAX = 16,     /* matchNamespaceChanges and matchCapabilityChanges of one hook */
 	BINARY_TEXT_MAX = 511,     /* longest value of a set of binaries: old kernels have hash keys of at most 512 bytes */
 	HOOKS_MAX = 1024,          /* hooks of all policies of one tracer */
@@ -70,6 +73,7 @@ enum event_type {
 	EVENT_FORK = 3,
 	EVENT_HOOK = 4,
 	EVENT_CGROUP = 5,
+	EVENT_CGROUP_GONE = 6,
 };
 
 struct event_header {
@@ -172,6 +176,12 @@ struct event_cgroup {
 	u64 id; /* the same as cgroup_id of an exec */
 	struct text_ref path; /* from the root of the hierarchy; TEXT_TRUNCATED where the kernel gives only its beginning */
 	u8 text[CGROUP_PATH_ROOM];
+};
+
+/* The kernel has freed a cgroup of the unified hierarchy. */
+struct event_cgroup_gone {
+	struct event_header header;
+	u64 id;
 };
 
 /* One value of a hook's event. The order is: the policy's args, its data, the return value. */
@@ -448,6 +458,13 @@ struct process_test {
 	u8 pad[4];
 };
 
+/* Tests whether the cgroup of the process is in a scope. */
+struct scope_test {
+	u64 selectors;
+	u16 scope; /* its bit */
+	u8 pad[6];
+};
+
 /* Compares the process with its state at its exec, or when a hook last reported a change. */
 struct change_test {
 	u64 selectors;
@@ -572,7 +589,8 @@ struct hook_config {
 	u8 returned_socket; /* enum socket_action, for the returned socket, which is the last value */
 	u64 acting; /* selectors that act on the process */
 	u8 yielding_tests; /* they follow process_tests; their selectors yield to acting ones where a test fails */
-	u8 pad[7];
+	u8 scope_tests;
+	u8 pad[6];
 	struct value_config values[HOOK_VALUES_MAX];
 	struct object_config objects[HOOK_VALUES_MAX];
 	struct int_group groups[INT_GROUPS_MAX];
@@ -582,6 +600,7 @@ struct hook_config {
 	struct selector_actions actions[HOOK_SELECTORS_MAX];
 	struct selector_actions return_actions[HOOK_SELECTORS_MAX]; /* with ACTIONS_RETURN; they decide about posting */
 	struct assignment assignments[ASSIGNMENTS_MAX];
+	struct scope_test scopes[SCOPE_TESTS_MAX];
 };
 
 /* The same for an enforcer. */
@@ -642,6 +661,9 @@ struct control {
 	u64 trusted[PROCESS_WORDS]; /* sets that do not take executables with TEXT_UNTRUSTED */
 	u64 prefixed[PROCESS_WORDS]; /* sets with prefixes */
 	u64 state_since; /* CLOCK_BOOTTIME; each process that started later has its state kept since then */
+	u32 keeps_scopes; /* enum keeps_scopes: whether the base sensor keeps struct cgroup_scopes */
+	u32 scopes_overflown; /* not 0: some of them are in cgroup_scopes_more */
+	u64 scope_epoch; /* a number above SCOPE_EPOCH_SHIFT bits, never 0: it changes after each change of scopes */
 };
 
 /* One per hook. The first HOOK_FIRST_POLICY belong to the base sensor (enum sensor_hook). */
@@ -678,6 +700,50 @@ struct process_bits {
 	u64 exec_count;
 	u64 start_time;
 	struct process_sets own, parent;
+};
+
+/*
+ * A hook remembers whether a cgroup is in its scope: in one word, with the epoch and the id of the cgroup above the answer. A larger
+ * id is not remembered. The epoch comes again after 2^27 changes.
+ */
+enum scope_memory {
+	SCOPE_ID_SHIFT = 1,
+	SCOPE_ID_BITS = 36,
+	SCOPE_EPOCH_SHIFT = 37,
+	SCOPE_MEMORY_BITS = 10, /* a hook has 2^10 words */
+};
+
+enum keeps_scopes {
+	SCOPES_OFF = 0,
+	SCOPES_LISTING = 1, /* of new cgroups; user space adds those that exist already */
+	SCOPES_COMPLETE = 2, /* every cgroup has an entry */
+};
+
+/* What is known about a cgroup. Its descendants inherit it. */
+enum cgroup_kind {
+	CGROUP_HOST = 0, /* in no container */
+	CGROUP_UNNAMED = 1, /* in a container that no source has named: the cgroup's name says that it is one */
+	CGROUP_UNPROVEN = 2, /* the same, but a user other than root has given the name */
+	CGROUP_NAMED = 3, /* in a container that a source has named */
+	CGROUP_KINDS = 4,
+};
+
+struct scope_set {
+	u64 words[SCOPE_WORDS];
+};
+
+/* The scopes that a cgroup of the unified hierarchy is in. Every cgroup has an entry. */
+struct cgroup_scopes {
+	u64 parent; /* id of the cgroup above; 0: none */
+	u32 kind; /* enum cgroup_kind */
+	u32 pad;
+	struct scope_set scopes;
+};
+
+/* The key of the table cgroup_scopes_more: all of the id is compared. */
+struct cgroup_key_more {
+	u32 bits; /* 64 */
+	u32 id[2]; /* the lower half first */
 };
 
 /* The state of a process that changes are compared with. */
@@ -717,6 +783,7 @@ ABI_SIZE(event_exec, 208);
 ABI_SIZE(event_fork, 56);
 ABI_SIZE(event_exit, 48);
 ABI_SIZE(event_cgroup, 32 + CGROUP_PATH_ROOM);
+ABI_SIZE(event_cgroup_gone, 24);
 ABI_SIZE(value, 40);
 ABI_SIZE(event_hook, 80);
 ABI_SIZE(selector_actions, 32);
@@ -738,15 +805,18 @@ ABI_SIZE(text_table, 24);
 ABI_SIZE(object_config, 184);
 ABI_SIZE(process_test, 16);
 ABI_SIZE(change_test, 32);
+ABI_SIZE(scope_test, 16);
 ABI_SIZE(verdict, 16);
 ABI_SIZE(trie_key, 260);
 ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(control, 128);
+ABI_SIZE(control, 144);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
+ABI_SIZE(cgroup_scopes, 48);
+ABI_SIZE(cgroup_key_more, 12);
 ABI_SIZE(process_state, 72);
 ABI_SIZE(scan_request, 72);
 ABI_SIZE(process_key_more, 8);

@@ -6,6 +6,7 @@
 #ifndef POLYTRACE_FILTERS_BPF_H
 #define POLYTRACE_FILTERS_BPF_H
 
+#include "scopes.bpf.h"
 #include "values.bpf.h"
 #include "task.bpf.h"
 
@@ -178,6 +179,82 @@ static __noinline u64 process_value(u32 field)
 	if (index >= sizeof(ns) / sizeof(u32))
 		return 0;
 	return ((u32 *)&ns)[index];
+}
+
+/* Answers of a hook with one scope, see enum scope_memory. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << SCOPE_MEMORY_BITS);
+	__type(key, u32);
+	__type(value, u64);
+} scope_memory SEC(".maps");
+
+/* The scopes of the policy and of its selectors. */
+static __noinline u64 look_up_scopes(u64 candidates, u64 id)
+{
+	const struct cgroup_scopes *known = lookup_scopes(id);
+	u64 words[SCOPE_WORDS], suppresses = config.suppresses;
+	u32 count = config.scope_tests;
+
+	candidates += unknown_zero(id);
+#pragma unroll
+	for (u32 i = 0; i < SCOPE_WORDS; i++)
+		words[i] = known ? known->scopes.words[i] : ~0ULL;
+	for (u32 i = 0; i < SCOPE_TESTS_MAX && i < count; i++) {
+		const volatile struct scope_test *test = &config.scopes[i];
+		u32 scope = test->scope;
+		u64 fails = ~(words[(scope / 64) % SCOPE_WORDS] >> (scope % 64)) & 1;
+
+		/* no branch here: the verifier would follow both sides */
+		opaque(fails);
+		candidates &= ~(test->selectors & -fails);
+		if (!known)
+			candidates &= ~(test->selectors & suppresses); /* what is not known is not exempt */
+	}
+	return candidates;
+}
+
+/*
+ * The answer of the table, which is remembered unless the cgroup is not known. A change of scopes bumps the epoch when it is
+ * complete. The epoch is therefore read before the table.
+ */
+static __noinline u64 remember_scope(u64 candidates, u64 id, u64 *word)
+{
+	const volatile struct scope_test *test = &config.scopes[0];
+	const struct cgroup_scopes *known;
+	struct control *c = shared_control();
+	u32 scope = test->scope;
+	u64 epoch, in;
+
+	if (!c || !word)
+		return look_up_scopes(candidates, id);
+	epoch = __sync_fetch_and_add(&c->scope_epoch, 0); /* a full memory barrier */
+	known = lookup_scopes(id);
+	if (!known)
+		return look_up_scopes(candidates, id);
+	in = known->scopes.words[(scope / 64) % SCOPE_WORDS] >> (scope % 64) & 1;
+	*(volatile u64 *)word = epoch | id << SCOPE_ID_SHIFT | in;
+	return candidates & ~(test->selectors & (in - 1));
+}
+
+static __always_inline u64 filter_scopes(u64 candidates)
+{
+	u64 id = current_cgroup();
+	struct control *c;
+	u64 *word, seen;
+	u32 index;
+
+	if (config.scope_tests > 1 || id >> SCOPE_ID_BITS)
+		return look_up_scopes(candidates, id);
+	index = (u32)id * 0x9e3779b1 >> (32 - SCOPE_MEMORY_BITS);
+	word = bpf_map_lookup_elem(&scope_memory, &index);
+	c = shared_control();
+	if (!word || !c)
+		return look_up_scopes(candidates, id);
+	seen = *(volatile u64 *)word;
+	if (seen >> 1 != (*(volatile u64 *)&c->scope_epoch | id << SCOPE_ID_SHIFT) >> 1)
+		return remember_scope(candidates, id, word);
+	return candidates & ~(config.scopes[0].selectors & ((seen & 1) - 1));
 }
 
 /* `first` and `count`: tests in config.process. */

@@ -198,6 +198,11 @@ static __always_inline u64 evaluate(void *ctx, u32 which, enum phase phase, u64 
 	struct task_struct *task = 0;
 	struct hook_scratch *s;
 
+	if (config.scope_tests && phase != PHASE_RETURN) {
+		candidates = filter_scopes(candidates);
+		if (!candidates)
+			return 0;
+	}
 	candidates = filter_numbers(ctx, candidates, phase, returned);
 	if (!candidates)
 		return 0;

@@ -205,12 +205,19 @@ struct cred {
 };
 
 struct kernfs_node {
+	const char *name;
 	u64 id;
 };
 struct cgroup_root {
 	int hierarchy_id;
 };
+struct cgroup;
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
 struct cgroup {
+	struct cgroup_subsys_state self;
 	struct kernfs_node *kn;
 	struct cgroup_root *root;
 };

@@ -4,6 +4,8 @@
  * the sets of each process and the process's state at its exec.
  */
 #include "registers.bpf.h"
+#include "scopes.bpf.h"
+#include "container_name.h"
 #include "sets.bpf.h"
 #include "sockets.bpf.h"
 
@@ -431,21 +433,117 @@ int handle_free(u64 *ctx)
 
 /* ---- cgroups ------------------------------------------------------------------------------------------------ */
 
+/* The scopes of cgroups that no source has named, by enum cgroup_kind. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CGROUP_KINDS);
+	__type(key, u32);
+	__type(value, struct scope_set);
+} scope_defaults SEC(".maps");
+
+static __always_inline void store_scopes(u64 id, const struct cgroup_scopes *scopes)
+{
+	struct cgroup_key_more key = more_key(id);
+	struct control *c = shared_control();
+
+	if (!bpf_map_update_elem(&cgroup_scopes, &id, scopes, BPF_ANY))
+		return;
+	/* before the entry: hooks must look for it */
+	if (c)
+		c->scopes_overflown = 1;
+	if (bpf_map_update_elem(&cgroup_scopes_more, &key, scopes, BPF_ANY))
+		count_lost_pending(HOOK_CGROUP);
+}
+
+/* What the name of a new cgroup below the host says. A name that root has not given proves nothing. */
+static __noinline u32 kind_of_name(struct kernfs_node *node)
+{
+	const struct cred *cred = READ(current_task(), cred);
+	struct exec_scratch *s = scratch();
+	long got;
+
+	if (!s)
+		return CGROUP_UNPROVEN;
+	got = bpf_probe_read_kernel_str(s->heap, CGROUP_NAME_ROOM, READ(node, name));
+	/* nobody gives so long a name, and its end is not known */
+	if (got == CGROUP_NAME_ROOM)
+		return CGROUP_UNPROVEN;
+	if (got < 1 || !names_container(s->heap, at_most(got - 1, CGROUP_NAME_ROOM - 1)))
+		return CGROUP_HOST;
+	return READ(cred, fsuid.val) ? CGROUP_UNPROVEN : CGROUP_UNNAMED;
+}
+
+/* Takes the scopes of the cgroup above, or those of its own kind. Returns whether they are others than before. */
+static __always_inline bool inherit_scopes(struct cgroup_scopes *own, u32 named)
+{
+	const struct cgroup_scopes *above = lookup_scopes(own->parent);
+	u32 kind = above && above->kind != CGROUP_HOST ? above->kind : named;
+	const struct scope_set *from = kind == named ? bpf_map_lookup_elem(&scope_defaults, &kind) : 0;
+	u64 differs = own->kind ^ kind;
+
+	if (above && above->kind == kind)
+		from = &above->scopes;
+	own->kind = kind;
+#pragma unroll
+	for (u32 i = 0; i < SCOPE_WORDS; i++) {
+		u64 word = from ? *(volatile u64 *)&from->words[i] : ~0ULL;
+
+		differs |= own->scopes.words[i] ^ word;
+		own->scopes.words[i] = word;
+	}
+	return differs;
+}
+
+enum { INHERIT_TRIES = 4 };
+
 /*
- * Attached on kernels with cgroups. The path of a short-lived cgroup is not to be had later. The kernel numbers the unified
- * hierarchy 0.
+ * A new cgroup has the scopes of the cgroup above it from the beginning. User space writes the scopes of a cgroup first, and
+ * then those of the cgroups below that it finds in the table. What it writes after the entry was stored is seen here.
  */
+static __noinline int place_cgroup(struct cgroup *cgroup, struct kernfs_node *node, u32 stage)
+{
+	struct cgroup_subsys_state *css = READ(cgroup, self.parent);
+	struct cgroup *parent = READ(css, cgroup);
+	struct kernfs_node *above = READ(parent, kn);
+	struct cgroup_scopes own = { .parent = READ(above, id) };
+	u32 named = kind_of_name(node);
+	u64 id = READ(node, id);
+
+	/* the entry of the cgroup above could not be kept: nothing is known of this one either */
+	if (stage == SCOPES_COMPLETE && !lookup_scopes(own.parent))
+		return 0;
+	inherit_scopes(&own, named);
+	for (u32 i = 0; i < INHERIT_TRIES; i++) {
+		store_scopes(id, &own);
+		__sync_fetch_and_add(&own.pad, 0); /* a full memory barrier */
+		if (!inherit_scopes(&own, named))
+			break;
+	}
+	return 0;
+}
+
+/* The kernel numbers the unified hierarchy 0. */
+static __always_inline bool is_unified(struct cgroup *cgroup)
+{
+	struct cgroup_root *root = READ(cgroup, root);
+
+	return READ(root, hierarchy_id) == 0;
+}
+
+/* Attached on kernels with cgroups. The path of a short-lived cgroup is not to be had later. */
 SEC("raw_tp/cgroup_mkdir")
 int handle_cgroup(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct cgroup *cgroup = KERNEL(cgroup, ctx->args[0]);
-	struct cgroup_root *root = READ(cgroup, root);
 	struct kernfs_node *node = READ(cgroup, kn);
+	struct control *c = shared_control();
 	struct event_cgroup *e;
 	long got;
 
-	if (READ(root, hierarchy_id) != 0)
+	if (!is_unified(cgroup))
 		return 0;
+	if (c && c->keeps_scopes)
+		place_cgroup(cgroup, node, c->keeps_scopes);
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		count_lost_ring(HOOK_CGROUP);
@@ -461,6 +559,26 @@ int handle_cgroup(struct bpf_raw_tracepoint_args *ctx)
 	e->path.length = got > 0 ? at_most(got - 1, CGROUP_PATH_ROOM) : 0;
 	e->path.flags = got < 0 ? TEXT_FAULT : got == CGROUP_PATH_ROOM ? TEXT_TRUNCATED : 0;
 	bpf_ringbuf_submit(e, wake_flags());
+	return 0;
+}
+
+/* After the removal of a cgroup, processes that end may still be in it. It is released when there is none. */
+SEC("raw_tp/cgroup_release")
+int handle_cgroup_gone(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct cgroup *cgroup = KERNEL(cgroup, ctx->args[0]);
+	struct kernfs_node *node = READ(cgroup, kn);
+	u64 id = READ(node, id);
+	struct cgroup_key_more key = more_key(id);
+	struct event_cgroup_gone e = { .header = { .size = sizeof(e), .type = EVENT_CGROUP_GONE }, .id = id };
+
+	if (!is_unified(cgroup))
+		return 0;
+	bpf_map_delete_elem(&cgroup_scopes, &id);
+	if (scopes_overflown())
+		bpf_map_delete_elem(&cgroup_scopes_more, &key);
+	e.header.time = bpf_ktime_get_boot_ns();
+	emit(&e, sizeof(e), HOOK_CGROUP);
 	return 0;
 }
 

@@ -17,6 +17,7 @@ constexpr const char* SHARED_MAPS[] = {"events",         "control",
                                        "counters",       "protected_processes",
                                        "process_bits",   "process_bits_more",
                                        "process_states", "process_states_more",
+                                       "cgroup_scopes",  "cgroup_scopes_more",
                                        "socket_owners",  ".data.shared"};
 
 struct Hook {

@@ -26,6 +26,10 @@ constexpr uint32_t SET_VALUES_ON_DEMAND = 1 << 16;
 // Prefixes and postfixes. They are in tries, which need memory only for their entries.
 constexpr uint32_t SET_PARTS = 1 << 20;
 
+// Cgroups. Where the table is full, they are in a trie.
+constexpr uint32_t CGROUPS = 4096;
+constexpr uint32_t CGROUPS_ON_DEMAND = 1 << 14;
+
 // Sockets whose owner is known.
 constexpr uint32_t SOCKETS = 4096;
 constexpr uint32_t SOCKETS_ON_DEMAND = 1 << 16;
@@ -47,9 +51,11 @@ void size_process_maps(bpf_object* object, uint32_t processes, bool on_demand) {
   for (const char* name : {"binary_prefix", "binary_postfix"}) {
     set_max_entries(object, name, SET_PARTS, "cannot size the tables of process sets");
   }
+  set_max_entries(object, "cgroup_scopes", on_demand ? CGROUPS_ON_DEMAND : CGROUPS, "cannot size the table of cgroups");
   set_max_entries(object, "socket_owners", on_demand ? SOCKETS_ON_DEMAND : SOCKETS, "cannot size the table of sockets");
   if (!on_demand) return;
-  for (const char* name : {"process_bits", "process_states", "binary_equal", "pid_sets", "socket_owners"}) {
+  for (const char* name :
+       {"process_bits", "process_states", "binary_equal", "pid_sets", "cgroup_scopes", "socket_owners"}) {
     check_setup(bpf_map__set_map_flags(map_named(object, name), BPF_F_NO_PREALLOC), "cannot allocate on demand");
   }
 }
@@ -76,7 +82,7 @@ void KernelSide::open(const SensorSpec& spec) {
   if (!spec.include_self) find_own_tgid();
   find_initial_process();
   // the exec program is the last: a process whose fork or exit is not seen would never end
-  for (const char* program : {"handle_cgroup", "handle_exit", "handle_fork", "handle_exec"}) attach_sensor(program);
+  for (const char* program : {"handle_cgroup_gone", "handle_cgroup", "handle_exit", "handle_fork", "handle_exec"}) attach_sensor(program);
 }
 
 void KernelSide::load_sensor(const SensorSpec& spec) {

@@ -1,16 +1,18 @@
 // One tracer's side in the kernel: the base sensor, its shared maps, and the hooks that use them. Owns every descriptor, so
 // that closing it, or the death of the process, detaches everything. Knows nothing of policies and needs no environment of
 // JavaScript: it is given bytes, and throws Failure. One thread makes changes. What another thread may call meanwhile is marked.
-// kernel_side_processes.cc handles processes that already run, kernel_side_counts.cc the kernel's counters,
+// kernel_side_processes.cc handles processes that already run, kernel_side_scopes.cc the scopes of cgroups, kernel_side_counts.cc the kernel's counters,
 // kernel_side_pins.cc pinned links.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "abi_types.h"
@@ -41,6 +43,17 @@ struct HookCounts {
   uint64_t suppressed = 0;  // events that a rate limit held back
   uint64_t enforced = 0;    // calls that were acted on
   uint64_t hits = 0;
+};
+
+struct NamedCgroup {
+  uint64_t id = 0;
+  scope_set scopes = {};
+};
+
+struct ScopeChange {
+  std::array<scope_set, CGROUP_KINDS> defaults = {};  // by enum cgroup_kind
+  std::vector<NamedCgroup> named;
+  std::vector<uint64_t> gone;
 };
 
 struct Missed {
@@ -90,6 +103,11 @@ class KernelSide {
   void keep_state();
   // From now on no policy acts on this process and its ancestors, whichever pid namespace they are in.
   void protect_ancestors();
+  // From now on the sensor keeps the scopes of every cgroup below `mount`, where the whole unified hierarchy is mounted.
+  void use_scopes(const std::string& mount);
+  // The scopes of cgroups that no source has named, of containers that are named, and containers that are named no longer. Cgroups
+  // below a container have its scopes. When it returns, every cgroup has its scopes.
+  void set_scopes(const ScopeChange& change);
   // While policies track socket owners, sockets that the kernel frees are forgotten.
   void set_tracks_sockets(bool tracks);
   // The file of one of this process's descriptors, as the kernel numbers it.
@@ -132,6 +150,9 @@ class KernelSide {
   void scan_until_still();
   void clear_unseen(const process_sets& sets);
   void forget_sockets();
+  void forget_answers();
+  size_t list_cgroups(const std::string& mount);
+  size_t correct_scopes(const std::array<scope_set, CGROUP_KINDS>& defaults);
   // What ends something needs no memory.
   void silence(Hook& hook) noexcept;
   static void destroy_links(std::map<uint32_t, Hook>& hooks) noexcept;
@@ -144,6 +165,7 @@ class KernelSide {
   std::vector<LinkPtr> sensor_links_;
   bool frees_attached_ = false;
   LinkPtr prepare_link_;                // while processes are scanned
+  std::unordered_map<uint64_t, scope_set> named_;  // cgroups of named containers
   std::vector<LinkPtr> sockets_links_;  // one, while policies track socket owners
   // Guards what any thread may use: the mapped memory, the list of hooks, the pins' names. No slow call is made under it.
   mutable std::mutex mutex_;

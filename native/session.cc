@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -37,6 +38,26 @@ process_sets sets_argument(const Napi::CallbackInfo& info, size_t index = 0) {
   return sets;
 }
 
+// Structs, one after the other.
+template <typename Struct>
+std::vector<Struct> structs_argument(const Napi::CallbackInfo& info, size_t index) {
+  const auto bytes = bytes_argument(info, index);
+  if (bytes.size() % sizeof(Struct) != 0) throw Failure{"MAP_ENTRY_SIZE", "entries of another size"};
+  std::vector<Struct> result(bytes.size() / sizeof(Struct));
+  if (!result.empty()) std::memcpy(result.data(), bytes.data(), bytes.size());
+  return result;
+}
+
+ScopeChange scopes_argument(const Napi::CallbackInfo& info) {
+  ScopeChange change;
+  const auto defaults = structs_argument<scope_set>(info, 0);
+  if (defaults.size() != change.defaults.size()) throw Failure{"MAP_ENTRY_SIZE", "scopes of another size"};
+  std::copy(defaults.begin(), defaults.end(), change.defaults.begin());
+  change.named = structs_argument<NamedCgroup>(info, 1);
+  change.gone = structs_argument<uint64_t>(info, 2);
+  return change;
+}
+
 SensorSpec read_sensor_spec(const Napi::Object& options) {
   return {text(options, "object"), number(options, "ringBytes"), number(options, "processes"),
           flag(options, "includeSelf"), flag(options, "onDemand")};
@@ -72,6 +93,8 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::begin_scan>>("beginScan"),
                          InstanceMethod<&Session::call<&Session::finish_scan>>("finishScan"),
                          InstanceMethod<&Session::call<&Session::keep_state>>("keepState"),
+                         InstanceMethod<&Session::call<&Session::use_scopes>>("useScopes"),
+                         InstanceMethod<&Session::call<&Session::set_scopes>>("setScopes"),
                          InstanceMethod<&Session::call<&Session::inode_of>>("inodeOf"),
                          InstanceMethod<&Session::call<&Session::delete_entries>>("deleteEntries"),
                          InstanceMethod<&Session::call<&Session::take_losses>>("takeLosses"),
@@ -277,6 +300,16 @@ Napi::Value Session::begin_scan(const Napi::CallbackInfo& info) {
 // (sets)
 Napi::Value Session::finish_scan(const Napi::CallbackInfo& info) {
   return change(info, [sets = sets_argument(info)](KernelSide& kernel) { kernel.finish_scan(sets); });
+}
+
+// (mount)
+Napi::Value Session::use_scopes(const Napi::CallbackInfo& info) {
+  return change(info, [mount = text_argument(info, 0)](KernelSide& kernel) { kernel.use_scopes(mount); });
+}
+
+// (defaults, named, gone): a struct scope_set of each enum cgroup_kind; an id and a struct scope_set of each container; ids
+Napi::Value Session::set_scopes(const Napi::CallbackInfo& info) {
+  return change(info, [scopes = scopes_argument(info)](KernelSide& kernel) { kernel.set_scopes(scopes); });
 }
 
 Napi::Value Session::keep_state(const Napi::CallbackInfo& info) {

@@ -57,6 +57,8 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value begin_scan(const Napi::CallbackInfo& info);
   Napi::Value finish_scan(const Napi::CallbackInfo& info);
   Napi::Value keep_state(const Napi::CallbackInfo& info);
+  Napi::Value use_scopes(const Napi::CallbackInfo& info);
+  Napi::Value set_scopes(const Napi::CallbackInfo& info);
   Napi::Value protect_ancestors(const Napi::CallbackInfo& info);
   Napi::Value set_tracks_sockets(const Napi::CallbackInfo& info);
   Napi::Value inode_of(const Napi::CallbackInfo& info);

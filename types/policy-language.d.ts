@@ -228,7 +228,7 @@ export interface CapabilityFilter {
   readonly values: readonly [`CAP_${string}`, ...`CAP_${string}`[]];
 }
 
-/** Kubernetes label selector. */
+/** Kubernetes label selector. Without conditions, it selects everything. */
 export interface LabelSelector {
   /** Labels with their values. All must fit. */
   readonly matchLabels?: Readonly<Record<string, string>>;
@@ -237,6 +237,19 @@ export interface LabelSelector {
     | { readonly key: string; readonly operator: 'In' | 'NotIn'; readonly values: readonly [string, ...string[]] }
     | { readonly key: string; readonly operator: 'Exists' | 'DoesNotExist'; readonly values?: undefined }
   )[];
+}
+
+/**
+ * Which processes are meant. A container must satisfy `podSelector` and `containerSelector`, as far as they are present.
+ * `hostSelector` adds the processes in no container.
+ */
+export interface WorkloadSelectors {
+  /** Labels of the pod. `{}` selects all pods. The key `k8s:io.kubernetes.pod.namespace` is the pod's namespace. */
+  readonly podSelector?: LabelSelector;
+  /** Fields of the container: `name`, `repo`, `image`, `runtime`, `id`, and `label:NAME` for its labels. */
+  readonly containerSelector?: LabelSelector;
+  /** Labels of the node. `{}` selects the processes in no container on every node. */
+  readonly hostSelector?: LabelSelector;
 }
 
 /** Emits an event, with an optional rate limit and stack traces. */
@@ -302,11 +315,8 @@ export interface ProcessFilters {
   }[];
   readonly matchCapabilities?: readonly CapabilityFilter[];
   readonly matchCapabilityChanges?: readonly CapabilityFilter[];
-  readonly matchWorkloads?: {
-    readonly podSelector?: LabelSelector;
-    readonly containerSelector?: LabelSelector;
-    readonly hostSelector?: LabelSelector;
-  };
+  /** The process is in one of these containers, or in none. Without selectors, every process matches. */
+  readonly matchWorkloads?: WorkloadSelectors;
 }
 
 /** A selector: it matches when all its filters hold. */
@@ -444,7 +454,7 @@ export type PolicyOption =
   | { readonly name: 'sleepable-preload-size' | 'uprobe-heap-size'; readonly value: `${bigint}` };
 
 /** Fields of `spec` that are not hooks. */
-export interface PolicySettings {
+export interface PolicySettings extends WorkloadSelectors {
   /** Reports files that are mapped as code. Default false. */
   readonly loader?: boolean;
   /** Named lists of functions. */
@@ -457,9 +467,7 @@ export interface PolicySettings {
   readonly selectorsMacros?: Readonly<
     Record<string, ProcessFilters & { readonly matchArgs?: readonly FilterOf<readonly Argument[]>[] }>
   >;
-  readonly podSelector?: LabelSelector;
-  readonly containerSelector?: LabelSelector;
-  readonly hostSelector?: LabelSelector;
+  /** Labels of the node. On other nodes, the policy is loaded and not attached. */
   readonly nodeSelector?: LabelSelector;
 }
 

@@ -131,6 +131,10 @@ export interface PolicyExplanation {
   readonly file: string;
   /** Reasons why this version cannot load the policy; empty when it can. */
   readonly unsupported: readonly string[];
+  /** Processes that the policy applies to, where it is limited to some of them. One is enough. */
+  readonly scope?: readonly string[];
+  /** Conditions on the labels of the node, where the policy is for some nodes only. All must hold. */
+  readonly nodes?: readonly string[];
   /** Options of the policy. If an option is written several times, only the last one counts and is listed. */
   readonly options: readonly OptionExplanation[];
   /** Hooks of the policy, in its order. */
@@ -216,6 +220,10 @@ export interface PolicyImage {
   readonly hooks: readonly HookImage[];
   /** Sets of processes that the hooks test. Equal sets appear once. */
   readonly processSets: readonly ProcessSet[];
+  /** Scopes of the policy and of its selectors. Equal scopes are kept once. */
+  readonly scopes: readonly Scope[];
+  /** Conditions on the labels of the node (`nodeSelector`). On other nodes, the policy is not attached. */
+  readonly nodes?: readonly LabelCondition[];
   /**
    * Mode that the policy's option `policy-mode` sets. `monitor_only` is mode `monitor` that cannot be changed, neither
    * at load nor later.
@@ -349,6 +357,8 @@ export interface HookImage {
   readonly process: readonly ProcessGroup[];
   /** Filters of matchBinaries, matchParentBinaries, and matchPIDs with followForks. */
   readonly sets: readonly ProcessTest[];
+  /** The scope of the policy, and filters of matchWorkloads. */
+  readonly scopes: readonly ScopeTest[];
   /** Filters of matchNamespaceChanges and matchCapabilityChanges. */
   readonly changes: readonly ChangeTest[];
   /**
@@ -600,6 +610,45 @@ export interface ProcessSet {
   readonly follow: boolean;
   /** Only executables that are known to be the file of their path count: the set exempts its members from something. */
   readonly trusted: boolean;
+}
+
+/** Filter on membership in a scope. */
+export interface ScopeTest {
+  /** Index of the scope in PolicyImage.scopes. */
+  readonly scope: number;
+  /** Selectors that have this filter: all of them for the scope of the policy itself. */
+  readonly selectors: readonly number[];
+}
+
+/**
+ * Scope of a policy or of a selector: which containers it applies to, and whether it applies to processes in no container.
+ * A container is in the scope when `namespace`, `pods` and `containers` all hold, as far as they are present. Without any of
+ * them, no container is.
+ */
+export interface Scope {
+  /** Kubernetes namespace of the container's pod. */
+  readonly namespace?: string;
+  /** Conditions on the labels of the pod. All must hold. An empty list selects the containers of all pods. */
+  readonly pods?: readonly LabelCondition[];
+  /** Conditions on the fields of the container. All must hold. */
+  readonly containers?: readonly LabelCondition[];
+  /** Processes in no container are in the scope if these conditions on the labels of the node hold. */
+  readonly host?: readonly LabelCondition[];
+  /**
+   * The scope exempts its members from something. What is not known is then in no scope; otherwise, it satisfies NotIn and
+   * DoesNotExist.
+   */
+  readonly exempts: boolean;
+}
+
+/** Condition on a label, or on a field that is compared like a label. NotIn also holds without such a label. */
+export interface LabelCondition {
+  /** Name of the label or field. */
+  readonly key: string;
+  /** Comparison. */
+  readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+  /** Values of In and NotIn; empty for the others. */
+  readonly values: readonly string[];
 }
 
 /**

@@ -25,6 +25,8 @@ export interface TracerOptions {
   readonly coalesceMs?: number;
   /** Name of the machine in events and exec ids. Default: `NODE_NAME` of the environment, otherwise the host name. */
   readonly nodeName?: string;
+  /** Labels of this machine, for the `nodeSelector` and `hostSelector` of policies. Default: none. */
+  readonly nodeLabels?: Readonly<Record<string, string>>;
   /** Also reports this process. Without it, the kernel filters this process out. Default false. */
   readonly includeSelf?: boolean;
   /**
@@ -223,8 +225,10 @@ export interface PolicyStatus extends HookCounts {
   readonly name: string;
   /** File of the policy. Present when the policy came from a file. */
   readonly file?: string;
-  /** `disabled` after `disablePolicy`. */
-  readonly state: 'enabled' | 'disabled';
+  /** `disabled` after `disablePolicy`. `other_node`: the policy's `nodeSelector` does not select this machine. */
+  readonly state: 'enabled' | 'disabled' | 'other_node';
+  /** Present when the policy or one of its selectors is limited to some containers, or to the host. */
+  readonly scope?: ScopeStatus;
   /** Current mode of the policy. `monitor_only` is mode `monitor` that the policy sets itself and that cannot be changed. */
   readonly mode: PolicyMode | 'monitor_only';
   /** The policy can signal processes, override functions, change programs or notify enforcers. */
@@ -237,6 +241,17 @@ export interface PolicyStatus extends HookCounts {
   readonly warnings: readonly Diagnostic[];
   /** Counters of network requests. */
   readonly requests: RequestCounts;
+}
+
+/** Status of the scopes of a policy. */
+export interface ScopeStatus {
+  /**
+   * `no_source`: a scope needs names or labels of containers, and no source is connected that knows them. Such a scope has
+   * only the containers that satisfy it without labels. It gets its containers when a source connects.
+   */
+  readonly state: 'active' | 'no_source';
+  /** Number of known containers that at least one scope of the policy contains. */
+  readonly containers: number;
 }
 
 /** Status of an attached hook. */

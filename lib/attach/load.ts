@@ -67,13 +67,14 @@ export interface HookLoad extends Partial<Pick<EncodeContext, 'probePlaces' | 'p
  * KernelError if the hook cannot be encoded, and NativeError if the kernel refuses it.
  */
 export async function loadHook(
-  { hook, id, processBits, context }: AttachRequest,
+  { hook, id, processBits, scopeBits, context }: AttachRequest,
   load: HookLoad,
 ): Promise<readonly number[]> {
   const { attachment, places, ...own } = load;
   const encoded = encodeHook(hook, {
     id,
     processBits,
+    scopeBits,
     selfTgid: context.selfTgid,
     countHits: context.countHits,
     // The second program of an LSM hook does not run at a return.

@@ -22,6 +22,8 @@ export interface AttachRequest {
   readonly id: number;
   /** The bit of each process set of the policy. */
   readonly processBits: readonly number[];
+  /** The bit of each scope of the policy. */
+  readonly scopeBits: readonly number[];
   readonly context: AttachContext;
   readonly kernel: KernelInfo;
 }

@@ -63,6 +63,13 @@ export interface NativeSession extends NativeSource {
   finishScan(sets: Uint8Array): Promise<void>;
   /** From now on the base sensor keeps the state that each process had at its exec. */
   keepState(): Promise<void>;
+  /** From now on the base sensor keeps the scopes of each cgroup. `mount`: where the whole unified hierarchy is mounted. */
+  useScopes(mount: string): Promise<void>;
+  /**
+   * Changes the scopes of cgroups. Scopes are bits, 32 bytes of them. `defaults`: those of cgroups that no source has named, for
+   * each CgroupKind. `named`: ids of containers' cgroups with their scopes. `gone`: ids of cgroups that have no name any more.
+   */
+  setScopes(defaults: Uint8Array, named: Uint8Array, gone: Uint8Array): Promise<void>;
   /** The kernel's numbers of the file behind a descriptor of this process; undefined if it has no file. */
   inodeOf(fd: number): { readonly device: number; readonly inode: bigint } | undefined;
   /** Losses since the last call. */

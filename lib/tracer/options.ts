@@ -22,6 +22,7 @@ export interface ResolvedOptions {
   readonly bufferSize: number;
   readonly coalesceMs: number;
   readonly nodeName: string;
+  readonly nodeLabels: Readonly<Record<string, string>>;
   readonly includeSelf: boolean;
   readonly maxQueued: number;
   readonly enforcement: boolean;
@@ -45,6 +46,7 @@ const KNOWN = new Set([
   'bufferSize',
   'coalesceMs',
   'nodeName',
+  'nodeLabels',
   'includeSelf',
   'maxQueued',
   'enforcement',
@@ -102,6 +104,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     bufferSize,
     coalesceMs,
     nodeName,
+    nodeLabels: labelsOf(options.nodeLabels),
     includeSelf,
     maxQueued,
     enforcement,
@@ -112,6 +115,16 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     persist,
     containers: resolveContainers(options.containers),
   };
+}
+
+function labelsOf(labels: TracerOptions['nodeLabels'] = {}): Readonly<Record<string, string>> {
+  const isLabels =
+    typeof labels === 'object' &&
+    labels !== null &&
+    !Array.isArray(labels) &&
+    Object.values(labels).every((value) => typeof value === 'string');
+  if (!isLabels) throw badOption('nodeLabels', `is ${inspect(labels)}`, 'use an object with texts, { NAME: VALUE }');
+  return { ...labels };
 }
 
 function requestOptions(value: TracerOptions['allowRequests'] = false): RequestOptions | undefined {

@@ -17,6 +17,7 @@ import type { AttachContext, Attached, AttachRequest } from '../attach/request.j
 import { checkModeCanChange, modeOf, type LoadedMode } from './modes.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
+import type { Scopes } from './scopes.js';
 import { PolicyRequests, Requests } from '../events/requests.js';
 import { compileAll } from './sources.js';
 import { targetsOf, type Target } from '../attach/targets.js';
@@ -44,6 +45,7 @@ export class PolicySet {
   readonly #context: AttachContext;
   readonly #options: PolicySetOptions;
   readonly #processes: ProcessSets;
+  readonly #scopes: Scopes;
   readonly #policies = new Map<string, LoadedPolicy>();
   /** Hooks by id. Hooks of removed policies stay until their last records have been read. */
   readonly #hooks = new Map<number, LoadedHook>();
@@ -56,8 +58,9 @@ export class PolicySet {
   /** Number of attached policies that track sockets. */
   #tracking = 0;
 
-  constructor(context: AttachContext, options: PolicySetOptions) {
+  constructor(context: AttachContext, options: PolicySetOptions, scopes: Scopes) {
     this.#context = context;
+    this.#scopes = scopes;
     this.#options = options;
     this.#processes = new ProcessSets(context.session);
     const { allowRequests } = options;
@@ -110,8 +113,9 @@ export class PolicySet {
     try {
       for (const { image, file, warnings } of images) {
         const mode = modeOf(image, options);
-        const attached = await this.#attachAll(image, mode, kernel());
-        this.#policies.set(keyOf(image), { image, file, warnings, mode, attached });
+        const isElsewhere = !this.#scopes.isForThisNode(image);
+        const attached = isElsewhere ? undefined : await this.#attachAll(image, mode, kernel());
+        this.#policies.set(keyOf(image), { image, file, warnings, mode, isElsewhere, attached });
         done.push(keyOf(image));
       }
       return done.map((name) => this.#status(name));
@@ -137,11 +141,12 @@ export class PolicySet {
     try {
       for (const { image, file, warnings } of images) {
         const mode = modeOf(image, options);
-        const attached = await this.#attachAll(image, mode, kernel());
+        const isElsewhere = !this.#scopes.isForThisNode(image);
+        const attached = isElsewhere ? undefined : await this.#attachAll(image, mode, kernel());
         undo.push(() => this.#undo(attached));
         done.push(async () => {
           const old = this.#find(keyOf(image));
-          this.#policies.set(keyOf(image), { image, file, warnings, mode, attached });
+          this.#policies.set(keyOf(image), { image, file, warnings, mode, isElsewhere, attached });
           await this.#drop(old.attached);
         });
       }
@@ -169,7 +174,7 @@ export class PolicySet {
 
   async enable(name: string): Promise<void> {
     const policy = this.#find(name);
-    if (policy.attached !== undefined) return;
+    if (policy.attached !== undefined || policy.isElsewhere) return;
     await this.#readTypes();
     const kernel = loadKernelInfo();
     await readAttachable(kernel);
@@ -192,7 +197,8 @@ export class PolicySet {
   }
 
   #status(name: string): PolicyStatus {
-    return policyStatus(name, this.#find(name), this.#context.session, this.#context.countHits);
+    const { session, countHits } = this.#context;
+    return policyStatus(name, this.#find(name), { session, countHits, scopes: this.#scopes });
   }
 
   #find(name: string): LoadedPolicy {
@@ -232,12 +238,15 @@ export class PolicySet {
   async #attachAll(image: PolicyImage, mode: LoadedMode, kernel: KernelInfo): Promise<AttachedPolicy> {
     await this.#dropLeftovers();
     const processBits = await this.#processes.acquire(image.processSets);
+    const scopeBits: number[] = [];
     const hooks: AttachedPolicy['hooks'] = [];
     const skipped: string[] = [];
     const requests = new PolicyRequests(this.#requests, mode !== 'enforce');
-    const attachedPolicy = { hooks, skipped, processBits, requests, tracks: image.hooks.some(tracks) };
+    const tracksSockets = image.hooks.some(tracks);
+    const attachedPolicy = { hooks, skipped, processBits, scopeBits, requests, tracks: tracksSockets };
     try {
       if (attachedPolicy.tracks) await this.#trackSockets(image);
+      scopeBits.push(...(await this.#scopes.acquire(image.scopes)));
       if (image.hooks.some((hook) => hook.changes.length > 0)) await this.#context.session.keepState();
       if (isEnforcing(image)) await this.#protect();
       let enforcer: number | undefined;
@@ -267,6 +276,7 @@ export class PolicySet {
         const attached = await this.#attach(target, {
           id,
           processBits,
+          scopeBits,
           kernel,
           context: { ...this.#context, enforcer },
         });
@@ -298,6 +308,7 @@ export class PolicySet {
     const ids = attached.hooks.map(({ id }) => id);
     if (ids.length > 0) await this.#context.session.removeHooks(ids);
     for (const { id } of attached.hooks.splice(0)) this.#retire(id);
+    this.#scopes.release(attached.scopeBits.splice(0));
     await this.#processes.release(attached.processBits.splice(0));
     if (!attached.tracks) return;
     attached.tracks = false;

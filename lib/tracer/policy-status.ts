@@ -9,13 +9,16 @@ import type { Attached } from '../attach/request.js';
 import type { HookCounters } from '../native/records.js';
 import type { PolicyRequests } from '../events/requests.js';
 import type { LoadedMode } from './modes.js';
+import type { Scopes } from './scopes.js';
 
 export interface LoadedPolicy {
   readonly image: PolicyImage;
   readonly file: string;
   readonly warnings: readonly Diagnostic[];
   readonly mode: LoadedMode;
-  /** Undefined while the policy is disabled: then the kernel contains nothing of it. */
+  /** The policy is for other nodes. */
+  readonly isElsewhere: boolean;
+  /** Undefined while the policy is disabled or for other nodes: then the kernel contains nothing of it. */
   readonly attached: AttachedPolicy | undefined;
 }
 
@@ -24,6 +27,7 @@ export interface AttachedPolicy {
   readonly hooks: AttachedHook[];
   readonly skipped: readonly string[];
   readonly processBits: number[];
+  readonly scopeBits: number[];
   readonly requests: PolicyRequests;
   /** True if the policy tracks sockets. */
   tracks: boolean;
@@ -48,13 +52,23 @@ const NO_REQUESTS = { started: 0, answered: 0, failed: 0, dropped: 0 };
 
 type Counters = Pick<NativeSession, 'hookCounts' | 'hookMemory'>;
 
-export function policyStatus(name: string, policy: LoadedPolicy, session: Counters, countHits: boolean): PolicyStatus {
-  const { image, file, warnings, mode, attached } = policy;
+/** What the status of every policy needs. */
+export interface StatusContext {
+  readonly session: Counters;
+  readonly scopes: Pick<Scopes, 'status'>;
+  readonly countHits: boolean;
+}
+
+export function policyStatus(name: string, policy: LoadedPolicy, context: StatusContext): PolicyStatus {
+  const { image, file, warnings, mode, attached, isElsewhere } = policy;
+  const { session, scopes, countHits } = context;
   const hooks = (attached?.hooks ?? []).map((hook) => hookStatus(hook, session, countHits));
+  const scope = image.scopes.length === 0 ? undefined : scopes.status(image.scopes, attached?.scopeBits ?? []);
   return {
     name,
     file,
-    state: attached === undefined ? 'disabled' : 'enabled',
+    state: attached !== undefined ? 'enabled' : isElsewhere ? 'other_node' : 'disabled',
+    ...(scope === undefined ? {} : { scope }),
     mode,
     enforcing: isEnforcing(image),
     hooks,

@@ -32,6 +32,7 @@ import { ContainerWatch } from './containers.js';
 import { checkCloseOptions, checkEventsOptions, checkMode, resolveOptions, type ResolvedOptions } from './options.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
 import { hookNames, PolicySet } from './policies.js';
+import { Scopes } from './scopes.js';
 
 /** The parts that openTracer() has prepared. The tracer owns them. */
 interface Parts {
@@ -47,6 +48,7 @@ class KernelTracer implements Tracer {
   readonly #options: ResolvedOptions;
   readonly #hub: Hub;
   readonly #policies: PolicySet;
+  readonly #scopes: Scopes;
   readonly #cache: ProcessCache;
   readonly #persistence: Persistence | undefined;
   readonly #containers: ContainerWatch;
@@ -74,7 +76,9 @@ class KernelTracer implements Tracer {
       selfTgid: session.selfTgid(),
       countHits: options.countHits,
     };
-    this.#policies = new PolicySet(attachContext, options);
+    this.#scopes = new Scopes(session, { nodeLabels: options.nodeLabels, mount: wholeHierarchy() });
+    this.#scopes.watch(this.#containers.directory);
+    this.#policies = new PolicySet(attachContext, options, this.#scopes);
     try {
       this.#hub = new Hub({
         session,
@@ -241,6 +245,7 @@ class KernelTracer implements Tracer {
     await this.#changes;
     try {
       await this.#containers.stop();
+      this.#scopes.close();
       if (!keep) await this.#session.detach(false);
       await this.#hub.end(keep);
       if (keep) await this.#session.detach(true);

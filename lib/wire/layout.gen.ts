@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '997a4af83f09ede1';
+export const LAYOUT_HASH = 'aa1fbec58f7813f6';
 
 /** enum event_type */
 export const EventType = {
@@ -15,6 +15,7 @@ export const EventType = {
   EVENT_FORK: 3,
   EVENT_HOOK: 4,
   EVENT_CGROUP: 5,
+  EVENT_CGROUP_GONE: 6,
 } as const;
 
 /** struct event_header */
@@ -212,6 +213,17 @@ export const EventCgroup = {
   text: 32,
   textStride: 1,
   textLength: 1024,
+} as const;
+
+/** struct event_cgroup_gone */
+export const EventCgroupGone = {
+  sizeof: 24,
+  header: 0,
+  headerSize: 0,
+  headerType: 4,
+  headerFlags: 6,
+  headerTime: 8,
+  id: 16,
 } as const;
 
 /** struct value */
@@ -544,6 +556,13 @@ export const ProcessTest = {
   parent: 11,
 } as const;
 
+/** struct scope_test */
+export const ScopeTest = {
+  sizeof: 16,
+  selectors: 0,
+  scope: 8,
+} as const;
+
 /** struct change_test */
 export const ChangeTest = {
   sizeof: 32,
@@ -675,7 +694,7 @@ export const HookShape = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 17280,
+  sizeof: 18320,
   hook: 0,
   selfTgid: 4,
   suppresses: 8,
@@ -700,6 +719,7 @@ export const HookConfig = {
   returnedSocket: 47,
   acting: 48,
   yieldingTests: 56,
+  scopeTests: 57,
   values: 64,
   valuesStride: 136,
   valuesLength: 9,
@@ -727,6 +747,9 @@ export const HookConfig = {
   assignments: 16768,
   assignmentsStride: 16,
   assignmentsLength: 32,
+  scopes: 17280,
+  scopesStride: 16,
+  scopesLength: 65,
 } as const;
 
 /** struct enforcer_config */
@@ -791,7 +814,7 @@ export const AutomatonState = {
 
 /** struct control */
 export const Control = {
-  sizeof: 128,
+  sizeof: 144,
   needWakeup: 0,
   keepsBits: 4,
   keepsState: 8,
@@ -808,6 +831,9 @@ export const Control = {
   prefixedStride: 8,
   prefixedLength: 4,
   stateSince: 120,
+  keepsScopes: 128,
+  scopesOverflown: 132,
+  scopeEpoch: 136,
 } as const;
 
 /** struct hook_counters */
@@ -847,6 +873,58 @@ export const ProcessBits = {
   parentWords: 48,
   parentWordsStride: 8,
   parentWordsLength: 4,
+} as const;
+
+/** enum scope_memory */
+export const ScopeMemory = {
+  SCOPE_ID_SHIFT: 1,
+  SCOPE_ID_BITS: 36,
+  SCOPE_EPOCH_SHIFT: 37,
+  SCOPE_MEMORY_BITS: 10,
+} as const;
+
+/** enum keeps_scopes */
+export const KeepsScopes = {
+  SCOPES_OFF: 0,
+  SCOPES_LISTING: 1,
+  SCOPES_COMPLETE: 2,
+} as const;
+
+/** enum cgroup_kind */
+export const CgroupKind = {
+  CGROUP_HOST: 0,
+  CGROUP_UNNAMED: 1,
+  CGROUP_UNPROVEN: 2,
+  CGROUP_NAMED: 3,
+  CGROUP_KINDS: 4,
+} as const;
+
+/** struct scope_set */
+export const ScopeSet = {
+  sizeof: 32,
+  words: 0,
+  wordsStride: 8,
+  wordsLength: 4,
+} as const;
+
+/** struct cgroup_scopes */
+export const CgroupScopes = {
+  sizeof: 48,
+  parent: 0,
+  kind: 8,
+  scopes: 16,
+  scopesWords: 16,
+  scopesWordsStride: 8,
+  scopesWordsLength: 4,
+} as const;
+
+/** struct cgroup_key_more */
+export const CgroupKeyMore = {
+  sizeof: 12,
+  bits: 0,
+  id: 4,
+  idStride: 4,
+  idLength: 2,
 } as const;
 
 /** struct process_state */

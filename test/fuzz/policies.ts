@@ -184,7 +184,10 @@ function check(input: Buffer): void {
   assert.equal(typeof formatExplanation(explainPolicy(text)), 'string');
   for (const hook of image.hooks) {
     try {
-      encodeHook(hook, encodeContext({ processBits: image.processSets.map((_, i) => i) }));
+      encodeHook(
+        hook,
+        encodeContext({ processBits: image.processSets.map((_, i) => i), scopeBits: image.scopes.map((_, i) => i) }),
+      );
     } catch (error) {
       assert.ok(error instanceof KernelError, String((error as Error).stack));
     }

@@ -11,7 +11,8 @@ import { checkLists } from './lists.js';
 import { checkMacros } from './macros.js';
 import { checkOptions, checkProgram } from './programs.js';
 import { checkSelectors } from './reach.js';
-import { checkProcessFilters, checkScopes } from './processes.js';
+import { checkProcessFilters } from './processes.js';
+import { checkScopes } from './scopes.js';
 
 export function checkPolicy(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
   checkName(policy, report);

@@ -1,11 +1,12 @@
-/** Checks the filters on the process: its binary, namespaces, capabilities, and the workload that it belongs to. */
-import type { BinaryFilter, LabelSelectorData, PolicyData, SelectorData, SetFilter } from '../model/model.js';
+/** Checks the filters on the process: its binary, namespaces, capabilities, and its container. */
+import type { BinaryFilter, SelectorData, SetFilter } from '../model/model.js';
 import { nearestHint } from '../parse/nearest.js';
 import { quote, type Report } from '../parse/report.js';
 import { parseInteger } from '../model/values.js';
 import { NAMESPACES } from '../../names/namespaces.js';
 import { checkCapabilityName } from './special-values.js';
 import { checkAbsolute, checkText, warnPattern, warnRepeated } from './plain-values.js';
+import { checkWorkloads } from './scopes.js';
 
 export function checkProcessFilters(selector: SelectorData, report: Report): void {
   for (const filter of selector.matchBinaries ?? []) checkBinaries(filter, report);
@@ -18,14 +19,7 @@ export function checkProcessFilters(selector: SelectorData, report: Report): voi
     values.forEach((value, i) => checkCapabilityName(value, report.places.value(values, i), report));
     warnRepeated(values, report);
   }
-  for (const labels of Object.values(selector.matchWorkloads ?? {})) checkLabels(labels, report);
-}
-
-/** Checks the selectors that limit a whole policy to some pods, containers or nodes. */
-export function checkScopes({ spec = {} }: PolicyData, report: Report): void {
-  for (const scope of ['podSelector', 'containerSelector', 'hostSelector', 'nodeSelector'] as const) {
-    checkLabels(spec[scope] ?? {}, report);
-  }
+  checkWorkloads(selector.matchWorkloads ?? {}, report);
 }
 
 function checkBinaries(filter: BinaryFilter, report: Report): void {
@@ -69,19 +63,4 @@ function checkNamespaceNames(filter: SetFilter, report: Report): void {
     report.add('NAMESPACE_INVALID', report.places.value(values, i), `${quote(value)} is not a kind of namespace`, hint);
   });
   warnRepeated(values, report);
-}
-
-function checkLabels(labels: LabelSelectorData, report: Report): void {
-  for (const expression of labels.matchExpressions ?? []) {
-    const { operator, values = [] } = expression;
-    const wants = operator === 'In' || operator === 'NotIn';
-    if (operator === undefined || wants === values.length > 0 || report.places.isIncomplete(values)) continue;
-    const message = wants ? `${operator} needs values` : `${operator} does not take values`;
-    report.add(
-      'LABEL_VALUES',
-      report.places.value(expression, 'operator'),
-      message,
-      wants ? 'add `values`' : 'remove `values`, or use In',
-    );
-  }
 }

@@ -5,7 +5,7 @@
 import { filteredSlots, type FilterList } from '../model/slots.js';
 import { sparing, suppressing } from '../../image/hook.js';
 import type { HookImage, PolicyImage } from '../../image/image.js';
-import { POLICY_HOOKS_MAX, PROCESS_SETS_MAX } from '../language/limits.js';
+import { POLICY_HOOKS_MAX, PROCESS_SETS_MAX, SCOPES_MAX } from '../language/limits.js';
 import type { Hook } from '../model/model.js';
 import type { Architecture } from '../../names/syscalls.js';
 import type { Analysis } from '../analyse.js';
@@ -16,6 +16,7 @@ import { enforcersOf } from './enforcers.js';
 import { loaderOf } from './loader.js';
 import { clauseOf, type Clause, type Context } from './filters.js';
 import { changeTests, processGroups } from './process.js';
+import { nodesOf, Scopes } from './scopes.js';
 import { ProcessSets } from './sets.js';
 import { checkHookSize } from './size.js';
 import { targetField, targetsOf } from './targets.js';
@@ -25,13 +26,14 @@ import { valueImage } from './values.js';
 export function compile(analysis: Analysis, report: Report, architecture: Architecture): PolicyImage {
   const { data, hooks } = analysis;
   const sets = new ProcessSets(data);
+  const scopes = new Scopes(data);
   const context: Context = { policy: data, architecture, report };
   const tracks = tracksSockets(hooks);
   // Enforcers come first: they must be ready before another hook can notify them.
   const images = [
     ...enforcersOf(analysis),
-    ...hooks.flatMap((hook) => compileHook(analysis, hook, sets, tracks, context)),
-    ...loaderOf(analysis),
+    ...hooks.flatMap((hook) => compileHook(analysis, hook, { sets, scopes, tracks }, context)),
+    ...loaderOf(analysis, scopes),
   ];
   const { metadata } = data;
   const mode = modeOf(data);
@@ -44,11 +46,18 @@ export function compile(analysis: Analysis, report: Report, architecture: Archit
     const message = `the policy has ${sets.sets.length} different sets of processes; a tracer keeps at most ${PROCESS_SETS_MAX}`;
     report.add('LIMIT_PROCESS_SETS', whole, message, 'use the same matchBinaries in several selectors');
   }
+  if (scopes.scopes.length > SCOPES_MAX) {
+    const message = `the policy has ${scopes.scopes.length} different scopes; a tracer keeps at most ${SCOPES_MAX}`;
+    report.add('LIMIT_SCOPES', whole, message, 'use the same matchWorkloads in several selectors');
+  }
+  const nodes = nodesOf(data);
   return {
     name: metadata?.name ?? '',
     ...(data.kind === 'TracingPolicyNamespaced' ? { namespace: metadata?.namespace ?? 'default' } : {}),
     hooks: images,
     processSets: sets.sets,
+    scopes: scopes.scopes,
+    ...(nodes === undefined ? {} : { nodes }),
     ...(mode === undefined ? {} : { mode }),
   };
 }
@@ -56,8 +65,7 @@ export function compile(analysis: Analysis, report: Report, architecture: Archit
 function compileHook(
   analysis: Analysis,
   hook: Hook,
-  sets: ProcessSets,
-  tracks: boolean,
+  { sets, scopes, tracks }: { sets: ProcessSets; scopes: Scopes; tracks: boolean },
   context: Context,
 ): HookImage[] {
   const { data, selectors } = hook;
@@ -81,6 +89,7 @@ function compileHook(
     ...(data.return === true && returnArg !== undefined ? { returnArg: valueImage(returnArg, returned, context) } : {}),
     process: processGroups(selectors),
     sets: [...sets.tests(selectors, suppressing(actions)), ...sets.yields(selectors, sparing(actions))],
+    scopes: scopes.tests(selectors, suppressing(actions)),
     changes: changeTests(selectors),
     cel: celSteps(hook, report),
     ...actions,

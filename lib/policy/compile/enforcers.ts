@@ -37,6 +37,8 @@ function imageOf(call: string, position: HookImage['position'], mayOverride: boo
     data: [],
     process: [],
     sets: [],
+    // it is notified by hooks, which have the scopes
+    scopes: [],
     changes: [],
     cel: { entry: [], returned: [] },
   };

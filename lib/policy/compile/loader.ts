@@ -1,11 +1,12 @@
 /** Compiles `loader: true`: a hook that the compiler adds, on the kernel function that reports each new mapping. */
 import type { HookImage, IntGroup, ValueImage } from '../../image/image.js';
 import type { Analysis } from '../analyse.js';
+import type { Scopes } from './scopes.js';
 
 /** linux/mm.h */
 const VM_EXEC = 4n;
 
-export function loaderOf({ data, file, places }: Analysis): HookImage[] {
+export function loaderOf({ data, file, places }: Analysis, scopes: Scopes): HookImage[] {
   const { spec } = data;
   if (spec?.loader !== true) return [];
   const position = places.position(places.value(spec, 'loader'));
@@ -28,6 +29,7 @@ export function loaderOf({ data, file, places }: Analysis): HookImage[] {
       ],
       process: [],
       sets: [],
+      scopes: scopes.tests([], []),
       changes: [],
       cel: { entry: [], returned: [] },
     },

@@ -23,30 +23,10 @@ export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], repo
   const add: Add = (code, container, key, message, hint) => {
     report.add(code, report.places.key(container, key), message, hint);
   };
-  findInPolicy(policy, add);
   for (const hook of hooks) {
     findInHook(hook, policy, add);
     findInTracked(hook, add);
     for (const selector of hook.selectors) findInSelector(selector, add);
-  }
-}
-
-function findInPolicy(policy: PolicyData, add: Add): void {
-  const { spec } = policy;
-  if (spec === undefined) return;
-  if (policy.kind === 'TracingPolicyNamespaced') {
-    const hint = 'use kind TracingPolicy, which applies to all processes, and limit it with matchBinaries or matchPIDs';
-    add('UNSUPPORTED_SCOPE', policy, 'kind', 'policies for one namespace of a cluster are not supported yet', hint);
-  }
-  for (const scope of ['podSelector', 'containerSelector', 'hostSelector', 'nodeSelector'] as const) {
-    if (spec[scope] === undefined) continue;
-    add(
-      'UNSUPPORTED_SCOPE',
-      spec,
-      scope,
-      `${scope} is not supported yet`,
-      'remove it, and limit the selectors with matchBinaries or matchPIDs',
-    );
   }
 }
 
@@ -110,10 +90,6 @@ function findRegister(arg: ArgData, kind: HookKind, add: Add): void {
 }
 
 function findInSelector(selector: SelectorData, add: Add): void {
-  if (selector.matchWorkloads !== undefined) {
-    const hint = 'limit the selector with matchBinaries, matchPIDs or matchNamespaces';
-    add('UNSUPPORTED_FILTER', selector, 'matchWorkloads', 'matchWorkloads is not supported yet', hint);
-  }
   findInActions(selector.matchActions ?? [], add);
   findInActions(selector.matchReturnActions ?? [], add);
 }

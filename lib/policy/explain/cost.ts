@@ -37,7 +37,7 @@ export function costOf(hook: HookImage): HookCost {
   return {
     comparisons: groups.reduce((sum, group) => sum + group.tests.length, 0),
     binaryTests: hook.sets.length + hook.changes.length,
-    lookups: tables.length,
+    lookups: tables.length + Number(hook.scopes.length > 0),
     pathWalks: filtered.filter(({ type }) => PATHS.has(ARG_TYPES[type].class)).length,
     textScans: scans.length,
     expressionSteps: hook.cel.entry.length + hook.cel.returned.length,

@@ -12,8 +12,10 @@ import { isOptionName, optionEffect } from '../language/options.js';
 import { ARG_TYPES, type TypeFacts } from '../language/vocabulary.js';
 import type { HookExplanation, PolicyExplanation, SelectorExplanation } from '../../../types/policy.js';
 import { enforcersOf } from '../compile/enforcers.js';
+import { nodesOf, scopeOf, scopeOfPolicy } from '../compile/scopes.js';
 import { targetsOf } from '../compile/targets.js';
 import { costOf } from './cost.js';
+import { nodeWords, scopeWords } from './scopes.js';
 import {
   actionWords,
   argWords,
@@ -40,11 +42,15 @@ export function explain(
     const own = images.splice(0, image === undefined ? 0 : targetsOf(data, hook).length);
     return explainHook(analysis, hook, own[0], kernel);
   });
+  const scope = scopeOfPolicy(data);
+  const nodes = nodesOf(data);
   return {
     name: data.metadata?.name ?? '',
     ...(data.kind === 'TracingPolicyNamespaced' ? { namespace: data.metadata?.namespace ?? 'default' } : {}),
     file: analysis.file,
     unsupported,
+    ...(scope === undefined ? {} : { scope: scopeWords(scope) }),
+    ...(nodes === undefined ? {} : { nodes: nodeWords(nodes) }),
     options: explainOptions(data),
     hooks: explained,
     enforcers: enforcersOf(analysis).map(({ call }) => call),
@@ -174,7 +180,17 @@ function returnWords(arg: ArgData | undefined): string {
 }
 
 /** The order of the BPF programs: cheap tests come first. */
-const ORDER = { number: 0, expression: 1, process: 2, binary: 3, change: 4, text: 5, path: 6, return: 7 } as const;
+const ORDER = {
+  scope: -1,
+  number: 0,
+  expression: 1,
+  process: 2,
+  binary: 3,
+  change: 4,
+  text: 5,
+  path: 6,
+  return: 7,
+} as const;
 
 interface Condition {
   readonly order: number;
@@ -184,6 +200,8 @@ interface Condition {
 function explainSelector(hook: Hook, selector: SelectorData): SelectorExplanation {
   const conditions: Condition[] = [];
   const add = (order: number, words: string): void => void conditions.push({ order, words });
+  const workloads = scopeOf(selector.matchWorkloads ?? {}, undefined, false);
+  if (workloads !== undefined) add(ORDER.scope, scopeWords(workloads).join(', or '));
   for (const filter of selector.matchPIDs ?? [])
     add(filter.followForks === true ? ORDER.binary : ORDER.process, pidWords(filter));
   for (const filter of selector.matchBinaries ?? []) add(ORDER.binary, binaryWords('binary', filter));

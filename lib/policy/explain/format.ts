@@ -3,8 +3,22 @@ import type { HookCost, HookExplanation, PolicyExplanation } from '../../../type
 import { listValues } from './words.js';
 
 export function formatExplanation(explanation: PolicyExplanation): string {
-  const { name, namespace, options, hooks, enforcers, loader, unsupported, tableBytes } = explanation;
-  const lines = [`policy ${name}${namespace === undefined ? '' : `, for the pods of namespace ${namespace}`}`];
+  const {
+    name,
+    namespace,
+    scope = [],
+    nodes = [],
+    options,
+    hooks,
+    enforcers,
+    loader,
+    unsupported,
+    tableBytes,
+  } = explanation;
+  const lines = [`policy ${name}${namespace === undefined ? '' : `, of the namespace ${JSON.stringify(namespace)}`}`];
+  if (scope.length > 0)
+    lines.push('', `applies to ${scope[0]}`, ...scope.slice(1).map((words) => `        or ${words}`));
+  if (nodes.length > 0) lines.push('', `is for nodes where ${nodes.join(' and ')}`);
   if (options.length > 0) lines.push('');
   for (const { name: option, value, effect } of options) lines.push(`option ${option}: ${value}`, `  ${effect}`);
   for (const hook of hooks) lines.push('', ...formatHook(hook));

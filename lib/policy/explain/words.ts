@@ -117,12 +117,11 @@ const capabilities = ({ type = 'Effective' }: SetFilter): string => `${type.toLo
 const outside = ({ isNamespaceCapability }: SetFilter): string[] =>
   isNamespaceCapability === true ? ['its user namespace is not the initial one'] : [];
 
-/** Describes the filters on the state of the process: namespaces, capabilities and workloads. */
-export function stateWords({ matchNamespaces = [], matchCapabilities = [], matchWorkloads }: SelectorData): string[] {
+/** Describes the filters on the state of the process: namespaces and capabilities. */
+export function stateWords({ matchNamespaces = [], matchCapabilities = [] }: SelectorData): string[] {
   return [
     ...matchNamespaces.map((filter) => setWords(`${filter.namespace ?? ''} namespace is`, filter)),
     ...matchCapabilities.flatMap((filter) => [setWords(`${capabilities(filter)} have`, filter), ...outside(filter)]),
-    ...(matchWorkloads === undefined ? [] : ['the pod and container match matchWorkloads']),
   ];
 }
 

@@ -47,6 +47,7 @@ export const {
   PROCESS_SETS_MAX,
   PROCESS_TESTS_MAX,
   RESOLVE_STEPS_MAX,
+  SCOPES_MAX,
   SUBSTRING_PASSES_MAX,
 } = AbiLimit;
 /** Most UTF-8 bytes of a value of Equal. */

@@ -147,15 +147,21 @@ const spec: ObjectShape = object({
     'Settings of the policy.',
   ),
   selectorsMacros: optional(map(selector), 'Named filters that selectors include with `macros`.'),
-  podSelector: optional(labelSelector, 'Pods that the policy applies to.'),
-  containerSelector: optional(labelSelector, 'Containers that the policy applies to.'),
-  hostSelector: optional(labelSelector, 'Whether the policy applies to processes outside of pods.'),
-  nodeSelector: optional(labelSelector, 'Nodes that the policy applies to.'),
+  podSelector: optional(labelSelector, 'Labels of the pods that the policy applies to.'),
+  containerSelector: optional(labelSelector, 'Fields of the containers that the policy applies to.'),
+  hostSelector: optional(
+    labelSelector,
+    'Labels of the nodes on which the policy applies to processes in no container.',
+  ),
+  nodeSelector: optional(labelSelector, 'Labels of the nodes that the policy is for.'),
 });
 
 const metadata = object({
   name: required(text, 'Name of the policy.'),
-  namespace: optional(text, 'Namespace of a TracingPolicyNamespaced.'),
+  namespace: optional(
+    textOrEmpty,
+    'Namespace of a TracingPolicyNamespaced. An empty one stands for the processes in no container.',
+  ),
   labels: optional(map(textOrEmpty), 'Labels of the resource.'),
   annotations: optional(map(textOrEmpty), 'Notes on the resource.'),
   ...Object.fromEntries(

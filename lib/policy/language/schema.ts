@@ -1,7 +1,7 @@
 /** Generates the JSON Schema of the format for editors and other tools, from the table that the walker uses. */
 import { ACTION_TABLE, mayHave, type ActionField } from './actions.js';
 import { argument, policyShape } from './policy.js';
-import { labelSelector } from './labels.js';
+import { labelExpression, labelSelector } from './labels.js';
 import { actionShape, selector, valueFilter } from './selectors.js';
 import type { Field, IntegerShape, ObjectShape, Shape, TextShape } from './shape.js';
 import { ACTIONS, HOOK_KINDS, OPERATORS, OPERATORS_WITHOUT_VALUES, type HookKind } from './vocabulary.js';
@@ -11,6 +11,7 @@ type Json = { [key: string]: unknown };
 /** Shapes that appear in several places are defined once. */
 const DEFINITIONS: readonly (readonly [string, ObjectShape])[] = [
   ['argument', argument],
+  ['labelExpression', labelExpression],
   ['labelSelector', labelSelector],
   ['valueFilter', valueFilter],
   ['action', actionShape],
@@ -101,6 +102,19 @@ function conditions(shape: ObjectShape): Json {
     const compares = OPERATORS.filter((operator) => !alone.includes(operator));
     const values = { type: 'array', minItems: 1 };
     return { allOf: [when('operator', compares, { required: ['values'], properties: { values } })] };
+  }
+  if (shape === labelExpression) {
+    return {
+      allOf: [
+        when('operator', ['In', 'NotIn'], {
+          required: ['values'],
+          properties: { values: { type: 'array', minItems: 1 } },
+        }),
+        when('operator', ['Exists', 'DoesNotExist'], {
+          properties: { values: { type: ['array', 'null'], maxItems: 0 } },
+        }),
+      ],
+    };
   }
   if (shape !== actionShape) return {};
   return {

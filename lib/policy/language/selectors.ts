@@ -118,7 +118,7 @@ const filters = {
     object({
       podSelector: optional(labelSelector, 'Labels of the pod.'),
       containerSelector: optional(labelSelector, 'Fields of the container.'),
-      hostSelector: optional(labelSelector, 'Whether processes outside of pods match.'),
+      hostSelector: optional(labelSelector, 'Labels of the nodes on which processes in no container match.'),
     }),
     'Filters on the pod and container of the process.',
   ),

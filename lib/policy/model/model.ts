@@ -19,11 +19,14 @@ type SpecData = {
   readonly enforcers?: readonly { readonly calls?: readonly string[] }[];
   readonly options?: readonly { readonly name?: string; readonly value?: string }[];
   readonly selectorsMacros?: Readonly<Record<string, SelectorData>>;
+  readonly nodeSelector?: LabelSelectorData;
+} & WorkloadData;
+
+export interface WorkloadData {
   readonly podSelector?: LabelSelectorData;
   readonly containerSelector?: LabelSelectorData;
   readonly hostSelector?: LabelSelectorData;
-  readonly nodeSelector?: LabelSelectorData;
-};
+}
 
 export interface ListData {
   readonly name?: string;
@@ -150,7 +153,7 @@ export interface SelectorData {
   readonly matchNamespaceChanges?: readonly SetFilter[];
   readonly matchCapabilities?: readonly SetFilter[];
   readonly matchCapabilityChanges?: readonly SetFilter[];
-  readonly matchWorkloads?: object;
+  readonly matchWorkloads?: WorkloadData;
   readonly matchActions?: readonly ActionData[];
   readonly matchReturnActions?: readonly ActionData[];
 }

@@ -86,6 +86,9 @@ export const DIAGNOSTIC_CODES = {
   TOO_MANY_POSITIONS: 'error',
   FOLLOW_NOT_FOR_OPERATOR: 'error',
   LABEL_VALUES: 'error',
+  LABEL_INVALID: 'error',
+  CONTAINER_FIELD_UNKNOWN: 'error',
+  SCOPE_CONTRADICTS: 'error',
   PATH_NOT_ABSOLUTE: 'warning',
   SYSCALL_UNKNOWN: 'error',
   INODE_NOT_FOR_FILTER: 'error',
@@ -160,12 +163,11 @@ export const DIAGNOSTIC_CODES = {
   LIMIT_PROCESS_TESTS: 'error',
   LIMIT_PROCESS_SETS: 'error',
   LIMIT_CHANGES: 'error',
+  LIMIT_SCOPES: 'error',
   LIMIT_HOOKS: 'error',
   // Valid, but not supported by the BPF programs of this version.
-  UNSUPPORTED_SCOPE: 'error',
   UNSUPPORTED_LIST: 'error',
   UNSUPPORTED_ARG_TYPE: 'error',
-  UNSUPPORTED_FILTER: 'error',
   UNSUPPORTED_ACTION: 'error',
 } as const satisfies Record<string, Severity>;
 

@@ -20,6 +20,8 @@ export interface EncodeContext {
   readonly programChanges?: ProgramChanges | undefined;
   /** The bit of each process set of the policy. */
   readonly processBits: readonly number[];
+  /** The bit of each scope of the policy. */
+  readonly scopeBits: readonly number[];
   /** For a policy with enforcers: the id of the first one. */
   readonly enforcer?: number | undefined;
   /** True if the kernel can allocate map entries on demand safely (BPF memory allocator). */

@@ -17,6 +17,7 @@ import {
   ProcessTest as ProcessTestLayout,
   RecordRoom,
   ResolveStep,
+  ScopeTest as ScopeTestLayout,
   SyscallRegisters,
   ValueConfig,
   ValueMemory,
@@ -91,6 +92,7 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   u8(HookConfig.processTests, hook.sets.length - yielding);
   u8(HookConfig.yieldingTests, yielding);
   view.setBigUint64(HookConfig.acting, selectorMask(acting(hook)), true);
+  u8(HookConfig.scopeTests, hook.scopes.length);
   u8(HookConfig.changeTests, hook.changes.length);
   u8(HookConfig.objectsCount, objects.length);
   u8(HookConfig.hasCelEntry, Number(hook.cel.entry.length > 0));
@@ -115,6 +117,11 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   forEachWithin(hook, 'LIMIT_PROCESS_TESTS', hook.sets, HookConfig.processLength, (test, i) =>
     encodeProcessTest(view, HookConfig.process + i * HookConfig.processStride, test, context),
   );
+  forEachWithin(hook, 'LIMIT_SCOPES', hook.scopes, HookConfig.scopesLength, (test, i) => {
+    const at = HookConfig.scopes + i * HookConfig.scopesStride;
+    view.setBigUint64(at + ScopeTestLayout.selectors, selectorMask(test.selectors), true);
+    view.setUint16(at + ScopeTestLayout.scope, context.scopeBits[test.scope] as number, true);
+  });
   forEachWithin(hook, 'LIMIT_CHANGES', hook.changes, HookConfig.changesLength, (test, i) =>
     encodeChangeTest(view, HookConfig.changes + i * HookConfig.changesStride, test, context),
   );

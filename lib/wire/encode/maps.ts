@@ -60,6 +60,7 @@ export function encodeMaps(
     sized('int_equal', countEntries(ints), { entries: intEntries(ints) }),
     sized('addresses', countEntries(net) + countEntries(destinations), { entries: addressEntries(net, destinations) }),
     inodeMap(hook, context),
+    { ...PLAIN, name: 'scope_memory', create: hook.scopes.length > 0 },
     { ...PLAIN, name: 'rates', create: limitsRate(hook) },
     hasNotifications(hook) ? notifications(context.enforcer) : { ...PLAIN, name: 'notifications', create: false },
     // always created: kernels before 6.7 verify the function that uses it, even if nothing calls the function

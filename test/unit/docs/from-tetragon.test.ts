@@ -30,12 +30,7 @@ const withOption = (name: string, value: string): string =>
 
 /** A policy for each row with a code. Tetragon loads it, and here it has the code. */
 const REFUSED: Readonly<Record<string, string>> = {
-  '`podSelector`': policy('podSelector: {matchLabels: {a: b}}\nkprobes: [{call: f}]'),
-  '`containerSelector`': policy('containerSelector: {matchLabels: {name: a}}\nkprobes: [{call: f}]'),
-  '`hostSelector`': policy('hostSelector: {}\nkprobes: [{call: f}]'),
-  '`nodeSelector`': policy('nodeSelector: {matchLabels: {a: b}}\nkprobes: [{call: f}]'),
-  '`matchWorkloads`': selectors('matchWorkloads: {podSelector: {matchLabels: {a: b}}}'),
-  '`TracingPolicyNamespaced`': policy('kprobes: [{call: f}]').replace('TracingPolicy', 'TracingPolicyNamespaced'),
+  'names that no label can have': policy('podSelector: {matchLabels: {"a b": c}}\nkprobes: [{call: f}]'),
   'an unknown option': withOption('anything', '1'),
   'no `apiVersion` or `kind`': policy('kprobes: [{call: f}]').replace(/^kind: .*\n/m, ''),
   '`char_buf` of a tracepoint': policy('tracepoints: [{subsystem: a, event: b, args: [{index: 5, type: char_buf}]}]'),

@@ -63,11 +63,13 @@ describe('policy: hooks of an image', () => {
           data: [],
           process: [],
           sets: [],
+          scopes: [],
           changes: [],
           cel: { entry: [], returned: [] },
         },
       ],
       processSets: [],
+      scopes: [],
     });
   });
 

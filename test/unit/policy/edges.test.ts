@@ -74,7 +74,7 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'a selector with a workload hides none',
-    kprobe('call: f\nselectors:\n- ⟦UNSUPPORTED_FILTER⟧matchWorkloads: {}\n- matchActions: [{action: Post}]'),
+    kprobe('call: f\nselectors:\n- matchWorkloads: {podSelector: {}}\n- matchActions: [{action: Post}]'),
   ],
   [
     'a selector with a broken filter hides none',

@@ -211,21 +211,42 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'labels without values',
-    policy(
-      '⟦UNSUPPORTED_SCOPE⟧podSelector:\n  matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧In}]\nkprobes: [{call: f}]',
-    ),
+    policy('podSelector:\n  matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧In}]\nkprobes: [{call: f}]'),
   ],
   [
     'labels with unused values',
     policy(
-      '⟦UNSUPPORTED_SCOPE⟧nodeSelector:\n  matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧Exists, values: [a]}]\nkprobes: [{call: f}]',
+      'nodeSelector:\n  matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧Exists, values: [a]}]\nkprobes: [{call: f}]',
     ),
   ],
   [
     'labels of a workload',
-    select(
-      '⟦UNSUPPORTED_FILTER⟧matchWorkloads: {podSelector: {matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧NotIn}]}}',
+    select('matchWorkloads: {podSelector: {matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧NotIn}]}}'),
+  ],
+  [
+    'names and values of labels',
+    policy(
+      'podSelector:\n  matchLabels: {⟦LABEL_INVALID⟧"a b": c, app: ⟦LABEL_INVALID⟧"a b", "k8s:io.kubernetes.pod.namespace": b}\nhostSelector: {matchExpressions: [{key: ⟦LABEL_INVALID⟧a/b/c, operator: Exists}]}\nkprobes: [{call: f}]',
     ),
+  ],
+  [
+    'fields of a container',
+    policy(
+      'containerSelector: {matchLabels: {name: a b, "label:x y": c, ⟦CONTAINER_FIELD_UNKNOWN⟧nam: a, ⟦CONTAINER_FIELD_UNKNOWN⟧"label:": a}}\nkprobes: [{call: f}]',
+    ),
+  ],
+  [
+    'the host in a policy for a namespace',
+    policy('⟦SCOPE_CONTRADICTS⟧hostSelector: {}\nkprobes: [{call: f}]').replace(
+      'kind: TracingPolicy',
+      'kind: TracingPolicyNamespaced',
+    ),
+  ],
+  [
+    'pods in a policy for no namespace',
+    policy('⟦SCOPE_CONTRADICTS⟧podSelector: {}\nkprobes: [{call: f}]')
+      .replace('kind: TracingPolicy', 'kind: TracingPolicyNamespaced')
+      .replace('name: test', 'name: test\n  namespace: ""'),
   ],
   // Actions
   [

@@ -22,6 +22,7 @@ const STRUCTURE: ReadonlySet<string> = new Set<DiagnosticCode>([
   'EMPTY_LIST',
   'EMPTY_TEXT',
   'VALUES_MISSING',
+  'LABEL_VALUES',
   'ACTION_NOT_FOR_HOOK',
 ]);
 

@@ -9,17 +9,6 @@ import { checkMarked, kprobe, marked, policy, selectors } from './marked.js';
 
 const cases: readonly (readonly [string, string])[] = [
   [
-    'a namespaced policy',
-    policy('kprobes: [{call: f}]').replace('kind: TracingPolicy', '⟦UNSUPPORTED_SCOPE⟧kind: TracingPolicyNamespaced'),
-  ],
-  ['podSelector', policy('⟦UNSUPPORTED_SCOPE⟧podSelector: {matchLabels: {}}\nkprobes: [{call: f}]')],
-  ['containerSelector', policy('⟦UNSUPPORTED_SCOPE⟧containerSelector: {matchLabels: {name: a}}\nkprobes: [{call: f}]')],
-  ['hostSelector', policy('⟦UNSUPPORTED_SCOPE⟧hostSelector: {}\nkprobes: [{call: f}]')],
-  [
-    'nodeSelector',
-    policy('⟦UNSUPPORTED_SCOPE⟧nodeSelector: {matchExpressions: [{key: a, operator: Exists}]}\nkprobes: [{call: f}]'),
-  ],
-  [
     'objects of the kernel in programs',
     policy('uprobes: [{path: /bin/bash, symbols: [a], args: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: file}]}]'),
   ],
@@ -59,7 +48,6 @@ const cases: readonly (readonly [string, string])[] = [
       'call: f\nsyscall: false\nargs: [{index: 0, type: sock}, {index: 1, type: sock}]\nselectors:\n- matchPIDs: [{operator: In, values: [1]}]\n  matchActions: [{action: TrackSock}]\n- matchActions: [{action: UntrackSock, ⟦UNSUPPORTED_ACTION⟧argSock: 1}]',
     ),
   ],
-  ['matchWorkloads', selectors('⟦UNSUPPORTED_FILTER⟧matchWorkloads: {podSelector: {matchLabels: {a: b}}}')],
   [
     'two signals of one selector',
     selectors(

@@ -49,7 +49,16 @@ const table = <T>(
 describe('maps of hooks', () => {
   it('are omitted if nothing uses them', () => {
     const map = mapsOf(hookImage({ args: [value('file')] }));
-    const unused = ['text_equal', 'text_prefix', 'text_postfix', 'int_equal', 'addresses', 'inodes', 'pending'];
+    const unused = [
+      'text_equal',
+      'text_prefix',
+      'text_postfix',
+      'int_equal',
+      'addresses',
+      'inodes',
+      'pending',
+      'scope_memory',
+    ];
     for (const name of unused) assert.equal(map(name).create, false, name);
     assert.equal(map('scratch').create, true);
     assert.deepEqual([map('automaton').create, map('automaton').maxEntries], [true, 1]);

@@ -1,0 +1,177 @@
+/**
+ * Scopes on a real kernel: the policies that Tetragon publishes for file monitoring, for one pod by its namespace, its labels and
+ * its container. Nothing is reported and nobody is killed outside of it.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { openTracer } from '../../lib/index.js';
+import type { ContainerInfo, ContainerSink, ContainerSource, TracerOptions } from '../../types/index.js';
+import { corpus, hooksOf, kernel, Recording } from './support.js';
+
+const MOUNT = '/sys/fs/cgroup';
+/** Only these tests start it, so that a policy that kills cannot affect another process. */
+const CAT = '/tmp/scoped-cat';
+const SECRET = '/etc/shadow';
+
+const id = (digit: string): string => digit.repeat(64);
+const WEB = `/docker-${id('a')}.scope`;
+const SIDECAR = `/docker-${id('b')}.scope`;
+const OTHER = `/docker-${id('c')}.scope`;
+const FOREIGN = `/docker-${id('d')}.scope`;
+const UNNAMED = `/docker-${id('e')}.scope`;
+const CGROUPS = [WEB, `${WEB}/inside`, SIDECAR, OTHER, FOREIGN, UNNAMED];
+
+class Source implements ContainerSource {
+  readonly name = 'test';
+  sink: ContainerSink | undefined;
+
+  async start(sink: ContainerSink): Promise<void> {
+    this.sink = sink;
+    sink.state(true);
+    await this.put(WEB, 'main', 'shop', 'web');
+    await this.put(SIDECAR, 'proxy', 'shop', 'web');
+    await this.put(OTHER, 'main', 'shop', 'db');
+    await this.put(FOREIGN, 'main', 'default', 'web');
+  }
+
+  async stop(): Promise<void> {}
+
+  async put(cgroupPath: string, name: string, namespace: string, app: string): Promise<void> {
+    const container: ContainerInfo = {
+      id: cgroupPath.slice('/docker-'.length, -'.scope'.length),
+      runtime: 'docker',
+      name,
+      cgroupPath,
+      pod: { namespace, name: app, labels: { app } },
+    };
+    await this.sink?.add(container);
+  }
+}
+
+/** A published policy, for one container of one pod. */
+function scoped(file: string): { yaml: string } {
+  const text = readFileSync(join(corpus, file), 'utf8');
+  const selectors = '  podSelector: {matchLabels: {app: web}}\n  containerSelector: {matchLabels: {name: main}}\n';
+  const yaml = text
+    .replace(/^kind: .*$/m, 'kind: TracingPolicyNamespaced')
+    .replace(/^ {2}name: .*$/m, '  name: scoped\n  namespace: shop')
+    .replace(/^spec:\n/m, `spec:\n${selectors}`);
+  assert.ok(yaml.includes(selectors) && yaml.includes('namespace: shop'));
+  return { yaml };
+}
+
+/** Reads the file in a process that moves into the cgroup first, as the runtimes do for `exec`. */
+function read(cgroup: string, file = SECRET): { status: number | null; signal: string | null } {
+  const script = 'echo $$ > "$0/cgroup.procs" && exec "$1" "$2"';
+  const { status, signal } = spawnSync('sh', ['-c', script, MOUNT + cgroup, CAT, file], { stdio: 'ignore' });
+  return { status, signal };
+}
+
+const done = { status: 0, signal: null };
+const killed = { status: null, signal: 'SIGKILL' };
+
+describe(`scopes on ${kernel}`, () => {
+  let source: Source;
+  const moved = `/tmp/scopes-root-${process.pid}`;
+
+  before(function () {
+    if (!existsSync(corpus)) {
+      if (process.env['REQUIRE_ALL'] === '1') throw new Error(`${corpus} is missing`);
+      this.skip();
+    }
+    copyFileSync('/bin/cat', CAT);
+    for (const cgroup of CGROUPS) mkdirSync(MOUNT + cgroup);
+    mkdirSync(moved);
+    execFileSync('mount', ['--rbind', '/', moved]);
+  });
+  after(() => {
+    spawnSync('umount', ['-l', moved]);
+    for (const cgroup of CGROUPS.toReversed()) if (existsSync(MOUNT + cgroup)) rmdirSync(MOUNT + cgroup);
+  });
+
+  async function record(file: string, options: TracerOptions = {}): Promise<Recording> {
+    source = new Source();
+    const containers = { sources: [source] };
+    return new Recording(await openTracer({ ...options, containers, policies: [scoped(file)] }));
+  }
+
+  const paths = async (recording: Recording, run: () => void | Promise<void>): Promise<string[]> =>
+    hooksOf(await recording.during(run)).flatMap(({ args: [arg] }) =>
+      arg !== undefined && 'path' in arg ? [arg.path] : [],
+    );
+
+  it('file_monitoring: events only from the container', async () => {
+    const recording = await record('quickstart__file_monitoring.yaml');
+    try {
+      assert.deepEqual(
+        recording.tracer.policies().map(({ name, scope }) => [name, scope]),
+        [['shop/scoped', { state: 'active', containers: 1 }]],
+      );
+      for (const cgroup of [WEB, `${WEB}/inside`]) {
+        const found = await paths(recording, () => void read(cgroup));
+        assert.ok(found.length > 0 && found.every((path) => path === SECRET), `${cgroup}: ${found.join(', ')}`);
+      }
+      for (const cgroup of ['', SIDECAR, OTHER, FOREIGN, UNNAMED]) {
+        assert.deepEqual(await paths(recording, () => void read(cgroup)), [], cgroup);
+      }
+    } finally {
+      await recording.close();
+    }
+  });
+
+  it('file_monitoring_enforce: kills only in the container', async () => {
+    const recording = await record('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
+    try {
+      assert.deepEqual(read(WEB), killed);
+      assert.deepEqual(read(`${WEB}/inside`), killed);
+      for (const cgroup of ['', SIDECAR, OTHER, FOREIGN, UNNAMED]) assert.deepEqual(read(cgroup), done, cgroup);
+      // the root of the host, bound to another place, is the same files
+      assert.deepEqual(read(OTHER, moved + SECRET), done);
+      await recording.tracer.setPolicyMode('shop/scoped', 'monitor');
+      assert.deepEqual(read(WEB), done);
+    } finally {
+      await recording.close();
+    }
+  });
+
+  it('who enters the container is in it, and who leaves it is not', async () => {
+    const recording = await record('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
+    const script =
+      'echo ready; while read -r cgroup; do echo $$ > "$cgroup/cgroup.procs"; "$0" "$1" > /dev/null; echo $?; done';
+    const child = spawn('sh', ['-c', script, CAT, SECRET], { stdio: ['pipe', 'pipe', 'ignore'] });
+    try {
+      await once(child.stdout, 'data');
+      const statuses: number[] = [];
+      for (const cgroup of [OTHER, WEB, '', WEB]) {
+        child.stdin.write(`${MOUNT}${cgroup}\n`);
+        statuses.push(Number(String(await once(child.stdout, 'data'))));
+      }
+      assert.deepEqual(statuses, [0, 128 + 9, 0, 128 + 9]);
+      const enter = (...args: readonly string[]): number | null =>
+        spawnSync('nsenter', ['--target', String(child.pid), ...args, '--', CAT, SECRET], { stdio: 'ignore' }).status;
+      assert.equal(enter('--mount', '--cgroup'), 0, 'the namespaces alone are not the container');
+    } finally {
+      child.kill('SIGKILL');
+      await recording.close();
+    }
+  });
+
+  it('a label that changes moves the container in and out', async () => {
+    const recording = await record('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
+    try {
+      assert.deepEqual(read(OTHER), done);
+      const start = performance.now();
+      await source.put(OTHER, 'main', 'shop', 'web');
+      const milliseconds = performance.now() - start;
+      assert.ok(milliseconds < 1000, `${milliseconds} ms`);
+      assert.deepEqual([read(OTHER), read(WEB)], [killed, killed]);
+      await source.put(OTHER, 'main', 'shop', 'db');
+      assert.deepEqual([read(OTHER), read(WEB)], [done, killed]);
+    } finally {
+      await recording.close();
+    }
+  });
+});

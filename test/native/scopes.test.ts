@@ -1,0 +1,348 @@
+/**
+ * Scopes of policies in the kernel: cgroups made by the test, and a source of containers that names them. The hook is a raw
+ * tracepoint of system calls: the helper makes a call that no other program makes.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ContainerInfo, ContainerSink, ContainerSource, Tracer } from '../../types/index.js';
+import { isExec, leaveMark, needsRoot, openTracer, until } from './support.js';
+
+const A = 'a'.repeat(64);
+const B = 'b'.repeat(64);
+/** A system call that no kernel has. */
+const CALL = 7171;
+
+/** A source of the test. */
+class Source implements ContainerSource {
+  readonly name = 'test';
+  sink: ContainerSink | undefined;
+  async start(sink: ContainerSink): Promise<void> {
+    this.sink = sink;
+    sink.state(true);
+  }
+  async stop(): Promise<void> {}
+
+  /** Resolves when the scopes are in the kernel. */
+  async add(id: string, cgroupPath: string, labels: Record<string, string>, more: Partial<ContainerInfo> = {}): Promise<void> {
+    const pod = { namespace: 'default', name: 'test', labels };
+    await this.sink?.add({ id, runtime: 'docker', name: 'main', cgroupPath, pod, ...more });
+  }
+}
+
+function policy(name: string, spec: string, kind = 'TracingPolicy', selectors = `[{matchArgs: [{index: 1, operator: Equal, values: ["${CALL}"]}]}]`): { yaml: string } {
+  return {
+    yaml: `apiVersion: cilium.io/v1alpha1
+kind: ${kind}
+metadata: {name: ${name}}
+spec:
+  ${spec.replaceAll('\n', '\n  ')}
+  tracepoints:
+  - {subsystem: raw_syscalls, event: sys_enter, raw: true, args: [{index: 1, type: int64}], selectors: ${selectors}}
+`,
+  };
+}
+
+describe('scopes', function () {
+  this.timeout(60_000);
+  let tracer: Tracer;
+  let source: Source;
+  let mount: string;
+  let base: string;
+  let marks = 0;
+  const made: string[] = [];
+
+  before(needsRoot);
+  before(() => {
+    const found = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').find((line) => line.includes(' - cgroup2 '));
+    assert.ok(found !== undefined, 'the cgroup2 hierarchy is not mounted');
+    mount = found.split(' ')[4] as string;
+    base = `/polytrace-scopes-${process.pid}`;
+    make('');
+  });
+  after(() => {
+    for (const path of made.reverse()) if (existsSync(path)) rmdirSync(path);
+  });
+  beforeEach(async () => {
+    source = new Source();
+    tracer = await openTracer({ containers: { sources: [source] } });
+  });
+  afterEach(() => tracer?.close());
+
+  /** Makes a cgroup below that of the test. Returns its path from the root of the hierarchy. */
+  function make(path: string): string {
+    const full = join(mount, base + path);
+    mkdirSync(full);
+    made.push(full);
+    return base + path;
+  }
+
+  /** A process in the cgroup makes the call. Returns an argument by which it is known. */
+  function callIn(cgroup: string): string {
+    const argument = `scope-${process.pid}-${++marks}`;
+    const script = 'open my $f, ">", $ARGV[0] or die; print $f $$; close $f or die "move: $!"; syscall(7171)';
+    execFileSync('/usr/bin/perl', ['-e', script, join(mount, cgroup, 'cgroup.procs'), argument]);
+    return argument;
+  }
+
+  /** The same by a process that execs in the cgroup. */
+  function execIn(cgroup: string): string {
+    const argument = `scope-${process.pid}-${++marks}`;
+    const script = `echo $$ > "$0" && exec perl -e 'syscall(${CALL})' "$1"`;
+    execFileSync('sh', ['-c', script, join(mount, cgroup, 'cgroup.procs'), argument]);
+    return argument;
+  }
+
+  /** The policies that report the calls in each of these cgroups. */
+  async function reportedIn(...cgroups: readonly string[]): Promise<string[][]> {
+    const events = tracer.events();
+    const callers = cgroups.map(callIn);
+    const all = await until(leaveMark(), events);
+    await events.return?.();
+    return callers.map((caller) =>
+      all.flatMap((event) =>
+        event.type === 'process_tracepoint' && event.process.argv.at(-1) === caller ? [event.policyName] : [],
+      ).sort(),
+    );
+  }
+
+  it('pods, containers and the host: each policy has its own', async () => {
+    const [a, b, plain] = [make(`/docker-${A}.scope`), make(`/docker-${B}.scope`), make('/plain')];
+    const inside = make(`/docker-${A}.scope/inside`);
+    await source.add(A, a, { app: 'web' });
+    await source.add(B, b, { app: 'db' }, { name: 'sidecar' });
+    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
+    await tracer.addPolicy(policy('notweb', 'podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}'));
+    await tracer.addPolicy(policy('name', 'containerSelector: {matchLabels: {name: sidecar}}'));
+    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
+    await tracer.addPolicy(policy('spaced', '', 'TracingPolicyNamespaced'));
+    await tracer.addPolicy(policy('all', ''));
+    assert.deepEqual(await reportedIn(a, b, plain, inside, base), [
+      ['all', 'spaced', 'web'],
+      ['all', 'name', 'notweb', 'spaced'],
+      ['all', 'host'],
+      ['all', 'spaced', 'web'],
+      ['all', 'host'],
+    ]);
+    const scopes = tracer.policies().map(({ name, scope }) => [name, scope?.containers]);
+    assert.deepEqual(scopes, [['web', 1], ['notweb', 1], ['name', 1], ['host', 0], ['default/spaced', 2], ['all', undefined]]);
+  });
+
+  it('cgroups below a container belong to it: those of before, and new ones from their first moment', async () => {
+    const outer = make('/unusual');
+    const before = make('/unusual/before');
+    const deep = make('/unusual/before/deep');
+    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
+    const meanwhile = make('/unusual/meanwhile');
+    assert.deepEqual(await reportedIn(outer, before, deep, meanwhile), [[], [], [], []]);
+    await source.add(A, outer, { app: 'web' });
+    const later = make('/unusual/later');
+    const laterDeep = make('/unusual/before/deep/later');
+    const named = make(`/unusual/docker-${B}.scope`);
+    const all = await reportedIn(outer, before, deep, meanwhile, later, laterDeep, named);
+    assert.deepEqual(all, Array(7).fill(['web']));
+  });
+
+  it('a label that changes takes effect when the source has reported it, and a removal too', async () => {
+    const a = make(`/libpod-${A}`);
+    const inside = make(`/libpod-${A}/container`);
+    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
+    await source.add(A, a, { app: 'db' });
+    assert.deepEqual(await reportedIn(a, inside), [[], []]);
+    await source.add(A, a, { app: 'web' });
+    assert.deepEqual(await reportedIn(a, inside), [['web'], ['web']]);
+    await source.add(A, a, { app: 'db' });
+    assert.deepEqual(await reportedIn(a, inside), [[], []]);
+    await source.add(A, a, { app: 'web' });
+    source.sink?.remove(A);
+    await source.add(B, make(`/libpod-${B}`), { app: 'x' });
+    assert.deepEqual(await reportedIn(a, inside), [[], []]);
+  });
+
+  it('a container that nobody has named: exempt from nothing, and not the host', async () => {
+    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
+    await tracer.addPolicy(policy('notweb', 'podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}'));
+    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
+    const suppress = `[{matchArgs: [{index: 1, operator: Equal, values: ["${CALL}"]}], matchWorkloads: {podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [db]}]}}, matchActions: [{action: NoPost}]}, {matchArgs: [{index: 1, operator: Equal, values: ["${CALL}"]}]}]`;
+    await tracer.addPolicy(policy('quiet', '', 'TracingPolicy', suppress));
+    const a = make(`/cri-containerd-${A}.scope`);
+    const inside = make(`/cri-containerd-${A}.scope/inside`);
+    assert.deepEqual(await reportedIn(a, inside), [
+      ['notweb', 'quiet'],
+      ['notweb', 'quiet'],
+    ]);
+    await source.add(A, a, { app: 'web' });
+    assert.deepEqual(await reportedIn(a, inside), [['web'], ['web']]);
+  });
+
+  it('a name that root has not given proves nothing: such a cgroup is the host as well', async () => {
+    const user = make('/user');
+    execFileSync('chown', ['-R', '1000', join(mount, user)]);
+    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
+    await tracer.addPolicy(policy('pods', 'podSelector: {}'));
+    const folder = join(mount, user, `docker-${A}.scope`);
+    execFileSync('setpriv', ['--reuid=1000', '--clear-groups', 'mkdir', folder]);
+    made.push(folder);
+    assert.deepEqual(await reportedIn(`${user}/docker-${A}.scope`), [['host', 'pods']]);
+    // the same for cgroups that were there before
+    await tracer.close();
+    source = new Source();
+    tracer = await openTracer({ containers: { sources: [source] } });
+    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
+    await tracer.addPolicy(policy('pods', 'podSelector: {}'));
+    assert.deepEqual(await reportedIn(`${user}/docker-${A}.scope`), [['host', 'pods']]);
+    await source.add(A, `${user}/docker-${A}.scope`, {});
+    assert.deepEqual(await reportedIn(`${user}/docker-${A}.scope`), [['pods']]);
+  });
+
+  it('membership is that of the cgroup at the time of the call', async () => {
+    const [a, plain] = [make(`/crio-${A}.scope`), make('/outside')];
+    await source.add(A, a, { app: 'web' });
+    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
+    const events = tracer.events();
+    const script = `$| = 1; while (<STDIN>) { chomp; open my $f, ">", $_ or die; print $f $$; close $f or die; syscall(${CALL}); print "moved\\n" }`;
+    const child = spawn('/usr/bin/perl', ['-e', script, 'mover'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    for (const cgroup of [plain, a, plain, a]) {
+      child.stdin.write(`${join(mount, cgroup, 'cgroup.procs')}\n`);
+      await once(child.stdout, 'data');
+    }
+    child.stdin.end();
+    await once(child, 'exit');
+    const all = await until(leaveMark(), events);
+    const calls = all.filter(({ type }) => type === 'process_tracepoint');
+    assert.equal(calls.length, 2);
+  });
+
+  it('a cgroup namespace of its own changes nothing', async () => {
+    const a = make(`/docker-${B.replace('b', 'c')}.scope`);
+    await source.add(A, a, { app: 'web' });
+    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
+    const events = tracer.events();
+    const procs = join(mount, a, 'cgroup.procs');
+    execFileSync('sh', ['-c', `echo $$ > "$0" && exec unshare --cgroup --mount perl -e 'syscall(${CALL})' namespaced`, procs]);
+    const all = await until(leaveMark(), events);
+    const calls = all.filter((event) => event.type === 'process_tracepoint' && event.process.argv.at(-1) === 'namespaced');
+    assert.equal(calls.length, 1);
+  });
+
+  it('the kernel recognises the same names as the library', async () => {
+    const names = [
+      A, `docker-${A}`, `docker-${A}.scope`, `docker:${A}`, `system.slice:docker:${A}`, `x-docker-${A}`, `${A}.scope`,
+      `cri-containerd-${A}.scope`, `kubepods.slice:cri-containerd:${A}`, `crio-${A}`, `crio-conmon-${A}.scope`, `libpod-${A}`,
+      `libpod-conmon-${A}.scope`, `docker_${A}`, `docker-${A}.slice`, A.slice(1), `${A}a`, `g${A.slice(1)}`, A.toUpperCase(),
+      `docker-${A.slice(1)}g`, 'systemd-nspawn@web.service', 'systemd-nspawn@.service', 'systemd-nspawn@web.scope',
+      'machine-web.scope', 'machine-.scope', 'machine-qemu-1.scope', 'machine-qemu.scope', 'machine-web.service', 'machine',
+      'lxc.payload.web', 'lxc.payload-web', 'lxc.payload', 'lxc.payload.', 'lxc.payload_web', 'lxc.monitor.web',
+      'a'.repeat(255), `${'x'.repeat(182)}:docker-${A}`, `${'x'.repeat(176)}:docker-${A}.scope`, 'plain', 'x',
+    ]; // prettier-ignore
+    const below = make('/names');
+    const existing = make('/existing');
+    for (const name of names) make(`/existing/${name}`);
+    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
+    for (const name of names) make(`/names/${name}`);
+    for (const folder of [below, existing]) {
+      const events = tracer.events();
+      const callers = new Map(names.map((name) => [execIn(`${folder}/${name}`), name]));
+      const all = await until(leaveMark(), events);
+      await events.return?.();
+      const byLibrary: string[] = [];
+      const byKernel: string[] = [];
+      for (const event of all) {
+        const name = event.type === 'lost' ? undefined : callers.get(event.process.argv.at(-1) ?? '');
+        if (name === undefined) continue;
+        if (isExec(event) && event.process.binary.endsWith('perl') && event.process.container === undefined) byLibrary.push(name);
+        if (event.type === 'process_tracepoint') byKernel.push(name);
+      }
+      assert.deepEqual(byKernel.sort(), byLibrary.sort());
+      assert.ok(byKernel.length > 10 && names.length - byKernel.length > 10, 'both kinds');
+    }
+  });
+
+  it('a name that is too long to be read proves nothing', async () => {
+    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
+    await tracer.addPolicy(policy('pods', 'podSelector: {}'));
+    const long = make(`/${'x'.repeat(300)}:docker-${A}`);
+    assert.deepEqual(await reportedIn(long), [['host', 'pods']]);
+  });
+
+  it('cgroups of this hierarchy cannot be renamed', () => {
+    const from = join(mount, make('/before-rename'));
+    assert.throws(() => renameSync(from, join(mount, base, 'after-rename')), /EPERM|ENOTSUP|EOPNOTSUPP/);
+  });
+
+  it('a policy for other nodes is loaded and not attached', async () => {
+    await tracer.close();
+    tracer = await openTracer({ nodeLabels: { zone: 'a' } });
+    await tracer.addPolicy(policy('here', 'nodeSelector: {matchLabels: {zone: a}}'));
+    await tracer.addPolicy(policy('there', 'nodeSelector: {matchLabels: {zone: b}}'));
+    await tracer.addPolicy(policy('hosts', 'hostSelector: {matchLabels: {zone: b}}'));
+    assert.deepEqual(tracer.policies().map(({ name, state, hooks }) => [name, state, hooks.length]), [
+      ['here', 'enabled', 1],
+      ['there', 'other_node', 0],
+      ['hosts', 'enabled', 1],
+    ]);
+    await tracer.enablePolicy('there');
+    assert.deepEqual(await reportedIn(base), [['here']]);
+  });
+
+  it('without a source, a policy is loaded and says what it lacks', async () => {
+    await tracer.close();
+    tracer = await openTracer();
+    const a = make(`/docker-${'d'.repeat(64)}.scope`);
+    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
+    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
+    assert.deepEqual(tracer.policies().map(({ scope }) => scope), [
+      { state: 'no_source', containers: 0 },
+      { state: 'active', containers: 0 },
+    ]);
+    assert.deepEqual(await reportedIn(a, base), [[], ['host']]);
+  });
+
+  it('several scopes in one hook: the policy and its selectors', async () => {
+    const [a, b] = [make(`/docker-${'e'.repeat(64)}.scope`), make(`/docker-${'f'.repeat(64)}.scope`)];
+    await source.add(A, a, { app: 'web' });
+    await source.add(B, b, { app: 'db' });
+    const args = `matchArgs: [{index: 1, operator: Equal, values: ["${CALL}"]}]`;
+    const selectors = ['web', 'db', 'cache'].map((app) => `{${args}, matchWorkloads: {podSelector: {matchLabels: {app: ${app}}}}}`);
+    await tracer.addPolicy(policy('three', 'podSelector: {}\nhostSelector: {}', 'TracingPolicy', `[${selectors.join(', ')}, {${args}, matchWorkloads: {hostSelector: {}}}]`));
+    const events = tracer.events();
+    for (const cgroup of [a, b, base]) callIn(cgroup);
+    const all = await until(leaveMark(), events);
+    assert.deepEqual(all.flatMap((event) => (event.type === 'process_tracepoint' ? [event.selector] : [])), [0, 1, 3]);
+  });
+
+  it('10,000 cgroups: all have their scopes when the policy is loaded, and no entry is left behind', async () => {
+    const many = make('/many');
+    for (let i = 0; i < 100; i++) {
+      make(`/many/c${i}`);
+      for (let j = 0; j < 99; j++) make(`/many/c${i}/n${j}`);
+    }
+    await source.add(A, `${many}/c42`, { app: 'web' });
+    const start = performance.now();
+    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
+    const loaded = performance.now();
+    await source.add(A, `${many}/c43`, { app: 'web' });
+    const changed = performance.now();
+    console.log(`      loaded in ${Math.round(loaded - start)} ms, a change in ${Math.round(changed - loaded)} ms`);
+    assert.deepEqual(await reportedIn(`${many}/c42/n7`, `${many}/c43/n98`, `${many}/c44/n0`), [[], ['web'], []]);
+    const before = entries();
+    assert.ok(before >= 10_000, `${before} entries`);
+    for (const path of made.splice(made.indexOf(join(mount, many)) + 1).reverse()) rmdirSync(path);
+    const deadline = Date.now() + 20_000;
+    while (entries() > before - 9_900) {
+      assert.ok(Date.now() < deadline, `${entries()} entries are left`);
+      execFileSync('sleep', ['0.1']);
+    }
+  });
+
+  /** Entries of the kernel's tables of cgroups, of this process's tracer. */
+  function entries(): number {
+    const json = (...args: readonly string[]): unknown[] =>
+      JSON.parse(execFileSync('bpftool', ['-j', ...args], { encoding: 'utf8', maxBuffer: 1 << 28, env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` } })) as unknown[];
+    const maps = json('map', 'show') as { id: number; name?: string; pids?: { pid: number }[] }[];
+    const own = maps.filter(({ name, pids }) => /^cgroup_scopes/.test(name ?? '') && (pids === undefined || pids.some(({ pid }) => pid === process.pid)));
+    return own.reduce((sum, { id }) => sum + json('map', 'dump', 'id', String(id)).length, 0);
+  }
+});

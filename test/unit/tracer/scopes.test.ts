@@ -1,0 +1,270 @@
+/** The scopes of all policies: bits, what is written to the kernel, and when. With a fake session and a fake directory. */
+import assert from 'node:assert/strict';
+import type { ContainerInfo } from '../../../types/containers.js';
+import type { DirectoryListener, KnownContainer } from '../../../lib/containers/directory.js';
+import type { Scope } from '../../../lib/image/image.js';
+import { Scopes } from '../../../lib/tracer/scopes.js';
+import { AbiLimit, CgroupKind } from '../../../lib/wire/layout.gen.js';
+
+const WORDS = AbiLimit.SCOPE_WORDS;
+
+/** Keeps what it is told, as the kernel does. */
+class Session {
+  readonly mounts: string[] = [];
+  readonly named = new Map<bigint, BigUint64Array>();
+  defaults: BigUint64Array = new BigUint64Array(0);
+  writes = 0;
+  failure: Error | undefined;
+  /** Holds writes back until it resolves. */
+  gate: Promise<void> = Promise.resolve();
+
+  async useScopes(mount: string): Promise<void> {
+    this.mounts.push(mount);
+  }
+
+  async setScopes(defaults: Uint8Array, named: Uint8Array, gone: Uint8Array): Promise<void> {
+    await this.gate;
+    if (this.failure !== undefined) throw this.failure;
+    this.writes++;
+    this.defaults = new BigUint64Array(defaults.buffer);
+    const entries = new BigUint64Array(named.buffer);
+    for (let at = 0; at < entries.length; at += 1 + WORDS) {
+      this.named.set(entries[at] as bigint, entries.slice(at + 1, at + 1 + WORDS));
+    }
+    for (const id of new BigUint64Array(gone.buffer)) this.named.delete(id);
+  }
+
+  has(id: bigint, bit: number): boolean {
+    const words = this.named.get(id);
+    return words !== undefined && ((words[bit >> 6] as bigint) & (1n << BigInt(bit & 63))) !== 0n;
+  }
+
+  byDefault(kind: number, bit: number): boolean {
+    return ((this.defaults[kind * WORDS + (bit >> 6)] as bigint) & (1n << BigInt(bit & 63))) !== 0n;
+  }
+}
+
+class Containers {
+  readonly known = new Map<string, KnownContainer>();
+  connected = true;
+  name = 'test';
+  #listener: DirectoryListener | undefined;
+
+  containers = (): KnownContainer[] => [...this.known.values()].map((each) => ({ ...each }));
+  get = (id: string): KnownContainer | undefined => this.known.get(id);
+  sources = (): { name: string; connected: boolean; containers: number }[] => [
+    { name: this.name, connected: this.connected, containers: this.known.size },
+  ];
+  subscribe = (listener: DirectoryListener): (() => void) => {
+    this.#listener = listener;
+    return () => (this.#listener = undefined);
+  };
+
+  put(id: string, cgroupId: bigint, labels: Record<string, string>): Promise<void> | void {
+    const info: ContainerInfo = { id, name: id, pod: { namespace: 'default', name: id, labels } };
+    this.known.set(id, { info, cgroupId });
+    return this.#listener?.changed({ info, cgroupId });
+  }
+
+  remove(id: string): void {
+    const known = this.known.get(id) as KnownContainer;
+    this.known.delete(id);
+    this.#listener?.removed(known);
+  }
+}
+
+const pods = (app: string): Scope => ({ pods: [{ key: 'app', operator: 'In', values: [app] }], exempts: false });
+const notPods = (app: string, exempts = false): Scope => ({
+  pods: [{ key: 'app', operator: 'NotIn', values: [app] }],
+  exempts,
+});
+const host: Scope = { host: [], exempts: false };
+
+function setUp(): { session: Session; containers: Containers; scopes: Scopes } {
+  const session = new Session();
+  const containers = new Containers();
+  const scopes = new Scopes(session, { nodeLabels: { zone: 'a' }, mount: '/sys/fs/cgroup' });
+  scopes.watch(containers);
+  return { session, containers, scopes };
+}
+
+describe('scopes of policies', () => {
+  it('costs nothing as long as no policy has a scope', async () => {
+    const { session, containers, scopes } = setUp();
+    await containers.put('a', 7n, { app: 'web' });
+    assert.deepEqual(await scopes.acquire([]), []);
+    assert.deepEqual([session.mounts, session.writes], [[], 0]);
+  });
+
+  it('fills a new scope with the containers that run', async () => {
+    const { session, containers, scopes } = setUp();
+    await containers.put('a', 7n, { app: 'web' });
+    await containers.put('b', 8n, { app: 'db' });
+    const bits = await scopes.acquire([pods('web'), host]);
+    assert.deepEqual([bits, session.mounts], [[0, 1], ['/sys/fs/cgroup']]);
+    assert.deepEqual([session.has(7n, 0), session.has(8n, 0), session.has(7n, 1)], [true, false, false]);
+    assert.deepEqual(
+      [session.byDefault(CgroupKind.CGROUP_HOST, 0), session.byDefault(CgroupKind.CGROUP_HOST, 1)],
+      [false, true],
+    );
+    assert.deepEqual(scopes.status([pods('web')], [0]), { state: 'active', containers: 1 });
+    assert.deepEqual(scopes.status([pods('web'), host], bits), { state: 'active', containers: 1 });
+  });
+
+  it('has defaults for containers that nobody has named', async () => {
+    const { session, scopes } = setUp();
+    const [positive, negative, exempting, ofHost, exemptHost] = (await scopes.acquire([
+      pods('web'),
+      notPods('web'),
+      notPods('web', true),
+      host,
+      { ...host, exempts: true },
+    ])) as [number, number, number, number, number];
+    const of = (kind: number): boolean[] =>
+      [positive, negative, exempting, ofHost, exemptHost].map((bit) => session.byDefault(kind, bit));
+    assert.deepEqual(of(CgroupKind.CGROUP_HOST), [false, false, false, true, true]);
+    assert.deepEqual(of(CgroupKind.CGROUP_UNNAMED), [false, true, false, false, false]);
+    assert.deepEqual(of(CgroupKind.CGROUP_NAMED), [false, true, false, false, false]);
+    // what a user without root calls a container is reported as both, and exempt as neither
+    assert.deepEqual(of(CgroupKind.CGROUP_UNPROVEN), [false, true, false, true, false]);
+  });
+
+  it('resolves a change when the kernel has it', async () => {
+    const { session, containers, scopes } = setUp();
+    await scopes.acquire([pods('web')]);
+    let open = (): void => undefined;
+    session.gate = new Promise((resolve) => (open = resolve));
+    let isDone = false;
+    const done = Promise.resolve(containers.put('a', 7n, { app: 'web' })).then(() => (isDone = true));
+    await new Promise((resolve) => void setImmediate(resolve));
+    assert.deepEqual([isDone, session.has(7n, 0)], [false, false]);
+    open();
+    await done;
+    assert.ok(session.has(7n, 0));
+  });
+
+  it('a label that changes moves a container in and out, and its removal clears it', async () => {
+    const { session, containers, scopes } = setUp();
+    await scopes.acquire([pods('web')]);
+    await containers.put('a', 7n, { app: 'db' });
+    assert.equal(session.has(7n, 0), false);
+    await containers.put('a', 7n, { app: 'web' });
+    assert.equal(session.has(7n, 0), true);
+    await containers.put('a', 9n, { app: 'web' });
+    assert.deepEqual([session.named.has(7n), session.has(9n, 0)], [false, true], 'another cgroup, after a restart');
+    containers.remove('a');
+    await containers.put('b', 10n, {});
+    assert.equal(session.named.has(9n), false);
+    assert.deepEqual(scopes.status([pods('web')], [0]), { state: 'active', containers: 0 });
+  });
+
+  it('a container without a cgroup is told when it has one', async () => {
+    const { session, containers, scopes } = setUp();
+    await scopes.acquire([pods('web')]);
+    const before = session.writes;
+    await containers.put('a', 0n, { app: 'web' });
+    assert.equal(session.writes, before);
+    await containers.put('a', 7n, { app: 'web' });
+    assert.ok(session.has(7n, 0));
+  });
+
+  it('changes that come together are written together', async () => {
+    const { session, containers, scopes } = setUp();
+    await scopes.acquire([pods('web')]);
+    const before = session.writes;
+    await Promise.all(
+      Array.from({ length: 1000 }, async (_, i) => containers.put(`c${i}`, BigInt(100 + i), { app: 'web' })),
+    );
+    assert.equal(session.named.size, 1000);
+    assert.ok(session.writes - before <= 2, `${session.writes - before} writes`);
+  });
+
+  it('keeps the event loop turning while a policy is added beside many containers', async () => {
+    const { containers, scopes } = setUp();
+    for (let i = 0; i < 10_000; i++) void containers.put(`c${i}`, BigInt(100 + i), { app: 'web' });
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns++;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    await scopes.acquire([pods('web'), notPods('web'), host]);
+    isOver = true;
+    assert.ok(turns >= 30, `${turns} turns`);
+    assert.equal(scopes.status([pods('web')], [0]).containers, 10_000);
+  });
+
+  it('equal scopes share a bit, and a bit that is free gets a new meaning', async () => {
+    const { session, containers, scopes } = setUp();
+    await containers.put('a', 7n, { app: 'web' });
+    assert.deepEqual(await scopes.acquire([pods('web')]), [0]);
+    assert.deepEqual(await scopes.acquire([pods('web'), pods('db')]), [0, 1]);
+    scopes.release([0]);
+    assert.deepEqual(await scopes.acquire([pods('api')]), [2], 'another policy has the bit');
+    scopes.release([0]);
+    assert.ok(session.has(7n, 0));
+    assert.deepEqual(await scopes.acquire([pods('cache')]), [0]);
+    assert.ok(!session.has(7n, 0));
+  });
+
+  it('more scopes than bits are refused, and the bits stay free', async () => {
+    const { scopes } = setUp();
+    const many = Array.from({ length: AbiLimit.SCOPES_MAX }, (_, i) => pods(`app-${i}`));
+    await assert.rejects(scopes.acquire([...many, host]), { code: 'LIMIT_SCOPES' });
+    assert.equal((await scopes.acquire(many)).length, AbiLimit.SCOPES_MAX);
+    await assert.rejects(scopes.acquire([host]), { code: 'LIMIT_SCOPES' });
+  });
+
+  it('without a source that knows names, the status says so', async () => {
+    const { containers, scopes } = setUp();
+    containers.connected = false;
+    assert.equal(scopes.status([pods('web')], [0]).state, 'no_source');
+    assert.equal(scopes.status([host], [0]).state, 'active');
+    containers.connected = true;
+    assert.equal(scopes.status([pods('web')], [0]).state, 'active');
+    containers.name = 'cgroups';
+    assert.equal(scopes.status([pods('web')], [0]).state, 'no_source');
+    assert.equal(
+      scopes.status([{ containers: [{ key: 'runtime', operator: 'In', values: ['docker'] }], exempts: false }], [0])
+        .state,
+      'active',
+    );
+    const alone = new Scopes(new Session(), { nodeLabels: {}, mount: '/' });
+    assert.equal(alone.status([pods('web')], [0]).state, 'no_source');
+    assert.equal((await alone.acquire([pods('web')])).length, 1);
+  });
+
+  it('needs the whole hierarchy of cgroups', async () => {
+    const scopes = new Scopes(new Session(), { nodeLabels: {}, mount: undefined });
+    await assert.rejects(scopes.acquire([host]), { code: 'NO_CGROUP_HIERARCHY' });
+    assert.deepEqual(await scopes.acquire([]), []);
+  });
+
+  it('tells the kernel again what it could not take', async () => {
+    const { session, containers, scopes } = setUp();
+    await scopes.acquire([pods('web')]);
+    session.failure = Object.assign(new Error('no memory'), { code: 'SCOPES', errno: 'ENOMEM' });
+    await assert.rejects(Promise.resolve(containers.put('a', 7n, { app: 'web' })), { code: 'SCOPES' });
+    await assert.rejects(scopes.acquire([pods('db')]), { code: 'SCOPES', name: 'KernelError' });
+    session.failure = undefined;
+    await containers.put('b', 8n, { app: 'web' });
+    assert.deepEqual([session.has(7n, 0), session.has(8n, 0)], [true, true]);
+  });
+
+  it('is for some nodes only', () => {
+    const { scopes } = setUp();
+    const image = { name: 'test', hooks: [], processSets: [], scopes: [] };
+    const on = (value: string): boolean =>
+      scopes.isForThisNode({ ...image, nodes: [{ key: 'zone', operator: 'In', values: [value] }] });
+    assert.deepEqual([scopes.isForThisNode(image), on('a'), on('b')], [true, true, false]);
+  });
+
+  it('ends its subscription', async () => {
+    const { session, containers, scopes } = setUp();
+    await scopes.acquire([pods('web')]);
+    scopes.close();
+    await containers.put('a', 7n, { app: 'web' });
+    assert.equal(session.named.size, 0);
+  });
+});
