@@ -16,6 +16,19 @@ export interface Report {
   complete(): void;
 }
 
+/** What a runtime answers. A container that has ended can still have events that nobody has read. */
+export interface Found {
+  readonly info: ContainerInfo;
+  readonly isRunning: boolean;
+}
+
+/** Reports a container, also one that has ended meanwhile: its last events need its name. */
+export async function addIf(report: Report, found: Found | undefined): Promise<void> {
+  if (found === undefined) return;
+  await report.add(found.info);
+  if (!found.isRunning) report.remove(found.info.id);
+}
+
 export abstract class SocketSource implements ContainerSource {
   abstract readonly name: string;
   readonly #sockets: readonly string[];
@@ -106,8 +119,11 @@ export abstract class SocketSource implements ContainerSource {
   }
 
   /** For find(): reports a container outside of the order of a connection. */
-  protected async addFound(info: ContainerInfo | undefined): Promise<void> {
-    if (info !== undefined && this.#sink !== undefined) await this.#add(this.#sink, info);
+  protected async addFound(found: Found | undefined): Promise<void> {
+    const sink = this.#sink;
+    if (found === undefined || sink === undefined) return;
+    await this.#add(sink, found.info);
+    if (!found.isRunning) this.#remove(sink, found.info.id);
   }
 }
 

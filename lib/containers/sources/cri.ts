@@ -5,7 +5,7 @@ import { cgroupPathOf } from '../cgroups-path.js';
 import { podOf, podOfLabels } from '../pods.js';
 import { loadProtobuf, type Protobuf } from '../protobuf.js';
 import type { ContainerStatus } from '../proto/cri.gen.js';
-import { forEach, SocketSource, type Report } from './connection.js';
+import { addIf, forEach, SocketSource, type Found, type Report } from './connection.js';
 import { GrpcClient, GrpcError } from './grpc.js';
 import { member, textOf } from './json.js';
 
@@ -68,10 +68,6 @@ export class CriSource extends SocketSource {
   }
 }
 
-async function addIf(report: Report, info: ContainerInfo | undefined): Promise<void> {
-  if (info !== undefined) await report.add(info);
-}
-
 type Changes = AsyncGenerator<{ readonly id: string; readonly isEnd: boolean }, void>;
 
 async function follow(
@@ -130,19 +126,20 @@ class Runtime {
   }
 
   /** A container, or a sandbox. */
-  async find(id: string): Promise<ContainerInfo | undefined> {
+  async find(id: string): Promise<Found | undefined> {
     return (await this.#container(id)) ?? this.#sandbox(id);
   }
 
-  async #container(id: string): Promise<ContainerInfo | undefined> {
+  async #container(id: string): Promise<Found | undefined> {
     const { cri, encode, decode } = this.#protobuf;
     const request = encode(cri.ContainerStatusRequestSchema, { containerId: id, verbose: true });
     const answer = await ifFound(this.#client.call('ContainerStatus', request));
     if (answer === undefined) return undefined;
     const { status, info } = decode(cri.ContainerStatusResponseSchema, answer);
-    if (status === undefined || status.state > cri.ContainerState.CONTAINER_RUNNING) return undefined;
+    if (status === undefined) return undefined;
     const details = detailsOf(info);
-    return {
+    const isRunning = status.state <= cri.ContainerState.CONTAINER_RUNNING;
+    const found = {
       ...details.place,
       ...ofStatus(status),
       id,
@@ -150,6 +147,7 @@ class Runtime {
       privileged: member(details.json, 'config', 'linux', 'security_context', 'privileged') === true,
       pod: await this.#podOf(textOf(member(details.json, 'sandboxID')), status.labels),
     } as ContainerInfo;
+    return { info: found, isRunning };
   }
 
   async #podOf(sandbox: string | undefined, labels: Readonly<Record<string, string>>): Promise<PodInfo | undefined> {
@@ -157,16 +155,17 @@ class Runtime {
     return this.#pods.get(sandbox ?? '') ?? podOfLabels(labels);
   }
 
-  async #sandbox(id: string): Promise<ContainerInfo | undefined> {
+  async #sandbox(id: string): Promise<Found | undefined> {
     const { cri, encode, decode } = this.#protobuf;
     const request = encode(cri.PodSandboxStatusRequestSchema, { podSandboxId: id, verbose: true });
     const answer = await ifFound(this.#client.call('PodSandboxStatus', request));
     if (answer === undefined) return undefined;
     const { status, info } = decode(cri.PodSandboxStatusResponseSchema, answer);
-    if (status?.metadata === undefined || status.state !== cri.PodSandboxState.SANDBOX_READY) return undefined;
+    if (status?.metadata === undefined) return undefined;
     const pod = podOf(status.metadata, status.labels, status.annotations);
     this.#pods.set(id, pod);
-    return { ...detailsOf(info).place, id, runtime: this.#name, pod };
+    const isRunning = status.state === cri.PodSandboxState.SANDBOX_READY;
+    return { info: { ...detailsOf(info).place, id, runtime: this.#name, pod }, isRunning };
   }
 }
 

@@ -1,7 +1,7 @@
 /** Docker Engine and Podman: they have the same interface. */
 import type { ContainerInfo } from '../../../types/containers.js';
 import { podOfLabels } from '../pods.js';
-import { forEach, SocketSource, type Report } from './connection.js';
+import { addIf, forEach, SocketSource, type Found, type Report } from './connection.js';
 import { followJson, getJson } from './http.js';
 import { member, textOf, textsOf } from './json.js';
 
@@ -50,11 +50,10 @@ export class EngineSource extends SocketSource {
   }
 
   async #report(id: string | undefined, report: Report): Promise<void> {
-    const info = await this.#inspect(id);
-    if (info !== undefined) await report.add(info);
+    await addIf(report, await this.#inspect(id));
   }
 
-  async #inspect(id: string | undefined): Promise<ContainerInfo | undefined> {
+  async #inspect(id: string | undefined): Promise<Found | undefined> {
     if (id === undefined || this.#connected === undefined) return undefined;
     const path = `/containers/${encodeURIComponent(id)}/json`;
     return infoOf(await getJson({ ...this.#connected, path }), this.name);
@@ -65,16 +64,16 @@ export class EngineSource extends SocketSource {
   }
 }
 
-function infoOf(json: unknown, runtime: string): ContainerInfo | undefined {
+function infoOf(json: unknown, runtime: string): Found | undefined {
   const id = textOf(member(json, 'Id'));
   if (id === undefined) return undefined;
-  if (STOPPED.includes(member(json, 'State', 'Status'))) return undefined;
+  const isRunning = !STOPPED.includes(member(json, 'State', 'Status'));
   const labels = textsOf(member(json, 'Config', 'Labels'));
   const name = textOf(member(json, 'Name'))?.replace(/^\//, '');
   const pod = podOfLabels(labels);
   const started = textOf(member(json, 'State', 'StartedAt'));
   const pid = member(json, 'State', 'Pid');
-  return {
+  const info = {
     id,
     runtime,
     name: (pod === undefined ? undefined : labels['io.kubernetes.container.name']) ?? name,
@@ -85,4 +84,5 @@ function infoOf(json: unknown, runtime: string): ContainerInfo | undefined {
     pid: typeof pid === 'number' && pid > 0 ? pid : undefined,
     pod,
   } as ContainerInfo;
+  return { info, isRunning };
 }
