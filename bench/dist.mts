@@ -10,3 +10,5 @@ export const { newTally } = require('../dist/events/hook.js') as typeof import('
 export const { ProcessCache } = require('../dist/process/cache.js') as typeof import('../lib/process/cache.js');
 export const { Clock } = require('../dist/process/clock.js') as typeof import('../lib/process/clock.js');
 export const layout = require('../dist/wire/layout.gen.js') as typeof import('../lib/wire/layout.gen.js');
+export const { EventEncoder } =
+  require('../agent/dist/encode/events.js') as typeof import('../agent/lib/encode/events.js');

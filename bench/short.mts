@@ -2,7 +2,7 @@
 // needs for the same record on the same Node.js. A busy or slow machine changes both, so the ratio stays.
 import { cpuNsOf } from './cpu.mjs';
 import { readPlainly } from './plain.mjs';
-import { compactLines, countBatches, jsonLines, readItems, type Reading } from './stream.mjs';
+import { compactLines, countBatches, encodedEvents, jsonLines, readItems, type Reading } from './stream.mjs';
 import { number, type Rows } from './table.mjs';
 
 interface ShortRow {
@@ -22,6 +22,7 @@ const readings: readonly ShortRow[] = [
   { name: 'type, binary and address read', reading: readItems('socket'), events: 125_000, atMost: 10 },
   { name: 'in batches, compact lines', reading: compactLines('file'), events: 50_000, atMost: 25 },
   { name: 'in batches, JSON lines', reading: jsonLines('file'), events: 50_000, atMost: 36 },
+  { name: 'in batches, encoded by the agent', reading: encodedEvents('file'), events: 50_000, atMost: 36 },
 ];
 
 /** Those of the first rounds do not count: functions are compiled. */

@@ -2,7 +2,7 @@
 // read from them that are measured.
 import { compilePolicy, formatCompact, toJson, type HookArgument, type TracerEvent } from 'polytrace';
 import type { NativeSession } from '../lib/native/binding.js';
-import { BatchIterator, Clock, EventIterator, Hub, newTally, ProcessCache } from './dist.mjs';
+import { BatchIterator, EventEncoder, Clock, EventIterator, Hub, newTally, ProcessCache } from './dist.mjs';
 import { execRecord, fileRecord, RecordSource, socketRecord } from './records.mjs';
 
 const HOOK = 8;
@@ -116,7 +116,7 @@ function textOf(argument: HookArgument | undefined): string {
   return 'destinationAddress' in argument ? argument.destinationAddress : '';
 }
 
-function formatBatches(subject: Subject, format: (event: TracerEvent) => string): Reading {
+function formatBatches(subject: Subject, format: (event: TracerEvent) => { readonly length: number }): Reading {
   return async (total) => {
     let seen = 0;
     let length = 0;
@@ -131,3 +131,9 @@ function formatBatches(subject: Subject, format: (event: TracerEvent) => string)
 
 export const compactLines = (subject: Subject): Reading => formatBatches(subject, (event) => formatCompact(event));
 export const jsonLines = (subject: Subject): Reading => formatBatches(subject, toJson);
+
+/** As the agent gives events to its clients. */
+export function encodedEvents(subject: Subject): Reading {
+  const encoder = new EventEncoder();
+  return formatBatches(subject, (event) => encoder.encode(event));
+}

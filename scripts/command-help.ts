@@ -14,7 +14,16 @@ async function helpOf(command?: string): Promise<string> {
     },
   });
   const exit = (): void => undefined;
-  const context = { api, agentPackage: () => agent, stdout, stderr: stdout, env: {}, signals: process, exit };
+  const context = {
+    api,
+    agentPackage: () => agent,
+    stdin: process.stdin,
+    stdout,
+    stderr: stdout,
+    env: {},
+    signals: process,
+    exit,
+  };
   await inEightyColumns(() => runCommand([...(command === undefined ? [] : [command]), '--help'], context));
   return text;
 }

@@ -103,7 +103,7 @@ const rooms = [
   },
   {
     room: 'agent/lib/client/',
-    may: ['agent/lib/proto/', 'agent/lib/encode/'],
+    may: ['agent/lib/proto/', 'agent/lib/encode/', 'agent/lib/filters/'],
     packages: ['polytrace', '@bufbuild/protobuf', '@grpc/grpc-js'],
   },
   {

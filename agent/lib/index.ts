@@ -1,2 +1,4 @@
 /** What the command `polytrace` uses of this package. */
-export { runAgent, type AgentHost } from './main/run.js';
+export { AgentClient, AgentError } from './client/client.js';
+export { recordedEvents } from './client/recorded.js';
+export { runAgent } from './main/run.js';

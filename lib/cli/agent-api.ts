@@ -1,11 +1,101 @@
 /** What the command uses of the package polytrace-agent. A test compares it with the package. */
+import type { PlainEvent } from '../../types/index.js';
 
 export interface AgentPackage {
   runAgent(args: readonly string[], host: AgentHost): Promise<number>;
+  readonly AgentClient: new (options: AgentAddress) => AgentClient;
+  readonly AgentError: abstract new (...args: never[]) => AgentError;
+  /** Returns the event of a line of the JSON export; undefined for one that is not wanted. */
+  recordedEvents(request: EventsRequest): (line: string) => ClientEvent | undefined;
 }
 
 interface AgentHost {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
   readonly signals: NodeJS.EventEmitter;
+}
+
+export interface AgentAddress {
+  readonly address: string;
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+interface AgentError extends Error {
+  /** The connection failed, or was lost. */
+  readonly isUnavailable: boolean;
+}
+
+/** Filters. Patterns are regular expressions of RE2. */
+export interface EventsRequest {
+  readonly types?: readonly string[] | undefined;
+  readonly policyNames?: readonly string[] | undefined;
+  readonly binaries?: readonly string[] | undefined;
+  readonly namespaces?: readonly string[] | undefined;
+  readonly namespacePatterns?: readonly string[] | undefined;
+  readonly pods?: readonly string[] | undefined;
+  readonly containers?: readonly string[] | undefined;
+  readonly labels?: readonly string[] | undefined;
+  readonly expressions?: readonly string[] | undefined;
+  readonly include?: readonly string[] | undefined;
+  readonly exclude?: readonly string[] | undefined;
+}
+
+export interface ClientEvent {
+  readonly view: PlainEvent | undefined;
+  readonly json: () => string;
+}
+
+export interface PolicyRow {
+  readonly id: number;
+  readonly name: string;
+  readonly namespace: string;
+  readonly state: string;
+  readonly mode: string;
+  readonly file: string;
+  readonly error: string;
+  readonly memory: number;
+  readonly matched: number;
+  readonly posted: number;
+  readonly enforced: number;
+  readonly suppressed: number;
+  readonly lost: number;
+  readonly hooks: readonly HookRow[];
+}
+
+interface HookRow {
+  readonly name: string;
+  readonly attach: string;
+  readonly matched: number;
+  readonly posted: number;
+  readonly lost: number;
+}
+
+interface AgentInfo {
+  readonly version: string;
+  readonly nodeName: string;
+  readonly kernel: string;
+  readonly events: number;
+  readonly lost: number;
+  readonly processes: number;
+  readonly streams: number;
+  readonly bufferSize: number;
+  readonly bufferUsed: number;
+  readonly configuration: Readonly<Record<string, string>>;
+}
+
+export interface AgentClient {
+  events(request: EventsRequest, signal: AbortSignal, onOpen: () => void): AsyncIterable<readonly ClientEvent[]>;
+  policies(): Promise<PolicyRow[]>;
+  addPolicy(yaml: string): Promise<void>;
+  deletePolicy(name: string, namespace: string): Promise<void>;
+  configurePolicy(
+    name: string,
+    namespace: string,
+    change: { readonly enable?: boolean; readonly mode?: 'enforce' | 'monitor' },
+  ): Promise<void>;
+  health(): Promise<string>;
+  info(): Promise<AgentInfo>;
+  close(): void;
 }

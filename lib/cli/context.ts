@@ -34,6 +34,7 @@ export interface Context {
   readonly api: Api;
   /** Loads the package polytrace-agent. Throws when it is not installed. */
   readonly agentPackage: () => AgentPackage;
+  readonly stdin: NodeJS.ReadableStream;
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
   /** The descriptor of standard output if it is a file or a device. Events are then written to it directly. */
   readonly stdoutFile?: number;
@@ -52,6 +53,8 @@ export const USAGE = 2;
 export const KERNEL = 3;
 /** Events could not be written. */
 export const OUTPUT_LOST = 4;
+/** The agent does not answer. */
+export const NO_AGENT = 5;
 /** Exit statuses of a command that a second signal ended: 128 and the number of the signal. */
 export const INTERRUPTED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 

@@ -13,6 +13,10 @@ void runCommand(process.argv.slice(2), {
   // A plain import would need the package always.
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   agentPackage: () => require('polytrace-agent') as AgentPackage,
+  // It is opened when a command reads it.
+  get stdin() {
+    return process.stdin;
+  },
   stdout: process.stdout,
   ...(isFile(1) ? { stdoutFile: 1 } : {}),
   stderr: process.stderr,

@@ -5,8 +5,10 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { ContainerSourceName, EventType, RedactionFilter } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
 import { EVENT_TYPES } from '../names/event-types.js';
-import { GOOD, KERNEL, POLICY_ERRORS, USAGE, UsageError, type Context } from './context.js';
-import { loadAgentPackage } from './agent-package.js';
+import { GOOD, KERNEL, NO_AGENT, POLICY_ERRORS, USAGE, UsageError, type Context } from './context.js';
+import { agentCommands } from './agent-commands.js';
+import { followAgent, printRecorded, sourceOf, type AgentEventsOptions } from './agent-events.js';
+import { loadAgentPackage, serverOptions } from './agent-package.js';
 import { cleanup } from './cleanup.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, parseRedactionFilters } from './json-options.js';
@@ -21,13 +23,18 @@ Exit status:
   2  wrong usage
   3  the kernel or the privileges do not allow it
   4  some events could not be written
+  5  the agent does not answer
 `;
 
 const GETEVENTS_HELP = `
 When all hooks are attached, the command prints one line that starts with
 "ready" to standard error. It then prints events to standard output until
 Ctrl-C, including all events that happened before Ctrl-C. A second Ctrl-C ends
-it immediately. Without --policy, it reports only exec and exit of processes.
+it immediately.
+
+With --server, or when an agent runs on this machine, the events are those of
+the agent. With --policy, and other options for a tracer, the command opens a
+tracer of its own. Without both, it reports exec and exit of processes.
 
 Examples:
   polytrace getevents --policy examples/file-monitoring.yaml
@@ -67,9 +74,10 @@ async function parse(args: readonly string[], context: Context): Promise<number>
     .showHelpAfterError('(--help shows the options)')
     .addHelpText('after', STATUSES);
 
-  geteventsCommand(program).action(async (options: GetEventsOptions) => {
-    status = await getEvents(options, context);
+  geteventsCommand(program).action(async (options: GetEventsOptions & AgentEventsOptions) => {
+    status = await eventsOf(options, context);
   });
+  agentCommands(program, context, (result) => (status = result));
   agentCommand(program).action(async (words: string[]) => {
     status = await loadAgentPackage(context).runAgent(words, context);
   });
@@ -92,6 +100,12 @@ async function parse(args: readonly string[], context: Context): Promise<number>
   return status;
 }
 
+function eventsOf(options: GetEventsOptions & AgentEventsOptions, context: Context): Promise<number> {
+  const source = sourceOf(options, context);
+  if (source.from === 'agent') return followAgent(source.server, options, context);
+  return source.from === 'file' ? printRecorded(source.path, options, context) : getEvents(options, context);
+}
+
 /** Its options are the package's: everything that follows the command goes there. */
 function agentCommand(program: Command): Command {
   return program
@@ -105,16 +119,15 @@ function agentCommand(program: Command): Command {
 
 function geteventsCommand(program: Command): Command {
   const list = (text: string, before: readonly string[] = []): string[] => [...before, ...text.split(',')];
-  return program
-    .command('getevents')
-    .description('Load policies and print events')
+  return serverOptions(program.command('getevents'))
+    .description('Print events: of the agent, of policies, or recorded ones')
     .option('--policy <file-or-folder...>', 'policies to load: files, or folders with .yaml and .yml files')
     .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing')
     .addOption(
       new Option('-o, --output <format>', 'format of the events').choices(['compact', 'json']).default('compact'),
     )
     .option('--process <regex...>', 'report only processes whose binary matches', pattern)
-    .option('--event-types <type...>', `report only these types: ${EVENT_TYPES.join(', ')}`, eventType)
+    .option('-e, --event-types <type...>', `report only these types: ${EVENT_TYPES.join(', ')}`, eventType)
     .option('--policy-names <name...>', 'report only events of these policies, and exec and exit', list)
     .option('--pods <regex...>', 'report only processes of pods whose name matches', pattern)
     .option(
@@ -122,6 +135,14 @@ function geteventsCommand(program: Command): Command {
       "report only processes of pods in these namespaces; '' is outside of pods",
       list,
     )
+    .option('--namespace-regex <regex...>', 'report only processes of pods whose namespace matches (agent)', list)
+    .option(
+      '--cel-expression <expression...>',
+      'report only events for which the CEL expression is true (agent)',
+      selectors,
+    )
+    .option('--reconnect', 'connect again when the connection to the agent is lost')
+    .option('--input <file>', 'read recorded events (JSON lines) from a file; - is standard input')
     .option('--containers <regex...>', 'report only processes of containers whose name matches', pattern)
     .option('--labels <selector...>', 'report only processes of pods with these labels, such as app=web', selectors)
     .option('--host', 'report only processes that are in no container')
@@ -175,7 +196,7 @@ function pattern(text: string, before: readonly RegExp[] = []): RegExp[] {
   }
 }
 
-/** A selector can have commas. */
+/** A selector, and an expression, can have commas. */
 function selectors(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
@@ -252,6 +273,10 @@ function report(error: unknown, { api, stderr }: Context): number {
     if (!(error instanceof api.KernelError)) return POLICY_ERRORS;
     if (error.log !== undefined) say(error.log.replace(/^/gm, '    | '));
     return KERNEL;
+  }
+  if (error instanceof Error && 'isUnavailable' in error) {
+    say(`polytrace: ${error.message}`);
+    return error.isUnavailable === true ? NO_AGENT : POLICY_ERRORS;
   }
   say(`polytrace: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return POLICY_ERRORS;

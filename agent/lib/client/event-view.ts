@@ -17,6 +17,7 @@ import type { GetEventsResponse } from '../proto/tetragon/events.gen.js';
 import type {
   KprobeArgument,
   PerformedAction as ActionMessage,
+  Pod as PodMessage,
   Process as ProcessMessage,
   StackTraceEntry,
 } from '../proto/tetragon/tetragon.gen.js';
@@ -29,7 +30,7 @@ export function viewOf(response: GetEventsResponse): PlainEvent | undefined {
     nodeName,
     time: time === undefined ? '' : timeText(time),
     timeNs: time === undefined ? 0n : time.seconds * 1_000_000_000n + BigInt(time.nanos),
-    ancestors: [],
+    ...relatives(event),
     tid: 0,
   };
   switch (event.case) {
@@ -91,6 +92,15 @@ export function viewOf(response: GetEventsResponse): PlainEvent | undefined {
   }
 }
 
+/** Filters ask for them. */
+function relatives({ value }: GetEventsResponse['event']): Pick<ProcessView, 'parent' | 'ancestors'> {
+  if (value === undefined || !('ancestors' in value)) return { ancestors: [] };
+  const ancestors = value.ancestors.map(processOf);
+  return value.parent === undefined ? { ancestors } : { ancestors, parent: processOf(value.parent) };
+}
+
+type ProcessView = Extract<PlainEvent, { readonly type: 'process_exec' }>;
+
 const NO_IDS = { uid: 0, gid: 0, euid: 0, egid: 0, suid: 0, sgid: 0, fsuid: 0, fsgid: 0 };
 const NO_NAMESPACES = {
   uts: 0,
@@ -131,8 +141,14 @@ function processOf(message: ProcessMessage | undefined): PlainProcess {
     credentials: NO_IDS,
     inInitTree: message?.inInitTree ?? false,
     cgroupId: 0n,
-    ...(pod === undefined ? {} : { pod: { namespace: pod.namespace, name: pod.name } }),
+    ...(pod === undefined ? {} : { pod: podOf(pod) }),
+    ...(message?.docker === undefined || message.docker === '' ? {} : { container: { id: message.docker } }),
   };
+}
+
+function podOf({ namespace, name, podLabels: labels, container }: PodMessage): NonNullable<PlainProcess['pod']> {
+  const known = container === undefined ? {} : { container: { id: container.id, name: container.name } };
+  return { namespace, name, labels, ...known };
 }
 
 interface HookMessage {

@@ -10,7 +10,7 @@ import { messageOf } from '../policies/store.js';
 import { Agent } from './agent.js';
 
 /** What the command gives to the agent. */
-export interface AgentHost {
+interface AgentHost {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
   /** Emits SIGINT, SIGTERM and SIGHUP. */

@@ -10,7 +10,8 @@ import { loadSync } from '@grpc/proto-loader';
 import { PROTOCOL } from './protocol.js';
 
 const ROOT = join(__dirname, '../../..');
-const COMMAND = ['--require', require.resolve('tsx/cjs'), join(ROOT, 'lib/cli/main.ts')];
+// What is built: compiling it anew for each run takes seconds.
+const COMMAND = [join(ROOT, 'dist/cli/main.js')];
 
 /** Skips the tests if tracing is not possible; with REQUIRE_ALL=1, fails. */
 export function needsRoot(this: Mocha.Context): void {
@@ -50,10 +51,18 @@ export interface Running {
   readonly stderr: Gathered;
 }
 
-function command(...args: readonly string[]): Running {
+export function command(...args: readonly string[]): Running {
   const env = { ...process.env, NO_COLOR: '1' };
   const child = spawn(process.execPath, [...COMMAND, ...args], { env, stdio: 'pipe' });
   return { child, stdout: new Gathered(child.stdout), stderr: new Gathered(child.stderr) };
+}
+
+/** Runs the command to its end. */
+export async function ran(...args: readonly string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  const { child, stdout, stderr } = command(...args);
+  child.stdin.end();
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, stdout: stdout.text, stderr: stderr.text };
 }
 
 /** A folder for one test with a folder of policies and a place for the socket; the agent that uses them. */

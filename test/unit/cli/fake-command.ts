@@ -19,6 +19,7 @@ command.tracer.push(execOf());
 void runCommand(process.argv.slice(2), {
   api: command.api,
   agentPackage: () => command.agentPackage(),
+  stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,

@@ -1,6 +1,6 @@
 /** A tracer that needs no kernel, and a command that uses it. */
 import { EventEmitter } from 'node:events';
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import type { Api, Context } from '../../../lib/cli/context.js';
 import { runCommand } from '../../../lib/cli/program.js';
 import * as errors from '../../../lib/errors.js';
@@ -146,6 +146,8 @@ export class FakeCommand {
     },
   };
 
+  stdin: NodeJS.ReadableStream = Readable.from([]);
+
   /** Not installed, as on most machines. */
   agentPackage: Context['agentPackage'] = () => {
     throw Object.assign(new Error('no such package'), { code: 'MODULE_NOT_FOUND' });
@@ -160,6 +162,7 @@ export class FakeCommand {
     return {
       api,
       agentPackage: () => this.agentPackage(),
+      stdin: this.stdin,
       stdout,
       stderr,
       signals,

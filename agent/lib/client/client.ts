@@ -1,0 +1,286 @@
+/** A client of an agent, for the command `polytrace`. */
+import { readFileSync } from 'node:fs';
+import {
+  create,
+  fromBinary,
+  toBinary,
+  type DescMethod,
+  type MessageInitShape,
+  type MessageShape,
+} from '@bufbuild/protobuf';
+import {
+  Client,
+  credentials,
+  status as Code,
+  type ChannelCredentials,
+  type ClientReadableStream,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import type { PlainEvent } from 'polytrace';
+import { GetEventsResponseSchema, type GetEventsResponse } from '../proto/tetragon/events.gen.js';
+import { FineGuidanceSensors, TracingPolicyMode, TracingPolicyState } from '../proto/tetragon/sensors.gen.js';
+import { viewOf } from './event-view.js';
+import { jsonLine, jsonObject } from './json.js';
+import { requestOf, type EventsRequest } from './request.js';
+
+interface ClientOptions {
+  /** unix:///PATH or HOST:PORT. */
+  readonly address: string;
+  /** PEM files for TLS. Without any, the connection is not encrypted. */
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+/** An event as it came. */
+export interface ClientEvent {
+  /** Undefined for an event that the library does not have. */
+  readonly view: PlainEvent | undefined;
+  /** One line of the JSON export. */
+  readonly json: () => string;
+}
+
+/** The agent did not answer, or answered with an error. */
+export class AgentError extends Error {
+  /** The connection failed, or was lost. */
+  readonly isUnavailable: boolean;
+
+  constructor(message: string, isUnavailable: boolean) {
+    super(message);
+    this.isUnavailable = isUnavailable;
+  }
+}
+
+interface PolicyRow {
+  readonly id: number;
+  readonly name: string;
+  readonly namespace: string;
+  readonly state: string;
+  readonly mode: string;
+  readonly file: string;
+  readonly error: string;
+  readonly memory: number;
+  readonly matched: number;
+  readonly posted: number;
+  readonly enforced: number;
+  readonly suppressed: number;
+  readonly lost: number;
+  readonly hooks: readonly {
+    readonly name: string;
+    readonly attach: string;
+    readonly matched: number;
+    readonly posted: number;
+    readonly lost: number;
+  }[];
+}
+
+interface AgentInfo {
+  readonly version: string;
+  readonly nodeName: string;
+  readonly kernel: string;
+  readonly events: number;
+  readonly lost: number;
+  readonly processes: number;
+  readonly streams: number;
+  readonly bufferSize: number;
+  readonly bufferUsed: number;
+  readonly configuration: Readonly<Record<string, string>>;
+}
+
+const LARGEST = 10 * 1024 * 1024;
+const CALL_MS = 30_000;
+
+export class AgentClient {
+  readonly #client: Client;
+  readonly #address: string;
+
+  constructor(options: ClientOptions) {
+    this.#address = options.address;
+    this.#client = new Client(options.address, secretsOf(options), {
+      'grpc.max_receive_message_length': LARGEST,
+      'grpc.enable_retries': 0,
+    });
+  }
+
+  /** Events from now on. `onOpen` is called when the agent has accepted the request. Rejects with AgentError. */
+  async *events(
+    request: EventsRequest,
+    signal: AbortSignal,
+    onOpen: () => void,
+  ): AsyncGenerator<readonly ClientEvent[], void> {
+    const { input, name, parent } = FineGuidanceSensors.method.getEvents;
+    const call = this.#client.makeServerStreamRequest(
+      `/${parent.typeName}/${name}`,
+      (message: MessageShape<typeof input>) => Buffer.from(toBinary(input, message)),
+      (bytes) => fromBinary(GetEventsResponseSchema, bytes),
+      requestOf(request),
+    );
+    const stop = (): void => call.cancel();
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    try {
+      call.once('metadata', onOpen);
+      yield* this.#batches(call, signal);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      call.cancel();
+    }
+  }
+
+  /** Everything that has come since the last batch. While a batch is used, at most a few messages more come. */
+  async *#batches(
+    call: ClientReadableStream<GetEventsResponse>,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly ClientEvent[], void> {
+    let waiting: GetEventsResponse[] = [];
+    let wake: () => void = () => undefined;
+    let failure: ServiceError | undefined;
+    let isOver = false;
+    call.on('data', (message: GetEventsResponse) => {
+      waiting.push(message);
+      if (waiting.length >= BATCH) call.pause();
+      wake();
+    });
+    call.on('error', (error: ServiceError) => {
+      failure = error;
+      isOver = true;
+      wake();
+    });
+    call.on('end', () => {
+      isOver = true;
+      wake();
+    });
+    for (;;) {
+      if (waiting.length > 0) {
+        const batch = waiting;
+        waiting = [];
+        call.resume();
+        yield batch.map(eventOf);
+        continue;
+      }
+      if (isOver) break;
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+    if (failure !== undefined && !signal.aborted) throw this.#errorOf(failure);
+  }
+
+  async policies(): Promise<PolicyRow[]> {
+    const { policies } = await this.#call(FineGuidanceSensors.method.listTracingPolicies, {});
+    return policies.map((policy) => ({
+      id: Number(policy.id),
+      name: policy.name,
+      namespace: policy.namespace,
+      state: TracingPolicyState[policy.state].replace('TP_STATE_', '').toLowerCase(),
+      mode: TracingPolicyMode[policy.mode].replace('TP_MODE_', '').toLowerCase(),
+      file: policy.file,
+      error: policy.error,
+      memory: Number(policy.kernelMemoryBytes),
+      matched: Number(policy.counts?.matched ?? 0),
+      posted: Number(policy.counts?.posted ?? policy.stats?.actionCounters?.post ?? 0),
+      enforced: Number(policy.counts?.enforced ?? 0),
+      suppressed: Number(policy.counts?.suppressed ?? 0),
+      lost: Number(policy.counts?.lost ?? 0),
+      hooks: policy.hooks.map(({ functionName, attach, counts }) => ({
+        name: functionName,
+        attach,
+        matched: Number(counts?.matched ?? 0),
+        posted: Number(counts?.posted ?? 0),
+        lost: Number(counts?.lost ?? 0),
+      })),
+    }));
+  }
+
+  async addPolicy(yaml: string): Promise<void> {
+    await this.#call(FineGuidanceSensors.method.addTracingPolicy, { yaml });
+  }
+
+  async deletePolicy(name: string, namespace: string): Promise<void> {
+    await this.#call(FineGuidanceSensors.method.deleteTracingPolicy, { name, namespace });
+  }
+
+  /** What is absent stays as it is. */
+  async configurePolicy(
+    name: string,
+    namespace: string,
+    { enable, mode }: { readonly enable?: boolean; readonly mode?: 'enforce' | 'monitor' },
+  ): Promise<void> {
+    await this.#call(FineGuidanceSensors.method.configureTracingPolicy, {
+      name,
+      namespace,
+      ...(enable === undefined ? {} : { enable }),
+      ...(mode === undefined
+        ? {}
+        : { mode: mode === 'enforce' ? TracingPolicyMode.TP_MODE_ENFORCE : TracingPolicyMode.TP_MODE_MONITOR }),
+    });
+  }
+
+  /** One line on the state of the agent. */
+  async health(): Promise<string> {
+    const { healthStatus } = await this.#call(FineGuidanceSensors.method.getHealth, {});
+    return healthStatus[0]?.details ?? 'unknown';
+  }
+
+  async info(): Promise<AgentInfo> {
+    const { version, nodeName, kernel, stats, conf } = await this.#call(FineGuidanceSensors.method.getInfo, {});
+    return {
+      version,
+      nodeName,
+      kernel,
+      events: Number(stats?.events ?? 0),
+      lost: Number(stats?.lost ?? 0),
+      processes: Number(stats?.processes ?? 0),
+      streams: stats?.streams ?? 0,
+      bufferSize: Number(stats?.bufferSize ?? 0),
+      bufferUsed: Number(stats?.bufferUsed ?? 0),
+      // The value is a StringValue: a tag, a length and the text.
+      configuration: Object.fromEntries(conf.map(({ key, value }) => [key, stringValue(value?.value)])),
+    };
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #call<M extends DescMethod>(
+    { input, output, name, parent }: M,
+    request: MessageInitShape<M['input']>,
+  ): Promise<MessageShape<M['output']>> {
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        `/${parent.typeName}/${name}`,
+        (message: MessageShape<M['input']>) => Buffer.from(toBinary(input, message)),
+        (bytes) => fromBinary(output, bytes) as MessageShape<M['output']>,
+        create(input, request as never) as MessageShape<M['input']>,
+        { deadline: Date.now() + CALL_MS },
+        (error, reply) => {
+          if (error === null && reply !== undefined) resolve(reply);
+          else reject(this.#errorOf(error as ServiceError));
+        },
+      );
+    });
+  }
+
+  #errorOf({ code, details }: ServiceError): AgentError {
+    const isUnavailable = code === Code.UNAVAILABLE || code === Code.DEADLINE_EXCEEDED;
+    return new AgentError(isUnavailable ? `no agent answers at ${this.#address}: ${details}` : details, isUnavailable);
+  }
+}
+
+/** Messages that may wait in the client. Further ones wait in the agent, which counts what it has to drop. */
+const BATCH = 512;
+
+function eventOf(message: GetEventsResponse): ClientEvent {
+  return { view: viewOf(message), json: () => jsonLine(jsonObject(GetEventsResponseSchema, message)) };
+}
+
+function secretsOf({ ca, cert, key }: ClientOptions): ChannelCredentials {
+  if (ca === undefined && cert === undefined && key === undefined) return credentials.createInsecure();
+  const read = (file: string | undefined): Buffer | null => (file === undefined ? null : readFileSync(file));
+  return credentials.createSsl(read(ca), read(key), read(cert));
+}
+
+function stringValue(bytes: Uint8Array | undefined): string {
+  if (bytes === undefined || bytes.length < 2) return '';
+  const lengthBytes = bytes.subarray(1).findIndex((byte) => byte < 0x80) + 1;
+  return Buffer.from(bytes.subarray(1 + lengthBytes)).toString('utf8');
+}

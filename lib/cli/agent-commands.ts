@@ -1,0 +1,204 @@
+/** The commands that ask the agent: policy, status, info and top. */
+import { statSync } from 'node:fs';
+import { Argument, Option, type Command } from 'commander';
+import type { AgentClient, PolicyRow } from './agent-api.js';
+import { AGENT_SOCKET, loadAgentPackage, serverOptions, type ServerOptions } from './agent-package.js';
+import { GOOD, POLICY_ERRORS, UsageError, type Context } from './context.js';
+import { print } from './output.js';
+import { safe, table } from './text.js';
+import { top, type TopOptions } from './top.js';
+
+interface ListOptions extends ServerOptions {
+  readonly output: 'table' | 'json';
+}
+
+interface PolicyOptions extends ServerOptions {
+  readonly namespace: string;
+}
+
+export function agentCommands(program: Command, context: Context, done: (status: number) => void): void {
+  const withOutput = (command: Command): Command =>
+    serverOptions(command).addOption(
+      new Option('-o, --output <format>', 'format').choices(['table', 'json']).default('table'),
+    );
+  const policy = program.command('policy').description('Show and change the policies of the agent');
+  serverOptions(policy.command('add'))
+    .description('Load policies from files')
+    .argument('<file-or-folder...>', 'YAML files with policies, or folders of them')
+    .action(async (paths: string[], options: ServerOptions) => done(await add(paths, options, context)));
+  serverOptions(policy.command('delete'))
+    .description('Remove policies')
+    .argument('<name...>', 'metadata.name of the policies')
+    .option('--namespace <name>', 'metadata.namespace of the policies', '')
+    .action(async (names: string[], options: PolicyOptions) =>
+      done(
+        await each(names, options, context, (client, name) => client.deletePolicy(name, options.namespace), 'deleted'),
+      ),
+    );
+  for (const [command, enable, word] of [
+    ['enable', true, 'enabled'],
+    ['disable', false, 'disabled'],
+  ] as const) {
+    serverOptions(policy.command(command))
+      .description(enable ? 'Attach disabled policies again' : 'Detach policies, and keep them loaded')
+      .argument('<name...>', 'metadata.name of the policies')
+      .option('--namespace <name>', 'metadata.namespace of the policies', '')
+      .action(async (names: string[], options: PolicyOptions) => {
+        const change = (client: AgentClient, name: string): Promise<void> =>
+          client.configurePolicy(name, options.namespace, { enable });
+        done(await each(names, options, context, change, word));
+      });
+  }
+  serverOptions(policy.command('set-mode'))
+    .description('Change the mode of policies')
+    .addArgument(new Argument('<mode>', 'new mode').choices(['enforce', 'monitor']))
+    .argument('<name...>', 'metadata.name of the policies')
+    .option('--namespace <name>', 'metadata.namespace of the policies', '')
+    .action(async (mode: 'enforce' | 'monitor', names: string[], options: PolicyOptions) => {
+      const change = (client: AgentClient, name: string): Promise<void> =>
+        client.configurePolicy(name, options.namespace, { mode });
+      done(await each(names, options, context, change, `in mode ${mode}`));
+    });
+  withOutput(policy.command('list'))
+    .description('List all policies, also those that could not be loaded')
+    .action(async (options: ListOptions) => done(await list(options, context)));
+  withOutput(policy.command('status'))
+    .description('Show everything about a policy')
+    .argument('<name>', 'metadata.name of the policy')
+    .action(async (name: string, options: ListOptions) => done(await policyStatus(name, options, context)));
+  withOutput(program.command('status'))
+    .description('Show whether the agent runs, and whether all policies are loaded')
+    .action(async (options: ListOptions) => done(await status(options, context)));
+  withOutput(program.command('info'))
+    .description('Show the version, the counters and the configuration of the agent')
+    .action(async (options: ListOptions) => done(await info(options, context)));
+  serverOptions(program.command('top'))
+    .description('Show what the policies of the agent do, again and again')
+    .option('--once', 'print one table, and end')
+    .addOption(new Option('--by <what>', 'rows').choices(['policies', 'hooks', 'processes']).default('policies'))
+    .option('--interval <seconds>', 'time between two tables', Number, 2)
+    .action(async (options: TopOptions & ServerOptions) =>
+      done(await withClient(options, context, (client) => top(client, options, context))),
+    );
+}
+
+async function withClient<T>(
+  options: ServerOptions,
+  context: Context,
+  run: (client: AgentClient) => Promise<T>,
+): Promise<T> {
+  const { AgentClient } = loadAgentPackage(context);
+  const address = options.server ?? `unix://${context.env['POLYTRACE_SOCKET'] ?? AGENT_SOCKET}`;
+  const client = new AgentClient({ address, ca: options.tlsCa, cert: options.tlsCert, key: options.tlsKey });
+  try {
+    return await run(client);
+  } finally {
+    client.close();
+  }
+}
+
+function add(paths: readonly string[], options: ServerOptions, context: Context): Promise<number> {
+  for (const path of paths) {
+    if (statSync(path, { throwIfNoEntry: false }) === undefined)
+      throw new UsageError(`no such file or folder: ${path}`);
+  }
+  const files = paths.flatMap((path) => context.api.expandPolicyPaths(path));
+  return each(files, options, context, (client, file) => client.addPolicy(context.api.loadPolicyFile(file)), 'loaded');
+}
+
+/** Does all of them, also after one has failed. */
+function each(
+  names: readonly string[],
+  options: ServerOptions,
+  context: Context,
+  run: (client: AgentClient, name: string) => Promise<void>,
+  word: string,
+): Promise<number> {
+  return withClient(options, context, async (client) => {
+    const { AgentError } = loadAgentPackage(context);
+    let failed = false;
+    for (const name of names) {
+      try {
+        await run(client, name);
+        await print(context.stdout, safe(`${name}: ${word}\n`));
+      } catch (error) {
+        if (!(error instanceof AgentError) || error.isUnavailable) throw error;
+        failed = true;
+        context.stderr.write(safe(`polytrace: ${name}: ${error.message}\n`));
+      }
+    }
+    return failed ? POLICY_ERRORS : GOOD;
+  });
+}
+
+function list(options: ListOptions, context: Context): Promise<number> {
+  return withClient(options, context, async (client) => {
+    const policies = await client.policies();
+    const rows = policies.map((row) => [
+      String(row.id),
+      fullName(row),
+      row.state,
+      row.mode,
+      String(row.matched),
+      String(row.posted),
+      String(row.enforced),
+      String(row.lost),
+      row.file === '' ? '(grpc)' : row.file,
+      row.error.split('\n')[0] ?? '',
+    ]);
+    const head = ['ID', 'NAME', 'STATE', 'MODE', 'MATCHED', 'POSTED', 'ENFORCED', 'LOST', 'FROM', 'ERROR'];
+    await print(context.stdout, options.output === 'json' ? json(policies) : safe(table([head, ...rows])));
+    return policies.some(({ error }) => error !== '') ? POLICY_ERRORS : GOOD;
+  });
+}
+
+function fullName({ name, namespace }: PolicyRow): string {
+  const own = name === '' ? '(no policy)' : name;
+  return namespace === '' ? own : `${namespace}/${own}`;
+}
+
+function policyStatus(name: string, options: ListOptions, context: Context): Promise<number> {
+  return withClient(options, context, async (client) => {
+    const policy = (await client.policies()).find((row) => fullName(row) === name);
+    if (policy === undefined) throw new UsageError(`the agent has no policy ${name}`);
+    const { hooks, ...facts } = policy;
+    const rows = Object.entries(facts).map(([key, value]) => [key, String(value)]);
+    const head = ['HOOK', 'ATTACHED BY', 'MATCHED', 'POSTED', 'LOST'];
+    const hookRows = hooks.map((hook) => [
+      hook.name,
+      hook.attach,
+      ...[hook.matched, hook.posted, hook.lost].map(String),
+    ]);
+    const text = `${table(rows)}\n${table([head, ...hookRows])}`;
+    await print(context.stdout, options.output === 'json' ? json(policy) : safe(text));
+    return policy.error === '' ? GOOD : POLICY_ERRORS;
+  });
+}
+
+function status(options: ListOptions, context: Context): Promise<number> {
+  return withClient(options, context, async (client) => {
+    const [health, policies] = [await client.health(), await client.policies()];
+    const failed = policies.filter(({ error }) => error !== '');
+    const lines = failed.map((row) => `${fullName(row)} ${row.file}: ${row.error}\n`);
+    const result = { health, policies: policies.length, failed: failed.length };
+    const text = `agent: ${health}\npolicies: ${policies.length}\n${lines.join('')}`;
+    await print(context.stdout, options.output === 'json' ? json(result) : safe(text));
+    return failed.length === 0 ? GOOD : POLICY_ERRORS;
+  });
+}
+
+function info(options: ListOptions, context: Context): Promise<number> {
+  return withClient(options, context, async (client) => {
+    const { configuration, ...facts } = await client.info();
+    const rows = [...Object.entries(facts), ...Object.entries(configuration)].map(([key, value]) => [
+      key,
+      String(value),
+    ]);
+    await print(context.stdout, options.output === 'json' ? json({ ...facts, configuration }) : safe(table(rows)));
+    return GOOD;
+  });
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

@@ -1,0 +1,243 @@
+/** `polytrace getevents` as a client of the agent, and over recorded events. */
+import { createReadStream, existsSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentAddress, ClientEvent, EventsRequest } from './agent-api.js';
+import { AGENT_SOCKET, loadAgentPackage, type ServerOptions } from './agent-package.js';
+import { GOOD, INTERRUPTED, OUTPUT_LOST, POLICY_ERRORS, UsageError, type Context } from './context.js';
+import type { GetEventsOptions } from './getevents.js';
+import { checkCompact, redactorOf } from './json-options.js';
+import { EventOutput } from './output.js';
+import { oneLine } from './text.js';
+
+export interface AgentEventsOptions extends ServerOptions {
+  readonly namespaceRegex?: readonly string[];
+  readonly celExpression?: readonly string[];
+  readonly reconnect?: boolean;
+  /** Recorded events: a file, or `-` for standard input. */
+  readonly input?: string;
+}
+
+type Options = GetEventsOptions & AgentEventsOptions;
+
+/** Options that only a tracer of this process can have. */
+const OWN = {
+  policy: '--policy',
+  policyDir: '--policy-dir',
+  enforcement: '--enforcement',
+  allowRequests: '--allow-requests',
+  mode: '--mode',
+  persist: '--persist',
+  keep: '--keep',
+  containerSources: '--container-sources',
+  enableAncestors: '--enable-ancestors',
+  enableProcessCred: '--enable-process-cred',
+  enableProcessNs: '--enable-process-ns',
+} as const satisfies Partial<Record<keyof Options, string>>;
+
+/** Options that only an agent, or recorded events, can have. */
+const CLIENT = {
+  namespaceRegex: '--namespace-regex',
+  celExpression: '--cel-expression',
+  reconnect: '--reconnect',
+} as const satisfies Partial<Record<keyof Options, string>>;
+
+export type Source =
+  | { readonly from: 'tracer' }
+  | { readonly from: 'file'; readonly path: string }
+  | { readonly from: 'agent'; readonly server: string };
+
+/**
+ * Where events come from: `--input`; a tracer of this process with an option that only it has; `--server`; the agent of this
+ * machine if its socket exists; else a tracer of this process.
+ */
+export function sourceOf(options: Options, { env }: Context): Source {
+  const own = named(options, OWN);
+  const { input, server } = options;
+  if (input !== undefined && server !== undefined) throw new UsageError('--input and --server exclude each other');
+  const other = input !== undefined ? '--input' : server !== undefined ? '--server' : undefined;
+  if (other !== undefined && own !== undefined) throw new UsageError(`${own} makes a tracer, which ${other} excludes`);
+  if (input !== undefined) return { from: 'file', path: input };
+  if (server !== undefined) return { from: 'agent', server };
+  const socket = env['POLYTRACE_SOCKET'] ?? AGENT_SOCKET;
+  if (own === undefined && existsSync(socket)) return { from: 'agent', server: `unix://${socket}` };
+  const client = named(options, CLIENT);
+  if (client !== undefined)
+    throw new UsageError(`${client} needs an agent: use --server, or start one (polytrace agent)`);
+  return { from: 'tracer' };
+}
+
+function named(options: Options, names: Readonly<Partial<Record<keyof Options, string>>>): string | undefined {
+  return Object.entries(names).find(([key]) => options[key as keyof Options] !== undefined)?.[1];
+}
+
+type Render = (event: ClientEvent) => string;
+
+/** Undefined is an event that this version does not know. */
+function renderer(options: Options, context: Context): Render {
+  if (options.output === 'json') {
+    if (options.redactionFilters !== undefined) {
+      throw new UsageError(
+        '--redaction-filters with --output json needs --policy: an agent redacts by its configuration',
+      );
+    }
+    return (event) => `${event.json()}\n`;
+  }
+  checkCompact(options);
+  const { api, stdout, env } = context;
+  const terminal = stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+  const color = options.color === 'auto' ? terminal : options.color === 'always';
+  const compact = { color, timestamps: options.timestamps === true, redact: redactorOf(options, context) };
+  return ({ view }) => (view === undefined ? '' : `${api.formatCompact(view, compact)}\n`);
+}
+
+function requestOf(options: Options): EventsRequest {
+  const sources = (patterns: readonly RegExp[] | undefined): readonly string[] | undefined =>
+    patterns?.map(({ source }) => source);
+  const namespaces = [...(options.namespaces ?? []), ...(options.host === true ? [''] : [])];
+  return {
+    types: options.eventTypes,
+    policyNames: options.policyNames,
+    binaries: sources(options.process),
+    namespaces,
+    namespacePatterns: options.namespaceRegex,
+    pods: sources(options.pods),
+    containers: sources(options.containers),
+    labels: options.labels,
+    expressions: options.celExpression,
+    include: options.includeFields,
+    exclude: options.excludeFields,
+  };
+}
+
+/** Prints the events of an agent until a signal, the end of `--duration`, or the end of the output's reader. */
+export async function followAgent(server: string, options: Options, context: Context): Promise<number> {
+  const render = renderer(options, context);
+  const { AgentClient, AgentError } = loadAgentPackage(context);
+  const stop = new Stop(context, options.duration);
+  const output = outputOf(context, stop);
+  const address: AgentAddress = { address: server, ca: options.tlsCa, cert: options.tlsCert, key: options.tlsKey };
+  const client = new AgentClient(address);
+  try {
+    for (;;) {
+      try {
+        const onOpen = (): void => say(context, `ready: events of the agent at ${server}`);
+        for await (const batch of client.events(requestOf(options), stop.signal, onOpen)) {
+          if (!(await output.write(batch.map(render).join('')))) stop.request();
+        }
+        if (options.reconnect !== true) break;
+        say(context, 'the agent has ended the stream');
+      } catch (error) {
+        const isLost = error instanceof AgentError && error.isUnavailable;
+        if (!isLost || options.reconnect !== true) throw error;
+        say(context, `${error.message}; trying again`);
+      }
+      if (stop.signal.aborted) break;
+      await sleep(RECONNECT_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+      if (stop.signal.aborted) break;
+    }
+    return output.lost === 0 ? GOOD : OUTPUT_LOST;
+  } finally {
+    stop.end();
+    client.close();
+  }
+}
+
+const RECONNECT_MS = 2000;
+/** The longest line that is read. An event of a process with all its arguments has less. */
+const LINE_MAX = 4 * 1024 * 1024;
+
+/** Prints recorded events. A line that is none is reported, and the next one is read. */
+export async function printRecorded(path: string, options: Options, context: Context): Promise<number> {
+  const render = renderer(options, context);
+  const recorded = usage(() => loadAgentPackage(context).recordedEvents(requestOf(options)));
+  const stop = new Stop(context, options.duration);
+  const output = outputOf(context, stop);
+  const stream = path === '-' ? context.stdin : createReadStream(path);
+  const lines = createInterface({ input: stream, crlfDelay: Infinity });
+  let number = 0;
+  let wrong = 0;
+  try {
+    for await (const line of lines) {
+      number += 1;
+      if (stop.signal.aborted) break;
+      if (line.trim() === '') continue;
+      let event: ClientEvent | undefined;
+      try {
+        if (line.length > LINE_MAX) throw new Error('the line is too long');
+        event = recorded(line);
+      } catch (error) {
+        wrong += 1;
+        say(context, `${path}:${number}: not an event: ${error instanceof Error ? error.message : String(error)}`);
+        continue;
+      }
+      if (event !== undefined && !(await output.write(render(event)))) break;
+    }
+    if (output.lost > 0) return OUTPUT_LOST;
+    return wrong === 0 ? GOOD : POLICY_ERRORS;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new UsageError(`cannot read ${path}: ${code}`);
+  } finally {
+    stop.end();
+    lines.close();
+  }
+}
+
+/** An error in a filter is one of the command line. */
+function usage<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function outputOf(context: Context, stop: Stop): EventOutput {
+  return new EventOutput(context, {
+    goesOn: () => false,
+    onEnd: () => stop.request(),
+    report: (message) => say(context, `polytrace: ${message}`),
+  });
+}
+
+function say({ stderr }: Context, text: string): void {
+  stderr.write(`${oneLine(text)}\n`);
+}
+
+/** A request to stop: a signal, or the end of `--duration`. A second signal exits at once. */
+class Stop {
+  readonly #controller = new AbortController();
+  readonly #context: Context;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #signals = 0;
+
+  constructor(context: Context, seconds: number | undefined) {
+    this.#context = context;
+    if (seconds !== undefined) this.#timer = setTimeout(() => this.request(), seconds * 1000);
+    for (const name of NAMES) context.signals.on(name, this.#onSignal);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  readonly #onSignal = (name: keyof typeof INTERRUPTED): void => {
+    this.#signals += 1;
+    if (this.#signals > 1) this.#context.exit(INTERRUPTED[name] ?? INTERRUPTED.SIGINT);
+    this.request();
+  };
+
+  request(): void {
+    this.#controller.abort();
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    for (const name of NAMES) this.#context.signals.off(name, this.#onSignal);
+  }
+}
+
+const NAMES = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

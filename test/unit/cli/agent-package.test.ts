@@ -1,0 +1,38 @@
+/** The command and the package polytrace-agent: what one uses, the other has. */
+import assert from 'node:assert/strict';
+import * as agent from '../../../agent/lib/index.js';
+import type { AgentPackage } from '../../../lib/cli/agent-api.js';
+import { FakeCommand } from './fake.js';
+
+/** The compiler compares the two here. */
+const known: AgentPackage = agent;
+
+describe('the commands of the agent', () => {
+  it('the package has what the command uses', () => {
+    for (const name of ['runAgent', 'AgentClient', 'AgentError', 'recordedEvents'] as const) {
+      assert.equal(typeof known[name], 'function', name);
+    }
+  });
+
+  it('without the package, the command says what to install', async () => {
+    for (const words of [['agent'], ['status'], ['policy', 'list'], ['getevents', '--server', 'unix:///x']]) {
+      const command = new FakeCommand();
+      assert.equal(await command.run(...words), 2, words.join(' '));
+      assert.match(command.stderr.text, /npm install polytrace-agent/);
+    }
+  });
+
+  it('options that exclude each other are refused', async () => {
+    const wrong: [string[], RegExp][] = [
+      [['--server', 'unix:///x', '--policy', __filename], /--policy makes a tracer, which --server excludes/],
+      [['--input', '-', '--enforcement'], /--enforcement makes a tracer/],
+      [['--input', '-', '--server', 'unix:///x'], /exclude each other/],
+      [['--cel-expression', 'true', '--policy', __filename], /--cel-expression needs an agent/],
+    ];
+    for (const [words, reason] of wrong) {
+      const command = new FakeCommand();
+      assert.equal(await command.run('getevents', ...words), 2);
+      assert.match(command.stderr.text, reason);
+    }
+  });
+});
