@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { ContainerOptions, EventsOptions, ProcessExecEvent, Tracer, TracerEvent } from '../../types/index.js';
 import { CriClient, type PodSpec } from './cri-client.js';
-import { Engines, type Daemon } from './engines.js';
+import { Engines, NO_CALL, type Daemon } from './engines.js';
 import { isExec, isLost, leaveMark, needsRoot, openTracer, polytrace, until } from './support.js';
 
 const IMAGE = 'polytrace-test:1';
@@ -58,6 +58,20 @@ async function eventually(what: string, isSo: () => boolean): Promise<void> {
 
 const isConnected = (tracer: Tracer, name: string): boolean =>
   tracer.containerSources().find((source) => source.name === name)?.connected === true;
+
+/** Reports the system call of /bin/first in the pods of one label. */
+const FIRST_CALLS = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicyNamespaced
+metadata: {name: first-calls, namespace: default}
+spec:
+  podSelector: {matchLabels: {app: ship}}
+  tracepoints:
+  - subsystem: raw_syscalls
+    event: sys_enter
+    raw: true
+    args: [{index: 1, type: int64}]
+    selectors: [{matchArgs: [{index: 1, operator: Equal, values: ["${NO_CALL}"]}]}]
+`;
 
 describe('sources of containers', function () {
   this.timeout(120_000);
@@ -282,6 +296,32 @@ describe('sources of containers', function () {
         await cri.removePod(sandbox);
         await eventually('all are removed', () => tracer.containers().length === 0);
       });
+    });
+
+    it('NRI: a scoped policy reports the first system call of each of 100 containers, and none of the pod beside it', async () => {
+      const ship = podOf('ship', { app: 'ship' });
+      const beside = podOf('beside', { app: 'other' });
+      const sandboxes = [await cri.runPod(ship), await cri.runPod(beside)] as const;
+      const containers: ContainerOptions = { sources: ['nri'], sockets: { nri: engines.nriSocket }, waitMs: 0 };
+      await withTracer(containers, async (tracer) => {
+        await tracer.addPolicy({ yaml: FIRST_CALLS });
+        const events = await traced(tracer, async () => {
+          for (let i = 0; i < 100; i++) {
+            await cri.run(ship, sandboxes[0], `c${i}`, ['/bin/first']);
+            if (i % 10 === 0) await cri.run(beside, sandboxes[1], `c${i}`, ['/bin/first']);
+          }
+        });
+        const started = inContainers(events).filter(({ process }) => process.binary === '/bin/first');
+        assert.equal(started.filter(({ process }) => process.pod?.name === 'ship').length, 100);
+        assert.equal(started.filter(({ process }) => process.pod?.name === 'beside').length, 10);
+        const calls = events.filter((event) => event.type === 'process_tracepoint');
+        assert.deepEqual(
+          calls.map(({ process }) => `${process.pod?.name ?? ''} ${process.pod?.container?.name ?? ''}`),
+          Array.from({ length: 100 }, (_, i) => `ship c${i}`),
+        );
+        assert.equal(tracer.containerSources()[0]?.late, 0);
+      });
+      for (const sandbox of sandboxes) await cri.removePod(sandbox);
     });
   });
 });
