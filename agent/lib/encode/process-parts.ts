@@ -2,7 +2,7 @@
  * Processes in protobuf. A process repeats in each of its events and in those of its children, so it is encoded once, from
  * the JSON export: what that writes about a process is what a client gets.
  */
-import { create, fromJson, toBinary, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
+import { fromJson, toBinary, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
 import { toJson, type Process, type TracerEvent } from 'polytrace';
 import { ProcessSchema } from '../proto/tetragon/tetragon.gen.js';
 import { splitArguments } from './arguments-text.js';
@@ -70,7 +70,7 @@ export class ProcessParts {
   }
 
   #encode({ argv }: Process, fields: JsonObject): Uint8Array {
-    const message = create(ProcessSchema, fromJson(ProcessSchema, fields));
+    const message = fromJson(ProcessSchema, fields);
     // A client splits the text. The list is sent when that would give another one, and nothing is hidden.
     const isHidden = this.#options.redact !== undefined;
     if (!isHidden && !sameTexts(splitArguments(message.arguments), argv)) message.argv = argv.map(wellFormed);
@@ -80,10 +80,15 @@ export class ProcessParts {
 
 /** An event in the JSON export. A lone surrogate, which stands for a byte that is not UTF-8, becomes U+FFFD. */
 export function exportOf(event: ProcessEvent, options: EncodeOptions = {}): JsonObject {
-  const line = JSON.parse(toJson(event, options), (_name, value: unknown) => {
-    return typeof value === 'string' ? wellFormed(value) : value;
-  }) as Record<string, JsonObject>;
+  const text = toJson(event, options);
+  // The export writes a lone surrogate as an escape. To look at every value is slow, and rarely needed.
+  const hasSurrogate = text.includes('\\ud');
+  const line = JSON.parse(text, hasSurrogate ? wellFormedValue : undefined) as Record<string, JsonObject>;
   return line[event.type] ?? {};
+}
+
+function wellFormedValue(_name: string, value: unknown): unknown {
+  return typeof value === 'string' ? wellFormed(value) : value;
 }
 
 function wellFormed(text: string): string {
