@@ -52,10 +52,10 @@ export function buildImage(engine: Engine, options: readonly string[]): void {
 }
 
 /** Runs one command of podman, whose files are all in `folder`. Returns what it prints. */
-export function podmanIn(folder: string): Engine {
+export function podmanIn(folder: string, runtime?: 'crun' | 'runc'): Engine {
   const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
   return (...args) =>
-    execFileSync('podman', [...podmanOptions(folder), ...args], {
+    execFileSync('podman', [...podmanOptions(folder, runtime), ...args], {
       env,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -63,9 +63,9 @@ export function podmanIn(folder: string): Engine {
 }
 
 /** No service, no registry, no state outside of `folder`. */
-export function podmanOptions(folder: string): string[] {
+export function podmanOptions(folder: string, runtime: 'crun' | 'runc' = 'runc'): string[] {
   const places = ['--root', join(folder, 'storage'), '--runroot', join(folder, 'run'), '--tmpdir', join(folder, 'tmp')];
-  return [...places, '--cgroup-manager=cgroupfs', '--events-backend=none', '--runtime=runc'];
+  return [...places, '--cgroup-manager=cgroupfs', '--events-backend=none', `--runtime=${runtime}`];
 }
 
 /** Limits of this process: without CAP_SYS_RESOURCE, podman could not set its own default, which is higher. */
@@ -81,8 +81,8 @@ export function podmanBuildOptions(): string[] {
 }
 
 /** Ends what runs in the folder, and removes it. */
-export function removePodman(folder: string): void {
-  podmanIn(folder)('rm', '--all', '--force', '--time=0');
+export function removePodman(folder: string, runtime?: 'crun' | 'runc'): void {
+  podmanIn(folder, runtime)('rm', '--all', '--force', '--time=0');
   const overlay = join(folder, 'storage/overlay');
   if (readFileSync('/proc/self/mounts', 'utf8').includes(` ${overlay} `)) execFileSync('umount', [overlay]);
   // The process that cleans up after a container may not have ended yet.

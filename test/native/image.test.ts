@@ -1,11 +1,12 @@
 /** The container image: built without a registry, run by the real Docker Engine and by podman, on this kernel. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildImage, IMAGE, podmanBuildOptions, podmanIn, podmanOptions, removePodman } from '../image/image.js';
+import { Running } from '../image/running.js';
 import { needsRoot, ROOT } from './support.js';
 
 const SIZE_MAX = 200_000_000;
@@ -22,40 +23,6 @@ spec:
       event: sys_enter_rename
       args: [{ index: 5, type: string }]
 `;
-
-/** A command of the engine that goes on running, and what it prints. */
-class Running {
-  readonly ended: Promise<unknown[]>;
-  output = '';
-  #onOutput = (): void => undefined;
-
-  constructor(readonly child: ChildProcess) {
-    this.ended = once(child, 'close');
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.output += text;
-        this.#onOutput();
-      });
-    }
-  }
-
-  /** Resolves with the line that matches, as soon as there is one. */
-  async line(pattern: RegExp): Promise<string> {
-    return new Promise((resolve, reject) => {
-      this.#onOutput = () => {
-        const found = this.output.split('\n').slice(0, -1).find((line) => pattern.test(line));
-        if (found !== undefined) resolve(found);
-      };
-      void this.ended.then(() => reject(new Error(`it ended before ${String(pattern)}:\n${this.output}`)));
-      this.#onOutput();
-    });
-  }
-
-  async status(): Promise<unknown> {
-    const [status] = await this.ended;
-    return status;
-  }
-}
 
 interface Engine {
   readonly run: (...args: readonly string[]) => string;

@@ -46,6 +46,14 @@ function compileHere(mocha, folder) {
   });
 }
 
+/** The test of the container image, and the kernel that it runs on. The image is built here and loaded there. */
+const imageTest = { kernel: '6.12', file: 'test/kernel/image.test.ts' };
+
+function saveImage(file) {
+  const args = ['--require', 'tsx/cjs', join(checkout, 'test/image/image.ts'), file];
+  execFileSync(process.execPath, args, { cwd: checkout, stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
 async function main() {
   const { values, positionals } = parse();
   if (values.help) {
@@ -60,6 +68,8 @@ async function main() {
   mocha.push(...(positionals.length > 0 ? positionals : ['test/kernel/**/*.test.ts']));
   try {
     compileHere(mocha, folder);
+    const needsImage = positionals.length === 0 || positionals.some((file) => file.endsWith(imageTest.file));
+    if (needsImage && values.kernel === imageTest.kernel) saveImage(join(folder, 'image.tar'));
     const { status, seconds } = await runInVm({
       kernel: values.kernel,
       cpus: Number(values.cpus),
