@@ -35,7 +35,8 @@ if (kernel === '6.12') {
       execFileSync('cat', ['/etc/shadow']);
       const read = /^📚 read +guest \S*cat \/etc\/shadow$/;
       await Promise.all([first.line(read), second.line(read)]);
-      podmanIn(folder, 'crun')('stop', 'polytrace');
+      // the emulated machine takes its time to detach everything
+      podmanIn(folder, 'crun')('stop', '--time=120', 'polytrace');
       assert.equal(await first.status(), 0, first.output);
       await second.ended;
     });
