@@ -67,8 +67,7 @@ async function run(options: AgentOptions, { stderr, signals }: AgentHost): Promi
     agent = await Agent.open(options, log, version());
     log.info({ addresses: agent.addresses }, 'ready');
     // The events end only when something is badly wrong with the tracer.
-    await Promise.race([stopped, agent.events]);
-    const isOver = await Promise.race([stopped.then(() => false), Promise.resolve(true)]);
+    const isOver = await Promise.race([stopped.then(() => false), agent.events.then(() => true)]);
     await agent.close();
     if (isOver) log.fatal('the events of the tracer ended');
     return isOver ? FAILED : GOOD;
