@@ -34,7 +34,9 @@ export function rebuild({ stderr, env }: Context): number {
     stderr.write(remedies.map((each) => `polytrace: rebuild: ${each}\n`).join(''));
     return KERNEL;
   }
-  const includes = folders.map(([name, folder]) => (name === 'node-addon-api' ? folder : join(folder ?? '', 'include')));
+  const includes = folders.map(([name, folder]) =>
+    name === 'node-addon-api' ? folder : join(folder ?? '', 'include'),
+  );
   const build = join(ROOT, 'build', 'cmake');
   const steps = [
     ['-S', ROOT, '-B', build, '-DCMAKE_BUILD_TYPE=Release', `-DCMAKE_JS_INC=${includes.join(';')}`],

@@ -1,17 +1,16 @@
 // npm run prebuilds [-- ARCH...]: builds prebuilds/linux-x64/polytrace.node and linux-arm64, and checks them. Both load on
 // glibc and on musl. prebuildify runs compile.mjs where it would run node-gyp.
 import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import prebuildify from 'prebuildify';
 import { report } from './check.mjs';
 import { TARGETS } from './targets.mjs';
 import { CACHE } from './toolchain.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
-const prebuildify = promisify(createRequire(import.meta.url)('prebuildify'));
 const { engines, name } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 const asked = process.argv.slice(2);
@@ -21,6 +20,6 @@ for (const arch of asked.length > 0 ? asked : Object.keys(TARGETS)) {
   const cwd = join(CACHE, `build-${arch}`);
   mkdirSync(cwd, { recursive: true });
   const target = `node@${/\d+/.exec(engines.node)[0]}.0.0`;
-  await prebuildify({ cwd, out: root, name, arch, platform: 'linux', napi: true, targets: [target], nodeGyp: join(here, 'compile.mjs') });
+  await promisify(prebuildify)({ cwd, out: root, name, arch, platform: 'linux', napi: true, targets: [target], nodeGyp: join(here, 'compile.mjs') });
   if (!report(root, arch)) process.exitCode = 1;
 }

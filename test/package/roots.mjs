@@ -33,7 +33,9 @@ export function npmPackage(specifier) {
  * that are seen in it. The package sources and certificates of this machine's npm are used.
  */
 export function inRoot(root, folders, script) {
-  const mounts = Object.entries(folders).map(([inside, outside]) => `mkdir -p m${inside} && mount --bind '${outside}' m${inside}`);
+  const mounts = Object.entries(folders).map(
+    ([inside, outside]) => `mkdir -p m${inside} && mount --bind '${outside}' m${inside}`,
+  );
   const outer = [
     'set -e',
     'mount -t tmpfs none /mnt && cd /mnt && mkdir u w m',

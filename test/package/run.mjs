@@ -27,18 +27,22 @@ const CLIENTS = {
   'npm 11': { specifier: 'npm@11', install: `${npm} /tarball/polytrace.tgz` },
   'npm 11 --ignore-scripts': { specifier: 'npm@11', install: `${npm} --ignore-scripts /tarball/polytrace.tgz` },
   'npm 12': { specifier: 'npm@12', install: `${npm} /tarball/polytrace.tgz` },
-  pnpm: { specifier: 'pnpm@12', install: 'node /client/bin/pnpm.cjs add /tarball/polytrace.tgz' },
+  pnpm: { specifier: 'pnpm@12', install: 'node /client/bin/pnpm.mjs add /tarball/polytrace.tgz' },
   'yarn 1': { specifier: 'yarn@1', install: 'node /client/bin/yarn.js add --silent file:/tarball/polytrace.tgz' },
   'yarn berry': { specifier: '@yarnpkg/cli-dist@4', install: berry('node-modules'), run: yarnNode },
   'yarn berry pnp': { specifier: '@yarnpkg/cli-dist@4', install: berry('pnp'), run: yarnNode },
 };
 
-const FILES = /^(dist|types|schema|bpf|native|cmake|examples|docs|prebuilds)\/|^(lib\/index\.mjs|scripts\/gen-layout\.mjs|package\.json|README\.md|LICENSE|CMakeLists\.txt)$/;
+const FILES =
+  /^(dist|types|schema|bpf|native|cmake|examples|docs|prebuilds)\/|^(lib\/index\.mjs|scripts\/gen-layout\.mjs|package\.json|README\.md|LICENSE|CMakeLists\.txt)$/;
 const MAX_PACKED = 4 * 1024 * 1024;
 
 /** Packs the package. Returns the file and the problems of what is in it. */
 function pack() {
-  const output = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', work], { cwd: root, encoding: 'utf8' });
+  const output = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', work], {
+    cwd: root,
+    encoding: 'utf8',
+  });
   const parsed = JSON.parse(output);
   const [packed] = Array.isArray(parsed) ? parsed : Object.values(parsed);
   const names = packed.files.map(({ path }) => path);
@@ -49,10 +53,14 @@ function pack() {
       .map((arch) => `prebuilds/linux-${arch}/polytrace.node`)
       .filter((name) => !short && !names.includes(name))
       .map((name) => `${name} is not in the package`),
-    ...scripts.filter((name) => /^(pre|post)?install$|^prepare$/.test(name)).map((name) => `the package has a script ${name}`),
+    ...scripts
+      .filter((name) => /^(pre|post)?install$|^prepare$/.test(name))
+      .map((name) => `the package has a script ${name}`),
     ...(packed.size > MAX_PACKED ? [`the package has ${packed.size} bytes, more than ${MAX_PACKED}`] : []),
   ];
-  console.log(`${packed.filename}: ${packed.size} bytes packed, ${packed.unpackedSize} unpacked, ${names.length} files`);
+  console.log(
+    `${packed.filename}: ${packed.size} bytes packed, ${packed.unpackedSize} unpacked, ${names.length} files`,
+  );
   return { file: join(work, packed.filename), problems };
 }
 
@@ -89,7 +97,12 @@ function attempt(release, client, node) {
     env.SCRIPT = `export NODE_EXTRA_CA_CERTS=/etc/npm-certificates.crt npm_config_cafile=/etc/npm-certificates.crt\n${inner}`;
   }
   const started = Date.now();
-  const { stdout } = spawnSync(command, args, { env, encoding: 'utf8', timeout: 180_000, stdio: ['ignore', 'pipe', 'inherit'] });
+  const { stdout } = spawnSync(command, args, {
+    env,
+    encoding: 'utf8',
+    timeout: 180_000,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const traced = /^TRACED \S+ Node\.js (\S+)$/m.exec(stdout ?? '');
   return {
     release,
@@ -115,7 +128,9 @@ try {
   const { file, problems } = pack();
   for (const problem of problems) console.error(`package: ${problem}`);
   execFileSync('mv', [file, join(work, 'polytrace.tgz')]);
-  console.log('\n| Debian | client | Node.js | seconds | KB installed | result |\n| --- | --- | --- | --- | --- | --- |');
+  console.log(
+    '\n| Debian | client | Node.js | seconds | KB installed | result |\n| --- | --- | --- | --- | --- | --- |',
+  );
   const rows = cases().map(([release, client, node]) => {
     const row = attempt(release, client, node);
     console.log(`| ${[row.release, row.client, row.node, row.seconds, row.kilobytes, row.result].join(' | ')} |`);

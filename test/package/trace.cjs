@@ -11,7 +11,8 @@ async function trace() {
   const child = spawn('/bin/true');
   const found = async () => {
     for (let result = await first; !result.done; result = await events.next()) {
-      if (result.value.type === 'process_exec' && result.value.process.pid === child.pid) return result.value.process.binary;
+      if (result.value.type === 'process_exec' && result.value.process.pid === child.pid)
+        return result.value.process.binary;
     }
     throw new Error('the events ended');
   };
