@@ -27,7 +27,8 @@ const CLIENTS = {
   'npm 11': { specifier: 'npm@11', install: `${npm} /tarball/polytrace.tgz` },
   'npm 11 --ignore-scripts': { specifier: 'npm@11', install: `${npm} --ignore-scripts /tarball/polytrace.tgz` },
   'npm 12': { specifier: 'npm@12', install: `${npm} /tarball/polytrace.tgz` },
-  pnpm: { specifier: 'pnpm@12', install: 'node /client/bin/pnpm.mjs add /tarball/polytrace.tgz' },
+  // pnpm 12 downloads a binary of itself, and refuses it from registries that do not sign
+  pnpm: { specifier: 'pnpm@10', install: 'node /client/bin/pnpm.cjs add /tarball/polytrace.tgz' },
   'yarn 1': { specifier: 'yarn@1', install: 'node /client/bin/yarn.js add --silent file:/tarball/polytrace.tgz' },
   'yarn berry': { specifier: '@yarnpkg/cli-dist@4', install: berry('node-modules'), run: yarnNode },
   'yarn berry pnp': { specifier: '@yarnpkg/cli-dist@4', install: berry('pnp'), run: yarnNode },
