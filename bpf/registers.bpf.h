@@ -66,6 +66,8 @@ static __always_inline u64 syscall_param(const struct pt_regs *user, u32 n, u32 
 		}
 		return 0;
 	}
+#else
+	(void)abi; /* there is only one */
 #endif
 	switch (n) {
 #define PARAM(number, name) \

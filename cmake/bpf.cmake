@@ -15,7 +15,7 @@ set(POLYTRACE_BPF_FLAGS
   -isystem ${POLYTRACE_LIBBPF_INCLUDE})
 # <bpf/usdt.bpf.h> includes <linux/errno.h>: where Debian has the other half of that
 if(CMAKE_C_LIBRARY_ARCHITECTURE)
-  list(APPEND POLYTRACE_BPF_FLAGS -idirafter /usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE})
+  list(APPEND POLYTRACE_BPF_FLAGS -idirafter ${CMAKE_SYSROOT}/usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE})
 endif()
 
 function(polytrace_bpf_skeletons target)

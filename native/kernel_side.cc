@@ -1,7 +1,6 @@
 #include "kernel_side.h"
 
 #include <bpf/bpf.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <atomic>
@@ -12,6 +11,9 @@
 #include "object_steps.h"
 #include "parallel.h"
 #include "relocated.h"
+
+// musl does not have it
+extern "C" __attribute__((weak)) int malloc_trim(size_t pad);
 
 namespace polytrace {
 
@@ -225,7 +227,7 @@ void KernelSide::close() noexcept {
   hooks.clear();
   sensor_.reset();
   // gives back the megabytes that libbpf needed for the kernel's types
-  malloc_trim(0);
+  if (malloc_trim != nullptr) malloc_trim(0);
 }
 
 }  // namespace polytrace

@@ -1,4 +1,4 @@
-// The part of error.h that needs no JavaScript: the messages of libbpf, and the names of errors.
+// The part of error.h that needs no JavaScript: the messages of libbpf.
 #include <bpf/libbpf.h>
 
 #include <cstdarg>
@@ -42,10 +42,5 @@ LogScope::LogScope() : outer_(current) { current = this; }
 LogScope::~LogScope() { current = outer_; }
 
 void install_log() { libbpf_set_print(on_print); }
-
-std::string errno_name(int error) {
-  const char* name = strerrorname_np(error < 0 ? -error : error);
-  return name != nullptr ? name : std::to_string(error);
-}
 
 }  // namespace polytrace

@@ -14,7 +14,7 @@ export function run(purpose, program, args, options = {}) {
 }
 
 /** The Debian archive that this machine already uses. It also provides the packages of other suites. */
-function archive(purpose) {
+export function archive(purpose) {
   const uris = run(purpose, 'apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages']).split('\n');
   const uri = uris.find((each) => /^https?:.*\/debian\/?$/.test(each));
   if (!uri) throw new Error(`${purpose}: this machine has no Debian archive among its apt sources`);

@@ -1,7 +1,9 @@
 #!/bin/bash
-# Installs and builds everything that is missing, and nothing else: setup.sh [--vm | --fuzz]. It can be run again at any time.
-#   --vm    also installs the packages for the tests' virtual machine, containers and cluster
-#   --fuzz  also installs libFuzzer
+# Installs and builds everything that is missing, and nothing else: setup.sh [--vm | --fuzz | --packages]. It can be run
+# again at any time.
+#   --vm        also installs the packages for the tests' virtual machine, containers and cluster
+#   --fuzz      also installs libFuzzer
+#   --packages  also installs what prebuilt addons and the tests of the npm package need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -49,7 +51,14 @@ need protobuf-compiler have protoc
 for pair in libbpf:libbpf-dev libelf:libelf-dev zlib:zlib1g-dev; do
 	need "${pair#*:}" pkg-config --exists "${pair%%:*}"
 done
-if [ "${1-}" = --vm ]; then
+wants() { case " $options " in *" $1 "*) ;; *) return 1 ;; esac }
+options=$*
+if wants --packages; then
+	need clang-19 have clang-19
+	need lld-19 have ld.lld-19
+	need mmdebstrap have mmdebstrap
+fi
+if wants --vm; then
 	need qemu-system-x86 have qemu-system-x86_64
 	need virtiofsd have virtiofsd
 	need busybox-static test -x /bin/busybox

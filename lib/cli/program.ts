@@ -14,6 +14,7 @@ import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, parseRedactionFilters } from './json-options.js';
 import { policyCommands } from './policy-commands.js';
 import { preflight } from './preflight.js';
+import { rebuild } from './rebuild.js';
 import { safe } from './text.js';
 
 const STATUSES = `
@@ -94,6 +95,12 @@ async function parse(args: readonly string[], context: Context): Promise<number>
     .description('Show what this kernel and these privileges allow')
     .action(async () => {
       status = await preflight(context);
+    });
+  program
+    .command('rebuild')
+    .description('Build the addon from the sources of this package, or list what is missing for that')
+    .action(() => {
+      status = rebuild(context);
     });
 
   await program.parseAsync(args, { from: 'user' });

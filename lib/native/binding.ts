@@ -201,23 +201,38 @@ export function loadBinding(): NativeBinding {
   } catch (error) {
     const limit = limitReached(error);
     if (limit !== undefined) throw limit;
-    throw new KernelError(
-      'ADDON_MISSING',
-      `the native addon cannot be loaded: ${(error as Error).message.split('\n')[0] ?? ''}`,
-      process.platform === 'linux'
-        ? `build it with \`npm run build:native\` in ${root}; the README lists the packages that this needs`
-        : 'tracing needs Linux; validate, compile and explain work on any system',
-    );
+    throw new KernelError('ADDON_MISSING', `the native addon cannot be loaded: ${lookedFor(error)}`, remedy());
   }
   if (binding.layoutHash !== LAYOUT_HASH) {
     throw new KernelError(
       'ADDON_MISMATCH',
       `the addon was built from another bpf/abi.h (found ${binding.layoutHash}, expected ${LAYOUT_HASH})`,
-      'build both again: `npm run build`',
+      'build both again: `npm run build` in a clone of the repository, `npx polytrace rebuild` elsewhere',
     );
   }
   loaded = typed(binding);
   return loaded;
+}
+
+/** Which addon this process needs, and why none of the files was loaded. */
+function lookedFor(error: unknown): string {
+  const reason = (error as Error).message.split('\n')[0] ?? '';
+  return `wanted ${process.platform}-${process.arch}${libc()} for Node.js ${process.versions.node}; ${reason}`;
+}
+
+/** The C library of this process, with its version where it is glibc. Only an error asks, because a report takes milliseconds. */
+function libc(): string {
+  if (process.platform !== 'linux') return '';
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime === undefined ? ' (musl)' : ` (glibc ${header.glibcVersionRuntime})`;
+}
+
+function remedy(): string {
+  if (process.platform !== 'linux') return 'tracing needs Linux; validate, compile and explain work on any system';
+  const prebuilt = ['x64', 'arm64'].includes(process.arch)
+    ? 'the package contains addons for x64 and arm64, glibc 2.28 or musl 1.2.5 and later: install it again, or '
+    : 'the package contains addons for x64 and arm64 only: ';
+  return `${prebuilt}build one with \`npx polytrace rebuild\`, which lists what it needs`;
 }
 
 /**

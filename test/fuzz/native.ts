@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import type { Outcome } from './search.js';
 
 const ROOT = join(__dirname, '../..');
-const SOURCES = ['types', 'type_depth', 'type_facts', 'log', 'handles'].map((name) => `native/${name}.cc`);
+const SOURCES = ['types', 'type_depth', 'type_facts', 'log', 'errno_name', 'handles'].map(
+  (name) => `native/${name}.cc`,
+);
 const FLAGS = [
   '-std=c++20', '-g', '-O1',   
   '-fsanitize=fuzzer,address,undefined', '-fno-sanitize=vptr', '-fno-sanitize-recover=all',

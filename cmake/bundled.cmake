@@ -1,0 +1,56 @@
+# The target polytrace_libraries for prebuilt addons: libbpf, libelf and zlib, compiled from their sources and linked in.
+# POLYTRACE_LIBRARY_SOURCES has the folders libbpf, elfutils and zlib. See scripts/prebuilds/.
+set(sources "${POLYTRACE_LIBRARY_SOURCES}")
+
+# where <bpf/...> is found
+set(POLYTRACE_LIBBPF_INCLUDE "${CMAKE_CURRENT_BINARY_DIR}/include")
+file(GLOB headers "${sources}/libbpf/src/*.h")
+file(COPY ${headers} DESTINATION "${POLYTRACE_LIBBPF_INCLUDE}/bpf")
+
+file(GLOB zlib "${sources}/zlib/*.c")
+add_library(zlib STATIC ${zlib})
+target_include_directories(zlib SYSTEM PUBLIC "${sources}/zlib")
+target_compile_definitions(zlib PRIVATE HAVE_UNISTD_H)
+
+# Its configure script would write config.h. These definitions are all that libelf needs of it. Without zstd it cannot read
+# sections that are compressed with it, and BPF objects and BTF have none.
+file(GLOB elf "${sources}/elfutils/libelf/*.c")
+list(APPEND elf "${sources}/elfutils/lib/eu-search.c")
+set(config "${CMAKE_CURRENT_BINARY_DIR}/elfutils")
+file(WRITE "${config}/config.h" [[
+#define _GNU_SOURCE 1
+#define PACKAGE_NAME "elfutils"
+#define _(text) text
+#define N_(text) text
+#define HAVE_DECL_MEMPCPY 1
+#define HAVE_DECL_POWEROF2 1
+#define HAVE_DECL_RAWMEMCHR 0
+#define HAVE_DECL_REALLOCARRAY 1
+#define HAVE_DECL_MEMRCHR 1
+#define HAVE_ERR_H 1
+#define HAVE_VISIBILITY 1
+#include <eu-config.h>
+]])
+add_library(elf STATIC ${elf})
+target_include_directories(elf SYSTEM PUBLIC "${sources}/elfutils/libelf" PRIVATE "${config}" "${sources}/elfutils/lib")
+target_compile_definitions(elf PRIVATE HAVE_CONFIG_H)
+target_compile_options(elf PRIVATE -std=gnu99)
+target_link_libraries(elf PUBLIC zlib)
+
+file(GLOB bpf "${sources}/libbpf/src/*.c")
+add_library(bpf STATIC ${bpf})
+target_include_directories(bpf SYSTEM
+  PUBLIC "${POLYTRACE_LIBBPF_INCLUDE}" "${sources}/libbpf/include/uapi"
+  PRIVATE "${sources}/libbpf/src" "${sources}/libbpf/include")
+target_link_libraries(bpf PUBLIC elf)
+
+foreach(library zlib elf bpf)
+  set_target_properties(${library} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
+  target_compile_options(${library} PRIVATE -w -ffunction-sections -fdata-sections)
+endforeach()
+
+# native/portable.c: what musl lacks
+add_library(polytrace_libraries INTERFACE)
+target_sources(polytrace_libraries INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/native/portable.c")
+target_link_libraries(polytrace_libraries INTERFACE bpf ${CMAKE_DL_LIBS} pthread)
+target_link_options(polytrace_libraries INTERFACE "-Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/cmake/exports.map")

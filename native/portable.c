@@ -1,0 +1,24 @@
+/*
+ * Only in prebuilt addons, which are compiled for glibc and which musl's loader takes as well: what libstdc++ asks of glibc
+ * and musl does not export.
+ */
+#define _GNU_SOURCE
+#include <locale.h>
+#include <pthread.h>
+#include <time.h>
+
+#define HIDDEN __attribute__((visibility("hidden")))
+
+HIDDEN int __pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
+HIDDEN size_t __strftime_l(char *text, size_t size, const char *format, const struct tm *time, locale_t locale);
+
+/* libstdc++ locks only where this symbol exists, because it takes it for a sign that the process can have threads. */
+int __pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
+{
+	return pthread_key_create(key, destructor);
+}
+
+size_t __strftime_l(char *text, size_t size, const char *format, const struct tm *time, locale_t locale)
+{
+	return strftime_l(text, size, format, time, locale);
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// prebuildify runs this where it would run node-gyp, in the folder that is to have build/Release/polytrace.node.
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { TARGETS } from './targets.mjs';
+import { librarySources, sysroot } from './toolchain.mjs';
+
+const arch = process.env.PREBUILD_ARCH;
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const require = createRequire(import.meta.url);
+const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin/cmake-js');
+
+const options = {
+  CMAKE_TOOLCHAIN_FILE: join(root, 'cmake/toolchain.cmake'),
+  POLYTRACE_LIBRARY_SOURCES: librarySources(),
+  POLYTRACE_OUTPUT: join(process.cwd(), 'build'),
+};
+const env = { ...process.env, POLYTRACE_TRIPLE: TARGETS[arch].triple, POLYTRACE_SYSROOT: sysroot(arch), POLYTRACE_CLANG: clang() };
+for (const step of ['configure', 'build']) {
+  const settings = Object.entries(options).map(([name, value]) => `--CD${name}=${value}`);
+  const where = ['--directory', root, '--out', join(process.cwd(), 'cmake'), '--arch', arch];
+  execFileSync(process.execPath, [cmakeJs, step, ...where, ...settings], { cwd: root, env, stdio: 'inherit' });
+}
+
+/** The C++ compiler and the linker have to be of the same version. */
+function clang() {
+  const version = [19, 20, 21, 22].find((each) => existsSync(`/usr/bin/clang++-${each}`) && existsSync(`/usr/bin/ld.lld-${each}`));
+  if (!version) throw new Error('prebuilt addons: clang-19 or lld-19 is missing: bash scripts/setup.sh --packages');
+  return `/usr/bin/clang-${version}`;
+}

@@ -1,0 +1,101 @@
+// What compiles prebuilt addons: clang of this machine, the C and C++ libraries of an old Debian, and the sources of the
+// libraries that are linked in. All of it comes from the Debian archive, once, into a folder outside of the repository.
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { archive, privateApt, run } from '../debian.mjs';
+import { SUITE, TARGETS } from './targets.mjs';
+
+const PURPOSE = 'prebuilt addons';
+export const CACHE = process.env.POLYTRACE_CACHE ?? join(homedir(), '.cache/polytrace');
+
+/** Libraries that are linked in, by their Debian source packages, which are those of the suite that CI builds with. */
+export const LIBRARIES = ['libbpf', 'elfutils', 'zlib'];
+const SOURCE_SUITE = 'trixie';
+
+/** Calls `make(folder)` once for each key, and returns the folder. A folder that is not finished never has this name. */
+export function cached(name, key, make) {
+  const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 12);
+  const folder = join(CACHE, `${name}-${hash}`);
+  if (existsSync(folder)) return folder;
+  const part = `${folder}.part-${process.pid}`;
+  rmSync(part, { recursive: true, force: true });
+  mkdirSync(part, { recursive: true });
+  make(part);
+  renameSync(part, folder);
+  return folder;
+}
+
+/** The folder with the C and C++ libraries for an architecture. Nothing of that architecture is run. */
+export function sysroot(arch) {
+  const { debian, triple } = TARGETS[arch];
+  const packages = ['libc6-dev', 'libstdc++-10-dev', 'linux-libc-dev'];
+  return cached(`sysroot-${arch}`, [SUITE, packages, 1], (folder) => {
+    run(PURPOSE, 'mmdebstrap', [
+      '--variant=extract',
+      `--architectures=${debian}`,
+      `--include=${packages.join(',')}`,
+      SUITE,
+      folder,
+      archive(PURPOSE),
+    ]);
+    const libraries = join(folder, 'usr/lib', triple);
+    // Links with absolute paths lead out of the folder.
+    for (const name of readdirSync(libraries)) {
+      const file = join(libraries, name);
+      const target = lstatSync(file).isSymbolicLink() ? readlinkSync(file) : '';
+      if (!target.startsWith('/')) continue;
+      rmSync(file);
+      symlinkSync(`../../..${target}`, file);
+    }
+    // Debian's text also names ld-linux. musl's loader does not know that name, and would refuse the addon.
+    writeFileSync(join(libraries, 'libc.so'), 'GROUP ( libc.so.6 libc_nonshared.a )\n');
+  });
+}
+
+/** The folder with the files of Debian's package of musl for this machine. */
+export function musl() {
+  return cached('musl', [SOURCE_SUITE], (folder) => {
+    const work = `${folder}.apt`;
+    mkdirSync(work, { recursive: true });
+    const apt = privateApt(PURPOSE, work, SOURCE_SUITE);
+    apt('apt-get', 'update');
+    apt('apt-get', 'download', 'musl');
+    const file = readdirSync(work).find((each) => each.startsWith('musl_'));
+    run(PURPOSE, 'dpkg-deb', ['-x', join(work, file), folder]);
+    rmSync(work, { recursive: true });
+  });
+}
+
+/** The folder with the sources of the libraries, a folder each, and versions.json. Only the upstream sources are used. */
+export function librarySources() {
+  return cached('sources', [SOURCE_SUITE, LIBRARIES], (folder) => {
+    const work = `${folder}.apt`;
+    mkdirSync(work, { recursive: true });
+    const apt = privateApt(PURPOSE, work, SOURCE_SUITE);
+    apt('apt-get', 'update');
+    const versions = {};
+    for (const name of LIBRARIES) {
+      apt('apt-get', 'source', '--download-only', '--tar-only', name);
+      const file = readdirSync(work).find((each) => each.startsWith(`${name}_`) && /\.orig\.tar\.\w+$/.test(each));
+      mkdirSync(join(folder, name));
+      run(PURPOSE, 'tar', ['-xf', join(work, file), '--strip-components', '1', '-C', join(folder, name)]);
+      const sha256 = createHash('sha256').update(readFileSync(join(work, file))).digest('hex');
+      versions[name] = { version: /_(.*)\.orig\./.exec(file)[1].replace(/^.*\+really/, ''), file, sha256 };
+    }
+    writeFileSync(join(folder, 'versions.json'), JSON.stringify(versions, undefined, 2));
+    rmSync(work, { recursive: true });
+  });
+}

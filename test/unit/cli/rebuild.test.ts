@@ -1,0 +1,16 @@
+/** `polytrace rebuild` names everything that is missing, and builds nothing then. */
+import assert from 'node:assert/strict';
+import { FakeCommand } from './fake.js';
+
+describe('polytrace rebuild', () => {
+  it('lists the missing Debian packages and ends with 3', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const command = new FakeCommand();
+    command.env['PATH'] = '/nowhere';
+    assert.equal(await command.run('rebuild'), 3);
+    assert.match(
+      command.stderr.text,
+      /^polytrace: rebuild: missing: .*cmake, g\+\+, make, pkg-config, libbpf-dev.*\(Debian: apt-get install /,
+    );
+  });
+});

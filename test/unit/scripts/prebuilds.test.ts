@@ -1,0 +1,85 @@
+/** The check of prebuilt addons refuses files that would not load everywhere. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const ARCH = process.arch === 'arm64' ? 'arm64' : 'x64';
+const OTHER = ARCH === 'x64' ? 'arm64' : 'x64';
+const GOOD = `
+  #include <stdio.h>
+  __attribute__((visibility("default"))) void *napi_register_module_v1(void) { return (void *)puts; }`;
+
+describe('check of prebuilt addons', () => {
+  let folder: string;
+  let check: (file: string, arch: 'x64' | 'arm64', inMusl?: (name: string) => boolean) => string[];
+
+  before(async function () {
+    if (process.platform !== 'linux' || spawnSync('cc', ['--version']).status !== 0) this.skip();
+    ({ checkAddon: check } = await import('../../../scripts/prebuilds/check.mjs'));
+    folder = mkdtempSync(join(tmpdir(), 'polytrace-check-'));
+  });
+  after(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function compile(source: string, ...options: string[]): string {
+    const file = join(folder, 'addon.node');
+    const base = ['-shared', '-fPIC', '-fvisibility=hidden', '-D_GNU_SOURCE', '-w', '-x', 'c', '-', '-o', file];
+    const { status, stderr } = spawnSync('cc', [...base, ...options], { input: source, encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    return file;
+  }
+
+  it('accepts a file that needs only an old glibc', () => {
+    assert.deepEqual(
+      check(compile(GOOD, '-s'), ARCH, () => true),
+      [],
+    );
+  });
+
+  it('refuses another architecture', () => {
+    assert.match(check(compile(GOOD, '-s'), OTHER, () => true).join('\n'), /^it is for .+, not for (x64|arm64)$/);
+  });
+
+  it('refuses a library that is not part of libc', () => {
+    const file = compile(GOOD, '-s', '-Wl,--no-as-needed', '-lgcc_s');
+    assert.deepEqual(
+      check(file, ARCH, () => true),
+      ['it needs libgcc_s.so.1'],
+    );
+  });
+
+  it('refuses a symbol of a newer glibc', () => {
+    const file = compile(`${GOOD}\n#include <string.h>\nconst char *(*newer)(int) = strerrorname_np;`, '-s');
+    assert.deepEqual(
+      check(file, ARCH, () => true),
+      ['strerrorname_np needs GLIBC_2.32'],
+    );
+  });
+
+  it('refuses a symbol that musl does not have', () => {
+    assert.deepEqual(
+      check(compile(GOOD, '-s'), ARCH, (name) => name !== 'puts' && name !== '__cxa_finalize'),
+      ['musl has no puts'],
+    );
+  });
+
+  it('refuses symbols that are not hidden, and a file that is not stripped', () => {
+    const file = compile(`${GOOD}\n__attribute__((visibility("default"))) int leaked;`);
+    assert.deepEqual(
+      check(file, ARCH, () => true),
+      ['it exports leaked', 'it is not stripped'],
+    );
+  });
+
+  it('refuses what is not an addon', () => {
+    writeFileSync(join(folder, 'text.node'), 'no ELF file, but a text of some length\n'.repeat(4));
+    assert.match(check(join(folder, 'text.node'), ARCH).join('\n'), /^it cannot be read: .*Not an ELF file/s);
+    assert.deepEqual(
+      check(compile('int nothing;', '-s', '-nostdlib'), ARCH, () => true),
+      ['it is not an addon'],
+    );
+  });
+});
