@@ -31,7 +31,7 @@ const PROGRAMS = join(CACHE, `kubernetes-1.20.2-${process.arch}`);
 const CGROUPS = '/sys/fs/cgroup';
 const TOKEN = randomBytes(16).toString('hex');
 
-const NODE = 'worker-1';
+export const NODE = 'worker-1';
 /** Programs that a shell session in a pod needs. */
 const TOOLS = ['bash', 'cat', 'sleep', 'true', 'id', 'ls', 'touch', 'readlink'].map((name) => `/usr/bin/${name}`);
 const TOOLS_IMAGE = 'test.invalid/tools:1';
@@ -278,7 +278,7 @@ function podManifest({ name, namespace = 'default', command, ...metadata }: PodO
 }
 
 /** Asks again until it does not fail. For states that nothing announces. */
-async function eventually<T>(what: string, ask: () => T | Promise<T>, limitMs = 30_000): Promise<T> {
+export async function eventually<T>(what: string, ask: () => T | Promise<T>, limitMs = 30_000): Promise<T> {
   const end = Date.now() + limitMs;
   for (;;) {
     try {
