@@ -62,11 +62,7 @@ const S = {
   annotations: setting('serviceAccount.annotations', {}, 'Annotations of the service account.'),
   repository: setting('tetragon.image.repository', 'polytrace', 'Image of the agent.'),
   tag: setting('tetragon.image.tag', 'latest', 'Tag of the image.'),
-  privileged: setting(
-    'tetragon.securityContext.privileged',
-    true,
-    'false: single capabilities instead. The agent then has no access to the files of other users.',
-  ),
+  privileged: setting('tetragon.securityContext.privileged', true, 'false: single capabilities instead.'),
   resources: setting(
     'tetragon.resources',
     { requests: { cpu: '50m', memory: '192Mi' }, limits: { memory: '512Mi' } },
@@ -119,6 +115,11 @@ const CAPABILITIES = ['BPF', 'PERFMON', 'SYS_PTRACE', 'DAC_READ_SEARCH', 'SYS_RE
 const hostPath = (name: string, path: string, type: string): object => ({ name, hostPath: { path, type } });
 const mount = (name: string, mountPath: string, more: object = {}): object => ({ name, mountPath, ...more });
 
+/** Does the agent take connections on its socket? */
+const CONNECT =
+  "require('net').connect('/run/polytrace/polytrace.sock', () => process.exit(0)).on('error', () => process.exit(1))";
+const PROBE = { exec: { command: ['node', '-e', CONNECT] }, timeoutSeconds: 10 };
+
 const container = {
   name: NAME,
   image: join(S.repository, ':', S.tag),
@@ -148,14 +149,8 @@ const container = {
       capabilities: { drop: ['ALL'], add: CAPABILITIES },
     },
   ),
-  livenessProbe: {
-    exec: { command: ['polytrace', 'status'] },
-    initialDelaySeconds: 10,
-    periodSeconds: 30,
-    timeoutSeconds: 10,
-    failureThreshold: 3,
-  },
-  readinessProbe: { exec: { command: ['polytrace', 'status'] }, periodSeconds: 10, timeoutSeconds: 10 },
+  livenessProbe: { ...PROBE, initialDelaySeconds: 10, periodSeconds: 30, failureThreshold: 3 },
+  readinessProbe: { ...PROBE, periodSeconds: 10 },
   resources: S.resources,
   volumeMounts: [
     mount('policies', '/etc/polytrace/policies.d', { readOnly: true }),

@@ -33,7 +33,7 @@ const TOKEN = randomBytes(16).toString('hex');
 
 export const NODE = 'worker-1';
 /** Programs that a shell session in a pod needs. */
-const TOOLS = ['bash', 'cat', 'sleep', 'true', 'id', 'ls', 'touch', 'readlink'].map((name) => `/usr/bin/${name}`);
+const TOOLS = ['bash', 'cat', 'sleep', 'true', 'id', 'ls', 'touch', 'readlink', 'rm'].map((name) => `/usr/bin/${name}`);
 const TOOLS_IMAGE = 'test.invalid/tools:1';
 
 /** Why a cluster cannot run here. */
@@ -183,7 +183,11 @@ export class Cluster {
 
   /** The image of pods that tests run: a shell and some programs. */
   addTools(): void {
-    const files = { 'etc/passwd': 'root:x:0:0:root:/root:/usr/bin/bash\n', 'etc/shadow': 'root:*:0:0:99999:7:::\n' };
+    const files = {
+      'etc/group': 'root:x:0:\n',
+      'etc/passwd': 'root:x:0:0:root:/root:/usr/bin/bash\n',
+      'etc/shadow': 'root:*:0:0:99999:7:::\n',
+    };
     this.addImage({ name: TOOLS_IMAGE, programs: TOOLS, files, command: ['/usr/bin/sleep', 'infinity'] });
   }
 
