@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { EventReader, Reply } from '../../agent/test/native/support.js';
 import { binaryOf, ClusterAgent, podOf, policyOf } from './agent.js';
 import { Cluster, eventually } from './cluster.js';
 import { needsCluster, needsTracefs, ROOT } from './support.js';
@@ -26,6 +27,19 @@ function opens(name: string, path: string, more: object = {}, kind = 'TracingPol
     selectors: [{ matchArgs: [{ index: 6, operator: 'Equal', values: [path] }] }],
   };
   return { apiVersion: 'cilium.io/v1alpha1', kind, metadata: { name }, spec: { ...more, tracepoints: [hook] } };
+}
+
+/** Time that kubectl itself takes on a busy machine. */
+const KUBECTL_MS = 1500;
+
+/** Resolves when no such event has come for a time. */
+async function silence(events: EventReader, fits: (message: Reply) => boolean, quietMs: number): Promise<void> {
+  for (let before = -1; ;) {
+    const count = events.seen.filter(fits).length;
+    if (count === before) return;
+    before = count;
+    await wait(quietMs);
+  }
 }
 
 describe('the agent in a cluster', function () {
@@ -85,6 +99,49 @@ describe('the agent in a cluster', function () {
     const ofPod = events.seen.filter((message) => ['/usr/bin/cat', '/usr/bin/bash'].includes(binaryOf(message)));
     assert.ok(ofPod.length >= 3);
     events.cancel();
+  });
+
+  it('limits a policy to the pods of its namespace', async () => {
+    await cluster.kubectl('create', 'namespace', 'team-a');
+    await cluster.kubectl('create', 'serviceaccount', '-n', 'team-a', 'default');
+    await cluster.apply(opens('own', '/etc/passwd', {}, 'TracingPolicyNamespaced'), '-n', 'team-a');
+    await cluster.kubectl('wait', '--for=condition=Loaded', '--timeout=30s', '-n', 'team-a', 'tgtpn/own');
+    await cluster.runPod({ name: 'falcon', namespace: 'team-a' });
+    const events = await agent.events();
+    await exec('xwing', 'cat /etc/passwd');
+    await cluster.kubectl('exec', '-n', 'team-a', 'falcon', '--', 'cat', '/etc/passwd');
+    // runc opens the file as well, in the container's cgroup, as a process that began outside of it
+    const isRead = (message: Reply): boolean => policyOf(message) === 'own' && binaryOf(message) === '/usr/bin/cat';
+    assert.equal(podOf(await events.find(isRead)), 'team-a/falcon');
+    // the other pod's event would have come before it
+    assert.equal(events.seen.filter(isRead).length, 1);
+    events.cancel();
+    await cluster.kubectl('delete', '-n', 'team-a', 'tgtpn/own');
+  });
+
+  it('moves a pod into a policy and out of it when its labels change, within a second', async () => {
+    const selects = { podSelector: { matchLabels: { watched: 'yes' } } };
+    await cluster.apply(opens('watched', '/etc/group', selects));
+    await isIn('Loaded', 'watched');
+    const events = await agent.events();
+    const isRead = (message: Reply): boolean => policyOf(message) === 'watched';
+    // reads without an end: the first event says when the policy has begun to see the pod, and the last one when it ended
+    const reader = exec('xwing', 'echo >/tmp/go; touch /tmp/go; while [ -e /tmp/go ]; do read -r _ </etc/group; done');
+    await events.find((message) => binaryOf(message) === '/usr/bin/touch');
+    let labelled = Date.now();
+    await cluster.kubectl('label', 'pod', 'xwing', 'watched=yes');
+    await events.find(isRead);
+    const into = Date.now() - labelled;
+    labelled = Date.now();
+    await cluster.kubectl('label', 'pod', 'xwing', 'watched-');
+    await silence(events, isRead, 500);
+    const out = Date.now() - labelled - 500;
+    await exec('xwing', 'rm /tmp/go');
+    await reader;
+    events.cancel();
+    console.log(`      into the policy after ${into} ms, out of it after ${out} ms, kubectl's own time included`);
+    assert.ok(into < 1000 + KUBECTL_MS && out < 1000 + KUBECTL_MS, `${into} ms, ${out} ms`);
+    await cluster.kubectl('delete', 'tgtp', 'watched');
   });
 
   it('reports a broken policy in its status and as an event; others go on, and the earlier version too', async () => {
