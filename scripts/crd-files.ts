@@ -8,7 +8,7 @@ export function crdFiles(): Map<string, string> {
   return new Map(
     policyCrds().map((crd) => {
       const { name } = (crd as { metadata: { name: string } }).metadata;
-      const text = stringify(crd, { lineWidth: 0, aliasDuplicateObjects: false });
+      const text = stringify(crd, { lineWidth: 0, aliasDuplicateObjects: false, indentSeq: false });
       return [`deploy/kubernetes/crds/${name.split('.')[0]}.yaml`, HEADER + text];
     }),
   );

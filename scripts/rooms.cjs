@@ -106,9 +106,17 @@ const rooms = [
     may: ['agent/lib/proto/', 'agent/lib/encode/', 'agent/lib/filters/'],
     packages: ['polytrace', '@bufbuild/protobuf', '@grpc/grpc-js'],
   },
+  { room: 'agent/lib/kubernetes/', may: [], packages: ['polytrace', '@kubernetes/client-node', 'yaml'] },
   {
     room: 'agent/lib/main/',
-    may: ['agent/lib/config/', 'agent/lib/grpc/', 'agent/lib/log/', 'agent/lib/policies/', 'agent/lib/streams/'],
+    may: [
+      'agent/lib/config/',
+      'agent/lib/grpc/',
+      'agent/lib/kubernetes/',
+      'agent/lib/log/',
+      'agent/lib/policies/',
+      'agent/lib/streams/',
+    ],
     packages: ['polytrace', 'commander'],
   },
   { room: 'agent/lib/index.ts', may: ['agent/lib/main/', 'agent/lib/client/'] },

@@ -12,6 +12,7 @@ export class Containerd {
   readonly nriSocket: string;
   readonly #folder: string;
   #daemon: Daemon | undefined;
+  #execs = 0;
 
   /** `folder` has to exist, and belongs to this object. */
   constructor(folder: string) {
@@ -49,6 +50,13 @@ export class Containerd {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+  }
+
+  /** Runs a program in the first container of a pod, without Kubernetes. Returns what it printed. */
+  execInPod(pod: string, command: readonly string[]): string {
+    const filter = `labels."io.kubernetes.pod.name"==${pod},labels."io.cri-containerd.kind"==container`;
+    const [id] = this.ctr('containers', 'list', '--quiet', filter).split('\n');
+    return this.ctr('tasks', 'exec', '--exec-id', `test-${++this.#execs}`, id as string, ...command);
   }
 
   get log(): string {

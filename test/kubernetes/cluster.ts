@@ -31,9 +31,9 @@ const PROGRAMS = join(CACHE, `kubernetes-1.20.2-${process.arch}`);
 const CGROUPS = '/sys/fs/cgroup';
 const TOKEN = randomBytes(16).toString('hex');
 
-const NODE = 'worker-1';
+export const NODE = 'worker-1';
 /** Programs that a shell session in a pod needs. */
-const TOOLS = ['bash', 'cat', 'sleep', 'true', 'id', 'ls', 'touch', 'readlink'].map((name) => `/usr/bin/${name}`);
+const TOOLS = ['bash', 'cat', 'sleep', 'true', 'id', 'ls', 'touch', 'readlink', 'rm'].map((name) => `/usr/bin/${name}`);
 const TOOLS_IMAGE = 'test.invalid/tools:1';
 
 /** Why a cluster cannot run here. */
@@ -183,7 +183,11 @@ export class Cluster {
 
   /** The image of pods that tests run: a shell and some programs. */
   addTools(): void {
-    const files = { 'etc/passwd': 'root:x:0:0:root:/root:/usr/bin/bash\n', 'etc/shadow': 'root:*:0:0:99999:7:::\n' };
+    const files = {
+      'etc/group': 'root:x:0:\n',
+      'etc/passwd': 'root:x:0:0:root:/root:/usr/bin/bash\n',
+      'etc/shadow': 'root:*:0:0:99999:7:::\n',
+    };
     this.addImage({ name: TOOLS_IMAGE, programs: TOOLS, files, command: ['/usr/bin/sleep', 'infinity'] });
   }
 
@@ -278,7 +282,7 @@ function podManifest({ name, namespace = 'default', command, ...metadata }: PodO
 }
 
 /** Asks again until it does not fail. For states that nothing announces. */
-async function eventually<T>(what: string, ask: () => T | Promise<T>, limitMs = 30_000): Promise<T> {
+export async function eventually<T>(what: string, ask: () => T | Promise<T>, limitMs = 30_000): Promise<T> {
   const end = Date.now() + limitMs;
   for (;;) {
     try {

@@ -1,5 +1,6 @@
 /** The CustomResourceDefinitions, in a real API server: what it accepts, keeps and refuses, and what kubectl shows. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { corpus } from '../unit/policy/corpus.js';
@@ -145,6 +146,21 @@ describe('CustomResourceDefinitions', function () {
       applyStatus(cluster, 'full', 'more', { nodes: [{ name: 'other', state: 'enabled' }] }),
       /at most 100 items/,
     );
+  });
+
+  it('are installed by the command, which leaves those of another program as they are', async () => {
+    const install = (): string =>
+      execFileSync(
+        process.execPath,
+        [join(ROOT, 'dist/cli/main.js'), 'agent', 'install-crds', `--k8s-kubeconfig-path=${cluster.kubeconfig}`],
+        { encoding: 'utf8' },
+      );
+    assert.match(install(), /^tracingpolicies\.cilium\.io: updated$/m);
+    const name = 'tracingpolicies.cilium.io';
+    await cluster.kubectl('label', 'crd', name, 'app.kubernetes.io/part-of-');
+    const before = await cluster.kubectl('get', 'crd', name, '-o', 'yaml');
+    assert.match(install(), /^tracingpolicies\.cilium\.io: kept.*\ntracingpoliciesnamespaced\.cilium\.io: updated$/m);
+    assert.equal(await cluster.kubectl('get', 'crd', name, '-o', 'yaml'), before);
   });
 
   it('have a namespaced kind', async () => {

@@ -31,12 +31,22 @@ export interface AgentOptions {
   readonly enableAncestors: boolean;
   readonly containers: boolean;
   readonly eventQueueBytes: number;
+  /** Socket of the container runtime: its path, or `unix://PATH`. */
+  readonly criEndpoint?: string;
+  readonly nriEndpoint?: string;
+  readonly enableK8sApi: boolean;
+  readonly k8sKubeconfigPath?: string;
+  readonly tracingPolicyCrd: boolean;
+  readonly enablePodAnnotations: boolean;
 }
 
-/** The command line of the agent. `run` gets the options. */
-export function agentCommand(run: (options: AgentOptions) => Promise<void>): Command {
+/** The command line of the agent. `run` gets the options, and `installCrds` the path of a kubeconfig. */
+export function agentCommand(
+  run: (options: AgentOptions) => Promise<void>,
+  installCrds: (kubeconfig: string | undefined) => Promise<void>,
+): Command {
   const list = (text: string, before: readonly string[] = []): string[] => [...before, text];
-  return new Command('agent')
+  const command = new Command('agent')
     .description('Run the agent: one tracer for this machine, with policies from a folder and a gRPC server')
     .option('--policy <file-or-folder>', 'load and watch these policies, too (can be repeated)', list, [])
     .option('--tracing-policy-dir <folder>', 'folder with policies, which is watched', DEFAULT_FOLDER)
@@ -65,10 +75,23 @@ export function agentCommand(run: (options: AgentOptions) => Promise<void>): Com
     .option('--enable-process-ns', 'add namespaces to processes in events', false)
     .option('--enable-ancestors', 'add ancestors to events', false)
     .option('--no-containers', 'do not ask the container runtimes for names and pods')
+    .option('--cri-endpoint <socket>', 'socket of containerd or CRI-O')
+    .option('--nri-endpoint <socket>', 'socket of their Node Resource Interface')
+    .option('--enable-k8s-api', 'take labels of pods and nodes, and policies, from the API server of Kubernetes', false)
+    .option('--k8s-kubeconfig-path <file>', 'with --enable-k8s-api: a kubeconfig in place of the service account')
+    .option('--no-tracing-policy-crd', 'with --enable-k8s-api: load no policies from the cluster')
+    .option('--enable-pod-annotations', 'with --enable-k8s-api: add annotations of pods to events', false)
     .option('--event-queue-bytes <bytes>', 'most bytes of events that wait for one client', bytes, 4 * 1024 * 1024)
     .action(async (options: Omit<AgentOptions, 'serverAddress'> & { readonly serverAddress?: readonly string[] }) => {
       await run({ ...options, serverAddress: options.serverAddress ?? [DEFAULT_ADDRESS] });
     });
+  command
+    .command('install-crds')
+    .description('Install the resources of policies in the cluster (--k8s-kubeconfig-path); those of Tetragon stay')
+    .action(async (_, install: Command) => {
+      await installCrds(install.optsWithGlobals<AgentOptions>().k8sKubeconfigPath);
+    });
+  return command;
 }
 
 function addresses(text: string, before: readonly string[] = []): string[] {

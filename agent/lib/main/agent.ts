@@ -1,11 +1,12 @@
 /** The agent: a tracer, its policies, and the server for its clients. */
 import { hostname } from 'node:os';
-import { openTracer, preflight, type Tracer, type TracerOptions } from 'polytrace';
+import { openTracer, preflight, type ContainerOptions, type Tracer, type TracerOptions } from 'polytrace';
 import type { AgentOptions } from '../config/options.js';
 import { EventCalls } from '../grpc/get-events.js';
 import { eventLogService, sensorsService } from '../grpc/sensors.js';
 import { GrpcServer, type TlsFiles } from '../grpc/server.js';
 import type { Log } from '../log/log.js';
+import { Kubernetes } from '../kubernetes/kubernetes.js';
 import { PolicyFiles } from '../policies/folder.js';
 import { PolicyStore } from '../policies/store.js';
 import { EventHub } from '../streams/hub.js';
@@ -21,13 +22,22 @@ export class Agent {
   readonly #files: PolicyFiles;
   readonly #server: GrpcServer;
   readonly #calls: EventCalls;
+  readonly #store: PolicyStore;
+  readonly #kubernetes: Kubernetes | undefined;
   /** Resolves when the events have ended. */
   readonly events: Promise<void>;
   addresses: readonly string[] = [];
 
-  private constructor(options: AgentOptions, tracer: Tracer, log: Log, version: string) {
+  private constructor(
+    options: AgentOptions,
+    tracer: Tracer,
+    kubernetes: Kubernetes | undefined,
+    log: Log,
+    version: string,
+  ) {
     this.#options = options;
     this.#tracer = tracer;
+    this.#kubernetes = kubernetes;
     const nodeName = nodeNameOf(options);
     const {
       clusterName,
@@ -44,6 +54,7 @@ export class Agent {
       queueBytes: options.eventQueueBytes,
     });
     const store = new PolicyStore(tracer, log);
+    this.#store = store;
     this.#calls = new EventCalls(hub, log);
     this.#files = new PolicyFiles([options.tracingPolicyDir, ...options.policy], log, (files, again) =>
       store.setFiles(files, again),
@@ -69,13 +80,16 @@ export class Agent {
     if (options.keepSensorsOnExit && options.persist === undefined) {
       throw new BadOption('--keep-sensors-on-exit needs --persist');
     }
-    const tracer = await openTracer(tracerOptions(options));
+    const kubernetes = await kubernetesOf(options, log);
+    const tracer = await openTracer(tracerOptions(options, kubernetes));
     try {
-      const agent = new Agent(options, tracer, log, version);
+      const agent = new Agent(options, tracer, kubernetes, log, version);
       await agent.#files.start();
+      await kubernetes?.start(agent.#store);
       agent.addresses = await agent.#server.listen();
       return agent;
     } catch (error) {
+      await kubernetes?.stop();
       await tracer.close();
       throw error;
     }
@@ -87,7 +101,7 @@ export class Agent {
   }
 
   async close(): Promise<void> {
-    await this.#files.stop();
+    await Promise.all([this.#files.stop(), this.#kubernetes?.stop()]);
     this.#server.setServing(false);
     const keep = this.#options.keepSensorsOnExit;
     await this.#tracer.close(keep ? { keep } : {});
@@ -101,14 +115,34 @@ function nodeNameOf({ nodeName }: AgentOptions): string {
   return nodeName ?? process.env['NODE_NAME'] ?? hostname();
 }
 
-function tracerOptions(options: AgentOptions): TracerOptions {
+async function kubernetesOf(options: AgentOptions, log: Log): Promise<Kubernetes | undefined> {
+  if (!options.enableK8sApi) return undefined;
+  const { k8sKubeconfigPath: kubeconfig, tracingPolicyCrd: policies, enablePodAnnotations: annotations } = options;
+  const nodeName = nodeNameOf(options);
+  return Kubernetes.connect({ nodeName, policies, annotations, ...(kubeconfig && { kubeconfig }) }, log);
+}
+
+function tracerOptions(options: AgentOptions, kubernetes: Kubernetes | undefined): TracerOptions {
   const { enforcement, allowRequests, persist, containers } = options;
   return {
     nodeName: nodeNameOf(options),
     enforcement,
     allowRequests,
-    containers,
+    containers: containers && containerOptions(options, kubernetes),
+    ...(kubernetes === undefined ? {} : { nodeLabels: kubernetes.nodeLabels }),
     ...(persist === undefined ? {} : { persist }),
+  };
+}
+
+/** The API server comes first: runtimes know the labels that a pod had when it was made. */
+function containerOptions(
+  { criEndpoint, nriEndpoint }: AgentOptions,
+  kubernetes: Kubernetes | undefined,
+): ContainerOptions {
+  const path = (address: string): string => address.replace(/^unix:\/\//, '');
+  return {
+    sockets: { ...(criEndpoint && { cri: path(criEndpoint) }), ...(nriEndpoint && { nri: path(nriEndpoint) }) },
+    ...(kubernetes === undefined ? {} : { sources: [kubernetes.source, 'nri', 'cri', 'docker', 'podman', 'cgroups'] }),
   };
 }
 

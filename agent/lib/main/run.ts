@@ -5,6 +5,7 @@ import { CommanderError } from 'commander';
 import { PolytraceError } from 'polytrace';
 import { agentCommand, BadOption, type AgentOptions } from '../config/options.js';
 import { AddressError } from '../grpc/address.js';
+import { installCrds } from '../kubernetes/crds.js';
 import { openLog } from '../log/log.js';
 import { messageOf } from '../policies/store.js';
 import { Agent } from './agent.js';
@@ -25,9 +26,14 @@ const KERNEL = 3;
 /** Runs the agent and returns the exit status of the command. */
 export async function runAgent(args: readonly string[], host: AgentHost): Promise<number> {
   let status = GOOD;
-  const command = agentCommand(async (options) => {
-    status = await run(options, host);
-  })
+  const command = agentCommand(
+    async (options) => {
+      status = await run(options, host);
+    },
+    async (kubeconfig) => {
+      for (const line of await installCrds(kubeconfig)) host.stdout.write(`${line}\n`);
+    },
+  )
     .name('polytrace agent')
     .exitOverride()
     .configureOutput({

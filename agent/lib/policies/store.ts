@@ -137,16 +137,51 @@ export class PolicyStore {
       const seen = new Set<string>();
       for (const [file, text] of files) seen.add(await this.#setFile(file, text, seen, again));
       for (const [key, known] of [...this.#known]) {
-        if (known.file === undefined || seen.has(key)) continue;
+        if (known.file === undefined || isOfCluster(known.file) || seen.has(key)) continue;
         if (files.has(known.file) && isBroken(files, known.file)) continue;
         await this.#forget(key, known);
       }
     });
   }
 
+  /**
+   * Loads the policy of a resource of the cluster, or replaces it without a gap. Resolves with what is wrong; then the policy that it
+   * had stays. `describe` makes the text of an error.
+   */
+  put(origin: string, text: string | Error, describe: (error: unknown) => string): Promise<string | undefined> {
+    return this.#inTurn(async () => {
+      await this.#setFile(origin, text, new Set(), true, describe);
+      return this.#from(origin)?.[1].error;
+    });
+  }
+
+  /** Removes the policy of a resource of the cluster. */
+  drop(origin: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const found = this.#from(origin);
+      if (found !== undefined) await this.#forget(...found);
+    });
+  }
+
+  /** What the tracer says about the policy of a file or resource. */
+  statusOf(origin: string): PolicyStatus | undefined {
+    const key = this.#from(origin)?.[0];
+    return this.#tracer.policies().find(({ name }) => name === key);
+  }
+
+  #from(origin: string): [string, Known] | undefined {
+    return [...this.#known].find(([, known]) => known.file === origin);
+  }
+
   /** Returns the key of the file's policy. */
-  async #setFile(file: string, text: string | Error, seen: ReadonlySet<string>, again: boolean): Promise<string> {
-    const before = [...this.#known].find(([, known]) => known.file === file);
+  async #setFile(
+    file: string,
+    text: string | Error,
+    seen: ReadonlySet<string>,
+    again: boolean,
+    describe = messageOf,
+  ): Promise<string> {
+    const before = this.#from(file);
     const failed = before?.[1].error !== undefined;
     if (before !== undefined && text === before[1].tried && !(failed && again)) return before[0];
     let policy: Policy;
@@ -154,15 +189,15 @@ export class PolicyStore {
       if (text instanceof Error) throw text;
       policy = parsePolicy(text, { file });
     } catch (error) {
-      return this.#broken(file, text, error, before);
+      return this.#broken(file, text, describe(error), before);
     }
     const key = keyOf(policy.name, policy.namespace ?? '');
     const known = this.#known.get(key);
-    if (known?.text !== undefined && (known.file === undefined || seen.has(key))) {
+    if (known?.text !== undefined && (!isFrom(known, file) || seen.has(key))) {
       const other = known.file ?? 'a client';
-      return this.#broken(file, text, new Error(`the policy ${key} is loaded already, from ${other}`), before);
+      return this.#broken(file, text, `the policy ${key} is loaded already, from ${other}`, before);
     }
-    return this.#load(key, policy, file, text as string, before);
+    return this.#load(key, policy, file, text as string, before, describe);
   }
 
   async #load(
@@ -171,6 +206,7 @@ export class PolicyStore {
     file: string,
     text: string,
     before: readonly [string, Known] | undefined,
+    describe: (error: unknown) => string,
   ): Promise<string> {
     const known = this.#known.get(key);
     const isLoaded = known?.text !== undefined;
@@ -178,7 +214,13 @@ export class PolicyStore {
       if (isLoaded) await this.#tracer.replacePolicy(policy);
       else await this.#tracer.addPolicy(policy);
     } catch (error) {
-      return this.#broken(file, text, error, before ?? (known === undefined ? undefined : [key, known]), policy);
+      return this.#broken(
+        file,
+        text,
+        describe(error),
+        before ?? (known === undefined ? undefined : [key, known]),
+        policy,
+      );
     }
     const { name, namespace = '' } = policy;
     const id = known?.id ?? this.#nextId++;
@@ -193,12 +235,11 @@ export class PolicyStore {
   #broken(
     file: string,
     text: string | Error,
-    error: unknown,
+    reason: string,
     before: readonly [string, Known] | undefined,
     policy?: Policy,
   ): string {
-    const reason = messageOf(error);
-    this.#log.error({ file, reason: reason }, 'a policy file was not loaded');
+    this.#log.error({ file, reason }, 'a policy file was not loaded');
     const tried = text instanceof Error ? '' : text;
     if (before !== undefined) {
       before[1].tried = tried;
@@ -242,6 +283,18 @@ export class PolicyStore {
     this.#turn = result.catch(() => undefined);
     return result;
   }
+}
+
+/** Resources of the cluster are no paths. */
+const CLUSTER_PREFIX = 'kubernetes:';
+
+function isOfCluster(file: string): boolean {
+  return file.startsWith(CLUSTER_PREFIX);
+}
+
+/** False when a client, or the other of files and resources, has it. */
+function isFrom({ file: other }: Known, file: string): boolean {
+  return other !== undefined && isOfCluster(other) === isOfCluster(file);
 }
 
 /** A file that cannot be read now is not a file that is gone. */

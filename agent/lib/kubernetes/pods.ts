@@ -1,0 +1,123 @@
+/** The containers of this node's pods, as the API server knows them: their labels, also when these change, and their workloads. */
+import type { ContainerInfo, ContainerSink, ContainerSource, PodInfo } from 'polytrace';
+import type { Api } from './client.js';
+import { Watch, type KubeObject } from './watch.js';
+import { workloadOf } from './workload.js';
+
+interface ContainerStatus {
+  readonly name: string;
+  /** `RUNTIME://ID`; empty before the container exists. */
+  readonly containerID?: string;
+  readonly image?: string;
+  readonly imageID?: string;
+  readonly state?: { readonly running?: { readonly startedAt?: string }; readonly terminated?: object };
+}
+
+export interface Pod extends KubeObject {
+  readonly status?: {
+    readonly containerStatuses?: readonly ContainerStatus[];
+    readonly initContainerStatuses?: readonly ContainerStatus[];
+    readonly ephemeralContainerStatuses?: readonly ContainerStatus[];
+  };
+}
+
+export class PodSource implements ContainerSource {
+  readonly name = 'kubernetes';
+  readonly #watch: Watch<Pod>;
+  readonly #annotations: boolean;
+  #sink: ContainerSink | undefined;
+  /** The containers of each pod, by the pod's uid. */
+  readonly #known = new Map<string, ReadonlyMap<string, ContainerInfo>>();
+
+  /** `annotations`: also report the annotations of pods. */
+  constructor(api: Api, nodeName: string, { annotations = false } = {}) {
+    this.#annotations = annotations;
+    this.#watch = new Watch<Pod>(
+      api,
+      '/api/v1/pods',
+      { fieldSelector: `spec.nodeName=${nodeName}` },
+      {
+        all: (pods) => this.#all(pods),
+        set: (pod) => this.#set(pod),
+        remove: (pod) => this.#remove(uidOf(pod)),
+        state: (error) => this.#sink?.state(error === undefined, error),
+      },
+    );
+  }
+
+  async start(sink: ContainerSink): Promise<void> {
+    this.#sink = sink;
+    await this.#watch.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#watch.stop();
+  }
+
+  async #all(pods: readonly Pod[]): Promise<void> {
+    const present = new Set(pods.map(uidOf));
+    for (const uid of [...this.#known.keys()]) if (!present.has(uid)) this.#remove(uid);
+    for (const pod of pods) await this.#set(pod);
+    this.#sink?.state(true);
+  }
+
+  async #set(pod: Pod): Promise<void> {
+    const uid = uidOf(pod);
+    const now = new Map(containersOf(pod, this.#annotations).map((info) => [info.id, info]));
+    for (const id of this.#known.get(uid)?.keys() ?? []) if (!now.has(id)) this.#sink?.remove(id);
+    this.#known.set(uid, now);
+    await Promise.all([...now.values()].map(async (info) => this.#add(info)));
+  }
+
+  /** A container that is refused does not keep others away. */
+  async #add(info: ContainerInfo): Promise<void> {
+    try {
+      await this.#sink?.add(info);
+    } catch (error) {
+      this.#sink?.state(true, error as Error);
+    }
+  }
+
+  #remove(uid: string): void {
+    for (const id of this.#known.get(uid)?.keys() ?? []) this.#sink?.remove(id);
+    this.#known.delete(uid);
+  }
+}
+
+const uidOf = ({ metadata: { uid, namespace = '', name } }: Pod): string => uid ?? `${namespace}/${name}`;
+
+/** The containers of a pod that exist and have not ended. */
+export function containersOf(pod: Pod, withAnnotations: boolean): ContainerInfo[] {
+  const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = pod.status ?? {};
+  const info = podInfo(pod, withAnnotations);
+  return [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses].flatMap((status) => {
+    const [, runtime, id] = /^([^:]+):\/\/(.+)$/.exec(status.containerID ?? '') ?? [];
+    if (runtime === undefined || id === undefined || status.state?.terminated !== undefined) return [];
+    return [containerOf(status, runtime, id, info)];
+  });
+}
+
+function containerOf(status: ContainerStatus, runtime: string, id: string, pod: PodInfo): ContainerInfo {
+  const { name, image = '', imageID = '', state } = status;
+  const startTime = state?.running?.startedAt;
+  return {
+    id,
+    runtime,
+    name,
+    ...(image === '' ? {} : { image: { name: image, ...(imageID === '' ? {} : { id: imageID }) } }),
+    ...(startTime === undefined ? {} : { startTime }),
+    pod,
+  };
+}
+
+function podInfo({ metadata }: Pod, withAnnotations: boolean): PodInfo {
+  const { name, namespace = '', uid, labels = {}, annotations = {} } = metadata;
+  return {
+    namespace,
+    name,
+    ...(uid === undefined ? {} : { uid }),
+    labels,
+    ...(withAnnotations ? { annotations } : {}),
+    ...workloadOf(metadata),
+  };
+}

@@ -1,0 +1,234 @@
+/** The agent in a real cluster, with the rights of its manifests: policies, pods, labels, and an API server that goes away. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { EventReader, Reply } from '../../agent/test/native/support.js';
+import { binaryOf, ClusterAgent, podOf, policyOf } from './agent.js';
+import { Cluster, eventually } from './cluster.js';
+import { needsCluster, needsTracefs, ROOT } from './support.js';
+
+const DEPLOY = join(ROOT, 'deploy/kubernetes');
+/** How long the API server is away. */
+const AWAY_MS = process.env['POLYTRACE_NIGHTLY'] === '1' ? 60_000 : 5_000;
+
+interface Status {
+  readonly status?: {
+    readonly conditions?: readonly { readonly type: string; readonly message: string }[];
+    readonly nodes?: readonly Record<string, unknown>[];
+  };
+}
+
+/** What opens a file, on any kernel. */
+function opens(name: string, path: string, more: object = {}, kind = 'TracingPolicy'): object {
+  const hook = {
+    subsystem: 'syscalls',
+    event: 'sys_enter_openat',
+    args: [{ index: 6, type: 'string' }],
+    selectors: [{ matchArgs: [{ index: 6, operator: 'Equal', values: [path] }] }],
+  };
+  return { apiVersion: 'cilium.io/v1alpha1', kind, metadata: { name }, spec: { ...more, tracepoints: [hook] } };
+}
+
+/** Time that kubectl itself takes on a busy machine. */
+const KUBECTL_MS = 1500;
+
+/** Resolves when no such event has come for a time. */
+async function silence(events: EventReader, fits: (message: Reply) => boolean, quietMs: number): Promise<void> {
+  for (let before = -1; ;) {
+    const count = events.seen.filter(fits).length;
+    if (count === before) return;
+    before = count;
+    await wait(quietMs);
+  }
+}
+
+describe('the agent in a cluster', function () {
+  this.timeout(180_000);
+  let cluster: Cluster;
+  let agent: ClusterAgent;
+  let kubeconfig: string;
+  before(needsCluster);
+  before(needsTracefs);
+  before(async () => {
+    cluster = await Cluster.start();
+    cluster.addTools();
+    await cluster.kubectl('apply', '-f', join(DEPLOY, 'crds'));
+    await cluster.kubectl('wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all');
+    await cluster.kubectl('apply', '-k', join(DEPLOY, 'agent'));
+    kubeconfig = await cluster.serviceAccountConfig('kube-system', 'polytrace');
+    agent = await ClusterAgent.start(cluster, { kubeconfig });
+  });
+  after(async () => {
+    await agent?.stop('SIGKILL');
+    await cluster?.stop();
+  });
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') console.error(`${agent?.log.join('\n')}\n${cluster?.logs()}`);
+  });
+
+  const isIn = (condition: string, name: string, kind = 'tgtp'): Promise<string> =>
+    cluster.kubectl('wait', `--for=condition=${condition}`, '--timeout=30s', `${kind}/${name}`);
+  const statusOf = async (name: string): Promise<NonNullable<Status['status']>> =>
+    (await cluster.getJson<Status>('tgtp', name)).status ?? {};
+  const exec = (pod: string, script: string): Promise<string> =>
+    cluster.kubectl('exec', pod, '--', 'bash', '-c', script);
+
+  it('loads a policy that is applied, and says so in its status', async () => {
+    await cluster.apply(opens('shadow', '/etc/shadow'));
+    await isIn('Loaded', 'shadow');
+    const { nodes = [], conditions = [] } = await statusOf('shadow');
+    assert.deepEqual(nodes, [
+      { name: 'worker-1', state: 'enabled', generation: 1, loadedGeneration: 1, mode: 'enforce', hooks: 1 },
+    ]);
+    assert.deepEqual(
+      conditions.map(({ type }) => type),
+      ['Loaded'],
+    );
+  });
+
+  it("names the pod in each event of its container, from the container's first process on", async () => {
+    const events = await agent.events();
+    await cluster.runPod({ name: 'xwing', labels: { class: 'xwing' } });
+    const first = await events.find(
+      (message) => binaryOf(message) === '/usr/bin/sleep' && podOf(message) === 'default/xwing',
+    );
+    assert.equal(first['event'], 'process_exec');
+    await exec('xwing', 'cat /etc/shadow');
+    const read = await events.find((message) => policyOf(message) === 'shadow' && binaryOf(message) === '/usr/bin/cat');
+    assert.equal(podOf(read), 'default/xwing');
+    const ofPod = events.seen.filter((message) => ['/usr/bin/cat', '/usr/bin/bash'].includes(binaryOf(message)));
+    assert.ok(ofPod.length >= 3);
+    events.cancel();
+  });
+
+  it('limits a policy to the pods of its namespace', async () => {
+    await cluster.kubectl('create', 'namespace', 'team-a');
+    await cluster.kubectl('create', 'serviceaccount', '-n', 'team-a', 'default');
+    await cluster.apply(opens('own', '/etc/passwd', {}, 'TracingPolicyNamespaced'), '-n', 'team-a');
+    await cluster.kubectl('wait', '--for=condition=Loaded', '--timeout=30s', '-n', 'team-a', 'tgtpn/own');
+    await cluster.runPod({ name: 'falcon', namespace: 'team-a' });
+    const events = await agent.events();
+    await exec('xwing', 'cat /etc/passwd');
+    await cluster.kubectl('exec', '-n', 'team-a', 'falcon', '--', 'cat', '/etc/passwd');
+    // runc opens the file as well, in the container's cgroup, as a process that began outside of it
+    const isRead = (message: Reply): boolean => policyOf(message) === 'own' && binaryOf(message) === '/usr/bin/cat';
+    assert.equal(podOf(await events.find(isRead)), 'team-a/falcon');
+    // the other pod's event would have come before it
+    assert.equal(events.seen.filter(isRead).length, 1);
+    events.cancel();
+    await cluster.kubectl('delete', '-n', 'team-a', 'tgtpn/own');
+  });
+
+  it('moves a pod into a policy and out of it when its labels change, within a second', async () => {
+    const selects = { podSelector: { matchLabels: { watched: 'yes' } } };
+    await cluster.apply(opens('watched', '/etc/group', selects));
+    await isIn('Loaded', 'watched');
+    const events = await agent.events();
+    const isRead = (message: Reply): boolean => policyOf(message) === 'watched';
+    // reads without an end: the first event says when the policy has begun to see the pod, and the last one when it ended
+    const reader = exec('xwing', 'echo >/tmp/go; touch /tmp/go; while [ -e /tmp/go ]; do read -r _ </etc/group; done');
+    await events.find((message) => binaryOf(message) === '/usr/bin/touch');
+    let labelled = Date.now();
+    await cluster.kubectl('label', 'pod', 'xwing', 'watched=yes');
+    await events.find(isRead);
+    const into = Date.now() - labelled;
+    labelled = Date.now();
+    await cluster.kubectl('label', 'pod', 'xwing', 'watched-');
+    await silence(events, isRead, 500);
+    const out = Date.now() - labelled - 500;
+    await exec('xwing', 'rm /tmp/go');
+    await reader;
+    events.cancel();
+    console.log(`      into the policy after ${into} ms, out of it after ${out} ms, kubectl's own time included`);
+    assert.ok(into < 1000 + KUBECTL_MS && out < 1000 + KUBECTL_MS, `${into} ms, ${out} ms`);
+    await cluster.kubectl('delete', 'tgtp', 'watched');
+  });
+
+  it('reports a broken policy in its status and as an event; others go on, and the earlier version too', async () => {
+    await cluster.apply(opens('other', '/etc/passwd'));
+    await isIn('Loaded', 'other');
+    const broken = opens('other', '/etc/passwd') as { spec: { tracepoints: [Record<string, unknown>] } };
+    broken.spec.tracepoints[0]['argz'] = [];
+    await cluster.apply(broken);
+    await isIn('Failed', 'other');
+    const { nodes = [], conditions = [] } = await statusOf('other');
+    const [node] = nodes;
+    assert.equal(node?.['state'], 'failed');
+    assert.equal(node?.['generation'], 2);
+    assert.equal(node?.['loadedGeneration'], 1);
+    assert.match(String(node?.['error']), /^spec\.tracepoints\[0\]\.argz: UNKNOWN_FIELD: .*"args"/);
+    assert.deepEqual(conditions.map(({ type }) => type).sort(), ['Failed', 'Loaded']);
+    const seen = await eventually('an event', async () => {
+      const text = await cluster.kubectl(
+        'get',
+        'events',
+        '-o',
+        'jsonpath={range .items[*]}{.reason} {.message}{"\\n"}{end}',
+      );
+      assert.match(text, /PolicyNotLoaded/);
+      return text;
+    });
+    assert.match(seen, /PolicyNotLoaded spec\.tracepoints\[0\]\.argz/);
+    const events = await agent.events();
+    await exec('xwing', 'cat /etc/shadow /etc/passwd');
+    for (const policy of ['shadow', 'other']) await events.find((message) => policyOf(message) === policy);
+    events.cancel();
+
+    await cluster.apply(opens('other', '/etc/passwd'));
+    const mended = await eventually('the policy is mended', async () => {
+      const status = await statusOf('other');
+      assert.deepEqual(
+        status.conditions?.map(({ type }) => type),
+        ['Loaded'],
+      );
+      return status;
+    });
+    assert.deepEqual(
+      mended.nodes?.map(({ state, error }) => [state, error]),
+      [['enabled', undefined]],
+    );
+  });
+
+  it('goes on while the API server is away, and catches up', async () => {
+    await cluster.apply(opens('early', '/etc/group'));
+    await isIn('Loaded', 'early');
+    await cluster.stopApi();
+    await agent.says('the API server is away');
+    const events = await agent.events();
+    const ended = wait(AWAY_MS);
+    // no kubectl now: a process in the container's cgroup
+    cluster.containerd.execInPod('xwing', ['/usr/bin/cat', '/etc/shadow']);
+    const read = await events.find((message) => policyOf(message) === 'shadow');
+    assert.equal(podOf(read), 'default/xwing');
+    await ended;
+    events.cancel();
+    await cluster.startApi();
+    await cluster.apply(opens('late', '/etc/hosts'));
+    await cluster.kubectl('delete', 'tgtp', 'early');
+    await isIn('Loaded', 'late');
+    await eventually('the deleted policy is gone', async () => {
+      const { policies = [] } = (await agent.facts.call('ListTracingPolicies')) as { policies?: { name: string }[] };
+      assert.deepEqual(policies.map(({ name }) => name).sort(), ['late', 'other', 'shadow']);
+    });
+  });
+
+  it('takes less memory than its limit', () => {
+    const { RssAnon = 0, VmRSS } = agent.memory();
+    console.log(
+      `      anonymous memory ${(RssAnon / 1024).toFixed(0)} MiB, all ${(Number(VmRSS) / 1024).toFixed(0)} MiB`,
+    );
+    assert.ok(RssAnon < 220 * 1024, `${RssAnon} KiB`);
+  });
+
+  it('is replaced by another one, which finds its policies and its status', async () => {
+    await agent.stop();
+    agent = await ClusterAgent.start(cluster, { kubeconfig });
+    const { policies = [] } = (await agent.facts.call('ListTracingPolicies')) as { policies?: { name: string }[] };
+    assert.deepEqual(policies.map(({ name }) => name).sort(), ['late', 'other', 'shadow']);
+    const events = await agent.events();
+    await exec('xwing', 'cat /etc/shadow');
+    const read = await events.find((message) => policyOf(message) === 'shadow' && binaryOf(message) === '/usr/bin/cat');
+    assert.equal(podOf(read), 'default/xwing');
+    events.cancel();
+  });
+});
