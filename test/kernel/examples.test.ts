@@ -67,7 +67,7 @@ describe('examples', () => {
   });
 
   it('embed.ts adds the policy while it runs and counts the accesses', async () => {
-    const example = run('--require', 'tsx/cjs', join('examples', 'embed.ts'), '20');
+    const example = run('--require', 'tsx/cjs', join('examples', 'embed.ts'), '60');
     await example.until('file-monitoring: ');
     readSecret();
     const [status] = await example.ended;
