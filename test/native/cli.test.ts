@@ -186,7 +186,7 @@ describe('polytrace on this kernel', function () {
     });
     assert.equal(status, 3, err);
     assert.equal(out, '');
-    assert.match(err, /^polytrace: error [A-Z_]+: .*CAP_(BPF|SYS_ADMIN|PERFMON)/);
+    assert.match(err, /^polytrace: error [A-Z_]+: .*CAP_(BPF|SYS_ADMIN|PERFMON)/m);
   });
 
   it('a policy runs if the kernel supports it; otherwise status 3, with the missing feature named', async () => {

@@ -20,9 +20,14 @@ function maps(): MapInfo[] {
   return JSON.parse(execFileSync('bpftool', ['map', 'show', '-j'], { encoding: 'utf8' })) as MapInfo[];
 }
 
-/** Entries of the map, as bpftool prints them. */
+/** Entries of the map, as bpftool prints them. It fails if an entry goes while it reads the map: then it reads it again. */
 function dump({ id }: MapInfo): string {
-  return execFileSync('bpftool', ['map', 'dump', 'id', String(id), '-j'], { encoding: 'utf8', maxBuffer: 2 ** 28 });
+  for (let tries = 1; ; tries++) {
+    const args = ['map', 'dump', 'id', String(id), '-j'];
+    const { status, stdout, stderr } = spawnSync('bpftool', args, { encoding: 'utf8', maxBuffer: 2 ** 28 });
+    if (status === 0) return stdout;
+    assert.ok(tries < 50, `bpftool ${args.join(' ')}: ${stdout.slice(-500)} ${stderr}`);
+  }
 }
 
 /** The pids in the keys of process_states_more, whose first word is the length of the key. */
