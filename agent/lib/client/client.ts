@@ -198,7 +198,7 @@ export class AgentClient {
     await this.#call(FineGuidanceSensors.method.deleteTracingPolicy, { name, namespace });
   }
 
-  /** What is absent stays as it is. */
+  /** Fields that are absent change nothing. */
   async configurePolicy(
     name: string,
     namespace: string,

@@ -43,7 +43,7 @@ function ruleOf({ fields, eventSet, action, invertEventSet }: FieldFilter, at: s
   const known = new Set<string>();
   const trees = new Map<number, Tree>();
   for (const event of EVENTS) {
-    // A loss is told whatever a client leaves out.
+    // A client cannot leave out the report of a loss.
     if (event.message === undefined || event.number === (EventType.RATE_LIMIT_INFO as number)) continue;
     const tree: Tree = new Map();
     for (const path of paths) if (addPath(tree, event.message, path.split('.'))) known.add(path);
