@@ -1,6 +1,14 @@
 // The part of user space: what an event costs on one core, from made-up records to `for await`, and memory.
 import { cpuNsOf } from './cpu.mjs';
-import { compactLines, countBatches, countItems, jsonLines, readItems, type Reading } from './stream.mjs';
+import {
+  compactLines,
+  countBatches,
+  countItems,
+  encodedEvents,
+  jsonLines,
+  readItems,
+  type Reading,
+} from './stream.mjs';
 import { number, type Rows } from './table.mjs';
 
 const readings: readonly { readonly name: string; readonly reading: Reading; readonly events: number }[] = [
@@ -10,6 +18,7 @@ const readings: readonly { readonly name: string; readonly reading: Reading; rea
   { name: 'item by item, type, binary and address read', reading: readItems('socket'), events: 1_000_000 },
   { name: 'in batches, compact lines', reading: compactLines('file'), events: 400_000 },
   { name: 'in batches, JSON lines', reading: jsonLines('file'), events: 400_000 },
+  { name: 'in batches, encoded by the agent', reading: encodedEvents('file'), events: 400_000 },
 ];
 
 export async function hostTable(): Promise<Rows> {

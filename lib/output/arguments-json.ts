@@ -129,9 +129,9 @@ function hasBytes(argument: HookArgument): boolean {
 
 function bytesJson(argument: BufferArgument): string {
   const { buffer, byteOffset, byteLength } = argument.value;
-  const bytes = `"bytes_arg":"${Buffer.from(buffer, byteOffset, byteLength).toString('base64')}"`;
-  if (!argument.truncated && argument.unreadable === undefined) return bytes;
-  return `"truncated_bytes_arg":{${bytes},"orig_size":"${argument.size}"}`;
+  const bytes = Buffer.from(buffer, byteOffset, byteLength).toString('base64');
+  if (!argument.truncated && argument.unreadable === undefined) return `"bytes_arg":"${bytes}"`;
+  return `"truncated_bytes_arg":${message(stringField('bytes_arg', bytes), `,"orig_size":"${argument.size}"`)}`;
 }
 
 function fileJson(argument: FileArgument): string {

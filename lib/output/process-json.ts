@@ -12,8 +12,9 @@ const DOCKER_CHARACTERS = 31;
 
 /** All of the text but the thread id and what follows it. */
 interface Parts {
-  /** It can become known later. */
+  /** Both can become known later, and one without the other. */
   readonly container: PlainProcess['container'];
+  readonly pod: PlainProcess['pod'];
   readonly beforeTid: string;
   readonly afterTid: string;
 }
@@ -45,9 +46,9 @@ export class ProcessWriter {
 
   #partsOf(process: PlainProcess): Parts {
     let parts = this.#written.get(process);
-    const { container } = process;
-    if (parts === undefined || parts.container !== container) {
-      parts = { container, beforeTid: this.#beforeTid(process), afterTid: this.#afterTid(process) };
+    const { container, pod } = process;
+    if (parts === undefined || parts.container !== container || parts.pod !== pod) {
+      parts = { container, pod, beforeTid: this.#beforeTid(process), afterTid: this.#afterTid(process) };
       this.#written.set(process, parts);
     }
     return parts;
@@ -162,6 +163,8 @@ function containerJson({ id, runtime, name, image, startTime, privileged }: NonN
   );
 }
 
+/** Protobuf's JSON omits an empty map. */
 function pairsField(name: string, pairs: Readonly<Record<string, string>> | undefined): string {
-  return pairs === undefined ? '' : `,"${name}":${safeJson(JSON.stringify(pairs))}`;
+  const text = JSON.stringify(pairs ?? {});
+  return text === '{}' ? '' : `,"${name}":${safeJson(text)}`;
 }

@@ -308,7 +308,7 @@ function writeBytes(w: Writer, tag: number, argument: BufferArgument): void {
   if (!argument.truncated && argument.unreadable === undefined) return w.bytes(tag, argument.value);
   const end = w.length;
   w.uint(BYTES.origSize, argument.size);
-  w.bytes(BYTES.bytesArg, argument.value);
+  if (argument.value.length > 0) w.bytes(BYTES.bytesArg, argument.value);
   w.message(tag, end);
 }
 

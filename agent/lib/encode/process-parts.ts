@@ -1,17 +1,15 @@
-/**
- * Processes in protobuf. A process repeats in each of its events and in those of its children, so it is encoded once, from
- * the JSON export: what that writes about a process is what a client gets.
- */
-import { fromJson, toBinary, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
+/** Processes in protobuf. A process repeats in each of its events and in those of its children, so it is encoded once. */
+import { fromJson, toBinary, type JsonObject } from '@bufbuild/protobuf';
 import { toJson, type Process, type TracerEvent } from 'polytrace';
 import { ProcessSchema } from '../proto/tetragon/tetragon.gen.js';
-import { splitArguments } from './arguments-text.js';
 import type { EncodeOptions } from './options.js';
+import { writeOther, writeProcess, type RareFields } from './process-fields.js';
+import { Writer } from './writer.js';
 
 export type ProcessEvent = Exclude<TracerEvent, { readonly type: 'lost' }>;
 
 interface Parts {
-  /** What the process showed when it was encoded. Containers can become known later. */
+  /** What the process showed when it was encoded. Both can become known later, and one without the other. */
   readonly pod: Process['pod'];
   readonly container: Process['container'];
   /** As the process of an event, without its thread. */
@@ -19,6 +17,9 @@ interface Parts {
   /** As a parent or ancestor. */
   other: Uint8Array | undefined;
 }
+
+/** Fields that few agents send. They are taken from the JSON export, which also says what is hidden. */
+const RARE_FIELDS = ['cap', 'ns', 'process_credentials', 'user'];
 
 interface Exported {
   readonly process: JsonObject;
@@ -28,30 +29,32 @@ interface Exported {
 
 export class ProcessParts {
   readonly #options: EncodeOptions;
+  readonly #hasRare: boolean;
+  readonly #writer = new Writer();
   readonly #parts = new WeakMap<Process, Parts>();
 
   constructor(options: EncodeOptions) {
     this.#options = options;
+    const { processCred = false, processNs = false, redact } = options;
+    this.#hasRare = processCred || processNs || redact !== undefined;
   }
 
   /** A tetragon.Process without its field `tid`. */
   process(event: ProcessEvent): Uint8Array {
     const parts = this.#partsOf(event.process);
-    return (parts.process ??= this.#encode(event.process, without(this.#export(event).process, 'tid')));
+    return (parts.process ??= this.#encode(writeProcess, event.process, event, ({ process }) => process));
   }
 
   /** A tetragon.Process. `exportedParent` of the event must be this process. */
   parent(event: ProcessEvent, parent: Process): Uint8Array {
     const parts = this.#partsOf(parent);
-    return (parts.other ??= this.#encode(parent, this.#export(event).parent ?? {}));
+    return (parts.other ??= this.#encode(writeOther, parent, event, (exported) => exported.parent));
   }
 
   ancestors(event: ProcessEvent): Uint8Array[] {
-    const all = exportedAncestors(event);
-    let exported: Exported | undefined;
-    return all.map((process, i) => {
+    return exportedAncestors(event).map((process, i) => {
       const parts = this.#partsOf(process);
-      return (parts.other ??= this.#encode(process, (exported ??= this.#export(event)).ancestors?.[i] ?? {}));
+      return (parts.other ??= this.#encode(writeOther, process, event, (exported) => exported.ancestors?.[i]));
     });
   }
 
@@ -65,16 +68,25 @@ export class ProcessParts {
     return parts;
   }
 
-  #export(event: ProcessEvent): Exported {
-    return exportOf(event, this.#options) as unknown as Exported;
+  /** `choose` returns the process in the JSON export of the event. */
+  #encode(
+    write: typeof writeProcess,
+    process: Process,
+    event: ProcessEvent,
+    choose: (exported: Exported) => JsonObject | undefined,
+  ): Uint8Array {
+    const w = this.#writer;
+    w.reset();
+    const rare = this.#hasRare ? choose(exportOf(event, this.#options) as unknown as Exported) : undefined;
+    write(w, process, rare && this.#rareFields(rare));
+    return w.take();
   }
 
-  #encode({ argv }: Process, fields: JsonObject): Uint8Array {
-    const message = fromJson(ProcessSchema, fields);
-    // A client splits the text. The list is sent when that would give another one, and nothing is hidden.
-    const isHidden = this.#options.redact !== undefined;
-    if (!isHidden && !sameTexts(splitArguments(message.arguments), argv)) message.argv = argv.map(wellFormed);
-    return toBinary(ProcessSchema, message);
+  #rareFields(exported: JsonObject): RareFields {
+    const fields = Object.entries(exported).filter(([name]) => RARE_FIELDS.includes(name));
+    const bytes = toBinary(ProcessSchema, fromJson(ProcessSchema, Object.fromEntries(fields)));
+    const { redact } = this.#options;
+    return { bytes, hidden: redact === undefined ? undefined : ((exported['arguments'] ?? '') as string) };
   }
 }
 
@@ -103,13 +115,4 @@ export function exportedParent(event: ProcessEvent): Process | undefined {
 function exportedAncestors(event: ProcessEvent): readonly Process[] {
   const again = event.process.formerExecId !== undefined;
   return again && event.parent !== undefined ? [event.parent, ...event.ancestors] : event.ancestors;
-}
-
-function without(fields: JsonObject, name: string): JsonObject {
-  const { [name]: _left, ...others } = fields as Record<string, JsonValue>;
-  return others;
-}
-
-function sameTexts(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((text, i) => text === b[i]);
 }

@@ -3,6 +3,7 @@
  * matches is left out. They are compiled once for a stream.
  */
 import type { Process, TracerEvent } from 'polytrace';
+import { DOCKER_CHARACTERS } from '../encode/process-fields.js';
 import { exportedParent, type ProcessEvent } from '../encode/process-parts.js';
 import { EventType, type CapFilter, type CapFilterSet, type Filter } from '../proto/tetragon/events.gen.js';
 import { compileExpressions } from './cel.js';
@@ -115,7 +116,7 @@ function testsOf(filter: Filter, at: string, budget: Budget, context: FilterCont
   ofPod('namespace_regex', filter.namespaceRegex, ({ pod }) => pod?.namespace);
   ofPod('pod_regex', filter.podRegex, ({ pod }) => pod?.name);
   ofPod('container_name_regex', filter.containerNameRegex, ({ pod }) => pod?.container?.name);
-  ofPod('container_id', filter.containerId, ({ container }) => container?.id.slice(0, CONTAINER_ID));
+  ofPod('container_id', filter.containerId, ({ container }) => container?.id.slice(0, DOCKER_CHARACTERS));
   ofProcess('binary_regex', filter.binaryRegex, ({ binary }) => binary);
   ofParent('parent_binary_regex', filter.parentBinaryRegex, ({ binary }) => binary);
   given('ancestor_binary_regex', filter.ancestorBinaryRegex, (name) => {
@@ -130,9 +131,6 @@ function testsOf(filter: Filter, at: string, budget: Budget, context: FilterCont
   );
   return tests;
 }
-
-/** As many characters of a container's id as the field `docker` has. */
-const CONTAINER_ID = 31;
 
 /** A process of a container that its kubelet may have started as a probe. */
 function isHealthCheck({ pod }: Process): boolean {

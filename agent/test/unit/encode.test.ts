@@ -1,12 +1,16 @@
 /** Events in protobuf: what a client makes of them is byte for byte what the library writes for the same event. */
 import assert from 'node:assert/strict';
-import { fromBinary } from '@bufbuild/protobuf';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import fc from 'fast-check';
 import {
   formatCompact,
+  redactor,
   toJson,
   type HookArgument,
   type JsonOptions,
   type PlainEvent,
+  type PlainProcess,
+  type Pod,
   type TracerEvent,
 } from 'polytrace';
 import {
@@ -111,6 +115,131 @@ const FUNCTIONS = [
   '__x64_sys_write', 'security_file_permission', 'tcp_connect', 'tcp_sendmsg', 'security_bpf_map_alloc', 'bpf_check', 'sys_mount',
   'security_path_rename', 'sys_setns', 'sys_setuid', 'do_something', 'security_perf_event_alloc',
 ]; // prettier-ignore
+
+/** Texts as traced programs choose them. */
+const text = fc.oneof(
+  fc.string({ maxLength: 20 }),
+  fc.string({ unit: 'binary', maxLength: 20 }).map((value) => value.replace(/\p{Surrogate}/gu, '')),
+  fc.string({ unit: fc.constantFrom(' ', '"', '\\', '\n', 'a', '\u{202e}'), maxLength: 6 }),
+);
+const name = fc.string({ minLength: 1, maxLength: 12 });
+const pairs = fc.option(fc.dictionary(name, text, { maxKeys: 3 }), { nil: undefined });
+const u32 = fc.nat({ max: 0xffff_ffff });
+const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const absent = { requiredKeys: [] as never[] };
+
+const pods = fc
+  .record(
+    {
+      uid: text,
+      labels: pairs,
+      annotations: pairs,
+      workload: text,
+      workloadKind: text,
+      container: fc
+        .record(
+          { runtime: name, name: text, image: fc.record({ id: text, name: text }, absent), privileged: fc.boolean() },
+          absent,
+        )
+        .map((fields) => ({ id: 'ab'.repeat(32), startTime: '2026-11-24T14:36:49.500000001Z', ...fields })),
+    },
+    absent,
+  )
+  .map((fields) => ({ namespace: 'shop', name: 'web', ...fields }));
+
+const properties = fc
+  .record({ setuid: u32, setgid: u32, file: fc.record({ inode: u64, links: u32, path: text }) }, absent)
+  .chain((fields) =>
+    fc
+      .subarray(['fileCapabilities', 'setuid', 'setgid'] as const)
+      .map((privilegesRaised) => ({ ...fields, privilegesRaised })),
+  );
+
+const processes = fc
+  .record(
+    {
+      pid: u32,
+      auid: u32,
+      cwd: text,
+      flags: text,
+      user: name,
+      inInitTree: fc.boolean(),
+      binaryUntrusted: fc.boolean(),
+      formerExecId: name,
+      container: fc.constant({ id: 'ab'.repeat(32) }),
+      pod: pods,
+      binaryProperties: properties,
+      argv: fc.array(text, { maxLength: 4 }),
+    },
+    absent,
+  )
+  .map((fields) => {
+    const present = Object.entries(fields).filter(([, value]) => value !== undefined);
+    const { argv = ['/etc/shadow'] } = fields;
+    const joined = argv.map((word) => (word === '' || word.includes(' ') ? `"${word}"` : word)).join(' ');
+    return processOf({ ...Object.fromEntries(present), argv, arguments: joined });
+  });
+
+const random = fc.oneof(
+  fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }).map((value) => intOf(value, 0)),
+  u32.map((value) => intOf(value, 0, 'uint32')),
+  u64.map((value) => sizeOf(value, 0)),
+  fc.record({ value: text, truncated: fc.boolean() }).map(({ value, truncated }) => textOf(value, 0, truncated)),
+  text.map((path) => fileOf(path)),
+  fc.uint8Array({ maxLength: 40 }).map((value) => bufferOf(Buffer.from(value).toString('latin1'), 50)),
+  fc.constantFrom(...Object.values(ARGUMENTS).flat()),
+);
+const argument = fc
+  .record({ value: random, index: fc.nat({ max: 9 }), label: fc.option(name, { nil: undefined }) })
+  .map(({ value, index, label }) => ({ ...value, index, ...(label !== undefined && { label }) }) as HookArgument);
+const values = fc.array(argument, { maxLength: 5 });
+
+const hooks = fc
+  .record({ name: fc.constantFrom(...FUNCTIONS), args: values, message: text, tags: fc.array(text, { maxLength: 3 }) })
+  .map(({ name: function_, args, ...fields }) => hookOf(function_, args, fields));
+const functions = fc
+  .record({ hook: hooks, data: values, result: fc.option(argument, { nil: undefined }), suppressed: u32 })
+  .map(({ hook, data, result, suppressed }) => ({ ...hook, data, suppressed, ...(result && { return: result }) }));
+
+const kinds: readonly fc.Arbitrary<PlainEvent>[] = [
+  fc.constant(execOf()),
+  fc.record({ status: fc.nat({ max: 255 }) }).map((fields) => exitOf({}, fields)),
+  functions,
+  fc.record({ hook: hooks, subsystem: name, event: name }).map(({ hook, ...fields }) => {
+    const { functionName: _, data: _data, ...common } = hook;
+    return { ...common, type: 'process_tracepoint', ...fields } as const;
+  }),
+  hooks.map(({ data: _, ...common }) => ({ ...common, type: 'process_lsm' }) as const),
+  fc.record({ hook: hooks, path: name, provider: name, name }).map(({ hook, ...fields }) => {
+    const { functionName: _, data: _data, ...common } = hook;
+    return { ...common, type: 'process_usdt', ...fields } as const;
+  }),
+  fc
+    .record({ hook: functions, path: name, symbol: text, offset: u64, refCtrOffset: u64 })
+    .map(
+      ({ hook: { functionName: _, ...common }, ...fields }) =>
+        ({ ...common, type: 'process_uprobe', ...fields }) as const,
+    ),
+  text.map((path) => {
+    return { ...execOf(), type: 'process_loader', policyName: '', path, inode: 5n, device: { major: 0, minor: 0 } };
+  }),
+];
+const EVENTS = fc
+  .record({ event: fc.oneof(...kinds), process: processes, parent: fc.option(processes), former: processes })
+  .map(({ event, process, parent, former }) => ({
+    ...event,
+    process,
+    ...(parent !== null && { parent, ancestors: [processOf({ pid: 2 })] }),
+    ...(process.formerExecId !== undefined && { former }),
+  })) as fc.Arbitrary<PlainEvent>;
+const OPTIONS = fc.record({ ancestors: fc.boolean(), processCred: fc.boolean(), processNs: fc.boolean() });
+
+/** Fields of a message that the generated code does not know. */
+function unknownFields(value: unknown): number {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return 0;
+  const { $unknown: own = [], ...fields } = value as { $unknown?: unknown[] };
+  return Object.values(fields).reduce<number>((sum, field) => sum + unknownFields(field), own.length);
+}
 
 describe('events in the protocol', () => {
   it('a process', () => {
@@ -225,6 +354,62 @@ describe('events in the protocol', () => {
       { string_arg: 'a\ufffd'.concat('b') },
     ]);
     sent(execOf({ binary: '/a\udc80', arguments: '\udcff', argv: ['\udcff'] }));
+  });
+
+  it('random events of all kinds, with random options', () => {
+    const seed = Date.now() & 0x7fffffff;
+    fc.assert(
+      fc.property(EVENTS, OPTIONS, (event, options) => {
+        same(event, options);
+        // the library writes the same fields, and knows all of them
+        const bytes = new EventEncoder(options).encode(event as TracerEvent).take();
+        const message = fromBinary(GetEventsResponseSchema, bytes);
+        assert.equal(toBinary(GetEventsResponseSchema, message).length, bytes.length);
+        assert.equal(unknownFields(message), 0);
+      }),
+      { seed, numRuns: 250 },
+    );
+  });
+
+  it('a pod that becomes known later is in the next event, also for the same container', () => {
+    const encoder = new EventEncoder(ALL);
+    const container = { id: 'a'.repeat(64) };
+    const process: Omit<PlainProcess, 'pod'> & { pod?: Pod | undefined } = processOf({ container });
+    const event = { ...execOf(), process, parent: process } as unknown as TracerEvent;
+    const podsOf = (): unknown[] => {
+      const message = fromBinary(GetEventsResponseSchema, encoder.encode(event).take());
+      const { value } = message.event as { value: Record<'process' | 'parent', { pod?: { name: string } }> };
+      const json = JSON.parse(toJson(event, ALL)) as { process_exec: { process: { pod?: { name: string } } } };
+      return [value.process.pod?.name, value.parent.pod?.name, json.process_exec.process.pod?.name];
+    };
+    assert.deepEqual(podsOf(), [undefined, undefined, undefined]);
+    process.pod = { namespace: 'shop', name: 'web-1', labels: { app: 'web' } };
+    assert.deepEqual(podsOf(), ['web-1', 'web-1', 'web-1']);
+    process.pod = { namespace: 'shop', name: 'web-2' };
+    assert.deepEqual(podsOf(), ['web-2', 'web-2', 'web-2']);
+  });
+
+  it('a time of a container that is no time is left out', () => {
+    for (const [startTime, expected] of [
+      ['yesterday', undefined],
+      ['2026-11-24T14:36:49Z', [1795531009n, 0]],
+      ['2026-11-24T16:36:49.0000005+02:00', [1795531009n, 500]],
+    ] as const) {
+      const pod = { namespace: 'n', name: 'p', container: { id: 'c', startTime } };
+      const bytes = new EventEncoder().encode(execOf({ pod }) as TracerEvent).take();
+      const { event } = fromBinary(GetEventsResponseSchema, bytes);
+      assert.ok(event.case === 'processExec');
+      const time = event.value.process?.pod?.container?.startTime;
+      assert.deepEqual(time && [time.seconds, time.nanos], expected);
+    }
+  });
+
+  it('arguments that are hidden are in no form of the process', () => {
+    const redact = redactor([{ redact: ['-p (\\S+)'] }]);
+    const event = execOf({ arguments: '-p secret', argv: ['-p', 'secret'] }) as TracerEvent;
+    const bytes = Buffer.from(new EventEncoder({ redact }).encode(event).take());
+    assert.equal(bytes.includes('secret'), false);
+    assert.equal(bytes.includes('-p *****'), true);
   });
 
   it('one process is encoded once', () => {

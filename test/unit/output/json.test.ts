@@ -285,7 +285,7 @@ describe('JSON output', () => {
     const first = toJson(execOf({}, { process: counted, tid: 1 }));
     reads = 0;
     const second = toJson(execOf({}, { process: counted, tid: 2 }));
-    assert.ok(reads <= 3, `${reads}`); // what is known of its container, whether it is in a tree of a namespace
+    assert.ok(reads <= 4, `${reads}`); // what is known of its container and pod, whether it is in a tree of a namespace
     assert.equal(second, first.replace('"tid":1', '"tid":2'));
   });
 });
