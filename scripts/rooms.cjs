@@ -81,7 +81,11 @@ const rooms = [
   // the package polytrace-agent: of the library, it uses the public API only
   { room: 'agent/lib/proto/', may: [], packages: ['@bufbuild/protobuf'], pure: true },
   { room: 'agent/lib/log/', may: [], packages: ['pino', 'pino-pretty'] },
-  { room: 'agent/lib/config/', may: ['agent/lib/log/'], packages: ['commander'] },
+  {
+    room: 'agent/lib/config/',
+    may: ['agent/lib/log/'],
+    packages: ['commander', 'fastest-levenshtein', 'yaml'],
+  },
   { room: 'agent/lib/policies/', may: ['agent/lib/log/'], packages: ['polytrace', 'chokidar'] },
   { room: 'agent/lib/encode/', may: ['agent/lib/proto/'], packages: ['polytrace', '@bufbuild/protobuf'], pure: true },
   {

@@ -4,7 +4,14 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
-import { Facts, inner, processOf, type EventReader, type Reply } from '../../agent/test/native/support.js';
+import {
+  Facts,
+  inner,
+  plainEnvironment,
+  processOf,
+  type EventReader,
+  type Reply,
+} from '../../agent/test/native/support.js';
 import { NODE, type Cluster } from './cluster.js';
 import { ROOT } from './support.js';
 
@@ -45,7 +52,7 @@ export class ClusterAgent {
       ...args,
     ];
     const command = [join(ROOT, 'dist/cli/main.js'), ...words];
-    const child = spawn(process.execPath, command, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, command, { env: plainEnvironment(), stdio: ['ignore', 'ignore', 'pipe'] });
     const agent = new ClusterAgent(child, address);
     const ended = once(child, 'exit').then(() => {
       throw new Error(`the agent ended:\n${agent.log.join('\n')}`);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { plainEnvironment } from '../../agent/test/native/support.js';
 import { corpus } from '../unit/policy/corpus.js';
 import { Cluster } from './cluster.js';
 import { needsCluster, ROOT } from './support.js';
@@ -153,7 +154,7 @@ describe('CustomResourceDefinitions', function () {
       execFileSync(
         process.execPath,
         [join(ROOT, 'dist/cli/main.js'), 'agent', 'install-crds', `--k8s-kubeconfig-path=${cluster.kubeconfig}`],
-        { encoding: 'utf8' },
+        { encoding: 'utf8', env: plainEnvironment() },
       );
     assert.match(install(), /^tracingpolicies\.cilium\.io: updated$/m);
     const name = 'tracingpolicies.cilium.io';

@@ -1,7 +1,8 @@
 /** The agent: a tracer, its policies, and the server for its clients. */
 import { hostname } from 'node:os';
 import { openTracer, preflight, type ContainerOptions, type Tracer, type TracerOptions } from 'polytrace';
-import type { AgentOptions } from '../config/options.js';
+import { shownOptions } from '../config/load.js';
+import type { AgentOptions } from '../config/settings.js';
 import { EventCalls } from '../grpc/get-events.js';
 import { eventLogService, sensorsService } from '../grpc/sensors.js';
 import { GrpcServer, type TlsFiles } from '../grpc/server.js';
@@ -10,7 +11,6 @@ import { Kubernetes } from '../kubernetes/kubernetes.js';
 import { PolicyFiles } from '../policies/folder.js';
 import { PolicyStore } from '../policies/store.js';
 import { EventHub } from '../streams/hub.js';
-import { BadOption } from '../config/options.js';
 
 /** How long clients may take what waits for them when the agent ends. */
 const DRAIN_MS = 2000;
@@ -77,9 +77,6 @@ export class Agent {
 
   /** Opens everything, or nothing. A policy that cannot be loaded is in the status and in the log. */
   static async open(options: AgentOptions, log: Log, version: string): Promise<Agent> {
-    if (options.keepSensorsOnExit && options.persist === undefined) {
-      throw new BadOption('--keep-sensors-on-exit needs --persist');
-    }
     const kubernetes = await kubernetesOf(options, log);
     const tracer = await openTracer(tracerOptions(options, kubernetes));
     try {
@@ -151,16 +148,10 @@ function serverSettings(options: AgentOptions): ConstructorParameters<typeof Grp
 }
 
 function tlsOf({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: AgentOptions): TlsFiles | undefined {
-  if (cert === undefined && key === undefined && clientCa === undefined) return undefined;
-  if (cert === undefined || key === undefined) throw new BadOption('TLS needs --tls-cert and --tls-key');
-  return { cert, key, clientCa };
+  return cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
 }
 
-/** The options as a client may see them, by their names on the command line. */
+/** The settings as a client may see them, by their names. */
 function shown(options: AgentOptions): Record<string, string> {
-  const name = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(
-    entries.map(([key, value]) => [name(key), Array.isArray(value) ? value.join(',') : String(value)]),
-  );
+  return Object.fromEntries([...shownOptions(options)].map(([name, value]) => [name, String(value)]));
 }

@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import { PolytraceError } from 'polytrace';
-import { agentCommand, BadOption, type AgentOptions } from '../config/options.js';
+import { agentCommand } from '../config/command.js';
+import { printConfiguration } from '../config/print.js';
+import { BadOption } from '../config/problems.js';
+import type { AgentOptions } from '../config/settings.js';
 import { AddressError } from '../grpc/address.js';
 import { installCrds } from '../kubernetes/crds.js';
 import { openLog } from '../log/log.js';
@@ -16,6 +19,8 @@ interface AgentHost {
   readonly stderr: NodeJS.WritableStream;
   /** Emits SIGINT, SIGTERM and SIGHUP. */
   readonly signals: NodeJS.EventEmitter;
+  /** Default: the environment of the process. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 const GOOD = 0;
@@ -27,12 +32,16 @@ const KERNEL = 3;
 export async function runAgent(args: readonly string[], host: AgentHost): Promise<number> {
   let status = GOOD;
   const command = agentCommand(
-    async (options) => {
-      status = await run(options, host);
+    {
+      run: async ({ options }) => {
+        status = await run(options, host);
+      },
+      check: (configuration) => void host.stdout.write(printConfiguration(configuration)),
+      installCrds: async (kubeconfig) => {
+        for (const line of await installCrds(kubeconfig)) host.stdout.write(`${line}\n`);
+      },
     },
-    async (kubeconfig) => {
-      for (const line of await installCrds(kubeconfig)) host.stdout.write(`${line}\n`);
-    },
+    host.env ?? process.env,
   )
     .name('polytrace agent')
     .exitOverride()

@@ -52,14 +52,30 @@ export interface Running {
 }
 
 export function command(...args: readonly string[]): Running {
-  const env = { ...process.env, NO_COLOR: '1' };
+  return commandWith({}, ...args);
+}
+
+/** The environment without the variables of the tests: the agent takes such names for settings. */
+export function plainEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('POLYTRACE_')));
+}
+
+function commandWith(variables: NodeJS.ProcessEnv, ...args: readonly string[]): Running {
+  const env = { ...plainEnvironment(), NO_COLOR: '1', ...variables };
   const child = spawn(process.execPath, [...COMMAND, ...args], { env, stdio: 'pipe' });
   return { child, stdout: new Gathered(child.stdout), stderr: new Gathered(child.stderr) };
 }
 
 /** Runs the command to its end. */
 export async function ran(...args: readonly string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
-  const { child, stdout, stderr } = command(...args);
+  return ranWith({}, ...args);
+}
+
+export async function ranWith(
+  variables: NodeJS.ProcessEnv,
+  ...args: readonly string[]
+): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  const { child, stdout, stderr } = commandWith(variables, ...args);
   child.stdin.end();
   const [status] = (await once(child, 'close')) as [number | null];
   return { status, stdout: stdout.text, stderr: stderr.text };
@@ -78,9 +94,13 @@ export class Machine {
   }
 
   /** Resolves when the agent is ready. */
-  async start(...args: readonly string[]): Promise<Running> {
+  start(...args: readonly string[]): Promise<Running> {
+    return this.startWith({}, ...args);
+  }
+
+  async startWith(variables: NodeJS.ProcessEnv, ...args: readonly string[]): Promise<Running> {
     const own = ['--tracing-policy-dir', this.policies, '--server-address', this.address, '--log-format', 'json'];
-    const agent = command('agent', ...own, '--no-containers', ...args);
+    const agent = commandWith(variables, 'agent', ...own, '--no-containers', ...args);
     this.#agent = agent;
     const ended = once(agent.child, 'exit').then(() => {
       throw new Error(`the agent ended: ${agent.stderr.text}`);

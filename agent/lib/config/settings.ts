@@ -1,0 +1,69 @@
+/**
+ * The settings of the agent: one table, from which the flags, the environment variables, the names in files, the JSON Schema and the
+ * documentation come. Names are Tetragon's where the meaning is the same.
+ */
+import { LOG_LEVELS } from '../log/log.js';
+import { choice, flag, list, number, text, type Setting } from './setting.js';
+
+export const SETTINGS = {
+  policy: list('<file-or-folder>', 'load and watch these policies, too'),
+  tracingPolicyDir: text('<folder>', 'folder with policies, which is watched', '/etc/polytrace/policies.d'),
+  serverAddress: list('<address>', 'address of the gRPC server: unix:///PATH or HOST:PORT', [
+    'unix:///run/polytrace/polytrace.sock',
+  ]),
+  group: text('<group>', 'members of this group may use the socket'),
+  tlsCert: text('<file>', 'certificate of the server (PEM); needed for addresses outside of this machine'),
+  tlsKey: text('<file>', 'key of the certificate (PEM)'),
+  tlsClientCa: text('<file>', 'clients need a certificate that one of these signed (PEM)'),
+  logLevel: choice('<level>', 'lowest level of the log', LOG_LEVELS, 'info'),
+  logFormat: choice('<format>', 'format of the log', ['json', 'pretty'], 'pretty'),
+  nodeName: text('<name>', 'name of this machine in events'),
+  clusterName: text('<name>', 'name of the cluster in events'),
+  enforcement: flag('allow policies to signal processes, override functions and change programs'),
+  allowRequests: flag('allow policies to make network requests (GetUrl, DnsLookup)'),
+  persist: text('<folder>', 'keep policies active if the agent dies: pin them in this folder below /sys/fs/bpf'),
+  keepSensorsOnExit: flag('with --persist: keep policies active whenever the agent ends'),
+  enableProcessCred: flag('add capabilities, user and group ids to processes in events'),
+  enableProcessNs: flag('add namespaces to processes in events'),
+  enableAncestors: flag('add ancestors to events'),
+  containers: flag('ask the container runtimes for names and pods', true),
+  criEndpoint: text('<socket>', 'socket of containerd or CRI-O: its path, or unix://PATH'),
+  nriEndpoint: text('<socket>', 'socket of their Node Resource Interface'),
+  enableK8sApi: flag('take labels of pods and nodes, and policies, from the API server of Kubernetes'),
+  k8sKubeconfigPath: text('<file>', 'with --enable-k8s-api: a kubeconfig in place of the service account'),
+  tracingPolicyCrd: flag('with --enable-k8s-api: load policies from the cluster', true),
+  enablePodAnnotations: flag('with --enable-k8s-api: add annotations of pods to events'),
+  eventQueueBytes: number(
+    '<bytes>',
+    'most bytes of events that wait for one client',
+    65_536,
+    256 * 1024 * 1024,
+    4 * 1024 * 1024,
+  ),
+} as const;
+
+export type SettingKey = keyof typeof SETTINGS;
+
+/** The values of all settings. */
+export type AgentOptions = {
+  readonly [K in SettingKey]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never;
+};
+
+export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[];
+
+/** The name in flags and files: `logLevel` is `log-level`. */
+export function nameOf(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The name in the environment: `logLevel` is `POLYTRACE_LOG_LEVEL`. */
+export function variableOf(key: string): string {
+  return `POLYTRACE_${nameOf(key).replaceAll('-', '_').toUpperCase()}`;
+}
+
+const KEYS = new Map(SETTING_KEYS.map((key) => [nameOf(key), key]));
+
+/** The setting with this name in files. */
+export function keyOfName(name: string): SettingKey | undefined {
+  return KEYS.get(name);
+}

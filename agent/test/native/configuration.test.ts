@@ -1,0 +1,41 @@
+/** The configuration of a running agent. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Facts, Machine, needsRoot, needsTracefs, ran, ranWith, type Reply } from './support.js';
+
+describe('the configuration of the agent', function () {
+  this.timeout(60_000);
+  let machine: Machine;
+
+  before(needsRoot);
+  before(needsTracefs);
+  before(() => (machine = new Machine()));
+  after(() => machine?.remove());
+
+  it('--check prints it, or all mistakes, and starts nothing', async () => {
+    const file = join(machine.folder, 'agent.yaml');
+    writeFileSync(file, 'cluster-name: one\n');
+    const good = await ranWith({ POLYTRACE_NODE_NAME: 'two' }, 'agent', '--check', '--config-file', file, '--enforcement');
+    assert.deepEqual([good.status, good.stderr], [0, '']);
+    assert.match(good.stdout, /^cluster-name: one # .*agent\.yaml:1:1$/m);
+    assert.match(good.stdout, /^node-name: two # POLYTRACE_NODE_NAME$/m);
+    writeFileSync(file, 'cluster-nam: one\nlog-level: loud\n');
+    const bad = await ran('agent', '--check', '--config-file', file);
+    assert.deepEqual([bad.status, bad.stdout], [2, '']);
+    assert.match(bad.stderr, /agent\.yaml:1:1: CONFIG_UNKNOWN: .*'cluster-name'\?\)\n.*agent\.yaml:2:1: CONFIG_VALUE/);
+  });
+
+  it('a file and the environment set what the agent does, and GetInfo shows it', async () => {
+    const file = join(machine.folder, 'agent.yaml');
+    writeFileSync(file, 'cluster-name: of-the-file\n');
+    await machine.startWith({ POLYTRACE_CONFIG_FILE: file, POLYTRACE_NODE_NAME: 'of-the-environment' });
+    const facts = new Facts(machine.address);
+    const info = await facts.call('GetInfo');
+    facts.close();
+    const names = (info['conf'] as Reply[]).map(({ key }) => key);
+    assert.ok(names.includes('cluster-name') && !names.includes('group'));
+    assert.equal(info['node_name'], 'of-the-environment');
+    assert.equal(await machine.stop(), 0);
+  });
+});
