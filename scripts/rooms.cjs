@@ -112,9 +112,21 @@ const rooms = [
   },
   { room: 'agent/lib/kubernetes/', may: [], packages: ['polytrace', '@kubernetes/client-node', 'yaml'] },
   {
+    room: 'agent/lib/export/',
+    may: [
+      'agent/lib/proto/',
+      'agent/lib/log/',
+      'agent/lib/config/',
+      'agent/lib/encode/',
+      'agent/lib/filters/',
+    ],
+    packages: ['polytrace', '@bufbuild/protobuf'],
+  },
+  {
     room: 'agent/lib/main/',
     may: [
       'agent/lib/config/',
+      'agent/lib/export/',
       'agent/lib/grpc/',
       'agent/lib/kubernetes/',
       'agent/lib/log/',

@@ -20,6 +20,7 @@ export interface AgentActions {
 
 export function agentCommand({ run, check, installCrds }: AgentActions, env: NodeJS.ProcessEnv): Command {
   const command = new Command('agent')
+    .configureHelp({ minWidthToWrap: 20 })
     .description('Run the agent: one tracer for this machine, with policies from a folder and a gRPC server')
     .option('--config-file <file>', `YAML file with settings (default: ${DEFAULT_FILE}, if it exists)`)
     .option(

@@ -88,3 +88,64 @@ export function number(placeholder: string, help: string, min: number, max: numb
   };
   return { placeholder, help, fallback, schema: { type: 'integer', minimum: min, maximum: max }, read };
 }
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+/** A timer of Node.js takes no longer time. */
+const LONGEST_MS = 24 * 24 * 3_600_000;
+const DURATION = /^(?:\d+(?:ms|s|m|h))+$/;
+
+/** A time such as `30s` or `1h30m`. */
+export function duration(placeholder: string, help: string, fallback: string): Setting<string> {
+  const expected = 'it has to be a time such as 500ms, 30s, 10m or 24h, at most 576h';
+  const read = (value: unknown): string => {
+    const given = textOf(value, expected);
+    if (given !== '0' && (!DURATION.test(given) || millisecondsOf(given) > LONGEST_MS)) throw new BadValue(expected);
+    return given;
+  };
+  const pattern = `${DURATION.source}|^0$`;
+  return { placeholder, help, fallback, schema: { type: ['string', 'integer'], pattern }, read };
+}
+
+/** The milliseconds of such a time. */
+export function millisecondsOf(time: string): number {
+  const parts = [...time.matchAll(/(\d+)(ms|s|m|h)/g)];
+  return parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNITS[unit] ?? 0), 0);
+}
+
+/** JSON objects: a text with one on each line, or a list of them in YAML. */
+export function objects(placeholder: string, help: string): Setting<readonly object[]> {
+  const expected = 'it has to be JSON objects, each on a line of its own';
+  const read = (value: unknown): object[] => {
+    if (Array.isArray(value)) return value.flatMap(read);
+    if (typeof value === 'object' && value !== null) return [value];
+    return textOf(value, expected)
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .flatMap((line) => {
+        const parsed = parsedJson(line);
+        if (typeof parsed !== 'object' || parsed === null) throw new BadValue(`${expected}: ${line}`);
+        return read(parsed);
+      });
+  };
+  const items = { type: ['object', 'string'] };
+  return { placeholder, help, fallback: [], schema: { anyOf: [{ type: 'string' }, { type: 'array', items }] }, read };
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The rights of a file: three octal digits. */
+export function rights(placeholder: string, help: string, fallback: string): Setting<string> {
+  const expected = 'it has to be three octal digits, such as 600';
+  const read = (value: unknown): string => {
+    const given = textOf(value, expected);
+    if (!/^0?[0-7]{3}$/.test(given)) throw new BadValue(expected);
+    return given.slice(-3);
+  };
+  return { placeholder, help, fallback, schema: { type: ['string', 'integer'], pattern: '^0?[0-7]{3}$' }, read };
+}

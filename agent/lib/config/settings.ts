@@ -3,7 +3,7 @@
  * documentation come. Names are Tetragon's where the meaning is the same.
  */
 import { LOG_LEVELS } from '../log/log.js';
-import { choice, flag, list, number, text, type Setting } from './setting.js';
+import { choice, duration, flag, list, number, objects, rights, text, type Setting } from './setting.js';
 
 export const SETTINGS = {
   policy: list('<file-or-folder>', 'load and watch these policies, too'),
@@ -40,6 +40,23 @@ export const SETTINGS = {
     256 * 1024 * 1024,
     4 * 1024 * 1024,
   ),
+  redactionFilters: objects('<filters>', 'hide parts of the arguments of processes, for all clients and exports'),
+  exportFilename: text('<file>', 'export events as JSON lines to this file; - is standard output'),
+  exportFilePerm: rights('<rights>', 'rights of the file, in octal digits', '600'),
+  exportFileMaxSizeMb: number('<mebibytes>', 'rotate the file at this size', 1, 1_048_576, 10),
+  exportFileMaxBackups: number('<number>', 'rotated files that are kept', 1, 10_000, 5),
+  exportFileRotationInterval: duration('<time>', 'rotate the file after this time, too; 0 is never', '0'),
+  exportFileCompress: flag('compress rotated files with gzip'),
+  exportFileFsync: choice(
+    '<policy>',
+    'when the file is written to the disk',
+    ['never', 'rotate', 'second', 'always'],
+    'rotate',
+  ),
+  exportAllowlist: objects('<filters>', 'export only events that one of these filters matches'),
+  exportDenylist: objects('<filters>', 'do not export events that one of these filters matches'),
+  fieldFilters: objects('<filters>', 'fields that exported events have, or do not have'),
+  exportRateLimit: number('<events>', 'most exported events in a minute; -1 is no limit', -1, 1_000_000_000, -1),
 } as const;
 
 export type SettingKey = keyof typeof SETTINGS;

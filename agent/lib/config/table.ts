@@ -1,19 +1,14 @@
-/** The settings as a table in Markdown: docs/agent-configuration.md shows it. */
+/** The settings as a list in Markdown: docs/agent-configuration.md shows it. */
 import type { Setting } from './setting.js';
 import { nameOf, SETTING_KEYS, SETTINGS } from './settings.js';
 
-export function settingsTable(): string {
-  const rows = SETTING_KEYS.map((key) => {
-    const { help, fallback, isSecret, placeholder = 'true or false' }: Setting<unknown> = SETTINGS[key];
-    const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '').replaceAll('>', '');
-    const secret = isSecret === true ? ' (secret)' : '';
-    return `| \`${nameOf(key)}\` | ${cell(placeholder)} | ${cell(defaultText(fallback))} | ${cell(help)}${secret} |`;
-  });
-  return ['| name | value | default | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n');
-}
-
-/** A default, as people read it. */
-function defaultText(fallback: unknown): string {
-  if (fallback === undefined || (Array.isArray(fallback) && fallback.length === 0)) return '';
-  return `\`${Array.isArray(fallback) ? fallback.join(',') : String(fallback)}\``;
+export function settingsList(): string {
+  return SETTING_KEYS.map((key) => {
+    const { help, fallback, isSecret, placeholder = '<switch>' }: Setting<unknown> = SETTINGS[key];
+    const isUnset = fallback === undefined || (Array.isArray(fallback) && fallback.length === 0);
+    const shown = Array.isArray(fallback) ? fallback.join(',') : String(fallback);
+    const notes = [placeholder.slice(1, -1), ...(isUnset ? [] : [`default \`${shown}\``])];
+    if (isSecret === true) notes.push('secret');
+    return `- \`${nameOf(key)}\` (${notes.join(', ')}): ${help}`;
+  }).join('\n');
 }

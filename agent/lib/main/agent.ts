@@ -1,7 +1,7 @@
 /** The agent: a tracer, its policies, and the server for its clients. */
 import { hostname } from 'node:os';
 import { openTracer, preflight, type ContainerOptions, type Tracer, type TracerOptions } from 'polytrace';
-import { shownOptions } from '../config/load.js';
+import { shownOptions, type Configuration } from '../config/load.js';
 import type { AgentOptions } from '../config/settings.js';
 import { EventCalls } from '../grpc/get-events.js';
 import { eventLogService, sensorsService } from '../grpc/sensors.js';
@@ -11,6 +11,7 @@ import { Kubernetes } from '../kubernetes/kubernetes.js';
 import { PolicyFiles } from '../policies/folder.js';
 import { PolicyStore } from '../policies/store.js';
 import { EventHub } from '../streams/hub.js';
+import { Exports, exportsOf } from './exports.js';
 
 /** How long clients may take what waits for them when the agent ends. */
 const DRAIN_MS = 2000;
@@ -24,18 +25,21 @@ export class Agent {
   readonly #calls: EventCalls;
   readonly #store: PolicyStore;
   readonly #kubernetes: Kubernetes | undefined;
+  readonly #exports: Exports;
   /** Resolves when the events have ended. */
   readonly events: Promise<void>;
   addresses: readonly string[] = [];
 
   private constructor(
     options: AgentOptions,
+    exports: Exports,
     tracer: Tracer,
     kubernetes: Kubernetes | undefined,
     log: Log,
     version: string,
   ) {
     this.#options = options;
+    this.#exports = exports;
     this.#tracer = tracer;
     this.#kubernetes = kubernetes;
     const nodeName = nodeNameOf(options);
@@ -51,8 +55,10 @@ export class Agent {
       processNs,
       ancestors,
       clusterName,
+      redact: exports.redact,
       queueBytes: options.eventQueueBytes,
     });
+    exports.start(hub);
     const store = new PolicyStore(tracer, log);
     this.#store = store;
     this.#calls = new EventCalls(hub, log);
@@ -76,11 +82,22 @@ export class Agent {
   }
 
   /** Opens everything, or nothing. A policy that cannot be loaded is in the status and in the log. */
-  static async open(options: AgentOptions, log: Log, version: string): Promise<Agent> {
+  static async open(
+    configuration: Configuration,
+    log: Log,
+    version: string,
+    stdout: NodeJS.WritableStream,
+  ): Promise<Agent> {
+    const { options } = configuration;
+    const exports = new Exports(configuration, exportsOf(configuration), {
+      log,
+      stdout,
+      nodeName: nodeNameOf(options),
+    });
     const kubernetes = await kubernetesOf(options, log);
     const tracer = await openTracer(tracerOptions(options, kubernetes));
     try {
-      const agent = new Agent(options, tracer, kubernetes, log, version);
+      const agent = new Agent(options, exports, tracer, kubernetes, log, version);
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
       agent.addresses = await agent.#server.listen();
@@ -92,8 +109,9 @@ export class Agent {
     }
   }
 
-  /** Reads all policies again. */
+  /** Reads all policies again, and opens the file of the export again. */
   reload(): Promise<void> {
+    this.#exports.reopen();
     return this.#files.reload();
   }
 
@@ -103,7 +121,7 @@ export class Agent {
     const keep = this.#options.keepSensorsOnExit;
     await this.#tracer.close(keep ? { keep } : {});
     await this.events;
-    await this.#calls.close(DRAIN_MS);
+    await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
     await this.#server.close(SHUTDOWN_MS);
   }
 }
@@ -153,5 +171,10 @@ function tlsOf({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: AgentOptio
 
 /** The settings as a client may see them, by their names. */
 function shown(options: AgentOptions): Record<string, string> {
-  return Object.fromEntries([...shownOptions(options)].map(([name, value]) => [name, String(value)]));
+  return Object.fromEntries([...shownOptions(options)].map(([name, value]) => [name, textOf(value)]));
+}
+
+function textOf(value: unknown): string {
+  if (!Array.isArray(value)) return String(value);
+  return value.map((each) => (typeof each === 'object' ? JSON.stringify(each) : String(each))).join(',');
 }

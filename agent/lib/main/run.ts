@@ -6,12 +6,13 @@ import { PolytraceError } from 'polytrace';
 import { agentCommand } from '../config/command.js';
 import { printConfiguration } from '../config/print.js';
 import { BadOption } from '../config/problems.js';
-import type { AgentOptions } from '../config/settings.js';
+import type { Configuration } from '../config/load.js';
 import { AddressError } from '../grpc/address.js';
 import { installCrds } from '../kubernetes/crds.js';
 import { openLog } from '../log/log.js';
 import { messageOf } from '../policies/store.js';
 import { Agent } from './agent.js';
+import { exportsOf } from './exports.js';
 
 /** What the command gives to the agent. */
 interface AgentHost {
@@ -33,10 +34,13 @@ export async function runAgent(args: readonly string[], host: AgentHost): Promis
   let status = GOOD;
   const command = agentCommand(
     {
-      run: async ({ options }) => {
-        status = await run(options, host);
+      run: async (configuration) => {
+        status = await run(configuration, host);
       },
-      check: (configuration) => void host.stdout.write(printConfiguration(configuration)),
+      check: (configuration) => {
+        exportsOf(configuration);
+        host.stdout.write(printConfiguration(configuration));
+      },
       installCrds: async (kubeconfig) => {
         for (const line of await installCrds(kubeconfig)) host.stdout.write(`${line}\n`);
       },
@@ -63,7 +67,8 @@ export async function runAgent(args: readonly string[], host: AgentHost): Promis
   }
 }
 
-async function run(options: AgentOptions, { stderr, signals }: AgentHost): Promise<number> {
+async function run(configuration: Configuration, { stdout, stderr, signals }: AgentHost): Promise<number> {
+  const { options } = configuration;
   const log = openLog({ level: options.logLevel, format: options.logFormat }, stderr);
   let stop: () => void = () => undefined;
   const stopped = new Promise<void>((resolve) => (stop = resolve));
@@ -79,7 +84,7 @@ async function run(options: AgentOptions, { stderr, signals }: AgentHost): Promi
   for (const name of ['SIGINT', 'SIGTERM']) signals.on(name, onStop);
   signals.on('SIGHUP', onReload);
   try {
-    agent = await Agent.open(options, log, version());
+    agent = await Agent.open(configuration, log, version(), stdout);
     log.info({ addresses: agent.addresses }, 'ready');
     // The events end only when something is badly wrong with the tracer.
     const isOver = await Promise.race([stopped.then(() => false), agent.events.then(() => true)]);

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Facts, Machine, needsRoot, needsTracefs, ran, ranWith, type Reply } from './support.js';
+import { Facts, Machine, needsRoot, needsTracefs, ran, ranWith } from './support.js';
+
+/** The value is a message in google.protobuf.Any. */
+interface ConfigEntry {
+  readonly key: string;
+  readonly value: { readonly value?: Buffer };
+}
 
 describe('the configuration of the agent', function () {
   this.timeout(60_000);
@@ -33,9 +39,10 @@ describe('the configuration of the agent', function () {
     const facts = new Facts(machine.address);
     const info = await facts.call('GetInfo');
     facts.close();
-    const names = (info['conf'] as Reply[]).map(({ key }) => key);
-    assert.ok(names.includes('cluster-name') && !names.includes('group'));
-    assert.equal(info['node_name'], 'of-the-environment');
+    const conf = new Map((info['conf'] as ConfigEntry[]).map(({ key, value }) => [key, String(value.value ?? '')]));
+    assert.ok(!conf.has('group'));
+    assert.match(conf.get('cluster-name') ?? '', /of-the-file$/);
+    assert.match(conf.get('node-name') ?? '', /of-the-environment$/);
     assert.equal(await machine.stop(), 0);
   });
 });

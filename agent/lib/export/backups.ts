@@ -1,0 +1,94 @@
+/** The files that rotation has left: their names, their number, and their compression. */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { access, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import type { Log } from '../log/log.js';
+
+export interface BackupOptions {
+  /** Most files that are kept; the oldest are removed. */
+  readonly most: number;
+  readonly compress: boolean;
+}
+
+export class Backups {
+  readonly #folder: string;
+  readonly #stem: string;
+  readonly #extension: string;
+  readonly #pattern: RegExp;
+  readonly #options: BackupOptions;
+  readonly #log: Log;
+  #tidying: Promise<void> = Promise.resolve();
+
+  constructor(path: string, options: BackupOptions, log: Log) {
+    this.#folder = dirname(path);
+    this.#extension = extname(path);
+    this.#stem = basename(path, this.#extension);
+    const escape = (text: string): string => text.replace(/[^\w]/g, '\\$&');
+    const time = '\\d{4}-\\d\\d-\\d\\dT\\d\\d-\\d\\d-\\d\\d\\.\\d{3}Z';
+    this.#pattern = new RegExp(`^${escape(this.#stem)}-${time}${escape(this.#extension)}(?:\\.gz(?:\\.part)?)?$`);
+    this.#options = options;
+    this.#log = log;
+  }
+
+  /** A name that no file has. Names are in the order of their times. */
+  async freeName(now: number): Promise<string> {
+    for (let time = now; ; time++) {
+      const stamp = new Date(time).toISOString().replaceAll(':', '-');
+      const path = join(this.#folder, `${this.#stem}-${stamp}${this.#extension}`);
+      if (!(await exists(path)) && !(await exists(`${path}.gz`))) return path;
+    }
+  }
+
+  /** Removes the oldest files and compresses the others, one after the other. Never rejects. */
+  tidy(): void {
+    this.#tidying = this.#tidying.then(async () => {
+      try {
+        await this.#tidy();
+      } catch (error) {
+        this.#log.error({ reason: String(error) }, 'rotated files of the export were not compressed or removed');
+      }
+    });
+  }
+
+  /** Resolves when nothing is being compressed. */
+  idle(): Promise<void> {
+    return this.#tidying;
+  }
+
+  async #tidy(): Promise<void> {
+    const names = (await readdir(this.#folder)).filter((name) => this.#pattern.test(name)).sort();
+    const parts = names.filter((name) => name.endsWith('.part'));
+    for (const part of parts) await unlink(join(this.#folder, part));
+    const whole = names.filter((name) => !name.endsWith('.part'));
+    const kept = whole.slice(Math.max(whole.length - this.#options.most, 0));
+    for (const name of whole.slice(0, whole.length - kept.length)) await unlink(join(this.#folder, name));
+    if (!this.#options.compress) return;
+    for (const name of kept.filter((each) => !each.endsWith('.gz'))) await compress(join(this.#folder, name));
+  }
+}
+
+/** The file stays until its compressed form is whole. */
+async function compress(path: string): Promise<void> {
+  const part = `${path}.gz.part`;
+  const { mode } = await stat(path);
+  try {
+    const target = createWriteStream(part, { mode: mode & 0o777, flags: 'wx', flush: true });
+    await pipeline(createReadStream(path), createGzip(), target);
+    await rename(part, `${path}.gz`);
+  } catch (error) {
+    await unlink(part).catch(() => undefined);
+    throw error;
+  }
+  await unlink(path);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

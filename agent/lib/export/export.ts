@@ -1,0 +1,119 @@
+/** The export of events as JSON lines, to a file or to standard output. */
+import type { PlainEvent, TracerEvent } from 'polytrace';
+import { millisecondsOf } from '../config/setting.js';
+import type { AgentOptions } from '../config/settings.js';
+import type { Log } from '../log/log.js';
+import { FileSink } from './file-sink.js';
+import { LineQueue } from './line-queue.js';
+import { RateLimit } from './rate-limit.js';
+import type { Shape } from './shape.js';
+import type { Sink } from './sink.js';
+import { StreamSink } from './stream-sink.js';
+
+const MEBIBYTE = 1024 * 1024;
+/** How long the sink may take what waits when the agent ends. */
+const CLOSE_MS = 2000;
+
+export class JsonExport {
+  readonly #shape: Shape;
+  readonly #queue: LineQueue;
+  readonly #sink: Sink;
+  readonly #limit: RateLimit | undefined;
+  /** Events that the rate limit left out. */
+  limited = 0;
+  /** When an event was exported last, in milliseconds since 1970. */
+  lastAt = 0;
+
+  constructor(options: AgentOptions, shape: Shape, sink: Sink, log: Log, nodeName: string) {
+    this.#shape = shape;
+    this.#sink = sink;
+    const { eventQueueBytes: mostBytes, exportRateLimit } = options;
+    this.#queue = new LineQueue({ sink, mostBytes, log, lossLine: (count) => shape.lineOf(lossOf(count, nodeName)) });
+    if (exportRateLimit >= 0) this.#limit = new RateLimit(exportRateLimit);
+  }
+
+  get stats(): ExportStats {
+    const { writtenLines, writtenBytes, lost, bytes, failures, isFailing } = this.#queue;
+    const { limited, lastAt } = this;
+    return {
+      lines: writtenLines,
+      bytes: writtenBytes,
+      lost: lost - limited,
+      limited,
+      waiting: bytes,
+      failures,
+      isFailing,
+      lastAt,
+    };
+  }
+
+  give(batch: readonly TracerEvent[]): void {
+    const { wants, lineOf } = this.#shape;
+    let isAny = false;
+    for (const event of batch) {
+      if (event.type !== 'lost') {
+        if (wants !== undefined && !wants(event)) continue;
+        if (this.#limit !== undefined && !this.#limit.allows()) {
+          this.limited += 1;
+          this.#queue.drop();
+          continue;
+        }
+      }
+      this.#queue.add(lineOf(event));
+      isAny = true;
+    }
+    if (!isAny) return;
+    this.lastAt = Date.now();
+    this.#queue.flush();
+  }
+
+  /** Opens the file again: somebody may have moved it. */
+  reopen(): void {
+    this.#sink.reopen();
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.close(CLOSE_MS);
+    await this.#sink.close();
+  }
+}
+
+export interface ExportStats {
+  readonly lines: number;
+  readonly bytes: number;
+  /** Events that were not exported because the file or its reader did not take them. */
+  readonly lost: number;
+  readonly limited: number;
+  /** Bytes that wait. */
+  readonly waiting: number;
+  /** Writes that failed. */
+  readonly failures: number;
+  readonly isFailing: boolean;
+  readonly lastAt: number;
+}
+
+/** Undefined without `export-filename`. */
+export function sinkOf(options: AgentOptions, stdout: NodeJS.WritableStream, log: Log): Sink | undefined {
+  const { exportFilename: path } = options;
+  if (path === undefined) return undefined;
+  if (path === '-') return new StreamSink(stdout);
+  return new FileSink(
+    {
+      path,
+      mode: parseInt(options.exportFilePerm, 8),
+      mostBytes: options.exportFileMaxSizeMb * MEBIBYTE,
+      intervalMs: millisecondsOf(options.exportFileRotationInterval),
+      backups: options.exportFileMaxBackups,
+      compress: options.exportFileCompress,
+      fsync: options.exportFileFsync,
+    },
+    log,
+  );
+}
+
+/** The report of events that are missing in the export, in the form of those that the kernel lost. */
+function lossOf(count: number, nodeName: string): PlainEvent {
+  const now = Date.now();
+  const time = { time: new Date(now).toISOString(), timeNs: BigInt(now) * 1_000_000n };
+  return { type: 'lost', hook: 'export', policyName: '', reason: 'export', count, nodeName, ...time } as never;
+}
