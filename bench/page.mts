@@ -1,6 +1,7 @@
 // docs/benchmarks.md: its sections, their text and their tables. The page has no other source.
-import { cpus } from 'node:os';
+import { cpus, release } from 'node:os';
 import { RATIO, type Attach } from './cases.mjs';
+import type { CgroupTables } from './cgroups.mjs';
 import { table, type Rows } from './table.mjs';
 
 /** The kernel in which instructions are counted. */
@@ -86,6 +87,19 @@ The next table shows a call that matches, by fentry, with one value or selector 
 \`npm run bench\` fails when a ratio is above ${RATIO.toFixed(2)}.
 
 ${table(scaling)}`;
+}
+
+export function cgroupSection({ mkdir, load }: CgroupTables): string {
+  return `One machine with ${cpus()[0]?.model.trim()}, Linux ${release()}, as root. The kernel keeps the scopes of each cgroup while
+a policy has a scope, see [policy.md](policy.md#scopes). A call of a hook with a scope is in the tables above.
+
+${table(mkdir)}
+
+- **CPU** is the processor time of the process that makes the cgroups: the median of several thousand.
+
+The times of the next table are those of one run.
+
+${table(load)}`;
 }
 
 export function hostSection(rows: Rows): string {

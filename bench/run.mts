@@ -1,4 +1,4 @@
-// npm run bench [-- --host | --kernel | --filters | --short] [-- --write]: measures and prints tables. Without a part, all but the
+// npm run bench [-- --host | --kernel | --filters | --cgroups | --short] [-- --write]: measures and prints tables. Without a part, all but the
 // short form. --write also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when
 // something costs more than its limit.
 import { execFileSync } from 'node:child_process';
@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkout } from '../test/vm/vm.mjs';
-import { filterSection, hostSection, INTRODUCTION, KERNEL, kernelSection } from './page.mjs';
+import { cgroupSection, filterSection, hostSection, INTRODUCTION, KERNEL, kernelSection } from './page.mjs';
 import { table } from './table.mjs';
 
 function fail(problems: readonly string[]): void {
@@ -28,6 +28,11 @@ async function filterPart(): Promise<string> {
   const { filters, scaling, broken } = await filterTables(KERNEL);
   fail(broken);
   return filterSection(filters, scaling);
+}
+
+async function cgroupPart(): Promise<string> {
+  const { cgroupTables } = await import('./cgroups.mjs');
+  return cgroupSection(await cgroupTables());
 }
 
 async function hostPart(): Promise<string> {
@@ -55,15 +60,17 @@ const { values } = parseArgs({
     host: { type: 'boolean', default: false },
     kernel: { type: 'boolean', default: false },
     filters: { type: 'boolean', default: false },
+    cgroups: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   },
 });
-const all = !values.host && !values.kernel && !values.filters && !values.short;
+const all = !values.host && !values.kernel && !values.filters && !values.cgroups && !values.short;
 
 const parts = [
   { isWanted: all || values.kernel, make: kernelPart, title: 'In the kernel: operations' },
   { isWanted: all || values.kernel || values.filters, make: filterPart, title: 'In the kernel: single filters' },
+  { isWanted: all || values.cgroups, make: cgroupPart, title: 'Cgroups and scopes' },
   { isWanted: all || values.host, make: hostPart, title: 'In user space: events' },
 ];
 

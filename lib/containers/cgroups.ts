@@ -12,6 +12,8 @@ export class Cgroups {
   readonly #lookUp: (id: bigint) => string | undefined;
   /** Called with each cgroup that the kernel reports and that belongs to a container. */
   onContainer: (id: bigint, path: string) => void = () => undefined;
+  /** Called with each cgroup that the kernel has freed. */
+  onGone: (id: bigint) => void = () => undefined;
 
   /**
    * `mount` is where the whole hierarchy is mounted. `lookUp` returns the path of a cgroup that exists, from the root of the

@@ -48,7 +48,9 @@ const NO_CGROUPS: CgroupLookup = { idOf: () => 0n, pathOf: () => undefined };
 
 export class Directory {
   readonly #entries = new Map<string, Entry>();
-  readonly #removed = new Map<string, KnownContainer>();
+  /** The ids of containers by their own cgroups. */
+  readonly #byCgroup = new Map<bigint, string>();
+  readonly #removed = new Map<string, Entry>();
   readonly #listeners = new Set<DirectoryListener>();
   readonly #sources: SourceState[] = [];
   readonly #cgroups: CgroupLookup;
@@ -142,14 +144,19 @@ export class Directory {
   }
 
   #withdraw(place: number, state: SourceState, id: string): void {
+    const ended = this.#removed.get(id);
+    if (ended !== undefined) this.#removed.set(id, { ...ended, parts: without(ended.parts, place) });
     const before = this.#entries.get(id);
     if (!state.ids.delete(id) || before === undefined) return;
-    const parts = new Map(before.parts);
-    parts.delete(place);
+    const parts = without(before.parts, place);
     // who remains hears of errors when it reports next
-    if ([...parts.keys()].some((each) => this.#sources[each]?.isPassive === false))
-      void this.#put(parts, before).catch(() => undefined);
-    else this.#remove(before);
+    if (this.#isVouchedFor(parts)) void this.#put(parts, before).catch(() => undefined);
+    else this.#remove({ ...before, parts });
+  }
+
+  /** A source that notices ends says that there is such a container. */
+  #isVouchedFor(parts: Entry['parts']): boolean {
+    return [...parts.keys()].some((place) => this.#sources[place]?.isPassive === false);
   }
 
   #put(parts: ReadonlyMap<number, ContainerInfo>, before: Entry | undefined): Promise<unknown> {
@@ -172,14 +179,22 @@ export class Directory {
     const told = Promise.all([...this.#listeners].map(async (listener) => listener.changed(known)));
     told.catch(() => undefined);
     this.#entries.set(info.id, { info, cgroupId, parts, told });
+    if (before !== undefined) this.#leaveCgroup(before);
+    if (cgroupId !== 0n) this.#byCgroup.set(cgroupId, info.id);
     return told;
+  }
+
+  #leaveCgroup({ cgroupId, info: { id } }: KnownContainer): void {
+    if (this.#byCgroup.get(cgroupId) === id) this.#byCgroup.delete(cgroupId);
   }
 
   #remove(entry: Entry): void {
     const { info, cgroupId } = entry;
     const known = { info, cgroupId };
     this.#entries.delete(info.id);
-    this.#removed.set(info.id, known);
+    this.#leaveCgroup(entry);
+    for (const { ids } of this.#sources) ids.delete(info.id);
+    this.#removed.set(info.id, entry);
     if (this.#removed.size > REMOVED_KEPT) {
       for (const oldest of this.#removed.keys()) {
         this.#removed.delete(oldest);
@@ -216,12 +231,37 @@ export class Directory {
   /** The kernel reports a new cgroup. Users without root can give their cgroups the name of any container. */
   cgroupCreated(id: bigint, path: string): void {
     const found = locate(path);
-    const entry = found?.path === path ? this.#entries.get(found.container.id) : undefined;
-    if (found === undefined || entry === undefined || entry.cgroupId === id) return;
+    if (found === undefined || found.path !== path) return;
+    const entry = this.#entries.get(found.container.id) ?? this.#restarted(found.container.id);
+    if (entry === undefined || entry.cgroupId === id) return;
     const known = entry.info.cgroupPath;
     const isOwn = known === undefined ? found.container.owner === undefined : known === path;
     if (!isOwn) return;
     const info = known === undefined ? Object.freeze({ ...entry.info, cgroupPath: path }) : entry.info;
+    for (const place of entry.parts.keys()) this.#sources[place]?.ids.add(info.id);
+    this.#removed.delete(info.id);
     void this.#store(entry, { info, cgroupId: id }, entry.parts).catch(() => undefined);
   }
+
+  /** A container whose cgroup is gone, and whose end no source has reported: it starts again. */
+  #restarted(id: string): Entry | undefined {
+    const ended = this.#removed.get(id);
+    return ended !== undefined && this.#isVouchedFor(ended.parts) && this.#entries.size < CONTAINERS_MAX
+      ? ended
+      : undefined;
+  }
+
+  /**
+   * The kernel has freed a cgroup, after the last process in it. The container has ended, also where no source notices. Every event
+   * of its processes was read before. Returns the container's id; undefined if it was no container's own cgroup.
+   */
+  cgroupGone(id: bigint): string | undefined {
+    const entry = this.#entries.get(this.#byCgroup.get(id) ?? '');
+    if (entry !== undefined) this.#remove(entry);
+    return entry?.info.id;
+  }
+}
+
+function without(parts: Entry['parts'], place: number): Entry['parts'] {
+  return new Map([...parts].filter(([each]) => each !== place));
 }

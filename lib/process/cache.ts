@@ -2,7 +2,15 @@
  * Finds the process of each record. Records come in the order of the kernel, so the last image of a process id is the
  * right one. Its start time and exec count prove that; if they differ, a record was lost in between.
  */
-import { EventCgroup, EventExec, EventExit, EventFork, EventHook, ProcessKey } from '../wire/layout.gen.js';
+import {
+  EventCgroup,
+  EventCgroupGone,
+  EventExec,
+  EventExit,
+  EventFork,
+  EventHook,
+  ProcessKey,
+} from '../wire/layout.gen.js';
 import { Cgroups } from '../containers/cgroups.js';
 import { inTurns, type Steps } from '../in-turns.js';
 import type { Slab } from '../wire/slab.js';
@@ -61,6 +69,10 @@ export class ProcessCache {
     const length = slab.u16(at + EventCgroup.pathLength);
     const path = slab.text(at + slab.u32(at + EventCgroup.pathOffset), length);
     this.#context.cgroups.onCreated(slab.u64(at + EventCgroup.id), path);
+  }
+
+  onCgroupGone(slab: Slab, at: number): void {
+    this.#context.cgroups.onGone(slab.u64(at + EventCgroupGone.id));
   }
 
   onFork(slab: Slab, at: number): void {

@@ -4,6 +4,7 @@ import type { NativeSource } from '../native/binding.js';
 import type { ProcessCache } from '../process/cache.js';
 import {
   EventCgroup,
+  EventCgroupGone,
   EventExec,
   EventExit,
   EventFork,
@@ -121,6 +122,9 @@ export class RecordReader {
         return undefined;
       case EventType.EVENT_CGROUP:
         if (size >= EventCgroup.sizeof) this.#cache.onCgroup(slab, at);
+        return undefined;
+      case EventType.EVENT_CGROUP_GONE:
+        if (size >= EventCgroupGone.sizeof) this.#cache.onCgroupGone(slab, at);
         return undefined;
       default:
         return undefined;

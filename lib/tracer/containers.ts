@@ -41,6 +41,10 @@ export class ContainerWatch {
       this.directory.cgroupCreated(id, path);
       this.#cgroups?.created(path);
     };
+    cgroups.onGone = (id) => {
+      const container = this.directory.cgroupGone(id);
+      if (container !== undefined) this.#cgroups?.gone(container);
+    };
   }
 
   /** Resolves when the containers that run already are known, as far as their runtimes answer. */

@@ -50,6 +50,11 @@ export function needsSource({ namespace, pods, containers = [] }: Scope): boolea
   );
 }
 
+/** The scope asks for labels of pods. */
+export function needsPods({ pods = [] }: Scope): boolean {
+  return pods.some(({ key }) => key !== POD_NAMESPACE);
+}
+
 /** `absent`: whether NotIn and DoesNotExist hold for a label that is not there. */
 function allHold(
   conditions: readonly LabelCondition[],

@@ -10,7 +10,7 @@ import { turn } from '../in-turns.js';
 import type { NativeSession } from '../native/binding.js';
 import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
 import { AbiLimit, CgroupKind, ScopeSet } from '../wire/layout.gen.js';
-import { containsContainer, containsHost, holdOnNode, needsSource, UNNAMED } from './scope-members.js';
+import { containsContainer, containsHost, holdOnNode, needsPods, needsSource, UNNAMED } from './scope-members.js';
 
 type Sessions = Pick<NativeSession, 'useScopes' | 'setScopes'>;
 type Containers = Pick<Directory, 'containers' | 'get' | 'subscribe' | 'sources'>;
@@ -34,6 +34,8 @@ interface Member {
 
 /** This source finds containers by the names of their cgroups: it knows neither names nor labels. */
 const CGROUPS = 'cgroups';
+/** These sources know no labels of pods. */
+const WITHOUT_PODS: readonly string[] = [CGROUPS, 'docker', 'podman'];
 
 /** The event loop gets a turn after so many containers. */
 const CONTAINERS_A_TURN = 256;
@@ -100,14 +102,17 @@ export class Scopes {
   }
 
   status(scopes: readonly Scope[], bits: readonly number[]): ScopeStatus {
-    const isConnected =
-      this.#containers?.sources().some(({ name, connected }) => connected && name !== CGROUPS) === true;
+    const connected = (this.#containers?.sources() ?? []).filter((source) => source.connected);
+    const isMissing = (scope: Scope): boolean =>
+      needsPods(scope)
+        ? connected.every(({ name }) => WITHOUT_PODS.includes(name))
+        : needsSource(scope) && connected.every(({ name }) => name === CGROUPS);
     const mask = wordsOf(bits);
     let containers = 0;
     for (const { words, cgroupId } of this.#members.values()) {
       if (cgroupId !== 0n && words.some((word, i) => (word & (mask[i] as bigint)) !== 0n)) containers++;
     }
-    return { state: scopes.some(needsSource) && !isConnected ? 'no_source' : 'active', containers };
+    return { state: scopes.some(isMissing) ? 'no_source' : 'active', containers };
   }
 
   async #use(): Promise<void> {
@@ -186,7 +191,9 @@ export class Scopes {
   }
 
   #forget(cgroupId: bigint): void {
-    if (cgroupId !== 0n) this.#changed.set(cgroupId, undefined);
+    // without scopes, the kernel has heard of none
+    if (!this.#isUsed) this.#changed.delete(cgroupId);
+    else if (cgroupId !== 0n) this.#changed.set(cgroupId, undefined);
   }
 
   /** Resolves when the kernel has everything that was noted until now. Changes that come together are made together. */

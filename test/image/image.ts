@@ -40,6 +40,7 @@ type Engine = (...args: readonly string[]) => string;
 /** Builds the image with docker or podman: `engine` runs one command of it. `options` are those of `build`. */
 export function buildImage(engine: Engine, options: readonly string[]): void {
   const folder = baseFolder();
+  execFileSync(process.execPath, [join(root, 'scripts/stage-image.mjs'), join(root, 'build/image')]);
   for (const name of ['base', 'node'])
     engine('import', join(folder, `${name}.tar`), `localhost/polytrace-${name}:test`);
   const args = {

@@ -5,7 +5,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { openTracer } from '../../lib/index.js';
 import type { ContainerInfo, ContainerSink, ContainerSource, TracerOptions } from '../../types/index.js';
@@ -22,6 +31,7 @@ const SIDECAR = `/docker-${id('b')}.scope`;
 const OTHER = `/docker-${id('c')}.scope`;
 const FOREIGN = `/docker-${id('d')}.scope`;
 const UNNAMED = `/docker-${id('e')}.scope`;
+const OF_RUNC = `/docker-${id('f')}.scope`;
 const CGROUPS = [WEB, `${WEB}/inside`, SIDECAR, OTHER, FOREIGN, UNNAMED];
 
 class Source implements ContainerSource {
@@ -153,9 +163,37 @@ describe(`scopes on ${kernel}`, () => {
       const enter = (...args: readonly string[]): number | null =>
         spawnSync('nsenter', ['--target', String(child.pid), ...args, '--', CAT, SECRET], { stdio: 'ignore' }).status;
       assert.equal(enter('--mount', '--cgroup'), 0, 'the namespaces alone are not the container');
+      assert.equal(enter('--join-cgroup'), 128 + 9);
     } finally {
       child.kill('SIGKILL');
       await recording.close();
+    }
+  });
+
+  it('runc exec: its process starts outside of the container', async () => {
+    const recording = await record('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
+    const bundle = mkdtempSync('/tmp/scopes-runc-');
+    const runc = (...args: readonly string[]): number | null =>
+      spawnSync('runc', ['--root', join(bundle, 'state'), ...args], { stdio: 'ignore' }).status;
+    const config = {
+      ociVersion: '1.0.2',
+      process: { user: { uid: 0, gid: 0 }, args: ['sleep', 'infinity'], env: ['PATH=/usr/bin'], cwd: '/' },
+      root: { path: moved },
+      mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }],
+      linux: { cgroupsPath: OF_RUNC, namespaces: [{ type: 'pid' }, { type: 'mount' }] },
+    };
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify(config));
+    try {
+      assert.equal(runc('run', '--detach', '--bundle', bundle, 'web'), 0);
+      assert.equal(runc('exec', 'web', CAT, SECRET), 0, 'no source has named the container');
+      await source.put(OF_RUNC, 'main', 'shop', 'web');
+      assert.equal(runc('exec', 'web', CAT, SECRET), 128 + 9);
+      assert.equal(runc('exec', 'web', CAT, '/etc/hostname'), 0);
+      assert.deepEqual(read(''), done);
+    } finally {
+      runc('delete', '--force', 'web');
+      await recording.close();
+      rmSync(bundle, { recursive: true });
     }
   });
 

@@ -183,13 +183,22 @@ describe('sources of containers', function () {
         await daemon.stop();
         await eventually('not connected', () => !isConnected(tracer, 'docker'));
         assert.deepEqual(tracer.containers().map(({ name }) => name).sort(), ['gone', 'kept']);
+        // what ran before is in the scope of a policy that is loaded now, and its status says what is missing
+        await tracer.addPolicy({ yaml: FIRST_CALLS.replace('Namespaced', '').replace(', namespace: default', '').replace(/podSelector.*/, 'containerSelector: {matchLabels: {name: kept}}') });
+        const scope = (): unknown => tracer.policies()[0]?.scope;
+        assert.deepEqual(scope(), { state: 'no_source', containers: 1 });
         const state = tracer.containers().find(({ id }) => id === gone);
         process.kill(state?.pid ?? 0, 'SIGKILL');
         await daemon.start();
         await eventually('connected again', () => isConnected(tracer, 'docker'));
         await eventually('compared', () => tracer.containers().length === 1);
-        const events = await traced(tracer, () => docker('exec', kept, '/bin/cat', '/etc/passwd'));
+        assert.deepEqual(scope(), { state: 'active', containers: 1 });
+        const events = await traced(tracer, async () => {
+          await docker('exec', kept, '/bin/cat', '/etc/passwd');
+          await docker('exec', kept, '/bin/first');
+        });
         assert.equal(withArgument(events, '/etc/passwd').process.container?.name, 'kept');
+        assert.equal(events.filter(({ type }) => type === 'process_tracepoint').length, 1);
       });
     });
   });

@@ -3,12 +3,13 @@
  * tracepoint of system calls: the helper makes a call that no other program makes.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ContainerInfo, ContainerSink, ContainerSource, Tracer } from '../../types/index.js';
-import { isExec, leaveMark, needsRoot, openTracer, until } from './support.js';
+import type { ContainerInfo, ContainerSink, ContainerSource, Tracer, TracerEvent } from '../../types/index.js';
+import { isExec, isLost, leaveMark, needsRoot, openTracer, script, until } from './support.js';
 
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
@@ -311,6 +312,84 @@ describe('scopes', function () {
     for (const cgroup of [a, b, base]) callIn(cgroup);
     const all = await until(leaveMark(), events);
     assert.deepEqual(all.flatMap((event) => (event.type === 'process_tracepoint' ? [event.selector] : [])), [0, 1, 3]);
+  });
+
+  it('a container whose cgroup is gone leaves the list after its last events, and has its name when it starts again', async () => {
+    const id = '9'.repeat(64);
+    const a = make(`/docker-${id}.scope`);
+    await source.add(id, a, { app: 'web' });
+    const events = tracer.events();
+    const all: TracerEvent[] = [];
+    const nameOf = (caller: string): string | undefined =>
+      all.flatMap((event) => (isExec(event) && event.process.argv.at(-1) === caller ? [event.process.container?.name] : []))[0];
+    const last = execIn(a);
+    rmdirSync(join(mount, a));
+    // the kernel frees it some time after its removal
+    const deadline = Date.now() + 20_000;
+    do {
+      assert.ok(Date.now() < deadline, 'the container is still there');
+      all.push(...(await until(leaveMark(), events)));
+    } while (tracer.containers().length > 0);
+    assert.equal(nameOf(last), 'main');
+    assert.deepEqual(tracer.containerSources().map(({ containers }) => containers), [0]);
+    // its source does not report the start
+    mkdirSync(join(mount, a));
+    const again = execIn(a);
+    all.push(...(await until(leaveMark(), events)));
+    assert.equal(nameOf(again), 'main');
+    assert.deepEqual(tracer.containers().map((container) => container.id), [id]);
+  });
+
+  it('with persist: scopes go on without the tracer, a new container is one that nobody has named, and the next tracer names it', async function () {
+    const bpffs = mkdtempSync(join(tmpdir(), 'polytrace-bpffs-'));
+    if (spawnSync('mount', ['-t', 'bpf', 'bpf', bpffs]).status !== 0) {
+      rmdirSync(bpffs);
+      if (process.env['REQUIRE_ALL'] === '1') throw new Error('a BPF file system cannot be mounted');
+      this.skip();
+    }
+    await tracer.close();
+    const folder = join(bpffs, 'kept');
+    const policies = [
+      policy('web', 'podSelector: {matchLabels: {app: web}}'),
+      policy('notweb', 'podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}'),
+      policy('host', 'hostSelector: {}'),
+    ];
+    const a = make(`/docker-${A}.scope`);
+    const known = { id: A, runtime: 'docker', name: 'main', cgroupPath: a, pod: { namespace: 'default', name: 'a', labels: { app: 'web' } } };
+    const body = `const start = async (sink) => { sink.state(true); await sink.add(${JSON.stringify(known)}); };
+      const source = { name: 'test', start, async stop() {} };
+      await polytrace.openTracer({ persist: ${JSON.stringify(folder)}, policies: ${JSON.stringify(policies)}, containers: { sources: [source] } });
+      out('open'); setInterval(() => undefined, 1000);`;
+    const child = spawn(process.execPath, ['-e', script(body)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      await once(child.stdout, 'data');
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      const [b, plain, inside] = [make(`/docker-${B}.scope`), make('/plain-meanwhile'), make(`/docker-${A}.scope/inside`)];
+      for (const cgroup of [a, inside, b, plain]) callIn(cgroup);
+      const next: ContainerSource = {
+        name: 'next',
+        start: async (sink) => {
+          sink.state(true);
+          await sink.add(known);
+          await sink.add({ ...known, id: B, cgroupPath: b });
+        },
+        stop: () => Promise.resolve(),
+      };
+      tracer = await openTracer({ persist: folder, policies, containers: { sources: [next] } });
+      const events = tracer.events();
+      callIn(b);
+      const all = await until(leaveMark(), events);
+      const unread = all.filter(isLost).filter(({ reason, policyName }) => reason === 'no_reader' && policyName !== '');
+      assert.deepEqual(Object.fromEntries(unread.map(({ policyName, count }) => [policyName, count])), { web: 2, notweb: 1, host: 1 });
+      await events.return?.();
+      assert.deepEqual(await reportedIn(a, inside, b, plain), [['web'], ['web'], ['web'], ['host']]);
+    } finally {
+      child.kill('SIGKILL');
+      await tracer.close();
+      spawnSync('umount', [bpffs]);
+      rmdirSync(bpffs);
+    }
   });
 
   it('10,000 cgroups: all have their scopes when the policy is loaded, and no entry is left behind', async () => {

@@ -7,15 +7,15 @@ import { locate } from '../identify.js';
 /** Cgroups that are looked at. */
 const CGROUPS_MAX = 262_144;
 const DEPTH_MAX = 32;
-/** How many new containers there are between two looks for those that are gone. */
-const SWEEP_EVERY = 256;
+/** Known containers that are looked at for each new one: the record of an end may have been lost. */
+const LOOKED_AT = 2;
 
 export class CgroupSource implements ContainerSource {
   readonly name = 'cgroups';
   readonly #mount: string | undefined;
+  /** By id, those that were not looked at for longest first. */
   readonly #paths = new Map<string, string>();
   #sink: ContainerSink | undefined;
-  #created = 0;
 
   /** `mount` is where the whole hierarchy is mounted. */
   constructor(mount: string | undefined) {
@@ -63,7 +63,20 @@ export class CgroupSource implements ContainerSource {
     this.#paths.set(id, path);
     // the directory says itself that it is full, by the other sources
     this.#sink.add({ id, ...(runtime === undefined ? {} : { runtime }), cgroupPath: path }).catch(() => undefined);
-    if (++this.#created % SWEEP_EVERY === 0) this.sweep();
+    this.#lookAtOldest();
+  }
+
+  /** The kernel has freed the cgroup of a container. */
+  gone(id: string): void {
+    this.#paths.delete(id);
+  }
+
+  #lookAtOldest(): void {
+    for (const [id, path] of [...take(LOOKED_AT, this.#paths)]) {
+      this.#paths.delete(id);
+      if (existsSync(this.#mount + path)) this.#paths.set(id, path);
+      else this.#sink?.remove(id);
+    }
   }
 
   /** Forgets containers whose cgroups do not exist any more. */
@@ -73,6 +86,14 @@ export class CgroupSource implements ContainerSource {
       this.#paths.delete(id);
       this.#sink?.remove(id);
     }
+  }
+}
+
+function* take<T>(count: number, from: Iterable<T>): Generator<T, void> {
+  let taken = 0;
+  for (const each of from) {
+    if (taken++ >= count) return;
+    yield each;
   }
 }
 

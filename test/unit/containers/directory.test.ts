@@ -195,6 +195,71 @@ describe('the directory of containers', () => {
         [0n, 7n],
       );
     });
+
+    it('is gone, and with it the container, whatever the sources say', async () => {
+      cgroups.set(PATH, 7n);
+      const directory = make();
+      const heard = listen(directory);
+      const sink = directory.add(source('one'));
+      await sink.add({ id: A, name: 'web', cgroupPath: PATH });
+      assert.equal(directory.cgroupGone(6n), undefined);
+      assert.equal(directory.cgroupGone(7n), A);
+      assert.equal(directory.cgroupGone(7n), undefined);
+      assert.deepEqual([directory.size, directory.sources()[0]?.containers], [0, 0]);
+      assert.deepEqual(
+        heard.removed.map(({ info, cgroupId }) => [info.name, cgroupId]),
+        [['web', 7n]],
+      );
+      assert.equal(directory.recall(A)?.info.name, 'web', 'events that were recorded before can still ask');
+      sink.remove(A);
+      assert.equal(heard.removed.length, 1);
+    });
+
+    it('comes again: the container starts again, and its source need not say it', async () => {
+      cgroups.set(PATH, 7n);
+      const directory = make();
+      const heard = listen(directory);
+      const sink = directory.add(source('one'));
+      await sink.add({ id: A, name: 'web', cgroupPath: PATH });
+      directory.cgroupGone(7n);
+      directory.cgroupCreated(8n, PATH);
+      assert.deepEqual([infoOf(directory).name, directory.get(A)?.cgroupId], ['web', 8n]);
+      assert.deepEqual([heard.changed.length, directory.sources()[0]?.containers], [2, 1]);
+      // the kernel frees the old one later than it makes the new one
+      directory.cgroupCreated(9n, PATH);
+      assert.equal(directory.cgroupGone(8n), undefined);
+      assert.equal(directory.get(A)?.cgroupId, 9n);
+      directory.cgroupGone(9n);
+      sink.remove(A);
+      directory.cgroupCreated(10n, PATH);
+      assert.equal(directory.get(A), undefined, 'the source has reported its end');
+    });
+
+    it('a source that does not notice ends: what it said does not come again', async () => {
+      cgroups.set(PATH, 7n);
+      const directory = make();
+      const sink = directory.add(source('cgroups'), true);
+      await sink.add({ id: A, cgroupPath: PATH });
+      directory.cgroupGone(7n);
+      directory.cgroupCreated(8n, PATH);
+      assert.equal(directory.get(A), undefined);
+    });
+
+    it('more containers come and go than fit, and no source reports an end', async function () {
+      this.timeout(30_000);
+      const count = CONTAINERS_MAX + 500;
+      const directory = make();
+      const sink = directory.add(source('one'));
+      for (let i = 1; i <= count; i++) {
+        cgroups.clear();
+        cgroups.set(`/c${i}`, BigInt(i));
+        await sink.add({ id: `c${i}`, cgroupPath: `/c${i}` });
+        directory.cgroupGone(BigInt(i));
+      }
+      assert.deepEqual([directory.size, directory.sources()[0]?.containers], [0, 0]);
+      const remembered = Array.from({ length: count }, (_, i) => directory.recall(`c${i + 1}`));
+      assert.ok(remembered.filter((each) => each !== undefined).length < CONTAINERS_MAX / 2);
+    });
   });
 
   describe('limits', () => {

@@ -14,6 +14,8 @@ class Session {
   readonly named = new Map<bigint, BigUint64Array>();
   defaults: BigUint64Array = new BigUint64Array(0);
   writes = 0;
+  /** Cgroups that it was told to forget. */
+  removed = 0;
   failure: Error | undefined;
   /** Holds writes back until it resolves. */
   gate: Promise<void> = Promise.resolve();
@@ -31,7 +33,9 @@ class Session {
     for (let at = 0; at < entries.length; at += 1 + WORDS) {
       this.named.set(entries[at] as bigint, entries.slice(at + 1, at + 1 + WORDS));
     }
-    for (const id of new BigUint64Array(gone.buffer)) this.named.delete(id);
+    const ids = new BigUint64Array(gone.buffer);
+    this.removed += ids.length;
+    for (const id of ids) this.named.delete(id);
   }
 
   has(id: bigint, bit: number): boolean {
@@ -94,6 +98,17 @@ describe('scopes of policies', () => {
     await containers.put('a', 7n, { app: 'web' });
     assert.deepEqual(await scopes.acquire([]), []);
     assert.deepEqual([session.mounts, session.writes], [[], 0]);
+  });
+
+  it('forgets containers that came and went before the first scope', async () => {
+    const { session, containers, scopes } = setUp();
+    for (let i = 0; i < 1000; i++) {
+      await containers.put('a', BigInt(100 + i), { app: 'web' });
+      containers.remove('a');
+    }
+    await containers.put('b', 7n, { app: 'web' });
+    await scopes.acquire([pods('web')]);
+    assert.deepEqual([session.removed, [...session.named.keys()]], [0, [7n]]);
   });
 
   it('fills a new scope with the containers that run', async () => {
@@ -230,6 +245,11 @@ describe('scopes of policies', () => {
         .state,
       'active',
     );
+    containers.name = 'docker';
+    assert.equal(scopes.status([pods('web')], [0]).state, 'no_source', 'Docker knows no labels of pods');
+    const named: Scope = { containers: [{ key: 'name', operator: 'In', values: ['web'] }], exempts: false };
+    assert.equal(scopes.status([named], [0]).state, 'active');
+    assert.equal(scopes.status([{ namespace: 'default', exempts: false }], [0]).state, 'active');
     const alone = new Scopes(new Session(), { nodeLabels: {}, mount: '/' });
     assert.equal(alone.status([pods('web')], [0]).state, 'no_source');
     assert.equal((await alone.acquire([pods('web')])).length, 1);
