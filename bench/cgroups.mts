@@ -169,8 +169,15 @@ function tables(): Table[] {
   return all.filter(({ name }) => name?.startsWith('cgroup_scopes') === true);
 }
 
+/** bpftool fails when an entry goes while it reads: the kernel frees cgroups some time after their removal. */
 function entriesOf(id: number): number {
-  return (JSON.parse(bpftool('map', 'dump', 'id', String(id))) as unknown[]).length;
+  for (let tries = 0; ; tries++) {
+    try {
+      return (JSON.parse(bpftool('map', 'dump', 'id', String(id))) as unknown[]).length;
+    } catch (error) {
+      if (tries === 50) throw error;
+    }
+  }
 }
 
 function bpftool(...args: readonly string[]): string {

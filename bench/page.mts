@@ -90,8 +90,9 @@ ${table(scaling)}`;
 }
 
 export function cgroupSection({ mkdir, load }: CgroupTables): string {
-  return `One machine with ${cpus()[0]?.model.trim()}, Linux ${release()}, as root. The kernel keeps the scopes of each cgroup while
-a policy has a scope, see [policy.md](policy.md#scopes). A call of a hook with a scope is in the tables above.
+  return `${cpus()[0]?.model.trim()}, Linux ${release().split('.', 2).join('.')}, as root. The kernel keeps the scopes of each cgroup while a policy
+has a scope, see [policy.md](policy.md#scopes). The tables above have what a hook with a scope costs: it is in the
+scope or not. A hook of a policy without a scope has no instruction of it.
 
 ${table(mkdir)}
 

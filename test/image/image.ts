@@ -90,8 +90,8 @@ export function removePodman(folder: string, runtime?: 'crun' | 'runc'): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
 }
 
-/** Writes the image to a file that `podman load` reads. */
-function saveImage(file: string): void {
+/** Writes the image to a file that podman and containerd read. */
+export function saveImage(file: string): void {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-image-'));
   try {
     const podman = podmanIn(folder);

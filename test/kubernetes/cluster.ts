@@ -87,6 +87,11 @@ export class Cluster {
     return this.#ports[2] as number;
   }
 
+  /** The certificate of the API server, and of who has signed it. */
+  get certificate(): string {
+    return join(this.folder, 'api/apiserver.crt');
+  }
+
   #made(name: string): string {
     const path = join(this.folder, name);
     mkdirSync(path, { recursive: true });
@@ -130,6 +135,8 @@ export class Cluster {
       '--service-cluster-ip-range=10.96.0.0/16',
       `--token-auth-file=${join(this.folder, 'tokens.csv')}`,
       '--authorization-mode=RBAC',
+      // pods get tokens of their service accounts without a controller
+      '--feature-gates=BoundServiceAccountTokenVolume=true',
       '--allow-privileged',
       '--kubelet-preferred-address-types=InternalIP',
       '--min-request-timeout=300',

@@ -151,6 +151,26 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       await second.ended;
     });
 
+    it('has the agent, and `getevents` asks it', async () => {
+      const volumes = mounted(
+        `${policy}:/etc/polytrace/policies.d/policy.yaml`,
+        `${tracing}:/sys/kernel/tracing`,
+        '/sys/fs/cgroup:/sys/fs/cgroup:ro',
+      );
+      const name = container();
+      const agent = start(name, [...HOST, '--privileged', '--env', 'NODE_NAME=my-node', ...volumes], 'agent', '--log-format=json');
+      await agent.line(/"msg":"ready"/);
+      const events = engine.start('exec', name, 'getevents', '-o', 'compact', '--host');
+      await events.line(/^ready: events of the agent at unix:/);
+      const argument = mark();
+      execFileSync('python3', ['-c', `import os; os.rename("${policy}", "${policy}")`]);
+      await events.line(new RegExp(`process my-node /bin/true ${argument}$`));
+      await events.line(new RegExp(`^📍 tracepoint my-node \\S*python\\S* syscalls/sys_enter_rename ${policy}$`));
+      engine.run('stop', name);
+      assert.equal(await agent.status(), 0, agent.output);
+      await events.ended;
+    });
+
     it('without options: says which are missing, and ends at SIGINT as pid 1', async () => {
       const name = container();
       const capabilities = ['BPF', 'PERFMON'].map((each) => `--cap-add=${each}`);
