@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { IMAGE, saveImage } from '../image/image.js';
 import { Running } from '../image/running.js';
@@ -13,6 +13,17 @@ import { needsCluster, needsTracefs, ROOT } from './support.js';
 
 const DEPLOY = join(ROOT, 'deploy/kubernetes');
 const [IMAGE_NAME = '', IMAGE_TAG = ''] = IMAGE.split(/:(?=[^:/]*$)/);
+
+/** Bits of the capabilities of the variant without `privileged`. */
+const CAPABILITIES = { BPF: 39, PERFMON: 38, SYS_PTRACE: 19, DAC_READ_SEARCH: 2, SYS_RESOURCE: 24 };
+
+/** Those that a container can have on this machine. SYS_RESOURCE is for kernels before Linux 5.11. */
+function available(): string[] {
+  const [, mask = '0'] = /^CapBnd:\s+(\w+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return Object.entries(CAPABILITIES).flatMap(([name, bit]) =>
+    (BigInt(`0x${mask}`) >> BigInt(bit)) & 1n ? [name] : [],
+  );
+}
 
 /** What `file-monitoring.yaml` does, by a hook that every kernel has. */
 const POLICY = {
@@ -69,6 +80,11 @@ describe('the manifests in a cluster, with the container image', function () {
     const folder = mkdtempSync(join(cluster.folder, 'overlay-'));
     const paths = { containerd: 'containerd', nri: 'containerd', bpf: 'bpf' };
     const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(cluster.port) };
+    const container = {
+      name: 'polytrace',
+      env: Object.entries(env).map(([name, value]) => ({ name, value })),
+      ...(variant === 'agent' ? {} : { securityContext: { capabilities: { add: available() } } }),
+    };
     const patch = {
       apiVersion: 'apps/v1',
       kind: 'DaemonSet',
@@ -76,7 +92,7 @@ describe('the manifests in a cluster, with the container image', function () {
       spec: {
         template: {
           spec: {
-            containers: [{ name: 'polytrace', env: Object.entries(env).map(([name, value]) => ({ name, value })) }],
+            containers: [container],
             volumes: Object.entries(paths).map(([name, path]) => ({
               name,
               hostPath: { path: join(cluster.folder, path) },
