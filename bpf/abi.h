@@ -361,16 +361,17 @@ struct value_config {
 	u8 steps_count;
 	u8 width; /* scalar: 1, 2, 4 or 8 bytes; plus WIDTH_SYSCALL for the number of a system call */
 	u8 is_signed;
-	u8 indirect; /* the parameter or the steps give the address of the scalar */
+	u8 indirect; /* the parameter or the steps give the address of the scalar or descriptor */
 	u8 late; /* with `pair`: read at the return */
 	u8 memory; /* enum value_memory, for strings and buffers */
 	u8 size_param; /* parameter with the size of the buffer, from 1; 0: the size is the return value */
 	u8 size_returned; /* the return value says how much of the buffer was filled */
 	u8 first_group, groups_count; /* int_groups for a scalar or a net_detail */
-	u8 pad;
+	u8 size_width; /* for SOURCE_FIELD: bytes of size_field */
 	u16 field; /* for SOURCE_FIELD */
 	u32 room; /* bytes that the event reserves for its text or detail */
-	u32 pad2;
+	u16 size_field; /* for SOURCE_FIELD: the field with the size of the buffer */
+	u16 pad;
 	struct table integers; /* its entries are in int_equal */
 	struct resolve_step steps[RESOLVE_STEPS_MAX];
 };

@@ -98,6 +98,8 @@ static __always_inline u64 take_objects(void *ctx, struct text_buffer *text, str
 				raw = data_location(ctx, raw, &record->size);
 			else if (read == READ_BUFFER || read == READ_IOVEC)
 				record->size = filled_size(value, value->size_param ? size_param(ctx, slot) : ~0ULL, returned);
+			else if (read == READ_FD && value->indirect)
+				raw = scalar(ctx, slot, returned);
 		}
 		if (read < READ_FILE)
 			candidates = take_text(text, record, i, raw, candidates);

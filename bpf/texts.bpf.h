@@ -404,6 +404,14 @@ static __always_inline u32 read_string(u8 *to, const void *from, bool user, u32 
 	return length;
 }
 
+static __always_inline u64 filter_family(u64 candidates, u32 slot, const void *from, bool user)
+{
+	u16 family = 0;
+
+	read_memory(&family, sizeof(family), from, user);
+	return filter_number(candidates, slot, family);
+}
+
 /* The path of a Unix socket. An abstract name begins with "@". */
 static __always_inline u32 read_sockaddr_un(u8 *to, const void *from, bool user, u32 *flags)
 {
@@ -549,6 +557,11 @@ static __noinline u64 take_text(struct text_buffer *text, struct hook_record *re
 	read = config.values[slot].read;
 	room = config.values[slot].room;
 	user = is_user((void *)raw, config.values[slot].memory);
+	if (read == READ_SOCKADDR_UN && config.values[slot].groups_count) {
+		candidates = filter_family(candidates, slot, (void *)raw, user);
+		if (!candidates)
+			return 0;
+	}
 	to = next_place(record, room);
 	limit = room - 1;
 	if (read == READ_BUFFER) {

@@ -152,7 +152,14 @@ static __noinline u64 size_param(void *ctx, u32 slot)
 {
 	if (slot >= HOOK_VALUES_MAX)
 		return 0;
+#ifdef OF_FIELDS
+	u64 size = 0;
+
+	bpf_probe_read_kernel(&size, at_most(config.values[slot].size_width, sizeof(size)), ctx + config.values[slot].size_field);
+	return size;
+#else
 	return hook_param(ctx, config.values[slot].size_param - 1);
+#endif
 }
 
 #endif

@@ -8,8 +8,7 @@ export type UnsignedType = 'uint8' | 'uint16' | 'uint32' | 'uint64' | 'size_t' |
 /** Types of numbers. */
 export type NumberType = SignedType | UnsignedType;
 /** Types of texts and buffers. */
-export type TextType =
-  'string' | 'filename' | 'char_buf' | 'char_iovec' | 'const_buf' | 'sockaddr_un' | 'data_loc' | 'net_device';
+export type TextType = 'string' | 'filename' | 'char_buf' | 'char_iovec' | 'const_buf' | 'data_loc' | 'net_device';
 /** Types of paths without filters on the file type. */
 export type PathType = 'fd' | 'linux_binprm' | 'dentry';
 /** Types of files. */
@@ -40,6 +39,7 @@ export type ArgumentType =
   | SocketType
   | 'skb'
   | 'sockaddr'
+  | 'sockaddr_un'
   | 'capability'
   | CapabilitySetType
   | 'syscall64'
@@ -60,7 +60,7 @@ export interface Argument {
   readonly resolve?: string;
   /** Reads the value when the function returns. Default false. */
   readonly returnCopy?: boolean;
-  /** Parameter that contains the size of the buffer, from 1. */
+  /** Parameter, or field of a tracepoint, that contains the size of the buffer, from 1. */
   readonly sizeArgIndex?: number;
   /** Struct that the parameter points to, when its own type does not say it. */
   readonly btfType?: string;
@@ -111,6 +111,8 @@ export type PathComparison =
 /** Filter on a file. */
 export type FileComparison =
   PathComparison | (Comparison<'FileType' | 'NotFileType', FileTypeName> & { readonly inode?: false });
+/** Filter on the address of a local socket. */
+export type LocalAddressComparison = TextComparison | Comparison<'Family', NumberValue>;
 /** Filter on a socket address. */
 export type AddressComparison =
   | Comparison<'SPort' | 'NotSPort' | 'Family', NumberValue>
@@ -138,25 +140,27 @@ export type ComparisonOf<T extends ArgumentType> = T extends NumberType
   ? NumberComparison
   : T extends TextType
     ? TextComparison
-    : T extends PathType
-      ? PathComparison
-      : T extends FileType
-        ? FileComparison
-        : T extends SocketType
-          ? SocketComparison
-          : T extends 'skb'
-            ? PacketComparison
-            : T extends 'sockaddr'
-              ? AddressComparison
-              : T extends 'capability'
-                ? CapabilityComparison
-                : T extends CapabilitySetType
-                  ? CapabilitySetComparison
-                  : T extends 'syscall64'
-                    ? SyscallComparison
-                    : T extends 'auto'
-                      ? NumberComparison | FileComparison | SocketComparison
-                      : never;
+    : T extends 'sockaddr_un'
+      ? LocalAddressComparison
+      : T extends PathType
+        ? PathComparison
+        : T extends FileType
+          ? FileComparison
+          : T extends SocketType
+            ? SocketComparison
+            : T extends 'skb'
+              ? PacketComparison
+              : T extends 'sockaddr'
+                ? AddressComparison
+                : T extends 'capability'
+                  ? CapabilityComparison
+                  : T extends CapabilitySetType
+                    ? CapabilitySetComparison
+                    : T extends 'syscall64'
+                      ? SyscallComparison
+                      : T extends 'auto'
+                        ? NumberComparison | FileComparison | SocketComparison
+                        : never;
 
 /** Filter on one of the arguments in A. It names the argument by `index`, or by its position in the list. */
 export type FilterOf<A extends readonly Argument[]> =

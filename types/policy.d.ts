@@ -423,7 +423,7 @@ export interface ValueImage {
   readonly btfType?: string;
   /** Kernel module that defines `btfType`. */
   readonly btfTypeModule?: string;
-  /** Parameter that contains the size of the buffer, from 1. */
+  /** Parameter, or field of a tracepoint, that contains the size of the buffer, from 1. */
   readonly sizeArgIndex?: number;
   /** The value is read when the function returns. */
   readonly returnCopy?: true;

@@ -28,13 +28,21 @@ export function fieldsOf(hook: HookImage, kernel: KernelInfo): Map<number, Field
   valuesOf(hook).forEach((value, slot) => {
     if (value.source !== undefined || value.type === 'nop') return;
     const place = fieldPlace(fields[value.index], value, tracepoint.subsystem, kernel);
-    if (place === undefined) {
+    const size = sizePlace(fields, value);
+    if (place === undefined || (value.sizeArgIndex !== undefined && size === undefined)) {
       const message = `${valuePlace(hook, value)}: ${value.type} cannot be read from field ${value.index} of ${hook.call}`;
       throw new KernelError('ARG_TYPE_MISMATCH', message, '`polytrace validate` shows the type of the field');
     }
-    result.set(slot, place);
+    result.set(slot, size === undefined ? place : { ...place, size });
   });
   return result;
+}
+
+/** The field that says how long the buffer is. */
+function sizePlace(fields: readonly TracepointField[], { sizeArgIndex }: ValueImage): FieldPlace['size'] {
+  const field = sizeArgIndex === undefined ? undefined : fields[sizeArgIndex - 1];
+  const read = field && readField(field, 'uint64');
+  return read === undefined || field === undefined ? undefined : { offset: field.offset, width: read.width };
 }
 
 function fieldPlace(

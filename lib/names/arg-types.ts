@@ -11,6 +11,7 @@ export type ValueClass =
   | 'sock'
   | 'skb'
   | 'sockaddr'
+  | 'unixAddress'
   | 'capability'
   | 'capabilities'
   | 'syscall'
@@ -83,7 +84,7 @@ export const ARG_TYPES = {
   sockaddr: { class: 'sockaddr', read: ValueRead.READ_SOCKADDR, structs: [...SOCKADDR, 'sockaddr_unsized'] },
   socket: object('sock', ValueRead.READ_SOCKET, 'socket'),
   sockaddr_un: {
-    class: 'text',
+    class: 'unixAddress',
     read: ValueRead.READ_SOCKADDR_UN,
     structs: ['sockaddr_un', 'sockaddr', 'sockaddr_unsized'],
   },

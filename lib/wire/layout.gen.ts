@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = 'aa1fbec58f7813f6';
+export const LAYOUT_HASH = '1dca9948f0f61835';
 
 /** enum event_type */
 export const EventType = {
@@ -438,9 +438,10 @@ export const ValueConfig = {
   sizeReturned: 10,
   firstGroup: 11,
   groupsCount: 12,
+  sizeWidth: 13,
   field: 14,
   room: 16,
-  pad2: 20,
+  sizeField: 20,
   integers: 24,
   integersPositive: 24,
   integersUsed: 32,

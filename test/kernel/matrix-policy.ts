@@ -39,7 +39,7 @@ export function planOf(subject: Subject, number: number, kernel: string): Plan {
     const at = hooks.indexOf(hook);
     const selector = counts[at] ?? 0;
     counts[at] = selector + 1;
-    const title = `${row.operator}${row.values === undefined ? '' : ` ${row.values.join(', ')}`}`;
+    const title = `${row.operator}${row.values === undefined ? '' : ` ${row.values.join(', ').replaceAll('\0', '\\0')}`}`;
     return { row, title, message: `${prefix}${at}`, selector, matchName: `${prefix}${i}+`, missName: `${prefix}${i}-` };
   });
   const told = subject.told.map((each, i) => ({ ...each, name: `${prefix}told${i}` }));

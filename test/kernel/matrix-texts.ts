@@ -42,6 +42,11 @@ function textSubject(
   };
 }
 
+const withRows = (subject: Subject, more: readonly Row[]): Subject => ({
+  ...subject,
+  rows: [...subject.rows, ...more],
+});
+
 const isBuffer = (type: ArgTypeName): boolean => ['char_buf', 'char_iovec', 'const_buf'].includes(type);
 function base64(text: string): string {
   return Buffer.from(text).toString('base64');
@@ -119,12 +124,21 @@ const PLAIN: readonly Subject[] = [
     (text) => ['xattr', `${ROOT}/xattr`, text],
     (text) => ({ bytes_arg: base64(text) }),
   ),
-  textSubject(
-    'sockaddr_un',
-    { call: 'security_socket_connect', args: [{ index: 1, type: 'sockaddr_un' }] },
-    `${NOWHERE}/`,
-    (text) => ['unix', text],
-    (text) => ({ sockaddrun_arg: { family: 'AF_UNIX', path: text } }),
+  withRows(
+    textSubject(
+      'sockaddr_un',
+      { call: 'security_socket_connect', args: [{ index: 1, type: 'sockaddr_un' }] },
+      `${NOWHERE}/`,
+      (text) => ['unix', text],
+      (text) => ({ sockaddrun_arg: { family: 'AF_UNIX', path: text } }),
+    ),
+    [
+      { operator: 'Family', values: ['AF_UNIX'], match: ['unix', '@a'], miss: ['udp', '127.0.0.1', 0, '127.0.0.5', 9] },
+      { operator: 'Family', values: ['AF_INET'], match: ['udp', '127.0.0.1', 0, '127.0.0.5', 9], miss: ['unix', '@b'] },
+      // an abstract name, and one that is padded
+      { operator: 'Equal', values: ['\0abstract'], match: ['unix', '@abstract'], miss: ['unix', 'abstract'] },
+      { operator: 'Equal', values: ['/no/padded\0\0\0'], match: ['unix', '/no/padded'], miss: ['unix', '/no/p'] },
+    ],
   ),
   textSubject(
     'net_device',

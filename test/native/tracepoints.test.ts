@@ -143,6 +143,40 @@ selectors: [{ matchArgs: [{ args: [2], operator: Postfix, values: ["/raw"] }] }]
     );
   });
 
+  it('by format: buffers, as long as another field says, and the file of a descriptor', async () => {
+    const file = join(shop.folder, 'fields');
+    const onFile = `{ index: 5, operator: Equal, values: ["${file}"] }`;
+    const write = `subsystem: syscalls
+event: sys_enter_write
+args: [{ index: 5, type: fd }, { index: 6, sizeArgIndex: 8 }, { index: 6, type: const_buf, sizeArgIndex: 8 }, { index: 7 }]
+selectors: [{ matchArgs: [${onFile}, { index: 6, operator: Prefix, values: ["found "] }] }]`;
+    const writev = `subsystem: syscalls
+event: sys_enter_writev
+args: [{ index: 5, type: fd }, { index: 6, type: char_iovec, sizeArgIndex: 8 }]
+selectors: [{ matchArgs: [${onFile}, { index: 6, operator: Equal, values: ["one two"] }] }]`;
+    const program = `const { openSync, writeSync, writevSync } = require('node:fs');
+const fd = openSync(${JSON.stringify(file)}, 'w');
+for (const text of ['found nothing', 'lost', 'found ' + 'x'.repeat(5000)]) writeSync(fd, text);
+for (const pieces of [['one ', 'two'], ['one ', 'more']]) writevSync(fd, pieces.map((text) => Buffer.from(text)));`;
+    const run = (): void => assert.equal(spawnSync(process.execPath, ['-e', program]).status, 0);
+    const values = (events: readonly ProcessTracepointEvent[]): unknown[] =>
+      events.map(({ args }) =>
+        args.map((arg) => {
+          if ('path' in arg) return arg.path;
+          const value = 'value' in arg ? arg.value : undefined;
+          return [arg.type, value instanceof Uint8Array ? Buffer.from(value).toString().slice(0, 13) : String(value)];
+        }),
+      );
+    const told = await traced(write, run);
+    assert.deepEqual(values(told), [
+      [file, ['char_buf', 'found nothing'], ['const_buf', 'found nothing'], ['uint64', '13']],
+      [file, ['char_buf', 'found xxxxxxx'], ['const_buf', 'found xxxxxxx'], ['uint64', '5006']],
+    ]);
+    const [, cut] = told[1]?.args ?? [];
+    assert.deepEqual(cut !== undefined && 'size' in cut && [cut.size, cut.truncated], [5006, true]);
+    assert.deepEqual(values(await traced(writev, run)), [[file, ['char_iovec', 'one two']]]);
+  });
+
   it('unknown names and wrong types are refused with their places', async () => {
     const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
       await assert.rejects(openTracer({ policies: [policy(hook)] }), { code, message });
@@ -153,7 +187,10 @@ selectors: [{ matchArgs: [{ args: [2], operator: Postfix, values: ["/raw"] }] }]
     await refused(`${exec}args: [{ index: 4, type: int }]`, 'ARG_TYPE_MISMATCH', /filename .*__data_loc char\[\]/);
     await refused(`${exec}args: [{ index: 5, type: string }]`, 'ARG_TYPE_MISMATCH', /pid_t/);
     await refused(`${exec}raw: true\nargs: [{ index: 3, type: int }]`, 'ARG_BEYOND_PROTOTYPE', /parameter 3/);
-    await refused(`${exec}args: [{ index: 4, type: char_buf }]`, 'UNSUPPORTED_ARG_TYPE', /char_buf/);
+    await refused(`${exec}args: [{ index: 4, type: char_buf }]`, 'BUFFER_WITHOUT_SIZE', /char_buf/);
+    await refused(`${exec}args: [{ index: 4, type: fd }]`, 'ARG_TYPE_MISMATCH', /filename .* cannot be read as fd/);
+    const size = 'subsystem: syscalls\nevent: sys_enter_write\nargs: [{ index: 6, type: char_buf, sizeArgIndex: 20 }]';
+    await refused(size, 'TRACEPOINT_FIELD_UNKNOWN', /no number in field 19/);
   });
 
   it('an optional tracepoint that is missing is skipped', async () => {

@@ -23,8 +23,11 @@ export function checkArgs(hook: Hook, report: Report): void {
   const readsParameters = hook.kind === 'tracepoints' ? hook.data.raw === true : hook.kind !== 'usdts';
   if (readsParameters) {
     for (const arg of values) checkParameter(hook, arg, report);
-  } else if (hook.kind === 'usdts') {
-    for (const arg of values) checkProbeArg(hook, arg, report);
+  } else {
+    for (const arg of values) {
+      if (hook.kind === 'usdts') checkProbeArg(hook, arg, report);
+      else checkBuffer(hook, arg, report);
+    }
   }
   for (const arg of values) {
     checkArgFields(hook, arg, report);
@@ -142,7 +145,9 @@ function checkBuffer(hook: Hook, arg: ArgData, report: Report): void {
   if (arg.type === undefined || !SIZED_TYPES.has(arg.type) || arg.sizeArgIndex) return;
   if (arg.returnCopy === true && hasReturn(hook)) return;
   const message = `the size of the ${arg.type} is not known`;
-  const hint = 'add sizeArgIndex, the position (from 1) of the parameter with the size, or returnCopy';
+  const hint =
+    'add sizeArgIndex, the position (from 1) of the parameter with the size' +
+    (hasReturn(hook) ? ', or returnCopy' : '');
   report.add('BUFFER_WITHOUT_SIZE', report.places.value(arg, 'type'), message, hint);
 }
 

@@ -1,4 +1,5 @@
 /** Checks selectorsMacros and the selectors that use them. */
+import { NOT_IN_MACROS } from '../language/vocabulary.js';
 import { macrosOf } from '../model/hooks.js';
 import type { Hook, PolicyData, SelectorData } from '../model/model.js';
 import { nearestHint } from '../parse/nearest.js';
@@ -13,7 +14,7 @@ export function checkMacros(policy: PolicyData, hooks: readonly Hook[], report: 
   const used = new Set(hooks.flatMap(({ data }) => data.selectors ?? []).flatMap(({ macros: names = [] }) => names));
   for (const [name, macro] of Object.entries(macros)) {
     if (!used.has(name)) checkFiltersAlone(macro, report);
-    for (const field of ['macros', 'matchActions', 'matchReturnActions'] as const) {
+    for (const field of NOT_IN_MACROS) {
       if (macro[field] === undefined) continue;
       const message =
         field === 'macros' ? 'a macro cannot use other macros' : `a macro contains filters only, not ${field}`;

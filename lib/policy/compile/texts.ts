@@ -1,12 +1,13 @@
 /** Compiles filters on texts and paths: a table for each way of comparing, scans for substrings, and file types. */
 import type { IntGroup, SubstringScan, TextFilters, TextTable } from '../../image/image.js';
-import { fileTypeNumber } from '../model/numbers.js';
+import { familyNumber, fileTypeNumber } from '../model/numbers.js';
 import { withoutFinalNul } from '../model/values.js';
 import type { Operator } from '../language/vocabulary.js';
 import { baseOf, isNegated, selectorSet, shared, type Clause } from './filters.js';
 import { equal, intGroups } from './groups.js';
 import { distinct, valueTable, type Keyed } from './tables.js';
 
+type NameOf = (value: string) => string;
 type Fits = (text: string, value: string) => boolean;
 
 const COMPARISONS: readonly {
@@ -20,13 +21,14 @@ const COMPARISONS: readonly {
   { key: 'postfix', operator: 'Postfix', fits: (text, value) => text.endsWith(value), reversed: true },
 ];
 
-export function textFilters(clauses: readonly Clause[]): TextFilters {
+/** `nameOf`: a value as the kernel side reads it. */
+export function textFilters(clauses: readonly Clause[], nameOf = withoutFinalNul): TextFilters {
   const filters: { -readonly [key in keyof TextFilters]: TextFilters[key] } = {};
   for (const { key, operator, fits, reversed } of COMPARISONS) {
     const own = clauses.filter((clause) => baseOf(clause) === operator);
-    if (own.length > 0) filters[key] = table(own, fits, reversed);
+    if (own.length > 0) filters[key] = table(own, fits, reversed, nameOf);
   }
-  const substrings = scans(clauses);
+  const substrings = scans(clauses, nameOf);
   if (substrings.length > 0) filters.substrings = substrings;
   const inode = selectorSet(clauses.filter(({ filter }) => filter.inode === true).map(({ selector }) => selector));
   if (inode.length > 0) filters.inode = inode;
@@ -35,22 +37,35 @@ export function textFilters(clauses: readonly Clause[]): TextFilters {
 
 /** Comparisons of the type of the file that a path leads to. */
 export function fileTypeGroups(clauses: readonly Clause[]): IntGroup[] {
+  return namedGroups(clauses, 'FileType', fileTypeNumber);
+}
+
+/** Comparisons of the family of a socket address. */
+export function familyGroups(clauses: readonly Clause[]): IntGroup[] {
+  return namedGroups(clauses, 'Family', familyNumber);
+}
+
+function namedGroups(
+  clauses: readonly Clause[],
+  operator: Operator,
+  numberOf: (value: string) => bigint | undefined,
+): IntGroup[] {
   return intGroups(
     clauses
-      .filter((clause) => baseOf(clause) === 'FileType')
+      .filter((clause) => baseOf(clause) === operator)
       .map((clause) => ({
         selector: clause.selector,
         negate: isNegated(clause),
-        tests: clause.values.map((value) => equal(fileTypeNumber(value) ?? 0n)),
+        tests: clause.values.map((value) => equal(numberOf(value) ?? 0n)),
       })),
   );
 }
 
-function table(clauses: readonly Clause[], fits: Fits, reversed: boolean): TextTable {
+function table(clauses: readonly Clause[], fits: Fits, reversed: boolean, nameOf: NameOf): TextTable {
   const own = clauses.map((clause) => ({
     selector: clause.selector,
     negate: isNegated(clause),
-    keys: new Set(clause.values.map(withoutFinalNul)),
+    keys: new Set(clause.values.map(nameOf)),
   }));
   return valueTable(own, sortTexts([...new Set(own.flatMap(({ keys }) => [...keys]))], reversed), fits);
 }
@@ -68,7 +83,7 @@ function sortTexts(values: readonly string[], reversed: boolean): Keyed<string>[
 }
 
 /** Puts the k-th filter of a selector into the k-th scan of its kind. */
-function scans(clauses: readonly Clause[]): SubstringScan[] {
+function scans(clauses: readonly Clause[], nameOf: NameOf): SubstringScan[] {
   const rows = new Map<string, { ignoreCase: boolean; clauses: Clause[] }>();
   const used = new Map<string, number>();
   for (const clause of clauses) {
@@ -81,12 +96,12 @@ function scans(clauses: readonly Clause[]): SubstringScan[] {
     scan.clauses.push(clause);
     rows.set(`${ignoreCase} ${row}`, scan);
   }
-  return [...rows.values()].map((scan) => scanOf(scan.ignoreCase, scan.clauses));
+  return [...rows.values()].map((scan) => scanOf(scan.ignoreCase, scan.clauses, nameOf));
 }
 
-function scanOf(ignoreCase: boolean, clauses: readonly Clause[]): SubstringScan {
+function scanOf(ignoreCase: boolean, clauses: readonly Clause[], nameOf: NameOf): SubstringScan {
   const needle = (value: string): { text: string } => {
-    const text = withoutFinalNul(value);
+    const text = nameOf(value);
     return { text: ignoreCase ? text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : text };
   };
   return {

@@ -49,13 +49,6 @@ function findInArg(arg: ArgData, isField: boolean, add: Add): void {
   if (arg.type === 'data_loc' && !isField) {
     const message = 'data_loc is a field of tracepoints; functions have no such fields';
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the parameter as string or char_buf');
-  } else if (isField && arg.type !== undefined && SIZED_TYPES.has(arg.type)) {
-    // the place of a field is known, but not the size of what is there
-    const message = `reading ${arg.type} from a field of a tracepoint is not supported yet`;
-    add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read a text as string, or read the parameter with `raw: true`');
-  } else if (isField && arg.type === 'fd') {
-    const message = 'reading the file of a descriptor from a field of a tracepoint is not supported yet';
-    add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the descriptor as int');
   }
 }
 

@@ -1,11 +1,12 @@
 /** Compiles the values that a hook reads, each with its filters. */
 import type { ValueImage } from '../../image/image.js';
 import type { ArgData } from '../model/model.js';
+import { unixName } from '../model/values.js';
 import { ARG_TYPES } from '../language/vocabulary.js';
 import type { Clause, Context } from './filters.js';
 import { intFilters } from './ints.js';
 import { netFilters } from './net.js';
-import { fileTypeGroups, textFilters } from './texts.js';
+import { familyGroups, fileTypeGroups, textFilters } from './texts.js';
 
 export function valueImage(arg: ArgData, clauses: readonly Clause[], context: Context): ValueImage {
   const { places } = context.report;
@@ -47,6 +48,8 @@ function filtersOf({ type = 'nop' }: ArgData, clauses: readonly Clause[], contex
     case 'path':
     case 'file':
       return { ...NONE, ints: fileTypeGroups(clauses), texts: textFilters(clauses) };
+    case 'unixAddress':
+      return { ...NONE, ints: familyGroups(clauses), texts: textFilters(clauses, unixName) };
     case 'sock':
     case 'skb':
     case 'sockaddr':

@@ -231,7 +231,6 @@ function orderOf(hook: Hook, list: FilterList, filter: ValueFilter): number {
   if (filter.operator === 'CelExpr' || filter.operator === 'CapabilitiesGained') return ORDER.expression;
   const facts: TypeFacts | undefined = slot?.arg.type === undefined ? undefined : ARG_TYPES[slot.arg.type];
   if (facts?.class === 'path' || facts?.class === 'file') return ORDER.path;
-  return facts?.class === 'text' || facts?.class === 'sock' || facts?.class === 'skb' || facts?.class === 'sockaddr'
-    ? ORDER.text
-    : ORDER.number;
+  const isText = ['text', 'unixAddress', 'sock', 'skb', 'sockaddr'].includes(facts?.class ?? '');
+  return isText ? ORDER.text : ORDER.number;
 }

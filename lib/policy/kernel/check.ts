@@ -252,4 +252,10 @@ function checkField(arg: ArgData, { fields }: TracepointInfo, name: string, kern
     const message = `${field.name} of ${name} has the type ${field.type}, which cannot be read as ${arg.type}`;
     report.add('ARG_TYPE_MISMATCH', report.places.value(arg, 'type'), message, fieldHint(field));
   }
+  const size = arg.sizeArgIndex ? fields[arg.sizeArgIndex - 1] : undefined;
+  if (arg.sizeArgIndex && (size === undefined || readField(size, 'uint64') === undefined)) {
+    const message = `${name} has no number in field ${arg.sizeArgIndex - 1}, which sizeArgIndex ${arg.sizeArgIndex} means`;
+    const hint = fields.map((each, i) => `${i + 1} ${each.name}`).join(', ');
+    report.add('TRACEPOINT_FIELD_UNKNOWN', report.places.value(arg, 'sizeArgIndex'), message, hint);
+  }
 }

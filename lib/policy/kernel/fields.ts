@@ -26,7 +26,7 @@ export function readField(field: TracepointField, type: ArgTypeName): FieldRead 
     return fits ? { at: 'location', width: 0 } : undefined;
   }
   if (type === 'string' && CHARACTERS.test(field.type)) return { at: 'value', width: 0 };
-  if (isNumberType(type)) return isNumber(field) ? { at: 'value', width: size } : undefined;
+  if (isNumberType(type) || type === 'fd') return isNumber(field) ? { at: 'value', width: size } : undefined;
   return isPointer(field) && pointsTo(field, type) ? { at: 'pointer', width: 0 } : undefined;
 }
 
@@ -46,7 +46,7 @@ function isPointer({ type, size }: TracepointField): boolean {
 
 function pointsTo(field: TracepointField, type: ArgTypeName): boolean {
   if (type === 'string') return /\bchar ?\*$/.test(field.type);
-  if (type === 'fd' || type === 'data_loc') return false;
+  if (type === 'data_loc') return false;
   const wanted = argType(type).structs;
   return wanted === undefined || /^(const )?void \*$/.test(field.type) || wanted.includes(pointedStruct(field) ?? '');
 }
@@ -56,8 +56,9 @@ export function pointedStruct({ type }: TracepointField): string | undefined {
   return /^(?:const )?struct (\w+) ?\*$/.exec(type)?.[1];
 }
 
-/** The type that fits the field; undefined if no type can read it. */
-export function fieldType(field: TracepointField): ArgTypeName | undefined {
+/** The type that fits the field; undefined if no type can read it. `isBuffer`: another field has its size. */
+export function fieldType(field: TracepointField, isBuffer = false): ArgTypeName | undefined {
+  if (isBuffer && isPointer(field) && /\b(char|void) ?\*$/.test(field.type)) return 'char_buf';
   if (TEXT_LOCATION.test(field.type) || CHARACTERS.test(field.type) || /\bchar ?\*$/.test(field.type)) return 'string';
   if (isPointer(field)) return typeOfStruct(pointedStruct(field) ?? '');
   return isNumber(field) ? numberOf(field.size, field.signed === true) : undefined;

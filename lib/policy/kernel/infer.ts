@@ -145,7 +145,12 @@ function typeOf(
   const field = source === undefined ? target?.fields?.[index] : undefined;
   if (field !== undefined && !resolve) {
     const message = `${field.name} of ${target?.name} has the type ${field.type}, for which polytrace has no type`;
-    return fieldType(field) ?? { message, hint: 'write the type of the value, or use `raw: true`' };
+    return (
+      fieldType(field, arg.sizeArgIndex !== undefined) ?? {
+        message,
+        hint: 'write the type of the value, or use `raw: true`',
+      }
+    );
   }
   if (target === undefined && source === undefined) return undefined; // it is reported that there is no such target
   const start =

@@ -37,7 +37,7 @@ export const argument = object({
   maxData: optional(boolean, 'Read as much of the buffer as fits into the event.', false),
   resolve: optional(textOrEmpty, 'Members to follow from the parameter, such as `mm.owner.comm`.', ''),
   returnCopy: optional(boolean, 'Read the value when the function returns.', false),
-  sizeArgIndex: optional(index32, 'Parameter that holds the size of the buffer, from 1.'),
+  sizeArgIndex: optional(index32, 'Parameter, or field of a tracepoint, that holds the size of the buffer, from 1.'),
   btfType: optional(text, "Kernel type of the parameter, if the function's prototype does not say it."),
   btfTypeModule: optional(text, 'Kernel module whose types contain btfType.'),
   source: optional(text, 'Where the value comes from, instead of a parameter.'),

@@ -4,7 +4,14 @@ import { argument, policyShape } from './policy.js';
 import { labelExpression, labelSelector } from './labels.js';
 import { actionShape, selector, valueFilter } from './selectors.js';
 import type { Field, IntegerShape, ObjectShape, Shape, TextShape } from './shape.js';
-import { ACTIONS, HOOK_KINDS, OPERATORS, OPERATORS_WITHOUT_VALUES, type HookKind } from './vocabulary.js';
+import {
+  ACTIONS,
+  HOOK_KINDS,
+  NOT_IN_MACROS,
+  OPERATORS,
+  OPERATORS_WITHOUT_VALUES,
+  type HookKind,
+} from './vocabulary.js';
 
 type Json = { [key: string]: unknown };
 
@@ -24,6 +31,7 @@ export function policySchema(): object {
   for (const [name, shape] of DEFINITIONS) definitions[name] = { ...objectSchema(shape), ...conditions(shape) };
   const root = objectSchema(policyShape);
   limitActions(root);
+  limitMacros(root);
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'TracingPolicy',
@@ -147,6 +155,13 @@ function limitActions(root: Json): void {
     const limits = { type: 'object', properties: { matchActions: actions, matchReturnActions: actions } };
     selectors['items'] = { allOf: [selectors['items'], limits] };
   }
+}
+
+/** A macro contains filters only. */
+function limitMacros(root: Json): void {
+  const macros = property(property(root, 'spec'), 'selectorsMacros');
+  const without = Object.fromEntries(NOT_IN_MACROS.map((field) => [field, { type: 'null' }]));
+  macros['additionalProperties'] = { allOf: [macros['additionalProperties'], { type: 'object', properties: without }] };
 }
 
 function actionLimits(kind: HookKind): Json {

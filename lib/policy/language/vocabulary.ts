@@ -74,6 +74,7 @@ export const OPERATORS_OF = {
   sock: [...PACKET, 'State'],
   skb: PACKET,
   sockaddr: ADDRESS,
+  unixAddress: [...TEXT, 'Family'],
   capability: ['Equal', 'NotEqual', 'InMap', 'NotInMap', 'CelExpr'],
   capabilities: ['Equal', 'NotEqual', 'Mask', 'CapabilitiesGained'],
   syscall: ['Equal', 'NotEqual', 'InMap', 'NotInMap', 'InRange', 'NotInRange'],
@@ -130,6 +131,9 @@ export const ACTIONS = [
   'Set',
 ] as const;
 export type ActionName = (typeof ACTIONS)[number];
+
+/** The fields of a selector that a macro cannot have: it contains filters only. */
+export const NOT_IN_MACROS = ['macros', 'matchActions', 'matchReturnActions'] as const;
 
 export const HOOK_KINDS = ['kprobes', 'fentries', 'tracepoints', 'uprobes', 'usdts', 'lsmhooks'] as const;
 export type HookKind = (typeof HOOK_KINDS)[number];

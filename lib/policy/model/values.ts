@@ -55,6 +55,14 @@ export function withoutFinalNul(text: string): string {
   return text.endsWith('\0') ? text.slice(0, -1) : text;
 }
 
+/**
+ * The name of a local socket as it is read in the kernel: `@` stands for the NUL that an abstract name begins with, and
+ * NULs at its end are no part of it.
+ */
+export function unixName(text: string): string {
+  return text.replace(/^\0/, '@').replace(/\0+$/, '');
+}
+
 /** False if the text contains half of a surrogate pair, which cannot be encoded as UTF-8. */
 export function isUnicode(text: string): boolean {
   return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);

@@ -87,6 +87,8 @@ export interface FieldPlace {
   readonly steps: ResolvedValue['steps'];
   /** True if the field contains the place of the text in the record. */
   readonly isLocation: boolean;
+  /** The field with the size of the buffer. */
+  readonly size?: { readonly offset: number; readonly width: number };
   /** The memory that contains the text. `by-address`: the address decides. */
   readonly memory: 'kernel' | 'user' | 'by-address';
 }

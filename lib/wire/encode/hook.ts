@@ -185,6 +185,8 @@ function encodeValue(
     field === undefined ? memoryOf(source, hook, resolved !== undefined) : FIELD_MEMORY[field.memory],
   );
   u8(ValueConfig.sizeParam, value.sizeArgIndex ?? 0);
+  u8(ValueConfig.sizeWidth, field?.size?.width ?? 0);
+  view.setUint16(at + ValueConfig.sizeField, field?.size?.offset ?? 0, true);
   u8(ValueConfig.sizeReturned, Number(isSizeReturned(value)));
   view.setUint16(at + ValueConfig.field, field?.offset ?? 0, true);
   view.setUint32(at + ValueConfig.room, roomOf(value), true);

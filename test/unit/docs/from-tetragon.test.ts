@@ -35,8 +35,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   'no `apiVersion` or `kind`': policy('kprobes: [{call: f}]').replace(/^kind: .*\n/m, ''),
   '`char_buf` of a tracepoint': policy('tracepoints: [{subsystem: a, event: b, args: [{index: 5, type: char_buf}]}]'),
   'kernel objects in uprobes': policy('uprobes: [{path: /a, symbols: [f], args: [{index: 0, type: file}]}]'),
-  '`Family` of `sockaddr_un`': kprobe(
-    'call: f\nsyscall: false\nargs: [{index: 0, type: sockaddr_un}]\nselectors: [{matchArgs: [{index: 0, operator: Family, values: [AF_UNIX]}]}]',
+  'ports of `sockaddr_un`': kprobe(
+    'call: f\nsyscall: false\nargs: [{index: 0, type: sockaddr_un}]\nselectors: [{matchArgs: [{index: 0, operator: SPort, values: ["1"]}]}]',
   ),
   '`string` of another pointer': kprobe(
     'call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: string}]',

@@ -24,6 +24,7 @@ const STRUCTURE: ReadonlySet<string> = new Set<DiagnosticCode>([
   'VALUES_MISSING',
   'LABEL_VALUES',
   'ACTION_NOT_FOR_HOOK',
+  'MACRO_NESTED',
 ]);
 
 /** What a schema cannot see, because it gets the data of a YAML text, and not the text. */

@@ -13,14 +13,6 @@ const cases: readonly (readonly [string, string])[] = [
     policy('uprobes: [{path: /bin/bash, symbols: [a], args: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: file}]}]'),
   ],
   [
-    'a buffer in a field of a tracepoint',
-    policy('tracepoints: [{subsystem: a, event: b, args: [{index: 5, ⟦UNSUPPORTED_ARG_TYPE⟧type: char_buf}]}]'),
-  ],
-  [
-    'a descriptor in a field of a tracepoint',
-    policy('tracepoints: [{subsystem: a, event: b, args: [{index: 5, ⟦UNSUPPORTED_ARG_TYPE⟧type: fd}]}]'),
-  ],
-  [
     'a place in the record of a raw tracepoint',
     policy(
       'tracepoints: [{subsystem: a, event: b, raw: true, args: [{index: 5, ⟦UNSUPPORTED_ARG_TYPE⟧type: data_loc}]}]',
