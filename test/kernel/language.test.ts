@@ -10,6 +10,7 @@ const LSEEK = 8;
 const FCNTL = 72;
 const AT_FDCWD = -100;
 const OFFSET = 0x1122334455;
+const WRITTEN = '/language/written';
 const TARGET = '/language/target';
 
 interface Row {
@@ -44,6 +45,16 @@ args: [{ index: 4, type: auto }]
 selectors: [{ matchArgs: [{ index: 4, operator: Equal, values: ['${SYMLINKAT}'] }] }]`,
     action: symlink('/language/tracepoint'),
     values: [BigInt(SYMLINKAT)],
+  },
+  {
+    name: 'a buffer and a descriptor in fields of a tracepoint',
+    kind: 'tracepoints',
+    hook: `subsystem: syscalls
+event: sys_enter_write
+args: [{ index: 6, type: char_buf, sizeArgIndex: 8 }, { index: 5, type: fd }]
+selectors: [{ matchArgs: [{ index: 6, operator: Equal, values: [${WRITTEN}] }] }]`,
+    action: ['write', WRITTEN],
+    values: [new Uint8Array(Buffer.from(WRITTEN)), undefined],
   },
   {
     name: 'positions, casts and bit functions in an expression',

@@ -44,6 +44,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   'the same, sought by a filter': kprobe(
     'call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: string}]\nselectors: [{matchArgs: [{index: 0, operator: Equal, values: [a]}]}]',
   ),
+  'places of two kinds': policy('uprobes: [{path: /bin/sh, symbols: [main], offsets: [16]}]'),
   'an unknown field': kprobe('call: f\nanything: 1'),
   'a field twice': kprobe('call: f\ncall: f'),
   'fields in another case': kprobe('call: f\nSyscall: false'),

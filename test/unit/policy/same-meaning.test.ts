@@ -26,6 +26,8 @@ const KINDS: Readonly<Record<string, string>> = {
   usdts: 'path: /bin/sh, provider: a, name: b',
   lsmhooks: 'hook: file_open',
 };
+const address = (operator: string, ...values: readonly string[]): string =>
+  `selectors: [{matchArgs: [{index: 1, operator: ${operator}, values: [${values.map((value) => `"${value}"`).join(', ')}]}]}]`;
 const int = (filter: string): string =>
   kprobe(`call: f\nsyscall: false\nargs: [{index: 0, type: int}]\nselectors: [{matchArgs: [{index: 0, ${filter}}]}]`);
 
@@ -111,6 +113,23 @@ const rows: readonly Row[] = [
         ],
       ),
   ],
+  [
+    'the family of a local socket',
+    kprobe(`call: f\nsyscall: false\nargs: [{index: 1, type: sockaddr_un}]\n${address('Family', 'AF_UNIX')}`),
+    ({ args }) => assert.deepEqual(equals(args[0]), [1n]),
+  ],
+  [
+    'an abstract name with its NUL, and a padded one',
+    kprobe(`call: f\nargs: [{index: 1, type: sockaddr_un}]\n${address('Equal', '\\0abstract', '/run/x\\0\\0')}`),
+    ({ args }) => assert.deepEqual(args[0]?.texts.equal?.entries.map(({ value }) => value), ['/run/x', '@abstract']), // prettier-ignore
+  ],
+  ...['char_buf', 'const_buf', 'char_iovec', 'fd'].map((type): Row => [
+    `${type} of a tracepoint`,
+    policy(
+      `tracepoints: [{subsystem: syscalls, event: sys_enter_write, args: [{index: 6, type: ${type}${type === 'fd' ? '' : ', sizeArgIndex: 8'}}, {index: 7, type: size_t}]}]`,
+    ),
+    ({ args }) => assert.deepEqual([args[0]?.type, args[0]?.sizeArgIndex], [type, type === 'fd' ? undefined : 8]),
+  ]),
   [
     'a status of the resource',
     `${kprobe('call: f')}status: {state: enabled}\n`,

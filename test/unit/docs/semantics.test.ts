@@ -1,0 +1,149 @@
+/**
+ * The facts about what Tetragon's policies and events mean: each row of both tables has tests. A row names them by their
+ * files and titles, and this test looks for them there.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(__dirname, '../../..');
+const facts = join(process.env['POLYTRACE_SHARED'] ?? join(root, '../shared'), 'facts/tetragon-semantics.md');
+
+/** A file of test/, and parts of titles in it. */
+type Tested = readonly [file: string, ...titles: readonly string[]];
+type Row = readonly [subject: string, ...tests: readonly Tested[]];
+
+const MEANING = 'unit/policy/same-meaning.test.ts';
+const KERNEL = 'kernel/language.test.ts';
+const COMPACT = 'unit/output/compact.test.ts';
+const JSON_LINES = 'unit/output/json.test.ts';
+
+const POLICIES: readonly Row[] = [
+  [
+    '`CelExpr`',
+    [KERNEL, 'positions, casts and bit functions in an expression'],
+    [
+      'unit/policy/cel-reference.test.ts',
+      '32 bits wrap around, and 64 bits do not',
+      'operands of different types are refused',
+    ],
+    ['unit/policy/cel.test.ts', 'allows an expression of constants'],
+  ],
+  ['`matchArgs[].index`', [MEANING, 'index is that of the argument', 'args is a position']],
+  [
+    '`returnCopy: true`',
+    [MEANING, 'returnCopy alone: entry and return', 'returnCopy alone, of a uprobe'],
+    ['kernel/matrix-texts.ts', 'char_buf with returnCopy'],
+  ],
+  [
+    '`type` left out, or `auto`',
+    [KERNEL, 'types from the prototype of a function', 'types from the format of a tracepoint'],
+    ['unit/policy/infer.test.ts', 'explain shows what was found'],
+  ],
+  [
+    '`Family` and the like on `sockaddr_un`',
+    [MEANING, 'the family of a local socket', 'an abstract name with its NUL, and a padded one'],
+    ['kernel/matrix-texts.ts', "operator: 'Family', values: ['AF_UNIX']", 'an abstract name, and one that is padded'],
+    ['unit/docs/from-tetragon.test.ts', 'ports of `sockaddr_un`'],
+  ],
+  [
+    'tracepoint fields',
+    [MEANING, 'of a tracepoint'],
+    [KERNEL, 'a buffer and a descriptor in fields of a tracepoint'],
+    ['native/tracepoints.test.ts', 'by format: buffers, as long as another field says, and the file of a descriptor'],
+  ],
+  [
+    'registers in `data` and `argRegs`',
+    [MEANING, 'the register ${name}', 'assignments to parts of registers'],
+    [KERNEL, 'parts of registers'],
+  ],
+  [
+    'small forms',
+    [
+      MEANING,
+      'Equal with an empty text',
+      'the bits of a negative number',
+      'the same index twice: the first is meant',
+      'resolve begins with an element',
+      'an empty message',
+      'a status of the resource',
+      '${list} without a value',
+      'keys in another case',
+    ],
+    [KERNEL, 'an empty text', 'the bits of a negative number', 'the same index twice'],
+  ],
+  ['options', ['unit/policy/options.test.ts', 'are those of Tetragon, and one more', 'an unknown one is refused']],
+  [
+    'uprobes',
+    ['unit/policy/mistakes-whole-language.test.ts', 'places of two kinds'],
+    ['unit/docs/from-tetragon.test.ts', 'places of two kinds'],
+  ],
+  [
+    'refused there, accepted here without a word',
+    ['unit/policy/infer.test.ts', 'says what was not checked, if it is asked'],
+    ['unit/policy/kernel.test.ts', 'a tracepoint whose format is not known', '⟦ARG_TYPE_MISMATCH⟧string'],
+    ['native/tracepoints.test.ts', 'unknown names and wrong types are refused with their places'],
+  ],
+];
+
+const EVENTS: readonly Row[] = [
+  [
+    '`parent_exec_id` of a process that execs again',
+    [JSON_LINES, 'of a process that has executed again names its former image as parent'],
+    ['unit/process/cache.test.ts', 'a process that executes again knows its former image, and keeps its parent'],
+  ],
+  ['`uid`', [JSON_LINES, 'has the effective user id; the event has both']],
+  [
+    '`return_action`',
+    [JSON_LINES, 'of a hook omits absent fields'],
+    ['kernel/export.test.ts', 'return_action of a process that was killed'],
+  ],
+  ['`sock_arg.cookie`', ['kernel/export.test.ts', 'the cookie is the address of the socket']],
+  ['`kernel_cap_t_arg`, `cap_*_arg`', ['unit/output/arguments-json.test.ts', "kernel_cap_t_arg: '0000000000000000'"]],
+  [
+    "`flags` of a process that forked and never exec'd",
+    ['unit/process/cache.test.ts', 'fork, exec, exit'],
+    ['native/processes.test.ts', 'e.process.flags, e.process.forked'],
+  ],
+  [
+    'ancestors, process_credentials, ns',
+    [JSON_LINES, 'of an exec has the names and the nesting of the export', 'adds ancestors to the types of events'],
+    ['unit/output/export.test.ts', 'every key of every event is in the table'],
+  ],
+  ['compact: an unknown call', [COMPACT, "'syscall', '__x64_sys_ptrace'"]],
+  ['compact: `tcp_sendmsg`', [COMPACT, "['tcp_sendmsg', [sockOf(), intOf(5, 2)]", 'bytes 9223372036854775808']],
+  ['compact: exit of a process without arguments', [COMPACT, '/usr/bin/cat  127']],
+  ['compact: LSM hooks', ['unit/output/kinds.test.ts', 'as a line']],
+];
+
+/** The subjects of the tables of a page, a list for each table. */
+function subjectsOf(text: string): string[][] {
+  return text
+    .split(/\n\|[-|]+\|\n/)
+    .slice(1)
+    .map((table) =>
+      table
+        .split('\n\n')[0]!
+        .split('\n')
+        .filter((line) => line.startsWith('| '))
+        .map((line) => line.split(/(?<!\\)\|/)[1]!.trim()),
+    );
+}
+
+describe('what Tetragon means: each row of the facts is tested', () => {
+  it('has the rows of both tables', function () {
+    if (!existsSync(facts)) return this.skip();
+    const names = (rows: readonly Row[]): string[] => rows.map(([subject]) => subject);
+    assert.deepEqual(subjectsOf(readFileSync(facts, 'utf8')), [names(POLICIES), names(EVENTS)]);
+  });
+
+  for (const [subject, ...tests] of [...POLICIES, ...EVENTS]) {
+    it(subject, () => {
+      assert.ok(tests.length > 0);
+      for (const [file, ...titles] of tests) {
+        const text = readFileSync(join(root, 'test', file), 'utf8');
+        for (const title of titles) assert.ok(text.includes(title), `${file}: ${title}`);
+      }
+    });
+  }
+});
