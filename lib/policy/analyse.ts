@@ -1,6 +1,7 @@
 /** Runs the stages before the compiler: from the text of a policy to a checked policy. */
 import type { Diagnostic } from '../../types/errors.js';
 import type { KernelInfo } from '../../types/kernel.js';
+import type { Steps } from '../in-turns.js';
 import { checkPolicy } from './checks/policy.js';
 import { hooksOf } from './model/hooks.js';
 import { policyShape } from './language/policy.js';
@@ -25,15 +26,17 @@ export interface Analysis {
 }
 
 /** Never throws, for any text. */
-export function analyse(text: string, file: string): Analysis {
-  const { report, document } = parseYaml(text, file);
+export function* analyse(text: string, file: string): Steps<Analysis> {
+  const { report, document } = yield* parseYaml(text, file);
+  yield;
   let data: PolicyData = {};
   if (document?.contents) {
     spellKeys(document.contents, policyShape, report);
     data = (walk(document.contents, policyShape, report) ?? {}) as PolicyData;
+    yield;
   }
   const own = new Report(report.places);
-  const hooks = document?.contents ? meaning(data, own) : [];
+  const hooks = document?.contents ? yield* meaning(data, own) : [];
   return assembled({ file, data, hooks, places: report.places, structure: report.diagnostics() }, own.diagnostics());
 }
 
@@ -41,27 +44,28 @@ export function analyse(text: string, file: string): Analysis {
 const lastFor = new WeakMap<Analysis, { readonly kernel: KernelInfo; readonly result: Analysis }>();
 
 /** Finds the types that the policy leaves to the kernel, and checks the policy with them. */
-export function analyseFor(analysis: Analysis, kernel: KernelInfo): Analysis {
+export function* analyseFor(analysis: Analysis, kernel: KernelInfo): Steps<Analysis> {
   // A type that is written wrong is not one that the kernel should say.
   const isBroken = analysis.structure.some(({ severity }) => severity === 'error');
   if (isBroken || openValues(analysis.data).length === 0) return analysis;
   const last = lastFor.get(analysis);
   if (last?.kernel === kernel) return last.result;
-  const result = withTypes(analysis, kernel);
+  const result = yield* withTypes(analysis, kernel);
   lastFor.set(analysis, { kernel, result });
   return result;
 }
 
-function withTypes(analysis: Analysis, kernel: KernelInfo): Analysis {
+function* withTypes(analysis: Analysis, kernel: KernelInfo): Steps<Analysis> {
   const own = new Report(analysis.places);
   const data = inferTypes(analysis.data, kernel, own);
-  const hooks = meaning(data, own);
+  yield;
+  const hooks = yield* meaning(data, own);
   return assembled({ ...analysis, data, hooks }, own.diagnostics());
 }
 
-function meaning(data: PolicyData, report: Report): readonly Hook[] {
+function* meaning(data: PolicyData, report: Report): Steps<readonly Hook[]> {
   const hooks = hooksOf(data, report);
-  checkPolicy(data, hooks, report);
+  yield* checkPolicy(data, hooks, report);
   return hooks;
 }
 

@@ -5,6 +5,7 @@
 import type { ExplainOptions, ParseOptions, Policy, PolicyExplanation, ValidateOptions } from '../../types/policy.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { PolicyError, type Diagnostic } from '../errors.js';
+import { atOnce, type Steps } from '../in-turns.js';
 import { compile } from './compile/compile.js';
 import { renderPolicy } from './parse/define.js';
 import { explain } from './explain/explain.js';
@@ -36,8 +37,13 @@ const analyses = new WeakMap<Policy, Analysis>();
 
 /** Refuses exactly the policies in which `validatePolicy` finds an error, with the same diagnostics. */
 export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
-  const analysis = analyse(yaml, options.file ?? DEFAULT_FILE);
-  const diagnostics = merged(analysis.diagnostics, toImage(analysis).diagnostics);
+  return atOnce(parseSteps(yaml, options));
+}
+
+/** The same in steps. */
+export function* parseSteps(yaml: string, options: ParseOptions = {}): Steps<Policy> {
+  const analysis = yield* analyse(yaml, options.file ?? DEFAULT_FILE);
+  const diagnostics = merged(analysis.diagnostics, (yield* toImage(analysis)).diagnostics);
   if (diagnostics.some(({ severity }) => severity === 'error')) throw new PolicyError(diagnostics);
   const { kind, metadata } = analysis.data;
   const policy: Policy = Object.freeze({
@@ -55,12 +61,14 @@ export function definePolicy(policy: object): Policy {
 }
 
 export function validatePolicy(yaml: string, options: ValidateOptions = {}): Diagnostic[] {
-  const analysis = knownTo(analyse(yaml, options.file ?? DEFAULT_FILE), options.kernel);
+  const analysis = atOnce(knownTo(analyse(yaml, options.file ?? DEFAULT_FILE), options.kernel));
   const outside = new Report(analysis.places);
-  if (options.kernel !== undefined) checkAgainstKernel(analysis.data, analysis.hooks, options.kernel, outside);
+  if (options.kernel !== undefined) {
+    atOnce(checkAgainstKernel(analysis.data, analysis.hooks, options.kernel, outside));
+  }
   if (options.files === true) checkAgainstHost(analysis.hooks, hostFiles, outside);
   if (options.reportUnchecked === true && analysis.valid) noteUnchecked(analysis, options, outside);
-  return merged(analysis.diagnostics, toImage(analysis).diagnostics, outside.diagnostics());
+  return merged(analysis.diagnostics, atOnce(toImage(analysis)).diagnostics, outside.diagnostics());
 }
 
 /** Says which kinds of checks the options leave out. */
@@ -77,9 +85,9 @@ function noteUnchecked({ data, hooks, places }: Analysis, { kernel, files }: Val
 }
 
 export function explainPolicy(policy: Policy | string, options: ExplainOptions = {}): PolicyExplanation {
-  const analysis = knownTo(analysisOf(policy, options), options.kernel);
+  const analysis = atOnce(knownTo(analysisOf(policy, options), options.kernel));
   if (!analysis.valid) throw new PolicyError(analysis.diagnostics);
-  const { image, diagnostics } = toImage(analysis);
+  const { image, diagnostics } = atOnce(toImage(analysis));
   const reasons = diagnostics.map((d) => `${d.line}:${d.column} ${d.code}: ${d.message}`);
   return explain(analysis, image, image === undefined ? reasons : [], options.kernel);
 }
@@ -90,39 +98,53 @@ export interface CompileOptions extends ExplainOptions {
 }
 
 export function compilePolicy(policy: Policy | string, options: CompileOptions = {}): PolicyImage {
-  return imageOf(knownTo(analysisOf(policy, options), options.kernel), options.architecture);
+  return atOnce(compileSteps(policy, options));
+}
+
+/** The same in steps. */
+export function* compileSteps(policy: Policy | string, options: CompileOptions = {}): Steps<PolicyImage> {
+  return yield* imageOf(yield* knownTo(analysisOf(policy, options), options.kernel), options.architecture);
 }
 
 /** Checks a parsed policy against a kernel. */
 export function checkPolicy(policy: Policy, kernel: KernelInfo): readonly Diagnostic[] {
-  const analysis = knownTo(analysisOf(policy), kernel);
+  return atOnce(checkSteps(policy, kernel));
+}
+
+/** The same in steps. */
+export function* checkSteps(policy: Policy, kernel: KernelInfo): Steps<readonly Diagnostic[]> {
+  const analysis = yield* knownTo(analysisOf(policy), kernel);
   const report = new Report(analysis.places);
-  checkAgainstKernel(analysis.data, analysis.hooks, kernel, report);
+  yield* checkAgainstKernel(analysis.data, analysis.hooks, kernel, report);
   return report.diagnostics();
 }
 
 /** Whether its checks ask which functions of the kernel can be probed: only those of tracepoints and programs do not. */
 export function asksForFunctions(policy: Policy): boolean {
-  const { data, hooks } = analysisOf(policy);
+  const { data, hooks } = knownAnalysis(policy);
   const isOther = ({ kind }: Hook): boolean => kind !== 'tracepoints' && kind !== 'uprobes' && kind !== 'usdts';
   return data.spec?.enforcers !== undefined || data.spec?.lists !== undefined || hooks.some(isOther);
 }
 
-function analysisOf(policy: Policy | string, options: ParseOptions = {}): Analysis {
-  if (typeof policy === 'string') return analyse(policy, options.file ?? DEFAULT_FILE);
+function* analysisOf(policy: Policy | string, options: ParseOptions = {}): Steps<Analysis> {
+  return typeof policy === 'string' ? yield* analyse(policy, options.file ?? DEFAULT_FILE) : knownAnalysis(policy);
+}
+
+function knownAnalysis(policy: Policy): Analysis {
   const analysis = analyses.get(policy);
   if (analysis === undefined) throw new TypeError('not a policy: use what parsePolicy or definePolicy returned');
   return analysis;
 }
 
 /** The policy with the types that it leaves to the kernel. */
-function knownTo(analysis: Analysis, kernel: KernelInfo | undefined): Analysis {
-  return kernel === undefined ? analysis : analyseFor(analysis, kernel);
+function* knownTo(analysed: Steps<Analysis>, kernel: KernelInfo | undefined): Steps<Analysis> {
+  const analysis = yield* analysed;
+  return kernel === undefined ? analysis : yield* analyseFor(analysis, kernel);
 }
 
 /** Throws PolicyError with all mistakes. */
-function imageOf(analysis: Analysis, architecture?: Architecture): PolicyImage {
-  const { image, diagnostics } = toImage(analysis, architecture);
+function* imageOf(analysis: Analysis, architecture?: Architecture): Steps<PolicyImage> {
+  const { image, diagnostics } = yield* toImage(analysis, architecture);
   if (image !== undefined) return image;
   const report = new Report(analysis.places);
   const hasErrors = [...analysis.diagnostics, ...diagnostics].some(({ severity }) => severity === 'error');
@@ -135,15 +157,15 @@ function imageOf(analysis: Analysis, architecture?: Architecture): PolicyImage {
 }
 
 /** Returns no image if the BPF programs do not support the policy, or if a type is not known. */
-function toImage(
+function* toImage(
   analysis: Analysis,
   architecture = hostArchitecture(),
-): { image?: PolicyImage; diagnostics: readonly Diagnostic[] } {
+): Steps<{ image?: PolicyImage; diagnostics: readonly Diagnostic[] }> {
   const report = new Report(analysis.places);
   findUnsupported(analysis.data, analysis.hooks, report);
   const isOpen = openValues(analysis.data).length > 0;
   if (report.hasErrors || !analysis.valid || isOpen) return { diagnostics: report.diagnostics() };
-  const image = compile(analysis, report, architecture);
+  const image = yield* compile(analysis, report, architecture);
   const diagnostics = report.diagnostics();
   return report.hasErrors ? { diagnostics } : { image, diagnostics };
 }

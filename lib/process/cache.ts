@@ -36,6 +36,8 @@ export class ProcessCache {
   #exitedBytes = 0;
   #epoch = 0;
   #adoptedEpoch = 0;
+  #sweeps = false;
+  #sweepWanted = false;
 
   /** Without `cgroups`, no process belongs to a container. */
   constructor(context: Omit<ProcessContext, 'cgroups'> & Partial<ProcessContext>) {
@@ -155,13 +157,33 @@ export class ProcessCache {
 
   /**
    * After exits were lost: marks processes that no longer run as ended. They are kept for a while, as their exit may
-   * still come.
+   * still come. The event loop goes on. A call during a sweep makes another one follow.
    */
-  sweep(): void {
+  async sweep(): Promise<void> {
+    this.#sweepWanted = true;
+    if (this.#sweeps) return;
+    this.#sweeps = true;
+    try {
+      while (this.#sweepWanted) {
+        this.#sweepWanted = false;
+        await inTurns(this.#sweep());
+      }
+    } catch (error) {
+      // Ended processes are kept until the next sweep.
+      process.emitWarning(error as Error);
+    } finally {
+      this.#sweeps = false;
+    }
+  }
+
+  *#sweep(): Steps<void> {
     if (!procShowsAllProcesses()) return;
-    const running = new Set(listPids());
-    for (const [pid, image] of this.#images) {
-      if (!running.has(pid) && !image.ended) this.#end(image);
+    // A process that begins from here on may be missing in the list.
+    const before = [...this.#images.values()];
+    const running = yield* listPids();
+    for (const image of before) {
+      yield;
+      if (!running.has(image.pid) && !image.ended) this.#end(image);
     }
   }
 

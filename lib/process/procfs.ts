@@ -1,5 +1,5 @@
 /** Reads the already running processes from /proc, which started before the base sensor. */
-import { opendirSync, readdirSync, statSync } from 'node:fs';
+import { opendirSync, statSync } from 'node:fs';
 import type { Capabilities, Container, Credentials, Namespaces, Pod } from '../../types/events.js';
 import type { Named } from '../containers/names.js';
 import type { Steps } from '../in-turns.js';
@@ -129,24 +129,31 @@ function file(path: string): string | undefined {
 const PID = /^\d+$/;
 
 /** The id of every process. */
-export function listPids(root = '/proc'): number[] {
-  return readdirSync(root)
-    .filter((name) => PID.test(name))
-    .map(Number);
+export function* listPids(root = '/proc'): Steps<Set<number>> {
+  const pids = new Set<number>();
+  for (const name of namesIn(root)) {
+    if (PID.test(name)) pids.add(Number(name));
+    yield;
+  }
+  return pids;
+}
+
+function* namesIn(root: string): Generator<string> {
+  const folder = opendirSync(root, { bufferSize: 256 });
+  try {
+    for (let file = folder.readSync(); file !== null; file = folder.readSync()) yield file.name;
+  } finally {
+    folder.closeSync();
+  }
 }
 
 /** Every process in /proc, with parents before children if possible. */
 export function* listProcesses(root = '/proc'): Steps<ProcEntry[]> {
   const entries: ProcEntry[] = [];
-  const folder = opendirSync(root, { bufferSize: 256 });
-  try {
-    for (let file = folder.readSync(); file !== null; file = folder.readSync()) {
-      const entry = PID.test(file.name) ? readEntry(Number(file.name), root) : undefined;
-      if (entry !== undefined) entries.push(entry);
-      yield;
-    }
-  } finally {
-    folder.closeSync();
+  for (const name of namesIn(root)) {
+    const entry = PID.test(name) ? readEntry(Number(name), root) : undefined;
+    if (entry !== undefined) entries.push(entry);
+    yield;
   }
   return entries.sort((a, b) => (a.startTicks < b.startTicks ? -1 : a.startTicks > b.startTicks ? 1 : a.pid - b.pid));
 }

@@ -270,7 +270,7 @@ export class Hub implements EventFeed {
       if (pending > 0) result.push(this.#lossOf(hook, FULL[hook] ?? 'pending_full', pending));
       if (unreturned > 0) result.push(this.#lossOf(hook, 'missed', unreturned));
       if (hook === SensorHook.HOOK_EXEC && ring > 0) execsLost = true;
-      if (hook === SensorHook.HOOK_EXIT && ring > 0) this.#options.cache.sweep();
+      if (hook === SensorHook.HOOK_EXIT && ring > 0) void this.#options.cache.sweep();
     }
     const now = Date.now();
     if (askMissed || now - this.#missedAt >= MISSED_MS) {

@@ -5,9 +5,9 @@ import type { KernelInfo } from '../../types/kernel.js';
 import type { Policy } from '../../types/policy.js';
 import type { PolicySource } from '../../types/tracer.js';
 import { PolicyError } from '../errors.js';
-import { turn } from '../in-turns.js';
+import { inTurns, turn, type Steps } from '../in-turns.js';
 import { loadKernelInfo, readAttachable } from '../native/btf.js';
-import { asksForFunctions, checkPolicy, compilePolicy, parsePolicy, type PolicyImage } from '../policy/index.js';
+import { asksForFunctions, checkSteps, compileSteps, parseSteps, type PolicyImage } from '../policy/index.js';
 import { expandPolicyPaths, loadPolicyFile } from './files.js';
 
 export interface Compiled {
@@ -40,12 +40,13 @@ export async function compileAll(
     await attempt(async () => {
       for (const load of policiesOf(source)) {
         await attempt(async () => {
-          const policy = load();
+          const policy = await inTurns(load());
           await turn();
           if (asksForFunctions(policy)) await readAttachable(kernel());
-          const image = compilePolicy(policy, { kernel: kernel() });
+          const image = await inTurns(compileSteps(policy, { kernel: kernel() }));
           await turn();
-          const found = checkPolicy(policy, kernel()).filter(({ code }) => IS_HERE.test(code));
+          const all = await inTurns(checkSteps(policy, kernel()));
+          const found = all.filter(({ code }) => IS_HERE.test(code));
           diagnostics.push(...found.filter(({ severity }) => severity === 'error'));
           const warnings = found.filter(({ severity }) => severity === 'warning');
           result.push({ image, file: policy.file, warnings });
@@ -64,14 +65,18 @@ export async function compileAll(
  */
 const IS_HERE = /^(ARG|RETURN|TRACEPOINT|LSM_HOOK|LIST)_/;
 
-function policiesOf(source: PolicySource): (() => Policy)[] {
+function policiesOf(source: PolicySource): (() => Steps<Policy>)[] {
   if (source instanceof URL) return policiesOf(fileURLToPath(source));
   if (typeof source === 'string') {
-    return expandPolicyPaths(source).map((file) => () => parsePolicy(loadPolicyFile(file), { file }));
+    return expandPolicyPaths(source).map((file) => () => parseSteps(loadPolicyFile(file), { file }));
   }
   if ('yaml' in source) {
     const { yaml, file } = source;
-    return [() => parsePolicy(yaml, file === undefined ? {} : { file })];
+    return [() => parseSteps(yaml, file === undefined ? {} : { file })];
   }
-  return [() => source];
+  return [
+    function* () {
+      return source;
+    },
+  ];
 }

@@ -118,6 +118,13 @@ spec:
     return JSON.parse(stdout) as number[];
   }
 
+  const MANY = `const yaml = \`apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: many }
+spec:
+  uprobes:
+\` + Array.from({ length: ${UPROBES} }, (_, i) => \`    - { path: ${program}, symbols: [act], selectors: [{ matchPIDs: [{ operator: In, values: [\${i + 1}] }] }] }\n\`).join('');`;
+
   function isShort(rounds: readonly number[]): void {
     const shown = rounds.map((worst) => worst.toFixed(1)).join(', ');
     console.log(`      ${shown} ms`);
@@ -164,15 +171,24 @@ spec: { uprobes: [{ path: ${large}, symbols: [no_such_function, none_either] }] 
     );
   });
 
+  it(`at most ${STANDSTILL_MS} ms while a policy with ${UPROBES} uprobes is added`, async () => {
+    isShort(
+      await standstills(
+        `${MANY}
+         const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
+         const end = () => tracer.close();`,
+        `await tracer.addPolicy({ yaml });
+         const { worst } = watch;
+         await tracer.removePolicy('many');
+         watch.worst = worst;`,
+      ),
+    );
+  });
+
   it(`at most ${STANDSTILL_MS} ms while ${UPROBES} uprobes are removed`, async () => {
     isShort(
       await standstills(
-        `const yaml = \`apiVersion: cilium.io/v1alpha1
-kind: TracingPolicy
-metadata: { name: many }
-spec:
-  uprobes:
-\` + Array.from({ length: ${UPROBES} }, (_, i) => \`    - { path: ${program}, symbols: [act], selectors: [{ matchPIDs: [{ operator: In, values: [\${i + 1}] }] }] }\n\`).join('');
+        `${MANY}
          const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
          const end = () => tracer.close();`,
         `await tracer.addPolicy({ yaml });

@@ -1,4 +1,5 @@
 /** Checks the meaning of a whole policy. The walker has checked its structure before. */
+import type { Steps } from '../../in-turns.js';
 import { HOOK_SELECTORS_MAX, POLICY_HOOKS_MAX } from '../language/limits.js';
 import type { Hook, PolicyData, SelectorData } from '../model/model.js';
 import { quote, type Report } from '../parse/report.js';
@@ -14,7 +15,7 @@ import { checkSelectors } from './reach.js';
 import { checkProcessFilters } from './processes.js';
 import { checkScopes } from './scopes.js';
 
-export function checkPolicy(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
+export function* checkPolicy(policy: PolicyData, hooks: readonly Hook[], report: Report): Steps<void> {
   checkName(policy, report);
   checkSize(policy, hooks, report);
   checkMacros(policy, hooks, report);
@@ -22,6 +23,7 @@ export function checkPolicy(policy: PolicyData, hooks: readonly Hook[], report: 
   checkScopes(policy, report);
   checkOptions(policy, report);
   for (const hook of hooks) {
+    yield;
     checkArgs(hook, report);
     checkProgram(hook, report);
     checkReturnedSocket(hook, report);

@@ -2,6 +2,7 @@
  * Compiles a checked policy into the image that configures the BPF programs. The same policy always gives the same
  * image.
  */
+import type { Steps } from '../../in-turns.js';
 import { filteredSlots, type FilterList } from '../model/slots.js';
 import { sparing, suppressing } from '../../image/hook.js';
 import type { HookImage, PolicyImage } from '../../image/image.js';
@@ -23,18 +24,19 @@ import { targetField, targetsOf } from './targets.js';
 import { valueImage } from './values.js';
 
 /** The policy is already known to be valid and supported. Only limits of the BPF programs are reported here. */
-export function compile(analysis: Analysis, report: Report, architecture: Architecture): PolicyImage {
+export function* compile(analysis: Analysis, report: Report, architecture: Architecture): Steps<PolicyImage> {
   const { data, hooks } = analysis;
   const sets = new ProcessSets(data);
   const scopes = new Scopes(data);
   const context: Context = { policy: data, architecture, report };
   const tracks = tracksSockets(hooks);
   // Enforcers come first: they must be ready before another hook can notify them.
-  const images = [
-    ...enforcersOf(analysis),
-    ...hooks.flatMap((hook) => compileHook(analysis, hook, { sets, scopes, tracks }, context)),
-    ...loaderOf(analysis, scopes),
-  ];
+  const images = [...enforcersOf(analysis)];
+  for (const hook of hooks) {
+    yield;
+    images.push(...compileHook(analysis, hook, { sets, scopes, tracks }, context));
+  }
+  images.push(...loaderOf(analysis, scopes));
   const { metadata } = data;
   const mode = modeOf(data);
   const whole = report.places.value(data, 'spec');

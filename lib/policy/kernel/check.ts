@@ -1,4 +1,5 @@
 /** Checks a policy against a kernel: whether its hooks exist there, and whether its values have the given types. */
+import type { Steps } from '../../in-turns.js';
 import { overridesByEnforcers } from '../compile/enforcers.js';
 import { callsOf, findList, isGenerated, listName, type Call, patternOf } from '../model/lists.js';
 import type { ArgData, HookData, PolicyData, Hook } from '../model/model.js';
@@ -16,13 +17,14 @@ import { findFunction, findSyscall } from './prototypes.js';
 import { seesLess } from './renamed.js';
 import { similarFunction } from './similar.js';
 
-export function checkAgainstKernel(
+export function* checkAgainstKernel(
   policy: PolicyData,
   hooks: readonly Hook[],
   kernel: KernelInfo,
   report: Report,
-): void {
+): Steps<void> {
   for (const hook of hooks) {
+    yield;
     switch (hook.kind) {
       case 'kprobes':
       case 'fentries':

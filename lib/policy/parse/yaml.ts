@@ -1,5 +1,6 @@
 /** Parses text into one YAML document in limited time and memory. Every syntax mistake becomes a diagnostic. */
 import { Composer, isAlias, isMap, isNode, isScalar, Lexer, Parser, visit, type Document, type Node } from 'yaml';
+import type { Steps } from '../../in-turns.js';
 import { FILE_BYTES_MAX, YAML_DEPTH_MAX, YAML_TOKENS_MAX } from '../language/limits.js';
 import { API_VERSION } from '../language/policy.js';
 import { reportForeign } from './foreign.js';
@@ -17,7 +18,7 @@ export interface ParsedText {
  * Reads the text token by token, so that its depth and size are known before the composer runs. The composer is
  * recursive, and its own check for duplicate keys takes quadratic time. The walker finds duplicate keys instead.
  */
-export function parseYaml(text: string, file: string): ParsedText {
+export function* parseYaml(text: string, file: string): Steps<ParsedText> {
   const report = new Report(new Places(file, text));
   if (Buffer.byteLength(text) > FILE_BYTES_MAX) {
     report.add(
@@ -28,7 +29,8 @@ export function parseYaml(text: string, file: string): ParsedText {
     );
     return { report };
   }
-  const documents = compose(text, report);
+  const documents = yield* compose(text, report);
+  yield;
   const [document, second] = documents;
   if (report.hasErrors) return { report };
   if (second !== undefined) {
@@ -59,9 +61,12 @@ function isNothing({ contents }: Document.Parsed): boolean {
   return contents === null || (isScalar(contents) && contents.value === null && contents.tag === undefined);
 }
 
+const TOKENS_PER_STEP = 32;
+
 const start: Span = { start: 0, end: 0 };
 
-function compose(text: string, report: Report): Document.Parsed[] {
+/** Tokens are read in steps. The composer makes nodes of a whole document in one step. */
+function* compose(text: string, report: Report): Steps<Document.Parsed[]> {
   const parser = new Parser();
   // This is the core schema of YAML 1.2. Errors keep offsets; Places computes lines and columns.
   const composer = new Composer({
@@ -96,7 +101,9 @@ function compose(text: string, report: Report): Document.Parsed[] {
       return documents;
     }
     if (documents.length > 1) return documents;
+    if (tokens % TOKENS_PER_STEP === 0) yield;
   }
+  yield;
   for (const token of parser.end()) documents.push(...composer.next(token));
   documents.push(...composer.end());
   if (documents.length === 0) {

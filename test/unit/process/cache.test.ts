@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock, formatTime } from '../../../lib/process/clock.js';
+import { procShowsAllProcesses } from '../../../lib/process/proc-files.js';
 import { joinArguments, splitArgv, type ProcessImage } from '../../../lib/process/process.js';
 import { EventExec, EventFork, ProcessFlag } from '../../../lib/wire/layout.gen.js';
 import { Slab } from '../../../lib/wire/slab.js';
@@ -93,6 +94,20 @@ describe('process cache', () => {
       onExit(who(n));
     }
     assert.ok(cache.size > 4096 && cache.size <= 2 * 4096 + 2, `${cache.size}`);
+  });
+
+  it('after lost exits, processes that no longer run have ended; those that begin meanwhile have not', async function () {
+    if (!procShowsAllProcesses()) return this.skip();
+    const running = onExec({ pid: process.pid, start: 1n, count: 1 }, who(1));
+    const gone = Array.from({ length: 100_000 }, (_, n) => onExec(who(n + 10), who(1)));
+    const swept = cache.sweep();
+    assert.equal(gone.at(-1)?.ended, false, 'it goes on while the event loop has its turns');
+    const begun = onExec(who(3), who(1));
+    await swept;
+    assert.deepEqual([running.ended, gone.every(({ ended }) => ended), begun.ended], [false, true, false]);
+    await cache.sweep();
+    assert.equal(begun.ended, true);
+    assert.ok(cache.size < 10_000, `${cache.size}`);
   });
 
   it('ended processes with huge arguments are forgotten earlier: they use at most 16 MiB', () => {
