@@ -73,7 +73,7 @@ function named(options: Options, names: Readonly<Partial<Record<keyof Options, s
 
 type Render = (event: ClientEvent) => string;
 
-/** Undefined is an event that this version does not know. */
+/** A client prints whatever arrives: the fields that an agent has left out are empty in compact lines. */
 function renderer(options: Options, context: Context): Render {
   if (options.output === 'json') {
     if (options.redactionFilters !== undefined) {
@@ -83,7 +83,6 @@ function renderer(options: Options, context: Context): Render {
     }
     return (event) => `${event.json()}\n`;
   }
-  checkCompact(options);
   const { api, stdout, env } = context;
   const terminal = stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
   const color = options.color === 'auto' ? terminal : options.color === 'always';
@@ -92,17 +91,15 @@ function renderer(options: Options, context: Context): Render {
 }
 
 function requestOf(options: Options): EventsRequest {
-  const sources = (patterns: readonly RegExp[] | undefined): readonly string[] | undefined =>
-    patterns?.map(({ source }) => source);
   const namespaces = [...(options.namespaces ?? []), ...(options.host === true ? [''] : [])];
   return {
     types: options.eventTypes,
     policyNames: options.policyNames,
-    binaries: sources(options.process),
+    binaries: options.process,
     namespaces,
     namespacePatterns: options.namespaceRegex,
-    pods: sources(options.pods),
-    containers: sources(options.containers),
+    pods: options.pods,
+    containers: options.containers,
     labels: options.labels,
     expressions: options.celExpression,
     include: options.includeFields,
@@ -149,6 +146,7 @@ const LINE_MAX = 4 * 1024 * 1024;
 
 /** Prints recorded events. A line that is none is reported, and the next one is read. */
 export async function printRecorded(path: string, options: Options, context: Context): Promise<number> {
+  if (options.output === 'compact') checkCompact(options);
   const render = renderer(options, context);
   const recorded = usage(() => loadAgentPackage(context).recordedEvents(requestOf(options)));
   const stop = new Stop(context, options.duration);

@@ -19,12 +19,13 @@ import { oneLine } from './text.js';
 export interface GetEventsOptions extends ShapeOptions {
   readonly policy?: readonly string[];
   readonly policyDir?: string;
-  readonly process?: readonly RegExp[];
+  /** Patterns: those of JavaScript for a tracer of its own, of RE2 for an agent. */
+  readonly process?: readonly string[];
   readonly eventTypes?: readonly EventType[];
   readonly policyNames?: readonly string[];
-  readonly pods?: readonly RegExp[];
+  readonly pods?: readonly string[];
   readonly namespaces?: readonly string[];
-  readonly containers?: readonly RegExp[];
+  readonly containers?: readonly string[];
   readonly labels?: readonly string[];
   readonly host?: boolean;
   readonly containerSources?: readonly (ContainerSourceName | 'none')[];
@@ -45,6 +46,9 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
   if (missing !== undefined) throw new UsageError(`no such file or folder: ${missing}`);
   if (options.keep === true && options.persist === undefined) throw new UsageError('--keep needs --persist');
   checkLabels(options, context);
+  const binaries = patternsOf('--process', options.process);
+  const wanted = context.api.eventFilter(binaries === undefined ? {} : { binaries });
+  const reading = eventsOptions(options);
   const render = renderer(options, context);
   const policies = [...named, ...policiesOf(options.policyDir, context)];
   for (const { meaning, remedy } of context.api.hostGaps()) say(context, `warning: ${meaning}: ${remedy}`);
@@ -58,7 +62,8 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
     });
     const tracer = await context.api.openTracer({ policies, ...loading(options) });
     stop.whenRequested(tracer);
-    await printEvents(tracer, options, context, output, stop, render);
+    const print = (event: TracerEvent): string => (wanted(event) ? `${render(event)}\n` : '');
+    await printEvents(tracer, options, context, output, stop, { reading, print });
     return output.lost === 0 ? GOOD : OUTPUT_LOST;
   } finally {
     await stop.finish();
@@ -106,11 +111,10 @@ async function printEvents(
   context: Context,
   output: EventOutput,
   stop: Stop,
-  render: Render,
+  { reading, print }: { readonly reading: EventsOptions; readonly print: Render },
 ): Promise<void> {
   if (stop.requested) return;
-  const wanted = context.api.eventFilter(options.process === undefined ? {} : { binaries: options.process });
-  const batches = tracer.batches(eventsOptions(options));
+  const batches = tracer.batches(reading);
   const policies = tracer.policies();
   for (const { name, skipped, warnings } of policies) {
     for (const { line, column, code, message } of warnings) {
@@ -123,8 +127,7 @@ async function printEvents(
   say(context, readyLine(policies));
   if (options.duration !== undefined) stop.after(options.duration * 1000);
   for await (const batch of batches) {
-    let text = '';
-    for (const event of batch) if (wanted(event)) text += `${render(event)}\n`;
+    const text = batch.map(print).join('');
     if (text !== '' && !(await output.write(text))) break;
   }
 }
@@ -146,9 +149,22 @@ function renderer(options: GetEventsOptions, context: Context): Render {
 }
 
 function eventsOptions(options: GetEventsOptions): EventsOptions {
-  const { eventTypes: types, policyNames, pods, namespaces, containers, labels, host } = options;
+  const { eventTypes: types, policyNames, namespaces, labels, host } = options;
+  const pods = patternsOf('--pods', options.pods);
+  const containers = patternsOf('--containers', options.containers);
   const all = { types, policyNames, pods, namespaces, containers, labels, host };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+function patternsOf(option: string, patterns: readonly string[] | undefined): RegExp[] | undefined {
+  return patterns?.map((pattern) => {
+    try {
+      return new RegExp(pattern);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new UsageError(`${option} '${pattern}': ${reason}. Without an agent, patterns are those of JavaScript`);
+    }
+  });
 }
 
 /** Always one line, so that a program that started this one can wait for it. */

@@ -133,10 +133,10 @@ function geteventsCommand(program: Command): Command {
     .addOption(
       new Option('-o, --output <format>', 'format of the events').choices(['compact', 'json']).default('compact'),
     )
-    .option('--process <regex...>', 'report only processes whose binary matches', pattern)
+    .option('--process <regex...>', 'report only processes whose binary matches', selectors)
     .option('-e, --event-types <type...>', `report only these types: ${EVENT_TYPES.join(', ')}`, eventType)
     .option('--policy-names <name...>', 'report only events of these policies, and exec and exit', list)
-    .option('--pods <regex...>', 'report only processes of pods whose name matches', pattern)
+    .option('--pods <regex...>', 'report only processes of pods whose name matches', selectors)
     .option(
       '-n, --namespaces <name...>',
       "report only processes of pods in these namespaces; '' is outside of pods",
@@ -150,7 +150,7 @@ function geteventsCommand(program: Command): Command {
     )
     .option('--reconnect', 'connect again when the connection to the agent is lost')
     .option('--input <file>', 'read recorded events (JSON lines) from a file; - is standard input')
-    .option('--containers <regex...>', 'report only processes of containers whose name matches', pattern)
+    .option('--containers <regex...>', 'report only processes of containers whose name matches', selectors)
     .option('--labels <selector...>', 'report only processes of pods with these labels, such as app=web', selectors)
     .option('--host', 'report only processes that are in no container')
     .option(
@@ -171,8 +171,12 @@ function geteventsCommand(program: Command): Command {
     )
     .option('--enable-process-cred', 'add capabilities, user and group ids to processes in JSON')
     .option('--enable-process-ns', 'add namespaces to processes in JSON')
-    .option('-f, --include-fields <field...>', 'write only these fields of events in JSON: process.binary,args', list)
-    .option('-F, --exclude-fields <field...>', 'leave these fields of events out in JSON', list)
+    .option(
+      '-f, --include-fields <field...>',
+      'write only these fields of events: process.binary,args; compact lines need an agent for it',
+      list,
+    )
+    .option('-F, --exclude-fields <field...>', 'leave these fields of events out', list)
     .option(
       '--redaction-filters <json...>',
       'hide parts of arguments: {"binary_regex": ["REGEX"], "redact": ["REGEX with a (group)"]}',
@@ -195,15 +199,7 @@ function geteventsCommand(program: Command): Command {
     .addHelpText('after', GETEVENTS_HELP);
 }
 
-function pattern(text: string, before: readonly RegExp[] = []): RegExp[] {
-  try {
-    return [...before, new RegExp(text)];
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-/** A selector, and an expression, can have commas. */
+/** A pattern, a selector and an expression can have commas. Who reads events checks them: an agent knows RE2's patterns. */
 function selectors(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }

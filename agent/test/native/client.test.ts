@@ -1,16 +1,17 @@
 /** The command as a client of the agent: events, policies, and what it prints. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, renameSync, rmSync, symlinkSync, mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { command, Machine, needsRoot, needsTracefs, openatPolicy, ran, type Running } from './support.js';
+import { COMMAND, command, Gathered, Machine, needsRoot, needsTracefs, openatPolicy, ran, type Running } from './support.js';
 
 const NODE = process.env['NODE_NAME'] ?? hostname();
 
 describe('the command as a client of the agent', function () {
-  this.timeout(120_000);
+  // a busy machine starts a command in five seconds
+  this.timeout(300_000);
   let machine: Machine;
   let program: string;
 
@@ -27,6 +28,13 @@ describe('the command as a client of the agent', function () {
     const running = command('getevents', '--server', machine.address, ...args);
     await running.stderr.has('ready: events of the agent');
     return running;
+  }
+
+  /** The command on a pseudo-terminal; then what the terminal does with keys. */
+  function onTerminal(...args: readonly string[]): ChildProcessWithoutNullStreams {
+    const words = [process.execPath, COMMAND, ...args].map((word) => `'${word}'`).join(' ');
+    const script = `${words}; status=$?; stty -a | tr ' ;' '\\n' | grep -x -e icanon -e echo | sort -r | xargs; exit $status`;
+    return spawn('script', ['--quiet', '--return', '--flush', '--command', script, '/dev/null'], { stdio: 'pipe' });
   }
 
   async function ended({ child }: Running): Promise<number | null> {
@@ -123,6 +131,46 @@ describe('the command as a client of the agent', function () {
     assert.equal(await machine.stop(), 0);
     const gone = await ran('status', ...at);
     assert.deepEqual([gone.status, gone.stderr.includes('no agent answers')], [5, true]);
+  });
+
+  it('patterns are RE2, and fields that a client does not want are left out of compact lines', async () => {
+    await machine.start();
+    const lines = await follow('--process', `(?i)^${program.toUpperCase()}$`, '-e', 'process_exec', '-F', 'process.arguments');
+    execFileSync(program, ['/dev/null']);
+    await lines.stdout.has('\n');
+    assert.deepEqual(lines.stdout.lines(), [`🚀 process ${NODE} ${program}`]);
+    assert.equal(await ended(lines), 0);
+    for (const [words, reason] of [
+      [['--process', '(?=x)'], /allow_list\[0\]\.binary_regex\[0\]: /],
+      [['-f', 'process.binari'], /no event has the field 'process\.binari'/],
+    ] as const) {
+      const { status, stderr } = await ran('getevents', '--server', machine.address, ...words);
+      assert.ok(status !== 0, words.join(' '));
+      assert.match(stderr, reason);
+    }
+  });
+
+  it('top on a terminal: draws, sorts and changes its view by keys, and leaves the terminal as it was', async () => {
+    await machine.start();
+    writeFileSync(join(machine.policies, 'a.yaml'), openatPolicy('watched', join(machine.folder, 'x')));
+    await machine.agent.stderr.has('"msg":"a policy was loaded"');
+    const top = onTerminal('top', '--server', machine.address, '--interval', '0.2');
+    const shown = new Gathered(top.stdout);
+    await shown.has('\u001b[H\u001b[2JRATE/S');
+    await shown.has('watched');
+    await shown.has('keys: r m p l n sort, v view, q quit');
+    top.stdin.write('v');
+    await shown.has('HOOKS');
+    await shown.has('watched: ');
+    top.stdin.write('vn');
+    await shown.has('PROCESSES');
+    execFileSync(program, ['/dev/null']);
+    await shown.has(program);
+    assert.ok(!shown.text.includes('vn'), 'the terminal does not echo keys');
+    top.stdin.write('q');
+    const [status] = (await once(top, 'exit')) as [number | null];
+    assert.equal(status, 0);
+    await shown.has('icanon echo');
   });
 
   it('a client connects again to an agent that was killed and started again', async () => {

@@ -11,7 +11,7 @@ import { PROTOCOL } from './protocol.js';
 
 const ROOT = join(__dirname, '../../..');
 // What is built: compiling it anew for each run takes seconds.
-const COMMAND = [join(ROOT, 'dist/cli/main.js')];
+export const COMMAND = join(ROOT, 'dist/cli/main.js');
 
 /** Skips the tests if tracing is not possible; with REQUIRE_ALL=1, fails. */
 export function needsRoot(this: Mocha.Context): void {
@@ -27,7 +27,7 @@ export function needsTracefs(): void {
 }
 
 /** Collects the output of a stream, and waits until it contains a text. */
-class Gathered {
+export class Gathered {
   text = '';
   readonly #stream: NodeJS.ReadableStream;
 
@@ -62,7 +62,7 @@ export function plainEnvironment(): NodeJS.ProcessEnv {
 
 function commandWith(variables: NodeJS.ProcessEnv, ...args: readonly string[]): Running {
   const env = { ...plainEnvironment(), NO_COLOR: '1', ...variables };
-  const child = spawn(process.execPath, [...COMMAND, ...args], { env, stdio: 'pipe' });
+  const child = spawn(process.execPath, [COMMAND, ...args], { env, stdio: 'pipe' });
   return { child, stdout: new Gathered(child.stdout), stderr: new Gathered(child.stderr) };
 }
 
