@@ -1,8 +1,8 @@
 /** The gRPC server: its addresses, certificates, limits and services. */
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { toBinary, type DescFile } from '@bufbuild/protobuf';
-import { experimental, Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Log } from '../log/log.js';
@@ -17,14 +17,8 @@ import {
   restrictSocket,
   type Address,
 } from './address.js';
+import { Certificates, type TlsFiles } from './certificates.js';
 import type { Service } from './service.js';
-
-export interface TlsFiles {
-  readonly cert: string;
-  readonly key: string;
-  /** Clients need a certificate that one of these has signed. */
-  readonly clientCa?: string | undefined;
-}
 
 export interface ServerSettings {
   readonly addresses: readonly string[];
@@ -57,6 +51,7 @@ export class GrpcServer {
   readonly #health = new HealthImplementation(Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'SERVING'])));
   /** Sockets in the file system, with the number of their file. */
   readonly #sockets = new Map<string, bigint>();
+  #certificates: Certificates | undefined;
   #timer: NodeJS.Timeout | undefined;
   #checking: Promise<void> | undefined;
 
@@ -77,6 +72,7 @@ export class GrpcServer {
       for (const address of addresses) bound.push(await this.#bind(address));
     } catch (error) {
       this.#server.forceShutdown();
+      this.#certificates?.stop();
       throw error;
     }
     if (this.#sockets.size > 0) {
@@ -131,21 +127,8 @@ export class GrpcServer {
   #credentials(): ServerCredentials {
     const { tls, tlsRefreshMs = TLS_REFRESH_MS } = this.#settings;
     if (tls === undefined) return ServerCredentials.createInsecure();
-    for (const file of [tls.cert, tls.key, ...(tls.clientCa === undefined ? [] : [tls.clientCa])]) {
-      if (!existsSync(file)) throw new AddressError(`there is no file ${file}`);
-    }
-    const provider = new experimental.FileWatcherCertificateProvider({
-      certificateFile: tls.cert,
-      privateKeyFile: tls.key,
-      caCertificateFile: tls.clientCa,
-      refreshIntervalMs: tlsRefreshMs,
-    });
-    const isMutual = tls.clientCa !== undefined;
-    return experimental.createCertificateProviderServerCredentials(
-      isMutual ? provider : (null as never),
-      provider,
-      isMutual,
-    );
+    this.#certificates ??= new Certificates(tls, tlsRefreshMs, this.#log);
+    return this.#certificates.credentials;
   }
 
   /** Makes a socket again that somebody has removed. */
@@ -171,6 +154,7 @@ export class GrpcServer {
   /** Waits for calls under way, but not for long. */
   async close(waitMs: number): Promise<void> {
     clearInterval(this.#timer);
+    this.#certificates?.stop();
     await this.#checking;
     this.setServing(false);
     await new Promise<void>((resolve) => {

@@ -1,0 +1,164 @@
+/** Clients that never read, ask for too much, or send what is no protocol: others go on, memory is bounded, losses are exact. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { credentials, status as Code } from '@grpc/grpc-js';
+import { execOf } from '../../../../test/unit/output/events.js';
+import { Facts } from '../../native/support.js';
+import { certificates, Counter, framed, RawClient, TestServer, until } from './server.js';
+
+const QUEUE = 64 * 1024;
+
+describe('hostile clients', function () {
+  this.timeout(60_000);
+  let server: TestServer;
+  const clients: { close(): void }[] = [];
+
+  beforeEach(async () => {
+    server = new TestServer(QUEUE);
+    await server.listen();
+  });
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.close();
+    await server.close();
+  });
+
+  function raw(): RawClient {
+    const client = new RawClient(server.socket);
+    clients.push(client);
+    return client;
+  }
+
+  it('clients that never read cost their queue, others get everything, and received and lost are what was produced', async () => {
+    const [reading, resting, never] = [new Counter(), new Counter(), new Counter()];
+    const [reader, sleeper, silent] = [raw(), raw(), raw()].map((client) =>
+      client.call('GetEvents', framed(Buffer.alloc(0))),
+    );
+    assert.ok(reader !== undefined && sleeper !== undefined && silent !== undefined);
+    await server.hasStreams(3);
+    reader.on('data', (chunk: Buffer) => reading.add(chunk));
+    const batch = Array.from({ length: 50 }, () => execOf());
+    let produced = 0;
+    const most: number[] = [];
+    for (let round = 0; round < 400; round++) {
+      server.give(batch);
+      produced += batch.length;
+      most.push(Math.max(...[...server.hub.streams].map(({ queuedBytes }) => queuedBytes)));
+      // the reader keeps up: nothing of it may be lost
+      if (round % 4 === 0) await until(() => reading.received >= produced);
+    }
+    await until(() => reading.received === produced);
+    assert.equal(reading.lost, 0);
+    // one message about lost events may come on top
+    assert.ok(Math.max(...most) <= QUEUE + 1024, `${Math.max(...most)} bytes waited`);
+    // one of them wakes up, and is told what it has missed
+    sleeper.on('data', (chunk: Buffer) => resting.add(chunk));
+    await until(() => resting.received + resting.lost === produced);
+    assert.ok(resting.lost > 0 && resting.received > 0);
+    assert.equal(never.received, 0);
+    const lost = [...server.hub.streams].map((stream) => stream.lost);
+    assert.ok(lost.includes(resting.lost), `${resting.lost} of ${lost.join()}`);
+    // a client that goes away is forgotten, and what it did not get is counted
+    const before = server.hub.lost;
+    silent.close();
+    await server.hasStreams(2);
+    assert.equal(server.hub.lost, before);
+  });
+
+  it('1,024 streams are served, each further one is refused, and all memory of queues is shared', async () => {
+    const connections = Array.from({ length: 5 }, raw);
+    const counters: Counter[] = [];
+    for (let i = 0; i < 1024; i++) {
+      const counter = new Counter();
+      counters.push(counter);
+      connections[i % 5]?.call('GetEvents', framed(Buffer.alloc(0))).on('data', (chunk: Buffer) => counter.add(chunk));
+    }
+    await server.hasStreams(1024);
+    assert.equal(await connections[0]?.status('GetEvents', framed(Buffer.alloc(0))), Code.RESOURCE_EXHAUSTED);
+    const batch = Array.from({ length: 20 }, () => execOf());
+    for (let round = 0; round < 5; round++) server.give(batch);
+    await until(() => counters.every(({ received, lost }) => received + lost === 100));
+    for (const connection of connections) connection.close();
+    await server.hasStreams(0);
+  });
+
+  it('what is no message is refused, and the server goes on', async () => {
+    const client = raw();
+    const calls = ['GetEvents', 'GetHealth', 'AddTracingPolicy', 'ConfigureTracingPolicy', 'SetDebug', 'NoSuchCall'];
+    const bodies = [
+      framed(Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f])), // a text that is longer than the message
+      framed(Buffer.from([0x0b])), // a group
+      framed(Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])), // a number without an end
+      framed(Buffer.alloc(100, 0x0a), 1), // compressed by nothing that was agreed
+      Buffer.from([0, 0xff, 0xff, 0xff, 0xff, 1]), // a length of 4 GiB
+      Buffer.from([0, 0, 0]), // a part of a header
+      Buffer.alloc(0),
+      ...Array.from({ length: 20 }, (_, i) => framed(randomBytes(i * 7 + 1))),
+    ];
+    const statuses = await Promise.all(
+      bodies.flatMap((body) => calls.map(async (name) => ({ name, status: await statusOf(client, name, body) }))),
+    );
+    for (const { name, status } of statuses) assert.notEqual(status, undefined, name);
+    assert.ok(
+      statuses.filter(({ name }) => name === 'NoSuchCall').every(({ status }) => status === Code.UNIMPLEMENTED),
+    );
+    const nested = Buffer.concat(Array.from({ length: 20_000 }, () => Buffer.from([0x0a, 0x7f])));
+    assert.notEqual(await statusOf(client, 'GetEvents', framed(nested)), Code.OK);
+    const facts = new Facts(server.address);
+    clients.push(facts);
+    assert.equal((await facts.call('GetVersion'))['version'], '1.2.3');
+  });
+
+  /** Random bytes can be a valid request: then the stream is open, and the client ends it. */
+  async function statusOf(client: RawClient, name: string, body: Buffer): Promise<number | undefined> {
+    if (name !== 'GetEvents') return client.status(name, body);
+    const stream = client.call(name, body);
+    stream.resume();
+    const [headers] = (await once(stream, 'response')) as [Record<string, string>];
+    if (headers['grpc-status'] !== undefined) return Number(headers['grpc-status']);
+    stream.close();
+    return Code.OK;
+  }
+
+  it('connections that say nothing, little, or what is no HTTP/2, hold nobody up', async () => {
+    const sockets: Socket[] = [];
+    for (let i = 0; i < 100; i++) {
+      const socket = connect(server.socket).on('error', () => undefined);
+      clients.push({ close: () => void socket.destroy() });
+      sockets.push(socket);
+      if (i % 3 === 1) socket.write('PRI * HTTP/2.0\r\n');
+      if (i % 3 === 2) socket.write(randomBytes(200));
+    }
+    const facts = new Facts(server.address);
+    clients.push(facts);
+    const events = facts.events();
+    await events.open;
+    server.give([execOf()]);
+    await events.find(({ event }) => event === 'process_exec');
+  });
+
+  it('TLS handshakes that stand still hold nobody up', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'polytrace-tls-'));
+    const tls = certificates(folder, 'ours');
+    const second = new TestServer();
+    const [tcp = ''] = await second.listen({ addresses: ['127.0.0.1:0'], tls });
+    const port = Number(tcp.split(':')[1]);
+    const sockets = Array.from({ length: 200 }, (_, i) => {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+      // the first bytes of a ClientHello, which says that 512 bytes follow
+      if (i % 2 === 0) socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01]));
+      return socket;
+    });
+    const facts = new Facts(tcp, credentials.createSsl(readFileSync(tls.ca)));
+    assert.equal((await facts.call('GetVersion'))['version'], '1.2.3');
+    facts.close();
+    for (const socket of sockets) socket.destroy();
+    await second.close();
+    rmSync(folder, { recursive: true });
+  });
+});

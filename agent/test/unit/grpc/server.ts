@@ -1,0 +1,201 @@
+/** The gRPC server with events that no kernel made, and clients that know only the facts about the protocol. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import { connect as connectSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PlainEvent, TracerEvent } from 'polytrace';
+import { EventCalls } from '../../../lib/grpc/get-events.js';
+import { eventLogService, sensorsService } from '../../../lib/grpc/sensors.js';
+import { GrpcServer, type ServerSettings } from '../../../lib/grpc/server.js';
+import { openLog } from '../../../lib/log/log.js';
+import { PolicyStore } from '../../../lib/policies/store.js';
+import { EventHub } from '../../../lib/streams/hub.js';
+
+const NODE_NAME = 'node';
+
+export class TestServer {
+  readonly folder = mkdtempSync(join(tmpdir(), 'polytrace-grpc-'));
+  readonly socket = join(this.folder, 'agent.sock');
+  readonly address = `unix://${this.socket}`;
+  readonly hub: EventHub;
+  /** Lines of the log. */
+  readonly log: string[] = [];
+  readonly #calls: EventCalls;
+  #server: GrpcServer | undefined;
+
+  constructor(queueBytes?: number) {
+    this.hub = new EventHub({ nodeName: NODE_NAME, ...(queueBytes !== undefined && { queueBytes }) });
+    this.#calls = new EventCalls(this.hub, this.#openLog());
+  }
+
+  #openLog(): ReturnType<typeof openLog> {
+    const write = (chunk: Buffer, _: unknown, done: () => void): void => {
+      this.log.push(chunk.toString());
+      done();
+    };
+    return openLog({ level: 'debug', format: 'json' }, new Writable({ write }));
+  }
+
+  /** Listens at the socket, or as the settings say. Returns the addresses. */
+  async listen(settings: Partial<ServerSettings> = {}): Promise<string[]> {
+    const log = this.#openLog();
+    const tracer = {} as never;
+    const context = {
+      tracer,
+      store: new PolicyStore(tracer, log),
+      hub: this.hub,
+      calls: this.#calls,
+      log,
+      preflight: () => ({ kernel: '6.12', features: [] }) as never,
+      version: '1.2.3',
+      nodeName: NODE_NAME,
+      startedAt: 0,
+      configuration: {},
+    };
+    const all = { addresses: [this.address], ...settings };
+    const server = new GrpcServer(all, [sensorsService(context), eventLogService()], log);
+    const addresses = await server.listen();
+    this.#server = server;
+    return addresses;
+  }
+
+  get server(): GrpcServer {
+    assert.ok(this.#server !== undefined);
+    return this.#server;
+  }
+
+  give(events: readonly PlainEvent[]): void {
+    this.hub.give(events as readonly TracerEvent[]);
+  }
+
+  /** Resolves when so many clients read events. */
+  hasStreams(count: number): Promise<void> {
+    return until(() => this.hub.streams.size === count);
+  }
+
+  async close(): Promise<void> {
+    await this.#calls.close(0);
+    await this.#server?.close(100);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+const UNTIL_MS = 50_000;
+
+/** Asks again and again. A test that fails must not ask forever. */
+export async function until(holds: () => unknown): Promise<void> {
+  const end = Date.now() + UNTIL_MS;
+  while (!(await holds())) {
+    assert.ok(Date.now() < end, `never: ${holds.toString()}`);
+    await sleep(5);
+  }
+}
+
+/** A message in the form of gRPC: a flag and the length before it. */
+export function framed(message: Uint8Array, flag = 0): Buffer {
+  const frame = Buffer.alloc(5 + message.length);
+  frame[0] = flag;
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, 5);
+  return frame;
+}
+
+const PATH = '/tetragon.FineGuidanceSensors/';
+const HEADERS = { ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' };
+
+/** A client of HTTP/2 alone: it can send what no gRPC client would, and reads only when it is told to. */
+export class RawClient {
+  readonly session: ClientHttp2Session;
+
+  constructor(socket: string) {
+    this.session = connect('http://localhost', { createConnection: () => connectSocket(socket) });
+    this.session.on('error', () => undefined);
+  }
+
+  /** Starts a call, and sends the bytes as its body. */
+  call(name: string, body: Uint8Array): ClientHttp2Stream {
+    const stream = this.session.request({ ...HEADERS, ':path': PATH + name });
+    stream.on('error', () => undefined);
+    stream.end(body);
+    return stream;
+  }
+
+  /** The status of gRPC that a call ends with; undefined if the server closed the stream without one. */
+  status(name: string, body: Uint8Array): Promise<number | undefined> {
+    const stream = this.call(name, body);
+    return new Promise((resolve) => {
+      let status: number | undefined;
+      const note = (headers: Record<string, unknown>): void => {
+        if (headers['grpc-status'] !== undefined) status = Number(headers['grpc-status']);
+      };
+      stream.on('response', note).on('trailers', note);
+      stream.on('close', () => resolve(status));
+      stream.resume();
+    });
+  }
+
+  close(): void {
+    this.session.destroy();
+  }
+}
+
+/** Counts the messages of a stream of events, and the events that they report as lost. */
+export class Counter {
+  received = 0;
+  lost = 0;
+  #rest = Buffer.alloc(0);
+
+  add(chunk: Buffer): void {
+    let bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    while (bytes.length >= 5) {
+      const end = 5 + bytes.readUInt32BE(1);
+      if (bytes.length < end) break;
+      const lost = lossOf(bytes.subarray(5, end));
+      if (lost === undefined) this.received += 1;
+      else this.lost += lost;
+      bytes = bytes.subarray(end);
+    }
+    this.#rest = Buffer.from(bytes);
+  }
+}
+
+/** The field rate_limit_info (40001), which comes first, and its first field: the number of lost events. */
+function lossOf(message: Buffer): number | undefined {
+  if (message[0] !== 0x8a || message[1] !== 0xc4 || message[2] !== 0x13) return undefined;
+  let at = 3;
+  while ((message[at++] ?? 0) >= 0x80);
+  assert.equal(message[at++], 8, 'the first field is the number');
+  let count = 0;
+  for (let factor = 1; ; factor *= 128) {
+    const byte = message[at++] ?? 0;
+    count += (byte & 0x7f) * factor;
+    if (byte < 0x80) return count;
+  }
+}
+
+export interface Certificates {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** An authority, and a certificate for this machine that it signed, made by openssl. */
+export function certificates(folder: string, name: string): Certificates {
+  const at = (file: string): string => join(folder, `${name}-${file}.pem`);
+  const openssl = (...args: readonly string[]): void => {
+    execFileSync('openssl', args, { stdio: 'pipe' });
+  };
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  openssl('req', '-x509', ...key, '-days', '2', '-subj', `/CN=${name}`, '-keyout', at('ca-key'), '-out', at('ca'));
+  openssl('req', ...key, '-subj', '/CN=localhost', '-keyout', at('key'), '-out', at('request'));
+  const names = at('names');
+  writeFileSync(names, 'subjectAltName=DNS:localhost,IP:127.0.0.1');
+  const authority = ['-CA', at('ca'), '-CAkey', at('ca-key'), '-CAcreateserial'];
+  openssl('x509', '-req', '-in', at('request'), ...authority, '-days', '2', '-extfile', names, '-out', at('cert'));
+  return { ca: at('ca'), cert: at('cert'), key: at('key') };
+}
