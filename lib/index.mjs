@@ -16,6 +16,7 @@ export const {
   hostGaps,
   loadKernelInfo,
   loadPolicyFile,
+  notifyService,
   openTracer,
   parsePolicy,
   policySchema,

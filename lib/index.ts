@@ -12,6 +12,7 @@ export {
 } from './policy/index.js';
 export { eventFilter, fieldFilter, formatCompact, redactor, toJson } from './output/index.js';
 export { preflight } from './native/preflight.js';
+export { notifyService } from './native/service.js';
 export { hostGaps } from './tracer/host-gaps.js';
 export { expandPolicyPaths, loadPolicyFile } from './tracer/files.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';

@@ -7,6 +7,7 @@
 #include "features.h"
 #include "misuse.h"
 #include "pins.h"
+#include "service.h"
 #include "session.h"
 
 namespace polytrace {
@@ -22,6 +23,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("pinNames", pin_names(env));
   exports.Set("lockFolder", Napi::Function::New<exported<lock_folder>>(env, "lockFolder"));
   exports.Set("pinnedLayout", Napi::Function::New<exported<pinned_layout>>(env, "pinnedLayout"));
+  exports.Set("notifyService", Napi::Function::New<exported<notify_service>>(env, "notifyService"));
   exports.Set("kernelHasStruct", Napi::Function::New<exported<kernel_has_struct>>(env, "kernelHasStruct"));
 #ifdef POLYTRACE_SANITIZE
   exports.Set("misuse", Napi::Function::New<exported<misuse>>(env, "misuse"));

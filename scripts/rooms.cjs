@@ -71,6 +71,7 @@ const rooms = [
       'lib/errors.ts',
       'lib/native/btf.ts',
       'lib/native/preflight.ts',
+      'lib/native/service.ts',
       'lib/policy/index.ts',
       'lib/output/index.ts',
       'lib/tracer/',
@@ -117,10 +118,16 @@ const rooms = [
     packages: ['polytrace', '@bufbuild/protobuf'],
   },
   {
+    room: 'agent/lib/metrics/',
+    may: ['agent/lib/log/', 'agent/lib/config/', 'agent/lib/policies/', 'agent/lib/streams/', 'agent/lib/export/'],
+    packages: ['polytrace', 'prom-client'],
+  },
+  {
     room: 'agent/lib/main/',
     may: [
       'agent/lib/config/',
       'agent/lib/export/',
+      'agent/lib/metrics/',
       'agent/lib/grpc/',
       'agent/lib/kubernetes/',
       'agent/lib/log/',

@@ -400,6 +400,14 @@ export interface PreflightFeature {
  */
 export function hostGaps(): readonly HostGap[];
 
+/**
+ * Sends a message to the service manager that started this process, as systemd's sd_notify(3) does: `READY=1`, `WATCHDOG=1`,
+ * `STATUS=…`; lines separate several of them. Returns false when there is no manager (`NOTIFY_SOCKET` is not set or is no Unix
+ * socket), or when it does not take the message now. Never waits.
+ * Throws a PolytraceError where the addon is missing.
+ */
+export function notifyService(state: string): boolean;
+
 /** Something of the machine that this process does not see. Events are reported all the same. */
 export interface HostGap {
   /**

@@ -168,6 +168,8 @@ export interface NativeBinding {
   /** The layout hash of the pins in this folder; null if polytrace has no pins there. */
   pinnedLayout(folder: string): string | null;
   kernelHasStruct(name: string): boolean;
+  /** Sends a text to the socket of a service manager: a path, or @NAME. Returns false when it cannot be sent now. */
+  notifyService(socket: string, text: string): boolean;
   /** Nanoseconds to add to CLOCK_BOOTTIME to get the time of day. */
   bootOffset(): bigint;
   /** The path of a cgroup below the mount point of its hierarchy, as bytes; null if there is no such cgroup any more. */

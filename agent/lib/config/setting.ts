@@ -36,18 +36,45 @@ export function text(placeholder: string, help: string, fallback?: string): Sett
   return { placeholder, help, fallback, schema: { type: 'string', minLength: 1 }, read };
 }
 
-/** Several texts: commas or lines separate them, and YAML can have a list. */
-export function list(placeholder: string, help: string, fallback: readonly string[] = []): Setting<readonly string[]> {
+/** Several texts: commas or lines separate them, and YAML can have a list. `choices`: the texts that are allowed. */
+export function list(
+  placeholder: string,
+  help: string,
+  fallback: readonly string[] = [],
+  choices?: readonly string[],
+): Setting<readonly string[]> {
   const read = (value: unknown): string[] => {
     const parts = Array.isArray(value) ? (value as unknown[]) : [value];
     const texts = parts.map((part) => textOf(part, 'it has to be a text, or a list of texts'));
-    return texts
+    const words = texts
       .flatMap((each) => each.split(/[,\n]/))
       .map((each) => each.trim())
       .filter((each) => each !== '');
+    const other = words.find((word) => choices?.includes(word) === false);
+    if (other !== undefined) throw new BadValue(`'${other}' is not one of ${choices?.join(', ')}`);
+    return words;
   };
   const schema = { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] };
   return { placeholder, help, fallback, isList: true, schema, read };
+}
+
+/** HOST:PORT, or :PORT for all addresses of the machine. */
+export function listenAddress(placeholder: string, help: string): Setting<string | undefined> {
+  const { schema } = text(placeholder, help);
+  const expected = 'it has to be HOST:PORT or :PORT';
+  const read = (value: unknown): string => {
+    const given = textOf(value, expected);
+    if (parseListen(given) === undefined) throw new BadValue(expected);
+    return given;
+  };
+  return { placeholder, help, fallback: undefined, schema, read };
+}
+
+/** Undefined for a text that is no such address. */
+export function parseListen(address: string): { readonly host?: string; readonly port: number } | undefined {
+  const [, host = '', port = ''] = /^(\[[0-9a-fA-F:]+\]|[^:/\s]*):(\d{1,5})$/.exec(address) ?? [];
+  if (port === '' || Number(port) > 65_535) return undefined;
+  return { port: Number(port), ...(host === '' ? {} : { host: host.replace(/^\[|\]$/g, '') }) };
 }
 
 const WORDS: Readonly<Record<string, boolean>> = { true: true, false: false, '1': true, '0': false };

@@ -3,7 +3,10 @@
  * documentation come. Names are Tetragon's where the meaning is the same.
  */
 import { LOG_LEVELS } from '../log/log.js';
-import { choice, duration, flag, list, number, objects, rights, text, type Setting } from './setting.js';
+import { choice, duration, flag, list, listenAddress, number, objects, rights, text, type Setting } from './setting.js';
+
+/** Labels about processes that metrics about events have. */
+export const PROCESS_LABELS = ['namespace', 'workload', 'pod', 'binary'] as const;
 
 export const SETTINGS = {
   policy: list('<file-or-folder>', 'load and watch these policies, too'),
@@ -57,6 +60,13 @@ export const SETTINGS = {
   exportDenylist: objects('<filters>', 'do not export events that one of these filters matches'),
   fieldFilters: objects('<filters>', 'fields that exported events have, or do not have'),
   exportRateLimit: number('<events>', 'most exported events in a minute; -1 is no limit', -1, 1_000_000_000, -1),
+  metricsServer: listenAddress('<address>', 'serve /metrics and /healthz over HTTP at HOST:PORT or :PORT'),
+  metricsLabelFilter: list(
+    '<labels>',
+    `labels of metrics about events that have values: ${PROCESS_LABELS.join(', ')}`,
+    PROCESS_LABELS,
+    PROCESS_LABELS,
+  ),
 } as const;
 
 export type SettingKey = keyof typeof SETTINGS;

@@ -9,6 +9,8 @@ import type { TlsFiles } from '../grpc/certificates.js';
 import { GrpcServer } from '../grpc/server.js';
 import type { Log } from '../log/log.js';
 import { Kubernetes } from '../kubernetes/kubernetes.js';
+import { HttpServer } from '../metrics/http.js';
+import { Metrics } from '../metrics/metrics.js';
 import { PolicyFiles } from '../policies/folder.js';
 import { PolicyStore } from '../policies/store.js';
 import { EventHub } from '../streams/hub.js';
@@ -27,6 +29,8 @@ export class Agent {
   readonly #store: PolicyStore;
   readonly #kubernetes: Kubernetes | undefined;
   readonly #exports: Exports;
+  readonly #http: HttpServer | undefined;
+  #isOver = false;
   /** Resolves when the events have ended. */
   readonly events: Promise<void>;
   addresses: readonly string[] = [];
@@ -79,7 +83,29 @@ export class Agent {
       configuration: shown(options),
     };
     this.#server = new GrpcServer(serverSettings(options), [sensorsService(context), eventLogService()], log);
-    this.events = hub.run(tracer);
+    if (options.metricsServer !== undefined) {
+      const metrics = new Metrics(options, { tracer, store, hub, version, exportStats: () => exports.json?.stats });
+      this.#http = new HttpServer(metrics, () => this.#health(), log);
+    }
+    this.events = hub.run(tracer).finally(() => (this.#isOver = true));
+  }
+
+  #health(): { readonly isHealthy: boolean; readonly details: object } {
+    const isHealthy = !this.#isOver;
+    const status = isHealthy ? 'running' : 'ending';
+    const isExportFailing = this.#exports.json?.stats.isFailing ?? false;
+    return { isHealthy, details: { status, failedPolicies: this.#store.failed, isExportFailing } };
+  }
+
+  async #listen(): Promise<void> {
+    const { metricsServer } = this.#options;
+    const http = metricsServer === undefined ? [] : [`http://${await this.#http?.listen(metricsServer)}`];
+    try {
+      this.addresses = [...(await this.#server.listen()), ...http];
+    } catch (error) {
+      await this.#http?.close();
+      throw error;
+    }
   }
 
   /** Opens everything, or nothing. A policy that cannot be loaded is in the status and in the log. */
@@ -101,7 +127,7 @@ export class Agent {
       const agent = new Agent(options, exports, tracer, kubernetes, log, version);
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
-      agent.addresses = await agent.#server.listen();
+      await agent.#listen();
       return agent;
     } catch (error) {
       await kubernetes?.stop();
@@ -124,6 +150,7 @@ export class Agent {
     await this.events;
     await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
     await this.#server.close(SHUTDOWN_MS);
+    await this.#http?.close();
   }
 }
 

@@ -13,6 +13,7 @@ import { openLog } from '../log/log.js';
 import { messageOf } from '../policies/store.js';
 import { Agent } from './agent.js';
 import { exportsOf } from './exports.js';
+import { ServiceManager } from './service.js';
 
 /** What the command gives to the agent. */
 interface AgentHost {
@@ -67,14 +68,19 @@ export async function runAgent(args: readonly string[], host: AgentHost): Promis
   }
 }
 
-async function run(configuration: Configuration, { stdout, stderr, signals }: AgentHost): Promise<number> {
+async function run(
+  configuration: Configuration,
+  { stdout, stderr, signals, env = process.env }: AgentHost,
+): Promise<number> {
   const { options } = configuration;
   const log = openLog({ level: options.logLevel, format: options.logFormat }, stderr);
   let stop: () => void = () => undefined;
   const stopped = new Promise<void>((resolve) => (stop = resolve));
+  const service = new ServiceManager(env);
   let agent: Agent | undefined;
   const onStop = (name: string): void => {
     log.info({ signal: name }, 'the agent ends');
+    service.stopping();
     stop();
   };
   const onReload = (): void => {
@@ -86,12 +92,14 @@ async function run(configuration: Configuration, { stdout, stderr, signals }: Ag
   try {
     agent = await Agent.open(configuration, log, version(), stdout);
     log.info({ addresses: agent.addresses }, 'ready');
+    service.ready(`serving ${agent.addresses.join(', ')}`);
     // The events end only when something is badly wrong with the tracer.
     const isOver = await Promise.race([stopped.then(() => false), agent.events.then(() => true)]);
     await agent.close();
     if (isOver) log.fatal('the events of the tracer ended');
     return isOver ? FAILED : GOOD;
   } finally {
+    service.close();
     for (const name of ['SIGINT', 'SIGTERM']) signals.off(name, onStop);
     signals.off('SIGHUP', onReload);
   }

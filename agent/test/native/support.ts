@@ -61,8 +61,14 @@ export function plainEnvironment(): NodeJS.ProcessEnv {
 }
 
 function commandWith(variables: NodeJS.ProcessEnv, ...args: readonly string[]): Running {
+  return wrapped([], variables, args);
+}
+
+/** `wrapper`: a command that runs the agent. */
+function wrapped(wrapper: readonly string[], variables: NodeJS.ProcessEnv, args: readonly string[]): Running {
   const env = { ...plainEnvironment(), NO_COLOR: '1', ...variables };
-  const child = spawn(process.execPath, [COMMAND, ...args], { env, stdio: 'pipe' });
+  const [file = '', ...words] = [...wrapper, process.execPath, COMMAND, ...args];
+  const child = spawn(file, words, { env, stdio: 'pipe' });
   return { child, stdout: new Gathered(child.stdout), stderr: new Gathered(child.stderr) };
 }
 
@@ -87,6 +93,8 @@ export class Machine {
   readonly policies = join(this.folder, 'policies.d');
   readonly socket = join(this.folder, 'run', 'polytrace.sock');
   readonly address = `unix://${this.socket}`;
+  /** A command that runs the agent, with its arguments. */
+  wrapper: readonly string[] = [];
   #agent: Running | undefined;
 
   constructor() {
@@ -100,7 +108,7 @@ export class Machine {
 
   async startWith(variables: NodeJS.ProcessEnv, ...args: readonly string[]): Promise<Running> {
     const own = ['--tracing-policy-dir', this.policies, '--server-address', this.address, '--log-format', 'json'];
-    const agent = commandWith(variables, 'agent', ...own, '--no-containers', ...args);
+    const agent = wrapped(this.wrapper, variables, ['agent', ...own, '--no-containers', ...args]);
     this.#agent = agent;
     const ended = once(agent.child, 'exit').then(() => {
       throw new Error(`the agent ended: ${agent.stderr.text}`);

@@ -1,0 +1,131 @@
+/** The agent as a service: systemd's protocol, signals, and policies that stay active. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Facts, Gathered, Machine, needsRoot, needsTracefs, openatPolicy, type Reply } from './support.js';
+
+/** A service manager's socket: prints what it gets, a message a line. Node.js has no datagram sockets of this kind. */
+const RECEIVER = `
+use Socket; $| = 1;
+socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack_sockaddr_un($ARGV[0])) or die $!;
+print "listening\\n";
+while (defined recv($s, my $text, 4096, 0)) { $text =~ s/\\n/ /g; print "$text\\n"; }
+`;
+
+describe('the agent as a service', function () {
+  this.timeout(90_000);
+  let machine: Machine;
+  let manager: ChildProcess | undefined;
+
+  before(needsRoot);
+  before(needsTracefs);
+  beforeEach(() => (machine = new Machine()));
+  afterEach(async () => {
+    manager?.kill('SIGKILL');
+    manager = undefined;
+    await machine?.remove();
+  });
+
+  async function listen(socket: string): Promise<Gathered> {
+    const child = spawn('perl', ['-e', RECEIVER, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+    manager = child;
+    const messages = new Gathered(child.stdout);
+    await messages.has('listening\n');
+    return messages;
+  }
+
+  async function policies(): Promise<Reply[]> {
+    const facts = new Facts(machine.address);
+    const { policies: list = [] } = await facts.call('ListTracingPolicies');
+    facts.close();
+    return list as Reply[];
+  }
+
+  it('tells systemd when it is ready, that it runs, and that it ends', async () => {
+    const socket = join(machine.folder, 'notify');
+    const messages = await listen(socket);
+    await machine.startWith({ NOTIFY_SOCKET: socket, WATCHDOG_USEC: '300000' });
+    await messages.has(`READY=1 STATUS=serving ${machine.address}\n`);
+    await messages.has('WATCHDOG=1\nWATCHDOG=1\n');
+    assert.equal(await machine.stop(), 0);
+    await messages.has('STOPPING=1\n');
+  });
+
+  it('runs with the capabilities of the unit, and takes the variables of a service that is not its own', async () => {
+    const names = ['bpf', 'perfmon', 'sys_ptrace', 'dac_read_search'];
+    const set = `-all,${names.map((name) => `+${name}`).join(',')}`;
+    machine.wrapper = ['setpriv', '--bounding-set', set, '--inh-caps', '-all', '--no-new-privs', '--'];
+    writeFileSync(join(machine.policies, 'opens.yaml'), openatPolicy('opens', '/never'));
+    await machine.startWith({ NOTIFY_SOCKET: join(machine.folder, 'nobody'), WATCHDOG_USEC: '300000', WATCHDOG_PID: '1' });
+    assert.deepEqual(
+      (await policies()).map(({ state }) => state),
+      ['TP_STATE_ENABLED'],
+    );
+    assert.equal(await machine.stop(), 0);
+  });
+
+  it('SIGHUP reads policies again, also one that failed', async () => {
+    const library = join(machine.folder, 'library.so');
+    const policy = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata:
+  name: later
+spec:
+  uprobes:
+    - path: ${library}
+      symbols: ["malloc"]
+`;
+    writeFileSync(join(machine.policies, 'later.yaml'), policy);
+    const agent = await machine.start();
+    assert.deepEqual((await policies()).map(({ state }) => state), ['TP_STATE_LOAD_ERROR']);
+    // the agent does not watch the library
+    const [libc = ''] = /\/\S*libc\.so\.\S*/.exec(readFileSync('/proc/self/maps', 'utf8')) ?? [];
+    copyFileSync(libc, library);
+    agent.child.kill('SIGHUP');
+    await agent.stderr.has('a policy was loaded');
+    assert.deepEqual((await policies()).map(({ name, state }) => [name, state]), [['later', 'TP_STATE_ENABLED']]);
+    assert.equal(await machine.stop(), 0);
+  });
+
+  it('--persist: policies stay active when it is killed, and the next agent takes them over', async function () {
+    const mount = join(machine.folder, 'bpffs');
+    mkdirSync(mount);
+    if (spawnSync('mount', ['-t', 'bpf', 'bpf', mount]).status !== 0) {
+      if (process.env['REQUIRE_ALL'] === '1') throw new Error('bpffs cannot be mounted');
+      this.skip();
+    }
+    try {
+      const pins = join(mount, 'pins');
+      const links = (): string[] => readdirSync(pins).sort();
+      writeFileSync(join(machine.policies, 'opens.yaml'), openatPolicy('opens', '/never'));
+      await machine.start('--persist', pins);
+      const before = links();
+      assert.ok(before.length > 0);
+      await machine.stop('SIGKILL');
+      assert.deepEqual(links(), before, 'they are active while no agent runs');
+      await machine.start('--persist', pins, '--keep-sensors-on-exit');
+      assert.deepEqual((await policies()).map(({ name, state }) => [name, state]), [['opens', 'TP_STATE_ENABLED']]);
+      assert.equal(await machine.stop(), 0);
+      assert.ok(links().length > 0, 'they stay, because the option says so');
+      await machine.start('--persist', pins);
+      rmSync(join(machine.policies, 'opens.yaml'));
+      await machine.agent.stderr.has('a policy was removed');
+      assert.equal(await machine.stop(), 0);
+      assert.ok(!existsSync(pins) || links().length === 0, 'without the option, nothing stays');
+    } finally {
+      execFileSync('umount', ['-l', mount]);
+    }
+  });
+
+  it('a manager that has gone does not matter', async () => {
+    const socket = join(machine.folder, 'notify');
+    await listen(socket);
+    const gone = once(manager as ChildProcess, 'exit');
+    manager?.kill('SIGKILL');
+    await gone;
+    await machine.startWith({ NOTIFY_SOCKET: socket });
+    assert.equal(await machine.stop(), 0);
+  });
+});

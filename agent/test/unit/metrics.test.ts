@@ -1,0 +1,175 @@
+/** The metrics, and the HTTP server that shows them. */
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
+import type { PlainEvent, PolicyStatus, TracerEvent, TracerStats } from 'polytrace';
+import { execOf, exitOf, hookOf, lostOf } from '../../../test/unit/output/events.js';
+import type { ExportStats } from '../../lib/export/export.js';
+import { openLog } from '../../lib/log/log.js';
+import { HttpServer } from '../../lib/metrics/http.js';
+import { Metrics } from '../../lib/metrics/metrics.js';
+import { PolicyStore } from '../../lib/policies/store.js';
+import { EventHub } from '../../lib/streams/hub.js';
+
+const log = openLog({ level: 'fatal', format: 'json' }, new PassThrough());
+
+const STATS: TracerStats = {
+  events: 30,
+  lost: 7,
+  lostByHook: [
+    { hook: 'sys_read', policyName: 'p', reason: 'ring_full', count: 5 },
+    { hook: 'process_exec', policyName: '', reason: 'ring_full', count: 2 },
+  ],
+  processes: 12,
+  iterators: 1,
+  bufferSize: 4096,
+  bufferUsed: 64,
+  containers: { known: 3, waited: 2, unknown: 1 },
+};
+
+const YAML = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata:
+  name: p
+spec:
+  kprobes:
+    - call: sys_read
+      syscall: true
+`;
+
+function statusOf(): PolicyStatus {
+  const counts = { matched: 9, posted: 8, suppressed: 3, enforced: 2, lost: 1, memory: 100 };
+  const hook = {
+    call: 'sys_read',
+    functionName: '__x64_sys_read',
+    functions: [],
+    attach: 'kprobe' as const,
+    ...counts,
+  };
+  return { ...({} as PolicyStatus), ...counts, name: 'p', state: 'enabled', mode: 'monitor', hooks: [hook, hook] };
+}
+
+const EXPORT: ExportStats = {
+  lines: 4,
+  bytes: 400,
+  lost: 3,
+  limited: 2,
+  waiting: 50,
+  failures: 1,
+  isFailing: true,
+  lastAt: 1500,
+};
+
+describe('the metrics of the agent', () => {
+  async function metricsOf(filter: readonly string[], events: readonly PlainEvent[]): Promise<string[]> {
+    const hub = new EventHub({ nodeName: 'node' });
+    const tracer = { stats: () => STATS, policies: () => [statusOf()], addPolicy: () => Promise.resolve() };
+    const store = new PolicyStore(tracer as never, log);
+    await store.add(YAML);
+    await store.setFiles(new Map([['/etc/broken.yaml', 'a: [']]), false);
+    const context = { tracer, store, hub, version: '1.2.3', exportStats: () => EXPORT };
+    const metrics = new Metrics({ metricsLabelFilter: filter }, context);
+    hub.give(events as unknown as TracerEvent[]);
+    const [first, second] = await Promise.all([metrics.read(), metrics.read()]);
+    assert.equal(first, second);
+    // what is read again has not been added to
+    return (await metrics.read()).split('\n').filter((line) => /^(tetragon|polytrace)_/.test(line));
+  }
+
+  const pod = { namespace: 'shop', name: 'web-1', workload: 'web' };
+
+  it('have what was counted and what the tracer, the policies, clients and the export say', async () => {
+    const events = [execOf({ pod }), execOf({ pod }), execOf(), exitOf(), hookOf('sys_read', []), lostOf()];
+    const of = (namespace: string, workload: string, pod: string): string =>
+      `namespace="${namespace}",workload="${workload}",pod="${pod}",binary="/usr/bin/cat"`;
+    const lines = await metricsOf(['namespace', 'workload', 'pod', 'binary'], events);
+    for (const line of [
+      `tetragon_events_total{type="PROCESS_EXEC",${of('shop', 'web', 'web-1')}} 2`,
+      `tetragon_events_total{type="PROCESS_EXEC",${of('', '', '')}} 1`,
+      `tetragon_events_total{type="PROCESS_EXIT",${of('', '', '')}} 1`,
+      `tetragon_policy_events_total{policy="files",hook="kprobe:sys_read",${of('', '', '')}} 1`,
+      'tetragon_observer_ringbuf_events_received_total 30',
+      'tetragon_observer_ringbuf_events_lost_total 7',
+      'polytrace_lost_records_total{hook="sys_read",policy="p",reason="ring_full"} 5',
+      'polytrace_ring_buffer_size_bytes 4096',
+      'polytrace_ring_buffer_used_bytes 64',
+      'tetragon_process_cache_size 12',
+      'polytrace_containers{state="known"} 3',
+      'polytrace_build_info{version="1.2.3"} 1',
+      'tetragon_tracingpolicy_loaded{state="enabled"} 1',
+      'tetragon_tracingpolicy_loaded{state="load_error"} 1',
+      'tetragon_tracingpolicy_kernel_memory_bytes{policy="p",policy_namespace=""} 100',
+      'polytrace_policy_state{policy="p",policy_namespace="",state="enabled",mode="monitor"} 1',
+      'polytrace_policy_errors 1',
+      'polytrace_hook_matched_total{policy="p",policy_namespace="",hook="__x64_sys_read"} 18',
+      'polytrace_hook_posted_total{policy="p",policy_namespace="",hook="__x64_sys_read"} 16',
+      'polytrace_hook_enforced_total{policy="p",policy_namespace="",hook="__x64_sys_read"} 4',
+      'polytrace_clients 0',
+      'polytrace_client_queue_bytes 0',
+      'tetragon_notify_overflowed_events_total 0',
+      'tetragon_events_exported_total 4',
+      'tetragon_export_ratelimit_events_dropped_total 2',
+      'polytrace_export_lost_events_total 3',
+      'tetragon_events_last_exported_timestamp 1.5',
+    ]) {
+      assert.ok(lines.includes(line), `${line}\nin\n${lines.join('\n')}`);
+    }
+  });
+
+  it('leave out the values of labels that are not wanted', async () => {
+    const lines = await metricsOf(['namespace'], [execOf({ pod }), execOf({ pod: { ...pod, name: 'web-2' } })]);
+    const line = 'tetragon_events_total{type="PROCESS_EXEC",namespace="shop",workload="",pod="",binary=""} 2';
+    assert.deepEqual(
+      lines.filter((each) => each.startsWith('tetragon_events_total')),
+      [line],
+    );
+  });
+
+  it('are bounded, and lose no event: further labels are counted together', async () => {
+    const events = Array.from({ length: 1500 }, (_, i) => execOf({ binary: `/bin/${i}"\n` }));
+    const lines = (await metricsOf(['binary'], events)).filter((line) => line.startsWith('tetragon_events_total'));
+    assert.equal(lines.length, 1001);
+    const sum = lines.reduce((total, line) => total + Number(line.split(' ').at(-1)), 0);
+    assert.equal(sum, 1500);
+    assert.ok(lines.some((line) => line.includes('binary="(others)"') && line.endsWith(' 500')));
+    assert.ok(
+      lines.some((line) => line.includes(String.raw`binary="/bin/7\"\n"`)),
+      'values are escaped',
+    );
+  });
+});
+
+describe('the HTTP server of the agent', () => {
+  it('answers /metrics and /healthz, and nothing else', async () => {
+    let isHealthy = true;
+    const metrics = { contentType: 'text/plain; version=0.0.4', read: () => Promise.resolve('a 1\n') };
+    const server = new HttpServer(metrics, () => ({ isHealthy, details: { status: 'running' } }), log);
+    const address = await server.listen('127.0.0.1:0');
+    const get = async (path: string, method = 'GET'): Promise<unknown[]> => {
+      const response = await fetch(`http://${address}${path}`, { method });
+      return [response.status, await response.text()];
+    };
+    assert.deepEqual(await get('/metrics?x=1'), [200, 'a 1\n']);
+    assert.deepEqual(await get('/metrics', 'HEAD'), [200, '']);
+    assert.deepEqual(await get('/healthz'), [200, '{"status":"running"}\n']);
+    isHealthy = false;
+    assert.equal((await get('/healthz'))[0], 503);
+    assert.equal((await get('/other'))[0], 404);
+    assert.equal((await get('/metrics', 'POST'))[0], 405);
+    metrics.read = () => Promise.reject(new Error('no'));
+    assert.equal((await get('/metrics'))[0], 500);
+    await server.close();
+  });
+
+  it('a client that sends nothing does not hold up its end, and a used address is an error', async () => {
+    const metrics = { contentType: 'text/plain', read: () => Promise.resolve('') };
+    const make = (): HttpServer => new HttpServer(metrics, () => ({ isHealthy: true, details: {} }), log);
+    const server = make();
+    const address = await server.listen('127.0.0.1:0');
+    await assert.rejects(make().listen(address), /metrics-server: CONFIG_VALUE: .*EADDRINUSE/);
+    const silent = connect(Number(address.split(':')[1]), '127.0.0.1');
+    await once(silent, 'connect');
+    await Promise.all([once(silent, 'close'), server.close()]);
+  });
+});
