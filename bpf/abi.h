@@ -36,6 +36,7 @@ enum abi_limit {
 	INT_TESTS_MAX = 192,       /* comparisons of one hook, for all values and selectors */
 	INT_GROUPS_MAX = 64,
 	CEL_ROOM = 512,            /* BPF instructions for CEL expressions at an entry, and as many at a return */
+	RDONLY_CAST_MARK = 0x52444f01, /* the number of the kernel's function bpf_rdonly_cast in the built object */
 	CEL_ENTRY_MARK = 0x43454c01, /* the number that marks the place of the expressions in the built object */
 	CEL_RETURN_MARK = 0x43454c02,
 	SUBSTRING_PASSES_MAX = 4,  /* scans of one text for substrings */

@@ -26,13 +26,20 @@
 	})
 #define KERNEL(type, pointer) ((struct type *)(pointer))
 #else
-extern void *bpf_rdonly_cast(const void *obj__ign, u32 btf_id__k) __ksym;
+/*
+ * A function of the kernel. The addon puts its number here (native/relocated.cc). If it were declared, libbpf would read all types of
+ * the kernel again for each object.
+ */
+static void *(*const cast_readonly)(const void *object, u32 type) = (void *)RDONLY_CAST_MARK;
 #define READ(pointer, field) ((pointer)->field)
 #define READ_U64(pointer, field) (*(u64 *)&(pointer)->field)
 /* a typed pointer that may be dereferenced; it costs one instruction */
 #define KERNEL(type, pointer) \
-	((struct type *)bpf_rdonly_cast((void *)(pointer), bpf_core_type_id_kernel(struct type)))
+	((struct type *)cast_readonly((void *)(pointer), bpf_core_type_id_kernel(struct type)))
 #endif
+
+/* The section of a program that the kernel checks against a type of its own, see native/typed_programs.h. */
+#define TYPED_SEC(name) SEC("typed_" name)
 
 #define ADDRESS(pointer, field) ((void *)__builtin_preserve_access_index(&(pointer)->field))
 
@@ -133,6 +140,16 @@ static __always_inline struct task_struct *current_task(void)
 #else
 	return (struct task_struct *)bpf_get_current_task_btf();
 #endif
+}
+
+/*
+ * The same task as a pointer that the verifier does not trust. For each pointer that a program reads through a trusted one, the
+ * verifier searches all types of the kernel by name. In the base sensor, that was two thirds of the time of loading it. Hooks read few
+ * pointers and run often: there the trusted one counts, which is read without a check of its address.
+ */
+static __always_inline struct task_struct *untrusted_task(void)
+{
+	return KERNEL(task_struct, bpf_get_current_task());
 }
 
 static __always_inline bool is_protected(u32 tgid)

@@ -4,7 +4,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-SEC("fentry")
+TYPED_SEC("fentry")
 int hook_entry(void *ctx __attribute__((unused)))
 {
 	s32 error = 0;
@@ -17,7 +17,7 @@ int hook_entry(void *ctx __attribute__((unused)))
  * Used instead of hook_entry where a notification may override. If it returns a value other than 0, the function does
  * not run.
  */
-SEC("fmod_ret")
+TYPED_SEC("fmod_ret")
 long hook_override(void *ctx __attribute__((unused)))
 {
 	s32 error = 0;

@@ -34,7 +34,7 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 }
 
 /* Entry and return of one call have the same context, because it is in the trampoline's own stack frame. */
-SEC("fentry")
+TYPED_SEC("fentry")
 int hook_entry(void *ctx)
 {
 	s32 value = 0;
@@ -44,7 +44,7 @@ int hook_entry(void *ctx)
 }
 
 /* Used instead of hook_entry where a selector overrides. If it returns a value other than 0, the function does not run. */
-SEC("fmod_ret")
+TYPED_SEC("fmod_ret")
 long hook_override(void *ctx)
 {
 	s32 value = 0;
@@ -52,7 +52,7 @@ long hook_override(void *ctx)
 	return on_entry(ctx, (u64)ctx, &value) ? value : 0;
 }
 
-SEC("fexit")
+TYPED_SEC("fexit")
 int hook_return(void *ctx)
 {
 	return on_return(ctx, (u64)ctx, returned_word(ctx));

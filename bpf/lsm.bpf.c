@@ -17,7 +17,7 @@ static __always_inline s32 error_or_zero(s32 value)
 	return value >= -ERROR_MAX && value <= 0 ? value : 0;
 }
 
-SEC("lsm")
+TYPED_SEC("lsm")
 int hook_entry(void *ctx)
 {
 	s32 value = 0;
@@ -48,7 +48,7 @@ static __always_inline struct file *given_file(void *ctx)
 }
 
 /* Finishes an event that hook_entry has left to it. */
-SEC("lsm.s")
+TYPED_SEC("lsm.s")
 int hook_return(void *ctx)
 {
 	u64 frame = (u64)ctx;

@@ -209,7 +209,7 @@ __noinline int keep_sets_at_exec(u32 start)
 	bits->exec_count = s->record.key.exec_count;
 	bits->start_time = s->record.key.start_time;
 	find_sets(&s->text, start, &bits->own);
-	bits_at_exec(current_task(), bits);
+	bits_at_exec(untrusted_task(), bits);
 	return 0;
 }
 
@@ -406,28 +406,28 @@ int handle_free(struct bpf_raw_tracepoint_args *ctx)
 	return on_free((void *)ctx->args[0]);
 }
 #else
-SEC("tp_btf/sched_process_exec")
+TYPED_SEC("tp_btf/sched_process_exec")
 int handle_exec(u64 *ctx)
 {
-	return on_exec((void *)ctx[0], (void *)ctx[2]);
+	return on_exec(KERNEL(task_struct, ctx[0]), KERNEL(linux_binprm, ctx[2]));
 }
 
-SEC("tp_btf/sched_process_fork")
+TYPED_SEC("tp_btf/sched_process_fork")
 int handle_fork(u64 *ctx)
 {
-	return on_fork((void *)ctx[0], (void *)ctx[1]);
+	return on_fork(KERNEL(task_struct, ctx[0]), KERNEL(task_struct, ctx[1]));
 }
 
-SEC("tp_btf/sched_process_exit")
+TYPED_SEC("tp_btf/sched_process_exit")
 int handle_exit(u64 *ctx)
 {
-	return on_exit((void *)ctx[0]);
+	return on_exit(KERNEL(task_struct, ctx[0]));
 }
 
-SEC("tp_btf/sched_process_free")
+TYPED_SEC("tp_btf/sched_process_free")
 int handle_free(u64 *ctx)
 {
-	return on_free((void *)ctx[0]);
+	return on_free(KERNEL(task_struct, ctx[0]));
 }
 #endif
 
@@ -458,7 +458,7 @@ static __always_inline void store_scopes(u64 id, const struct cgroup_scopes *sco
 /* What the name of a new cgroup below the host says. A name that root has not given proves nothing. */
 static __noinline u32 kind_of_name(struct kernfs_node *node)
 {
-	const struct cred *cred = READ(current_task(), cred);
+	const struct cred *cred = READ(untrusted_task(), cred);
 	struct exec_scratch *s = scratch();
 	long got;
 
@@ -589,7 +589,7 @@ SEC("kprobe/begin_new_exec")
 int handle_prepare(void *ctx __attribute__((unused)))
 {
 	if (is_scanning())
-		bits_before_exec(current_task());
+		bits_before_exec(untrusted_task());
 	return 0;
 }
 
@@ -604,10 +604,10 @@ int handle_socket_freed(struct pt_regs *ctx)
 enum { SCAN_TRIES = 3 };
 
 /* Gives every process its entries. User space runs it again until it finds nothing to change. */
-SEC("iter/task")
+TYPED_SEC("iter/task")
 int scan_processes(struct bpf_iter__task *ctx)
 {
-	struct task_struct *task = ctx->task;
+	struct task_struct *task = KERNEL(task_struct, ctx->task);
 	bool again = false;
 
 	if (!task)
@@ -642,7 +642,7 @@ enum { ANCESTORS_MAX = 128, INITIAL_STEPS_MAX = 256 };
 SEC("raw_tp")
 int find_initial_process(void *ctx __attribute__((unused)))
 {
-	struct task_struct *task = current_task();
+	struct task_struct *task = untrusted_task();
 	u32 zero = 0;
 
 	for (u32 i = 0; i < INITIAL_STEPS_MAX; i++) {
@@ -660,7 +660,7 @@ int find_initial_process(void *ctx __attribute__((unused)))
 SEC("raw_tp")
 int protect_ancestors(void *ctx __attribute__((unused)))
 {
-	struct task_struct *task = current_task();
+	struct task_struct *task = untrusted_task();
 	u32 count = 0, last = 0;
 
 	for (u32 i = 0; i < ANCESTORS_MAX; i++) {

@@ -9,11 +9,13 @@
 #include "pins.h"
 #include "service.h"
 #include "session.h"
+#include "typed_programs.h"
 
 namespace polytrace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   install_log();
+  register_typed_sections();
   exports.Set("layoutHash", Napi::String::New(env, POLYTRACE_LAYOUT_HASH));
   exports.Set("Session", Session::define(env));
   exports.Set("Btf", Btf::define(env));

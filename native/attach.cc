@@ -69,11 +69,11 @@ std::string Target::words() const {
   return path + ":" + (name.empty() ? std::to_string(offset) : name);
 }
 
-int set_target(bpf_program* program, const Target& target) {
+int set_target(bpf_program* program, const Target& target, TypedTargets& typed) {
   if (target.mechanism == "kprobe.multi") return bpf_program__set_expected_attach_type(program, BPF_TRACE_KPROBE_MULTI);
   if (target.mechanism == "uprobe.multi") return bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
   if (target.mechanism != "fentry" && target.mechanism != "lsm") return 0;
-  return bpf_program__set_attach_target(program, 0, target.name.c_str());
+  return typed.choose(program, target.name);
 }
 
 LinkPtr attach_program(bpf_program* program, const Target& target, bool at_return) {

@@ -9,6 +9,7 @@
 
 #include "handles.h"
 #include "probe_links.h"
+#include "typed_programs.h"
 
 namespace polytrace {
 
@@ -41,7 +42,7 @@ struct Target {
 };
 
 // Call it before the program is loaded: the kernel checks some programs against their target. Returns 0 or a negative errno.
-int set_target(bpf_program* program, const Target& target);
+int set_target(bpf_program* program, const Target& target, TypedTargets& typed);
 
 // The .multi mechanisms attach to all places at once. Returns null and sets errno where it fails.
 LinkPtr attach_program(bpf_program* program, const Target& target, bool at_return);

@@ -82,7 +82,7 @@ void prepare_maps(bpf_object* object, const HookSpec& spec, const FindHook& find
   }
 }
 
-void choose_programs(bpf_object* object, const HookSpec& spec) {
+void choose_programs(bpf_object* object, const HookSpec& spec, TypedTargets& typed) {
   bpf_program* each;
   bpf_object__for_each_program(each, object) bpf_program__set_autoload(each, false);
   for (const char* name : program_names(spec)) {
@@ -90,7 +90,7 @@ void choose_programs(bpf_object* object, const HookSpec& spec) {
     bpf_program* program = program_named(object, name);
     bpf_program__set_autoload(program, true);
     LogScope log;
-    const int err = set_target(program, spec.target);
+    const int err = set_target(program, spec.target, typed);
     if (err == 0) continue;
     throw Failure{"NO_SUCH_FUNCTION", "the kernel's BTF has no function " + spec.target.words(), err, log.text()};
   }
@@ -198,7 +198,8 @@ Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find) {
   share_sensor_maps(object, sensor);
   set_rodata(object, spec.config);
   prepare_maps(object, spec, find);
-  choose_programs(object, spec);
+  TypedTargets typed;
+  choose_programs(object, spec, typed);
   load_object(object, "HOOK_LOAD", "the kernel refused the program for " + spec.target.words());
   keep_relocated(spec.object, programs, object);
   fill_maps(object, spec);

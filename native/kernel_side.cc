@@ -119,7 +119,10 @@ void KernelSide::find_initial_process() {
 void KernelSide::attach_sensor(const char* name) {
   LogScope log;
   sensor_links_.reserve(sensor_links_.size() + 1);  // what is pinned must not get lost
-  LinkPtr link(bpf_program__attach(sensor_program(name)));
+  bpf_program* program = sensor_program(name);
+  // the section of a typed program does not tell libbpf how to attach it
+  const bool is_typed = bpf_program__type(program) == BPF_PROG_TYPE_TRACING;
+  LinkPtr link(is_typed ? bpf_program__attach_trace(program) : bpf_program__attach(program));
   if (!link) throw Failure{"SENSOR_ATTACH", std::string("cannot attach ") + name, errno, log.text()};
   pin_link(bpf_link__fd(link.get()), SENSOR_PIN + std::to_string(sensor_links_.size()));
   sensor_links_.push_back(std::move(link));

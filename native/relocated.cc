@@ -1,15 +1,20 @@
 #include "relocated.h"
 
+#include <bpf/btf.h>
 #include <elf.h>
 #include <linux/bpf.h>
 
+#include <cerrno>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <set>
 #include <utility>
 
+#include "abi_types.h"
+#include "error.h"
 #include "objects.h"
+#include "types.h"
 
 namespace polytrace {
 
@@ -64,6 +69,15 @@ class Elf {
   uint64_t offset_of(uint32_t section) const { return sections_[section].sh_offset; }
   bpf_insn* instruction(Place place) const {
     return at<bpf_insn>(sections_[place.first].sh_offset) + place.second;
+  }
+
+  template <typename Visit>
+  void for_each_instruction(const Visit& visit) const {
+    for (uint32_t i = 0; i < count_; i++) {
+      if (sections_[i].sh_type != SHT_PROGBITS || (sections_[i].sh_flags & SHF_EXECINSTR) == 0) continue;
+      auto* const first = at<bpf_insn>(sections_[i].sh_offset);
+      for (uint64_t n = 0; n < sections_[i].sh_size / sizeof(bpf_insn); n++) visit(first[n]);
+    }
   }
 
   // Sets `place` to where the function begins. Returns false when there is none.
@@ -217,10 +231,27 @@ class Relocated {
 std::mutex mutex;
 std::map<std::string, std::vector<uint8_t>> kept;
 
+// Calls of bpf_rdonly_cast get the number that the function has in this kernel. The probe flavour has none.
+void number_casts(std::vector<uint8_t>& bytes) {
+  std::vector<bpf_insn*> calls;
+  Elf(bytes).for_each_instruction([&](bpf_insn& each) {
+    if (each.code == (BPF_JMP | BPF_CALL) && each.src_reg == 0 && each.imm == RDONLY_CAST_MARK) calls.push_back(&each);
+  });
+  if (calls.empty()) return;
+  const uint32_t number = Types::of_kernel()->find("bpf_rdonly_cast", BTF_KIND_FUNC);
+  if (number == 0) throw Failure{"NO_SUCH_FUNCTION", "the kernel's BTF has no function bpf_rdonly_cast", ENOENT};
+  for (bpf_insn* call : calls) {
+    call->src_reg = BPF_PSEUDO_KFUNC_CALL;
+    call->imm = static_cast<int32_t>(number);
+  }
+}
+
 std::vector<uint8_t> as_built(const std::string& name) {
   const EmbeddedObject embedded = find_object(name);
   const auto* begin = static_cast<const uint8_t*>(embedded.data);
-  return {begin, begin + embedded.size};
+  std::vector<uint8_t> bytes(begin, begin + embedded.size);
+  if (!bytes.empty()) number_casts(bytes);
+  return bytes;
 }
 
 }  // namespace

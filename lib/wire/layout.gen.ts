@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '1dca9948f0f61835';
+export const LAYOUT_HASH = '96aaca1f9333cfd2';
 
 /** enum event_type */
 export const EventType = {

@@ -1,0 +1,111 @@
+#include "typed_programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <linux/bpf.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+#include "error.h"
+#include "types.h"
+
+namespace polytrace {
+
+namespace {
+
+thread_local const TypedTargets* chosen = nullptr;
+
+struct Section {
+  const char* name;
+  bpf_prog_type type;
+  bpf_attach_type attach;
+  uint32_t flags;
+  // what the kernel's type has before the name of the target, and its kind
+  const char* prefix;
+  uint32_t kind;
+};
+
+// TYPED_SEC in bpf/common.bpf.h
+constexpr Section SECTIONS[] = {
+    {"typed_fentry", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, 0, "", BTF_KIND_FUNC},
+    {"typed_fexit", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, 0, "", BTF_KIND_FUNC},
+    {"typed_fmod_ret", BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, 0, "", BTF_KIND_FUNC},
+    {"typed_lsm", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, 0, "bpf_lsm_", BTF_KIND_FUNC},
+    {"typed_lsm.s", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, BPF_F_SLEEPABLE, "bpf_lsm_", BTF_KIND_FUNC},
+    {"typed_tp_btf+", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, 0, "btf_trace_", BTF_KIND_TYPEDEF},
+    {"typed_iter+", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, 0, "bpf_iter_", BTF_KIND_FUNC},
+};
+
+// libbpf would read the kernel's types for programs of the right type. They get it when they are loaded.
+constexpr bpf_prog_type UNTYPED = BPF_PROG_TYPE_RAW_TRACEPOINT;
+
+const Section& section_of(const bpf_program* program) {
+  const std::string name = bpf_program__section_name(program);
+  const std::string known = name.substr(0, name.find('/'));
+  for (const Section& each : SECTIONS) {
+    const std::string own = each.name;
+    if (known == own.substr(0, own.find('+'))) return each;
+  }
+  throw Failure{"NO_SUCH_PROGRAM", "no programs have a section " + name};
+}
+
+uint32_t find_type(const Section& section, const std::string& name) {
+  return Types::of_kernel()->find(section.prefix + name, section.kind);
+}
+
+uint32_t type_of(const bpf_program* program, const Section& section) {
+  const char* const own = std::strchr(bpf_program__section_name(program), '/');
+  if (own != nullptr) return find_type(section, own + 1);
+  return chosen == nullptr ? 0 : chosen->of(program);
+}
+
+// libbpf calls it before it loads a program. No exception may pass through libbpf.
+int prepare(bpf_program* program, bpf_prog_load_opts* opts, long index) noexcept {
+  try {
+    const Section& section = SECTIONS[index];
+    opts->attach_btf_id = type_of(program, section);
+    if (opts->attach_btf_id == 0) return -ENOENT;
+    opts->prog_flags |= section.flags;
+    return bpf_program__set_type(program, section.type);
+  } catch (const Failure& failure) {
+    return failure.error == 0 ? -EINVAL : -std::abs(failure.error);
+  } catch (const std::bad_alloc&) {
+    return -ENOMEM;
+  }
+}
+
+}  // namespace
+
+void register_typed_sections() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    long index = 0;
+    for (const Section& each : SECTIONS) {
+      LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .cookie = index++, .prog_prepare_load_fn = prepare);
+      libbpf_register_prog_handler(each.name, UNTYPED, each.attach, &opts);
+    }
+  });
+}
+
+TypedTargets::TypedTargets() { chosen = this; }
+
+TypedTargets::~TypedTargets() { chosen = nullptr; }
+
+int TypedTargets::choose(bpf_program* program, const std::string& name) {
+  const Section& section = section_of(program);
+  ids_[program] = find_type(section, name);
+  if (ids_[program] != 0) return 0;
+  // a function of a module: libbpf searches their types
+  const int err = bpf_program__set_type(program, section.type);
+  return err != 0 ? err : bpf_program__set_attach_target(program, 0, name.c_str());
+}
+
+uint32_t TypedTargets::of(const bpf_program* program) const {
+  const auto found = ids_.find(program);
+  return found == ids_.end() ? 0 : found->second;
+}
+
+}  // namespace polytrace
