@@ -81,6 +81,7 @@ async function main() {
         POLYTRACE_KERNEL: values.kernel,
         POLYTRACE_CORPUS: corpus,
         REQUIRE_ALL: process.env.REQUIRE_ALL ?? '',
+        POLYTRACE_NIGHTLY: process.env.POLYTRACE_NIGHTLY ?? '',
       },
       script: `cp -r /run/vm/compiled/* /tmp\nnode ${mocha.map(quote).join(' ')} --reporter test/reporter.cjs`,
     });
