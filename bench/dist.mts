@@ -12,3 +12,10 @@ export const { Clock } = require('../dist/process/clock.js') as typeof import('.
 export const layout = require('../dist/wire/layout.gen.js') as typeof import('../lib/wire/layout.gen.js');
 export const { EventEncoder } =
   require('../agent/dist/encode/events.js') as typeof import('../agent/lib/encode/events.js');
+export const { EventHub } = require('../agent/dist/streams/hub.js') as typeof import('../agent/lib/streams/hub.js');
+export const { EventCalls } =
+  require('../agent/dist/grpc/get-events.js') as typeof import('../agent/lib/grpc/get-events.js');
+export const { GrpcServer } = require('../agent/dist/grpc/server.js') as typeof import('../agent/lib/grpc/server.js');
+export const { sensorsService } =
+  require('../agent/dist/grpc/sensors.js') as typeof import('../agent/lib/grpc/sensors.js');
+export const { openLog } = require('../agent/dist/log/log.js') as typeof import('../agent/lib/log/log.js');

@@ -38,7 +38,7 @@ function policyOf({ call, args }: (typeof subjects)[Subject]): string {
 }
 
 /** A hub that gives `total` events: what a tracer is without its kernel side. */
-function openHub(subject: Subject, total: number): InstanceType<typeof Hub> {
+export function openHub(subject: Subject, total: number): InstanceType<typeof Hub> {
   const { hooks } = compilePolicy(policyOf(subjects[subject]));
   const image = hooks[0];
   if (image === undefined) throw new Error('the policy has no hook');

@@ -48,7 +48,7 @@ const runs = [
     title: 'unit: agent',
     args: [...c8, '--include', 'agent/lib', ...mocha, 'agent/test/unit/**/*.test.ts'],
   },
-  { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/short.test.ts'] },
+  { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/*.test.ts'] },
   { tier: 'fuzz', title: 'short fuzz', args: [...mocha, 'test/fuzz/fuzz.test.ts'] },
   nativeRun('native', ['test/native/**/*.test.ts', ...INITIAL_MOUNTS.flatMap((file) => ['--ignore', file])]),
   nativeRun('native: agent', ['agent/test/native/**/*.test.ts']),

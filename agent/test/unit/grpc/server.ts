@@ -8,12 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fromBinary } from '@bufbuild/protobuf';
 import type { PlainEvent, TracerEvent } from 'polytrace';
 import { EventCalls } from '../../../lib/grpc/get-events.js';
 import { eventLogService, sensorsService } from '../../../lib/grpc/sensors.js';
 import { GrpcServer, type ServerSettings } from '../../../lib/grpc/server.js';
 import { openLog } from '../../../lib/log/log.js';
 import { PolicyStore } from '../../../lib/policies/store.js';
+import { GetEventsResponseSchema, type RateLimitInfo } from '../../../lib/proto/tetragon/events.gen.js';
 import { EventHub } from '../../../lib/streams/hub.js';
 
 const NODE_NAME = 'node';
@@ -148,33 +150,34 @@ export class RawClient {
 export class Counter {
   received = 0;
   lost = 0;
+  readonly #counts: (loss: RateLimitInfo) => boolean;
   #rest = Buffer.alloc(0);
+
+  /** `counts`: whether a loss is one of those that matter. */
+  constructor(counts: (loss: RateLimitInfo) => boolean = () => true) {
+    this.#counts = counts;
+  }
 
   add(chunk: Buffer): void {
     let bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     while (bytes.length >= 5) {
       const end = 5 + bytes.readUInt32BE(1);
       if (bytes.length < end) break;
-      const lost = lossOf(bytes.subarray(5, end));
-      if (lost === undefined) this.received += 1;
-      else this.lost += lost;
+      this.#addMessage(bytes.subarray(5, end));
       bytes = bytes.subarray(end);
     }
     this.#rest = Buffer.from(bytes);
   }
-}
 
-/** The field rate_limit_info (40001), which comes first, and its first field: the number of lost events. */
-function lossOf(message: Buffer): number | undefined {
-  if (message[0] !== 0x8a || message[1] !== 0xc4 || message[2] !== 0x13) return undefined;
-  let at = 3;
-  while ((message[at++] ?? 0) >= 0x80);
-  assert.equal(message[at++], 8, 'the first field is the number');
-  let count = 0;
-  for (let factor = 1; ; factor *= 128) {
-    const byte = message[at++] ?? 0;
-    count += (byte & 0x7f) * factor;
-    if (byte < 0x80) return count;
+  /** A message about a loss begins with its field, rate_limit_info (40001). Only those are decoded. */
+  #addMessage(message: Buffer): void {
+    if (message[0] !== 0x8a || message[1] !== 0xc4 || message[2] !== 0x13) {
+      this.received += 1;
+      return;
+    }
+    const { event } = fromBinary(GetEventsResponseSchema, message);
+    assert.ok(event.case === 'rateLimitInfo');
+    if (this.#counts(event.value)) this.lost += Number(event.value.numberOfDroppedProcessEvents);
   }
 }
 

@@ -1,0 +1,85 @@
+/** The agent under load, without a kernel: many events to three clients, one of them slow. */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Counter, framed, RawClient, until } from '../../agent/test/unit/grpc/server.js';
+
+const ROOT = join(__dirname, '..', '..');
+const SECONDS = process.env['POLYTRACE_NIGHTLY'] === '1' ? 60 : 3;
+const RATE = 100_000;
+const CLIENTS = 3;
+/** Bytes that the slow client reads ten times a second; it would need two hundred times as many. */
+const SLOW_BYTES = 8 * 1024;
+/** The process has the sources of the benchmark and Node.js itself as well. What waits for clients is at most 12 MiB of it. */
+const RSS_MAX_KIB = 200 * 1024;
+
+describe('the agent under load', function () {
+  this.timeout(SECONDS * 10_000 + 120_000);
+  let folder: string;
+  let server: ChildProcess | undefined;
+  const clients: RawClient[] = [];
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'polytrace-load-'));
+  });
+  after(() => {
+    for (const client of clients) client.close();
+    server?.kill('SIGKILL');
+    rmSync(folder, { recursive: true });
+  });
+
+  it(`${RATE} events a second for ${SECONDS} s: received and lost are what was produced, for each client`, async () => {
+    const socket = join(folder, 'agent.sock');
+    const args = ['--import', 'tsx', 'bench/agent-server.mts', socket, String(RATE), String(SECONDS), String(CLIENTS)];
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+    server = child;
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    assert.equal((await lines.next()).value, 'listening');
+
+    const readers = Array.from({ length: CLIENTS }, () => {
+      const client = new RawClient(socket);
+      clients.push(client);
+      return { stream: client.call('GetEvents', framed(Buffer.alloc(0))), counter: new Counter() };
+    });
+    const [slow, ...fast] = readers;
+    assert.ok(slow !== undefined);
+    for (const { stream, counter } of fast) stream.on('data', (chunk: Buffer) => counter.add(chunk));
+    const sip = setInterval(() => {
+      for (let left = SLOW_BYTES; left > 0;) {
+        const chunk = slow.stream.read() as Buffer | null;
+        if (chunk === null) break;
+        slow.counter.add(chunk);
+        left -= chunk.length;
+      }
+    }, 100);
+    const { value } = await lines.next();
+    clearInterval(sip);
+    const { produced, seconds, cpuUs, rssAnonKib } = JSON.parse(value as string) as {
+      readonly produced: number;
+      readonly seconds: number;
+      readonly cpuUs: number;
+      readonly rssAnonKib: number;
+    };
+    assert.equal(produced, RATE * SECONDS);
+    slow.stream.on('data', (chunk: Buffer) => slow.counter.add(chunk));
+    slow.stream.resume();
+    for (const { counter } of readers) await until(() => counter.received + counter.lost >= produced);
+    for (const [i, { counter }] of readers.entries()) {
+      console.log(`      client ${i + 1}: ${counter.received} received, ${counter.lost} lost`);
+      assert.equal(counter.received + counter.lost, produced);
+    }
+    assert.ok(slow.counter.lost > 0 && slow.counter.received > 0);
+    console.log(
+      `      ${produced} events in ${seconds.toFixed(1)} s: ${(cpuUs / produced).toFixed(2)} µs CPU an event, ` +
+        `${(rssAnonKib / 1024).toFixed(0)} MiB RssAnon`,
+    );
+    assert.ok(rssAnonKib < RSS_MAX_KIB, `${rssAnonKib} KiB of anonymous memory`);
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  });
+});

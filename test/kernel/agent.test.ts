@@ -1,0 +1,110 @@
+/** The agent on a whole kernel: file monitoring as its clients see it, and policies that change by file and over gRPC. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  command,
+  Facts,
+  inner,
+  Machine,
+  processOf,
+  type EventReader,
+  type Running,
+} from '../../agent/test/native/support.js';
+import { corpus, kernel } from './support.js';
+
+const UPSTREAM = join(corpus, 'quickstart__file_monitoring.yaml');
+const NODE = 'minion';
+
+function readsOf(name: string, path: string): string {
+  return `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: ${name} }
+spec:
+  kprobes:
+    - call: security_file_permission
+      syscall: false
+      args: [{ index: 0, type: file }, { index: 1, type: int }]
+      selectors:
+        - matchArgs: [{ index: 0, operator: Equal, values: [${path}] }]
+`;
+}
+
+// One kernel is enough: the agent does not depend on it, and three programs take long to start here.
+if (kernel === '6.12')
+  describe('the agent', () => {
+    const machine = new Machine();
+    let facts: Facts;
+    let lines: Running;
+    let kprobes: EventReader;
+
+    before(async function () {
+      if (!existsSync(UPSTREAM)) {
+        if (process.env['REQUIRE_ALL'] === '1') throw new Error(`${UPSTREAM} is missing`);
+        this.skip();
+      }
+      copyFileSync(UPSTREAM, join(machine.policies, 'files.yaml'));
+      await machine.start('--node-name', NODE);
+      facts = new Facts(machine.address);
+      lines = command('getevents', '--server', machine.address, '-o', 'compact', '--process', '^/usr/bin/(bash|cat)$');
+      await lines.stderr.has('ready: events of the agent');
+      kprobes = facts.events({ allow_list: [{ event_set: ['PROCESS_KPROBE'], binary_regex: ['/cat$'] }] });
+      await kprobes.open;
+    });
+    after(async () => {
+      facts?.close();
+      lines?.child.kill('SIGKILL');
+      await machine.remove();
+    });
+
+    /** The lines from here to the exit of `cat`. */
+    async function linesOf(...args: readonly string[]): Promise<string[]> {
+      const before = lines.stdout.lines().length;
+      execFileSync(args[0] as string, args.slice(1));
+      const seen = (): string[] => lines.stdout.lines().slice(before);
+      const isOver = (): boolean => seen().some((line) => line.startsWith('💥') && line.includes('/usr/bin/cat'));
+      while (!isOver()) await new Promise((resolve) => lines.child.stdout.once('data', resolve));
+      return seen();
+    }
+
+    const catOf = (path: string, ...reads: readonly string[]): string[] => [
+      `🚀 process ${NODE} /usr/bin/cat ${path}`,
+      ...reads,
+      `💥 exit    ${NODE} /usr/bin/cat ${path} 0`,
+    ];
+    const read = (path: string): string => `📚 read    ${NODE} /usr/bin/cat ${path}`;
+
+    it('two clients with different filters see a read of /etc/shadow under the published policy', async () => {
+      assert.deepEqual(await linesOf('/usr/bin/bash', '-c', 'cat /etc/shadow'), [
+        `🚀 process ${NODE} /usr/bin/bash -c "cat /etc/shadow"`,
+        ...catOf('/etc/shadow', read('/etc/shadow'), read('/etc/shadow')),
+      ]);
+      const event = await kprobes.find(() => true);
+      const { function_name: name, args, action } = inner(event);
+      assert.deepEqual(
+        [name, action, processOf(event)['binary']],
+        ['security_file_permission', 'KPROBE_ACTION_POST', '/usr/bin/cat'],
+      );
+      assert.equal((args as { file_arg: { path: string } }[])[0]?.file_arg.path, '/etc/shadow');
+    });
+
+    it('policies are disabled and enabled over gRPC, added over gRPC and by file, and replaced by file', async () => {
+      const [{ name: published }] = (await facts.call('ListTracingPolicies'))['policies'] as [{ name: string }];
+      await facts.call('ConfigureTracingPolicy', { name: published, enable: false });
+      assert.deepEqual(await linesOf('/usr/bin/cat', '/etc/shadow'), catOf('/etc/shadow'));
+
+      await facts.call('AddTracingPolicy', { yaml: readsOf('asked', '/etc/passwd') });
+      const twice = [read('/etc/passwd'), read('/etc/passwd')];
+      assert.deepEqual(await linesOf('/usr/bin/cat', '/etc/passwd'), catOf('/etc/passwd', ...twice));
+
+      // a file that changes is what its owner wants now: the policy is enabled again
+      const file = join(machine.policies, 'files.yaml');
+      writeFileSync(file, readsOf(published, '/etc/hostname'));
+      await machine.agent.stderr.has('"msg":"a policy was replaced"');
+      const host = [read('/etc/hostname'), read('/etc/hostname')];
+      assert.deepEqual(await linesOf('/usr/bin/cat', '/etc/hostname'), catOf('/etc/hostname', ...host));
+      assert.deepEqual(await linesOf('/usr/bin/cat', '/etc/shadow'), catOf('/etc/shadow'));
+      assert.equal(await machine.stop(), 0);
+    });
+  });
