@@ -6,7 +6,7 @@ import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type { LoadOptions, PolicySource, PolicyStatus, RequestOptions } from '../../types/tracer.js';
 import { KernelError, PolytraceError } from '../errors.js';
-import { turn } from '../in-turns.js';
+import { inTurns, turn, type Steps } from '../in-turns.js';
 import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
 import { loadKernelInfo, readAttachable } from '../native/btf.js';
 import type { PolicyImage } from '../image/image.js';
@@ -250,7 +250,7 @@ export class PolicySet {
       if (image.hooks.some((hook) => hook.changes.length > 0)) await this.#context.session.keepState();
       if (isEnforcing(image)) await this.#protect();
       let enforcer: number | undefined;
-      const all = image.hooks.map((hook) => targetsOf(hook, this.#context, kernel));
+      const all = await inTurns(this.#targets(image, kernel));
       skipped.push(...all.flatMap((each) => each.skipped));
       for (const target of all.flatMap(({ targets }) => targets)) {
         const { image: hook, functions } = target;
@@ -295,6 +295,15 @@ export class PolicySet {
       throw error;
     }
     return attachedPolicy;
+  }
+
+  *#targets(image: PolicyImage, kernel: KernelInfo): Steps<ReturnType<typeof targetsOf>[]> {
+    const all: ReturnType<typeof targetsOf>[] = [];
+    for (const hook of image.hooks) {
+      yield;
+      all.push(targetsOf(hook, this.#context, kernel));
+    }
+    return all;
   }
 
   #register(hook: LoadedHook): void {
