@@ -2,6 +2,9 @@
  * The events that published policies must report, one policy of each kind; and the policies that are refused, with
  * their codes.
  */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Action } from './matrix.js';
 import { MODULE_FILE } from './matrix-objects.js';
 import { PROGRAMS, ROOT } from './matrix-texts.js';
@@ -174,6 +177,22 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 };
 
+const PROBES = '/home/jolsa/tetragon/contrib/tester-progs';
+
+/** Makes the programs and paths that policies name, which are those of other machines. */
+export function preparePrograms(): void {
+  mkdirSync(PROBES, { recursive: true });
+  mkdirSync('/procRoot/1', { recursive: true });
+  for (const name of ['usdt', 'usdt-override']) {
+    execFileSync('cc', ['-O1', '-Wall', '-o', join(PROBES, name), join(__dirname, 'corpus-probes.c')]);
+  }
+  const links = [
+    ['/procRoot/1/root', '/'],
+    ['/lib64/libc.so.6', `/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/libc.so.6`],
+  ] as const;
+  for (const [path, target] of links) if (!existsSync(path)) symlinkSync(target, path);
+}
+
 /** Files that every kernel refuses, by their codes. The three addresses are variables that users must replace. */
 const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[] = [
   [
@@ -182,16 +201,6 @@ const EVERYWHERE: readonly (readonly [codes: string, files: readonly string[]])[
       'policylibrary__egress.yaml',
       'quickstart__network_egress_cluster.yaml',
       'quickstart__network_egress_cluster_enforce.yaml',
-    ],
-  ],
-  // These libraries and programs have other paths on this machine.
-  [
-    'HOOK_NOT_FOUND',
-    [
-      'tracingpolicy__uprobe-binaries.yaml',
-      'tracingpolicy__uprobe-host.yaml',
-      'tracingpolicy__usdt.yaml',
-      'tracingpolicy__usdt-set.yaml',
     ],
   ],
   // A kernel without CONFIG_FUNCTION_ERROR_INJECTION does not allow an override of system calls.

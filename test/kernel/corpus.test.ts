@@ -9,7 +9,7 @@ import { inspect } from 'node:util';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import type { NamedAction } from './matrix-policy.js';
 import { carryOut, prepareMatrix, PROGRAM } from './matrix-setup.js';
-import { OLD_NAME, refusalOf, SCENARIOS, type Expected } from './corpus-scenarios.js';
+import { OLD_NAME, preparePrograms, refusalOf, SCENARIOS, type Expected } from './corpus-scenarios.js';
 import { assertPart, corpus, hooksOf, kernel, Recording } from './support.js';
 
 interface Outcome {
@@ -67,6 +67,7 @@ describe(`published policies on ${kernel}`, () => {
       this.skip();
     }
     prepareMatrix();
+    preparePrograms();
     recording = await Recording.open(undefined, { enforcement: true });
   });
   after(async () => {
