@@ -34,6 +34,9 @@ export interface Result {
 
 /** In a careful search, the time after which a check is ended. */
 const HANG_MS = 5000;
+/** A check that had less processor time than this is tried again: the machine was busy. */
+const BUSY_MS = 2000;
+const TRIES = 10;
 
 const ENDS_AT_ONCE = 'Script execution timed out';
 
@@ -42,11 +45,16 @@ const TARGETS: Readonly<Record<Job['target'], Target>> = { btf, elf, policies, r
 function carefully(run: () => void): void {
   const holder = globalThis as { runCheck?: () => void };
   holder.runCheck = run;
-  try {
-    new Script('runCheck()').runInThisContext({ timeout: HANG_MS });
-  } catch (error) {
-    if (!String(error).includes(ENDS_AT_ONCE)) throw error;
-    throw new Error(`it takes more than ${HANG_MS} ms`);
+  for (let left = TRIES; ; left--) {
+    const begin = process.cpuUsage();
+    try {
+      new Script('runCheck()').runInThisContext({ timeout: HANG_MS });
+      return;
+    } catch (error) {
+      if (!String(error).includes(ENDS_AT_ONCE)) throw error;
+      const { user, system } = process.cpuUsage(begin);
+      if (left === 0 || (user + system) / 1000 > BUSY_MS) throw new Error(`it takes more than ${HANG_MS} ms`);
+    }
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Job, Result } from './child.js';
@@ -14,9 +14,12 @@ const ROOT = join(__dirname, '../..');
 /** What was found is written here. */
 const FOUND = join(ROOT, 'build/fuzz');
 
-/** A process that checks one input for so long is killed. It has more time to start. */
+/** A process that checks one input for so long is killed. It has more time to start, and on a busy machine. */
 const HANG_MS = 15_000;
 const START_MS = 120_000;
+const BUSY_FACTOR = 10;
+/** Processor time of one input that is a hang, too. */
+const HANG_CPU_MS = 5000;
 const LOOK_MS = 250;
 /** Time to make an input that was found small. */
 const SHRINK_MS = 20_000;
@@ -54,7 +57,9 @@ export async function search(
   mkdirSync(FOUND, { recursive: true });
   const file = join(FOUND, `${target}-${seed >>> 0}`);
   const again = await run({ target, seed, ms: SHRINK_MS, path, lastInput: file, files });
-  const message = again.result?.failure?.message ?? again.ending ?? result?.failure?.message ?? ending ?? 'unknown';
+  const first = result?.failure?.message ?? ending ?? 'unknown';
+  const repeated = again.result?.failure?.message ?? again.ending;
+  const message = repeated ?? `found once, and not again: ${first}`;
   return { inputs, found: { message, seed, file } };
 }
 
@@ -76,11 +81,14 @@ async function run(job: Omit<Job, 'progress'>): Promise<Ran> {
   });
   const texts = [child.stdout, child.stderr].map((stream) => textOf(stream));
   let hangs = false;
-  let last = { inputs: 0, at: performance.now() };
+  const look = (): { inputs: number; at: number; cpu: number } => {
+    return { inputs: inputsOf(progress), at: performance.now(), cpu: cpuOf(child.pid) };
+  };
+  let last = look();
   const timer = setInterval(() => {
-    const inputs = inputsOf(progress);
-    if (inputs !== last.inputs) last = { inputs, at: performance.now() };
-    else if (performance.now() - last.at > (inputs === 0 ? START_MS : HANG_MS)) hangs = child.kill('SIGKILL');
+    const now = look();
+    if (now.inputs !== last.inputs) last = now;
+    else if (isHang(now.inputs, now.at - last.at, now.cpu - last.cpu)) hangs = child.kill('SIGKILL');
   }, LOOK_MS);
   try {
     const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
@@ -92,6 +100,23 @@ async function run(job: Omit<Job, 'progress'>): Promise<Ran> {
   } finally {
     clearInterval(timer);
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** `ms` and `cpu` are times since the input before. A process that waits for a processor does not hang. */
+function isHang(inputs: number, ms: number, cpu: number): boolean {
+  const most = inputs === 0 ? START_MS : HANG_MS;
+  return ms > most * BUSY_FACTOR || (ms > most && (Number.isNaN(cpu) || cpu > HANG_CPU_MS));
+}
+
+/** Processor time of a process in milliseconds; NaN where the system does not tell. */
+function cpuOf(pid = 0): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return 10 * (Number(fields[11]) + Number(fields[12]));
+  } catch {
+    return NaN;
   }
 }
 

@@ -3,7 +3,7 @@
  * their codes.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Action } from './matrix.js';
 import { MODULE_FILE } from './matrix-objects.js';
@@ -177,20 +177,25 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 };
 
-const PROBES = '/home/jolsa/tetragon/contrib/tester-progs';
+/** Where the programs with static probes are here. */
+const PROBES = '/tmp/corpus-probes';
 
-/** Makes the programs and paths that policies name, which are those of other machines. */
-export function preparePrograms(): void {
+/** What policies call by the paths of other machines, and its path here. */
+const PATHS = [
+  ['/home/jolsa/tetragon/contrib/tester-progs/', `${PROBES}/`],
+  ['/procRoot/', '/proc/'],
+  ['/lib64/libc.so.6', `/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/libc.so.6`],
+] as const;
+
+export function withPathsOfHere(yaml: string): string {
+  return PATHS.reduce((text, [from, to]) => text.replaceAll(from, to), yaml);
+}
+
+export function prepareProbes(): void {
   mkdirSync(PROBES, { recursive: true });
-  mkdirSync('/procRoot/1', { recursive: true });
   for (const name of ['usdt', 'usdt-override']) {
     execFileSync('cc', ['-O1', '-Wall', '-o', join(PROBES, name), join(__dirname, 'corpus-probes.c')]);
   }
-  const links = [
-    ['/procRoot/1/root', '/'],
-    ['/lib64/libc.so.6', `/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/libc.so.6`],
-  ] as const;
-  for (const [path, target] of links) if (!existsSync(path)) symlinkSync(target, path);
 }
 
 /** Files that every kernel refuses, by their codes. The three addresses are variables that users must replace. */

@@ -3,13 +3,13 @@
  * of each kind is also tested with a scenario.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import type { NamedAction } from './matrix-policy.js';
 import { carryOut, prepareMatrix, PROGRAM } from './matrix-setup.js';
-import { OLD_NAME, preparePrograms, refusalOf, SCENARIOS, type Expected } from './corpus-scenarios.js';
+import { OLD_NAME, prepareProbes, refusalOf, SCENARIOS, withPathsOfHere, type Expected } from './corpus-scenarios.js';
 import { assertPart, corpus, hooksOf, kernel, Recording } from './support.js';
 
 interface Outcome {
@@ -67,7 +67,7 @@ describe(`published policies on ${kernel}`, () => {
       this.skip();
     }
     prepareMatrix();
-    preparePrograms();
+    prepareProbes();
     recording = await Recording.open(undefined, { enforcement: true });
   });
   after(async () => {
@@ -81,7 +81,8 @@ describe(`published policies on ${kernel}`, () => {
       assert.ok(recording !== undefined);
       const { tracer } = recording;
       // Monitor mode makes sure that the policy acts on nothing that runs here.
-      const status = await tracer.addPolicy(join(corpus, file), { mode: 'monitor' }).catch(outcomeOf);
+      const yaml = withPathsOfHere(readFileSync(join(corpus, file), 'utf8'));
+      const status = await tracer.addPolicy({ yaml, file }, { mode: 'monitor' }).catch(outcomeOf);
       if ('codes' in status) {
         refused.push(`${file}: ${status.codes.join(', ')} (${status.reason})`);
         assert.deepEqual(status.codes, refusalOf(file), status.reason);
