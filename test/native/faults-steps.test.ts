@@ -16,7 +16,7 @@ import { FaultShop, FAULTS_MODULE, isStopped, kernelObjects, kernelObjectsOf, ST
 const PATIENCE_MS = 20_000;
 
 describe('at each step', function () {
-  this.timeout(300_000);
+  this.timeout(300_000 * (stride(2) === 1 ? 12 : 1));
   before(needsRoot);
   let shop: FaultShop;
   let policy: string;
