@@ -1,8 +1,9 @@
-// Puts what the container image runs into an empty folder: stage-image.mjs FOLDER. The package, the package of the agent, and the
-// packages that they need to run, by package-lock.json, without types and maps. `npm run build` must have run.
+// Puts what the container image runs into an empty folder: stage-image.mjs FOLDER [--without-agent]. The package, the package of the
+// agent, and the packages that they need to run, by package-lock.json, without types and maps. `npm run build` must have run.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const checkout = join(dirname(fileURLToPath(import.meta.url)), '..');
 const AGENT = 'agent';
@@ -18,6 +19,12 @@ function packages() {
     .filter(([folder, entry]) => folder.includes('node_modules/') && !entry.dev && !entry.link)
     .map(([folder]) => folder)
     .filter((folder) => !folder.includes('node_modules/@types/') && existsSync(join(checkout, folder)));
+}
+
+/** Those of the library, which need no others. */
+function packagesOfLibrary() {
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'));
+  return Object.keys({ ...dependencies, ...peerDependencies }).map((name) => `node_modules/${name}`);
 }
 
 /** The package's own files, not those of packages below it: the lock file names these as well. */
@@ -37,22 +44,29 @@ function isRead(name) {
   return LICENCE.test(name) || READ.includes(extname(name));
 }
 
-function stageImage(target) {
+function stageImage(target, withAgent) {
   rmSync(target, { recursive: true, force: true });
-  const copy = (from, to = from) => cpSync(join(checkout, from), join(target, to), { recursive: true });
+  const copy = (from) => cpSync(join(checkout, from), join(target, from), { recursive: true });
   for (const name of ['package.json', 'dist', 'schema', 'build/Release/polytrace.node']) copy(name);
-  copy(join(AGENT, 'package.json'), join(AGENT_PACKAGE, 'package.json'));
-  for (const name of ['dist', 'proto', 'crds']) {
-    copyPackage(join(checkout, AGENT, name), join(target, AGENT_PACKAGE, name));
-  }
-  for (const folder of packages()) {
+  for (const folder of withAgent ? packages() : packagesOfLibrary()) {
     const place = folder.startsWith(`${AGENT}/`) ? join(AGENT_PACKAGE, folder.slice(AGENT.length + 1)) : folder;
     copyPackage(join(checkout, folder), join(target, place));
   }
+  if (withAgent) stageAgent(target);
+}
+
+function stageAgent(target) {
+  for (const name of ['dist', 'proto', 'crds']) {
+    copyPackage(join(checkout, AGENT, name), join(target, AGENT_PACKAGE, name));
+  }
+  cpSync(join(checkout, AGENT, 'package.json'), join(target, AGENT_PACKAGE, 'package.json'));
   // the agent imports the package by its name
   symlinkSync('..', join(target, 'node_modules/polytrace'));
 }
 
-const target = process.argv[2];
-if (target === undefined) throw new Error('usage: stage-image.mjs FOLDER');
-stageImage(target);
+const { values, positionals } = parseArgs({
+  options: { 'without-agent': { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+if (positionals.length !== 1) throw new Error('usage: stage-image.mjs FOLDER [--without-agent]');
+stageImage(positionals[0], !values['without-agent']);

@@ -52,6 +52,11 @@ export interface TracerOptions {
    * its own policies. Default: hooks are detached when this process ends.
    */
   readonly persist?: string;
+  /**
+   * With `persist`: `openTracer` takes over what an earlier tracer has left. With false, this is left to `takeOver()`, for a
+   * program that adds its policies after it has opened the tracer. Default true.
+   */
+  readonly takeOver?: boolean;
   /** Adds addresses to stack traces. Addresses of the kernel disclose where it is in memory. Default false. */
   readonly stackAddresses?: boolean;
   /**
@@ -186,6 +191,13 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   containers(): ContainerInfo[];
   /** Returns the state of the sources of containers. */
   containerSources(): ContainerSourceStatus[];
+  /**
+   * Ends the policies that an earlier tracer has left in the folder of `persist`, as `openTracer` does unless its option
+   * `takeOver` is false. Until then, they stay active beside those of this tracer, also if it is closed before. Further calls
+   * do nothing.
+   * Rejects with KernelError PERSIST when they cannot be removed, or with PolytraceError CLOSED.
+   */
+  takeOver(): Promise<void>;
   /** Returns the tracer's counters. */
   stats(): TracerStats;
   /**

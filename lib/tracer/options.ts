@@ -32,6 +32,7 @@ export interface ResolvedOptions {
   /** Undefined if requests are not allowed. */
   readonly allowRequests: RequestOptions | undefined;
   readonly persist: string | undefined;
+  readonly takeOver: boolean;
   /** Undefined if no source of containers is wanted. */
   readonly containers: ResolvedContainers | undefined;
 }
@@ -55,6 +56,7 @@ const KNOWN = new Set([
   'countHits',
   'allowRequests',
   'persist',
+  'takeOver',
   'containers',
 ]);
 
@@ -82,6 +84,11 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   const { persist } = options;
   if (persist !== undefined && !(typeof persist === 'string' && isAbsolute(persist))) {
     throw badOption('persist', `is ${String(persist)}`, 'use an absolute path, such as /sys/fs/bpf/NAME');
+  }
+  const { takeOver = true } = options;
+  if (typeof takeOver !== 'boolean') throw badOption('takeOver', `is ${inspect(takeOver)}`, 'use true or false');
+  if (!takeOver && persist === undefined) {
+    throw badOption('takeOver', 'is false', 'only a tracer with `persist` has something to take over');
   }
   const { enforcement = false, mode, stackAddresses = false, countHits = false } = options;
   if (typeof enforcement !== 'boolean')
@@ -113,6 +120,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     countHits,
     allowRequests: requestOptions(options.allowRequests),
     persist,
+    takeOver,
     containers: resolveContainers(options.containers),
   };
 }

@@ -37,7 +37,7 @@ export class Persistence {
   readonly #binding: Binding;
   readonly #path: string;
   readonly #lock: number;
-  readonly #before: readonly string[];
+  #before: readonly string[];
   /** The folder for the pins of this tracer. */
   readonly folder: string;
 
@@ -65,6 +65,7 @@ export class Persistence {
       const folder = join(this.#path, name);
       all.push(await removeGeneration(folder, this.#binding, takePins));
     }
+    this.#before = [];
     return {
       programs: all.reduce((sum, { links }) => sum + links.length, 0),
       unread: all.some(({ unread }) => unread === undefined) ? undefined : all.flatMap(({ unread }) => unread ?? []),

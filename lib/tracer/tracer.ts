@@ -146,11 +146,13 @@ class KernelTracer implements Tracer {
     return this.#change(() => this.#policies.add(sources, options));
   }
 
-  /**
-   * Ends the policies that an earlier tracer has left in the same folder. The policies of this tracer are already
-   * attached.
-   */
+  /** Ends the policies that an earlier tracer has left in the same folder. Those of this tracer are attached by now. */
   async takeOver(): Promise<void> {
+    this.#mustBeOpen();
+    return this.#change(() => this.#takeOver());
+  }
+
+  async #takeOver(): Promise<void> {
     if (this.#persistence === undefined) return;
     const { programs, unread } = await this.#persistence.takeOver((folder, links) =>
       this.#session.takePins(folder, links),
@@ -361,7 +363,7 @@ async function open(binding: NativeBinding, options: TracerOptions, resolved: Re
     await tracer.seed();
     await tracer.watchContainers();
     await tracer.addPolicies(options.policies ?? [], mode === undefined ? {} : { mode });
-    await tracer.takeOver();
+    if (resolved.takeOver) await tracer.takeOver();
   } catch (error) {
     await tracer.close();
     throw error;

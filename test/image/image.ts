@@ -1,6 +1,7 @@
 /**
  * Builds the container image for the tests, from Debian packages and without a registry: the base images of
- * deploy/build-base.sh, kept in /var/cache/polytrace, and the addon of this checkout. `tsx image.ts FILE` saves it to a file.
+ * deploy/build-base.sh, kept in /var/cache/polytrace, and the addon of this checkout. `tsx image.ts FILE` saves it to a file, without
+ * the agent.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -37,19 +38,25 @@ function baseFolder(): string {
 
 type Engine = (...args: readonly string[]) => string;
 
-/** Builds the image with docker or podman: `engine` runs one command of it. `options` are those of `build`. */
-export function buildImage(engine: Engine, options: readonly string[]): void {
+/**
+ * Builds the image with docker or podman: `engine` runs one command of it. `options` are those of `build`. Without the agent, it is a
+ * third smaller.
+ */
+export function buildImage(engine: Engine, options: readonly string[], withAgent = true): void {
   const folder = baseFolder();
-  execFileSync(process.execPath, [join(root, 'scripts/stage-image.mjs'), join(root, 'build/image')]);
+  const staged = withAgent ? 'build/image' : 'build/image-small';
+  const words = [join(root, 'scripts/stage-image.mjs'), join(root, staged), ...(withAgent ? [] : ['--without-agent'])];
+  execFileSync(process.execPath, words);
   for (const name of ['base', 'node'])
     engine('import', join(folder, `${name}.tar`), `localhost/polytrace-${name}:test`);
   const args = {
     PACKAGE: 'checkout',
+    STAGED: staged,
     BASE_IMAGE: 'localhost/polytrace-base:test',
     NODE_IMAGE: 'localhost/polytrace-node:test',
   };
-  const words = Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
-  engine('build', ...options, ...words, '--file', join(root, 'deploy/Dockerfile'), '--tag', IMAGE, root);
+  const given = Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
+  engine('build', ...options, ...given, '--file', join(root, 'deploy/Dockerfile'), '--tag', IMAGE, root);
 }
 
 /** Runs one command of podman, whose files are all in `folder`. Returns what it prints. */
@@ -91,15 +98,16 @@ export function removePodman(folder: string, runtime?: 'crun' | 'runc'): void {
 }
 
 /** Writes the image to a file that podman and containerd read. */
-export function saveImage(file: string): void {
+export function saveImage(file: string, withAgent = true): void {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-image-'));
   try {
     const podman = podmanIn(folder);
-    buildImage(podman, podmanBuildOptions());
+    buildImage(podman, podmanBuildOptions(), withAgent);
     podman('save', '--output', file, IMAGE);
   } finally {
     removePodman(folder);
   }
 }
 
-if (require.main === module) saveImage(process.argv[2] as string);
+// a virtual machine reads a small one sooner
+if (require.main === module) saveImage(process.argv[2] as string, false);

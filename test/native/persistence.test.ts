@@ -110,6 +110,43 @@ describe('policies that outlive their tracer', function () {
     );
   });
 
+  it('takeOver: false: they go on until the new tracer has its policies', async () => {
+    await killed(await openElsewhere());
+    act(1, 2);
+    const tracer = await openTracer({ persist: FOLDER, takeOver: false });
+    act(10, 3);
+    await tracer.addPolicy({ yaml: ACTS });
+    const events = tracer.events();
+    act(100, 4);
+    assert.equal(tracer.stats().takenOver, undefined);
+    assert.equal(readdirSync(FOLDER).length, 2);
+    await Promise.all([tracer.takeOver(), tracer.takeOver()]);
+    assert.equal(readdirSync(FOLDER).length, 1);
+    act(1000, 5);
+    const all = await until(leaveMark(), events);
+    await tracer.close();
+    assert.deepEqual(
+      unreadActs(all).map(({ count }) => count),
+      [2 + 3 + 4],
+    );
+    assert.deepEqual(numbersOf(all), [100, 101, 102, 103, 1000, 1001, 1002, 1003, 1004]);
+    await assert.rejects(tracer.takeOver(), { code: 'CLOSED' });
+  });
+
+  it('takeOver: false: they stay when the new tracer closes before it has taken over', async () => {
+    await killed(await openElsewhere());
+    const tracer = await open({ takeOver: false });
+    await tracer.close();
+    act(1, 3);
+    const next = await open();
+    const events = await eventsOf(next, () => undefined);
+    await next.close();
+    assert.deepEqual(
+      unreadActs(events).map(({ count }) => count),
+      [3],
+    );
+  });
+
   it('only one tracer at a time can use a folder; its death frees the folder', async () => {
     const child = await openElsewhere();
     await assert.rejects(open(), { code: 'PERSIST_BUSY' });

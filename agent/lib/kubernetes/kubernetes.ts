@@ -80,6 +80,16 @@ export class Kubernetes {
     await this.#policies.start();
   }
 
+  /** Whether the policies that the cluster had at the start are loaded. */
+  get isLoaded(): boolean {
+    return this.#policies?.isLoaded ?? true;
+  }
+
+  /** Resolves when they are. */
+  get loaded(): Promise<void> {
+    return this.#policies?.loaded ?? Promise.resolve();
+  }
+
   /** Policies stay loaded, and their status stays as it is. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);

@@ -35,6 +35,10 @@ export class ClusterPolicies {
   readonly #watches: readonly Watch<PolicyObject>[];
   readonly #known = new Map<string, Known>();
   #timer: NodeJS.Timeout | undefined;
+  readonly #unlisted = new Set<Resource>(RESOURCES);
+  #onLoaded: () => void = () => undefined;
+  /** Resolves when the policies that the cluster had at the start are loaded, which can be much later than start(). */
+  readonly loaded = new Promise<void>((resolve) => (this.#onLoaded = resolve));
 
   constructor(parts: { api: Api; nodeName: string; target: PolicyTarget; status: StatusWriter | undefined; log: Log }) {
     this.#api = parts.api;
@@ -85,6 +89,12 @@ export class ClusterPolicies {
       if (known.resource === resource && !present.has(origin)) await this.#remove(origin);
     }
     for (const object of objects) await this.#set(resource, object);
+    this.#unlisted.delete(resource);
+    if (this.isLoaded) this.#onLoaded();
+  }
+
+  get isLoaded(): boolean {
+    return this.#unlisted.size === 0;
   }
 
   async #set(resource: Resource, object: PolicyObject): Promise<void> {

@@ -127,6 +127,7 @@ export class Agent {
       const agent = new Agent(options, exports, tracer, kubernetes, log, version);
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
+      await takeOver(tracer, kubernetes, log);
       await agent.#listen();
       return agent;
     } catch (error) {
@@ -173,8 +174,16 @@ function tracerOptions(options: AgentOptions, kubernetes: Kubernetes | undefined
     allowRequests,
     containers: containers && containerOptions(options, kubernetes),
     ...(kubernetes === undefined ? {} : { nodeLabels: kubernetes.nodeLabels }),
-    ...(persist === undefined ? {} : { persist }),
+    ...(persist === undefined ? {} : { persist, takeOver: false }),
   };
+}
+
+/** Ends the policies of the agent before, when those of this one are loaded. Without the API server, they go on until it answers. */
+async function takeOver(tracer: Tracer, kubernetes: Kubernetes | undefined, log: Log): Promise<void> {
+  if (kubernetes === undefined || kubernetes.isLoaded) return tracer.takeOver();
+  void kubernetes.loaded
+    .then(() => tracer.takeOver())
+    .catch((error: unknown) => log.warn({ reason: String(error) }, 'the policies of an earlier agent go on'));
 }
 
 /** The API server comes first: runtimes know the labels that a pod had when it was made. */

@@ -90,6 +90,7 @@ class FakeTracer implements Tracer {
   disablePolicy = unused;
   setPolicyMode = unused;
   stats = unused;
+  takeOver = unused;
   [Symbol.asyncIterator] = unused;
   [Symbol.asyncDispose] = unused;
 }
