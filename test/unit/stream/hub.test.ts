@@ -169,6 +169,8 @@ describe('options', () => {
     { maxQueued: 0 },
     { includeSelf: 1 },
     { nodeName: '' },
+    { takeOver: false },
+    { takeOver: 0, persist: '/sys/fs/bpf/x' },
   ];
   for (const options of bad) {
     it(JSON.stringify(options), () =>

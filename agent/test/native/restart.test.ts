@@ -1,0 +1,72 @@
+/** A restart of the agent with --persist: no call escapes the policies of its folder. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Gathered, Machine, needsRoot } from './support.js';
+
+/** A system call that no kernel has. */
+const CALL = 7171;
+
+const POLICY = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: kills }
+spec:
+  tracepoints:
+    - subsystem: raw_syscalls
+      event: sys_enter
+      raw: true
+      args: [{ index: 1, type: int64 }]
+      selectors:
+        - matchArgs: [{ index: 1, operator: Equal, values: ["${CALL}"] }]
+          matchActions: [{ action: Sigkill }]
+`;
+
+/** One child after the other makes the call. Those that survive it are counted. */
+const CALLERS = `$| = 1; $SIG{TERM} = sub { print "$calls calls, $survived survived\\n"; exit };
+($calls, $survived) = (0, 0); print "ready\\n";
+while (1) { my $child = fork; if (!$child) { $SIG{TERM} = "DEFAULT"; syscall(${CALL}); require POSIX; POSIX::_exit(7) } waitpid($child, 0); $calls++; $survived++ if $? >> 8 == 7 }`;
+
+describe('a restart of the agent', function () {
+  this.timeout(120_000);
+  let machine: Machine;
+  let bpf: string;
+
+  before(needsRoot);
+  beforeEach(() => {
+    machine = new Machine();
+    bpf = join(machine.folder, 'bpf');
+    mkdirSync(bpf);
+    execFileSync('mount', ['-t', 'bpf', 'bpf', bpf]);
+  });
+  afterEach(async () => {
+    if (machine === undefined) return;
+    await machine.stop('SIGKILL');
+    execFileSync('umount', ['--lazy', bpf]);
+    await machine.remove();
+  });
+
+  it('with --persist leaves no gap, in order and after SIGKILL', async () => {
+    writeFileSync(join(machine.policies, 'kills.yaml'), POLICY);
+    const words = ['--enforcement', '--persist', join(bpf, 'agent'), '--keep-sensors-on-exit'];
+    await machine.start(...words);
+    const callers = spawn('perl', ['-e', CALLERS], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      const output = new Gathered(callers.stdout);
+      await output.has('ready');
+      for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+        await machine.stop(signal);
+        await machine.start(...words);
+      }
+      const ended = once(callers, 'close');
+      callers.kill('SIGTERM');
+      await ended;
+      const [, calls, survived] = /(\d+) calls, (\d+) survived/.exec(output.text) ?? [];
+      assert.ok(Number(calls) > 10, output.text);
+      assert.equal(Number(survived), 0, output.text);
+    } finally {
+      callers.kill('SIGKILL');
+    }
+  });
+});
