@@ -118,8 +118,27 @@ const rooms = [
     packages: ['polytrace', '@bufbuild/protobuf'],
   },
   {
+    room: 'agent/lib/otlp/',
+    may: ['agent/lib/log/'],
+    packages: [
+      'polytrace',
+      '@opentelemetry/api',
+      '@opentelemetry/sdk-logs',
+      '@opentelemetry/resources',
+      '@opentelemetry/exporter-logs-otlp-proto',
+      '@opentelemetry/otlp-exporter-base',
+    ],
+  },
+  {
     room: 'agent/lib/metrics/',
-    may: ['agent/lib/log/', 'agent/lib/config/', 'agent/lib/policies/', 'agent/lib/streams/', 'agent/lib/export/'],
+    may: [
+      'agent/lib/log/',
+      'agent/lib/config/',
+      'agent/lib/policies/',
+      'agent/lib/streams/',
+      'agent/lib/export/',
+      'agent/lib/otlp/',
+    ],
     packages: ['polytrace', 'prom-client'],
   },
   {
@@ -128,6 +147,7 @@ const rooms = [
       'agent/lib/config/',
       'agent/lib/export/',
       'agent/lib/metrics/',
+      'agent/lib/otlp/',
       'agent/lib/grpc/',
       'agent/lib/kubernetes/',
       'agent/lib/log/',

@@ -66,6 +66,9 @@ function conflicts(options: AgentOptions, sources: Readonly<Record<SettingKey, s
     problems.push({ code: 'CONFIG_CONFLICT', place: sources[key], message });
   };
   needs('keepSensorsOnExit', ['persist']);
+  needs('exportOtlpHeaders', ['exportOtlpEndpoint']);
+  needs('exportOtlpTlsCa', ['exportOtlpEndpoint']);
+  needs('exportOtlpSpoolDir', ['exportOtlpEndpoint']);
   needs('tlsCert', ['tlsKey']);
   needs('tlsKey', ['tlsCert']);
   needs('tlsClientCa', ['tlsCert', 'tlsKey']);

@@ -36,6 +36,35 @@ export function text(placeholder: string, help: string, fallback?: string): Sett
   return { placeholder, help, fallback, schema: { type: 'string', minLength: 1 }, read };
 }
 
+/** Headers that no output has: NAME=VALUE, separated by commas, as in OTEL_EXPORTER_OTLP_HEADERS. */
+export function secret(placeholder: string, help: string): Setting<string | undefined> {
+  const base = text(placeholder, help);
+  const read = (value: unknown): string => {
+    const given = base.read(value) ?? '';
+    const wrong = Object.keys(headersOf(given)).find((name) => !/^[\w-]+$/.test(name));
+    if (wrong !== undefined) throw new BadValue('it has to be NAME=VALUE, separated by commas');
+    return given;
+  };
+  return { ...base, isSecret: true, read };
+}
+
+export function headersOf(given: string): Record<string, string> {
+  const pairs = given.split(',').map((pair) => pair.split(/=(.*)/s).map((part) => part.trim()));
+  return Object.fromEntries(pairs.map(([name = '', value]) => (value === undefined ? ['', ''] : [name, value])));
+}
+
+/** A URL of HTTP or HTTPS. */
+export function url(placeholder: string, help: string): Setting<string | undefined> {
+  const base = text(placeholder, help);
+  const read = (value: unknown): string => {
+    const given = base.read(value) ?? '';
+    if (!/^https?:\/\/[^/]/.test(given) || !URL.canParse(given))
+      throw new BadValue('it has to be http://… or https://…');
+    return given;
+  };
+  return { ...base, read };
+}
+
 /** Several texts: commas or lines separate them, and YAML can have a list. `choices`: the texts that are allowed. */
 export function list(
   placeholder: string,

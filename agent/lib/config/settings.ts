@@ -3,7 +3,20 @@
  * documentation come. Names are Tetragon's where the meaning is the same.
  */
 import { LOG_LEVELS } from '../log/log.js';
-import { choice, duration, flag, list, listenAddress, number, objects, rights, text, type Setting } from './setting.js';
+import {
+  choice,
+  duration,
+  flag,
+  list,
+  listenAddress,
+  number,
+  objects,
+  rights,
+  secret,
+  text,
+  url,
+  type Setting,
+} from './setting.js';
 
 /** Labels about processes that metrics about events have. */
 export const PROCESS_LABELS = ['namespace', 'workload', 'pod', 'binary'] as const;
@@ -60,6 +73,11 @@ export const SETTINGS = {
   exportDenylist: objects('<filters>', 'do not export events that one of these filters matches'),
   fieldFilters: objects('<filters>', 'fields that exported events have, or do not have'),
   exportRateLimit: number('<events>', 'most exported events in a minute; -1 is no limit', -1, 1_000_000_000, -1),
+  exportOtlpEndpoint: url('<url>', 'send events as OpenTelemetry logs to this collector (protobuf over HTTP)'),
+  exportOtlpHeaders: secret('<headers>', 'headers for the collector: NAME=VALUE, separated by commas'),
+  exportOtlpTlsCa: text('<file>', 'certificates of who signed the certificate of the collector (PEM)'),
+  exportOtlpSpoolDir: text('<folder>', 'events wait in this folder while the collector does not answer'),
+  exportOtlpSpoolMaxSizeMb: number('<mebibytes>', 'most mebibytes of events in this folder', 1, 1_048_576, 64),
   metricsServer: listenAddress('<address>', 'serve /metrics and /healthz over HTTP at HOST:PORT or :PORT'),
   metricsLabelFilter: list(
     '<labels>',

@@ -111,9 +111,9 @@ export function sinkOf(options: AgentOptions, stdout: NodeJS.WritableStream, log
   );
 }
 
-/** The report of events that are missing in the export, in the form of those that the kernel lost. */
-function lossOf(count: number, nodeName: string): PlainEvent {
+/** The report of events that are missing in an export, in the form of those that the kernel lost. */
+export function lossOf(count: number, nodeName: string, hook = 'export'): PlainEvent {
   const now = Date.now();
   const time = { time: new Date(now).toISOString(), timeNs: BigInt(now) * 1_000_000n };
-  return { type: 'lost', hook: 'export', policyName: '', reason: 'export', count, nodeName, ...time } as never;
+  return { type: 'lost', hook, policyName: '', reason: 'export', count, nodeName, ...time } as never;
 }

@@ -14,7 +14,7 @@ import { Metrics } from '../metrics/metrics.js';
 import { PolicyFiles } from '../policies/folder.js';
 import { PolicyStore } from '../policies/store.js';
 import { EventHub } from '../streams/hub.js';
-import { Exports, exportsOf } from './exports.js';
+import { Exports } from './exports.js';
 
 /** How long clients may take what waits for them when the agent ends. */
 const DRAIN_MS = 2000;
@@ -84,7 +84,7 @@ export class Agent {
     };
     this.#server = new GrpcServer(serverSettings(options), [sensorsService(context), eventLogService()], log);
     if (options.metricsServer !== undefined) {
-      const metrics = new Metrics(options, { tracer, store, hub, version, exportStats: () => exports.json?.stats });
+      const metrics = new Metrics(options, { tracer, store, hub, version, exports });
       this.#http = new HttpServer(metrics, () => this.#health(), log);
     }
     this.events = hub.run(tracer).finally(() => (this.#isOver = true));
@@ -93,7 +93,8 @@ export class Agent {
   #health(): { readonly isHealthy: boolean; readonly details: object } {
     const isHealthy = !this.#isOver;
     const status = isHealthy ? 'running' : 'ending';
-    const isExportFailing = this.#exports.json?.stats.isFailing ?? false;
+    const { json, otlp } = this.#exports;
+    const isExportFailing = json?.stats.isFailing === true || otlp?.stats.isFailing === true;
     return { isHealthy, details: { status, failedPolicies: this.#store.failed, isExportFailing } };
   }
 
@@ -116,11 +117,7 @@ export class Agent {
     stdout: NodeJS.WritableStream,
   ): Promise<Agent> {
     const { options } = configuration;
-    const exports = new Exports(configuration, exportsOf(configuration), {
-      log,
-      stdout,
-      nodeName: nodeNameOf(options),
-    });
+    const exports = await Exports.open(configuration, { log, stdout, version, nodeName: nodeNameOf(options) });
     const kubernetes = await kubernetesOf(options, log);
     const tracer = await openTracer(tracerOptions(options, kubernetes));
     try {

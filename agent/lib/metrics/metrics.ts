@@ -6,6 +6,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { PolicyStatus, Tracer, TracerStats } from 'polytrace';
 import { PROCESS_LABELS, type AgentOptions } from '../config/settings.js';
 import type { ExportStats } from '../export/export.js';
+import type { OtlpStats } from '../otlp/otlp-export.js';
 import type { PolicyEntry, PolicyStore } from '../policies/store.js';
 import type { EventHub } from '../streams/hub.js';
 import { EventCounts, type Labels } from './event-counts.js';
@@ -15,8 +16,10 @@ interface MetricsContext {
   readonly store: PolicyStore;
   readonly hub: EventHub;
   readonly version: string;
-  /** Undefined without an export. */
-  readonly exportStats: () => ExportStats | undefined;
+  readonly exports: {
+    readonly json: { readonly stats: ExportStats } | undefined;
+    readonly otlp: { readonly stats: OtlpStats } | undefined;
+  };
 }
 
 type Sample = readonly [labels: Labels, value: number];
@@ -175,10 +178,9 @@ export class Metrics {
   }
 
   #addExports(): void {
-    const { exportStats } = this.#context;
+    const { json, otlp } = this.#context.exports;
     const of = (value: (stats: ExportStats) => number) => (): Sample[] => {
-      const stats = exportStats();
-      return stats === undefined ? [] : [[{}, value(stats)]];
+      return json === undefined ? [] : [[{}, value(json.stats)]];
     };
     const counter = (name: string, help: string, value: (stats: ExportStats) => number): void =>
       this.#counter(name, help, [], of(value));
@@ -195,6 +197,38 @@ export class Metrics {
       this.#gauge(name, help, [], of(value));
     gauge('tetragon_events_last_exported_timestamp', 'When an event was exported last.', ({ lastAt }) => lastAt / 1000);
     gauge('polytrace_export_queue_bytes', 'Bytes that wait for the export.', ({ waiting }) => waiting);
+    if (otlp === undefined) return;
+    const one = (value: (stats: OtlpStats) => number) => (): Sample[] => [[{}, value(otlp.stats)]];
+    this.#counter(
+      'polytrace_otlp_sent_total',
+      'Records that the collector took.',
+      [],
+      one(({ sent }) => sent),
+    );
+    this.#counter(
+      'polytrace_otlp_lost_events_total',
+      'Events that were not sent.',
+      [],
+      one(({ lost }) => lost),
+    );
+    this.#counter(
+      'polytrace_otlp_failures_total',
+      'Requests that failed.',
+      [],
+      one(({ failures }) => failures),
+    );
+    this.#gauge(
+      'polytrace_otlp_queue_bytes',
+      'Bytes that wait in memory.',
+      [],
+      one(({ waiting }) => waiting),
+    );
+    this.#gauge(
+      'polytrace_otlp_spool_bytes',
+      'Bytes that wait on the disk.',
+      [],
+      one(({ spooled }) => spooled),
+    );
   }
 }
 

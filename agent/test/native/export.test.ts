@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Collector, plain } from '../collector.js';
 import { Machine, needsRoot, needsTracefs } from './support.js';
 
 interface Line {
@@ -105,6 +106,38 @@ describe('the export of the agent', function () {
       assert.equal(written + lost, count + 1, 'each event is exported, or counted as lost');
     } finally {
       execFileSync('umount', ['-l', folder]);
+    }
+  });
+
+  it('a collector that is killed and started again gets every event, also across a restart of the agent', async () => {
+    const collector = new Collector();
+    await collector.start();
+    try {
+      const runs = (): number[] =>
+        collector.lines.map((line) => Number(/"arguments":"run-(\d+)"/.exec(line)?.[1])).filter((n) => !Number.isNaN(n));
+      const run = (from: number, to: number): void => {
+        for (let i = from; i < to; i++) execFileSync(program, [`run-${i}`]);
+      };
+      const spool = join(machine.folder, 'spool');
+      const options = ['--export-otlp-endpoint', collector.url, '--export-otlp-spool-dir', spool, ...filters()];
+      const agent = await machine.start(...options);
+      run(0, 5);
+      await collector.until(() => runs().length === 5);
+      await collector.kill();
+      run(5, 10);
+      await agent.stderr.has('the collector does not take events');
+      run(10, 15);
+      assert.equal(await machine.stop(), 0);
+      await collector.start();
+      await machine.start(...options);
+      run(15, 20);
+      await collector.until(() => runs().length >= 20);
+      assert.deepEqual(runs(), Array.from({ length: 20 }, (_, i) => i));
+      const [record] = collector.records.slice(-1);
+      assert.equal(plain(record?.attributes ?? [])['process.executable.path'], program);
+      assert.equal(await machine.stop(), 0);
+    } finally {
+      await collector.kill();
     }
   });
 });

@@ -8,9 +8,10 @@ import { format, resolveConfig } from 'prettier';
 import { parse } from 'yaml';
 import { withSettings } from '../../../scripts/agent-settings.js';
 import { agentCommand } from '../../lib/config/command.js';
-import type { Configuration } from '../../lib/config/load.js';
+import { shownOptions, type Configuration } from '../../lib/config/load.js';
 import { printConfiguration } from '../../lib/config/print.js';
 import { BadOption } from '../../lib/config/problems.js';
+import { headersOf } from '../../lib/config/setting.js';
 import { configSchema } from '../../lib/config/schema.js';
 import { nameOf, SETTING_KEYS, variableOf } from '../../lib/config/settings.js';
 
@@ -193,6 +194,25 @@ describe('the configuration of the agent', () => {
     assert.match(printed, /^log-level: info # default$/m);
     assert.match(printed, /^# group is not set$/m);
     assert.deepEqual((await withFile(printed)).options, configuration.options);
+  });
+
+  it('prints no secret, and knows the form of headers', async () => {
+    const headers = 'authorization=Bearer x=, x-scope=a';
+    const configuration = await withFile('export-otlp-endpoint: http://c:4318\n', '--export-otlp-headers', headers);
+    const printed = printConfiguration(configuration);
+    assert.match(printed, /^export-otlp-headers: "\*{5}" # --export-otlp-headers$/m);
+    assert.ok(!printed.includes('Bearer'));
+    assert.ok(![...shownOptions(configuration.options).values()].some((value) => String(value).includes('Bearer')));
+    assert.deepEqual(headersOf(headers), { authorization: 'Bearer x=', 'x-scope': 'a' });
+    await assert.rejects(load(['--export-otlp-headers', headers]), /CONFIG_CONFLICT: .* needs export-otlp-endpoint/);
+    const wrong = load(['--export-otlp-endpoint', 'http://c', '--export-otlp-headers', 'secret']);
+    await assert.rejects(
+      wrong,
+      (error: Error) => /NAME=VALUE/.test(error.message) && !error.message.includes("'secret'"),
+    );
+    await assert.rejects(load(['--export-otlp-endpoint', 'c:4318']), /CONFIG_VALUE: .*http:/);
+    await assert.rejects(load(['--metrics-server', 'c']), /CONFIG_VALUE: .*HOST:PORT/);
+    await assert.rejects(load(['--metrics-label-filter', 'pod,uid']), /CONFIG_VALUE: .*'uid' is not one of/);
   });
 
   it('the JSON Schema knows all settings, and accepts what the agent accepts', async () => {

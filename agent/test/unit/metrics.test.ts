@@ -61,6 +61,8 @@ const EXPORT: ExportStats = {
   lastAt: 1500,
 };
 
+const OTLP = { sent: 5, lost: 6, failures: 7, waiting: 8, spooled: 9, isFailing: false };
+
 describe('the metrics of the agent', () => {
   async function metricsOf(filter: readonly string[], events: readonly PlainEvent[]): Promise<string[]> {
     const hub = new EventHub({ nodeName: 'node' });
@@ -68,7 +70,13 @@ describe('the metrics of the agent', () => {
     const store = new PolicyStore(tracer as never, log);
     await store.add(YAML);
     await store.setFiles(new Map([['/etc/broken.yaml', 'a: [']]), false);
-    const context = { tracer, store, hub, version: '1.2.3', exportStats: () => EXPORT };
+    const context = {
+      tracer,
+      store,
+      hub,
+      version: '1.2.3',
+      exports: { json: { stats: EXPORT }, otlp: { stats: OTLP } },
+    };
     const metrics = new Metrics({ metricsLabelFilter: filter }, context);
     hub.give(events as unknown as TracerEvent[]);
     const [first, second] = await Promise.all([metrics.read(), metrics.read()]);
@@ -112,6 +120,9 @@ describe('the metrics of the agent', () => {
       'tetragon_export_ratelimit_events_dropped_total 2',
       'polytrace_export_lost_events_total 3',
       'tetragon_events_last_exported_timestamp 1.5',
+      'polytrace_otlp_sent_total 5',
+      'polytrace_otlp_lost_events_total 6',
+      'polytrace_otlp_spool_bytes 9',
     ]) {
       assert.ok(lines.includes(line), `${line}\nin\n${lines.join('\n')}`);
     }

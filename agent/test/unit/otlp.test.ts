@@ -1,0 +1,227 @@
+/** The export to a collector of OpenTelemetry: what it gets, and what happens when it is not there. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import * as conventions from '@opentelemetry/semantic-conventions/incubating';
+import { toJson, type PlainEvent, type TracerEvent } from 'polytrace';
+import { execOf, exitOf, hookOf, lostOf, processOf } from '../../../test/unit/output/events.js';
+import { openLog } from '../../lib/log/log.js';
+import { Collector, plain, type LogRecord } from '../collector.js';
+import { OtlpExport } from '../../lib/otlp/otlp-export.js';
+import { openSender } from '../../lib/otlp/sender.js';
+import { Spool } from '../../lib/otlp/spool.js';
+
+const log = openLog({ level: 'fatal', format: 'json' }, new PassThrough());
+
+describe('the export to a collector', function () {
+  this.timeout(30_000);
+  let collector: Collector;
+  let folder: string;
+  const open: OtlpExport[] = [];
+
+  beforeEach(async () => {
+    collector = new Collector();
+    await collector.start();
+    folder = mkdtempSync(join(tmpdir(), 'polytrace-otlp-'));
+  });
+  afterEach(async () => {
+    for (const each of open.splice(0)) await each.close(1);
+    await collector.kill();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function start(spoolBytes?: number, mostBytes = 10_000_000): Promise<OtlpExport> {
+    const resource = { 'host.name': 'node', 'k8s.cluster.name': 'c' };
+    const settings = {
+      endpoint: collector.url,
+      headers: { authorization: 'Bearer x' },
+      timeoutMs: 500,
+      resource,
+      version: '1',
+    };
+    const sender = await openSender(settings, log);
+    const spool = spoolBytes === undefined ? undefined : await Spool.open(folder, spoolBytes);
+    const lineOf = (event: PlainEvent): string => toJson(event);
+    const lossLine = (count: number): string => toJson(lostOf({ hook: 'otlp', count }));
+    const otlp = new OtlpExport({ sender, spool, mostBytes, wants: undefined, lineOf, lossLine, log, haste: 50 });
+    open.push(otlp);
+    return otlp;
+  }
+
+  const give = (otlp: OtlpExport, ...events: readonly PlainEvent[]): void =>
+    otlp.give(events as unknown as TracerEvent[]);
+  const numbered = (from: number, to: number): PlainEvent[] =>
+    Array.from({ length: to - from }, (_, i) => execOf({ arguments: `n${from + i}` }));
+  const numbers = (): number[] =>
+    collector.lines.map((line) => Number(/"arguments":"n(\d+)"/.exec(line)?.[1] ?? -1)).filter((n) => n >= 0);
+  const lostIn = (): number =>
+    collector.records.reduce((sum, { attributes }) => sum + Number(plain(attributes)['polytrace.lost.count'] ?? 0), 0);
+  const range = (to: number): number[] => Array.from({ length: to }, (_, i) => i);
+  /** Waits until the export says so. It looks after each turn of the event loop. */
+  const says = async (holds: () => boolean): Promise<void> => {
+    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+
+  it('has attributes with the names of the semantic conventions', async () => {
+    const otlp = await start();
+    const pod = {
+      namespace: 'shop',
+      name: 'web-1',
+      uid: 'u-1',
+      workload: 'web',
+      workloadKind: 'Deployment',
+      container: { id: 'c1', name: 'nginx', image: { id: 'i', name: 'nginx:1' } },
+    };
+    const process = { pid: 7, binary: '/usr/sbin/nginx', arguments: '-g x', cwd: '/srv', pod } as never;
+    give(
+      otlp,
+      execOf(process, { parent: processOf({ pid: 6 }) }),
+      exitOf({}, { status: 3 }),
+      hookOf('sys_read', []),
+      lostOf(),
+    );
+    await collector.until(() => collector.records.length === 4);
+    const [exec, exit, hook, loss] = collector.records as [LogRecord, LogRecord, LogRecord, LogRecord];
+    const { 'process.creation.time': created, 'polytrace.exec_id': id, ...attributes } = plain(exec.attributes);
+    assert.ok(created !== undefined && id !== undefined);
+    assert.deepEqual(attributes, {
+      'container.id': 'c1',
+      'container.image.name': 'nginx:1',
+      'k8s.namespace.name': 'shop',
+      'k8s.pod.name': 'web-1',
+      'k8s.pod.uid': 'u-1',
+      'k8s.container.name': 'nginx',
+      'k8s.deployment.name': 'web',
+      'process.pid': 7,
+      'process.parent_pid': 6,
+      'process.executable.path': '/usr/sbin/nginx',
+      'process.executable.name': 'nginx',
+      'process.command_line': '/usr/sbin/nginx -g x',
+      'process.working_directory': '/srv',
+      'process.user.id': 0,
+    });
+    const event = execOf();
+    assert.equal(exec.timeUnixNano.toString(), event.timeNs.toString());
+    assert.equal(exec.body.stringValue, toJson(execOf(process, { parent: processOf({ pid: 6 }) })));
+    assert.equal(plain(exit.attributes)['process.exit.code'], 3);
+    const { 'polytrace.policy.name': policy, 'polytrace.hook': name } = plain(hook.attributes);
+    assert.deepEqual([policy, name], ['files', 'sys_read']);
+    assert.deepEqual([loss.severityText, lostIn()], ['WARN', 12]);
+    const [{ resourceLogs: [first] = [] } = { resourceLogs: [] }] = collector.requests;
+    assert.deepEqual(plain(first?.resource.attributes ?? []), {
+      'service.name': 'polytrace-agent',
+      'service.version': '1',
+      'host.name': 'node',
+      'k8s.cluster.name': 'c',
+    });
+    assert.equal(collector.headers[0]?.['authorization'], 'Bearer x');
+    const known = new Set<unknown>(Object.values(conventions));
+    const used = [
+      ...collector.records.flatMap((record) => Object.keys(plain(record.attributes))),
+      ...Object.keys(plain(first?.resource.attributes ?? [])),
+    ];
+    const unknown = used.filter((each) => !each.startsWith('polytrace.') && !known.has(each));
+    assert.deepEqual(unknown, []);
+  });
+
+  it('a collector that is killed and started again gets every event, in order and once', async () => {
+    const otlp = await start(10_000_000);
+    give(otlp, ...numbered(0, 700));
+    await collector.until(() => collector.lines.length === 700);
+    await collector.kill();
+    give(otlp, ...numbered(700, 1000));
+    await says(() => otlp.stats.isFailing);
+    give(otlp, ...numbered(1000, 2500));
+    await says(() => otlp.stats.waiting === 0);
+    assert.ok(otlp.stats.spooled > 0);
+    for (const name of readdirSync(folder)) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600);
+    await collector.start();
+    await collector.until(() => collector.lines.length >= 2500);
+    give(otlp, ...numbered(2500, 2600));
+    await collector.until(() => collector.lines.length >= 2600);
+    assert.deepEqual(numbers(), range(2600));
+    await says(() => otlp.stats.spooled === 0 && otlp.stats.sent === 2600);
+    assert.deepEqual(
+      [otlp.stats.sent, otlp.stats.lost, otlp.stats.isFailing, readdirSync(folder)],
+      [2600, 0, false, []],
+    );
+  });
+
+  it('what waits on the disk outlives the agent', async () => {
+    await collector.kill();
+    const first = await start(10_000_000);
+    give(first, ...numbered(0, 10));
+    await says(() => first.stats.isFailing);
+    give(first, ...numbered(10, 20));
+    await first.close(200);
+    assert.equal(first.stats.lost, 0);
+    writeFileSync(join(folder, '0000000000000099.jsonl.part'), 'half');
+    await collector.start();
+    await start(10_000_000);
+    await collector.until(() => collector.lines.length >= 20);
+    assert.deepEqual(numbers(), range(20));
+  });
+
+  it('the spool is bounded: received and lost are what was produced', async () => {
+    await collector.kill();
+    const otlp = await start(64 * 1024);
+    give(otlp, ...numbered(0, 100));
+    await says(() => otlp.stats.isFailing);
+    for (let i = 100; i < 2000; i += 100) {
+      give(otlp, ...numbered(i, i + 100));
+      await says(() => otlp.stats.waiting === 0);
+    }
+    assert.ok(otlp.stats.spooled <= 64 * 1024 && otlp.stats.lost > 0, JSON.stringify(otlp.stats));
+    await collector.start();
+    give(otlp, ...numbered(2000, 2001));
+    await collector.until(() => numbers().includes(2000));
+    assert.equal(numbers().length + otlp.stats.lost, 2001);
+    await collector.until(() => lostIn() === otlp.stats.lost);
+  });
+
+  it('without a spool, events wait in memory, which is bounded, too', async () => {
+    await collector.kill();
+    const otlp = await start(undefined, 100_000);
+    give(otlp, ...numbered(0, 5));
+    await says(() => otlp.stats.isFailing);
+    give(otlp, ...numbered(5, 1005));
+    assert.ok(otlp.stats.lost > 0 && otlp.stats.waiting <= 100_000);
+    await collector.start();
+    await says(() => otlp.stats.waiting === 0 && !otlp.stats.isFailing);
+    give(otlp, ...numbered(1005, 1006));
+    await collector.until(() => numbers().includes(1005));
+    assert.equal(numbers().length + lostIn(), 1006);
+  });
+
+  it('what the collector refuses is lost and counted, and does not stop the rest', async () => {
+    collector.statuses.push(400);
+    const otlp = await start(10_000_000);
+    give(otlp, ...numbered(0, 3));
+    await says(() => otlp.stats.lost === 3);
+    give(otlp, ...numbered(3, 4));
+    await collector.until(() => numbers().includes(3));
+    assert.deepEqual([otlp.stats.lost, lostIn()], [3, 3]);
+  });
+
+  it('a server error is tried again', async () => {
+    collector.statuses.push(503, 503, 500);
+    const otlp = await start();
+    give(otlp, ...numbered(0, 3));
+    await collector.until(() => collector.lines.length >= 3);
+    assert.deepEqual(numbers(), range(3));
+    await says(() => otlp.stats.sent === 3);
+  });
+
+  it('a damaged file of the spool costs its damaged lines, and no more', async () => {
+    const lines = [toJson(execOf({ arguments: 'n0' })), '{"process_ex', toJson(execOf({ arguments: 'n1' }))];
+    writeFileSync(join(folder, '0000000000000001.jsonl'), lines.join('\n'));
+    writeFileSync(join(folder, 'notes.txt'), 'of somebody else');
+    const otlp = await start(10_000_000);
+    await collector.until(() => collector.lines.length >= 2);
+    assert.deepEqual(numbers(), [0, 1]);
+    await says(() => otlp.stats.lost === 1);
+    assert.deepEqual(readdirSync(folder), ['notes.txt']);
+  });
+});
