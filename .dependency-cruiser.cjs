@@ -63,7 +63,8 @@ module.exports = {
       from: {},
       to: {
         couldNotResolve: true,
-        pathNot: 'build/Release|^dist/|^\\.\\./dist/|^polytrace(-agent)?$|^@bufbuild/protobuf/',
+        pathNot:
+          'build/Release|^dist/|^\\.\\./dist/|^polytrace(-agent)?$|^@bufbuild/protobuf/|^@opentelemetry/semantic-conventions/',
       },
     },
     {

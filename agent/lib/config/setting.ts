@@ -48,9 +48,15 @@ export function secret(placeholder: string, help: string): Setting<string | unde
   return { ...base, isSecret: true, read };
 }
 
+/** A pair without `=` has the name ''. */
 export function headersOf(given: string): Record<string, string> {
-  const pairs = given.split(',').map((pair) => pair.split(/=(.*)/s).map((part) => part.trim()));
-  return Object.fromEntries(pairs.map(([name = '', value]) => (value === undefined ? ['', ''] : [name, value])));
+  const pairs = given.split(',').filter((pair) => pair.trim() !== '');
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      return [pair.slice(0, Math.max(at, 0)).trim(), pair.slice(at + 1).trim()];
+    }),
+  );
 }
 
 /** A URL of HTTP or HTTPS. */

@@ -1,6 +1,5 @@
 /** OpenTelemetry's own exporter of logs, protobuf over HTTP. */
 import { readFileSync } from 'node:fs';
-import { diag, DiagLogLevel } from '@opentelemetry/api';
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { Log } from '../log/log.js';
 import { recordOf, type Common } from './record.js';
@@ -30,13 +29,14 @@ export interface SenderOptions {
   readonly version: string;
 }
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 5000;
 /** What is wrong is in the request itself. */
 const REFUSED: ReadonlySet<unknown> = new Set([400, 413, 415, 422]);
 
 /** The packages are loaded only when they are needed. */
 export async function openSender(options: SenderOptions, log: Log): Promise<Sender> {
   const { OTLPLogExporter, CompressionAlgorithm } = await loadExporter();
+  const { diag, DiagLogLevel } = await import('@opentelemetry/api');
   const { resourceFromAttributes } = await import('@opentelemetry/resources');
   const warn = (message: string): void => log.warn({ reason: message }, 'OpenTelemetry');
   const silent = (): void => undefined;

@@ -204,6 +204,7 @@ describe('the configuration of the agent', () => {
     assert.ok(!printed.includes('Bearer'));
     assert.ok(![...shownOptions(configuration.options).values()].some((value) => String(value).includes('Bearer')));
     assert.deepEqual(headersOf(headers), { authorization: 'Bearer x=', 'x-scope': 'a' });
+    assert.deepEqual(headersOf(''), {});
     await assert.rejects(load(['--export-otlp-headers', headers]), /CONFIG_CONFLICT: .* needs export-otlp-endpoint/);
     const wrong = load(['--export-otlp-endpoint', 'http://c', '--export-otlp-headers', 'secret']);
     await assert.rejects(
