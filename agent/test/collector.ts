@@ -62,8 +62,8 @@ export class Collector {
         const bytes = Buffer.concat(chunks);
         const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes;
         if (status === 200) this.requests.push(ExportLogsServiceRequest.decode(body));
-        response.writeHead(status, { 'content-type': 'application/x-protobuf' }).end();
-        this.#arrived?.();
+        // when the answer is out: then the end of the collector does not make the client send it again
+        response.writeHead(status, { 'content-type': 'application/x-protobuf' }).end(() => this.#arrived?.());
       });
     });
     server.listen(this.#port, '127.0.0.1');
