@@ -1,0 +1,136 @@
+/** Many events to three clients, one of them slow: nothing is missing without being counted, and memory is bounded. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { ClientHttp2Stream } from 'node:http2';
+import { join } from 'node:path';
+import { Counter, framed, RawClient, until } from '../unit/grpc/server.js';
+import { Machine, needsRoot, needsTracefs } from './support.js';
+
+/** `npm run test:nightly` takes as long as the issue asks; the short form finds the same mistakes. */
+const SECONDS = process.env['POLYTRACE_NIGHTLY'] === '1' ? 60 : 3;
+const RATE = 100_000;
+/** Bytes that the slow client reads ten times a second. Each event has about 200. */
+const SLOW_BYTES = 64 * 1024;
+
+const PROGRAM = join(__dirname, 'programs/load.c');
+const TICKS = 100;
+
+describe('the agent under load', function () {
+  this.timeout(SECONDS * 10_000 + 120_000);
+  let machine: Machine;
+  let program: string;
+  const clients: RawClient[] = [];
+
+  before(needsRoot);
+  before(needsTracefs);
+  beforeEach(async () => {
+    machine = new Machine();
+    program = join(machine.folder, 'load');
+    execFileSync('cc', ['-O2', '-o', program, PROGRAM]);
+    writeFileSync(join(machine.policies, 'load.yaml'), POLICY.replace('PROGRAM', program));
+    await machine.start();
+  });
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.close();
+    await machine.remove();
+  });
+
+  /** GetEvents with allow_list { policy_names: "load" }, and what is counted of it: losses of the policy and of the client. */
+  async function follow(): Promise<{ readonly stream: ClientHttp2Stream; readonly counter: Counter }> {
+    const client = new RawClient(machine.socket);
+    clients.push(client);
+    const names = Buffer.from('\u0052\u0004load', 'latin1');
+    const stream = client.call('GetEvents', framed(Buffer.concat([Buffer.from([0x0a, names.length]), names])));
+    const counter = new Counter(({ hook, policyName }) => hook === 'GetEvents' || policyName === 'load');
+    await once(stream, 'response');
+    return { stream, counter };
+  }
+
+  async function load(seconds: number): Promise<number> {
+    const child = spawn(program, [String(RATE), String(seconds)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    await once(child, 'close');
+    return Number(text);
+  }
+
+  /** Kibibytes of anonymous memory, and seconds of processor time, of the agent. */
+  function costs(): { readonly anonymous: number; readonly cpu: number } {
+    const { pid } = machine.agent.child;
+    const anonymous = Number(/^RssAnon:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /, '').split(' ');
+    return { anonymous, cpu: (Number(fields[11]) + Number(fields[12])) / TICKS };
+  }
+
+  it(`${RATE} events a second for ${SECONDS} s: received and lost are what was produced, for each of three clients`, async () => {
+    const [first, second, slow] = [await follow(), await follow(), await follow()];
+    for (const { stream, counter } of [first, second]) stream.on('data', (chunk: Buffer) => counter.add(chunk));
+    slow.stream.pause();
+    const sip = setInterval(() => {
+      for (let left = SLOW_BYTES; left > 0; ) {
+        const chunk = slow.stream.read() as Buffer | null;
+        if (chunk === null) break;
+        slow.counter.add(chunk);
+        left -= chunk.length;
+      }
+    }, 100);
+    let most = 0;
+    const sample = setInterval(() => (most = Math.max(most, costs().anonymous)), 200);
+    const before = costs().cpu;
+    const since = performance.now();
+    const produced = await load(SECONDS);
+    const took = (performance.now() - since) / 1000;
+    clearInterval(sip);
+    slow.stream.on('data', (chunk: Buffer) => slow.counter.add(chunk));
+    slow.stream.resume();
+    try {
+      for (const { counter } of [first, second, slow]) await until(() => counter.received + counter.lost >= produced);
+    } finally {
+      clearInterval(sample);
+    }
+    const cpu = costs().cpu - before;
+    for (const [i, { counter }] of [first, second, slow].entries()) {
+      console.log(`      client ${i + 1}: ${counter.received} received, ${counter.lost} lost`);
+      assert.equal(counter.received + counter.lost, produced);
+      assert.ok(counter.received > 0);
+    }
+    const perEvent = ((cpu / produced) * 1e6).toFixed(2);
+    console.log(
+      `      ${produced} events in ${took.toFixed(1)} s; the agent: ${(most / 1024).toFixed(0)} MiB RssAnon, ${perEvent} µs CPU an event`,
+    );
+    assert.ok(most < 250 * 1024, `${most} KiB of anonymous memory`);
+  });
+
+  it('an agent that is killed under load and started again serves the same socket, and counts exactly', async () => {
+    const before = await follow();
+    before.stream.on('data', (chunk: Buffer) => before.counter.add(chunk));
+    const running = load(2);
+    await until(() => before.counter.received > 0);
+    const closed = new Promise((resolve) => before.stream.on('close', resolve));
+    await machine.stop('SIGKILL');
+    await closed;
+    await machine.start();
+    await running;
+    const after = await follow();
+    after.stream.on('data', (chunk: Buffer) => after.counter.add(chunk));
+    const produced = await load(0.5);
+    await until(() => after.counter.received + after.counter.lost >= produced);
+    assert.equal(after.counter.received + after.counter.lost, produced);
+    assert.equal(await machine.stop(), 0);
+  });
+});
+
+const POLICY = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: load }
+spec:
+  tracepoints:
+    - subsystem: syscalls
+      event: sys_enter_lseek
+      args: [{ index: 5, type: uint64 }]
+      selectors:
+        - matchArgs: [{ index: 5, operator: Equal, values: ["424242"] }]
+          matchBinaries: [{ operator: In, values: ["PROGRAM"] }]
+`;
