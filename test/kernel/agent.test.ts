@@ -31,7 +31,8 @@ spec:
 `;
 }
 
-// One kernel is enough, and the guest with 6.1 is the first to end: the agent does not depend on it, and three programs take long to start here.
+// One kernel is enough: the agent does not depend on it, and three programs take long to start here. The guest with 6.1
+// is the first to end.
 if (kernel === '6.1')
   describe('the agent', () => {
     const machine = new Machine();
