@@ -6,8 +6,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Gathered, Machine, needsRoot } from './support.js';
 
-/** A system call that no kernel has. */
-const CALL = 7171;
+/** A system call that no kernel has, and no other test makes. */
+const CALL = 7273;
 
 const POLICY = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
