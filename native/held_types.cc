@@ -47,6 +47,12 @@ HeldTypes::HeldTypes(napi_env env, std::shared_ptr<Types> types) : env_(env), ty
   report(env_, hold(env_, *types_));
 }
 
-HeldTypes::~HeldTypes() { report(env_, let_go(env_, *types_)); }
+HeldTypes::~HeldTypes() { release(); }
+
+void HeldTypes::release() {
+  if (!types_) return;
+  report(env_, let_go(env_, *types_));
+  types_.reset();
+}
 
 }  // namespace polytrace

@@ -18,10 +18,12 @@ class HeldTypes {
   ~HeldTypes();
 
   Types& get() const { return *types_; }
+  // Before the garbage collection finds it; get() may not be called any more.
+  void release();
 
  private:
   const napi_env env_;
-  const std::shared_ptr<Types> types_;
+  std::shared_ptr<Types> types_;
 };
 
 }  // namespace polytrace

@@ -75,6 +75,7 @@ Napi::Function Session::define(Napi::Env env) {
                      {
                          InstanceMethod<&Session::call<&Session::probe_features>>("probeFeatures"),
                          InstanceMethod<&Session::call<&Session::read_types>>("readTypes"),
+                         InstanceMethod<&Session::call<&Session::release_types>>("releaseTypes"),
                          InstanceMethod<&Session::call<&Session::take_pins>>("takePins"),
                          InstanceMethod<&Session::call<&Session::open>>("open"),
                          InstanceMethod<&Session::call<&Session::start>>("start"),
@@ -170,6 +171,12 @@ Napi::Value Session::read_types(const Napi::CallbackInfo& info) {
       return result;
     };
   });
+}
+
+// (what readTypes() gave)
+Napi::Value Session::release_types(const Napi::CallbackInfo& info) {
+  info[0].As<Napi::External<HeldTypes>>().Data()->release();
+  return info.Env().Undefined();
 }
 
 // (folder, [names of links]), see pins.h

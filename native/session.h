@@ -37,6 +37,7 @@ class Session : public Napi::ObjectWrap<Session> {
 
   Napi::Value probe_features(const Napi::CallbackInfo& info);
   Napi::Value read_types(const Napi::CallbackInfo& info);
+  Napi::Value release_types(const Napi::CallbackInfo& info);
   Napi::Value take_pins(const Napi::CallbackInfo& info);
   Napi::Value open(const Napi::CallbackInfo& info);
   Napi::Value start(const Napi::CallbackInfo& info);

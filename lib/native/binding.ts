@@ -28,14 +28,19 @@ export interface NativeSource {
   watched<T extends object>(): T[];
 }
 
+/** Types of the kernel that the addon keeps in memory. */
+export type HeldTypes = object;
+
 /**
  * One tracer's side in the kernel. Methods with a promise run on a thread of the session, one after the other in the order of the
  * calls. The event loop goes on until they are done.
  */
 export interface NativeSession extends NativeSource {
   probeFeatures(): Promise<NativeFeatures>;
-  /** Reads the running kernel's types. They stay in memory as long as the value is referenced. */
-  readTypes(): Promise<unknown>;
+  /** Reads the running kernel's types. They stay in memory until they are released, or the value is not referenced any more. */
+  readTypes(): Promise<HeldTypes>;
+  /** Must be called at most once for a value. Several megabytes need not wait for a garbage collection then. */
+  releaseTypes(types: HeldTypes): void;
   /** Removes the links and resolves with the unread records, or with null if the pins have another layout. */
   takePins(folder: string, links: readonly string[]): Promise<readonly UnreadPins[] | null>;
   /** Loads and attaches the base sensor. Rejects with NativeError. */

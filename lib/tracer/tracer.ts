@@ -278,9 +278,10 @@ function cgroupsOf(binding: NativeBinding): Cgroups {
 
 /** Opens the session with direct reads if the kernel supports them, else with programs that read through a helper. */
 async function openSession({ binding, session, features, options, persistence }: Parts): Promise<void> {
+  let types;
   try {
-    // They are needed now: the value keeps them in memory until then.
-    const types = features.btf.available ? await session.readTypes() : undefined;
+    // They are needed while the session opens, and would be read several times.
+    types = features.btf.available ? await session.readTypes() : undefined;
     await session.open({
       object: objectName('process', features),
       ringBytes: options.bufferSize,
@@ -290,6 +291,8 @@ async function openSession({ binding, session, features, options, persistence }:
     });
   } catch (error) {
     throw sensorError(error as NativeError, features);
+  } finally {
+    if (types !== undefined) session.releaseTypes(types);
   }
   if (persistence === undefined) return;
   try {
