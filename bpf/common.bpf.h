@@ -144,8 +144,8 @@ static __always_inline struct task_struct *current_task(void)
 
 /*
  * The same task as a pointer that the verifier does not trust. For each pointer that a program reads through a trusted one, the
- * verifier searches all types of the kernel by name. In the base sensor, that was two thirds of the time of loading it. Hooks read few
- * pointers and run often: there the trusted one counts, which is read without a check of its address.
+ * verifier searches all types of the kernel by name, and again for each way that leads there. After the loops of the base sensor, that
+ * was most of the time of loading it. A read through this pointer checks the address first, which costs seven instructions.
  */
 static __always_inline struct task_struct *untrusted_task(void)
 {

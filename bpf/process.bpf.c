@@ -266,12 +266,14 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	fill_creds(&e->creds, READ(task, cred));
 	fill_namespaces(&e->ns, task);
 
-	used = append_filename(s, 0, bprm);
 	fs = READ(task, fs);
+	file = READ(bprm, file);
+	used = append_filename(s, 0, bprm);
+	/* from here on, the verifier follows every way out of the loops above: see untrusted_task() in common.bpf.h */
+	task = KERNEL(task_struct, task);
 	start = resolve_path(&s->text, READ(fs, pwd.dentry), READ(fs, pwd.mnt));
 	used = append_text(s, used, &e->cwd, start);
 
-	file = READ(bprm, file);
 	describe_file(e, file);
 	start = resolve_executable(task, &s->text, file);
 	used = append_text(s, used, &e->executable, start);
@@ -409,25 +411,25 @@ int handle_free(struct bpf_raw_tracepoint_args *ctx)
 TYPED_SEC("tp_btf/sched_process_exec")
 int handle_exec(u64 *ctx)
 {
-	return on_exec(KERNEL(task_struct, ctx[0]), KERNEL(linux_binprm, ctx[2]));
+	return on_exec((void *)ctx[0], (void *)ctx[2]);
 }
 
 TYPED_SEC("tp_btf/sched_process_fork")
 int handle_fork(u64 *ctx)
 {
-	return on_fork(KERNEL(task_struct, ctx[0]), KERNEL(task_struct, ctx[1]));
+	return on_fork((void *)ctx[0], (void *)ctx[1]);
 }
 
 TYPED_SEC("tp_btf/sched_process_exit")
 int handle_exit(u64 *ctx)
 {
-	return on_exit(KERNEL(task_struct, ctx[0]));
+	return on_exit((void *)ctx[0]);
 }
 
 TYPED_SEC("tp_btf/sched_process_free")
 int handle_free(u64 *ctx)
 {
-	return on_free(KERNEL(task_struct, ctx[0]));
+	return on_free((void *)ctx[0]);
 }
 #endif
 

@@ -92,7 +92,13 @@ export function podmanBuildOptions(): string[] {
 export function removePodman(folder: string, runtime?: 'crun' | 'runc'): void {
   podmanIn(folder, runtime)('rm', '--all', '--force', '--time=0');
   const overlay = join(folder, 'storage/overlay');
-  if (readFileSync('/proc/self/mounts', 'utf8').includes(` ${overlay} `)) execFileSync('umount', [overlay]);
+  const isMounted = (): boolean => readFileSync('/proc/self/mounts', 'utf8').includes(` ${overlay} `);
+  try {
+    if (isMounted()) execFileSync('umount', [overlay], { stdio: 'pipe' });
+  } catch (error) {
+    // podman's own clean-up may have been faster
+    if (isMounted()) throw error;
+  }
   // The process that cleans up after a container may not have ended yet.
   rmSync(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
 }
