@@ -22,6 +22,7 @@
 #include "handles.h"
 #include "object_steps.h"
 #include "signals.h"
+#include "typed_programs.h"
 #include "types.h"
 
 namespace polytrace {
@@ -52,9 +53,7 @@ std::shared_ptr<Types> kernel_types() {
 // The id of what programs of this kind are attached to; 0 where there is none.
 uint32_t target_id(const std::string& target, bpf_attach_type attach) {
   const auto types = kernel_types();
-  if (!types) return 0;
-  if (attach == BPF_TRACE_RAW_TP) return types->find("btf_trace_" + target, BTF_KIND_TYPEDEF);
-  return types->find(attach == BPF_LSM_MAC ? "bpf_lsm_" + target : target, BTF_KIND_FUNC);
+  return types ? find_target_type(*types, attach, target) : 0;
 }
 
 int load(bpf_prog_type type, bpf_attach_type attach, const char* target) {

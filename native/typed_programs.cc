@@ -10,7 +10,6 @@
 #include <mutex>
 
 #include "error.h"
-#include "types.h"
 
 namespace polytrace {
 
@@ -23,20 +22,17 @@ struct Section {
   bpf_prog_type type;
   bpf_attach_type attach;
   uint32_t flags;
-  // what the kernel's type has before the name of the target, and its kind
-  const char* prefix;
-  uint32_t kind;
 };
 
 // TYPED_SEC in bpf/common.bpf.h
 constexpr Section SECTIONS[] = {
-    {"typed_fentry", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, 0, "", BTF_KIND_FUNC},
-    {"typed_fexit", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, 0, "", BTF_KIND_FUNC},
-    {"typed_fmod_ret", BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, 0, "", BTF_KIND_FUNC},
-    {"typed_lsm", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, 0, "bpf_lsm_", BTF_KIND_FUNC},
-    {"typed_lsm.s", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, BPF_F_SLEEPABLE, "bpf_lsm_", BTF_KIND_FUNC},
-    {"typed_tp_btf+", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, 0, "btf_trace_", BTF_KIND_TYPEDEF},
-    {"typed_iter+", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, 0, "bpf_iter_", BTF_KIND_FUNC},
+    {"typed_fentry", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, 0},
+    {"typed_fexit", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, 0},
+    {"typed_fmod_ret", BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, 0},
+    {"typed_lsm", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, 0},
+    {"typed_lsm.s", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, BPF_F_SLEEPABLE},
+    {"typed_tp_btf+", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, 0},
+    {"typed_iter+", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, 0},
 };
 
 // libbpf would read the kernel's types for programs of the right type. They get it when they are loaded.
@@ -52,13 +48,9 @@ const Section& section_of(const bpf_program* program) {
   throw Failure{"NO_SUCH_PROGRAM", "no programs have a section " + name};
 }
 
-uint32_t find_type(const Section& section, const std::string& name) {
-  return Types::of_kernel()->find(section.prefix + name, section.kind);
-}
-
 uint32_t type_of(const bpf_program* program, const Section& section) {
   const char* const own = std::strchr(bpf_program__section_name(program), '/');
-  if (own != nullptr) return find_type(section, own + 1);
+  if (own != nullptr) return find_target_type(*Types::of_kernel(), section.attach, own + 1);
   return chosen == nullptr ? 0 : chosen->of(program);
 }
 
@@ -79,6 +71,12 @@ int prepare(bpf_program* program, bpf_prog_load_opts* opts, long index) noexcept
 
 }  // namespace
 
+uint32_t find_target_type(Types& types, bpf_attach_type attach, const std::string& name) {
+  if (attach == BPF_TRACE_RAW_TP) return types.find("btf_trace_" + name, BTF_KIND_TYPEDEF);
+  if (attach == BPF_TRACE_ITER) return types.find("bpf_iter_" + name, BTF_KIND_FUNC);
+  return types.find(attach == BPF_LSM_MAC ? "bpf_lsm_" + name : name, BTF_KIND_FUNC);
+}
+
 void register_typed_sections() {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -96,7 +94,7 @@ TypedTargets::~TypedTargets() { chosen = nullptr; }
 
 int TypedTargets::choose(bpf_program* program, const std::string& name) {
   const Section& section = section_of(program);
-  ids_[program] = find_type(section, name);
+  ids_[program] = find_target_type(*Types::of_kernel(), section.attach, name);
   if (ids_[program] != 0) return 0;
   // a function of a module: libbpf searches their types
   const int err = bpf_program__set_type(program, section.type);

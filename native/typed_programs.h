@@ -9,7 +9,12 @@
 #include <map>
 #include <string>
 
+#include "types.h"
+
 namespace polytrace {
+
+// The id of what programs of this kind are attached to; 0 where there is none.
+uint32_t find_target_type(Types& types, bpf_attach_type attach, const std::string& name);
 
 // Tells libbpf of the sections. Call it before an object is opened; further calls do nothing.
 void register_typed_sections();

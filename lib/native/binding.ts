@@ -39,7 +39,7 @@ export interface NativeSession extends NativeSource {
   probeFeatures(): Promise<NativeFeatures>;
   /** Reads the running kernel's types. They stay in memory until they are released, or the value is not referenced any more. */
   readTypes(): Promise<HeldTypes>;
-  /** Must be called at most once for a value. Several megabytes need not wait for a garbage collection then. */
+  /** Frees several megabytes, which would wait for a garbage collection. Further calls for the same value do nothing. */
   releaseTypes(types: HeldTypes): void;
   /** Removes the links and resolves with the unread records, or with null if the pins have another layout. */
   takePins(folder: string, links: readonly string[]): Promise<readonly UnreadPins[] | null>;

@@ -75,7 +75,7 @@ function conflicts(options: AgentOptions, sources: Readonly<Record<SettingKey, s
   return problems;
 }
 
-/** What stands for the value of a secret. */
+/** The text that is printed in place of a secret. */
 const HIDDEN = '*****';
 
 /** The settings that have a value, by their names, as a person may see them. */

@@ -1,4 +1,4 @@
-/** What is wrong with a configuration: every mistake has a code, a place and a remedy. */
+/** The mistakes of a configuration. Each has a code, a place and a remedy. */
 import { closest, distance } from 'fastest-levenshtein';
 
 /** docs/agent-configuration.md explains the codes. */

@@ -2,7 +2,7 @@
 
 /** One setting. Its name on the command line, in files and in the environment comes from its key in the table. */
 export interface Setting<T> {
-  /** What stands for the value in the help. Undefined for a switch. */
+  /** The word that the help shows in place of the value. Undefined for a switch. */
   readonly placeholder?: string;
   readonly help: string;
   readonly fallback: T;

@@ -29,7 +29,7 @@ export const DOCKER_CHARACTERS = 31;
 
 const SECOND = 1_000_000_000n;
 
-/** What a process has beyond the fields that every event has. */
+/** The fields of a process that only some events have. */
 export interface RareFields {
   /** Fields that are protobuf already. */
   readonly bytes: Uint8Array;

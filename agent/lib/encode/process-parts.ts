@@ -9,7 +9,7 @@ import { Writer } from './writer.js';
 export type ProcessEvent = Exclude<TracerEvent, { readonly type: 'lost' }>;
 
 interface Parts {
-  /** What the process showed when it was encoded. Both can become known later, and one without the other. */
+  /** The values when the process was encoded. Each of them can become known later. */
   readonly pod: Process['pod'];
   readonly container: Process['container'];
   /** As the process of an event, without its thread. */

@@ -23,7 +23,7 @@ export interface QueueOptions {
 export class LineQueue {
   readonly #options: QueueOptions;
   #lines: string[] = [];
-  /** What the sink is taking, or did not take. It comes before all lines. */
+  /** The text that the sink writes now, or has refused. It comes before all lines. */
   #rest: Buffer | undefined;
   #waitingBytes = 0;
   #dropped = 0;

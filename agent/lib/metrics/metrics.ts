@@ -151,7 +151,7 @@ export class Metrics {
     this.#gauge('polytrace_policy_errors', 'Files and resources whose policy could not be loaded.', [], () => [
       [{}, store.failed],
     ]);
-    const perHook = (key: 'matched' | 'posted' | 'suppressed' | 'enforced' | 'lost', help: string): void => {
+    const perHook = (key: HookCount, help: string): void => {
       this.#counter(`polytrace_hook_${key}_total`, help, [...names, 'hook'], () =>
         this.#policies.flatMap((entry) => hooksOf(entry, key)),
       );
@@ -199,38 +199,19 @@ export class Metrics {
     gauge('polytrace_export_queue_bytes', 'Bytes that wait for the export.', ({ waiting }) => waiting);
     if (otlp === undefined) return;
     const one = (value: (stats: OtlpStats) => number) => (): Sample[] => [[{}, value(otlp.stats)]];
-    this.#counter(
-      'polytrace_otlp_sent_total',
-      'Records that the collector took.',
-      [],
-      one(({ sent }) => sent),
-    );
-    this.#counter(
-      'polytrace_otlp_lost_events_total',
-      'Events that were not sent.',
-      [],
-      one(({ lost }) => lost),
-    );
-    this.#counter(
-      'polytrace_otlp_failures_total',
-      'Requests that failed.',
-      [],
-      one(({ failures }) => failures),
-    );
-    this.#gauge(
-      'polytrace_otlp_queue_bytes',
-      'Bytes that wait in memory.',
-      [],
-      one(({ waiting }) => waiting),
-    );
-    this.#gauge(
-      'polytrace_otlp_spool_bytes',
-      'Bytes that wait on the disk.',
-      [],
-      one(({ spooled }) => spooled),
-    );
+    const sent = (name: string, help: string, value: (stats: OtlpStats) => number): void =>
+      this.#counter(name, help, [], one(value));
+    sent('polytrace_otlp_sent_total', 'Records that the collector took.', (stats) => stats.sent);
+    sent('polytrace_otlp_lost_events_total', 'Events that were not sent.', ({ lost }) => lost);
+    sent('polytrace_otlp_failures_total', 'Requests that failed.', ({ failures }) => failures);
+    const waits = (name: string, help: string, value: (stats: OtlpStats) => number): void =>
+      this.#gauge(name, help, [], one(value));
+    waits('polytrace_otlp_queue_bytes', 'Bytes that wait in memory.', ({ waiting }) => waiting);
+    waits('polytrace_otlp_spool_bytes', 'Bytes that wait on the disk.', ({ spooled }) => spooled);
   }
 }
+
+type HookCount = 'matched' | 'posted' | 'suppressed' | 'enforced' | 'lost';
 
 function namesOf({ name, namespace }: PolicyEntry): Labels {
   return { policy: name, policy_namespace: namespace };
@@ -242,7 +223,7 @@ function stateOf({ status, error }: PolicyEntry): string {
 }
 
 /** Hooks of the same function are one series. */
-function hooksOf(entry: PolicyEntry, key: 'matched' | 'posted' | 'suppressed' | 'enforced' | 'lost'): Sample[] {
+function hooksOf(entry: PolicyEntry, key: HookCount): Sample[] {
   const sums = new Map<string, number>();
   for (const hook of entry.status?.hooks ?? []) {
     sums.set(hook.functionName, (sums.get(hook.functionName) ?? 0) + hook[key]);
