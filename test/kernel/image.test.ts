@@ -25,7 +25,7 @@ if (kernel === '6.12') {
       const policies = '/etc/polytrace/policies.d';
       const policy = `${join(checkout, 'examples/file-monitoring.yaml')}:${policies}/policy.yaml`;
       const host = ['--pid=host', '--cgroupns=host', '--uts=host', '--network=none'];
-      const first = start('run', '--name', 'polytrace', '--rm', ...host, '--privileged', '--volume', policy, IMAGE);
+      const first = start('run', '--name', 'polytrace', ...host, '--privileged', '--volume', policy, IMAGE);
       await first.line(/^ready: .*file-monitoring: security_file_permission/);
       assert.doesNotMatch(first.output, /^warning/m);
       const words = ['getevents', '-o', 'compact', '--policy-dir', policies];
@@ -35,7 +35,8 @@ if (kernel === '6.12') {
       execFileSync('cat', ['/etc/shadow']);
       const read = /^📚 read +guest \S*cat \/etc\/shadow$/;
       await Promise.all([first.line(read), second.line(read)]);
-      // the emulated machine takes its time to detach everything
+      // The emulated machine takes its time to detach everything. Without --rm: podman would remove the container at once,
+      // and refuses it while the second one has not ended.
       podmanIn(folder, 'crun')('stop', '--time=120', 'polytrace');
       assert.equal(await first.status(), 0, first.output);
       await second.ended;
