@@ -102,8 +102,9 @@ for (const [title, open] of Object.entries({ docker, podman })) {
     });
 
     const container = (): string => `polytrace-${++names}`;
+    // Without --rm: podman would remove a stopped container, and refuses it while a session of exec has not ended.
     const start = (name: string, options: readonly string[], ...command: readonly string[]): Running =>
-      engine.start('run', '--name', name, '--rm', ...engine.runOptions, ...options, IMAGE, ...command);
+      engine.start('run', '--name', name, ...engine.runOptions, ...options, IMAGE, ...command);
     const mounted = (...pairs: readonly string[]): string[] => pairs.flatMap((pair) => ['--volume', pair]);
 
     /** A process of the host that the tracer must report. */
