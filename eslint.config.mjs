@@ -34,6 +34,25 @@ export default tseslint.config(
       ],
     },
   },
+  // somebody may set the time of day: only what shows it to people or puts it into events asks for it
+  {
+    files: ['lib/**', 'agent/lib/**'],
+    ignores: [
+      'lib/containers/names.ts',
+      'lib/process/clock.ts',
+      'agent/lib/client/client.ts',
+      'agent/lib/export/{export,file-sink}.ts',
+      'agent/lib/main/agent.ts',
+      'agent/lib/otlp/record.ts',
+      'agent/lib/streams/event-stream.ts',
+    ],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'Date', property: 'now', message: 'Durations and deadlines are measured with performance.now().' },
+      ],
+    },
+  },
   // plain CommonJS: the install step and mocha's reporter run without a compiler
   { files: ['**/*.js', '**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
   // mocha's `this.timeout`, chains of assertions

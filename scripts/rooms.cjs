@@ -126,6 +126,8 @@ const rooms = [
       '@opentelemetry/sdk-logs',
       '@opentelemetry/resources',
       '@opentelemetry/exporter-logs-otlp-proto',
+      '@opentelemetry/exporter-logs-otlp-grpc',
+      '@grpc/grpc-js',
       '@opentelemetry/otlp-exporter-base',
     ],
   },

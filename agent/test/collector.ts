@@ -1,9 +1,10 @@
-/** A collector of OpenTelemetry for tests: it decodes the official protobuf. */
+/** Collectors of OpenTelemetry for tests, over HTTP and over gRPC: they decode the official protobuf. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
+import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
 // OpenTelemetry's generated code for its official protobuf
 import * as decoder from 'otlp-decoder/build/src/generated/root.js';
 
@@ -41,48 +42,36 @@ export function plain(attributes: readonly Attribute[]): Record<string, string |
   );
 }
 
+export type Protocol = 'http/protobuf' | 'grpc';
+
 /** A collector that can be ended and started again at the same port. */
-export class Collector {
+export abstract class Collector {
+  abstract readonly protocol: Protocol;
   readonly requests: Request[] = [];
-  readonly headers: IncomingMessage['headers'][] = [];
-  /** Statuses of the next answers; then 200. */
-  readonly statuses: number[] = [];
-  #server: Server | undefined;
-  #port = 0;
+  /** The header `authorization` of each request. */
+  readonly authorizations: unknown[] = [];
+  /** Errors that are the next answers; then requests are taken. */
+  readonly errors: ('refused' | 'unavailable')[] = [];
+  protected port = 0;
   #arrived: (() => void) | undefined;
 
-  async start(): Promise<void> {
-    const server = createServer((request, response) => {
-      const chunks: Buffer[] = [];
-      request.on('data', (chunk: Buffer) => chunks.push(chunk));
-      request.on('end', () => {
-        assert.equal(request.url, '/v1/logs');
-        this.headers.push(request.headers);
-        const status = this.statuses.shift() ?? 200;
-        const bytes = Buffer.concat(chunks);
-        const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes;
-        if (status === 200) this.requests.push(ExportLogsServiceRequest.decode(body));
-        // when the answer is out: then the end of the collector does not make the client send it again
-        response.writeHead(status, { 'content-type': 'application/x-protobuf' }).end(() => this.#arrived?.());
-      });
-    });
-    server.listen(this.#port, '127.0.0.1');
-    await once(server, 'listening');
-    this.#port = (server.address() as AddressInfo).port;
-    this.#server = server;
+  abstract start(): Promise<void>;
+  abstract kill(): Promise<void>;
+
+  /** Takes a request, or returns the error that it is answered with. */
+  protected take(body: Uint8Array, authorization: unknown): 'refused' | 'unavailable' | undefined {
+    this.authorizations.push(authorization);
+    const error = this.errors.shift();
+    if (error === undefined) this.requests.push(ExportLogsServiceRequest.decode(body));
+    return error;
   }
 
-  async kill(): Promise<void> {
-    const server = this.#server;
-    if (server === undefined) return;
-    this.#server = undefined;
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
+  protected answered(): void {
+    this.#arrived?.();
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   get records(): LogRecord[] {
@@ -100,4 +89,90 @@ export class Collector {
   async until(holds: () => boolean): Promise<void> {
     while (!holds()) await new Promise<void>((resolve) => (this.#arrived = resolve));
   }
+}
+
+const STATUSES = { refused: 400, unavailable: 503 } as const;
+
+class HttpCollector extends Collector {
+  readonly protocol = 'http/protobuf';
+  #server: Server | undefined;
+
+  async start(): Promise<void> {
+    const server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        assert.equal(request.url, '/v1/logs');
+        const bytes = Buffer.concat(chunks);
+        const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes;
+        const error = this.take(body, request.headers['authorization']);
+        const status = error === undefined ? 200 : STATUSES[error];
+        // when the answer is out: then the end of the collector does not make the client send it again
+        response.writeHead(status, { 'content-type': 'application/x-protobuf' }).end(() => this.answered());
+      });
+    });
+    server.listen(this.port, '127.0.0.1');
+    await once(server, 'listening');
+    this.port = (server.address() as AddressInfo).port;
+    this.#server = server;
+  }
+
+  async kill(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return;
+    this.#server = undefined;
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  }
+}
+
+const EXPORT = {
+  path: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
+  requestStream: false,
+  responseStream: false,
+  requestDeserialize: (bytes: Buffer) => bytes,
+  requestSerialize: (bytes: Buffer) => bytes,
+  responseSerialize: () => Buffer.alloc(0),
+  responseDeserialize: (bytes: Buffer) => bytes,
+} as const;
+const CODES = { refused: 3, unavailable: 14 } as const;
+
+class GrpcCollector extends Collector {
+  readonly protocol = 'grpc';
+  #server: GrpcServer | undefined;
+
+  async start(): Promise<void> {
+    const server = new GrpcServer();
+    const implementation = {
+      export: (
+        call: { request: Buffer; metadata: { get(name: string): unknown[] } },
+        done: (error: object | null, answer?: object) => void,
+      ): void => {
+        const error = this.take(call.request, call.metadata.get('authorization')[0]);
+        done(error === undefined ? null : { code: CODES[error], details: error }, {});
+        this.answered();
+      },
+    };
+    server.addService({ export: EXPORT }, implementation as never);
+    this.port = await new Promise<number>((resolve, reject) => {
+      const address = `127.0.0.1:${this.port}`;
+      server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+        if (error === null) resolve(port);
+        else reject(error);
+      });
+    });
+    this.#server = server;
+  }
+
+  /** Answers that are on their way arrive: then the client does not send their requests again. */
+  async kill(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server !== undefined) await new Promise<unknown>((resolve) => server.tryShutdown(resolve));
+  }
+}
+
+export function collectorOf(protocol: Protocol): Collector {
+  return protocol === 'grpc' ? new GrpcCollector() : new HttpCollector();
 }

@@ -26,7 +26,7 @@ export class Names {
   readonly #directory: Directory;
   readonly #waitMs: number;
   readonly #made = new WeakMap<KnownContainer['info'], Named>();
-  /** Containers that events wait for, and until when: in milliseconds since 1970. */
+  /** Containers that events wait for, and until when: in milliseconds of performance.now(), which nobody can set. */
   readonly #awaited = new Map<string, number>();
   readonly #unknown = new Set<string>();
   #waited = 0;
@@ -62,7 +62,9 @@ export class Names {
     if (owner !== undefined || this.#awaited.has(id) || this.#unknown.has(id) || !this.#directory.covers(runtime))
       return;
     this.#waited++;
-    this.#awaited.set(id, sinceMs + this.#waitMs);
+    // the age is from 0 to the whole time, also when the time of day was just set
+    const age = Math.min(Math.max(Date.now() - sinceMs, 0), this.#waitMs);
+    this.#awaited.set(id, performance.now() + this.#waitMs - age);
     this.#directory.seek(id, runtime);
   }
 
@@ -77,11 +79,10 @@ export class Names {
 
   /** For how many milliseconds events have still to wait; 0: not any longer. */
   remaining(): number {
-    const now = Date.now();
+    const now = performance.now();
     let latest = 0;
     for (const [id, until] of this.#awaited) {
-      // also after the clock was set
-      const left = Math.min(until - now, this.#waitMs);
+      const left = until - now;
       if (left > 0) latest = Math.max(latest, left);
       else this.#giveUp(id);
     }

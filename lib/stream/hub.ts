@@ -87,7 +87,7 @@ export class Hub implements EventFeed {
   #armed = false;
   /** Set by end(): from then on no consumer loses an event because its queue is full. */
   #ending = false;
-  #missedAt = 0;
+  #missedAt = -Infinity;
   #events = 0;
 
   constructor(options: HubOptions) {
@@ -272,7 +272,7 @@ export class Hub implements EventFeed {
       if (hook === SensorHook.HOOK_EXEC && ring > 0) execsLost = true;
       if (hook === SensorHook.HOOK_EXIT && ring > 0) void this.#options.cache.sweep();
     }
-    const now = Date.now();
+    const now = performance.now();
     if (askMissed || now - this.#missedAt >= MISSED_MS) {
       this.#missedAt = now;
       for (const { hook, count } of session.takeMissed()) result.push(this.#lossOf(hook, 'missed', count));

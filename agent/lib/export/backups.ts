@@ -12,6 +12,9 @@ export interface BackupOptions {
   readonly compress: boolean;
 }
 
+/** Characters of a time in a name. */
+const STAMP_LENGTH = '2026-01-31T12-00-00.000Z'.length;
+
 export class Backups {
   readonly #folder: string;
   readonly #stem: string;
@@ -32,13 +35,29 @@ export class Backups {
     this.#log = log;
   }
 
-  /** A name that no file has. Names are in the order of their times. */
+  /**
+   * A name that no file has. The order of the names is the order of the files, also when the time of day was set back: else
+   * the newest file would be taken for the oldest, and be removed.
+   */
   async freeName(now: number): Promise<string> {
-    for (let time = now; ; time++) {
+    for (let time = Math.max(now, (await this.#latest()) + 1); ; time++) {
       const stamp = new Date(time).toISOString().replaceAll(':', '-');
       const path = join(this.#folder, `${this.#stem}-${stamp}${this.#extension}`);
       if (!(await exists(path)) && !(await exists(`${path}.gz`))) return path;
     }
+  }
+
+  /** The time in the name of the newest file. */
+  async #latest(): Promise<number> {
+    const newest = (await this.#names()).at(-1);
+    if (newest === undefined) return 0;
+    const stamp = newest.slice(this.#stem.length + 1, this.#stem.length + 1 + STAMP_LENGTH);
+    return Date.parse(stamp.replace(/T(\d\d)-(\d\d)-/, 'T$1:$2:'));
+  }
+
+  /** Oldest first. */
+  async #names(): Promise<string[]> {
+    return (await readdir(this.#folder)).filter((name) => this.#pattern.test(name)).sort();
   }
 
   /** Removes the oldest files and compresses the others, one after the other. Never rejects. */
@@ -58,7 +77,7 @@ export class Backups {
   }
 
   async #tidy(): Promise<void> {
-    const names = (await readdir(this.#folder)).filter((name) => this.#pattern.test(name)).sort();
+    const names = await this.#names();
     const parts = names.filter((name) => name.endsWith('.part'));
     for (const part of parts) await unlink(join(this.#folder, part));
     const whole = names.filter((name) => !name.endsWith('.part'));

@@ -23,6 +23,16 @@ export interface FileOptions {
   readonly fsync: FsyncPolicy;
 }
 
+/** Two clocks: the time of day names files, and may be set at any time. Durations are those of the other one, which is not. */
+export interface Clocks {
+  /** Milliseconds since 1970. */
+  readonly ofDay: () => number;
+  /** Milliseconds since some moment. */
+  readonly steady: () => number;
+}
+
+const CLOCKS: Clocks = { ofDay: () => Date.now(), steady: () => performance.now() };
+
 /** A named pipe without a reader must not hold up the agent, and a link is somebody else's choice. */
 const FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const NEWLINE = 10;
@@ -32,23 +42,23 @@ export class FileSink implements Sink {
   readonly #options: FileOptions;
   readonly #backups: Backups;
   readonly #log: Log;
-  readonly #now: () => number;
+  readonly #clocks: Clocks;
   #file: FileHandle | undefined;
   #size = 0;
   #ino = 0;
   #openedAt = 0;
-  #checkedAt = 0;
-  #syncedAt = 0;
+  #checkedAt = -Infinity;
+  #syncedAt = -Infinity;
   #mustReopen = false;
   rotations = 0;
 
-  constructor(options: FileOptions, log: Log, now: () => number = Date.now) {
+  constructor(options: FileOptions, log: Log, clocks: Clocks = CLOCKS) {
     this.#options = options;
     this.#log = log;
-    this.#now = now;
+    this.#clocks = clocks;
     this.#backups = new Backups(options.path, { most: options.backups, compress: options.compress }, log);
     this.#backups.tidy();
-    this.#openedAt = now();
+    this.#openedAt = clocks.steady();
   }
 
   async write(lines: Buffer): Promise<Written> {
@@ -89,7 +99,7 @@ export class FileSink implements Sink {
 
   async #sync(file: FileHandle): Promise<void> {
     const { fsync } = this.#options;
-    const now = this.#now();
+    const now = this.#clocks.steady();
     if (fsync !== 'always' && !(fsync === 'second' && now - this.#syncedAt >= CHECK_MS)) return;
     this.#syncedAt = now;
     await file.datasync();
@@ -108,21 +118,21 @@ export class FileSink implements Sink {
   #isDue(bytes: number): boolean {
     const { mostBytes, intervalMs } = this.#options;
     if (this.#size === 0) return false;
-    return this.#size + bytes > mostBytes || (intervalMs > 0 && this.#now() - this.#openedAt >= intervalMs);
+    return this.#size + bytes > mostBytes || (intervalMs > 0 && this.#clocks.steady() - this.#openedAt >= intervalMs);
   }
 
   async #rotate(file: FileHandle): Promise<void> {
     if (this.#options.fsync !== 'never') await file.datasync();
-    await rename(this.#options.path, await this.#backups.freeName(this.#now()));
+    await rename(this.#options.path, await this.#backups.freeName(this.#clocks.ofDay()));
     await this.#closeFile();
-    this.#openedAt = this.#now();
+    this.#openedAt = this.#clocks.steady();
     this.rotations += 1;
     this.#backups.tidy();
   }
 
   /** Asks at most once a second. */
   async #isMoved(): Promise<boolean> {
-    const now = this.#now();
+    const now = this.#clocks.steady();
     if (now - this.#checkedAt < CHECK_MS) return false;
     this.#checkedAt = now;
     try {
@@ -144,7 +154,7 @@ export class FileSink implements Sink {
       await file.chmod(mode);
       this.#size = size + (await endLine(file, size));
       this.#ino = ino;
-      this.#checkedAt = this.#now();
+      this.#checkedAt = this.#clocks.steady();
       this.#mustReopen = false;
       return file;
     } catch (error) {

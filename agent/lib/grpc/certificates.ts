@@ -13,6 +13,13 @@ export interface TlsFiles {
   readonly clientCa?: string | undefined;
 }
 
+export interface TlsTimes {
+  /** How often the files are read again. */
+  readonly refreshMs: number;
+  /** How long a handshake may take. */
+  readonly handshakeMs: number;
+}
+
 type Provider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
 type OnIdentity = Parameters<Provider['addIdentityCertificateListener']>[0];
 type OnAuthority = Parameters<Provider['addCaCertificateListener']>[0];
@@ -25,6 +32,7 @@ interface Contents {
 
 export class Certificates implements Provider {
   readonly #files: TlsFiles;
+  readonly #times: TlsTimes;
   readonly #log: Log;
   readonly #identity = new Set<OnIdentity>();
   readonly #authority = new Set<OnAuthority>();
@@ -33,8 +41,9 @@ export class Certificates implements Provider {
   #failure = '';
 
   /** Throws an AddressError for files that are missing or do not fit together. */
-  constructor(files: TlsFiles, refreshMs: number, log: Log) {
+  constructor(files: TlsFiles, times: TlsTimes, log: Log) {
     this.#files = files;
+    this.#times = times;
     this.#log = log;
     const { cert, key, clientCa } = files;
     try {
@@ -45,14 +54,17 @@ export class Certificates implements Provider {
       if (code === 'ENOENT') throw new AddressError(`there is no file ${path ?? cert}`);
       throw new AddressError(`the certificate ${cert} cannot be used: ${message}`);
     }
-    this.#timer = setInterval(() => void this.#refresh(), refreshMs);
+    this.#timer = setInterval(() => void this.#refresh(), times.refreshMs);
   }
 
   /** For all addresses of a server. */
   get credentials(): ServerCredentials {
     const isMutual = this.#files.clientCa !== undefined;
     // the first one has the certificate of the server, whatever its name in the declaration
-    return experimental.createCertificateProviderServerCredentials(this, isMutual ? this : null, isMutual);
+    const credentials = experimental.createCertificateProviderServerCredentials(this, isMutual ? this : null, isMutual);
+    // gRPC has no option for this one of Node.js, whose default is two minutes
+    Object.assign(credentials._getConstructorOptions() ?? {}, { handshakeTimeout: this.#times.handshakeMs });
+    return credentials;
   }
 
   stop(): void {

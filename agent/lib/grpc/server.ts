@@ -17,15 +17,15 @@ import {
   restrictSocket,
   type Address,
 } from './address.js';
-import { Certificates, type TlsFiles } from './certificates.js';
+import { Certificates, type TlsFiles, type TlsTimes } from './certificates.js';
 import type { Service } from './service.js';
 
 export interface ServerSettings {
   readonly addresses: readonly string[];
   readonly group?: string | undefined;
   readonly tls?: TlsFiles | undefined;
-  /** How often certificates are read again. */
-  readonly tlsRefreshMs?: number;
+  /** Default: 10 seconds each. */
+  readonly tlsTimes?: Partial<TlsTimes>;
   /** How often sockets are looked after. */
   readonly socketCheckMs?: number;
 }
@@ -41,7 +41,7 @@ const OPTIONS: ServerOptions = {
   'grpc.max_metadata_size': 16 * 1024,
 };
 
-const TLS_REFRESH_MS = 10_000;
+const TLS_TIMES: TlsTimes = { refreshMs: 10_000, handshakeMs: 10_000 };
 const SOCKET_CHECK_MS = 2000;
 
 export class GrpcServer {
@@ -125,9 +125,9 @@ export class GrpcServer {
 
   /** TLS when there are certificates, also on loopback. */
   #credentials(): ServerCredentials {
-    const { tls, tlsRefreshMs = TLS_REFRESH_MS } = this.#settings;
+    const { tls, tlsTimes } = this.#settings;
     if (tls === undefined) return ServerCredentials.createInsecure();
-    this.#certificates ??= new Certificates(tls, tlsRefreshMs, this.#log);
+    this.#certificates ??= new Certificates(tls, { ...TLS_TIMES, ...tlsTimes }, this.#log);
     return this.#certificates.credentials;
   }
 

@@ -82,7 +82,8 @@ async function otlpOf(
     ...(options.enableK8sApi ? { 'k8s.node.name': nodeName } : {}),
     ...(clusterName === undefined ? {} : { 'k8s.cluster.name': clusterName }),
   };
-  const settings = { endpoint, headers: headersOf(headers ?? ''), ca, resource, version };
+  const { exportOtlpProtocol: protocol } = options;
+  const settings = { protocol, endpoint, headers: headersOf(headers ?? ''), ca, resource, version };
   const sender = await named('exportOtlpTlsCa', sources, () => openSender(settings, log));
   const { exportOtlpSpoolDir: folder, exportOtlpSpoolMaxSizeMb: most } = options;
   const spool =

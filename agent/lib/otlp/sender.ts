@@ -1,7 +1,7 @@
-/** OpenTelemetry's own exporter of logs, protobuf over HTTP. */
-import { readFileSync } from 'node:fs';
+/** Sends lines as records of OpenTelemetry's logs. */
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { Log } from '../log/log.js';
+import { openExporter, type ExporterOptions } from './exporters.js';
 import { recordOf, type Common } from './record.js';
 
 export type Outcome =
@@ -17,39 +17,21 @@ export interface Sender {
   close(): Promise<void>;
 }
 
-export interface SenderOptions {
-  /** URL of the collector, with or without /v1/logs. */
-  readonly endpoint: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** File with certificates of who signed that of the collector. */
-  readonly ca?: string | undefined;
-  readonly timeoutMs?: number;
+export interface SenderOptions extends ExporterOptions {
   /** Attributes of the agent and its machine. */
   readonly resource: Readonly<Record<string, string>>;
   readonly version: string;
 }
 
-const TIMEOUT_MS = 5000;
-/** What is wrong is in the request itself. */
-const REFUSED: ReadonlySet<unknown> = new Set([400, 413, 415, 422]);
-
 /** The packages are loaded only when they are needed. */
 export async function openSender(options: SenderOptions, log: Log): Promise<Sender> {
-  const { OTLPLogExporter, CompressionAlgorithm } = await loadExporter();
   const { diag, DiagLogLevel } = await import('@opentelemetry/api');
   const { resourceFromAttributes } = await import('@opentelemetry/resources');
   const warn = (message: string): void => log.warn({ reason: message }, 'OpenTelemetry');
   const silent = (): void => undefined;
   diag.setLogger({ error: warn, warn, info: silent, debug: silent, verbose: silent }, DiagLogLevel.WARN);
-  const { endpoint, headers, ca, timeoutMs = TIMEOUT_MS, resource, version } = options;
-  const exporter = new OTLPLogExporter({
-    url: endpoint.endsWith('/v1/logs') ? endpoint : `${endpoint.replace(/\/$/, '')}/v1/logs`,
-    headers: { ...headers },
-    compression: CompressionAlgorithm.GZIP,
-    timeoutMillis: timeoutMs,
-    concurrencyLimit: 1,
-    ...(ca === undefined ? {} : { httpAgentOptions: { ca: readFileSync(ca), keepAlive: true } }),
-  });
+  const { resource, version } = options;
+  const { exporter, isRefusal } = await openExporter(options);
   const common: Common = {
     resource: resourceFromAttributes({ 'service.name': 'polytrace-agent', 'service.version': version, ...resource }),
     instrumentationScope: { name: 'polytrace-agent', version },
@@ -65,8 +47,10 @@ export async function openSender(options: SenderOptions, log: Log): Promise<Send
         });
       });
       if (error === undefined) return { kind: 'sent', unreadable };
-      const isRefused = REFUSED.has((error as { readonly code?: unknown }).code);
-      return { kind: isRefused ? 'refused' : 'failed', reason: error.message };
+      return {
+        kind: isRefusal((error as { readonly code?: unknown }).code) ? 'refused' : 'failed',
+        reason: error.message,
+      };
     },
     close: () => exporter.shutdown(),
   };
@@ -74,15 +58,6 @@ export async function openSender(options: SenderOptions, log: Log): Promise<Send
 
 /** ExportResultCode.SUCCESS of OpenTelemetry. */
 const SUCCESS = 0;
-
-async function loadExporter(): Promise<{
-  readonly OTLPLogExporter: typeof import('@opentelemetry/exporter-logs-otlp-proto').OTLPLogExporter;
-  readonly CompressionAlgorithm: typeof import('@opentelemetry/otlp-exporter-base').CompressionAlgorithm;
-}> {
-  const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-proto');
-  const { CompressionAlgorithm } = await import('@opentelemetry/otlp-exporter-base');
-  return { OTLPLogExporter, CompressionAlgorithm };
-}
 
 /** A file of the spool may have been damaged. */
 function readable(line: string, common: Common): ReadableLogRecord[] {

@@ -69,7 +69,7 @@ export class PolicyFiles {
   }
 
   #later(): void {
-    const now = Date.now();
+    const now = performance.now();
     this.#since ??= now;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#settled(), SETTLE_MS);
@@ -83,7 +83,7 @@ export class PolicyFiles {
     } catch {
       // reload() says why
     }
-    const isLate = Date.now() - (this.#since ?? 0) > LATEST_MS;
+    const isLate = performance.now() - (this.#since ?? 0) > LATEST_MS;
     if (seen !== this.#seen && !isLate) {
       this.#seen = seen;
       this.#later();

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Collector, plain } from '../collector.js';
+import { collectorOf, plain } from '../collector.js';
 import { Machine, needsRoot, needsTracefs } from './support.js';
 
 interface Line {
@@ -109,8 +109,9 @@ describe('the export of the agent', function () {
     }
   });
 
-  it('a collector that is killed and started again gets every event, also across a restart of the agent', async () => {
-    const collector = new Collector();
+  for (const protocol of ['http/protobuf', 'grpc'] as const)
+  it(`a collector that is killed and started again gets every event, also across a restart of the agent: ${protocol}`, async () => {
+    const collector = collectorOf(protocol);
     await collector.start();
     try {
       const runs = (): number[] =>
@@ -119,7 +120,7 @@ describe('the export of the agent', function () {
         for (let i = from; i < to; i++) execFileSync(program, [`run-${i}`]);
       };
       const spool = join(machine.folder, 'spool');
-      const options = ['--export-otlp-endpoint', collector.url, '--export-otlp-spool-dir', spool, ...filters()];
+      const options = ['--export-otlp-endpoint', collector.url, '--export-otlp-protocol', protocol, '--export-otlp-spool-dir', spool, ...filters()];
       const agent = await machine.start(...options);
       run(0, 5);
       await collector.until(() => runs().length === 5);

@@ -21,7 +21,7 @@ import { execOf, exitOf, hookOf, lostOf, textOf } from '../../../test/unit/outpu
 import { loadConfiguration } from '../../lib/config/load.js';
 import { BadOption } from '../../lib/config/problems.js';
 import { JsonExport } from '../../lib/export/export.js';
-import { FileSink, type FileOptions } from '../../lib/export/file-sink.js';
+import { FileSink, type Clocks, type FileOptions } from '../../lib/export/file-sink.js';
 import { LineQueue } from '../../lib/export/line-queue.js';
 import { RateLimit } from '../../lib/export/rate-limit.js';
 import { redactorOf, shapeOf } from '../../lib/export/shape.js';
@@ -252,7 +252,7 @@ describe('the file of the export', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const open = (more: Partial<FileOptions> = {}, now?: () => number): FileSink =>
+  const open = (more: Partial<FileOptions> = {}, clocks?: Clocks): FileSink =>
     new FileSink(
       {
         path,
@@ -265,7 +265,7 @@ describe('the file of the export', () => {
         ...more,
       },
       quiet,
-      now,
+      clocks,
     );
 
   /** The content of a file of the folder, also of a compressed one. */
@@ -322,7 +322,7 @@ describe('the file of the export', () => {
 
   it('keeps the newest files', async () => {
     let now = Date.UTC(2026, 0, 1);
-    const sink = open({ mostBytes: 4, backups: 2 }, () => (now += 10_000));
+    const sink = open({ mostBytes: 4, backups: 2 }, { ofDay: () => (now += 10_000), steady: () => 0 });
     for (let i = 0; i < 5; i++) await sink.write(Buffer.from(`${i}\n\n\n`));
     await sink.close();
     assert.deepEqual(names().map(read), ['2\n\n\n', '3\n\n\n', '4\n\n\n']);
@@ -330,14 +330,30 @@ describe('the file of the export', () => {
   });
 
   it('is rotated after a time', async () => {
-    let now = Date.UTC(2026, 0, 1);
-    const sink = open({ intervalMs: 60_000 }, () => now);
+    let now = 0;
+    const sink = open({ intervalMs: 60_000 }, { ofDay: () => Date.UTC(2026, 0, 1), steady: () => now });
     for (let i = 0; i < 4; i++) {
       await sink.write(Buffer.from(`${i}\n`));
       now += 30_000;
     }
     await sink.close();
     assert.deepEqual(names().map(read), ['0\n1\n', '2\n3\n']);
+  });
+
+  it('the time of day that is set changes no duration, and the newest files are kept', async () => {
+    const hour = 3_600_000;
+    let [day, now] = [Date.UTC(2026, 0, 1), 0];
+    const sink = open({ intervalMs: 60_000, backups: 2 }, { ofDay: () => day, steady: () => now });
+    for (const [i, step] of [hour, -hour, -24 * hour, 0, hour].entries()) {
+      await sink.write(Buffer.from(`${i}a\n`));
+      day += step;
+      await sink.write(Buffer.from(`${i}b\n`));
+      now += 60_000;
+      day += 60_000;
+    }
+    await sink.close();
+    assert.equal(sink.rotations, 4);
+    assert.deepEqual(names().map(read), ['2a\n2b\n', '3a\n3b\n', '4a\n4b\n']);
   });
 
   it('what an interrupted compression has left is removed, and compressed again', async () => {
@@ -353,7 +369,7 @@ describe('the file of the export', () => {
 
   it('a file that somebody moves or removes is made again', async () => {
     let now = 0;
-    const sink = open({}, () => now);
+    const sink = open({}, { ofDay: () => 0, steady: () => now });
     await sink.write(Buffer.from('1\n'));
     renameSync(path, `${path}.1`);
     now += 2000;

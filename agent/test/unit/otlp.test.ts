@@ -8,21 +8,27 @@ import * as conventions from '@opentelemetry/semantic-conventions/incubating';
 import { toJson, type PlainEvent, type TracerEvent } from 'polytrace';
 import { execOf, exitOf, hookOf, lostOf, processOf } from '../../../test/unit/output/events.js';
 import { openLog } from '../../lib/log/log.js';
-import { Collector, plain, type LogRecord } from '../collector.js';
+import { collectorOf, plain, type Collector, type LogRecord, type Protocol } from '../collector.js';
 import { OtlpExport } from '../../lib/otlp/otlp-export.js';
 import { openSender } from '../../lib/otlp/sender.js';
 import { Spool } from '../../lib/otlp/spool.js';
 
 const log = openLog({ level: 'fatal', format: 'json' }, new PassThrough());
 
-describe('the export to a collector', function () {
-  this.timeout(30_000);
+for (const protocol of ['http/protobuf', 'grpc'] as const) {
+  describe(`the export to a collector, ${protocol}`, function () {
+    this.timeout(30_000);
+    tests(protocol);
+  });
+}
+
+function tests(protocol: Protocol): void {
   let collector: Collector;
   let folder: string;
   const open: OtlpExport[] = [];
 
   beforeEach(async () => {
-    collector = new Collector();
+    collector = collectorOf(protocol);
     await collector.start();
     folder = mkdtempSync(join(tmpdir(), 'polytrace-otlp-'));
   });
@@ -35,6 +41,7 @@ describe('the export to a collector', function () {
   async function start(spoolBytes?: number, mostBytes = 10_000_000): Promise<OtlpExport> {
     const resource = { 'host.name': 'node', 'k8s.cluster.name': 'c' };
     const settings = {
+      protocol,
       endpoint: collector.url,
       headers: { authorization: 'Bearer x' },
       timeoutMs: 500,
@@ -116,7 +123,7 @@ describe('the export to a collector', function () {
       'host.name': 'node',
       'k8s.cluster.name': 'c',
     });
-    assert.equal(collector.headers[0]?.['authorization'], 'Bearer x');
+    assert.equal(collector.authorizations[0], 'Bearer x');
     const known = new Set<unknown>(Object.values(conventions));
     const used = [
       ...collector.records.flatMap((record) => Object.keys(plain(record.attributes))),
@@ -197,7 +204,7 @@ describe('the export to a collector', function () {
   });
 
   it('what the collector refuses is lost and counted, and does not stop the rest', async () => {
-    collector.statuses.push(400);
+    collector.errors.push('refused');
     const otlp = await start(10_000_000);
     give(otlp, ...numbered(0, 3));
     await says(() => otlp.stats.lost === 3);
@@ -207,7 +214,7 @@ describe('the export to a collector', function () {
   });
 
   it('a server error is tried again', async () => {
-    collector.statuses.push(503, 503, 500);
+    collector.errors.push('unavailable', 'unavailable');
     const otlp = await start();
     give(otlp, ...numbered(0, 3));
     await collector.until(() => collector.lines.length >= 3);
@@ -225,4 +232,4 @@ describe('the export to a collector', function () {
     await says(() => otlp.stats.lost === 1 && readdirSync(folder).length === 1);
     assert.deepEqual(readdirSync(folder), ['notes.txt']);
   });
-});
+}

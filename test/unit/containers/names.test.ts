@@ -75,6 +75,20 @@ describe('names of containers', () => {
     assert.ok(names.remaining() <= 500);
   });
 
+  it('the same time when the clock is set while it waits', () => {
+    const real = Date.now;
+    try {
+      for (const [i, step] of [-3_600_000, 3_600_000].entries()) {
+        begins({ ...DOCKER, id: String(i).repeat(64) });
+        Date.now = () => real() + step;
+        assert.ok(names.remaining() > 250 && names.remaining() <= 500);
+        Date.now = real;
+      }
+    } finally {
+      Date.now = real;
+    }
+  });
+
   it('nothing waits for a container that no connected source reports', () => {
     begins({ id: A, runtime: 'podman' });
     assert.equal(names.isWaiting, false);

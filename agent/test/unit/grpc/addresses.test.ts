@@ -84,7 +84,7 @@ describe('the addresses of the server', function () {
       }
     };
     use(ours);
-    const [tcp = ''] = await server.listen({ addresses: ['localhost:0'], tls, tlsRefreshMs: 50 });
+    const [tcp = ''] = await server.listen({ addresses: ['localhost:0'], tls, tlsTimes: { refreshMs: 50 } });
     const facts = new Facts(tcp, secrets(ours));
     const events = facts.events();
     await events.open;

@@ -161,4 +161,29 @@ describe('hostile clients', function () {
     await second.close();
     rmSync(folder, { recursive: true });
   });
+
+  it('the server ends a TLS handshake that stands still', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'polytrace-tls-'));
+    const tls = certificates(folder, 'ours');
+    const second = new TestServer();
+    const [tcp = ''] = await second.listen({ addresses: ['127.0.0.1:0'], tls, tlsTimes: { handshakeMs: 100 } });
+    const port = Number(tcp.split(':')[1]);
+    const secrets = credentials.createSsl(readFileSync(tls.ca));
+    const facts = new Facts(tcp, secrets);
+    clients.push(facts);
+    const events = facts.events();
+    await events.open;
+    for (const first of [[], [0x16, 0x03, 0x01, 0x02, 0x00, 0x01]]) {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+      socket.resume();
+      if (first.length > 0) socket.write(Buffer.from(first));
+      await once(socket, 'close');
+    }
+    // a connection whose handshake has ended goes on
+    second.give([execOf()]);
+    await events.find(({ event }) => event === 'process_exec');
+    facts.close();
+    await second.close();
+    rmSync(folder, { recursive: true });
+  });
 });

@@ -1,0 +1,93 @@
+/** OpenTelemetry's own exporters of logs: protobuf over HTTP, and over gRPC. */
+import { readFileSync } from 'node:fs';
+import type { LogRecordExporter } from '@opentelemetry/sdk-logs';
+
+export interface ExporterOptions {
+  readonly protocol: 'http/protobuf' | 'grpc';
+  /** URL of the collector. For HTTP, with or without /v1/logs. With gRPC, `https` means TLS. */
+  readonly endpoint: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** File with certificates of who signed that of the collector. */
+  readonly ca?: string | undefined;
+  readonly timeoutMs?: number;
+}
+
+type OpenExporter = Pick<LogRecordExporter, 'export' | 'shutdown'>;
+
+interface Opened {
+  readonly exporter: OpenExporter;
+  /** True for the code of an error that says that the collector will never take the request. */
+  readonly isRefusal: (code: unknown) => boolean;
+}
+
+const TIMEOUT_MS = 5000;
+/** What is wrong is in the request itself. */
+const REFUSED: ReadonlySet<unknown> = new Set([400, 413, 415, 422]);
+
+/** The packages are loaded only when they are needed. */
+export function openExporter(options: ExporterOptions): Promise<Opened> {
+  return options.protocol === 'grpc' ? openGrpc(options) : openHttp(options);
+}
+
+async function openHttp({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: ExporterOptions): Promise<Opened> {
+  const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-proto');
+  const { CompressionAlgorithm } = await import('@opentelemetry/otlp-exporter-base');
+  const exporter = new OTLPLogExporter({
+    url: endpoint.endsWith('/v1/logs') ? endpoint : `${endpoint.replace(/\/$/, '')}/v1/logs`,
+    headers: { ...headers },
+    compression: CompressionAlgorithm.GZIP,
+    timeoutMillis: timeoutMs,
+    concurrencyLimit: 1,
+    ...(ca === undefined ? {} : { httpAgentOptions: { ca: readFileSync(ca), keepAlive: true } }),
+  });
+  return { exporter, isRefusal: (code) => REFUSED.has(code) };
+}
+
+async function openGrpc({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: ExporterOptions): Promise<Opened> {
+  const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-grpc');
+  const { CompressionAlgorithm } = await import('@opentelemetry/otlp-exporter-base');
+  const { credentials, Metadata, status } = await import('@grpc/grpc-js');
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  const isTls = endpoint.startsWith('https:');
+  const authority = ca === undefined ? null : readFileSync(ca);
+  let connections = 0;
+  const connect = (): OpenExporter =>
+    new OTLPLogExporter({
+      url: endpoint,
+      metadata,
+      // without these, the variables OTEL_EXPORTER_OTLP_… would choose
+      credentials: isTls ? credentials.createSsl(authority) : credentials.createInsecure(),
+      compression: CompressionAlgorithm.GZIP,
+      timeoutMillis: timeoutMs,
+      concurrencyLimit: 1,
+      // gRPC shares connections of the same options, and waits up to two minutes before it tries a failed one again
+      userAgent: `polytrace-agent (connection ${++connections})`,
+    });
+  return { exporter: new Reconnecting(connect), isRefusal: (code) => code === status.INVALID_ARGUMENT };
+}
+
+/** Makes a new exporter after an error: who sends decides when to try again. */
+class Reconnecting implements OpenExporter {
+  readonly #connect: () => OpenExporter;
+  #exporter: OpenExporter | undefined;
+
+  constructor(connect: () => OpenExporter) {
+    this.#connect = connect;
+  }
+
+  export(...[records, done]: Parameters<OpenExporter['export']>): void {
+    const exporter = (this.#exporter ??= this.#connect());
+    exporter.export(records, (result) => {
+      if (result.error !== undefined) {
+        this.#exporter = undefined;
+        void exporter.shutdown().catch(() => undefined);
+      }
+      done(result);
+    });
+  }
+
+  async shutdown(): Promise<void> {
+    await this.#exporter?.shutdown();
+  }
+}
