@@ -8,6 +8,14 @@ export interface CompactOptions {
   readonly timestamps?: boolean;
   /** Shows `🛑 CAP_SYS_ADMIN` at column 120 when the process has that capability. Default false. */
   readonly capabilities?: boolean;
+  /**
+   * How hooks are shown whose function has no line of its own in Tetragon. `detailed` (the default) shows the first values, and
+   * after `#` the message of the hook or the name of the policy. `tetragon` shows what Tetragon's users know: of another
+   * kernel function only the name, as `❓ syscall`. All other lines are the same in both.
+   */
+  readonly style?: 'detailed' | 'tetragon';
+  /** Ends the line with the process id, the user id and the parent's program: `(pid 4242, uid 0, bash)`. Default false. */
+  readonly who?: boolean;
   /** Hides parts of the arguments. Default: nothing is hidden. */
   readonly redact?: Redactor | undefined;
 }

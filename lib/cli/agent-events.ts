@@ -6,7 +6,7 @@ import type { AgentAddress, ClientEvent, EventsRequest } from './agent-api.js';
 import { AGENT_SOCKET, loadAgentPackage, type ServerOptions } from './agent-package.js';
 import { GOOD, INTERRUPTED, OUTPUT_LOST, POLICY_ERRORS, UsageError, type Context } from './context.js';
 import type { GetEventsOptions } from './getevents.js';
-import { checkCompact, redactorOf } from './json-options.js';
+import { checkCompact, compactOptions } from './json-options.js';
 import { EventOutput } from './output.js';
 import { oneLine } from './text.js';
 
@@ -83,10 +83,8 @@ function renderer(options: Options, context: Context): Render {
     }
     return (event) => `${event.json()}\n`;
   }
-  const { api, stdout, env } = context;
-  const terminal = stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
-  const color = options.color === 'auto' ? terminal : options.color === 'always';
-  const compact = { color, timestamps: options.timestamps === true, redact: redactorOf(options, context) };
+  const { api } = context;
+  const compact = compactOptions(options, context);
   return ({ view }) => (view === undefined ? '' : `${api.formatCompact(view, compact)}\n`);
 }
 

@@ -12,7 +12,7 @@ import type {
   TracerOptions,
 } from '../../types/index.js';
 import { GOOD, INTERRUPTED, OUTPUT_LOST, UsageError, type Context } from './context.js';
-import { checkCompact, jsonOptions, redactorOf, type ShapeOptions } from './json-options.js';
+import { checkCompact, compactOptions, jsonOptions, redactorOf, type ShapeOptions } from './json-options.js';
 import { EventOutput } from './output.js';
 import { oneLine } from './text.js';
 
@@ -29,8 +29,6 @@ export interface GetEventsOptions extends ShapeOptions {
   readonly labels?: readonly string[];
   readonly host?: boolean;
   readonly containerSources?: readonly (ContainerSourceName | 'none')[];
-  readonly color: 'auto' | 'always' | 'never';
-  readonly timestamps?: boolean;
   readonly duration?: number;
   readonly enforcement?: boolean;
   readonly allowRequests?: boolean;
@@ -135,16 +133,13 @@ async function printEvents(
 type Render = (event: TracerEvent) => string;
 
 function renderer(options: GetEventsOptions, context: Context): Render {
-  const { api, stdout, env } = context;
-  const redact = redactorOf(options, context);
+  const { api } = context;
   if (options.output === 'json') {
-    const json = jsonOptions(options, context, redact);
+    const json = jsonOptions(options, context, redactorOf(options, context));
     return (event) => api.toJson(event, json);
   }
   checkCompact(options);
-  const terminal = stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
-  const color = options.color === 'auto' ? terminal : options.color === 'always';
-  const compact = { color, timestamps: options.timestamps === true, redact };
+  const compact = compactOptions(options, context);
   return (event) => api.formatCompact(event, compact);
 }
 

@@ -1,5 +1,5 @@
-/** The options of `getevents` that shape what is written: fields of the JSON format, and redaction. */
-import type { EventType, JsonOptions, RedactionFilter, Redactor } from '../../types/index.js';
+/** The options of `getevents` that shape what is written: fields of the JSON format, compact lines, and redaction. */
+import type { CompactOptions, EventType, JsonOptions, RedactionFilter, Redactor } from '../../types/index.js';
 import { UsageError, type Context } from './context.js';
 
 export interface ShapeOptions {
@@ -10,7 +10,15 @@ export interface ShapeOptions {
   readonly includeFields?: readonly string[];
   readonly excludeFields?: readonly string[];
   readonly redactionFilters?: readonly RedactionFilter[];
+  readonly color: 'auto' | 'always' | 'never';
+  readonly timestamps?: boolean;
+  readonly style?: 'detailed' | 'tetragon';
+  /** Undefined: in a terminal that is wide enough. */
+  readonly who?: boolean;
 }
+
+/** Columns of a terminal that has room for the words of `--who`. */
+const WIDE = 140;
 
 /** The names of groups of events in `--enable-ancestors`. */
 export const ANCESTOR_TYPES: Readonly<Record<string, readonly EventType[]>> = {
@@ -43,6 +51,19 @@ export function jsonOptions(options: ShapeOptions, { api }: Context, redact: Red
       ? usage(api, () => api.fieldFilter({ ...(include && { include }), ...(exclude && { exclude }) }))
       : undefined,
     redact,
+  };
+}
+
+export function compactOptions(options: ShapeOptions, context: Context): CompactOptions {
+  const { stdout, env } = context;
+  const isTerminal = stdout.isTTY === true;
+  const hasColors = isTerminal && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+  return {
+    color: options.color === 'auto' ? hasColors : options.color === 'always',
+    timestamps: options.timestamps === true,
+    style: options.style ?? 'detailed',
+    who: options.who ?? (isTerminal && (stdout.columns ?? 0) >= WIDE),
+    redact: redactorOf(options, context),
   };
 }
 

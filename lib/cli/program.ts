@@ -164,6 +164,16 @@ function geteventsCommand(program: Command): Command {
         .default('auto'),
     )
     .option('--timestamps', 'start lines of the compact format with the time')
+    .addOption(
+      new Option(
+        '--style <style>',
+        'compact lines of hooks that have no line of their own in Tetragon: with their values, or as Tetragon shows them',
+      )
+        .choices(['detailed', 'tetragon'])
+        .default('detailed'),
+    )
+    .option('--who', 'end compact lines with process id, user id and parent (default: in a wide terminal)')
+    .addOption(new Option('--no-who', 'never do that').hideHelp())
     .option(
       '--enable-ancestors [types]',
       `add ancestors to JSON: of all events, or of ${Object.keys(ANCESTOR_TYPES).join(', ')}`,

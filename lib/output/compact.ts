@@ -6,9 +6,10 @@ import type { PlainOf, LostEvent, PlainProcess, StackFrame, PlainEvent } from '.
 import type { CompactOptions, Redactor } from '../../types/output.js';
 import { capabilityBits } from '../names/capabilities.js';
 import { columns, quoteUnsafe } from './escape.js';
-import { hookDetail, lookOf } from './functions.js';
+import { firstText, isSystemCall, lookOf } from './functions.js';
 import { hideInArguments } from './redact.js';
 import { uprobeName } from '../names/places.js';
+import { valueWords, words } from './words.js';
 
 const LABEL_COLUMNS = 7;
 const LINE_COLUMNS = 120;
@@ -22,6 +23,10 @@ const CODES: Readonly<Record<Color, number>> = { dim: 2, red: 31, green: 32, yel
 
 /** Matches only our own colours: an escape character in a traced string is shown as `\x1b`. */
 const ANSI = /\u001b\[\d+m/g;
+
+type ProcessEvent = Exclude<PlainEvent, { readonly type: 'lost' }>;
+type Acted = Extract<PlainEvent, { readonly actions: unknown }>;
+type HookEvent = Extract<PlainEvent, { readonly args: unknown }>;
 
 interface Parts {
   readonly emoji: string;
@@ -40,17 +45,18 @@ function formatLine(event: PlainEvent, options: CompactOptions): string {
   const paint = options.color === true ? colored : plain;
   const time = options.timestamps === true ? `${paint(event.time, 'dim')} ` : '';
   if (event.type === 'lost') return time + formatLost(event, paint);
-  const { emoji, label, color, detail } = partsOf(event, options.redact);
+  const { emoji, label, color, detail } = partsOf(event, options);
   const { source, binary } = shown(event.process, event.nodeName);
   const head = `${emoji} ${paint(label.padEnd(LABEL_COLUMNS), color)} ${paint(source, 'dim')} ${binary}`;
   const acted = 'actions' in event ? actedWords(event) : '';
-  const line = (detail === '' ? time + head : `${time}${head} ${detail}`) + paintedIf(acted, paint);
+  const who = options.who === true ? whoWords(event) : '';
+  const line = `${time}${head}${after(detail)}${painted(acted, 'red', paint)}${painted(who, 'dim', paint)}`;
   if (options.capabilities !== true || (event.process.capabilities.permitted & CAP_SYS_ADMIN) === 0n) return line;
   const width = columns(line.replace(ANSI, ''));
   return line + ' '.repeat(Math.max(1, LINE_COLUMNS - width - columns(CAPABILITY))) + paint(CAPABILITY, 'red');
 }
 
-function stackLines({ kernelStack, userStack }: Extract<PlainEvent, { readonly actions: unknown }>): string {
+function stackLines({ kernelStack, userStack }: Acted): string {
   return linesOf('Kernel', kernelStack) + linesOf('User space', userStack);
 }
 
@@ -70,7 +76,8 @@ function frameWords({ address, symbol, offset, module, fileOffset }: StackFrame)
   return words.length === 0 ? '(unknown)' : words.join(' ');
 }
 
-function partsOf(event: Exclude<PlainEvent, { readonly type: 'lost' }>, redact: Redactor | undefined): Parts {
+function partsOf(event: ProcessEvent, { redact, style = 'detailed' }: CompactOptions): Parts {
+  const ofHook = style === 'detailed' ? hookDetail : shortHookDetail;
   switch (event.type) {
     case 'process_exec':
       return { emoji: '🚀', label: 'process', color: 'green', detail: shownArguments(event.process, redact) };
@@ -80,32 +87,55 @@ function partsOf(event: Exclude<PlainEvent, { readonly type: 'lost' }>, redact: 
       return { emoji: '💥', label: 'exit', color: 'yellow', detail };
     }
     case 'process_kprobe': {
-      const { emoji, label, detail } = lookOf(event.functionName, event.args);
-      return { emoji, label, color: 'blue', detail };
+      const look = lookOf(event.functionName, event.args);
+      if (look !== undefined) return { emoji: look.emoji, label: look.label, color: 'blue', detail: look.detail };
+      const label = style === 'tetragon' || isSystemCall(event.functionName) ? 'syscall' : 'kprobe';
+      const detail = style === 'tetragon' ? quoteUnsafe(event.functionName) : hookDetail(event.functionName, event);
+      return { emoji: '❓', label, color: 'blue', detail };
     }
     case 'process_lsm':
-      return { emoji: '🔒', label: 'lsm', color: 'blue', detail: hookDetail(event.functionName, event.args) };
+      return { emoji: '🔒', label: 'lsm', color: 'blue', detail: ofHook(event.functionName, event) };
     case 'process_loader': {
       const words = [event.buildId ?? '', quoteUnsafe(event.path)].filter((word) => word !== '');
       return { emoji: '🧬', label: 'loader', color: 'blue', detail: words.join(' ') };
     }
     case 'process_uprobe':
-      return { emoji: '🧷', label: 'uprobe', color: 'blue', detail: hookDetail(uprobeName(event), event.args) };
+      return { emoji: '🧷', label: 'uprobe', color: 'blue', detail: ofHook(uprobeName(event), event) };
     case 'process_usdt': {
-      const detail = `${quoteUnsafe(event.path)} ${quoteUnsafe(event.provider)} ${hookDetail(event.name, event.args)}`;
+      const detail = `${quoteUnsafe(event.path)} ${quoteUnsafe(event.provider)} ${ofHook(event.name, event)}`;
       return { emoji: '🕵️', label: 'usdt', color: 'blue', detail };
     }
     case 'process_tracepoint': {
-      const detail = hookDetail(`${event.subsystem}/${event.event}`, event.args);
+      const detail = ofHook(`${event.subsystem}/${event.event}`, event);
       return { emoji: '📍', label: 'tracepoint', color: 'blue', detail };
     }
   }
 }
 
+/** The values that the hook read, the value that the function returned, and why the event is reported. */
+function hookDetail(what: string, event: HookEvent): string {
+  const returned = 'return' in event && event.return !== undefined ? `= ${valueWords([event.return])}` : '';
+  const why = event.message ?? event.policyName;
+  return words(quoteUnsafe(what), valueWords(event.args), returned, why === '' ? '' : `# ${quoteUnsafe(why)}`);
+}
+
+function shortHookDetail(what: string, { args }: HookEvent): string {
+  return words(quoteUnsafe(what), firstText(args));
+}
+
+function whoWords({ process, parent }: ProcessEvent): string {
+  const program = parent === undefined || parent.binary === '' ? '' : `, ${quoteUnsafe(baseName(parent.binary))}`;
+  return `(pid ${process.pid}, uid ${process.uid}${program})`;
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
 /**
  * Shows the actions that were performed (or would have been), and the number of events that a rate limit suppressed.
  */
-function actedWords({ actions, suppressed }: Extract<PlainEvent, { readonly actions: unknown }>): string {
+function actedWords({ actions, suppressed }: Acted): string {
   let words = '';
   for (const each of actions) {
     if (!('outcome' in each)) continue;
@@ -116,8 +146,12 @@ function actedWords({ actions, suppressed }: Extract<PlainEvent, { readonly acti
   return words.slice(1);
 }
 
-function paintedIf(text: string, paint: typeof colored): string {
-  return text === '' ? '' : ` ${paint(text, 'red')}`;
+function after(text: string): string {
+  return text === '' ? '' : ` ${text}`;
+}
+
+function painted(text: string, color: Color, paint: typeof colored): string {
+  return text === '' ? '' : ` ${paint(text, color)}`;
 }
 
 function formatLost(event: PlainOf<LostEvent>, paint: typeof colored): string {

@@ -1,15 +1,6 @@
 /** Says how the compact output shows the kernel functions that it knows. A new function needs only a new row here. */
-import type {
-  BpfProgramArgument,
-  FileArgument,
-  HookArgument,
-  LongNumberArgument,
-  PacketArgument,
-  PathFlag,
-  SocketArgument,
-  TextArgument,
-} from '../../types/events.js';
-import { quoteUnsafe } from './escape.js';
+import type { FileArgument, LongNumberArgument } from '../../types/events.js';
+import { bpfMap, bpfProgram, connection, file, isText, pathText, perfEvent, text, words, type Args } from './words.js';
 
 export interface Look {
   readonly emoji: string;
@@ -17,8 +8,6 @@ export interface Look {
   /** The text after the process. It is already quoted and escaped. */
   readonly detail: string;
 }
-
-type Args = readonly HookArgument[];
 
 interface Row {
   readonly emoji: string;
@@ -72,25 +61,26 @@ const FILE_PERMISSIONS = new Map([
   [4, { emoji: '📚', label: 'read' }],
 ]);
 
-export function lookOf(functionName: string, args: Args): Look {
+/** Undefined for a function without a row. */
+export function lookOf(functionName: string, args: Args): Look | undefined {
   const look = looks.get(functionName) ?? learn(functionName);
   return look(args);
 }
 
 /** How each function is shown that had an event. */
-const looks = new Map<string, (args: Args) => Look>();
+const looks = new Map<string, (args: Args) => Look | undefined>();
 /** The names are those of policies. A program that formats events of its own can have more. */
 const LOOKS_MAX = 4096;
 
-function learn(functionName: string): (args: Args) => Look {
+function learn(functionName: string): (args: Args) => Look | undefined {
   const look = makeLook(functionName);
   if (looks.size >= LOOKS_MAX) looks.clear();
   looks.set(functionName, look);
   return look;
 }
 
-function makeLook(functionName: string): (args: Args) => Look {
-  const name = functionName.replace(/^__(?:x64|ia32|arm64)_/, '');
+function makeLook(functionName: string): (args: Args) => Look | undefined {
+  const name = functionName.replace(SYSTEM_CALL_PREFIX, '');
   const varying = Object.hasOwn(VARYING, name) ? VARYING[name] : undefined;
   if (varying !== undefined) {
     return (args) => {
@@ -99,28 +89,25 @@ function makeLook(functionName: string): (args: Args) => Look {
     };
   }
   const row = Object.hasOwn(ROWS, name) ? ROWS[name] : undefined;
-  if (row === undefined) return () => ({ emoji: '❓', label: 'syscall', detail: quoteUnsafe(functionName) });
+  if (row === undefined) return () => undefined;
   return (args) => ({ emoji: row.emoji, label: row.label, detail: row.detail(args) });
 }
 
-/** The detail for a hook without a row: its name, and the first path, text or system call that it read. */
-export function hookDetail(what: string, args: Args): string {
+/** True for a function that is the entry of a system call. */
+export function isSystemCall(functionName: string): boolean {
+  return SYSTEM_CALL_PREFIX.test(functionName);
+}
+
+const SYSTEM_CALL_PREFIX = /^__(?:x64|ia32|arm64)_/;
+
+/** The short detail of a hook: the first path, text or system call that it read. */
+export function firstText(args: Args): string {
   const call = args.find((a) => a.type === 'syscall64');
-  return words(quoteUnsafe(what), file(args) || (call?.name ?? call?.value.toString() ?? ''));
+  return file(args) || (call?.name ?? call?.value.toString() ?? '');
 }
 
 function nothing(): string {
   return '';
-}
-
-/** The first file, path or descriptor. If the policy reads none, the first string. */
-function file(args: Args): string {
-  let first: TextArgument | undefined;
-  for (const a of args) {
-    if ('path' in a) return text(a);
-    if (first === undefined && (a.type === 'filename' || a.type === 'string' || a.type === 'data_loc')) first = a;
-  }
-  return first === undefined ? '' : text(first);
 }
 
 function fileAndBytes(args: Args): string {
@@ -137,21 +124,6 @@ function count(args: Args): bigint | number | undefined {
   return integerAt(args, 2) ?? args.find((a): a is LongNumberArgument => a.type === 'size_t')?.value;
 }
 
-/** The two ends of the first socket or packet. If it has no IP addresses, its family. */
-function connection(args: Args): string {
-  const socket = args.find((a): a is SocketArgument | PacketArgument => 'destinationAddress' in a);
-  if (socket === undefined || socket.unreadable) return '';
-  if (socket.sourceAddress === '') return quoteUnsafe(socket.family);
-  const protocol = socket.protocol.replace(/^IPPROTO_/, '').toLowerCase();
-  const source = end(socket.sourceAddress, socket.sourcePort);
-  return `${quoteUnsafe(protocol)} ${source} -> ${end(socket.destinationAddress, socket.destinationPort)}`;
-}
-
-/** An address that contains colons is written in brackets. */
-function end(address: string, port: number): string {
-  return `${address.includes(':') ? `[${address}]` : address}:${port}`;
-}
-
 function sentBytes(args: Args): string {
   const size = count(args);
   return words(connection(args), size === undefined ? '' : `bytes ${size}`);
@@ -159,29 +131,6 @@ function sentBytes(args: Args): string {
 
 function userId(args: Args): string {
   return String(numberAt(args, 0) ?? '');
-}
-
-function bpfProgram(args: Args): string {
-  const program = args.find((a): a is BpfProgramArgument => 'programType' in a);
-  if (program === undefined || program.unreadable) return '';
-  return words(program.programType, name(program.name), `instruction count ${program.instructions}`);
-}
-
-function bpfMap(args: Args): string {
-  const map = args.find((a) => a.type === 'bpf_map');
-  if (map === undefined || map.unreadable) return '';
-  const sizes = `key size ${map.keySize} value size ${map.valueSize} max entries ${map.maxEntries}`;
-  return words(map.mapType, name(map.name), sizes);
-}
-
-function perfEvent(args: Args): string {
-  const event = args.find((a) => a.type === 'perf_event');
-  if (event === undefined || event.unreadable) return '';
-  return words(event.eventType, name(event.function));
-}
-
-function name(text: string): string {
-  return text === '' ? '' : quoteUnsafe(text);
 }
 
 function sourceAndDestination(args: Args): string {
@@ -257,25 +206,4 @@ function integerAt(args: Args, index: number): bigint | number | undefined {
     }
   }
   return undefined;
-}
-
-function isText(argument: HookArgument): argument is FileArgument | TextArgument {
-  return 'path' in argument || ('value' in argument && typeof argument.value === 'string');
-}
-
-/** Marks a path or string that is incomplete, so that it is not taken for a complete one. */
-function text(argument: FileArgument | TextArgument): string {
-  if ('path' in argument) return pathText(argument.path, argument.flags);
-  if (argument.unreadable) return words(name(argument.value), '(unreadable)');
-  return quoteUnsafe(argument.value) + (argument.truncated ? ' (truncated)' : '');
-}
-
-function pathText(path: string, flags: readonly PathFlag[]): string {
-  if (flags.length === 0) return name(path);
-  const notes = flags.filter((flag) => flag !== 'pseudo').map((flag) => `(${flag})`);
-  return words(name(path), ...notes);
-}
-
-function words(...parts: readonly string[]): string {
-  return parts.filter((part) => part !== '').join(' ');
 }

@@ -154,7 +154,11 @@ describe('the manifests in a cluster, with the container image', function () {
       console.log(lines.map((line) => `      ${line}`).join('\n'));
       assert.ok(lines.every((line) => line.includes(' default/xwing ')));
       assert.ok(lines.some((line) => /^🚀 process +default\/xwing \/usr\/bin\/cat \/etc\/shadow$/.test(line)));
-      assert.ok(lines.some((line) => /^📍 tracepoint default\/xwing \/usr\/bin\/cat .*\/etc\/shadow$/.test(line)));
+      assert.ok(
+        lines.some((line) =>
+          /^📍 tracepoint default\/xwing \/usr\/bin\/cat .*\/etc\/shadow # file-monitoring$/.test(line),
+        ),
+      );
       events.child.kill('SIGKILL');
       await events.ended;
       await cluster.kubectl('delete', 'tracingpolicy/file-monitoring');

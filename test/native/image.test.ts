@@ -144,7 +144,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       const argument = mark();
       const exec = new RegExp(`process my-node /bin/true ${argument}$`);
       await Promise.all([first.line(exec), second.line(exec)]);
-      await first.line(new RegExp(`^📍 tracepoint my-node \\S*python\\S* syscalls/sys_enter_rename ${policy}$`));
+      await first.line(new RegExp(`^📍 tracepoint my-node \\S*python\\S* syscalls/sys_enter_rename ${policy} # renames$`));
       assert.doesNotMatch(second.output, /sys_enter_rename/);
 
       engine.run('stop', name);
@@ -166,7 +166,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       const argument = mark();
       execFileSync('python3', ['-c', `import os; os.rename("${policy}", "${policy}")`]);
       await events.line(new RegExp(`process my-node /bin/true ${argument}$`));
-      await events.line(new RegExp(`^📍 tracepoint my-node \\S*python\\S* syscalls/sys_enter_rename ${policy}$`));
+      await events.line(new RegExp(`^📍 tracepoint my-node \\S*python\\S* syscalls/sys_enter_rename ${policy} # renames$`));
       engine.run('stop', name);
       assert.equal(await agent.status(), 0, agent.output);
       await events.ended;

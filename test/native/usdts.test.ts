@@ -123,7 +123,7 @@ selectors:
         [told['path'], told['provider'], told['name'], told['message'], told['tags'], told['action']],
         [built.path, 'app', 'text', 'named', ['text'], 'KPROBE_ACTION_POST'],
       );
-      assert.match(polytrace.formatCompact(event), new RegExp(`^🕵️ usdt .* ${built.path} app text someone$`));
+      assert.match(polytrace.formatCompact(event), new RegExp(`^🕵️ usdt .* ${built.path} app text name=someone someone 7 # named$`));
     });
 
     it('a probe at several places', async () => {

@@ -55,7 +55,7 @@ describe('the command as a client of the agent', function () {
     await json.stdout.has('\n');
     assert.deepEqual(lines.stdout.lines(), [
       `🚀 process ${NODE} ${program} ${file}`,
-      `📍 tracepoint ${NODE} ${program} syscalls/sys_enter_openat ${file}`,
+      `📍 tracepoint ${NODE} ${program} syscalls/sys_enter_openat ${file} # secrets`,
       `💥 exit    ${NODE} ${program} ${file} 0`,
     ]);
     const [first = ''] = json.stdout.lines();

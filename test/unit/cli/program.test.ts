@@ -43,6 +43,8 @@ describe('polytrace', () => {
       'policy-names',
       'color',
       'timestamps',
+      'style',
+      'who',
       'persist',
       'keep',
       'duration',

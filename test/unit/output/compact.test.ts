@@ -175,9 +175,9 @@ describe('compact output', () => {
       ['security_perf_event_alloc', [perfOf({ function: '' })], '🐝', 'perf_event_alloc', 'PERF_TYPE_TRACEPOINT'],
       ['security_bpf_map_alloc', [mapOf()], '🗺', 'bpf_map_create', MAP],
       ['security_bpf_map_create', [mapOf()], '🗺', 'bpf_map_create', MAP],
-      ['__x64_sys_ptrace', [intOf(16, 0)], '❓', 'syscall', '__x64_sys_ptrace'],
-      ['__arm64_sys_ptrace', [intOf(16, 0)], '❓', 'syscall', '__arm64_sys_ptrace'],
-      ['toString', [], '❓', 'syscall', 'toString'],
+      ['__x64_sys_ptrace', [intOf(16, 0)], '❓', 'syscall', '__x64_sys_ptrace 16 # files'],
+      ['__arm64_sys_ptrace', [intOf(16, 0)], '❓', 'syscall', '__arm64_sys_ptrace 16 # files'],
+      ['toString', [], '❓', 'kprobe ', 'toString # files'],
     ];
     for (const [name, args, emoji, label, detail] of hooks) {
       it(`${name}: ${emoji} ${label} ${detail}`, () => {
@@ -185,6 +185,63 @@ describe('compact output', () => {
         assert.equal(formatCompact(hookOf(name, args)), line);
       });
     }
+  });
+
+  describe('other functions', () => {
+    const bufferOf = (text: string, size = text.length): HookArgument => {
+      const value = Buffer.from(text, 'latin1');
+      return { type: 'char_buf', index: 1, value, size, truncated: size > value.length };
+    };
+    const rows: readonly (readonly [args: readonly HookArgument[], words: string])[] = [
+      [[fileOf('/etc/a b', 0, { flags: ['deleted'] }), intOf(4, 1)], '"/etc/a b" (deleted) 4'],
+      [[{ ...intOf(438, 1), label: 'the mode' }], '"the mode"=438'],
+      [[sockOf()], 'tcp 10.0.0.1:40000 -> 192.0.2.7:443'],
+      [[sockOf({ unreadable: true })], '(unreadable)'],
+      [[{ type: 'sockaddr', index: 1, family: 'AF_INET6', address: '2001:db8::1', port: 53 }], '[2001:db8::1]:53'],
+      [[{ type: 'sockaddr', index: 1, family: 'AF_NETLINK', address: '', port: 0 }], 'AF_NETLINK'],
+      [[{ type: 'capability', index: 0, value: 21, name: 'CAP_SYS_ADMIN' }], 'CAP_SYS_ADMIN'],
+      [[{ type: 'cap_effective', index: 0, value: 3n, names: ['CAP_CHOWN', 'CAP_DAC_OVERRIDE'] }], '0x3'],
+      [[{ type: 'module', index: 0, name: 'evil mod', taints: 0n }], '"evil mod"'],
+      [
+        [programOf(), mapOf(), perfOf()],
+        `BPF_PROG_TYPE_KPROBE probe instruction count 12 ${MAP} PERF_TYPE_TRACEPOINT do_exit`,
+      ],
+      [[bufferOf('GET / HTTP/1.1\r\n')], '"GET / HTTP/1.1\\r\\n"'],
+      [[bufferOf('\u0000\u00ff')], '0x00ff'],
+      [[bufferOf('a'.repeat(40))], `${'a'.repeat(32)}… (40 bytes)`],
+      [[{ ...bufferOf('', 9), unreadable: true } as HookArgument], '(unreadable)'],
+      [[0, 1, 2, 3, 4, 5].map((value) => intOf(value, value)), '0 1 2 3 4 …'],
+    ];
+    for (const [args, words] of rows) {
+      it(words, () => {
+        assert.equal(formatCompact(hookOf('do_x', args)), `❓ kprobe  node /usr/bin/cat do_x ${words} # files`);
+      });
+    }
+
+    it('the message of the hook, and what it returned', () => {
+      const event = hookOf('do_x', [], { message: 'somebody calls x', return: intOf(-13, 0) });
+      assert.equal(formatCompact(event), '❓ kprobe  node /usr/bin/cat do_x = -13 # "somebody calls x"');
+    });
+
+    it('as Tetragon shows them', () => {
+      const lines = ['__x64_sys_ptrace', 'do_x'].map((name) =>
+        formatCompact(hookOf(name, [fileOf('/etc/x')], { message: 'seen' }), { style: 'tetragon' }),
+      );
+      assert.deepEqual(lines, ['❓ syscall node /usr/bin/cat __x64_sys_ptrace', '❓ syscall node /usr/bin/cat do_x']);
+    });
+  });
+
+  it('says who: process, user and parent', () => {
+    const parent = processOf({ binary: '/usr/bin/my shell' });
+    const process = processOf({ pid: 42, uid: 1000 });
+    assert.equal(
+      formatCompact(execOf({ pid: 42, uid: 1000 }, { parent }), { who: true }),
+      '🚀 process node /usr/bin/cat /etc/shadow (pid 42, uid 1000, "my shell")',
+    );
+    assert.equal(
+      formatCompact(hookOf('fd_install', [fileOf('/etc/x')], { process }), { who: true }),
+      '📬 open    node /usr/bin/cat /etc/x (pid 42, uid 1000)',
+    );
   });
 
   describe('incomplete paths', () => {

@@ -122,17 +122,21 @@ describe('events of other kinds of hooks', () => {
   it('as a line', () => {
     const lines: readonly (readonly [PlainEvent, string])[] = [
       [tracepointOf([textOf('/bin/a b', 4)]), '📍 tracepoint node /usr/bin/cat sched/sched_process_exec "/bin/a b"'],
-      [tracepointOf([CALL], 'x'), '📍 tracepoint node /usr/bin/cat sched/x openat'],
+      [tracepointOf([CALL, intOf(3, 1)], 'x'), '📍 tracepoint node /usr/bin/cat sched/x openat'],
       [tracepointOf([NAMELESS], 'x'), '📍 tracepoint node /usr/bin/cat sched/x 9999'],
       [tracepointOf([], 'x'), '📍 tracepoint node /usr/bin/cat sched/x'],
-      [lsmOf([fileOf('/etc/shadow')]), '🔒 lsm     node /usr/bin/cat file_open /etc/shadow'],
+      [lsmOf([fileOf('/etc/shadow'), intOf(3, 1)]), '🔒 lsm     node /usr/bin/cat file_open /etc/shadow'],
       [LOADED, '🧬 loader  node /usr/bin/cat 00ff "/lib/a b.so"'],
       [WITHOUT_ID, '🧬 loader  node /usr/bin/cat "/lib/a b.so"'],
       [HASHED, '🔒 lsm     node /usr/bin/cat file_open /etc/shadow\n   sha256:00ff'],
       [uprobeOf([textOf('x', 0)]), '🧷 uprobe  node /usr/bin/cat /bin/a:main x'],
       [usdtOf([textOf('x', 0)]), '🕵️ usdt    node /usr/bin/cat "/bin/a b" app reply x'],
     ];
-    for (const [event, line] of lines) assert.equal(formatCompact(event), line);
+    for (const [event, line] of lines) assert.equal(formatCompact(event, { style: 'tetragon' }), line);
+    assert.equal(
+      formatCompact(lsmOf([fileOf('/etc/shadow'), intOf(3, 1)])),
+      '🔒 lsm     node /usr/bin/cat file_open /etc/shadow 3 # files',
+    );
   });
 
   it('places in programs are written as in a policy', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { argumentJson } from '../../../../lib/output/arguments-json.js';
 import { lookOf } from '../../../../lib/output/functions.js';
+import { valueWords } from '../../../../lib/output/words.js';
 import { ARG_TYPES } from '../../../../lib/policy/language/vocabulary.js';
 import { hostArchitecture, SYSCALL_COMPAT, syscallNumber } from '../../../../lib/names/syscalls.js';
 import { decodeArgument } from '../../../../lib/wire/decode/arguments.js';
@@ -438,8 +439,9 @@ describe('decoding of invalid records', () => {
           'security_bpf_map_alloc',
           'sys_setns',
         ]) {
-          assert.doesNotMatch(lookOf(name, [argument]).detail, /[\n\u001b]/);
+          assert.doesNotMatch(lookOf(name, [argument])?.detail ?? '', /[\n\u001b]/);
         }
+        assert.doesNotMatch(valueWords([argument]), /[\n\u001b]/);
         const told =
           'size' in argument ? Buffer.from(argument.value).toString('latin1') : JSON.stringify(strings(argument));
         assert.doesNotMatch(told, /!!/);
