@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "cel_patch.h"
+#include "elf_scope.h"
 #include "error.h"
 #include "object_steps.h"
 #include "relocated.h"
@@ -118,8 +119,9 @@ void attach_at_once(Hook& hook, const Target& target, const Programs& programs) 
   for (int i = 0; i < BOTH; i++) {
     if (programs[i] == nullptr) continue;
     LogScope log;
+    const ElfScope elf;
     LinkPtr link = attach_program(programs[i], target, i == AT_RETURN);
-    if (!link) throw Failure{"HOOK_ATTACH", "cannot attach to " + target.words(), errno, log.text()};
+    if (!link) throw Failure{"HOOK_ATTACH", "cannot attach to " + target.words(), elf.error_of(errno), log.text()};
     if (is_counted(i, programs)) hook.counted.push_back(bpf_link__fd(link.get()));
     hook.links.push_back(std::move(link));
   }

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "elf_scope.h"
 #include "error.h"
 #include "signals.h"
 
@@ -15,11 +16,10 @@ ObjectPtr open_object(const std::string& name, const std::vector<uint8_t>& bytes
   if (bytes.empty()) throw Failure{"NO_SUCH_OBJECT", "no BPF object is called " + name};
   LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name.c_str());
   LogScope log;
+  const ElfScope elf;
   ObjectPtr object(bpf_object__open_mem(bytes.data(), bytes.size(), &opts));
   if (object) return object;
-  // the object is this addon's own and valid: where libelf cannot read it, there is no memory
-  const int error = errno < __LIBBPF_ERRNO__START ? errno : ENOMEM;
-  throw Failure{"OPEN_FAILED", "cannot open the BPF object " + name, error, log.text()};
+  throw Failure{"OPEN_FAILED", "cannot open the BPF object " + name, elf.error_of(errno), log.text()};
 }
 
 void need_descriptors(size_t count) {
