@@ -3,8 +3,11 @@ import { AbiLimit, SensorHook } from '../../names/abi.gen.js';
 
 /** Largest size of a policy file in bytes. */
 export const FILE_BYTES_MAX = 1024 * 1024;
-/** Most lexical tokens of a policy file. This limits the time to parse any text as YAML. */
-export const YAML_TOKENS_MAX = 250_000;
+/**
+ * Most lexical tokens of a policy file. This limits the time to parse any text as YAML. The composer makes the nodes of
+ * a file in one step, and the walker their data in another: each takes at most about 15 ms.
+ */
+export const YAML_TOKENS_MAX = 64_000;
 /** Deepest nesting of collections. The language itself needs 9 levels. */
 export const YAML_DEPTH_MAX = 32;
 /** Most diagnostics of one file. The last one says that there were more. */
