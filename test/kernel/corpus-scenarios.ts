@@ -165,7 +165,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   'tracingpolicy__tty.yaml': {
     actions: [['append', '/dev/ptmx']],
-    events: [told('tty_write', { path: '/dev/ptmx' }, { size: 1 })],
+    events: [told('tty_write', { path: '/dev/ptmx' }, { size: 1, value: Buffer.from('\n') })],
   },
   'tracingpolicy__security_inode_follow_link.yaml': {
     actions: [['call', CALLS.openat, AT_FDCWD, '=/proc/self/exe', 0]],

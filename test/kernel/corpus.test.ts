@@ -35,9 +35,13 @@ function checkScenario(expected: readonly Expected[], events: readonly TracerEve
   let from = 0;
   for (const each of expected) {
     const at = own.findIndex((event, i) => i >= from && isTold(each, event));
-    assert.ok(at >= 0, `${each.functionName} with ${inspect(each.args)} is missing after number ${from} of: ${names}`);
+    if (at < 0) assert.fail(`${words(each)} is missing after number ${from} of: ${own.map(words).join('; ')}`);
     from = at + 1;
   }
+}
+
+function words({ functionName, args }: Expected): string {
+  return `${functionName} ${inspect(args, { depth: 4, breakLength: Infinity })}`;
 }
 
 function isTold({ functionName, args }: Expected, event: ProcessKprobeEvent): boolean {
