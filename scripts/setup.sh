@@ -69,6 +69,7 @@ if wants --vm; then
 	need containerd have containerd
 	need docker-cli have docker
 	need docker-buildx test -x /usr/libexec/docker/cli-plugins/docker-buildx
+	need systemd test -x /usr/lib/systemd/systemd
 	need kmod have depmod
 	need containerd have containerd
 	need etcd-server have etcd

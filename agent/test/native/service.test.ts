@@ -1,18 +1,10 @@
 /** The agent as a service: systemd's protocol, signals, and policies that stay active. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Facts, Gathered, Machine, needsRoot, needsTracefs, openatPolicy, type Reply } from './support.js';
-
-/** A service manager's socket: prints what it gets, a message a line. Node.js has no datagram sockets of this kind. */
-const RECEIVER = `
-use Socket; $| = 1;
-socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack_sockaddr_un($ARGV[0])) or die $!;
-print "listening\\n";
-while (defined recv($s, my $text, 4096, 0)) { $text =~ s/\\n/ /g; print "$text\\n"; }
-`;
+import { Facts, listenAsManager, Machine, needsRoot, needsTracefs, openatPolicy, type Gathered, type Reply } from './support.js';
 
 describe('the agent as a service', function () {
   this.timeout(90_000);
@@ -29,10 +21,8 @@ describe('the agent as a service', function () {
   });
 
   async function listen(socket: string): Promise<Gathered> {
-    const child = spawn('perl', ['-e', RECEIVER, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const { child, messages } = await listenAsManager(socket);
     manager = child;
-    const messages = new Gathered(child.stdout);
-    await messages.has('listening\n');
     return messages;
   }
 

@@ -1,6 +1,6 @@
 /** Shared by the native tests: an agent in a process of its own, and a client that knows only the facts about the protocol. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -85,6 +85,24 @@ export async function ranWith(
   child.stdin.end();
   const [status] = (await once(child, 'close')) as [number | null];
   return { status, stdout: stdout.text, stderr: stderr.text };
+}
+
+/** A service manager's socket: prints what it gets, a message a line. Node.js has no datagram sockets of this kind. */
+const RECEIVER = `
+use Socket; $| = 1;
+socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack_sockaddr_un($ARGV[0])) or die $!;
+print "listening\\n";
+while (defined recv($s, my $text, 4096, 0)) { $text =~ s/\\n/ /g; print "$text\\n"; }
+`;
+
+/** Receives what a service tells its manager, for as long as the child runs. */
+export async function listenAsManager(
+  socket: string,
+): Promise<{ readonly child: ChildProcess; readonly messages: Gathered }> {
+  const child = spawn('perl', ['-e', RECEIVER, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const messages = new Gathered(child.stdout);
+  await messages.has('listening\n');
+  return { child, messages };
 }
 
 /** A folder for one test with a folder of policies and a place for the socket; the agent that uses them. */
