@@ -156,15 +156,17 @@ const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 
 const LONGEST_MS = 24 * 24 * 3_600_000;
 const DURATION = /^(?:\d+(?:ms|s|m|h))+$/;
 
-/** A time such as `30s` or `1h30m`. */
-export function duration(placeholder: string, help: string, fallback: string): Setting<string> {
-  const expected = 'it has to be a time such as 500ms, 30s, 10m or 24h, at most 576h';
+/** A time such as `30s` or `1h30m`, at least of `min` milliseconds. */
+export function duration(placeholder: string, help: string, fallback: string, min = 0): Setting<string> {
+  const least = min === 0 ? '' : `at least ${min}ms and `;
+  const expected = `it has to be a time such as 500ms, 30s, 10m or 24h, ${least}at most 576h`;
   const read = (value: unknown): string => {
     const given = textOf(value, expected);
-    if (given !== '0' && (!DURATION.test(given) || millisecondsOf(given) > LONGEST_MS)) throw new BadValue(expected);
+    const ms = millisecondsOf(given);
+    if ((given !== '0' && !DURATION.test(given)) || ms > LONGEST_MS || ms < min) throw new BadValue(expected);
     return given;
   };
-  const pattern = `${DURATION.source}|^0$`;
+  const pattern = min === 0 ? `${DURATION.source}|^0$` : DURATION.source;
   return { placeholder, help, fallback, schema: { type: ['string', 'integer'], pattern }, read };
 }
 

@@ -1,9 +1,10 @@
 /** The export of events as JSON lines, to a file or to standard output. */
-import type { PlainEvent, TracerEvent } from 'polytrace';
+import type { PlainEvent } from 'polytrace';
 import { millisecondsOf } from '../config/setting.js';
 import type { AgentOptions } from '../config/settings.js';
 import type { Log } from '../log/log.js';
 import { FileSink } from './file-sink.js';
+import { eventsIn, type LineConsumer } from './lines.js';
 import { LineQueue } from './line-queue.js';
 import { RateLimit } from './rate-limit.js';
 import type { Shape } from './shape.js';
@@ -14,21 +15,20 @@ const MEBIBYTE = 1024 * 1024;
 /** How long the sink may take what waits when the agent ends. */
 const CLOSE_MS = 2000;
 
-export class JsonExport {
-  readonly #shape: Shape;
+export class JsonExport implements LineConsumer {
   readonly #queue: LineQueue;
   readonly #sink: Sink;
   readonly #limit: RateLimit | undefined;
+  #hasNew = false;
   /** Events that the rate limit left out. */
   limited = 0;
   /** When an event was exported last, in milliseconds since 1970. */
   lastAt = 0;
 
-  constructor(options: AgentOptions, shape: Shape, sink: Sink, log: Log, nodeName: string) {
-    this.#shape = shape;
+  constructor(options: AgentOptions, { lineOf }: Shape, sink: Sink, log: Log, nodeName: string) {
     this.#sink = sink;
     const { eventQueueBytes: mostBytes, exportRateLimit } = options;
-    this.#queue = new LineQueue({ sink, mostBytes, log, lossLine: (count) => shape.lineOf(lossOf(count, nodeName)) });
+    this.#queue = new LineQueue({ sink, mostBytes, log, lossLine: (count) => lineOf(lossOf(count, nodeName)) });
     if (exportRateLimit >= 0) this.#limit = new RateLimit(exportRateLimit);
   }
 
@@ -47,22 +47,20 @@ export class JsonExport {
     };
   }
 
-  give(batch: readonly TracerEvent[]): void {
-    const { wants, lineOf } = this.#shape;
-    let isAny = false;
-    for (const event of batch) {
-      if (event.type !== 'lost') {
-        if (wants !== undefined && !wants(event)) continue;
-        if (this.#limit !== undefined && !this.#limit.allows()) {
-          this.limited += 1;
-          this.#queue.drop();
-          continue;
-        }
-      }
-      this.#queue.add(lineOf(event));
-      isAny = true;
+  add(line: string, isLoss: boolean): void {
+    if (!isLoss && this.#limit?.allows() === false) {
+      const events = eventsIn(line);
+      this.limited += events;
+      this.#queue.drop(events);
+      return;
     }
-    if (!isAny) return;
+    this.#queue.add(line);
+    this.#hasNew = true;
+  }
+
+  flush(): void {
+    if (!this.#hasNew) return;
+    this.#hasNew = false;
     this.lastAt = Date.now();
     this.#queue.flush();
   }

@@ -3,6 +3,7 @@
  * are missing. When the sink fails, lines wait, and the queue tries again.
  */
 import type { Log } from '../log/log.js';
+import { eventsIn } from './lines.js';
 import type { Sink } from './sink.js';
 
 const WRITE_BYTES = 256 * 1024;
@@ -56,14 +57,14 @@ export class LineQueue {
     const { mostBytes } = this.#options;
     const bytes = Buffer.byteLength(line) + 1;
     const isFull = this.#dropped > 0 ? this.#waitingBytes > mostBytes / 2 : this.#waitingBytes + bytes > mostBytes;
-    if (this.#closing || (isFull && this.#waitingBytes > 0)) return this.drop();
+    if (this.#closing || (isFull && this.#waitingBytes > 0)) return this.drop(eventsIn(line));
     this.#append(line, bytes);
   }
 
-  /** Counts an event that is left out. Its loss is reported at its place. */
-  drop(): void {
-    this.#dropped += 1;
-    this.lost += 1;
+  /** Counts events that are left out. Their loss is reported at their place. */
+  drop(events: number): void {
+    this.#dropped += events;
+    this.lost += events;
   }
 
   #append(line: string, bytes: number): void {
@@ -157,7 +158,8 @@ export class LineQueue {
     clearTimeout(timer);
     const rest = this.#rest?.toString('latin1').trimEnd().split('\n') ?? [];
     // the events of a report of a loss are counted already
-    const left = [...rest, ...this.#lines].filter((line) => !line.startsWith(LOSS)).length;
+    const events = [...rest, ...this.#lines].filter((line) => !line.startsWith(LOSS));
+    const left = events.reduce((sum, line) => sum + eventsIn(line), 0);
     if (left === 0) return;
     this.lost += left;
     this.#options.log.error({ lost: left }, 'events were not exported before the end');

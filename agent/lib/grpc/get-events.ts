@@ -20,11 +20,16 @@ const WINDOW_MS_MAX = 600_000;
 
 type Call = ServerWritableStream<GetEventsRequest, Frames>;
 
+interface Reader {
+  readonly stream: EventStream;
+  readonly aggregator: Aggregator | undefined;
+}
+
 /** What makes the calls of clients into streams. */
 export class EventCalls {
   readonly #hub: EventHub;
   readonly #log: Log;
-  readonly #calls = new Map<Call, EventStream>();
+  readonly #calls = new Map<Call, Reader>();
 
   constructor(hub: EventHub, log: Log) {
     this.#hub = hub;
@@ -67,14 +72,15 @@ export class EventCalls {
         Number(request.aggregationOptions?.channelBufferSize) || LIMITS.aggregated,
         LIMITS.aggregated,
       );
-      aggregator = new Aggregator(
-        window,
+      aggregator = new Aggregator({
+        windowMs: window,
         most,
-        (message) => stream.addMessage(message),
-        () => stream.flush(),
-      );
+        mostBytes: () => stream.mostBytes,
+        send: (message, events) => stream.addMessage(message, events),
+        flush: () => stream.flush(),
+      });
     }
-    this.#calls.set(call, stream);
+    this.#calls.set(call, { stream, aggregator });
     const end = (): void => {
       if (!this.#calls.delete(call)) return;
       aggregator?.stop();
@@ -96,7 +102,8 @@ export class EventCalls {
   /** Sends what waits, for as long as clients take it, and ends all streams. */
   async close(waitMs: number): Promise<void> {
     const calls = [...this.#calls];
-    const all = Promise.all(calls.map(([, stream]) => stream.drained()));
+    for (const [, { aggregator }] of calls) aggregator?.stop();
+    const all = Promise.all(calls.map(([, { stream }]) => stream.drained()));
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([all, new Promise((resolve) => (timer = setTimeout(resolve, waitMs)))]);
     clearTimeout(timer);

@@ -2,9 +2,10 @@
 import type { Redactor } from 'polytrace';
 import type { Configuration } from '../config/load.js';
 import { BadOption } from '../config/problems.js';
-import { headersOf } from '../config/setting.js';
-import { nameOf, type SettingKey } from '../config/settings.js';
+import { headersOf, millisecondsOf } from '../config/setting.js';
+import { nameOf, type AgentOptions, type SettingKey } from '../config/settings.js';
 import { JsonExport, lossOf, sinkOf } from '../export/export.js';
+import { eventsIn, ExportLines, type AggregationOptions } from '../export/lines.js';
 import { redactorOf, shapeOf, type Shape, type Sources } from '../export/shape.js';
 import type { Log } from '../log/log.js';
 import { OtlpExport } from '../otlp/otlp-export.js';
@@ -40,25 +41,34 @@ export class Exports {
   readonly json: JsonExport | undefined;
   readonly otlp: OtlpExport | undefined;
 
-  private constructor(redact: Redactor | undefined, json: JsonExport | undefined, otlp: OtlpExport | undefined) {
+  readonly #lines: ExportLines | undefined;
+
+  private constructor(
+    { redact, shape }: Prepared,
+    json: JsonExport | undefined,
+    otlp: OtlpExport | undefined,
+    aggregation: AggregationOptions | undefined,
+  ) {
     this.redact = redact;
     this.json = json;
     this.otlp = otlp;
+    const consumers = [json, otlp].filter((each) => each !== undefined);
+    if (consumers.length > 0) this.#lines = new ExportLines(shape, consumers, aggregation);
   }
 
   /** Throws BadOption. */
   static async open(configuration: Configuration, host: ExportsHost): Promise<Exports> {
     const { options } = configuration;
-    const { redact, shape } = exportsOf(configuration);
+    const prepared = exportsOf(configuration);
+    const { shape } = prepared;
     const sink = sinkOf(options, host.stdout, host.log);
     const json = sink === undefined ? undefined : new JsonExport(options, shape, sink, host.log, host.nodeName);
-    return new Exports(redact, json, await otlpOf(configuration, shape, host));
+    return new Exports(prepared, json, await otlpOf(configuration, shape, host), aggregationOf(options));
   }
 
   start(hub: EventHub): void {
-    const { json, otlp } = this;
-    if (json !== undefined) hub.listen((batch) => json.give(batch));
-    if (otlp !== undefined) hub.listen((batch) => otlp.give(batch));
+    const lines = this.#lines;
+    if (lines !== undefined) hub.listen((batch) => lines.give(batch));
   }
 
   reopen(): void {
@@ -66,13 +76,23 @@ export class Exports {
   }
 
   async close(): Promise<void> {
+    this.#lines?.close();
     await Promise.all([this.json?.close(), this.otlp?.close(CLOSE_MS)]);
   }
 }
 
+function aggregationOf(options: AgentOptions): AggregationOptions | undefined {
+  if (!options.enableExportAggregation) return undefined;
+  return {
+    windowMs: millisecondsOf(options.exportAggregationWindowSize),
+    most: options.exportAggregationBufferSize,
+    mostBytes: options.eventQueueBytes,
+  };
+}
+
 async function otlpOf(
   { options, sources }: Configuration,
-  { wants, lineOf }: Shape,
+  { lineOf }: Shape,
   { log, nodeName, version }: ExportsHost,
 ): Promise<OtlpExport | undefined> {
   const { exportOtlpEndpoint: endpoint, exportOtlpHeaders: headers, exportOtlpTlsCa: ca, clusterName } = options;
@@ -91,7 +111,7 @@ async function otlpOf(
       ? undefined
       : await named('exportOtlpSpoolDir', sources, () => Spool.open(folder, most * MEBIBYTE));
   const lossLine = (count: number): string => lineOf(lossOf(count, nodeName, 'otlp'));
-  return new OtlpExport({ sender, spool, mostBytes: options.eventQueueBytes, wants, lineOf, lossLine, log });
+  return new OtlpExport({ sender, spool, mostBytes: options.eventQueueBytes, eventsIn, lossLine, log });
 }
 
 /** Names the setting whose file or folder cannot be used. */

@@ -2,7 +2,6 @@
  * The export of events to a collector of OpenTelemetry. Lines wait in memory, and while the collector does not answer on the disk;
  * both are bounded, and what finds no room is counted. A report of the loss is sent at its place.
  */
-import type { TracerEvent } from 'polytrace';
 import type { Log } from '../log/log.js';
 import type { Outcome, Sender } from './sender.js';
 import type { Spool } from './spool.js';
@@ -24,8 +23,8 @@ export interface OtlpOptions {
   readonly spool: Spool | undefined;
   /** Most bytes that wait in memory. */
   readonly mostBytes: number;
-  readonly wants: ((event: never) => boolean) | undefined;
-  readonly lineOf: (event: TracerEvent) => string;
+  /** The number of events that a line stands for. */
+  readonly eventsIn: (line: string) => number;
   /** The line that says how many events are missing; its hook is `otlp`. */
   readonly lossLine: (count: number) => string;
   readonly log: Log;
@@ -80,18 +79,14 @@ export class OtlpExport {
     };
   }
 
-  give(batch: readonly TracerEvent[]): void {
-    const { wants, lineOf } = this.#options;
-    for (const event of batch) {
-      if (event.type === 'lost' || wants === undefined || wants(event as never)) this.#add(lineOf(event));
-    }
+  flush(): void {
     if (this.#lines.length > 0) this.#start();
   }
 
-  #add(line: string): void {
-    const { mostBytes, lossLine } = this.#options;
+  add(line: string): void {
+    const { mostBytes, lossLine, eventsIn } = this.#options;
     const isFull = this.#dropped > 0 ? this.#bytes > mostBytes / 2 : this.#bytes + line.length > mostBytes;
-    if (this.#isClosing || isFull) return this.#drop(1);
+    if (this.#isClosing || isFull) return this.#drop(eventsIn(line));
     if (this.#dropped > 0) {
       const loss = lossLine(this.#dropped);
       this.#dropped = 0;
@@ -112,9 +107,10 @@ export class OtlpExport {
 
   /** A report of a loss that is lost is made again; its events are counted already. */
   #dropLines(lines: readonly string[]): void {
-    const reported = lines.filter(isReport).map(countOf);
-    this.#drop(lines.length - reported.length);
-    this.#dropped += reported.reduce((sum, count) => sum + count, 0);
+    for (const line of lines) {
+      if (isReport(line)) this.#dropped += countOf(line);
+      else this.#drop(this.#options.eventsIn(line));
+    }
   }
 
   #start(): void {
@@ -250,7 +246,8 @@ export class OtlpExport {
     this.#isClosed = true;
     if (this.#inFlight !== undefined) await this.#keep(this.#inFlight);
     await this.#toSpool();
-    const left = [...this.#lines, ...(this.#rest ?? [])].filter((line) => !isReport(line)).length;
+    const events = [...this.#lines, ...(this.#rest ?? [])].filter((line) => !isReport(line));
+    const left = events.reduce((sum, line) => sum + this.#options.eventsIn(line), 0);
     if (left > 0) {
       this.#lost += left;
       log.error({ lost: left }, 'events were not sent before the end');

@@ -15,7 +15,7 @@ const WARN = 13;
 
 /** Throws a SyntaxError for a line that is no JSON. */
 export function recordOf(line: string, common: Common, now = Date.now()): ReadableLogRecord {
-  const { node_name: _node, cluster_name: _cluster, time, ...rest } = JSON.parse(line) as Json;
+  const { node_name: _node, cluster_name: _cluster, time, aggregation_info: equal, ...rest } = JSON.parse(line) as Json;
   const [type = '', event] = Object.entries(rest)[0] ?? [];
   const isLoss = type === 'lost';
   return {
@@ -26,7 +26,7 @@ export function recordOf(line: string, common: Common, now = Date.now()): Readab
     severityNumber: isLoss ? WARN : INFO,
     severityText: isLoss ? 'WARN' : 'INFO',
     body: line,
-    attributes: isLoss ? lossAttributes(object(event)) : attributesOf(object(event)),
+    attributes: isLoss ? lossAttributes(object(event)) : { ...attributesOf(object(event)), ...countOf(object(equal)) },
     droppedAttributesCount: 0,
   };
 }
@@ -49,6 +49,11 @@ function lossAttributes(loss: Json): Attributes {
     'polytrace.lost.reason': loss['reason'],
     'polytrace.lost.count': loss['count'],
   });
+}
+
+/** Equal events that are one record. */
+function countOf({ count }: Json): Attributes {
+  return typeof count === 'string' ? { 'polytrace.aggregation.count': Number(count) } : {};
 }
 
 function attributesOf(event: Json): Attributes {

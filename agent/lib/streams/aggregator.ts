@@ -10,20 +10,29 @@ interface Group {
   count: number;
 }
 
+export interface WindowOptions {
+  readonly windowMs: number;
+  /** Most distinct events, and most bytes of them, in a window. With more of them, it ends early. */
+  readonly most: number;
+  readonly mostBytes: () => number;
+  /** Gets a message of a window that has ended, and the number of events that it stands for. */
+  readonly send: (message: Uint8Array, events: number) => void;
+  /** Called when a window has ended. */
+  readonly flush: () => void;
+}
+
 export class Aggregator {
-  readonly #most: number;
-  readonly #send: (message: Uint8Array) => void;
+  readonly #options: WindowOptions;
   readonly #groups = new Map<string, Group>();
   readonly #timer: NodeJS.Timeout;
+  #bytes = 0;
 
-  /** `most`: distinct events in a window. With more of them, it ends early. `send` gets what a window has. */
-  constructor(windowMs: number, most: number, send: (message: Uint8Array) => void, flush: () => void) {
-    this.#most = most;
-    this.#send = send;
+  constructor(options: WindowOptions) {
+    this.#options = options;
     this.#timer = setInterval(() => {
       this.#end();
-      flush();
-    }, windowMs);
+      options.flush();
+    }, options.windowMs);
   }
 
   add(message: Buffer, timeLength: number): void {
@@ -33,7 +42,11 @@ export class Aggregator {
       group.count += 1;
       return;
     }
-    if (this.#groups.size >= this.#most) this.#end();
+    const { most, mostBytes } = this.#options;
+    // the message and its key
+    const bytes = 2 * message.length;
+    if (this.#groups.size >= most || this.#bytes + bytes > mostBytes()) this.#end();
+    this.#bytes += bytes;
     this.#groups.set(key, { message: Buffer.from(message), count: 1 });
   }
 
@@ -41,11 +54,13 @@ export class Aggregator {
     for (const { message, count } of this.#groups.values()) {
       const aggregationInfo = create(AggregationInfoSchema, { count: BigInt(count) });
       const info = toBinary(GetEventsResponseSchema, create(GetEventsResponseSchema, { aggregationInfo }));
-      this.#send(Buffer.concat([message, info]));
+      this.#options.send(Buffer.concat([message, info]), count);
     }
     this.#groups.clear();
+    this.#bytes = 0;
   }
 
+  /** Sends what the window has. */
   stop(): void {
     clearInterval(this.#timer);
     this.#end();

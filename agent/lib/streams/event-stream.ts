@@ -47,6 +47,11 @@ export class EventStream {
     if (options.shape !== undefined) this.#own = new Slabs();
   }
 
+  /** Most bytes that may wait. */
+  get mostBytes(): number {
+    return this.#options.queueBytes();
+  }
+
   get queuedBytes(): number {
     return this.#bytes;
   }
@@ -61,10 +66,10 @@ export class EventStream {
     if (shaped !== undefined) this.#addOwn(own, shaped);
   }
 
-  /** Adds a message of this stream alone. */
-  addMessage(message: Uint8Array): void {
+  /** Adds a message of this stream alone, which stands for so many events. */
+  addMessage(message: Uint8Array, events: number): void {
     if (this.#ended) return;
-    if (this.#isFull(message.length)) this.#drop();
+    if (this.#isFull(message.length)) this.#drop(events);
     else this.#addOwn(this.#own ?? new Slabs(), message);
   }
 
@@ -79,9 +84,9 @@ export class EventStream {
     return this.#dropped > 0 ? this.#bytes > most / 2 : this.#bytes > 0 && this.#bytes + bytes > most;
   }
 
-  #drop(): void {
-    this.#dropped += 1;
-    this.lost += 1;
+  #drop(events = 1): void {
+    this.#dropped += events;
+    this.lost += events;
   }
 
   #append(bytes: Buffer, start: number, end: number): void {

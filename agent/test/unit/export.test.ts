@@ -22,11 +22,14 @@ import { loadConfiguration } from '../../lib/config/load.js';
 import { BadOption } from '../../lib/config/problems.js';
 import { JsonExport } from '../../lib/export/export.js';
 import { FileSink, type Clocks, type FileOptions } from '../../lib/export/file-sink.js';
+import { eventsIn, ExportLines, type LineConsumer } from '../../lib/export/lines.js';
 import { LineQueue } from '../../lib/export/line-queue.js';
 import { RateLimit } from '../../lib/export/rate-limit.js';
 import { redactorOf, shapeOf } from '../../lib/export/shape.js';
 import type { Sink, Written } from '../../lib/export/sink.js';
 import { StreamSink } from '../../lib/export/stream-sink.js';
+import { Exports } from '../../lib/main/exports.js';
+import { EventHub } from '../../lib/streams/hub.js';
 import { openLog, type Log } from '../../lib/log/log.js';
 
 /** A log that tests can read. */
@@ -139,17 +142,19 @@ describe('the shape of exported events', () => {
   it('a rate limit counts what it leaves out, and says so at its place', async () => {
     const { options, sources } = loadConfiguration({ env: {}, flags: { exportRateLimit: 2 } });
     const stdout = new PassThrough();
-    const json = new JsonExport(options, shapeOf(options, sources, undefined), new StreamSink(stdout), quiet, 'node');
-    json.give(Array.from({ length: 5 }, () => execOf()) as unknown as TracerEvent[]);
-    json.give([lostOf()] as unknown as TracerEvent[]);
+    const shape = shapeOf(options, sources, undefined);
+    const json = new JsonExport(options, shape, new StreamSink(stdout), quiet, 'node');
+    const lines = new ExportLines(shape, [json]);
+    lines.give(Array.from({ length: 5 }, () => execOf()) as unknown as TracerEvent[]);
+    lines.give([lostOf()] as unknown as TracerEvent[]);
     await json.close();
-    const lines = (stdout.read() as Buffer)
+    const written = (stdout.read() as Buffer)
       .toString()
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, { count: number }>);
-    assert.deepEqual(kinds(lines), ['process_exec', 'process_exec', 'lost', 'lost']);
-    assert.equal(lines[2]?.['lost']?.count, 3);
+    assert.deepEqual(kinds(written), ['process_exec', 'process_exec', 'lost', 'lost']);
+    assert.equal(written[2]?.['lost']?.count, 3);
     assert.deepEqual([json.stats.limited, json.stats.lost], [3, 0]);
   });
 
@@ -159,6 +164,99 @@ describe('the shape of exported events', () => {
     assert.deepEqual([limit.allows(), limit.allows()], [true, false]);
     now = 60_000;
     assert.deepEqual([limit.allows(), limit.allows()], [true, false]);
+  });
+});
+
+describe('aggregation of exported events', () => {
+  const DAY = 24 * 3_600_000;
+  const shape = { wants: undefined, lineOf: (event: PlainEvent) => toJson(event) };
+  const at = (second: number): { readonly time: string } => ({ time: `2026-01-01T00:00:0${second}.000000000Z` });
+  const give = (lines: ExportLines, ...events: readonly PlainEvent[]): void =>
+    lines.give(events as unknown as TracerEvent[]);
+
+  class Gathered implements LineConsumer {
+    readonly lines: string[] = [];
+    readonly losses: boolean[] = [];
+    flushed: () => void = () => undefined;
+
+    add(line: string, isLoss: boolean): void {
+      this.lines.push(line);
+      this.losses.push(isLoss);
+    }
+
+    flush(): void {
+      this.flushed();
+    }
+  }
+
+  it('events that are equal but for their time are one line with their number, at the end of the window', () => {
+    const [first, second] = [new Gathered(), new Gathered()];
+    const lines = new ExportLines(shape, [first, second], { windowMs: DAY, most: 10, mostBytes: 1_000_000 });
+    const read = (second: number): PlainEvent => ({ ...hookOf('sys_read', [textOf('a', 0)]), ...at(second) });
+    give(lines, read(1), { ...hookOf('sys_read', [textOf('b', 0)]), ...at(1) }, lostOf(), read(2));
+    give(lines, read(3));
+    assert.deepEqual(first.lines, [toJson(lostOf())], 'a loss is reported at once');
+    lines.close();
+    assert.deepEqual(first.lines.slice(1).map(eventsIn), [3, 1]);
+    const [, three = ''] = first.lines;
+    assert.deepEqual(JSON.parse(three), { ...JSON.parse(toJson(read(1))), aggregation_info: { count: '3' } });
+    assert.deepEqual([second.lines, first.losses], [first.lines, [true, false, false]]);
+  });
+
+  it('a window ends after its time', async () => {
+    const consumer = new Gathered();
+    const lines = new ExportLines(shape, [consumer], { windowMs: 5, most: 10, mostBytes: 1_000_000 });
+    give(lines, execOf(), execOf());
+    const first = new Promise<void>((resolve) => {
+      consumer.flushed = () => {
+        if (consumer.lines.length > 0) resolve();
+      };
+    });
+    await first;
+    assert.deepEqual(consumer.lines.map(eventsIn), [2]);
+    lines.close();
+    assert.equal(consumer.lines.length, 1);
+  });
+
+  for (const limits of [
+    { most: 3, mostBytes: 1_000_000 },
+    { most: 1000, mostBytes: 6 * toJson(execOf()).length + 100 },
+  ]) {
+    it(`with too many different events, a window ends early: ${JSON.stringify(limits)}`, () => {
+      const consumer = new Gathered();
+      const lines = new ExportLines(shape, [consumer], { windowMs: DAY, ...limits });
+      for (let i = 0; i < 4; i++) give(lines, execOf({ pid: 1 + i }));
+      assert.equal(consumer.lines.length, 3);
+      lines.close();
+      assert.equal(consumer.lines.length, 4);
+    });
+  }
+
+  it('a line that is lost counts as its events', async () => {
+    const { options, sources } = loadConfiguration({ env: {}, flags: { exportRateLimit: 0 } });
+    const own = shapeOf(options, sources, undefined);
+    const json = new JsonExport(options, own, new StreamSink(new PassThrough()), quiet, 'node');
+    const lines = new ExportLines(own, [json], { windowMs: DAY, most: 10, mostBytes: 1_000_000 });
+    give(lines, execOf(), execOf(), execOf());
+    lines.close();
+    assert.equal(json.stats.limited, 3);
+    await json.close();
+  });
+
+  it('is switched on by its settings', async () => {
+    const stdout = new PassThrough();
+    const flags = { exportFilename: '-', enableExportAggregation: true, exportAggregationWindowSize: '10m' };
+    const exports = await Exports.open(loadConfiguration({ env: {}, flags }), {
+      log: quiet,
+      stdout,
+      nodeName: 'node',
+      version: '1',
+    });
+    const hub = new EventHub({ nodeName: 'node' });
+    exports.start(hub);
+    hub.give([execOf(), execOf()] as unknown as TracerEvent[]);
+    await exports.close();
+    assert.equal(eventsIn((stdout.read() as Buffer).toString().trimEnd()), 2);
   });
 });
 

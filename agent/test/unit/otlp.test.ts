@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream';
 import * as conventions from '@opentelemetry/semantic-conventions/incubating';
 import { toJson, type PlainEvent, type TracerEvent } from 'polytrace';
 import { execOf, exitOf, hookOf, lostOf, processOf } from '../../../test/unit/output/events.js';
+import { eventsIn, ExportLines } from '../../lib/export/lines.js';
 import { openLog } from '../../lib/log/log.js';
 import { collectorOf, plain, type Collector, type LogRecord, type Protocol } from '../collector.js';
 import { OtlpExport } from '../../lib/otlp/otlp-export.js';
@@ -50,15 +51,16 @@ function tests(protocol: Protocol): void {
     };
     const sender = await openSender(settings, log);
     const spool = spoolBytes === undefined ? undefined : await Spool.open(folder, spoolBytes);
-    const lineOf = (event: PlainEvent): string => toJson(event);
     const lossLine = (count: number): string => toJson(lostOf({ hook: 'otlp', count }));
-    const otlp = new OtlpExport({ sender, spool, mostBytes, wants: undefined, lineOf, lossLine, log, haste: 50 });
+    const otlp = new OtlpExport({ sender, spool, mostBytes, eventsIn, lossLine, log, haste: 50 });
     open.push(otlp);
     return otlp;
   }
 
   const give = (otlp: OtlpExport, ...events: readonly PlainEvent[]): void =>
-    otlp.give(events as unknown as TracerEvent[]);
+    new ExportLines({ wants: undefined, lineOf: (event) => toJson(event) }, [otlp]).give(
+      events as unknown as TracerEvent[],
+    );
   const numbered = (from: number, to: number): PlainEvent[] =>
     Array.from({ length: to - from }, (_, i) => execOf({ arguments: `n${from + i}` }));
   const numbers = (): number[] =>

@@ -227,6 +227,21 @@ describe('the protocol, by a client of its own', function () {
     assert.ok(reader.seen.some((each) => each['event'] === 'rate_limit_info' && isEmpty(each['aggregation_info'])));
   });
 
+  it('aggregation: what a window has is sent when the agent ends', async () => {
+    const second = new TestServer();
+    await second.listen();
+    const own = new Facts(second.address);
+    const reader = own.events({ aggregation_options: { window_size: { seconds: 600 } } });
+    await reader.open;
+    second.give([hook, hook, hook]);
+    const end = second.close();
+    const { aggregation_info: info } = await reader.find(() => true);
+    assert.deepEqual(info, { count: '3' });
+    await reader.ended;
+    own.close();
+    await end;
+  });
+
   it('grpc.health.v1 answers for all services, and tells a watcher of a change', async () => {
     const health = serviceOf<{
       Check(request: object, done: (error: ServiceError | null, reply?: Reply) => void): void;
