@@ -18,6 +18,12 @@ if(CMAKE_C_LIBRARY_ARCHITECTURE)
   list(APPEND POLYTRACE_BPF_FLAGS -idirafter ${CMAKE_SYSROOT}/usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE})
 endif()
 
+# Prebuilt addons do without source lines, so that the package is smaller.
+set(POLYTRACE_STRIP_LINES "")
+if(POLYTRACE_LIBRARY_SOURCES)
+  set(POLYTRACE_STRIP_LINES "${CMAKE_CURRENT_SOURCE_DIR}/scripts/prebuilds/without-lines.mjs")
+endif()
+
 function(polytrace_bpf_skeletons target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;FLAVOURS")
   set(folder "${CMAKE_CURRENT_BINARY_DIR}/skeletons")
@@ -25,6 +31,10 @@ function(polytrace_bpf_skeletons target)
   file(GLOB headers CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/bpf/*.h")
 
   set(skeletons "")
+  set(strip true)
+  if(POLYTRACE_STRIP_LINES)
+    set(strip ${POLYTRACE_NODE} ${POLYTRACE_STRIP_LINES})
+  endif()
   foreach(source IN LISTS arg_SOURCES)
     foreach(flavour IN LISTS arg_FLAVOURS)
       set(name "${source}_${flavour}")
@@ -38,8 +48,9 @@ function(polytrace_bpf_skeletons target)
         OUTPUT "${folder}/${name}.skel.h"
         COMMAND ${POLYTRACE_CLANG} ${POLYTRACE_BPF_FLAGS} ${define} -c ${input} -o ${name}.tmp.o
         COMMAND ${POLYTRACE_BPFTOOL} gen object ${name}.bpf.o ${name}.tmp.o
+        COMMAND ${strip} ${name}.bpf.o
         COMMAND ${POLYTRACE_BPFTOOL} gen skeleton ${name}.bpf.o name ${name} > ${name}.skel.h
-        DEPENDS ${input} ${headers}
+        DEPENDS ${input} ${headers} ${POLYTRACE_STRIP_LINES}
         WORKING_DIRECTORY "${folder}"
         COMMENT "BPF ${name}"
         VERBATIM)

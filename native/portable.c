@@ -1,16 +1,27 @@
 /*
- * Only in prebuilt addons, which are compiled for glibc and which musl's loader takes as well: what libstdc++ asks of glibc
- * and musl does not export.
+ * Only in prebuilt addons, which are compiled for glibc and which musl's loader takes as well: what libstdc++ and libgcc ask
+ * of glibc and musl does not export.
  */
 #define _GNU_SOURCE
 #include <locale.h>
 #include <pthread.h>
+#include <sys/auxv.h>
 #include <time.h>
 
 #define HIDDEN __attribute__((visibility("hidden")))
 
 HIDDEN int __pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
 HIDDEN size_t __strftime_l(char *text, size_t size, const char *format, const struct tm *time, locale_t locale);
+
+#ifdef __aarch64__
+/* libgcc asks once whether the processor has the newer atomic instructions. */
+HIDDEN unsigned long __getauxval(unsigned long type);
+
+unsigned long __getauxval(unsigned long type)
+{
+	return getauxval(type);
+}
+#endif
 
 /* libstdc++ locks only where this symbol exists, because it takes it for a sign that the process can have threads. */
 int __pthread_key_create(pthread_key_t *key, void (*destructor)(void *))

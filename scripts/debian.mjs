@@ -21,8 +21,11 @@ export function archive(purpose) {
   return uri;
 }
 
-/** Returns a function that runs an apt command on the packages of `suite`, with its lists, cache and sources below `folder`. */
-export function privateApt(purpose, folder, suite) {
+/**
+ * Returns a function that runs an apt command on the packages of `suite` for an architecture, with its lists, cache and sources
+ * below `folder`.
+ */
+export function privateApt(purpose, folder, suite, architecture = 'amd64') {
   for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(`${folder}/${name}`, { recursive: true });
   const source = `[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${archive(purpose)} ${suite} main\n`;
   writeFileSync(`${folder}/sources.list`, `deb ${source}deb-src ${source}`);
@@ -35,7 +38,7 @@ export function privateApt(purpose, folder, suite) {
     `Dir::State::status=${folder}/status`,
     `Dir::Cache=${folder}/cache`,
     'APT::Sandbox::User=root',
-    'APT::Architecture=amd64',
+    `APT::Architecture=${architecture}`,
     'Acquire::Languages=none',
     'Acquire::Check-Valid-Until=false',
   ].flatMap((option) => ['-o', option]);

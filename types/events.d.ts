@@ -25,6 +25,9 @@ export type TracerEvent =
 /** The `type` of an event. */
 export type EventType = TracerEvent['type'];
 
+/** The events of these types: `EventOf<'process_exec'>` is `ProcessExecEvent`. */
+export type EventOf<T extends EventType> = Extract<TracerEvent, { readonly type: T }>;
+
 /**
  * An event as plain data, without methods: what `toObject` returns, and what iterators return with the option `plain`.
  * It survives `structuredClone`, `postMessage` and `{ ...event }`.
@@ -542,9 +545,9 @@ export type LossReason =
 
 /**
  * One value of a hook. The `type` is the type in the policy. Values of type `nop` are not reported; `auto` cannot be
- * loaded.
+ * loaded. The union has a member for each type, so a test of `type` narrows it, and `ArgumentOf<'sock'>` is its member.
  */
-export type HookArgument =
+export type HookArgument = OfEachType<
   | NumberArgument
   | LongNumberArgument
   | TextArgument
@@ -562,7 +565,15 @@ export type HookArgument =
   | BpfProgramArgument
   | BpfMapArgument
   | PerfEventArgument
-  | ModuleArgument;
+  | ModuleArgument
+>;
+
+type OfEachType<A extends { readonly type: string }> = A extends unknown
+  ? { [T in A['type']]: A & { readonly type: T } }[A['type']]
+  : never;
+
+/** The values of these types: `ArgumentOf<'sock' | 'socket'>`. */
+export type ArgumentOf<T extends HookArgument['type']> = Extract<HookArgument, { readonly type: T }>;
 
 interface ArgumentBase {
   /**

@@ -1,4 +1,4 @@
-import type { EventType, PlainEvent } from './events.js';
+import type { ArgumentOf, EventType, FileArgument, HookArgument, PlainEvent } from './events.js';
 
 /** Options for `formatCompact`. */
 export interface CompactOptions {
@@ -127,3 +127,19 @@ export interface EventFilterOptions extends ContainerFilter {
 
 /** Returns a function that tests an event: it returns true when all options hold. `lost` events always pass. */
 export function eventFilter(options: EventFilterOptions): (event: PlainEvent) => boolean;
+
+/** Says whether the value is a path and the file that it leads to. */
+export function isFile(argument: HookArgument): argument is ArgumentOf<FileArgument['type']>;
+
+/**
+ * Returns the value of an event that has this `label` in the policy: of `args`, then of `data`, then the return value. Returns
+ * undefined if the event has none, as events without values.
+ */
+export function argOf(event: PlainEvent, label: string): HookArgument | undefined;
+
+/**
+ * Returns the path of the file that an event is about: of its first value that is a file (`isFile`), in `args`, then in `data`,
+ * then the return value; for `process_exec`, `executable` of the process; for `process_loader`, `path`. Returns undefined
+ * where there is none.
+ */
+export function pathOf(event: PlainEvent): string | undefined;

@@ -86,10 +86,10 @@ interface Comparison<O extends string, V> {
   /** Operator. */
   readonly operator: O;
   /**
-   * Values to compare with. A positive operator holds when any of them fits; a negative operator holds when none
-   * fits.
+   * Values to compare with, at least one. A positive operator holds when any of them fits; a negative operator holds
+   * when none fits.
    */
-  readonly values: readonly [V, ...V[]];
+  readonly values: readonly V[];
 }
 
 /** Filter on a number. */
@@ -181,20 +181,20 @@ export type FilterOf<A extends readonly Argument[]> =
       readonly args?: readonly number[];
       readonly index?: undefined;
       readonly operator: 'CelExpr';
-      readonly values: readonly [string, ...string[]];
+      readonly values: readonly string[];
     };
 
 /** Filter on the path of a file. */
 interface PathFilter {
   readonly operator: 'In' | 'NotIn' | 'Prefix' | 'NotPrefix' | 'Postfix' | 'NotPostfix';
-  readonly values: readonly [string, ...string[]];
+  readonly values: readonly string[];
 }
 /** Filter on the binary of a process. Children can be followed only with complete paths. */
 export type BinaryFilter =
   | (PathFilter & { readonly followChildren?: false })
   | {
       readonly operator: 'In' | 'NotIn';
-      readonly values: readonly [string, ...string[]];
+      readonly values: readonly string[];
       readonly followChildren: boolean;
     };
 
@@ -203,7 +203,7 @@ export interface PidFilter {
   /** `In`: the process has one of the ids. `NotIn`: it has none. */
   readonly operator: 'In' | 'NotIn';
   /** Process ids. */
-  readonly values: readonly [number, ...number[]];
+  readonly values: readonly number[];
   /** Descendants of these processes match too. Default false. */
   readonly followForks?: boolean;
   /** The ids belong to the process's own pid namespace. Default false. */
@@ -217,7 +217,7 @@ export interface NamespaceFilter {
   /** `In`: the namespace is one of the values. `NotIn`: it is none of them. */
   readonly operator: 'In' | 'NotIn';
   /** Inode numbers, or `host_ns` for the machine's initial namespace. */
-  readonly values: readonly [NumberValue, ...NumberValue[]];
+  readonly values: readonly NumberValue[];
 }
 
 /** Filter on the capabilities of the process. */
@@ -229,7 +229,7 @@ export interface CapabilityFilter {
   /** The process must also be outside the initial user namespace. Default false. */
   readonly isNamespaceCapability?: boolean;
   /** Names of capabilities, such as `CAP_SYS_ADMIN`. */
-  readonly values: readonly [`CAP_${string}`, ...`CAP_${string}`[]];
+  readonly values: readonly `CAP_${string}`[];
 }
 
 /** Kubernetes label selector. Without conditions, it selects everything. */
@@ -238,7 +238,7 @@ export interface LabelSelector {
   readonly matchLabels?: Readonly<Record<string, string>>;
   /** Expressions on labels. All must hold. */
   readonly matchExpressions?: readonly (
-    | { readonly key: string; readonly operator: 'In' | 'NotIn'; readonly values: readonly [string, ...string[]] }
+    | { readonly key: string; readonly operator: 'In' | 'NotIn'; readonly values: readonly string[] }
     | { readonly key: string; readonly operator: 'Exists' | 'DoesNotExist'; readonly values?: undefined }
   )[];
 }
@@ -277,7 +277,7 @@ export type OverrideAction = { readonly action: 'Override'; readonly argError: n
 /** Changes what a function of a program does: a return value, registers, or another function to call. */
 export type ProgramOverrideAction = { readonly action: 'Override' } & (
   | { readonly argError: number }
-  | { readonly argRegs: readonly [string, ...string[]] }
+  | { readonly argRegs: readonly string[] }
   | { readonly argNewAddr: number | bigint }
   | { readonly argNewOffset: number | bigint }
   | { readonly argNewSymbol: string }
@@ -315,7 +315,7 @@ export interface ProcessFilters {
   readonly matchNamespaces?: readonly NamespaceFilter[];
   readonly matchNamespaceChanges?: readonly {
     readonly operator: 'In' | 'NotIn';
-    readonly values: readonly [NamespaceName, ...NamespaceName[]];
+    readonly values: readonly NamespaceName[];
   }[];
   readonly matchCapabilities?: readonly CapabilityFilter[];
   readonly matchCapabilityChanges?: readonly CapabilityFilter[];
@@ -430,7 +430,20 @@ type ReturnOf<H> = H extends { readonly return: true; readonly returnArg: infer 
   : H extends { readonly return: true }
     ? Argument
     : undefined;
-type CheckedHook<K extends HookKind, H> = HookOf<K, ArgsOf<H, 'args'>, ArgsOf<H, 'data'>, ReturnOf<H>>;
+type CheckedHook<K extends HookKind, H> =
+  true extends HasEmptyList<H>
+    ? {
+        readonly selectors: 'Each filter needs at least one value. A list that is computed at run time is checked there.';
+      }
+    : HookOf<K, ArgsOf<H, 'args'>, ArgsOf<H, 'data'>, ReturnOf<H>>;
+/** `true` is a part of the result if a filter has `values: []`. */
+type HasEmptyList<H> = H extends { readonly selectors: readonly (infer S)[] } ? EmptyFilters<S> : false;
+type EmptyFilters<S> = S extends unknown ? { [F in keyof S]: HasNoValues<S[F]> }[keyof S] : never;
+type HasNoValues<F> = F extends readonly (infer E)[]
+  ? E extends { readonly values: readonly [] }
+    ? true
+    : false
+  : false;
 /** Hooks whose filters and actions are checked against the arguments of the same hook. */
 export type CheckedHooks<K extends HookKind, L> = { readonly [I in keyof L]: CheckedHook<K, L[I]> };
 
@@ -439,7 +452,7 @@ export type FunctionList =
   | {
       readonly name: string;
       readonly type?: 'syscalls';
-      readonly values: readonly [string, ...string[]];
+      readonly values: readonly string[];
       readonly validated?: boolean;
     }
   | { readonly name: string; readonly type: 'generated_syscalls' }
@@ -464,7 +477,7 @@ export interface PolicySettings extends WorkloadSelectors {
   /** Named lists of functions. */
   readonly lists?: readonly FunctionList[];
   /** Functions where notifications take effect. */
-  readonly enforcers?: readonly [] | readonly [{ readonly calls: readonly [string, ...string[]] }];
+  readonly enforcers?: readonly [] | readonly [{ readonly calls: readonly string[] }];
   /** Options of the policy. */
   readonly options?: readonly PolicyOption[];
   /** Named sets of filters that selectors share. */

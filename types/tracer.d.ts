@@ -1,14 +1,15 @@
+import type { FileUrl, StopSignal } from './compatibility.js';
 import type { ContainerInfo, ContainerSource, ContainerSourceStatus } from './containers.js';
 import type { Diagnostic } from './errors.js';
-import type { EventType, PlainEvent, TracerEvent } from './events.js';
+import type { EventOf, EventType, LostEvent, PlainEvent, PlainOf, Process, TracerEvent } from './events.js';
 import type { ContainerFilter } from './output.js';
 import type { Policy, PolicyMode } from './policy.js';
 
 /**
- * Source of policies: the path of a YAML file or of a folder with YAML files, YAML text, or a policy from
+ * Source of policies: the path (or `file:` URL) of a YAML file or of a folder with YAML files, YAML text, or a policy from
  * `parsePolicy`.
  */
-export type PolicySource = string | URL | { readonly yaml: string; readonly file?: string } | Policy;
+export type PolicySource = string | FileUrl | { readonly yaml: string; readonly file?: string } | Policy;
 
 /** Options for `openTracer`. */
 export interface TracerOptions {
@@ -137,10 +138,13 @@ export interface LoadOptions {
 export interface EventsOptions extends ContainerFilter {
   /** Types to report. `lost` events are always reported. Default: all types. */
   readonly types?: readonly EventType[];
-  /** Policies whose events are reported. Events of the base sensor are always reported. Default: all policies. */
+  /**
+   * Policies whose events are reported. Events of the base sensor are always reported. A name that no policy has is a warning,
+   * because the policy may be added later. Default: all policies.
+   */
   readonly policyNames?: readonly string[];
   /** Ends the iteration when it is aborted. */
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
   /**
    * Returns each event as plain data, as `toObject` does: for events that are kept for long or sent to a worker. Costs
    * several microseconds an event. Default false.
@@ -154,16 +158,64 @@ export interface PlainEventsOptions extends Omit<EventsOptions, 'plain'> {
   readonly plain: true;
 }
 
+/** Options of an iterator that reports only events of the types `T`, and `lost` events. */
+export interface TypedEventsOptions<T extends EventType> extends EventsOptions {
+  readonly types: readonly T[];
+}
+
+/** The same for an iterator over plain data. */
+export interface TypedPlainEventsOptions<T extends EventType> extends PlainEventsOptions {
+  readonly types: readonly T[];
+}
+
+/**
+ * Iterates over events. `break`, `return`, `throw` in `for await` and the end of an `await using` block end it, and the tracer
+ * then keeps nothing for it any more.
+ */
+export interface TracerIterator<T> extends AsyncIterableIterator<T>, AsyncDisposable {
+  next(): Promise<IteratorResult<T, undefined>>;
+  return(): Promise<IteratorResult<T, undefined>>;
+  [Symbol.asyncIterator](): this;
+}
+
 /** An open tracer. It attaches policies to the kernel and reports their events. */
 export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
-  /** Returns an iterator over all events from this call on. Each iterator gets every event. */
-  events(options?: EventsOptions): AsyncIterableIterator<TracerEvent>;
+  /**
+   * Returns an iterator over the events of these types from this call on, and `lost` events. A name in `policyNames` that no
+   * loaded policy has makes a warning of Node.js, with the code `POLYTRACE_POLICY_NAME`.
+   */
+  events<T extends EventType>(options: TypedEventsOptions<T>): TracerIterator<EventOf<T> | LostEvent>;
   /** Returns an iterator over the same events as plain data. */
-  events(options: PlainEventsOptions): AsyncIterableIterator<PlainEvent>;
+  events<T extends EventType>(options: TypedPlainEventsOptions<T>): TracerIterator<PlainOf<EventOf<T> | LostEvent>>;
+  /** Returns an iterator over all events from this call on. Each iterator gets every event. */
+  events(options?: EventsOptions): TracerIterator<TracerEvent>;
+  /** Returns an iterator over the same events as plain data. */
+  events(options: PlainEventsOptions): TracerIterator<PlainEvent>;
   /** Returns the same events as `events`, in arrays. Each has the events of at most 64 KiB of records. */
-  batches(options?: EventsOptions): AsyncIterableIterator<readonly TracerEvent[]>;
+  batches<T extends EventType>(options: TypedEventsOptions<T>): TracerIterator<readonly (EventOf<T> | LostEvent)[]>;
   /** Returns the same events as plain data, in arrays. */
-  batches(options: PlainEventsOptions): AsyncIterableIterator<readonly PlainEvent[]>;
+  batches<T extends EventType>(
+    options: TypedPlainEventsOptions<T>,
+  ): TracerIterator<readonly PlainOf<EventOf<T> | LostEvent>[]>;
+  /** Returns the same events as `events`, in arrays. Each has the events of at most 64 KiB of records. */
+  batches(options?: EventsOptions): TracerIterator<readonly TracerEvent[]>;
+  /** Returns the same events as plain data, in arrays. */
+  batches(options: PlainEventsOptions): TracerIterator<readonly PlainEvent[]>;
+  /**
+   * Returns a process that the tracer knows; undefined if it does not know it. With a process id, in the initial pid namespace,
+   * it is a process that runs. With an `execId`, it is that image, which may have ended lately.
+   *
+   * The tracer knows the processes that ran when it was opened, and follows exec, fork and exit in the events that it has
+   * read. It reads events only while at least one iterator is active. It forgets an ended process once 4,096 more have ended.
+   */
+  process(id: number | string): Process | undefined;
+  /** Returns the running processes that this process has started, as far as the tracer knows. Looks at all known processes. */
+  children(process: Pick<Process, 'execId'>): Process[];
+  /**
+   * Returns the parent of the process, its parent, and so on, as far as the tracer knows. At most 64 of them have ended. Empty
+   * for a process that the tracer does not know.
+   */
+  ancestors(process: Pick<Process, 'execId'>): Process[];
   /**
    * Loads a policy completely or not at all. Loaded policies continue without interruption. Rejects with PolicyError
    * or KernelError.

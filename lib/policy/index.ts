@@ -28,6 +28,7 @@ export { fieldStart, isFailure, resolveSteps, startType, type ResolveFailure } f
 export { similarFunction } from './kernel/similar.js';
 export { FILE_BYTES_MAX } from './language/limits.js';
 export { functionsOf } from './model/lists.js';
+export { nearestHint } from './parse/nearest.js';
 export type { DiagnosticCode } from './parse/codes.js';
 
 const DEFAULT_FILE = '<policy>';

@@ -155,6 +155,25 @@ export class ProcessCache {
     return this.#adopt(this.#fromProc(pid, slab, key), slab, key);
   }
 
+  /** The image that the process with this id runs now. */
+  running(pid: number): ProcessImage | undefined {
+    const image = this.#images.get(pid);
+    return image?.ended === true ? undefined : image;
+  }
+
+  /** The image with this id: of a process that runs or has ended lately. */
+  ofExecId(execId: string): ProcessImage | undefined {
+    const pid = /:(\d+)$/.exec(Buffer.from(execId, 'base64').toString('latin1'))?.[1];
+    let image = pid === undefined ? undefined : this.#images.get(Number(pid));
+    while (image !== undefined && image.execId !== execId) image = image.formerImage;
+    return image;
+  }
+
+  /** Running processes that the process of this image has started, also before its last exec. */
+  childrenOf(image: ProcessImage): ProcessImage[] {
+    return [...this.#images.values()].filter(({ ended, parentImage }) => !ended && isSameProcess(parentImage, image));
+  }
+
   /**
    * After exits were lost: marks processes that no longer run as ended. They are kept for a while, as their exit may
    * still come. The event loop goes on. A call during a sweep makes another one follow.
@@ -223,4 +242,11 @@ export class ProcessCache {
   #forget(image: ProcessImage): void {
     if (this.#images.get(image.pid) === image) this.#images.delete(image.pid);
   }
+}
+
+/** Images of one process have its start time in common, as soon as a record of it was read. */
+function isSameProcess(a: ProcessImage | undefined, b: ProcessImage): boolean {
+  if (a === undefined || a === b) return a === b;
+  const isKnown = b.startLow !== 0 || b.startHigh !== 0;
+  return isKnown && a.pid === b.pid && a.startLow === b.startLow && a.startHigh === b.startHigh;
 }

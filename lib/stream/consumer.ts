@@ -1,7 +1,7 @@
 /** The queue of one iterator: the events that wait for it, and the events that were dropped because it was slow. */
 import { probeName, uprobeName } from '../names/places.js';
 import type { LossReason, TracerEvent } from '../../types/events.js';
-import type { EventsOptions } from '../../types/tracer.js';
+import type { EventsOptions, TracerIterator } from '../../types/tracer.js';
 import { eventFilter } from '../output/filters.js';
 import { ClockLooks, type Turns } from './turns.js';
 
@@ -40,7 +40,7 @@ export class Consumer {
   #ended = false;
   #closed = false;
   #waiting: (() => void) | undefined;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: EventsOptions['signal'];
   readonly #onAbort = (): void => this.close();
 
   constructor(feed: EventFeed, maxQueued: number, options: Omit<EventsOptions, 'plain'>) {
@@ -152,7 +152,7 @@ export class Consumer {
 const forgotten = new FinalizationRegistry<Consumer>((consumer) => consumer.close());
 
 /** Iterates over arrays of events. Each array contains all events that are available. */
-export class BatchIterator implements AsyncIterableIterator<readonly TracerEvent[]> {
+export class BatchIterator implements TracerIterator<readonly TracerEvent[]> {
   constructor(private readonly consumer: Consumer) {
     forgotten.register(this, consumer);
   }
@@ -179,10 +179,14 @@ export class BatchIterator implements AsyncIterableIterator<readonly TracerEvent
   [Symbol.asyncIterator](): this {
     return this;
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
 }
 
 /** Iterates over single events. It is written by hand because an async generator costs twice as much per item. */
-export class EventIterator implements AsyncIterableIterator<TracerEvent> {
+export class EventIterator implements TracerIterator<TracerEvent> {
   #batch: readonly TracerEvent[] = [];
   #index = 0;
   /** End of the events that are returned without a look at the clock. */
@@ -230,6 +234,10 @@ export class EventIterator implements AsyncIterableIterator<TracerEvent> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
   }
 }
 

@@ -1,8 +1,9 @@
 /** Iterates over events as plain data. Each is copied when it is asked for, so that the event loop keeps its turns. */
 import type { PlainEvent, TracerEvent } from '../../types/events.js';
+import type { TracerIterator } from '../../types/tracer.js';
 
 /** A copy of what an iterator returns: of one event, or of an array of them. */
-export class PlainIterator<Events, Plain> implements AsyncIterableIterator<Plain> {
+export class PlainIterator<Events, Plain> implements TracerIterator<Plain> {
   constructor(
     private readonly events: AsyncIterator<Events, undefined>,
     private readonly copy: (events: Events) => Plain,
@@ -20,6 +21,10 @@ export class PlainIterator<Events, Plain> implements AsyncIterableIterator<Plain
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
   }
 }
 

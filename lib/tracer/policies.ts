@@ -19,6 +19,7 @@ import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } fro
 import { ProcessSets } from './process-sets.js';
 import type { Scopes } from './scopes.js';
 import { PolicyRequests, Requests } from '../events/requests.js';
+import { nearestHint } from '../policy/index.js';
 import { compileAll } from './sources.js';
 import { targetsOf, type Target } from '../attach/targets.js';
 
@@ -201,14 +202,19 @@ export class PolicySet {
     return policyStatus(name, this.#find(name), { session, countHits, scopes: this.#scopes });
   }
 
+  /** What to use instead of a `policyName` that no event of the loaded policies has; undefined if one of them has it. */
+  unknown(name: string): string | undefined {
+    const names = [...this.#policies.values()].map(({ image }) => image.name);
+    return names.includes(name) ? undefined : hintOf(name, names);
+  }
+
   #find(name: string): LoadedPolicy {
     const policy = this.#policies.get(name);
     if (policy !== undefined) return policy;
-    const known = [...this.#policies.keys()].join(', ');
     throw new PolytraceError(
       'NO_SUCH_POLICY',
       `there is no policy with the name ${name}`,
-      known === '' ? 'no policy is loaded' : known,
+      hintOf(name, [...this.#policies.keys()]),
     );
   }
 
@@ -395,6 +401,11 @@ export class PolicySet {
       'remove policies that are no longer needed, and read the events: hooks of removed policies are kept until their last events are read',
     );
   }
+}
+
+/** Says which policy is probably meant. */
+function hintOf(name: string, known: readonly string[]): string {
+  return nearestHint(name, known, known.length === 0 ? 'no policy is loaded' : `loaded: ${known.join(', ')}`);
 }
 
 function keyOf(image: PolicyImage): string {

@@ -66,7 +66,7 @@ export async function compileAll(
 const IS_HERE = /^(ARG|RETURN|TRACEPOINT|LSM_HOOK|LIST)_/;
 
 function policiesOf(source: PolicySource): (() => Steps<Policy>)[] {
-  if (source instanceof URL) return policiesOf(fileURLToPath(source));
+  if (typeof source === 'object' && 'href' in source) return policiesOf(fileURLToPath(source.href));
   if (typeof source === 'string') {
     return expandPolicyPaths(source).map((file) => () => parseSteps(loadPolicyFile(file), { file }));
   }

@@ -1,4 +1,5 @@
 /** The tracer: it connects the policies, the BPF programs and the stream of events. */
+import { inspect } from 'node:util';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
   CloseOptions,
@@ -8,10 +9,11 @@ import type {
   PolicySource,
   PolicyStatus,
   Tracer,
+  TracerIterator,
   TracerOptions,
   TracerStats,
 } from '../../types/tracer.js';
-import type { PlainEvent, TracerEvent } from '../../types/events.js';
+import type { Process, TracerEvent } from '../../types/events.js';
 import { KernelError, PolytraceError } from '../errors.js';
 import { loadBinding, type NativeBinding, type NativeSession } from '../native/binding.js';
 import { kernelDetail, notPermitted, withReason, type NativeError } from '../native/native-error.js';
@@ -28,6 +30,7 @@ import { BatchIterator, EventIterator, type Consumer } from '../stream/consumer.
 import { Hub, sensorName } from '../stream/hub.js';
 import { plainEvent, PlainIterator } from '../stream/plain.js';
 import { AbiLimit } from '../wire/layout.gen.js';
+import { badOption } from './bad-option.js';
 import { ContainerWatch } from './containers.js';
 import { checkCloseOptions, checkEventsOptions, checkMode, resolveOptions, type ResolvedOptions } from './options.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
@@ -109,29 +112,56 @@ class KernelTracer implements Tracer {
     return result;
   }
 
-  events(options?: EventsOptions): AsyncIterableIterator<TracerEvent>;
-  events(options: PlainEventsOptions): AsyncIterableIterator<PlainEvent>;
-  events(options: EventsOptions | PlainEventsOptions = {}): AsyncIterableIterator<TracerEvent | PlainEvent> {
+  /** The types of the events follow from the options: see the overloads in types/tracer.d.ts. */
+  events(options: EventsOptions | PlainEventsOptions = {}): TracerIterator<never> {
     const events = new EventIterator(this.#join(options));
-    return options.plain === true ? new PlainIterator(events, plainEvent) : events;
+    return (options.plain === true ? new PlainIterator(events, plainEvent) : events) as TracerIterator<never>;
   }
 
-  batches(options?: EventsOptions): AsyncIterableIterator<readonly TracerEvent[]>;
-  batches(options: PlainEventsOptions): AsyncIterableIterator<readonly PlainEvent[]>;
-  batches(
-    options: EventsOptions | PlainEventsOptions = {},
-  ): AsyncIterableIterator<readonly TracerEvent[] | readonly PlainEvent[]> {
+  batches(options: EventsOptions | PlainEventsOptions = {}): TracerIterator<never> {
     const batches = new BatchIterator(this.#join(options));
-    return options.plain === true ? new PlainIterator(batches, (batch) => batch.map(plainEvent)) : batches;
+    const plain = options.plain === true ? new PlainIterator(batches, (batch) => batch.map(plainEvent)) : batches;
+    return plain as TracerIterator<never>;
   }
 
   #join(options: EventsOptions | PlainEventsOptions): Consumer {
     this.#mustBeOpen();
     checkEventsOptions(options);
+    const { policyNames } = options;
+    // a change that is under way may be about to load it
+    if (policyNames !== undefined) void this.#changes.then(() => this.#warnOfUnknown(policyNames));
     return this.#hub.join(options);
   }
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<TracerEvent> {
+  #warnOfUnknown(policyNames: readonly string[]): void {
+    if (this.#closing !== undefined) return;
+    for (const name of policyNames) {
+      const hint = this.#policies.unknown(name);
+      if (hint === undefined) continue;
+      process.emitWarning(`events({ policyNames }): no policy with the name ${inspect(name)} is loaded: ${hint}`, {
+        type: 'PolytraceWarning',
+        code: 'POLYTRACE_POLICY_NAME',
+      });
+    }
+  }
+
+  process(id: number | string): Process | undefined {
+    const isId = typeof id === 'string' || Number.isSafeInteger(id);
+    if (!isId) throw badOption('id', `is ${inspect(id)}`, 'use a process id or an execId');
+    return (typeof id === 'number' ? this.#cache.running(id) : this.#cache.ofExecId(id))?.view;
+  }
+
+  children({ execId }: Pick<Process, 'execId'>): Process[] {
+    const image = this.#cache.ofExecId(execId);
+    return image === undefined ? [] : this.#cache.childrenOf(image).map(({ view }) => view);
+  }
+
+  ancestors({ execId }: Pick<Process, 'execId'>): Process[] {
+    const image = this.#cache.ofExecId(execId);
+    return image?.parentImage === undefined ? [] : [image.parentImage.view, ...image.ancestors];
+  }
+
+  [Symbol.asyncIterator](): TracerIterator<TracerEvent> {
     return this.events();
   }
 

@@ -26,16 +26,18 @@ function symbolsOf(text) {
 const readelf = (file, ...options) =>
   execFileSync('readelf', ['-W', ...options, file], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
-let muslNames;
+const muslNames = new Map();
 
-/** Whether musl has this function. Its loader takes names like fopen64 for fopen. */
-function inMusl(name) {
-  muslNames ??= new Set(
-    symbolsOf(readelf(join(musl(), 'usr/lib/ld-musl-x86_64.so.1'), '--dyn-syms'))
-      .filter(({ section }) => section !== 'UND')
-      .map((symbol) => symbol.name),
-  );
-  return muslNames.has(name) || (name.endsWith('64') && muslNames.has(name.slice(0, -2)));
+/** Whether musl for this architecture has the function. Its loader takes names like fopen64 for fopen. */
+function inMusl(name, arch) {
+  if (!muslNames.has(arch)) muslNames.set(arch, namesOf(join(musl(arch), 'usr/lib', TARGETS[arch].musl)));
+  const names = muslNames.get(arch);
+  return names.has(name) || (name.endsWith('64') && names.has(name.slice(0, -2)));
+}
+
+function namesOf(file) {
+  const symbols = symbolsOf(readelf(file, '--dyn-syms'));
+  return new Set(symbols.filter(({ section }) => section !== 'UND').map(({ name }) => name));
 }
 
 /** What keeps the file from being loaded on a Linux of this architecture, a sentence each. */
@@ -57,7 +59,7 @@ export function checkAddon(file, arch, isInMusl = inMusl) {
     ...exported.filter((name) => !EXPORTED.test(name)).map((name) => `it exports ${name}`),
     ...needed.filter((name) => !PARTS_OF_LIBC.test(name)).map((name) => `it needs ${name}`),
     ...wanted.filter(({ version }) => tooNew(version)).map(({ name, version }) => `${name} needs ${version}`),
-    ...wanted.filter(({ name }) => !isInMusl(name)).map(({ name }) => `musl has no ${name}`),
+    ...wanted.filter(({ name }) => !isInMusl(name, arch)).map(({ name }) => `musl has no ${name}`),
     ...(/\] \.symtab /.test(text) ? ['it is not stripped'] : []),
   ];
 }

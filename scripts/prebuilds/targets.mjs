@@ -8,8 +8,8 @@ export const GLIBC_FLOOR = '2.28';
 
 /** By the name that Node.js has for the architecture. */
 export const TARGETS = {
-  x64: { debian: 'amd64', triple: 'x86_64-linux-gnu', machine: 'Advanced Micro Devices X86-64' },
-  arm64: { debian: 'arm64', triple: 'aarch64-linux-gnu', machine: 'AArch64' },
+  x64: { debian: 'amd64', triple: 'x86_64-linux-gnu', machine: 'Advanced Micro Devices X86-64', musl: 'ld-musl-x86_64.so.1' },
+  arm64: { debian: 'arm64', triple: 'aarch64-linux-gnu', machine: 'AArch64', musl: 'ld-musl-aarch64.so.1' },
 };
 
 /** The folder and the file of a prebuilt addon, as node-gyp-build finds it. It has no libc in its name: both load it. */

@@ -65,12 +65,12 @@ export function sysroot(arch) {
   });
 }
 
-/** The folder with the files of Debian's package of musl for this machine. */
-export function musl() {
-  return cached('musl', [SOURCE_SUITE], (folder) => {
+/** The folder with the files of Debian's package of musl for an architecture. */
+export function musl(arch) {
+  return cached(`musl-${arch}`, [SOURCE_SUITE], (folder) => {
     const work = `${folder}.apt`;
     mkdirSync(work, { recursive: true });
-    const apt = privateApt(PURPOSE, work, SOURCE_SUITE);
+    const apt = privateApt(PURPOSE, work, SOURCE_SUITE, TARGETS[arch].debian);
     apt('apt-get', 'update');
     apt('apt-get', 'download', 'musl');
     const file = readdirSync(work).find((each) => each.startsWith('musl_'));

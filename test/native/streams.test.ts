@@ -1,9 +1,19 @@
 /** Iterators: several at once, every way to end, losses of slow iterators; the event loop, worker threads. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { ReadableStream } from 'node:stream/web';
 import { Worker } from 'node:worker_threads';
-import type { LossReason, Tracer, TracerEvent } from '../../types/index.js';
+import type {
+  LossReason,
+  PlainEvent,
+  Process,
+  ProcessExecEvent,
+  ProcessExitEvent,
+  Tracer,
+  TracerEvent,
+} from '../../types/index.js';
 import {
   isExec,
   isExit,
@@ -88,6 +98,102 @@ describe('iterators', function () {
     const waiting = [events.next(), events.next()];
     await events.return?.();
     for (const each of await Promise.all(waiting)) assert.deepEqual(each, { value: undefined, done: true });
+  });
+
+  it('the end of an `await using` block ends an iterator, of each kind', async () => {
+    const all = [tracer.events(), tracer.events({ plain: true }), tracer.batches(), tracer.batches({ plain: true })];
+    assert.equal(tracer.stats().iterators, 4);
+    for (const each of all) await each[Symbol.asyncDispose]();
+    assert.equal(tracer.stats().iterators, 0);
+    for (const each of all) assert.equal((await each.next()).done, true);
+  });
+
+  it('Readable.from() and ReadableStream.from() read events, and end the iterator', async () => {
+    const types = ['process_exec'] as const;
+    const readable = Readable.from(tracer.events({ types }));
+    const web = ReadableStream.from(tracer.events({ types, plain: true }));
+    assert.equal(tracer.stats().iterators, 2);
+    const mark = leaveMark();
+    const found = (event: PlainEvent): boolean => event.type !== 'lost' && event.process.argv.includes(mark);
+    for await (const event of readable) if (found(event as PlainEvent)) break;
+    const reader = web.getReader();
+    for (;;) {
+      const { value, done } = await reader.read();
+      assert.equal(done, false);
+      if (found(value as PlainEvent)) break;
+    }
+    await reader.cancel();
+    assert.equal(tracer.stats().iterators, 0, 'break and cancel() ended them');
+    const last = Readable.from(tracer.events({ types }));
+    const ended = once(last.resume(), 'end');
+    await tracer.close();
+    await ended;
+  });
+
+  it('a name of no policy is a warning, which says what was probably meant', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => {
+      if ('code' in warning && warning.code === 'POLYTRACE_POLICY_NAME') warnings.push(warning);
+    };
+    process.on('warning', onWarning);
+    try {
+      const yaml = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: { name: sched-exec }\nspec: {}\n';
+      const adding = tracer.addPolicy({ yaml });
+      const known = tracer.events({ policyNames: ['sched-exec'] });
+      await adding;
+      const wrong = tracer.events({ policyNames: ['sched-exec', 'sched-exce'] });
+      await tracer.removePolicy('sched-exec');
+      const none = tracer.events({ policyNames: ['other'] });
+      await tracer.takeOver();
+      while (warnings.length < 2) await once(process, 'warning');
+      assert.deepEqual(
+        warnings.map(({ message }) => message),
+        [
+          `events({ policyNames }): no policy with the name 'sched-exce' is loaded: did you mean "sched-exec"?`,
+          `events({ policyNames }): no policy with the name 'other' is loaded: no policy is loaded`,
+        ],
+      );
+      await Promise.all([known, wrong, none].map((each) => each.return()));
+    } finally {
+      process.off('warning', onWarning);
+    }
+  });
+
+  it('knows a process by its id and exec id, its children and its ancestors', async () => {
+    const events = tracer.events({ types: ['process_exec', 'process_exit'] });
+    const next = async (isIt: (event: ProcessExecEvent | ProcessExitEvent) => boolean): Promise<Process> => {
+      for (;;) {
+        const { value, done } = await events.next();
+        assert.notEqual(done, true);
+        if (value !== undefined && value.type !== 'lost' && isIt(value)) return value.process;
+      }
+    };
+    const shell = spawn('/bin/sh', ['-c', '/bin/cat; :'], { stdio: ['pipe', 'ignore', 'inherit'] });
+    const cat = await next(({ type, parent }) => type === 'process_exec' && parent?.pid === shell.pid);
+    const sh = tracer.process(shell.pid as number);
+    assert.equal(sh?.binary, '/bin/sh');
+    assert.equal(tracer.process(sh.execId), sh);
+    assert.equal(tracer.process(cat.pid), cat);
+    assert.deepEqual(tracer.children(sh), [cat]);
+    assert.deepEqual(tracer.children(cat), []);
+    assert.deepEqual(
+      tracer
+        .ancestors(cat.toObject())
+        .slice(0, 2)
+        .map(({ pid }) => pid),
+      [shell.pid, process.pid],
+    );
+    shell.stdin.end();
+    await next(({ type, process: { pid } }) => type === 'process_exit' && pid === shell.pid);
+    assert.equal(tracer.process(shell.pid as number), undefined, 'it does not run any more');
+    assert.equal(tracer.process(sh.execId), sh, 'but is still known');
+    assert.deepEqual(tracer.children(sh), []);
+    for (const unknown of [2 ** 30, '', 'no exec id', Buffer.from(':1').toString('base64')]) {
+      assert.equal(tracer.process(unknown), undefined);
+    }
+    assert.deepEqual(tracer.ancestors({ execId: 'no exec id' }), []);
+    assert.throws(() => tracer.process(1.5), { code: 'BAD_OPTION' });
+    await events.return();
   });
 
   it('an AbortSignal before, while waiting, and with events fetched', async () => {

@@ -15,7 +15,7 @@ import type {
   ContainerInfo,
   ContainerSourceStatus,
   Tracer,
-  TracerEvent,
+  TracerIterator,
   TracerOptions,
   HostGap,
 } from '../../../types/index.js';
@@ -49,10 +49,10 @@ class FakeTracer implements Tracer {
     this.#wake?.();
   }
 
-  batches(options?: Omit<EventsOptions, 'plain'>): AsyncIterableIterator<readonly TracerEvent[]> {
+  batches(options?: Omit<EventsOptions, 'plain'>): TracerIterator<never> {
     this.options = options;
     // The command only formats the events, and never copies them.
-    return this.#iterate() as AsyncGenerator<readonly TracerEvent[], undefined>;
+    return this.#iterate() as AsyncIterator<unknown> as TracerIterator<never>;
   }
 
   async *#iterate(): AsyncGenerator<readonly PlainEvent[], undefined> {
@@ -91,6 +91,9 @@ class FakeTracer implements Tracer {
   setPolicyMode = unused;
   stats = unused;
   takeOver = unused;
+  process = unused;
+  children = unused;
+  ancestors = unused;
   [Symbol.asyncIterator] = unused;
   [Symbol.asyncDispose] = unused;
 }

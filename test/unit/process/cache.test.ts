@@ -208,6 +208,40 @@ describe('process cache', () => {
     }
   });
 
+  it('finds running processes by id, images by exec id, and children, also those of an earlier image', async () => {
+    onFork(who(2), who(1));
+    const child = onExec(who(2, 1), who(1));
+    const parent = cache.running(BASE + 1) as ProcessImage;
+    assert.equal(cache.running(BASE + 2), child);
+    assert.equal(cache.ofExecId(child.execId), child);
+    assert.deepEqual(cache.childrenOf(parent), [child]);
+    const later = exec(who(1, 1), who(0));
+    later.writeBigUInt64LE(77n, EventExec.headerTime);
+    const next = cache.onExec(slab(later), 0, later.readUInt32LE(0));
+    assert.equal(cache.running(BASE + 1), next);
+    assert.equal(cache.ofExecId(parent.execId), parent, 'the image before the exec');
+    assert.deepEqual(cache.childrenOf(next), [child]);
+    onExit(who(2, 1));
+    assert.equal(cache.running(BASE + 2), undefined);
+    assert.equal(cache.ofExecId(child.execId), child);
+    assert.deepEqual(cache.childrenOf(next), []);
+    onExec(who(2, 1, 99_000_000_000n), who(1, 1));
+    assert.equal(cache.ofExecId(child.execId), undefined, 'another process has the id now');
+    await cache.seed(
+      [60, 61, 62].map((n) => ({ pid: BASE + n, parentPid: BASE + Math.max(60, n - 1), startTicks: 5n })),
+    );
+    const [first, second] = [60, 61].map((n) => cache.running(BASE + n) as ProcessImage);
+    assert.deepEqual(
+      cache.childrenOf(first as ProcessImage).map(({ pid }) => pid),
+      [BASE + 61],
+      'known from /proc only, so that their start times are not exact',
+    );
+    assert.deepEqual(
+      cache.childrenOf(second as ProcessImage).map(({ pid }) => pid),
+      [BASE + 62],
+    );
+  });
+
   it('starts with entries of /proc, whose start times the first record completes', async () => {
     await cache.seed([{ pid: BASE + 50, parentPid: BASE + 1, startTicks: 500n }]);
     const w = { pid: BASE + 50, start: 5_000_123_456n, count: 7 };

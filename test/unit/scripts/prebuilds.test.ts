@@ -1,7 +1,7 @@
 /** The check of prebuilt addons refuses files that would not load everywhere. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -81,5 +81,35 @@ describe('check of prebuilt addons', () => {
       check(compile('int nothing;', '-s', '-nostdlib'), ARCH, () => true),
       ['it is not an addon'],
     );
+  });
+});
+
+describe('BPF objects of prebuilt addons', () => {
+  it('have no source lines, and nothing else is changed', async function () {
+    const clang = ['clang-19', 'clang'].find((each) => spawnSync(each, ['--version']).status === 0);
+    if (clang === undefined) this.skip();
+    const { withoutLines } = await import('../../../scripts/prebuilds/without-lines.mjs');
+    const source = 'int global; int program(void *ctx) { global += 1; return global; }';
+    const folder = mkdtempSync(join(tmpdir(), 'polytrace-lines-'));
+    const file = join(folder, 'object.o');
+    const { status, stderr } = spawnSync(clang, ['-target', 'bpf', '-O2', '-g', '-x', 'c', '-c', '-', '-o', file], {
+      input: source,
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stderr);
+    const before = readFileSync(file);
+    rmSync(folder, { recursive: true });
+    const after = withoutLines(before);
+    assert.equal(after.length, before.length);
+    const changed = [...before.keys()].filter((i) => before[i] !== after[i]);
+    // the header of .BTF.ext: magic, version, flags, length; then five pairs of offset and length
+    const header = after.indexOf(Buffer.from([0x9f, 0xeb, 1, 0, 32, 0, 0, 0]));
+    const lines = header + 32 + before.readUInt32LE(header + 16);
+    const length = before.readUInt32LE(header + 20);
+    assert.ok(length > 2 * 16, 'a record for each statement');
+    assert.equal(after.readUInt32LE(header + 20), 0);
+    assert.ok(after.subarray(lines, lines + length).every((byte) => byte === 0));
+    assert.ok(changed.every((i) => (i >= header + 20 && i < header + 24) || (i >= lines && i < lines + length)));
+    assert.throws(() => withoutLines(Buffer.alloc(64)), /has no section/);
   });
 });

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import type ts from 'typescript';
 import { diagnose, MARK, place, text } from './diagnose.js';
 
-const HEAD = `import type { PlainEvent, PlainOf, PlainProcess, ProcessKprobeEvent, TracerEvent } from '../../../types/index.js';
+const HEAD = `import type {
+  ArgumentOf, EventsOptions, FileArgument, HookArgument, LostEvent, PlainEvent, PlainOf, PlainProcess, ProcessExecEvent,
+  ProcessExitEvent, ProcessKprobeEvent, SocketArgument, Tracer, TracerEvent,
+} from '../../../types/index.js';
+import { argOf, isFile, pathOf } from '../../../types/index.js';
+declare const tracer: Tracer;
+declare const signal: import('../../../types/index.js').StopSignal;
 declare const event: TracerEvent;
 declare const kprobe: ProcessKprobeEvent;
 declare function take(event: TracerEvent): void;
@@ -28,6 +34,46 @@ const PROGRAMS: readonly { readonly name: string; readonly body: string }[] = [
   },
   { name: 'more arguments', body: 'void kprobe.args.«push(kprobe.args[0]!)|length»;' },
   { name: 'more tags', body: 'void kprobe.tags.«push("a")|length»;' },
+  {
+    name: 'the arguments of an exec',
+    body: "async () => { for await (const e of tracer.events({ types: ['process_exec'] })) if (e.type !== 'lost') void e.process«.args|.argv»; };",
+  },
+  {
+    name: 'an exit among execs',
+    body: "async () => { for await (const e of tracer.events({ types: [«'process_exec'|'process_exit'»] })) if (e.type !== 'lost') void e.status; };",
+  },
+  {
+    name: 'an exit among plain execs',
+    body: "async () => { for await (const e of tracer.events({ types: [«'process_exec'|'process_exit'»], plain: true })) if (e.type !== 'lost') void e.status; };",
+  },
+  {
+    name: 'an exit among batches of execs',
+    body: "async () => { for await (const [e] of tracer.batches({ types: [«'process_exec'|'process_exit'»] })) if (e?.type === 'process_exit') void e.status; };",
+  },
+  {
+    name: 'an event that is no exec because types are missing',
+    body: "declare const some: boolean; async () => { for await (const e of tracer.events({ types: «some ? ['process_exec'] : undefined|['process_exec']» })) if (e.type !== 'lost') { const exec: ProcessExecEvent = e; void exec; } };",
+  },
+  { name: 'a misspelt type of events', body: "tracer.events({ types: ['«exec|process_exec»'] });" },
+  {
+    name: 'an unknown option of events',
+    body: "tracer.events({ types: ['process_exec'], «polices|policyNames»: ['a'] });",
+  },
+  {
+    name: 'the path of a number',
+    body: "const a = kprobe.args.find(({ type }) => type === 'int'); if (a«|?.type === 'file'») void a.path;",
+  },
+  {
+    name: 'a state of every value',
+    body: "const a = kprobe.args.find((a) => a.type «!==|===» 'sock'); void a?.state;",
+  },
+  {
+    name: 'the path of a value that is no file',
+    body: 'const [a] = kprobe.args; if (a && «!|»isFile(a)) void a.path;',
+  },
+  { name: 'a path that may be missing', body: 'const path: string = pathOf(kprobe)«|!»; void path;' },
+  { name: 'a labelled value that may be missing', body: "void argOf(kprobe, 'a')«.type|?.type»;" },
+  { name: 'the children of a process id', body: 'void tracer.children(«1|kprobe.process»);' },
   { name: 'a class that does not exist', body: 'void (event «instanceof|as unknown as» ProcessKprobeEvent);' },
 ];
 
@@ -44,6 +90,27 @@ const optional: PlainOf<ProcessKprobeEvent> extends { readonly parent: unknown }
 if (event.type === 'process_kprobe') void event.args;
 if (event.type === 'lost') takePlain({ ...event });
 void [inert, same, parent, optional];
+const sock: Extract<HookArgument, { type: 'sock' }> = {} as SocketArgument & { type: 'sock' };
+const sameSock: Same<typeof sock, ArgumentOf<'sock'>> = true;
+const never: Same<typeof sock, never> = false;
+const whole: HookArgument = {} as SocketArgument;
+const found = kprobe.args.find((a) => a.type === 'sock');
+const isSock: Same<NonNullable<typeof found>, ArgumentOf<'sock'>> = true;
+const files: FileArgument[] = kprobe.args.filter(isFile);
+const types = ['process_exec', 'process_exit'] as const;
+type Of<I> = I extends AsyncIterable<infer E> ? E : never;
+const two = tracer.events({ types });
+const three = tracer.events({ types: ['process_exec', 'process_exit'], policyNames: ['a'], signal });
+const exactly: Same<Of<typeof two>, ProcessExecEvent | ProcessExitEvent | LostEvent> = true;
+const again: Same<Of<typeof three>, ProcessExecEvent | ProcessExitEvent | LostEvent> = true;
+declare const options: EventsOptions;
+const every: Same<Of<ReturnType<typeof all>>, TracerEvent> = true;
+function all() { return tracer.events(options); }
+async function using() {
+  await using events = tracer.events({ types: ['lost'] });
+  for await (const { count } of events) void count;
+}
+void [sameSock, never, whole, isSock, files, exactly, again, every, using, tracer.process(1)?.execId, tracer.ancestors(event.type === 'lost' ? { execId: '' } : event.process)];
 declare function structuredClone<T>(value: T): T;
 `;
 

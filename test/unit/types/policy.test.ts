@@ -15,6 +15,42 @@ import { PROGRAMS } from './programs.js';
 const source = (spec: string): string =>
   `import { definePolicy } from '../../../types/index.js';\ndefinePolicy({ metadata: { name: 'a' }, spec: {\n${spec}\n} });\n`;
 
+/** Policies whose lists, or whole selectors and hooks, come from variables. */
+const COMPUTED = `import { definePolicy } from '../../../types/index.js';
+import type { Argument } from '../../../types/index.js';
+declare const paths: string[];
+declare const fixed: readonly string[];
+declare const numbers: Set<number>;
+declare const capabilities: \`CAP_\${string}\`[];
+declare const signal: number;
+const file = [{ index: 0, type: 'file' }, { index: 1, type: 'int' }] as const;
+definePolicy({ metadata: { name: paths.join() }, spec: {
+  lists: [{ name: 'calls', values: paths }],
+  options: [{ name: 'policy-mode', value: paths.length > 1 ? 'enforce' : 'monitor' }],
+  containerSelector: { matchExpressions: [{ key: 'name', operator: 'In', values: fixed }] },
+  kprobes: [{
+    call: 'f', syscall: false, args: file, message: paths[0]!, tags: paths,
+    selectors: [{
+      matchArgs: [{ index: 0, operator: 'Prefix', values: paths }, { index: 1, operator: 'Equal', values: [...numbers] }],
+      matchBinaries: [{ operator: 'NotIn', values: fixed.map((each) => each) }],
+      matchPIDs: [{ operator: 'NotIn', values: [...numbers], followForks: true }],
+      matchCapabilities: [{ operator: 'In', values: capabilities }],
+      matchNamespaces: [{ namespace: 'Net', operator: 'In', values: [...numbers] }],
+      matchActions: [{ action: 'Signal', argSig: signal }],
+    }],
+  }],
+} });
+definePolicy({ metadata: { name: 'a' }, spec: { kprobes: [{
+  call: 'f', syscall: false, args: file,
+  selectors: paths.map((path) => ({ matchArgs: [{ index: 0, operator: 'Equal', values: [path] }] }) as const),
+}] } });
+definePolicy({ metadata: { name: 'a' }, spec: { kprobes: paths.map((call) => ({
+  call, syscall: false, args: file, selectors: [{ matchArgs: [{ index: 0, operator: 'Equal', values: fixed }] }],
+}) as const) } });
+declare const args: Argument[];
+definePolicy({ metadata: { name: 'a' }, spec: { kprobes: [{ call: 'f', syscall: false, args }] } });
+`;
+
 /** A source that checks that a type has exactly these names. */
 function equality(type: string, names: readonly string[]): string {
   return `{ const same: Same<${type}, ${names.map((name) => `'${name}'`).join(' | ') || 'never'}> = true; void same; }`;
@@ -31,6 +67,7 @@ describe('types: policies', function () {
       sources.set(place(`right-${i}`), source(spec.replace(MARK, '$2')));
     });
     sources.set(place('tables'), tables());
+    sources.set(place('computed'), COMPUTED);
     found = diagnose(sources);
   });
 
@@ -45,6 +82,10 @@ describe('types: policies', function () {
   });
 
   it('has at least 30 of them', () => assert.ok(PROGRAMS.length >= 30));
+
+  it('takes values that are computed at run time', () => {
+    assert.equal(text(found.get(place('computed')) ?? []), '');
+  });
 
   it('agrees with the tables of operators and actions', () => {
     assert.equal(text(found.get(place('tables')) ?? []), '');

@@ -1,0 +1,25 @@
+/**
+ * What these types need of newer libraries of TypeScript: `using` came with ESNext.Disposable, which programs need not name in
+ * `lib`. The declarations are those of TypeScript, and merge with them.
+ */
+declare global {
+  interface SymbolConstructor {
+    readonly asyncDispose: unique symbol;
+  }
+  interface AsyncDisposable {
+    [Symbol.asyncDispose](): PromiseLike<void>;
+  }
+}
+
+/** An `AbortSignal`, of Node.js or of the DOM. */
+export interface StopSignal {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/** A `URL`, of Node.js or of the DOM. */
+export interface FileUrl {
+  readonly href: string;
+  readonly protocol: string;
+}
