@@ -24,6 +24,7 @@
 				      __builtin_preserve_access_index(&(pointer)->field)); \
 		word_;                                                                    \
 	})
+#define READ_BIT(pointer, field) BPF_CORE_READ_BITFIELD_PROBED(pointer, field)
 #define KERNEL(type, pointer) ((struct type *)(pointer))
 #else
 /*
@@ -33,6 +34,7 @@
 static void *(*const cast_readonly)(const void *object, u32 type) = (void *)RDONLY_CAST_MARK;
 #define READ(pointer, field) ((pointer)->field)
 #define READ_U64(pointer, field) (*(u64 *)&(pointer)->field)
+#define READ_BIT(pointer, field) BPF_CORE_READ_BITFIELD(pointer, field)
 /* a typed pointer that may be dereferenced; it costs one instruction */
 #define KERNEL(type, pointer) \
 	((struct type *)cast_readonly((void *)(pointer), bpf_core_type_id_kernel(struct type)))

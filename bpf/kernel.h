@@ -52,6 +52,11 @@ enum {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+/* read only as eight bytes of whatever type */
+struct timespec64 {
+	s64 tv_sec;
+};
+
 struct qstr {
 	union {
 		struct {

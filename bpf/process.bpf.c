@@ -217,7 +217,7 @@ static __noinline u32 exec_flags(struct task_struct *task, struct linux_binprm *
 {
 	u32 flags = namespace_init(task);
 
-	return BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec) ? flags | PROCESS_SECURE_EXEC : flags;
+	return READ_BIT(bprm, secureexec) ? flags | PROCESS_SECURE_EXEC : flags;
 }
 
 static __noinline int describe_file(struct event_exec *e, struct file *file)

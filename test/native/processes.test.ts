@@ -103,6 +103,21 @@ describe('processes on this kernel', function () {
     assert.equal(Buffer.from(changed?.execId ?? '', 'base64').toString().split(':').at(-1), String(changed?.pid));
   });
 
+  it('paths with names of every length', async () => {
+    const nested = (lengths: readonly number[]): string =>
+      lengths.map((length, i) => String.fromCharCode(97 + (i % 26)).repeat(length)).join('/');
+    const upTo = (most: number): number[] => Array.from({ length: most }, (_, i) => i + 1);
+    for (const lengths of [upTo(80), upTo(80).reverse(), [255, 1, 254, 8, 249, 7, 248, 247]]) {
+      const cwd = join(realpathSync(shop.folder), nested(lengths));
+      mkdirSync(cwd, { recursive: true });
+      const program = join(cwd, 'program');
+      copyFileSync('/bin/true', program);
+      const { execs } = await ran('./program', [], { cwd });
+      assert.equal(execs[0]?.process.cwd, cwd);
+      assert.equal(execs[0]?.process.binary, program);
+    }
+  });
+
   it('set-user-id and set-group-id: the effective ids, and what they raised', async () => {
     const file = join(shop.folder, 'changes-ids');
     chmodSync(shop.folder, 0o755);
