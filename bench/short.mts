@@ -2,8 +2,8 @@
 // needs for the same record on the same Node.js. A busy or slow machine changes both, so the ratio stays.
 import { cpuNsOf } from './cpu.mjs';
 import { readPlainly } from './plain.mjs';
+import { judge, median, type Judged } from './judge.mjs';
 import { compactLines, countBatches, encodedEvents, jsonLines, readItems, type Reading } from './stream.mjs';
-import { number, type Rows } from './table.mjs';
 
 interface ShortRow {
   readonly name: string;
@@ -29,13 +29,7 @@ const readings: readonly ShortRow[] = [
 const WARM_UP = 2;
 const ROUNDS = 9;
 
-export interface ShortResult {
-  readonly rows: Rows;
-  /** A sentence for each row that is too slow. */
-  readonly tooSlow: readonly string[];
-}
-
-export async function shortTable(): Promise<ShortResult> {
+export async function shortTable(): Promise<Judged> {
   const all = [YARDSTICK, ...readings];
   const costs = all.map((): number[] => []);
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
@@ -45,26 +39,10 @@ export async function shortTable(): Promise<ShortResult> {
     }
   }
   const [plain = NaN, ...medians] = costs.map(median);
-  return judge(plain, medians);
-}
-
-function judge(plain: number, medians: readonly number[]): ShortResult {
-  const rows = [
-    ['reading', 'CPU per event', 'ratio', 'at most'],
-    [YARDSTICK.name, `${number(Math.round(plain))} ns`, '1.00', ''],
-  ];
-  const tooSlow: string[] = [];
-  for (const [i, { name, atMost }] of readings.entries()) {
-    const cost = medians[i] ?? NaN;
-    const ratio = cost / plain;
-    rows.push([name, `${number(Math.round(cost))} ns`, ratio.toFixed(2), atMost.toFixed(2)]);
-    if (!(ratio <= atMost)) {
-      tooSlow.push(`'${name}' takes ${ratio.toFixed(2)} times as long as plain code, more than ${atMost.toFixed(2)}`);
-    }
-  }
-  return { rows, tooSlow };
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN;
+  return judge({
+    head: ['reading', 'CPU per event'],
+    unit: 'ns',
+    yardstick: { name: YARDSTICK.name, cost: plain },
+    measured: readings.map(({ name, atMost }, i) => ({ name, atMost, cost: medians[i] ?? NaN })),
+  });
 }

@@ -1,0 +1,42 @@
+// The short form of the benchmark, for starting: processor time of a process, as a multiple of what Node.js needs to start by itself.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { checkout } from '../test/vm/vm.mjs';
+import { judge, median, type Judged } from './judge.mjs';
+
+const COMMAND = 'dist/cli/main.js';
+
+const starts = [
+  { name: "require('polytrace')", args: ['-e', "require('polytrace')"], atMost: 6 },
+  { name: 'polytrace --help', args: [COMMAND, '--help'], atMost: 6 },
+  { name: 'polytrace validate', args: [COMMAND, 'validate', 'examples/file-monitoring.yaml'], atMost: 10 },
+];
+
+const ROUNDS = 5;
+
+/** Milliseconds. */
+function cpuOf(args: readonly string[]): number {
+  const { status, output } = spawnSync(
+    process.execPath,
+    ['--require', join(checkout, 'bench/cpu-at-exit.cjs'), ...args],
+    { cwd: checkout, encoding: 'utf8', stdio: ['ignore', 'ignore', 'inherit', 'pipe'] },
+  );
+  if (status !== 0) throw new Error(`node ${args.join(' ')} ended with status ${status}`);
+  return Number(output[3]) / 1000;
+}
+
+export function startTable(): Judged {
+  const all = [['-e', '0'], ...starts.map(({ args }) => args)];
+  const costs = all.map((): number[] => []);
+  // by turns: what disturbs one of them disturbs the others
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [i, args] of all.entries()) costs[i]?.push(cpuOf(args));
+  }
+  const [plain = NaN, ...medians] = costs.map(median);
+  return judge({
+    head: ['start', 'CPU'],
+    unit: 'ms',
+    yardstick: { name: 'Node.js by itself', cost: plain },
+    measured: starts.map(({ name, atMost }, i) => ({ name, atMost, cost: medians[i] ?? NaN })),
+  });
+}
