@@ -135,11 +135,10 @@ function bytesJson(argument: BufferArgument): string {
 }
 
 function fileJson(argument: FileArgument): string {
-  return message(
-    stringField('path', argument.path),
-    stringField('flags', argument.flags.join(' ')),
-    stringField('permission', argument.permission),
-  );
+  const { path, flags, permission } = argument;
+  const rest =
+    (flags.length === 0 ? '' : stringField('flags', flags.join(' '))) + stringField('permission', permission);
+  return path === '' ? message(rest) : `{"path":${quoteJson(path)}${rest}}`;
 }
 
 function socketJson(argument: SocketArgument): string {

@@ -3,6 +3,7 @@
  * values omitted, uint64 as strings).
  */
 import type {
+  HookArgument,
   PerformedAction,
   PlainOf,
   ProcessExitEvent,
@@ -18,6 +19,7 @@ import type {
 import type { JsonFields, JsonOptions } from '../../types/output.js';
 import { argumentJson } from './arguments-json.js';
 import { quoteJson, safeJson } from './escape.js';
+import { flat, kept, quoteName } from './kept-texts.js';
 import { longField, message, numberField, stringField } from './json-fields.js';
 import { SIGKILL } from '../names/signals.js';
 import { processWriter } from './process-json.js';
@@ -36,7 +38,7 @@ function filtered(text: string, type: PlainEvent['type'], filter: NonNullable<Js
 
 /** Performance matters here: the text is built by hand, and parts that repeat are cached. */
 function wholeJson(event: PlainEvent, options: JsonOptions): string {
-  const tail = `,"node_name":${quoteJson(event.nodeName)},"time":"${event.time}"}`;
+  const tail = `,"node_name":${quoteName(event.nodeName)},"time":"${event.time}"}`;
   switch (event.type) {
     case 'process_exec':
       return `{"process_exec":{${processPart(event, options)}}${tail}`;
@@ -68,8 +70,7 @@ function processPart(event: ProcessEvent, options: JsonOptions): string {
   const writer = processWriter(options);
   const again = event.process.formerExecId !== undefined;
   const parent = again ? event.former : event.parent;
-  let text = `"process":${writer.process(event.process, event.tid)}`;
-  if (parent !== undefined) text += `,"parent":${writer.other(parent)}`;
+  const text = writer.members(event.process, event.tid, parent);
   if (!hasAncestors(event, options)) return text;
   const ancestors = again && event.parent !== undefined ? [event.parent, ...event.ancestors] : event.ancestors;
   return ancestors.length === 0 ? text : `${text},"ancestors":[${ancestors.map((p) => writer.other(p)).join(',')}]`;
@@ -99,8 +100,16 @@ const ACTIONS: Readonly<Record<PlainOf<ProcessKprobeEvent>['action'], string>> =
   set: 'KPROBE_ACTION_SET',
 };
 
+/** For each action, the text of a policy's name. */
+const ACTION_TEXTS = Object.fromEntries(
+  Object.entries(ACTIONS).map(([action, name]) => [
+    action,
+    kept((policyName) => `,"action":"${name}","policy_name":${quoteJson(policyName)}`),
+  ]),
+) as Readonly<Record<keyof typeof ACTIONS, (policyName: string) => string>>;
+
 function kprobePart(event: PlainOf<ProcessKprobeEvent>): string {
-  let text = `,"function_name":${quoteJson(event.functionName)}${argsPart(event)}`;
+  let text = `,"function_name":${quoteName(event.functionName)}${argsPart(event)}`;
   if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
   text += `${actionPart(event)},"return_action":"${ACTIONS[returnActionOf(event)]}"`;
   text += notesPart(event);
@@ -109,8 +118,9 @@ function kprobePart(event: PlainOf<ProcessKprobeEvent>): string {
 }
 
 /** An event that has no action at the return has that of the entry if this killed the process. */
-function returnActionOf({ returnAction = 'post', actions }: PlainOf<ProcessKprobeEvent>): keyof typeof ACTIONS {
-  return returnAction === 'post' && actions.some(kills) ? 'sigkill' : returnAction;
+function returnActionOf(event: PlainOf<ProcessKprobeEvent>): keyof typeof ACTIONS {
+  const { returnAction = 'post' } = event;
+  return returnAction === 'post' && event.actions.some(kills) ? 'sigkill' : returnAction;
 }
 
 function kills(action: PerformedAction): boolean {
@@ -119,7 +129,7 @@ function kills(action: PerformedAction): boolean {
 }
 
 function tracepointPart(event: PlainOf<ProcessTracepointEvent>): string {
-  const names = `,"subsys":${quoteJson(event.subsystem)},"event":${quoteJson(event.event)}`;
+  const names = `,"subsys":${quoteName(event.subsystem)},"event":${quoteName(event.event)}`;
   return `${names}${argsPart(event)}${actionPart(event)}${notesPart(event)}`;
 }
 
@@ -129,7 +139,7 @@ function loaderPart({ path, buildId = '' }: PlainOf<ProcessLoaderEvent>): string
 }
 
 function lsmPart(event: PlainOf<ProcessLsmEvent>): string {
-  const names = `,"function_name":${quoteJson(event.functionName)}`;
+  const names = `,"function_name":${quoteName(event.functionName)}`;
   const hash = stringField('ima_hash', event.imaHash ?? '');
   return `${names}${argsPart(event)}${actionPart(event)}${notesPart(event)}${hash}`;
 }
@@ -157,23 +167,34 @@ type HookEvent =
   | PlainOf<ProcessUsdtEvent>;
 
 function argsPart({ args }: HookEvent): string {
-  return args.length > 0 ? `,"args":[${args.map(argumentJson).join(',')}]` : '';
+  const [first] = args;
+  if (first === undefined) return '';
+  let text = `,"args":[${argumentJson(first)}`;
+  for (let i = 1; i < args.length; i++) text += `,${argumentJson(args[i] as HookArgument)}`;
+  return `${text}]`;
 }
 
 function actionPart(event: HookEvent): string {
-  return `,"action":"${ACTIONS[event.action]}","policy_name":${quoteJson(event.policyName)}${actedPart(event)}`;
+  return ACTION_TEXTS[event.action](event.policyName) + actedPart(event);
 }
 
-function notesPart({ message, tags }: HookEvent): string {
-  const text = message === undefined ? '' : stringField('message', message);
-  return tags.length > 0 ? `${text},"tags":[${tags.map(quoteJson).join(',')}]` : text;
+function notesPart({ message = '', tags }: HookEvent): string {
+  const known = notes.get(tags);
+  if (known !== undefined && known.message === message) return known.text;
+  const list = tags.length === 0 ? '' : `,"tags":[${tags.map(quoteJson).join(',')}]`;
+  const text = flat(stringField('message', message) + list);
+  notes.set(tags, { message, text });
+  return text;
 }
+
+/** What the hooks say of themselves. The tags of a hook are the same array in all its events. */
+const notes = new WeakMap<readonly string[], { readonly message: string; readonly text: string }>();
 
 /** Fields that only some events have. Of these, Tetragon's protocol contains only the stack traces. */
 function actedPart(event: HookEvent): string {
-  const { actions, policyMode, ofSocketOwner, suppressed, kernelStack, userStack } = event;
+  const { policyMode, ofSocketOwner, suppressed, kernelStack, userStack } = event;
   let text = '';
-  if (policyMode !== undefined) text += `,"policy_mode":"${policyMode}","actions":${JSON.stringify(actions)}`;
+  if (policyMode !== undefined) text += `,"policy_mode":"${policyMode}","actions":${JSON.stringify(event.actions)}`;
   if (ofSocketOwner) text += ',"of_socket_owner":true';
   text += numberField('suppressed', suppressed);
   if (kernelStack !== undefined) text += `,"kernel_stack_trace":[${kernelStack.map(frameJson).join(',')}]`;

@@ -5,6 +5,7 @@ import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { machineNamespaces } from '../process/host-namespaces.js';
 import { capabilitiesJson, listField, longField, message, stringField } from './json-fields.js';
 import { safeJson } from './escape.js';
+import { flat } from './kept-texts.js';
 import { hide } from './redact.js';
 
 /** Tetragon keeps 31 characters of the id. */
@@ -15,8 +16,13 @@ interface Parts {
   /** Both can become known later, and one without the other. */
   readonly container: PlainProcess['container'];
   readonly pod: PlainProcess['pod'];
+  readonly isInTree: boolean;
   readonly beforeTid: string;
   readonly afterTid: string;
+  /** The process as that of an event of its main thread. */
+  readonly ofMainThread: string;
+  /** The same with its parent, as the parent was last written. */
+  withParent: { readonly parent: Parts; readonly text: string } | undefined;
 }
 
 /** How processes are written. A process repeats in each of its events and in those of its children. */
@@ -32,10 +38,18 @@ export class ProcessWriter {
     this.#redact = redact;
   }
 
-  /** The process of an event. */
-  process(process: PlainProcess, tid: number): string {
-    const { beforeTid, afterTid } = this.#partsOf(process);
-    return `${beforeTid}${tid}${afterTid},"in_init_tree":${process.inInitTree}}`;
+  /** The process of an event, and its parent. */
+  members(process: PlainProcess, tid: number, parent: PlainProcess | undefined): string {
+    const parts = this.#partsOf(process);
+    const isMainThread = tid === process.pid;
+    if (parent === undefined) return `"process":${isMainThread ? parts.ofMainThread : wholeText(parts, tid)}`;
+    const ofParent = this.#partsOf(parent);
+    if (!isMainThread) return `"process":${wholeText(parts, tid)},"parent":${this.other(parent)}`;
+    if (parts.withParent?.parent !== ofParent) {
+      const text = flat(`"process":${parts.ofMainThread},"parent":${this.other(parent)}`);
+      parts.withParent = { parent: ofParent, text };
+    }
+    return parts.withParent.text;
   }
 
   /** A parent or ancestor. To save space, it says only when it is in the tree. */
@@ -46,9 +60,11 @@ export class ProcessWriter {
 
   #partsOf(process: PlainProcess): Parts {
     let parts = this.#written.get(process);
-    const { container, pod } = process;
-    if (parts === undefined || parts.container !== container || parts.pod !== pod) {
-      parts = { container, pod, beforeTid: this.#beforeTid(process), afterTid: this.#afterTid(process) };
+    const { container, pod, inInitTree: isInTree } = process;
+    if (parts === undefined || parts.container !== container || parts.pod !== pod || parts.isInTree !== isInTree) {
+      const texts = { beforeTid: this.#beforeTid(process), afterTid: this.#afterTid(process), isInTree };
+      const ofMainThread = flat(wholeText(texts, process.pid));
+      parts = { container, pod, ...texts, ofMainThread, withParent: undefined };
       this.#written.set(process, parts);
     }
     return parts;
@@ -83,6 +99,13 @@ export class ProcessWriter {
     const text = process.arguments;
     return this.#redact === undefined ? text : hide(text, this.#redact(text, process.binary));
   }
+}
+
+function wholeText(
+  { beforeTid, afterTid, isInTree }: Pick<Parts, 'beforeTid' | 'afterTid' | 'isInTree'>,
+  tid: number,
+): string {
+  return `${beforeTid}${tid}${afterTid},"in_init_tree":${isInTree}}`;
 }
 
 /** The writers without and with credentials and namespaces. */

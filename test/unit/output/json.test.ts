@@ -285,7 +285,7 @@ describe('JSON output', () => {
     const first = toJson(execOf({}, { process: counted, tid: 1 }));
     reads = 0;
     const second = toJson(execOf({}, { process: counted, tid: 2 }));
-    assert.ok(reads <= 4, `${reads}`); // what is known of its container and pod, whether it is in a tree of a namespace
+    assert.ok(reads <= 5, `${reads}`); // its number, and what is known of its container, pod and tree
     assert.equal(second, first.replace('"tid":1', '"tid":2'));
   });
 });
