@@ -4,7 +4,11 @@
  */
 declare global {
   interface SymbolConstructor {
+    readonly dispose: unique symbol;
     readonly asyncDispose: unique symbol;
+  }
+  interface Disposable {
+    [Symbol.dispose](): void;
   }
   interface AsyncDisposable {
     [Symbol.asyncDispose](): PromiseLike<void>;

@@ -1,4 +1,5 @@
 /** Loads the addon and gives it a typed interface. No other file loads the addon. */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { KernelError } from '../errors.js';
 import { LAYOUT_HASH } from '../wire/layout.gen.js';
@@ -200,11 +201,10 @@ let loaded: NativeBinding | undefined;
 /** Throws KernelError ADDON_MISSING, ADDON_MISMATCH or LIMIT_MEMORY. */
 export function loadBinding(): NativeBinding {
   if (loaded !== undefined) return loaded;
-  const root = path.join(__dirname, '..', '..');
   let binding: RawBinding;
   try {
     // eslint-disable-next-line @typescript-eslint/no-require-imports
-    binding = (require('node-gyp-build') as (dir: string) => RawBinding)(root);
+    binding = (require('node-gyp-build') as (dir: string) => RawBinding)(home());
   } catch (error) {
     const limit = limitReached(error);
     if (limit !== undefined) throw limit;
@@ -219,6 +219,11 @@ export function loadBinding(): NativeBinding {
   }
   loaded = typed(binding);
   return loaded;
+}
+
+/** The folder with the addon: the package, or that of a file into which a bundler has put this one, with `prebuilds` beside it. */
+function home(): string {
+  return existsSync(path.join(__dirname, 'prebuilds')) ? __dirname : path.join(__dirname, '..', '..');
 }
 
 /** Which addon this process needs, and why none of the files was loaded. */

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // prebuildify runs this where it would run node-gyp, in the folder that is to have build/Release/polytrace.node.
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { clang } from './clang.mjs';
 import { TARGETS } from './targets.mjs';
 import { librarySources, sysroot } from './toolchain.mjs';
 
@@ -23,11 +23,4 @@ for (const step of ['configure', 'build']) {
   const settings = Object.entries(options).map(([name, value]) => `--CD${name}=${value}`);
   const where = ['--directory', root, '--out', join(process.cwd(), 'cmake'), '--arch', arch];
   execFileSync(process.execPath, [cmakeJs, step, ...where, ...settings], { cwd: root, env, stdio: 'inherit' });
-}
-
-/** The C++ compiler and the linker have to be of the same version. */
-function clang() {
-  const version = [19, 20, 21, 22].find((each) => existsSync(`/usr/bin/clang++-${each}`) && existsSync(`/usr/bin/ld.lld-${each}`));
-  if (!version) throw new Error('prebuilt addons: clang-19 or lld-19 is missing: bash scripts/setup.sh --packages');
-  return `/usr/bin/clang-${version}`;
 }

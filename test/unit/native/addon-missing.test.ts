@@ -39,3 +39,57 @@ describe('an addon that cannot be loaded', () => {
     });
   }
 });
+
+/** Runs code in a process that believes from its start to be on another platform, where nothing native can be loaded. */
+function elsewhere(platform: string, ...args: readonly string[]): string {
+  const override = `
+    Object.defineProperty(process, 'platform', { value: '${platform}' });
+    Object.defineProperty(process, 'arch', { value: 'arm64' });
+    process.dlopen = () => { throw new Error('no addon of another system can be loaded'); };`;
+  const preload = `data:text/javascript,${encodeURIComponent(override)}`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--import', preload, '--require', 'tsx/cjs', ...args], {
+    cwd: join(__dirname, '../../..'),
+    encoding: 'utf8',
+  });
+  assert.equal(stderr, '');
+  return stdout;
+}
+
+describe('a platform without an addon', () => {
+  for (const platform of ['darwin', 'win32']) {
+    it(`${platform}: everything about policies works, and preflight() says what is missing`, () => {
+      const code = `
+        const { readFileSync } = require('node:fs');
+        const polytrace = require('./lib/index.ts');
+        const yaml = readFileSync('examples/file-monitoring.yaml', 'utf8');
+        const { canTrace, features, kernel } = polytrace.preflight();
+        console.log(JSON.stringify({
+          platform: process.platform,
+          wrong: polytrace.validatePolicy('x: 1').length > 0,
+          right: polytrace.validatePolicy(yaml).filter(({ severity }) => severity === 'error'),
+          image: polytrace.compilePolicy(polytrace.parsePolicy(yaml)).name,
+          text: polytrace.formatExplanation(polytrace.explainPolicy(yaml)).length > 1000,
+          schema: Object.keys(polytrace.policySchema()).length > 3,
+          canTrace, kernel, btf: features[0].detail,
+        }));`;
+      const { kernel, btf, ...rest } = JSON.parse(elsewhere(platform, '--eval', code)) as Record<string, string>;
+      assert.deepEqual(rest, {
+        platform,
+        wrong: true,
+        right: [],
+        image: 'file-monitoring',
+        text: true,
+        schema: true,
+        canTrace: false,
+      });
+      assert.match(kernel ?? '', new RegExp(`^${platform} .* arm64$`));
+      assert.match(btf ?? '', /tracing needs Linux/);
+    });
+
+    it(`${platform}: the command validates`, () => {
+      const args = ['node', 'polytrace', 'validate', '--kernel', 'none', 'examples/file-monitoring.yaml'];
+      const code = `process.argv = ${JSON.stringify(args)}; require('./lib/cli/main.ts');`;
+      assert.equal(elsewhere(platform, '--eval', code), 'examples/file-monitoring.yaml: ok\n');
+    });
+  }
+});
