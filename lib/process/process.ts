@@ -13,13 +13,14 @@ import type {
   Process,
 } from '../../types/events.js';
 import type { Cgroups } from '../containers/cgroups.js';
-import type { Named, Names } from '../containers/names.js';
+import type { Names } from '../containers/names.js';
 import { EventExec, EventFlag, EventFork, ProcessFlag, TextFlag } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import { formatTime, type Clock } from './clock.js';
 import { binaryPropertiesOf } from './binary-properties.js';
 import { userNameOf } from './users.js';
 import { ProcessView } from './view.js';
+import { Whereabouts } from './whereabouts.js';
 
 /** Shared by all images of one tracer. */
 export interface ProcessContext {
@@ -158,8 +159,7 @@ export class ExecImage extends ProcessImage {
   #binary: string | undefined;
   #executable: string | undefined;
   /** Found at once: the cgroup may have been removed and forgotten later. */
-  readonly #container: Container | undefined;
-  #named: Named | undefined;
+  readonly #whereabouts: Whereabouts | undefined;
 
   constructor(
     context: ProcessContext,
@@ -175,25 +175,20 @@ export class ExecImage extends ProcessImage {
     super(context, pid, parent, isInit || (before ?? parent)?.inInitTree === true, cloned ? undefined : before);
     this.#record = record;
     this.#cloned = cloned;
-    this.#container = context.cgroups.containerOf(this.cgroupId);
-    if (this.#container !== undefined) {
+    const container = context.cgroups.containerOf(this.cgroupId);
+    if (container !== undefined) {
       const { names, clock } = context;
-      this.#named = names?.ofNew(this.#container, this.bootTimeNs, (time) => Number(clock.toEpoch(time) / 1_000_000n));
+      const named = names?.ofNew(container, this.bootTimeNs, (time) => Number(clock.toEpoch(time) / 1_000_000n));
+      this.#whereabouts = new Whereabouts(container, names, named);
     }
   }
 
-  /** A container that is not known yet can be known later. */
   get container(): Container | undefined {
-    return this.#name()?.container ?? this.#container;
+    return this.#whereabouts?.container;
   }
 
   get pod(): Pod | undefined {
-    return this.#name()?.pod;
-  }
-
-  #name(): Named | undefined {
-    if (this.#container !== undefined) this.#named ??= this.context.names?.find(this.#container);
-    return this.#named;
+    return this.#whereabouts?.pod;
   }
 
   override get ownBytes(): number {

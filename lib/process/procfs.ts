@@ -1,13 +1,13 @@
 /** Reads the already running processes from /proc, which started before the base sensor. */
 import { opendirSync, statSync } from 'node:fs';
 import type { Capabilities, Container, Credentials, Namespaces, Pod } from '../../types/events.js';
-import type { Named } from '../containers/names.js';
 import type { Steps } from '../in-turns.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { machineNamespaces } from './host-namespaces.js';
 import { unifiedPath } from './hierarchy.js';
 import { inumOf, isInHost, link, text } from './proc-files.js';
 import { ProcessImage, splitArgv, type ProcessContext } from './process.js';
+import { Whereabouts } from './whereabouts.js';
 
 /** USER_HZ is the unit of starttime in /proc/PID/stat. It is the same on all supported architectures. */
 const NS_PER_TICK = 10_000_000n;
@@ -32,8 +32,7 @@ export class ProcImage extends ProcessImage {
   readonly credentials: Credentials;
   readonly namespaces: Namespaces;
   readonly cgroupId: bigint;
-  readonly #container: Container | undefined;
-  #named: Named | undefined;
+  readonly #whereabouts: Whereabouts | undefined;
   readonly #known: boolean;
 
   constructor(context: ProcessContext, entry: ProcEntry, parent: ProcessImage | undefined, root = '/proc') {
@@ -55,20 +54,16 @@ export class ProcImage extends ProcessImage {
     this.namespaces = namespacesOf(folder);
     this.binaryUntrusted = !isTrusted(executable, folder, this.namespaces.mnt);
     this.cgroupId = context.cgroups.idOf(unifiedPath(folder));
-    this.#container = context.cgroups.containerOf(this.cgroupId);
+    const container = context.cgroups.containerOf(this.cgroupId);
+    if (container !== undefined) this.#whereabouts = new Whereabouts(container, context.names);
   }
 
   get container(): Container | undefined {
-    return this.#name()?.container ?? this.#container;
+    return this.#whereabouts?.container;
   }
 
   get pod(): Pod | undefined {
-    return this.#name()?.pod;
-  }
-
-  #name(): Named | undefined {
-    if (this.#container !== undefined) this.#named ??= this.context.names?.find(this.#container);
-    return this.#named;
+    return this.#whereabouts?.pod;
   }
 
   get uid(): number {
