@@ -7,6 +7,7 @@ import { AGENT_SOCKET, loadAgentPackage, type ServerOptions } from './agent-pack
 import { GOOD, INTERRUPTED, OUTPUT_LOST, POLICY_ERRORS, UsageError, type Context } from './context.js';
 import type { GetEventsOptions } from './getevents.js';
 import { checkCompact, compactOptions } from './json-options.js';
+import { MatchedProcesses } from './matched-processes.js';
 import { EventOutput } from './output.js';
 import { oneLine } from './text.js';
 
@@ -75,6 +76,13 @@ type Render = (event: ClientEvent) => string;
 
 /** A client prints whatever arrives: the fields that an agent has left out are empty in compact lines. */
 function renderer(options: Options, context: Context): Render {
+  const render = lineRenderer(options, context);
+  if (options.processes !== 'matched') return render;
+  const matched = new MatchedProcesses();
+  return (event) => (event.view === undefined ? render(event) : matched.take(event.view, render(event)));
+}
+
+function lineRenderer(options: Options, context: Context): Render {
   if (options.output === 'json') {
     if (options.redactionFilters !== undefined) {
       throw new UsageError(

@@ -13,12 +13,14 @@ import type {
 } from '../../types/index.js';
 import { GOOD, INTERRUPTED, OUTPUT_LOST, UsageError, type Context } from './context.js';
 import { checkCompact, compactOptions, jsonOptions, redactorOf, type ShapeOptions } from './json-options.js';
+import { MatchedProcesses } from './matched-processes.js';
 import { EventOutput } from './output.js';
 import { oneLine } from './text.js';
 
 export interface GetEventsOptions extends ShapeOptions {
   readonly policy?: readonly string[];
   readonly policyDir?: string;
+  readonly processes?: 'all' | 'matched';
   /** Patterns: those of JavaScript for a tracer of its own, of RE2 for an agent. */
   readonly process?: readonly string[];
   readonly eventTypes?: readonly EventType[];
@@ -60,7 +62,12 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
     });
     const tracer = await context.api.openTracer({ policies, ...loading(options) });
     stop.whenRequested(tracer);
-    const print = (event: TracerEvent): string => (wanted(event) ? `${render(event)}\n` : '');
+    const matched = options.processes === 'matched' ? new MatchedProcesses() : undefined;
+    const print = (event: TracerEvent): string => {
+      if (!wanted(event)) return '';
+      const line = `${render(event)}\n`;
+      return matched === undefined ? line : matched.take(event, line);
+    };
     await printEvents(tracer, options, context, output, stop, { reading, print });
     return output.lost === 0 ? GOOD : OUTPUT_LOST;
   } finally {

@@ -133,6 +133,14 @@ function geteventsCommand(program: Command): Command {
     .addOption(
       new Option('-o, --output <format>', 'format of the events').choices(['compact', 'json']).default('compact'),
     )
+    .addOption(
+      new Option(
+        '--processes <which>',
+        'starts and ends of all processes, or only of those (and their ancestors) that an event of a policy is about',
+      )
+        .choices(['all', 'matched'])
+        .default('all'),
+    )
     .option('--process <regex...>', 'report only processes whose binary matches', selectors)
     .option('-e, --event-types <type...>', `report only these types: ${EVENT_TYPES.join(', ')}`, eventType)
     .option('--policy-names <name...>', 'report only events of these policies, and exec and exit', list)

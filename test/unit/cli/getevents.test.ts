@@ -418,6 +418,23 @@ describe('polytrace getevents', () => {
     }
   });
 
+  it('--processes matched shows only processes that a policy reports, in both formats', async () => {
+    const other = { execId: 'other', argv: ['other'] };
+    for (const format of ['compact', 'json']) {
+      command.stdout.text = '';
+      command.tracer.remaining = [
+        execOf(other),
+        execOf(),
+        hookOf('fd_install', [fileOf('/etc/x')]),
+        exitOf(other),
+        exitOf(),
+      ];
+      await command.run('getevents', '-o', format, '--duration', '0.01', '--processes', 'matched');
+      assert.equal(command.stdout.text.split('\n').length, 4, command.stdout.text);
+      assert.doesNotMatch(command.stdout.text, /other/);
+    }
+  });
+
   it('--timestamps puts the time first', async () => {
     command.tracer.remaining = [execOf()];
     await command.run('getevents', '--duration', '0.01', '--timestamps');
