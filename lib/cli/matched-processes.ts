@@ -59,7 +59,7 @@ export class MatchedProcesses {
   #startsOf({ process, former, parent, ancestors }: ProcessEvent): string {
     const starts: string[] = [];
     const images = [process, former, parent, ...ancestors].map((image) => image?.execId);
-    const open = [...images, process.parentExecId].filter((id) => id !== undefined && id !== '');
+    const open = [...images, process.parentExecId].filter((id): id is string => id !== undefined && id !== '');
     for (const id of open) {
       this.#show(id);
       const start = this.#held.get(id);

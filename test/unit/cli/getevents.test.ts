@@ -418,22 +418,16 @@ describe('polytrace getevents', () => {
     }
   });
 
-  it('--processes matched shows only processes that a policy reports, in both formats', async () => {
-    const other = { execId: 'other', argv: ['other'] };
-    for (const format of ['compact', 'json']) {
-      command.stdout.text = '';
-      command.tracer.remaining = [
-        execOf(other),
-        execOf(),
-        hookOf('fd_install', [fileOf('/etc/x')]),
-        exitOf(other),
-        exitOf(),
-      ];
+  for (const format of ['compact', 'json']) {
+    it(`--processes matched shows only processes that a policy reports: ${format}`, async () => {
+      const other = { execId: 'other', argv: ['other'] };
+      const opened = hookOf('fd_install', [fileOf('/etc/x')]);
+      command.tracer.remaining = [execOf(other), execOf(), opened, exitOf(other), exitOf()];
       await command.run('getevents', '-o', format, '--duration', '0.01', '--processes', 'matched');
       assert.equal(command.stdout.text.split('\n').length, 4, command.stdout.text);
       assert.doesNotMatch(command.stdout.text, /other/);
-    }
-  });
+    });
+  }
 
   it('--timestamps puts the time first', async () => {
     command.tracer.remaining = [execOf()];
