@@ -18,4 +18,10 @@ export const { EventCalls } =
 export const { GrpcServer } = require('../agent/dist/grpc/server.js') as typeof import('../agent/lib/grpc/server.js');
 export const { sensorsService } =
   require('../agent/dist/grpc/sensors.js') as typeof import('../agent/lib/grpc/sensors.js');
+export const { ApiClient } =
+  require('../agent/dist/kubernetes/client.js') as typeof import('../agent/lib/kubernetes/client.js');
+export const { StatusWriter } =
+  require('../agent/dist/kubernetes/status.js') as typeof import('../agent/lib/kubernetes/status.js');
+export const { Watch } =
+  require('../agent/dist/kubernetes/watch.js') as typeof import('../agent/lib/kubernetes/watch.js');
 export const { openLog } = require('../agent/dist/log/log.js') as typeof import('../agent/lib/log/log.js');

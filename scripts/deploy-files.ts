@@ -12,10 +12,15 @@ const CHART = 'deploy/helm/polytrace';
 export function deployFiles(): Map<string, string> {
   const crds = [...crdFiles()];
   const names = Object.keys(MANIFESTS);
+  const plain = names.flatMap((name) => {
+    const object = withDefaults(MANIFESTS[name]);
+    return object === undefined ? [] : [[name, object] as const];
+  });
+  const resources = plain.map(([name]) => name);
   return new Map([
     ...crds,
-    ...names.map((name) => [`${KUSTOMIZE}/agent/${name}`, HEADER + yamlOf(withDefaults(MANIFESTS[name]))] as const),
-    [`${KUSTOMIZE}/agent/kustomization.yaml`, HEADER + yamlOf(kustomization({ resources: names }))],
+    ...plain.map(([name, object]) => [`${KUSTOMIZE}/agent/${name}`, HEADER + yamlOf(object)] as const),
+    [`${KUSTOMIZE}/agent/kustomization.yaml`, HEADER + yamlOf(kustomization({ resources }))],
     [`${KUSTOMIZE}/least-privilege/kustomization.yaml`, HEADER + yamlOf(kustomization(leastPrivilege()))],
     ...names.map((name) => [`${CHART}/templates/${name}`, HEADER + templateOf(MANIFESTS[name] as object)] as const),
     [`${CHART}/values.yaml`, HEADER + valuesFile(SETTINGS)],

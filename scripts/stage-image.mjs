@@ -32,12 +32,17 @@ function copyPackage(from, to) {
   for (const entry of readdirSync(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
     if (entry.isDirectory()) {
-      if (entry.name !== 'node_modules') copyPackage(source, target);
+      if (entry.name !== 'node_modules' && !isCopy(from, entry.name)) copyPackage(source, target);
     } else if (isRead(entry.name)) {
       mkdirSync(to, { recursive: true });
       cpSync(source, target);
     }
   }
+}
+
+/** The same for other module systems, beside the CommonJS that the agent loads: `build/src`, `build/esm`, `build/esnext`. */
+function isCopy(folder, name) {
+  return ['esm', 'esnext'].includes(name) && folder.endsWith('/build') && existsSync(join(folder, 'src'));
 }
 
 function isRead(name) {

@@ -98,6 +98,11 @@ export interface ContainerOptions {
    * ends the connection after 2000. Default 1500.
    */
   readonly startWaitMs?: number;
+  /**
+   * Keeps the annotations of pods, for `process.pod.annotations`. They can be large, and whoever writes them may put secrets
+   * into them. Default true.
+   */
+  readonly annotations?: boolean;
   /** Absolute paths of sockets. Default: the usual paths of each runtime. */
   readonly sockets?: {
     readonly nri?: string;
@@ -237,6 +242,14 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
    * a policy that is `monitor_only`.
    */
   setPolicyMode(name: string, mode: PolicyMode): Promise<void>;
+  /**
+   * Changes the labels of this machine (option `nodeLabels`). Policies whose `nodeSelector` selects it now are attached, those
+   * that it no longer selects are detached, and scopes follow their `hostSelector`. Other policies continue without
+   * interruption. Resolves with the policies that could not be attached or detached: those that could not be attached are
+   * `disabled`, and the next call tries again.
+   * Rejects with KernelError SCOPES, or with PolytraceError BAD_OPTION or CLOSED.
+   */
+  setNodeLabels(labels: Readonly<Record<string, string>>): Promise<PolicyFailure[]>;
   /** Returns the status of all loaded policies. */
   policies(): PolicyStatus[];
   /** Returns the containers that sources have reported; empty without the option `containers`. */
@@ -257,6 +270,14 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
    * promise.
    */
   close(options?: CloseOptions): Promise<void>;
+}
+
+/** A policy that could not follow a change. */
+export interface PolicyFailure {
+  /** Name of the policy, as in `PolicyStatus`. */
+  readonly name: string;
+  /** Why: a KernelError, or another error of polytrace. */
+  readonly error: Error;
 }
 
 /** Options for `Tracer.close`. */

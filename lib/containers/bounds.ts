@@ -15,7 +15,7 @@ const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\
 type Pairs = Readonly<Record<string, string>>;
 
 /** Returns a frozen copy with the known members only. Throws CONTAINER_INVALID. */
-export function bounded(info: ContainerInfo): ContainerInfo {
+export function bounded(info: ContainerInfo, withAnnotations = true): ContainerInfo {
   const { id } = info;
   if (typeof id !== 'string' || id === '' || id.length > ID_MAX) {
     const what = typeof id === 'string' ? `has ${id.length} characters` : `is ${typeof id}`;
@@ -37,13 +37,13 @@ export function bounded(info: ContainerInfo): ContainerInfo {
     pid: Number.isSafeInteger(pid) && Number(pid) > 0 ? pid : undefined,
     cgroupPath: room.text(info.cgroupPath),
     // the pod's own names before labels: these can be long
-    pod: info.pod === undefined ? undefined : podOf(info.pod, room),
+    pod: info.pod === undefined ? undefined : podOf(info.pod, room, withAnnotations),
     labels: room.pairs(info.labels),
   });
   return room.isFull ? Object.freeze({ ...known, truncated: true }) : known;
 }
 
-function podOf(pod: PodInfo, room: Room): PodInfo {
+function podOf(pod: PodInfo, room: Room, withAnnotations: boolean): PodInfo {
   return room.of({
     namespace: room.text(pod.namespace) ?? '',
     name: room.text(pod.name) ?? '',
@@ -51,7 +51,7 @@ function podOf(pod: PodInfo, room: Room): PodInfo {
     workload: room.text(pod.workload),
     workloadKind: room.text(pod.workloadKind),
     labels: room.pairs(pod.labels),
-    annotations: room.pairs(pod.annotations),
+    annotations: withAnnotations ? room.pairs(pod.annotations) : undefined,
   });
 }
 
@@ -70,7 +70,7 @@ class Room {
     return value;
   }
 
-  /** Without a prototype: a label can have the name `__proto__`. */
+  /** Without a prototype: a label can have the name `__proto__`. Empty pairs stay: the source says that there are none. */
   pairs(value: Pairs | undefined): Pairs | undefined {
     if (typeof value !== 'object' || value === null) return undefined;
     const result = Object.create(null) as Record<string, string>;
@@ -86,7 +86,7 @@ class Room {
       count++;
       result[key] = text;
     }
-    return count === 0 ? undefined : Object.freeze(result);
+    return Object.freeze(result);
   }
 
   /** The members that are known, frozen. */

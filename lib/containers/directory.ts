@@ -54,9 +54,12 @@ export class Directory {
   readonly #listeners = new Set<DirectoryListener>();
   readonly #sources: SourceState[] = [];
   readonly #cgroups: CgroupLookup;
+  readonly #withAnnotations: boolean;
 
-  constructor(cgroups: CgroupLookup = NO_CGROUPS) {
+  /** `withAnnotations`: keep the annotations of pods. */
+  constructor(cgroups: CgroupLookup = NO_CGROUPS, withAnnotations = true) {
     this.#cgroups = cgroups;
+    this.#withAnnotations = withAnnotations;
   }
 
   /** All containers that sources have reported and not removed. */
@@ -119,7 +122,7 @@ export class Directory {
     this.#sources.push(state);
     return Object.freeze({
       add: async (info: ContainerInfo): Promise<void> => {
-        await this.#report(place, state, bounded(info));
+        await this.#report(place, state, bounded(info, this.#withAnnotations));
       },
       remove: (id: string): void => this.#withdraw(place, state, id),
       state: (connected: boolean, error?: Error): void => {

@@ -1,21 +1,29 @@
 /** One container that several sources know: what each of them says becomes one. */
 import { isDeepStrictEqual } from 'node:util';
-import type { ContainerInfo } from '../../types/containers.js';
+import type { ContainerInfo, PodInfo } from '../../types/containers.js';
+
+const PAIRS: ReadonlySet<string> = new Set<keyof ContainerInfo | keyof PodInfo>(['labels', 'annotations']);
 
 /**
  * Merges what sources report of one container, the most trusted source first: each member is that of the first source that
- * has it. `image` and `pod` are merged by their members in the same way. Labels are not merged: they are those of one source.
+ * has it. `image` and `pod` are merged by their members in the same way. Labels are not merged: they are those of one source, also
+ * when it says that there are none. Then the result has none.
  */
 export function merged(parts: readonly ContainerInfo[]): ContainerInfo {
-  const [first] = parts;
-  if (first !== undefined && parts.length === 1) return first;
   const image = firstOf(parts.map((part) => part.image ?? {}));
-  const pod = firstOf(parts.map((part) => part.pod ?? {}));
+  const pod = withoutEmpty(firstOf(parts.map((part) => part.pod ?? {})));
   return Object.freeze({
-    ...firstOf<ContainerInfo>(parts),
+    ...withoutEmpty(firstOf<ContainerInfo>(parts)),
     ...(Object.keys(image).length === 0 ? {} : { image: Object.freeze(image) }),
     ...(Object.keys(pod).length === 0 ? {} : { pod: Object.freeze(pod) }),
   } as ContainerInfo);
+}
+
+/** Leaves out labels and annotations that are empty. */
+function withoutEmpty<T extends { readonly labels?: object; readonly annotations?: object }>(members: T): T {
+  const isEmpty = (value: unknown): boolean => typeof value === 'object' && Object.keys(value as object).length === 0;
+  const kept = Object.entries(members).filter(([key, value]) => !PAIRS.has(key) || !isEmpty(value));
+  return Object.fromEntries(kept) as T;
 }
 
 function firstOf<T extends object>(parts: readonly T[]): T {

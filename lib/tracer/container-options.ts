@@ -10,13 +10,15 @@ export interface ResolvedContainers {
   readonly sources: readonly (ContainerSource | ContainerSourceName)[] | undefined;
   readonly waitMs: number;
   readonly startWaitMs: number;
+  /** Keep the annotations of pods. */
+  readonly annotations: boolean;
   readonly sockets: NonNullable<ContainerOptions['sockets']>;
 }
 
 /** The sources of the library, the most trusted first. */
 export const SOURCE_NAMES = ['nri', 'cri', 'docker', 'podman', 'cgroups'] as const;
 const SOCKETS = ['nri', 'cri', 'docker', 'podman'];
-const KNOWN = ['sources', 'waitMs', 'startWaitMs', 'sockets'];
+const KNOWN = ['sources', 'waitMs', 'startWaitMs', 'annotations', 'sockets'];
 
 /** Throws PolytraceError BAD_OPTION. */
 export function resolveContainers(value: TracerOptions['containers'] = false): ResolvedContainers | undefined {
@@ -29,9 +31,11 @@ export function resolveContainers(value: TracerOptions['containers'] = false): R
     if (!KNOWN.includes(name))
       throw badOption(`containers.${name}`, 'is not an option', `options are ${KNOWN.join(', ')}`);
   }
-  const { sources, waitMs = 500, startWaitMs = 1500, sockets = {} } = value;
+  const { sources, waitMs = 500, startWaitMs = 1500, annotations = true, sockets = {} } = value;
   milliseconds('waitMs', waitMs, 10_000);
   milliseconds('startWaitMs', startWaitMs, 60_000);
+  if (typeof annotations !== 'boolean')
+    throw badOption('containers.annotations', `is ${inspect(annotations)}`, 'use true or false');
   checkSources(sources);
   for (const [name, path] of Object.entries(sockets)) {
     if (!SOCKETS.includes(name))
@@ -40,7 +44,7 @@ export function resolveContainers(value: TracerOptions['containers'] = false): R
       throw badOption(`containers.sockets.${name}`, `is ${inspect(path)}`, 'use the absolute path of a socket');
     }
   }
-  return { sources, waitMs, startWaitMs, sockets };
+  return { sources, waitMs, startWaitMs, annotations, sockets };
 }
 
 function milliseconds(name: string, value: unknown, max: number): void {

@@ -32,7 +32,8 @@ export class ContainerWatch {
 
   constructor(options: ResolvedContainers | undefined, cgroups: Cgroups) {
     const pathOf = procShowsAllProcesses() ? (pid: number) => unifiedPath(`/proc/${pid}`) : () => undefined;
-    this.directory = new Directory({ idOf: (path) => cgroups.idOf(path), pathOf });
+    const lookup = { idOf: (path: string | undefined) => cgroups.idOf(path), pathOf };
+    this.directory = new Directory(lookup, options?.annotations);
     this.#sources = options === undefined ? [] : sourcesOf(options, cgroups.mount);
     this.#cgroups = this.#sources.find((source) => source instanceof CgroupSource);
     if (options === undefined) return;

@@ -125,7 +125,8 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   };
 }
 
-function labelsOf(labels: TracerOptions['nodeLabels'] = {}): Readonly<Record<string, string>> {
+/** Throws if these are no labels of a node. */
+export function labelsOf(labels: TracerOptions['nodeLabels'] = {}): Readonly<Record<string, string>> {
   const isLabels =
     typeof labels === 'object' &&
     labels !== null &&

@@ -4,11 +4,12 @@
 import { makesRequests, tracks } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
-import type { LoadOptions, PolicySource, PolicyStatus, RequestOptions } from '../../types/tracer.js';
+import type { LoadOptions, PolicyFailure, PolicySource, PolicyStatus, RequestOptions } from '../../types/tracer.js';
 import { KernelError, PolytraceError } from '../errors.js';
 import { inTurns, turn, type Steps } from '../in-turns.js';
 import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
 import { loadKernelInfo, readAttachable } from '../native/btf.js';
+import { limitReached } from '../native/limits.js';
 import type { PolicyImage } from '../image/image.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from '../attach/attach.js';
@@ -116,7 +117,7 @@ export class PolicySet {
         const mode = modeOf(image, options);
         const isElsewhere = !this.#scopes.isForThisNode(image);
         const attached = isElsewhere ? undefined : await this.#attachAll(image, mode, kernel());
-        this.#policies.set(keyOf(image), { image, file, warnings, mode, isElsewhere, attached });
+        this.#policies.set(keyOf(image), { image, file, warnings, mode, isElsewhere, isEnabled: true, attached });
         done.push(keyOf(image));
       }
       return done.map((name) => this.#status(name));
@@ -147,7 +148,7 @@ export class PolicySet {
         undo.push(() => this.#undo(attached));
         done.push(async () => {
           const old = this.#find(keyOf(image));
-          this.#policies.set(keyOf(image), { image, file, warnings, mode, isElsewhere, attached });
+          this.#policies.set(keyOf(image), { image, file, warnings, mode, isElsewhere, isEnabled: true, attached });
           await this.#drop(old.attached);
         });
       }
@@ -170,17 +171,50 @@ export class PolicySet {
     const policy = this.#find(name);
     await this.#dropLeftovers();
     await this.#detachAll(policy.attached);
-    this.#policies.set(name, { ...policy, attached: undefined });
+    this.#policies.set(name, { ...policy, isEnabled: false, attached: undefined });
   }
 
   async enable(name: string): Promise<void> {
     const policy = this.#find(name);
-    if (policy.attached !== undefined || policy.isElsewhere) return;
+    if (policy.attached !== undefined) return;
+    const attached = policy.isElsewhere ? undefined : await this.#attachAgain(policy);
+    this.#policies.set(name, { ...policy, isEnabled: true, attached });
+  }
+
+  async #attachAgain({ image, mode }: LoadedPolicy): Promise<AttachedPolicy> {
     await this.#readTypes();
     const kernel = loadKernelInfo();
     await readAttachable(kernel);
-    const attached = await this.#attachAll(policy.image, policy.mode, kernel);
-    this.#policies.set(name, { ...policy, attached });
+    return this.#attachAll(image, mode, kernel);
+  }
+
+  /** Attaches the policies that select the node now, and detaches those that do not. Resolves with those that failed. */
+  async setNodeLabels(labels: Readonly<Record<string, string>>): Promise<PolicyFailure[]> {
+    await this.#scopes.setNodeLabels(labels);
+    const failures: PolicyFailure[] = [];
+    for (const name of [...this.#policies.keys()]) {
+      try {
+        await this.#moveToNode(name);
+      } catch (error) {
+        failures.push({ name, error: (limitReached(error) ?? error) as PolicyFailure['error'] });
+      }
+    }
+    return failures;
+  }
+
+  async #moveToNode(name: string): Promise<void> {
+    const policy = this.#find(name);
+    const { image, isEnabled, attached } = policy;
+    const isElsewhere = !this.#scopes.isForThisNode(image);
+    if (isElsewhere) {
+      await this.#dropLeftovers();
+      await this.#detachAll(attached);
+      this.#policies.set(name, { ...policy, isElsewhere, attached: undefined });
+      return;
+    }
+    this.#policies.set(name, { ...policy, isElsewhere });
+    if (!isEnabled || attached !== undefined) return;
+    this.#policies.set(name, { ...policy, isElsewhere, attached: await this.#attachAgain(policy) });
   }
 
   async setMode(name: string, mode: PolicyMode): Promise<void> {

@@ -18,6 +18,8 @@ export interface LoadedPolicy {
   readonly mode: LoadedMode;
   /** The policy is for other nodes. */
   readonly isElsewhere: boolean;
+  /** False after disable(). */
+  readonly isEnabled: boolean;
   /** Undefined while the policy is disabled or for other nodes: then the kernel contains nothing of it. */
   readonly attached: AttachedPolicy | undefined;
 }

@@ -42,7 +42,8 @@ const CONTAINERS_A_TURN = 256;
 
 export class Scopes {
   readonly #session: Sessions;
-  readonly #options: ScopeOptions;
+  readonly #mount: string | undefined;
+  #nodeLabels: Readonly<Record<string, string>>;
   readonly #scopes = new Map<number, Entry>();
   readonly #members = new Map<string, Member>();
   #containers: Containers | undefined;
@@ -55,9 +56,10 @@ export class Scopes {
   #next: Promise<void> | undefined;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(session: Sessions, options: ScopeOptions) {
+  constructor(session: Sessions, { nodeLabels, mount }: ScopeOptions) {
     this.#session = session;
-    this.#options = options;
+    this.#nodeLabels = nodeLabels;
+    this.#mount = mount;
   }
 
   /** The directory of containers. Without one, only scopes are filled that need no names and no labels. */
@@ -74,7 +76,17 @@ export class Scopes {
   }
 
   isForThisNode({ nodes = [] }: PolicyImage): boolean {
-    return holdOnNode(nodes, this.#options.nodeLabels);
+    return holdOnNode(nodes, this.#nodeLabels);
+  }
+
+  /** Resolves when the scopes of the host follow the new labels. */
+  async setNodeLabels(labels: Readonly<Record<string, string>>): Promise<void> {
+    this.#nodeLabels = labels;
+    try {
+      if (this.#isUsed) await this.#push();
+    } catch (error) {
+      throw toScopeError(error as NativeError);
+    }
   }
 
   /** Returns the bit of each scope. When it returns, every cgroup has its bits. Rejects with KernelError. */
@@ -117,7 +129,7 @@ export class Scopes {
 
   async #use(): Promise<void> {
     if (this.#isUsed) return;
-    const { mount } = this.#options;
+    const mount = this.#mount;
     if (mount === undefined) {
       throw new KernelError(
         'NO_CGROUP_HIERARCHY',
@@ -223,8 +235,7 @@ export class Scopes {
 
   /** The scopes of cgroups that no source has named, by CgroupKind. */
   #defaults(): Uint8Array {
-    const { nodeLabels } = this.#options;
-    const host = (scope: Scope): boolean => containsHost(scope, nodeLabels);
+    const host = (scope: Scope): boolean => containsHost(scope, this.#nodeLabels);
     const unnamed = (scope: Scope): boolean => containsContainer(scope, UNNAMED);
     const result = new BigUint64Array(CgroupKind.CGROUP_KINDS * AbiLimit.SCOPE_WORDS);
     const put = (kind: number, isIn: (scope: Scope) => boolean): void =>

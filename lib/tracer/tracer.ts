@@ -6,6 +6,7 @@ import type {
   EventsOptions,
   LoadOptions,
   PlainEventsOptions,
+  PolicyFailure,
   PolicySource,
   PolicyStatus,
   Tracer,
@@ -32,7 +33,14 @@ import { plainEvent, PlainIterator } from '../stream/plain.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { badOption } from './bad-option.js';
 import { ContainerWatch } from './containers.js';
-import { checkCloseOptions, checkEventsOptions, checkMode, resolveOptions, type ResolvedOptions } from './options.js';
+import {
+  checkCloseOptions,
+  checkEventsOptions,
+  checkMode,
+  labelsOf,
+  resolveOptions,
+  type ResolvedOptions,
+} from './options.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
 import { hookNames, PolicySet } from './policies.js';
 import { Scopes } from './scopes.js';
@@ -230,6 +238,15 @@ class KernelTracer implements Tracer {
     this.#mustBeOpen();
     checkMode(mode);
     return this.#change(() => this.#policies.setMode(name, mode));
+  }
+
+  async setNodeLabels(labels: Readonly<Record<string, string>>): Promise<PolicyFailure[]> {
+    this.#mustBeOpen();
+    const checked = labelsOf(labels);
+    return this.#change(() => {
+      this.#hub.update();
+      return this.#policies.setNodeLabels(checked);
+    });
   }
 
   /** Starts the sources of containers. */

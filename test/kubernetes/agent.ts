@@ -103,6 +103,12 @@ export function binaryOf(message: Reply): string {
   return String(processOf(message)['binary']);
 }
 
+/** When the event happened, in milliseconds since 1970. */
+export function timeOf({ time }: Reply): number {
+  const { seconds, nanos } = time as { seconds: string | number; nanos: number };
+  return Number(seconds) * 1000 + nanos / 1e6;
+}
+
 export function policyOf(message: Reply): string {
   return String(inner(message)['policy_name'] ?? '');
 }

@@ -21,9 +21,7 @@ describe('CustomResourceDefinitions', function () {
   before(needsCluster);
   before(async () => {
     cluster = await Cluster.start({ withNode: false });
-    // the client's own way: its copy of what was applied has to fit into an annotation
-    await cluster.kubectl('apply', '-f', CRDS);
-    await cluster.kubectl('wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all');
+    await cluster.applyCrds(CRDS);
   });
   after(() => cluster?.stop());
 
@@ -136,6 +134,9 @@ describe('CustomResourceDefinitions', function () {
       after.status.conditions.map(({ type }) => type),
       ['Loaded'],
     );
+    await applyStatus(cluster, 'shown', 'node-a', {});
+    const nothing = await cluster.getJson<{ status?: { nodes?: object[] | null } }>('tgtp', 'shown');
+    assert.deepEqual(nothing.status?.nodes ?? [], []);
   });
 
   it('refuse a status with more nodes than the limit', async () => {

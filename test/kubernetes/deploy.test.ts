@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { IMAGE, saveImage } from '../image/image.js';
 import { Running } from '../image/running.js';
-import { Cluster, NODE } from './cluster.js';
+import { Cluster, eventually, NODE } from './cluster.js';
 import { needsCluster, needsTracefs, ROOT } from './support.js';
 
 const DEPLOY = join(ROOT, 'deploy/kubernetes');
@@ -44,6 +44,28 @@ const POLICY = {
   },
 };
 
+/** Each number is one call. */
+const NUMBERS = {
+  apiVersion: 'cilium.io/v1alpha1',
+  kind: 'TracingPolicy',
+  metadata: { name: 'numbers' },
+  spec: {
+    tracepoints: [
+      {
+        subsystem: 'syscalls',
+        event: 'sys_enter_openat',
+        args: [{ index: 6, type: 'string' }],
+        selectors: [{ matchArgs: [{ index: 6, operator: 'Prefix', values: ['/tmp/number-'] }] }],
+      },
+    ],
+  },
+};
+
+/** Makes about a thousand calls a second, until the file is gone. The pipe is a clock without a process. */
+const PRODUCER = `exec 3<> <(:); echo >/tmp/go; n=0; echo begun
+while [ -e /tmp/go ]; do read -r _ </tmp/number-$n; n=$((n + 1)); read -rt 0.001 _ <&3; done 2>/dev/null
+echo "produced $n"`;
+
 interface DaemonSet {
   readonly metadata: { readonly uid: string };
   readonly spec: { readonly template: { readonly metadata: object; readonly spec: object } };
@@ -53,6 +75,8 @@ describe('the manifests in a cluster, with the container image', function () {
   this.timeout(240_000);
   let cluster: Cluster;
   let pods = 0;
+  /** The pod of the agent. */
+  let running: string | undefined;
   before(needsCluster);
   before(needsTracefs);
   before(async () => {
@@ -64,8 +88,7 @@ describe('the manifests in a cluster, with the container image', function () {
     const bpf = join(cluster.folder, 'bpf');
     mkdirSync(bpf);
     execFileSync('mount', ['-t', 'bpf', 'bpf', bpf]);
-    await cluster.kubectl('apply', '-f', join(DEPLOY, 'crds'));
-    await cluster.kubectl('wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all');
+    await cluster.applyCrds(join(DEPLOY, 'crds'));
     // no controller makes it
     const certificate = `--from-file=ca.crt=${cluster.certificate}`;
     await cluster.kubectl('create', 'configmap', '-n', 'kube-system', 'kube-root-ca.crt', certificate);
@@ -81,11 +104,19 @@ describe('the manifests in a cluster, with the container image', function () {
   function overlay(variant: string): string {
     const folder = mkdtempSync(join(cluster.folder, 'overlay-'));
     const bpf = join('bpf', variant);
-    mkdirSync(join(cluster.folder, bpf));
-    const paths = { containerd: 'containerd', nri: 'containerd', bpf };
+    mkdirSync(join(cluster.folder, bpf), { recursive: true });
+    const paths = { containerd: 'containerd', nri: 'containerd', bpf, export: 'export' };
     const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(cluster.port) };
+    mkdirSync(join(cluster.folder, 'export'), { recursive: true });
+    const settings = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'polytrace-config', namespace: 'kube-system' },
+      data: { 'export-filename': '/export/events.log', 'export-file-max-size-mb': '1000' },
+    };
     const container = {
       name: 'polytrace',
+      volumeMounts: [{ name: 'export', mountPath: '/export' }],
       env: Object.entries(env).map(([name, value]) => ({ name, value })),
       ...(variant === 'agent' ? {} : { securityContext: { capabilities: { add: available() } } }),
     };
@@ -110,15 +141,18 @@ describe('the manifests in a cluster, with the container image', function () {
       kind: 'Kustomization',
       resources: [relative(folder, join(DEPLOY, variant))],
       images: [{ name: 'polytrace', newName: IMAGE_NAME, newTag: IMAGE_TAG }],
-      patches: [{ patch: JSON.stringify(patch) }],
+      patches: [patch, settings].map((each) => ({ patch: JSON.stringify(each) })),
     };
     writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
     return folder;
   }
 
-  /** Applies the manifests, and runs the pod of this node. Returns the pod's name. */
+  /** Applies the manifests, and runs the pod of this node in place of the one before, as the controller of a DaemonSet does it. */
   async function deploy(variant: string): Promise<string> {
     await cluster.kubectl('apply', '-k', overlay(variant));
+    if (running !== undefined) {
+      await cluster.kubectl('delete', '-n', 'kube-system', '--timeout=60s', `pod/${running}`);
+    }
     const { metadata, spec } = await cluster.getJson<DaemonSet>('-n', 'kube-system', 'daemonset/polytrace');
     const { template } = spec;
     const owner = { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'polytrace', uid: metadata.uid, controller: true };
@@ -130,7 +164,21 @@ describe('the manifests in a cluster, with the container image', function () {
       spec: { ...template.spec, nodeName: NODE },
     });
     await cluster.kubectl('wait', '-n', 'kube-system', '--for=condition=Ready', '--timeout=90s', `pod/${name}`);
+    running = name;
     return name;
+  }
+
+  /** What both agents have exported of the policy `numbers`. */
+  function exported(): { readonly received: ReadonlySet<number>; readonly lost: number } {
+    const received = new Set<number>();
+    let lost = 0;
+    const text = readFileSync(join(cluster.folder, 'export/events.log'), 'utf8');
+    for (const line of text.slice(0, text.lastIndexOf('\n')).split('\n')) {
+      const number = /"string_arg":"\/tmp\/number-(\d+)"/.exec(line)?.[1];
+      if (number !== undefined) received.add(Number(number));
+      else if (line.startsWith('{"lost":')) lost += (JSON.parse(line) as { lost: { count: number } }).lost.count;
+    }
+    return { received, lost };
   }
 
   /** A kubectl that goes on. */
@@ -141,7 +189,7 @@ describe('the manifests in a cluster, with the container image', function () {
 
   for (const variant of VARIANTS) {
     it(`${variant}: the events of a pod, by its name`, async () => {
-      const name = await deploy(variant);
+      await deploy(variant);
       await cluster.apply(POLICY);
       await cluster.kubectl('wait', '--for=condition=Loaded', '--timeout=30s', 'tracingpolicy/file-monitoring');
       const words = ['getevents', '-o', 'compact', '--pods', 'xwing'];
@@ -162,8 +210,46 @@ describe('the manifests in a cluster, with the container image', function () {
       events.child.kill('SIGKILL');
       await events.ended;
       await cluster.kubectl('delete', 'tracingpolicy/file-monitoring');
-      // at once, so that `ds/polytrace` is the next one
-      await cluster.kubectl('delete', '-n', 'kube-system', '--force', '--grace-period=0', `pod/${name}`);
     });
   }
+
+  it('the metrics of the agent, where the annotations of its pod say', async () => {
+    const name = running as string;
+    const { metadata } = await cluster.getJson<{ metadata: { annotations: Record<string, string> } }>(
+      '-n',
+      'kube-system',
+      `pod/${name}`,
+    );
+    const read = (setting: string): string => metadata.annotations[`prometheus.io/${setting}`] as string;
+    const response = await fetch(`http://127.0.0.1:${read('port')}${read('path')}`);
+    const metrics = await response.text();
+    assert.match(metrics, /^tetragon_events_total\{/m);
+    assert.match(metrics, /^polytrace_build_info\{/m);
+  });
+
+  it('a rollout under load: each event is received or counted as lost', async () => {
+    await cluster.apply(NUMBERS);
+    await cluster.kubectl('wait', '--for=condition=Loaded', '--timeout=30s', 'tracingpolicy/numbers');
+    const producer = start('exec', 'xwing', '--', 'bash', '-c', PRODUCER);
+    await producer.line(/^begun/);
+    await eventually('events of the first agent', () => assert.ok(exported().received.size > 500));
+    const rolled = Date.now();
+    await deploy('agent');
+    const seconds = (Date.now() - rolled) / 1000;
+    const before = exported().received.size;
+    await eventually('events of the second agent', () => assert.ok(exported().received.size > before + 500));
+    await cluster.kubectl('exec', 'xwing', '--', 'rm', '/tmp/go');
+    await producer.line(/^produced \d+$/);
+    const produced = Number(/^produced (\d+)$/m.exec(producer.output)?.[1]);
+    await eventually('the last event', () => assert.ok(exported().received.has(produced - 1)));
+    const { received, lost } = exported();
+    const missing = produced - received.size;
+    console.log(
+      `      ${produced} produced, ${received.size} received, ${lost} counted as lost, in a rollout of ${seconds.toFixed(1)} s`,
+    );
+    assert.ok(missing > 0, 'the rollout was under load');
+    // what happens while both are attached is received by the second one, and counted for the first one
+    assert.ok(lost >= missing, `${missing} are missing, ${lost} are counted`);
+    assert.ok(lost < produced);
+  });
 });

@@ -288,6 +288,46 @@ describe('scopes', function () {
     assert.deepEqual(await reportedIn(base), [['here']]);
   });
 
+  it('policies follow the labels of the node while the tracer runs', async () => {
+    const states = (): string[] => tracer.policies().map(({ name, state }) => `${name} ${state}`);
+    await tracer.addPolicy(policy('here', 'nodeSelector: {matchLabels: {zone: a}}'));
+    await tracer.addPolicy(policy('off', 'nodeSelector: {matchLabels: {zone: a}}'));
+    await tracer.addPolicy(policy('hosts', 'hostSelector: {matchLabels: {zone: a}}'));
+    await tracer.disablePolicy('off');
+    assert.deepEqual(await reportedIn(base), [[]]);
+    assert.deepEqual(await tracer.setNodeLabels({ zone: 'a' }), []);
+    assert.deepEqual(states(), ['here enabled', 'off disabled', 'hosts enabled']);
+    assert.deepEqual(await reportedIn(base), [['here', 'hosts']]);
+    assert.deepEqual(await tracer.setNodeLabels({ zone: 'b' }), []);
+    assert.deepEqual(states(), ['here other_node', 'off other_node', 'hosts enabled']);
+    assert.deepEqual(await reportedIn(base), [[]]);
+    // it was switched on where it is not attached
+    await tracer.enablePolicy('off');
+    await tracer.setNodeLabels({ zone: 'a' });
+    assert.deepEqual(await reportedIn(base), [['here', 'hosts', 'off']]);
+    await assert.rejects(tracer.setNodeLabels({ zone: 1 } as never), { code: 'BAD_OPTION' });
+  });
+
+  it('a policy that cannot be attached when the labels change is reported, and tried again', async () => {
+    const missing = join(mount, base, 'no-such-program');
+    const yaml = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: broken }
+spec:
+  nodeSelector: { matchLabels: { zone: a } }
+  uprobes: [{ path: ${missing}, symbols: [main] }]
+`;
+    await tracer.addPolicy({ yaml });
+    await tracer.addPolicy(policy('here', 'nodeSelector: {matchLabels: {zone: a}}'));
+    const failures = await tracer.setNodeLabels({ zone: 'a' });
+    assert.deepEqual(failures.map(({ name }) => name), ['broken']);
+    assert.match(String(failures[0]?.error), /no-such-program/);
+    assert.deepEqual(tracer.policies().map(({ state }) => state), ['disabled', 'enabled']);
+    assert.equal((await tracer.setNodeLabels({ zone: 'a' })).length, 1);
+    assert.deepEqual(await tracer.setNodeLabels({}), []);
+    assert.deepEqual(tracer.policies().map(({ state }) => state), ['other_node', 'other_node']);
+  });
+
   it('without a source, a policy is loaded and says what it lacks', async () => {
     await tracer.close();
     tracer = await openTracer();

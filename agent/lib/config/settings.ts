@@ -48,7 +48,7 @@ export const SETTINGS = {
   enableK8sApi: flag('take labels of pods and nodes, and policies, from the API server of Kubernetes'),
   k8sKubeconfigPath: text('<file>', 'with --enable-k8s-api: a kubeconfig in place of the service account'),
   tracingPolicyCrd: flag('with --enable-k8s-api: load policies from the cluster', true),
-  enablePodAnnotations: flag('with --enable-k8s-api: add annotations of pods to events'),
+  enablePodAnnotations: flag('add annotations of pods to events'),
   eventQueueBytes: number(
     '<bytes>',
     'most bytes of events that wait for one client',

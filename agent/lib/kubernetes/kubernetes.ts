@@ -64,12 +64,7 @@ export class Kubernetes {
   /** Resolves when the policies of the cluster are loaded, or when the API server does not answer. */
   async start(target: PolicyTarget): Promise<void> {
     const { nodeName, policies } = this.#options;
-    this.#labels = watchLabels(this.#api, nodeName, this.nodeLabels, () =>
-      this.#log.warn(
-        {},
-        'the labels of this node have changed: nodeSelector and hostSelector use them after a restart',
-      ),
-    );
+    this.#labels = watchLabels(this.#api, nodeName, this.nodeLabels, (labels) => this.#relabel(target, labels));
     await this.#labels.start();
     if (!policies) return;
     await this.#count();
@@ -78,6 +73,18 @@ export class Kubernetes {
     const status = (await this.#hasStatus()) ? this.#writer() : undefined;
     this.#policies = new ClusterPolicies({ api: this.#api, nodeName, target, status, log: this.#log });
     await this.#policies.start();
+  }
+
+  /** If it rejects, the watch brings the labels again. */
+  async #relabel(target: PolicyTarget, labels: Readonly<Record<string, string>>): Promise<void> {
+    try {
+      await target.setNodeLabels(labels);
+    } catch (error) {
+      this.#log.warn({ reason: messageOf(error) }, 'policies do not follow the new labels of this node yet');
+      throw error;
+    }
+    this.#log.info({}, 'the labels of this node have changed');
+    this.#policies?.refresh();
   }
 
   /** Whether the policies that the cluster had at the start are loaded. */

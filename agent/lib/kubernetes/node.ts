@@ -19,26 +19,28 @@ export async function countNodes(api: Api): Promise<number> {
   return items.length + (metadata.remainingItemCount ?? 0);
 }
 
-/** Calls `changed` when the labels of the node are others than `known`. */
+/** Calls `changed` when the labels of the node are others than `known`, until it has resolved for them. */
 export function watchLabels(
   api: Api,
   name: string,
   known: Readonly<Record<string, string>>,
-  changed: (labels: Readonly<Record<string, string>>) => void,
+  changed: (labels: Readonly<Record<string, string>>) => Promise<void>,
 ): Watch<KubeObject> {
   let last = textOf(known);
-  const set = ({ metadata: { labels = {} } }: KubeObject): void => {
+  const set = async ({ metadata: { labels = {} } }: KubeObject): Promise<void> => {
     const text = textOf(labels);
     if (text === last) return;
+    await changed(labels);
     last = text;
-    changed(labels);
   };
   return new Watch<KubeObject>(
     api,
     '/api/v1/nodes',
     { fieldSelector: `metadata.name=${name}` },
     {
-      all: (nodes) => nodes.forEach(set),
+      all: async (nodes) => {
+        for (const node of nodes) await set(node);
+      },
       set,
       remove: () => undefined,
       state: () => undefined,

@@ -17,9 +17,8 @@ import { Watch } from './watch.js';
 
 interface Known {
   readonly resource: Resource;
-  object: PolicyObject;
+  readonly object: PolicyObject;
   loadedGeneration: number | undefined;
-  error: string | undefined;
 }
 
 /** How often the state of policies is compared with their status: clients of the agent can change it. */
@@ -72,7 +71,7 @@ export class ClusterPolicies {
   /** Resolves when the policies of the cluster are loaded, or when the API server does not answer. */
   async start(): Promise<void> {
     await Promise.all(this.#watches.map(async (watch) => watch.start()));
-    this.#timer = setInterval(() => this.#refresh(), REFRESH_MS);
+    this.#timer = setInterval(() => this.refresh(), REFRESH_MS);
     this.#timer.unref();
   }
 
@@ -101,15 +100,12 @@ export class ClusterPolicies {
     const origin = originOf(resource, object);
     const known = this.#known.get(origin);
     this.#status?.seen(origin, object);
-    if (known !== undefined && isSameVersion(known.object, object)) {
-      known.object = object;
-      return;
-    }
+    if (known !== undefined && isSameVersion(known.object, object)) return;
     const text = textOf(resource, object);
     const describe = (error: unknown): string => mistakesOf(error, String(text)) ?? messageOf(error);
     const error = await this.#target.put(origin, text, describe);
     const loadedGeneration = error === undefined ? object.metadata.generation : known?.loadedGeneration;
-    this.#known.set(origin, { resource, object, loadedGeneration, error });
+    this.#known.set(origin, { resource, object: identityOf(object), loadedGeneration });
     this.#report(origin);
   }
 
@@ -119,7 +115,8 @@ export class ClusterPolicies {
     await this.#target.drop(origin);
   }
 
-  #refresh(): void {
+  /** Compares the state of all policies with their status. */
+  refresh(): void {
     for (const origin of this.#known.keys()) this.#report(origin);
   }
 
@@ -135,8 +132,10 @@ export class ClusterPolicies {
   }
 
   /** Undefined: the policy is for other nodes. */
-  #stateOf(origin: string, { object, loadedGeneration, error }: Known): NodeState | undefined {
+  #stateOf(origin: string, { object, loadedGeneration }: Known): NodeState | undefined {
     const status = this.#target.statusOf(origin);
+    const error = this.#target.failureOf(origin);
+    const runs = status !== undefined && (status.state === 'enabled' || error === undefined);
     if (status?.state === 'other_node' && error === undefined) return undefined;
     const { generation } = object.metadata;
     const state =
@@ -145,11 +144,23 @@ export class ClusterPolicies {
       name: this.#nodeName,
       state,
       ...(generation === undefined ? {} : { generation }),
-      ...(loadedGeneration === undefined || status === undefined ? {} : { loadedGeneration }),
+      ...(loadedGeneration === undefined || !runs ? {} : { loadedGeneration }),
       ...(status === undefined ? {} : { mode: status.mode, hooks: status.hooks.length }),
       ...(error === undefined ? {} : { error: shortened(error) }),
     };
   }
+}
+
+/** An object without its content, which can be large. */
+function identityOf({ metadata: { name, namespace, uid, generation } }: PolicyObject): PolicyObject {
+  return {
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(generation === undefined ? {} : { generation }),
+    },
+  };
 }
 
 /** The cluster gives a new generation to each change of the spec. */

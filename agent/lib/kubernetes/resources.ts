@@ -18,9 +18,10 @@ export interface PolicyObject extends KubeObject {
   readonly status?: PolicyObjectStatus;
 }
 
+/** A list is null when its last owner has given it up. */
 export interface PolicyObjectStatus {
-  readonly conditions?: readonly Condition[];
-  readonly nodes?: readonly NodeState[];
+  readonly conditions?: readonly Condition[] | null;
+  readonly nodes?: readonly NodeState[] | null;
 }
 
 export interface Condition {

@@ -1,7 +1,8 @@
 /**
  * Writes the states of policies on this node into their status, by server-side apply: each node is a field manager of its own, and
- * owns its entry. The cost for a large cluster is bounded, see docs/kubernetes.md: writes are spread over a time that grows with the
- * number of nodes, changes that come together become one write, and a status lists at most NODES_MAX nodes.
+ * owns its entry. Each write goes to all agents that watch the policy, so the cost for a large cluster is bounded, see
+ * docs/kubernetes.md: a status lists fewer nodes the more there are, a few nodes that are chosen by their names write first, writes
+ * are spread over a time that grows with the number of nodes, and changes that come together become one write.
  */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
@@ -21,6 +22,9 @@ import {
 export const NODES_MAX = 100;
 /** A node without an error adds itself only while there are fewer. */
 export const GOOD_NODES_MAX = 50;
+/** A node of a large cluster adds itself only while the entries of the status, each sent to all nodes, are so few messages. */
+const GOOD_MESSAGES_MAX = 25_000;
+const GOOD_NODES_MIN = 5;
 /** Changes of one policy in this time become one write. */
 const COALESCE_MS = 100;
 /** With this, all agents together make at most 100 writes a second for one policy. */
@@ -37,10 +41,21 @@ interface Wanted {
   readonly onFailure: () => Promise<void>;
 }
 
+/** What is kept of the status of an object: it can be large, and there can be hundreds of them. */
+interface Seen {
+  readonly conditions: readonly Condition[];
+  readonly nodes: ReadonlySet<string>;
+  /** A part of the status belongs to this node. */
+  readonly isOwner: boolean;
+}
+
 interface Entry {
   wanted: Wanted | undefined;
+  /** What the status says about this node. */
   written: NodeState | undefined;
-  seen: PolicyObjectStatus;
+  seen: Seen;
+  /** The API server has refused an entry of this node: the list is full. */
+  isRefused: boolean;
   failures: number;
   timer: NodeJS.Timeout | undefined;
 }
@@ -68,11 +83,15 @@ export class StatusWriter {
   }
 
   /** An object as the API server has it now. */
-  seen(origin: string, { status = {} }: PolicyObject): void {
+  seen(origin: string, { metadata, status }: PolicyObject): void {
     const entry = this.#entry(origin);
-    entry.seen = status;
+    const conditions = status?.conditions ?? [];
+    const nodes = status?.nodes ?? [];
+    const isOwner = metadata.managedFields?.some(({ manager }) => manager === this.#manager) === true;
+    entry.seen = { conditions, nodes: new Set(nodes.map(({ name }) => name)), isOwner };
+    if (nodes.length < NODES_MAX) entry.isRefused = false;
     // after a restart of the agent, its entry is there already
-    entry.written ??= status.nodes?.find(({ name }) => name === this.#options.nodeName);
+    entry.written ??= nodes.find(({ name }) => name === this.#options.nodeName);
   }
 
   set(
@@ -90,7 +109,7 @@ export class StatusWriter {
   /** Removes the entry of this node. */
   withdraw(origin: string, resource: Resource, object: PolicyObject): void {
     const entry = this.#entry(origin);
-    if (entry.written === undefined) return;
+    if (entry.written === undefined && !entry.seen.isOwner) return;
     entry.wanted = { resource, object, state: undefined, onFailure: () => Promise.resolve() };
     this.#plan(origin, entry);
   }
@@ -110,7 +129,8 @@ export class StatusWriter {
   #entry(origin: string): Entry {
     let entry = this.#entries.get(origin);
     if (entry === undefined) {
-      entry = { wanted: undefined, written: undefined, seen: {}, failures: 0, timer: undefined };
+      const seen = { conditions: [], nodes: new Set<string>(), isOwner: false };
+      entry = { wanted: undefined, written: undefined, seen, isRefused: false, failures: 0, timer: undefined };
       this.#entries.set(origin, entry);
     }
     return entry;
@@ -121,48 +141,73 @@ export class StatusWriter {
     const { nodes, random = Math.random } = this.#options;
     const spread = Math.min(nodes() * MS_PER_NODE, SPREAD_MS_MAX);
     const retry = entry.failures === 0 ? 0 : Math.min(RETRY_MS * 2 ** (entry.failures - 1), RETRY_MS_MAX);
+    // the others see what the first ones have written
+    const second = this.#isFirst(origin, entry) ? 0 : spread;
     const run = (): void => {
       entry.timer = undefined;
       const writing = this.#write(origin, entry).finally(() => this.#writing.delete(writing));
       this.#writing.add(writing);
     };
-    entry.timer = setTimeout(run, COALESCE_MS + retry + random() * (spread + retry));
+    entry.timer = setTimeout(run, COALESCE_MS + second + retry + random() * (spread + retry));
     entry.timer.unref();
+  }
+
+  /** Nodes that are in the list already, and about as many others as it has room for: each policy has other ones. */
+  #isFirst(origin: string, { seen, wanted }: Entry): boolean {
+    const { nodeName, nodes } = this.#options;
+    if (seen.nodes.has(nodeName) || seen.isOwner) return true;
+    const rank = createHash('sha256').update(`${origin}\n${nodeName}`).digest().readUInt32BE() / 2 ** 32;
+    return rank * nodes() < roomFor(wanted?.state, nodes());
   }
 
   async #write(origin: string, entry: Entry): Promise<void> {
     const { wanted } = entry;
     if (wanted === undefined || isDeepStrictEqual(wanted.state, entry.written)) return;
     const { state } = wanted;
-    if (state !== undefined && !this.#hasRoom(entry, state)) return;
+    const content = this.#contentOf(entry, state);
+    if (content === undefined) return;
     try {
-      await this.#apply(wanted, entry.seen);
+      await this.#apply(wanted, content);
       if (state?.error !== undefined) await wanted.onFailure();
       entry.written = state;
       entry.failures = 0;
     } catch (error) {
-      if (!this.#isTemporary(error)) {
+      if (this.#isTemporary(error)) entry.failures++;
+      else {
         this.#say(origin, error);
-        // it is not tried again before the state changes
-        entry.written = state;
-        return;
+        const isFull = error instanceof ApiError && error.status === 422 && !entry.isRefused;
+        // otherwise, it is not tried again before the state changes
+        if (!isFull) {
+          entry.written = state;
+          return;
+        }
+        entry.isRefused = true;
       }
-      entry.failures++;
       this.#plan(origin, entry);
       return;
     }
     if (entry.wanted !== wanted) this.#plan(origin, entry);
   }
 
-  /** The API server has the last word: it refuses a list with more than NODES_MAX. */
-  #hasRoom({ seen: { nodes = [] } }: Entry, state: NodeState): boolean {
-    if (nodes.some(({ name }) => name === state.name)) return true;
-    return nodes.length < (state.error === undefined ? GOOD_NODES_MAX : NODES_MAX);
+  /** The part of the status that is to belong to this node; undefined if there is nothing to write. */
+  #contentOf({ seen, isRefused, written }: Entry, state: NodeState | undefined): PolicyObjectStatus | undefined {
+    if (state === undefined) return {};
+    const conditions = conditionsOf(state, seen.conditions);
+    if (this.#hasRoom(seen, state) && !isRefused) return { conditions, nodes: [state] };
+    // one node says that there are failures; the others would add nothing
+    const isNews = state.error !== undefined && !seen.conditions.some((each) => isFailureOf(each, state));
+    if (isNews) return { conditions };
+    // what this node has said before is no longer true
+    return state.error === undefined && (written !== undefined || seen.isOwner) ? {} : undefined;
   }
 
-  async #apply({ resource, object, state }: Wanted, seen: PolicyObjectStatus): Promise<void> {
+  /** The API server has the last word: it refuses a list with more than NODES_MAX. */
+  #hasRoom({ nodes }: Seen, state: NodeState): boolean {
+    return nodes.has(state.name) || nodes.size < roomFor(state, this.#options.nodes());
+  }
+
+  async #apply({ resource, object }: Wanted, status: PolicyObjectStatus): Promise<void> {
     const { name, namespace, uid } = object.metadata;
-    const status = state === undefined ? {} : { conditions: conditionsOf(state, seen), nodes: [state] };
     const body = {
       apiVersion: GROUP_VERSION,
       kind: resource.kind,
@@ -196,7 +241,7 @@ export class StatusWriter {
  * The conditions hold when they hold on one node. All nodes that report one own it together, so that it goes with the last of them.
  * For that, they write the same: what another node has written for the generation is taken over.
  */
-function conditionsOf(state: NodeState, { conditions = [] }: PolicyObjectStatus): Condition[] {
+function conditionsOf(state: NodeState, conditions: readonly Condition[]): Condition[] {
   const { generation: observedGeneration = 0, loadedGeneration, error, name } = state;
   const result: Condition[] = [];
   const add = (type: string, reason: string, message: string): void => {
@@ -207,6 +252,16 @@ function conditionsOf(state: NodeState, { conditions = [] }: PolicyObjectStatus)
   if (loadedGeneration !== undefined) add('Loaded', 'Attached', 'The policy runs.');
   if (error !== undefined) add('Failed', 'PolicyNotLoaded', `${name}: ${error}`);
   return result;
+}
+
+function isFailureOf({ type, observedGeneration }: Condition, { generation = 0 }: NodeState): boolean {
+  return type === 'Failed' && observedGeneration === generation;
+}
+
+/** How many nodes a status may list before a node adds itself. Nodes with errors have twice the room. */
+export function roomFor(state: NodeState | undefined, nodes: number): number {
+  const good = Math.min(GOOD_NODES_MAX, Math.max(GOOD_NODES_MIN, Math.round(GOOD_MESSAGES_MAX / nodes)));
+  return state?.error === undefined ? good : good * (NODES_MAX / GOOD_NODES_MAX);
 }
 
 /** A field manager has at most 128 characters. */

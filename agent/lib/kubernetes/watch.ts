@@ -17,6 +17,7 @@ export interface ObjectMeta {
   readonly generation?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
+  readonly managedFields?: readonly { readonly manager?: string }[];
   readonly ownerReferences?: readonly OwnerReference[];
 }
 

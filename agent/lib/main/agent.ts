@@ -185,11 +185,12 @@ async function takeOver(tracer: Tracer, kubernetes: Kubernetes | undefined, log:
 
 /** The API server comes first: runtimes know the labels that a pod had when it was made. */
 function containerOptions(
-  { criEndpoint, nriEndpoint }: AgentOptions,
+  { criEndpoint, nriEndpoint, enablePodAnnotations: annotations }: AgentOptions,
   kubernetes: Kubernetes | undefined,
 ): ContainerOptions {
   const path = (address: string): string => address.replace(/^unix:\/\//, '');
   return {
+    annotations,
     sockets: { ...(criEndpoint && { cri: path(criEndpoint) }), ...(nriEndpoint && { nri: path(nriEndpoint) }) },
     ...(kubernetes === undefined ? {} : { sources: [kubernetes.source, 'nri', 'cri', 'docker', 'podman', 'cgroups'] }),
   };

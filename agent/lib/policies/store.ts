@@ -15,7 +15,14 @@ import type { Log } from '../log/log.js';
 
 export type PolicyTracer = Pick<
   Tracer,
-  'addPolicy' | 'removePolicy' | 'replacePolicy' | 'enablePolicy' | 'disablePolicy' | 'setPolicyMode' | 'policies'
+  | 'addPolicy'
+  | 'removePolicy'
+  | 'replacePolicy'
+  | 'enablePolicy'
+  | 'disablePolicy'
+  | 'setPolicyMode'
+  | 'setNodeLabels'
+  | 'policies'
 >;
 
 /** A policy with a name, or a file whose policy could not be read. */
@@ -43,6 +50,8 @@ interface Known {
   /** The text that was tried last. */
   tried: string;
   error: string | undefined;
+  /** Why it was not attached when the labels of the node changed. */
+  attachError?: string | undefined;
 }
 
 /** A policy is known by `metadata.name`, and in a namespace by NAMESPACE/NAME. */
@@ -71,19 +80,15 @@ export class PolicyStore {
   /** All policies and all files with errors, oldest first. */
   list(): PolicyEntry[] {
     const loaded = new Map(this.#tracer.policies().map((status) => [status.name, status]));
-    return [...this.#known].map(([key, { id, name, namespace, file, error }]) => ({
-      id,
-      name,
-      namespace,
-      file,
-      status: loaded.get(key),
-      error,
-    }));
+    return [...this.#known].map(([key, known]) => {
+      const { id, name, namespace, file } = known;
+      return { id, name, namespace, file, status: loaded.get(key), error: errorOf(known) };
+    });
   }
 
   /** Files and policies that are not as they should be. */
   get failed(): number {
-    return [...this.#known.values()].filter(({ error }) => error !== undefined).length;
+    return [...this.#known.values()].filter((known) => errorOf(known) !== undefined).length;
   }
 
   /** Adds the policy of a client. Rejects with PolicyExists, PolicyError or KernelError. */
@@ -121,7 +126,10 @@ export class PolicyStore {
       if (mode !== undefined) await this.#tracer.setPolicyMode(key, mode);
       if (enable !== undefined) {
         const state = this.#tracer.policies().find(({ name }) => name === key)?.state;
-        if (enable && state !== 'enabled') await this.#tracer.enablePolicy(key);
+        if (enable && state !== 'enabled') {
+          await this.#tracer.enablePolicy(key);
+          this.#find(key).attachError = undefined;
+        }
         if (!enable && state !== 'disabled') await this.#tracer.disablePolicy(key);
       }
       this.#log.info({ policy: key, enable, mode }, 'a client changed a policy');
@@ -155,6 +163,19 @@ export class PolicyStore {
     });
   }
 
+  /** The labels of this node have changed: policies are attached or detached. Rejects with KernelError. */
+  setNodeLabels(labels: Readonly<Record<string, string>>): Promise<void> {
+    return this.#inTurn(async () => {
+      const failures = new Map((await this.#tracer.setNodeLabels(labels)).map(({ name, error }) => [name, error]));
+      for (const [key, known] of this.#known) {
+        const error = failures.get(key);
+        known.attachError = error && messageOf(error);
+        if (error !== undefined)
+          this.#log.error({ policy: key, reason: known.attachError }, 'a policy was not attached');
+      }
+    });
+  }
+
   /** Removes the policy of a resource of the cluster. */
   drop(origin: string): Promise<void> {
     return this.#inTurn(async () => {
@@ -167,6 +188,12 @@ export class PolicyStore {
   statusOf(origin: string): PolicyStatus | undefined {
     const key = this.#from(origin)?.[0];
     return this.#tracer.policies().find(({ name }) => name === key);
+  }
+
+  /** What is wrong with the policy of a file or resource. */
+  failureOf(origin: string): string | undefined {
+    const known = this.#from(origin)?.[1];
+    return known && errorOf(known);
   }
 
   #from(origin: string): [string, Known] | undefined {
@@ -283,6 +310,10 @@ export class PolicyStore {
     this.#turn = result.catch(() => undefined);
     return result;
   }
+}
+
+function errorOf({ error, attachError }: Known): string | undefined {
+  return error ?? attachError;
 }
 
 /** Resources of the cluster are no paths. */

@@ -162,13 +162,17 @@ function integerSchema({ minimum, maximum }: IntegerShape): Json {
 const text = (description: string, more: Json = {}): Json => ({ type: 'string', description, ...more });
 const integer = (description: string): Json => ({ type: 'integer', format: 'int64', description });
 
-/** Agents write it. Each agent owns its entry in `nodes`; conditions are owned by all agents that have reported them. */
+/**
+ * Agents write it. Each agent owns its entry in `nodes`; conditions are owned by all agents that have reported them. The API server
+ * makes a list null when its last owner gives it up.
+ */
 const STATUS: Json = {
   type: 'object',
   description: 'State of the policy on the nodes.',
   properties: {
     conditions: {
       type: 'array',
+      nullable: true,
       description: '`Loaded`: a node has loaded the policy. `Failed`: a node has not loaded it.',
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': ['type'],
@@ -187,6 +191,7 @@ const STATUS: Json = {
     },
     nodes: {
       type: 'array',
+      nullable: true,
       description: `At most ${STATUS_NODES_MAX} nodes. In larger clusters, nodes with an error come first.`,
       maxItems: STATUS_NODES_MAX,
       'x-kubernetes-list-type': 'map',

@@ -94,6 +94,7 @@ class FakeTracer implements Tracer {
   process = unused;
   children = unused;
   ancestors = unused;
+  setNodeLabels = unused;
   [Symbol.asyncIterator] = unused;
   [Symbol.asyncDispose] = unused;
 }

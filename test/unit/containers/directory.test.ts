@@ -56,6 +56,31 @@ describe('the directory of containers', () => {
     assert.equal(heard.changed.length, 2);
   });
 
+  it('a source that says that there are no labels is right, too', async () => {
+    const directory = new Directory();
+    const [api, runtime] = [directory.add(source('api')), directory.add(source('runtime'))];
+    const pod = { namespace: 'default', name: 'web' };
+    await runtime.add({
+      id: A,
+      labels: { a: '1' },
+      pod: { ...pod, labels: { app: 'web' }, annotations: { note: 'x' } },
+    });
+    await api.add({ id: A, pod: { ...pod, labels: {} } });
+    const { pod: known, labels } = infoOf(directory);
+    assert.deepEqual(known, { ...pod, annotations: Object.assign(Object.create(null), { note: 'x' }) });
+    assert.deepEqual({ ...labels }, { a: '1' });
+    await api.add({ id: A, pod: { ...pod, labels: { app: 'db' } } });
+    assert.deepEqual({ ...infoOf(directory).pod?.labels }, { app: 'db' });
+  });
+
+  it('leaves out annotations where they are not wanted', async () => {
+    const directory = new Directory(undefined, false);
+    const pod = { namespace: 'default', name: 'web', labels: { app: 'web' } };
+    await directory.add(source('one')).add({ id: A, pod: { ...pod, annotations: { secret: 'x' } } });
+    assert.equal(infoOf(directory).pod?.annotations, undefined);
+    assert.deepEqual({ ...infoOf(directory).pod?.labels }, { app: 'web' });
+  });
+
   it('where sources contradict each other, the first one is right, member by member', async () => {
     const directory = new Directory();
     const heard = listen(directory);

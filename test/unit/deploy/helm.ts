@@ -16,10 +16,11 @@ export function renderTemplate(template: string, values: Values, namespace: stri
   const lines: string[] = [];
   const isOn = (): boolean => blocks.every((block) => block.isOn);
   for (const line of template.split('\n')) {
-    const [, keyword, argument] = /^\{\{- (if|with|else|end)(?: (\S+))? \}\}$/.exec(line) ?? [];
-    if (keyword === 'if' || keyword === 'with') {
+    const [, keyword, not, argument] =
+      /^\{\{- (if|with|range|else|end)(?: (not|\$name, \$value :=))?(?: (\S+))? \}\}$/.exec(line) ?? [];
+    if (keyword === 'if' || keyword === 'with' || keyword === 'range') {
       const value = look(argument as string, values, namespace);
-      blocks.push({ isOn: isFull(value), dot: value, isOuterOn: isOn() });
+      blocks.push({ isOn: isFull(value) !== (not === 'not'), dot: value, isOuterOn: isOn() });
     } else if (keyword === 'else') {
       const block = blocks.pop() as Block;
       blocks.push({ ...block, isOn: !block.isOn });
@@ -38,6 +39,11 @@ function renderLine(line: string, dot: unknown, values: Values, namespace: strin
   if (indent !== undefined) {
     const text = stringify(dot, { lineWidth: 0 }).trimEnd();
     return text.replaceAll(/^/gm, ' '.repeat(Number(indent)));
+  }
+  const [, before] = /^( *- )\{\{ printf "--%s=%v" \$name \$value \| quote \}\}$/.exec(line) ?? [];
+  if (before !== undefined) {
+    const flags = Object.entries(dot as Values).map(([name, value]) => JSON.stringify(`--${name}=${String(value)}`));
+    return flags.map((flag) => before + flag).join('\n');
   }
   const text = line.replaceAll(/\{\{ (\S+)( \| quote)? \}\}/g, (_, path: string, quote?: string) => {
     const value = path === '.' ? dot : look(path, values, namespace);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { keyOfName, nameOf, SETTINGS, type SettingKey } from '../../../agent/lib/config/settings.js';
 import { deployFiles } from '../../../scripts/deploy-files.js';
 import { renderTemplate } from './helm.js';
 
@@ -15,7 +16,15 @@ interface Values {
   tetragon: Record<string, unknown>;
   podAnnotations: object;
 }
+interface Probe {
+  httpGet?: object;
+  exec?: object;
+}
 interface Container {
+  startupProbe: Probe;
+  livenessProbe: Probe;
+  readinessProbe: Probe;
+  volumeMounts: { mountPath: string }[];
   args: string[];
   image: string;
   env: object[];
@@ -23,13 +32,20 @@ interface Container {
 }
 interface DaemonSet {
   metadata: { namespace: string };
-  spec: { template: { metadata: { annotations?: object }; spec: { containers: [Container] } } };
+  spec: {
+    template: { metadata: { annotations?: object }; spec: { containers: [Container]; volumes: { name: string }[] } };
+  };
 }
 
 const values = (): Values => parse(read(`${CHART}/values.yaml`)) as Values;
 const templates = (): string[] => readdirSync(join(ROOT, CHART, 'templates'));
-const daemonSet = (with_: Values, namespace = 'kube-system'): DaemonSet =>
-  renderTemplate(read(`${CHART}/templates/daemon-set.yaml`), with_ as never, namespace) as DaemonSet;
+const render = (name: string, with_: Values, namespace = 'kube-system'): unknown =>
+  renderTemplate(read(`${CHART}/templates/${name}`), with_ as never, namespace);
+const daemonSet = (with_: Values, namespace?: string): DaemonSet =>
+  render('daemon-set.yaml', with_, namespace) as DaemonSet;
+/** The settings of the agent. */
+const configuration = (with_: Values): Record<string, string> =>
+  (render('config-map.yaml', with_) as { data: Record<string, string> }).data;
 
 describe('deployment: manifests', () => {
   it('are as they are generated', () => {
@@ -38,11 +54,12 @@ describe('deployment: manifests', () => {
 
   it('of the chart and of the kustomization are equal', () => {
     const { resources } = parse(read(`${AGENT}/kustomization.yaml`)) as { resources: string[] };
-    assert.deepEqual([...resources].sort(), templates().sort());
-    for (const name of templates()) {
-      const rendered = renderTemplate(read(`${CHART}/templates/${name}`), values() as never, 'kube-system');
-      assert.deepEqual(rendered, parse(read(`${AGENT}/${name}`)), name);
-    }
+    const rendered = templates().flatMap((name) => {
+      const object = render(name, values());
+      return object === null ? [] : [[name, object] as const];
+    });
+    assert.deepEqual([...resources].sort(), rendered.map(([name]) => name).sort());
+    for (const [name, object] of rendered) assert.deepEqual(object, parse(read(`${AGENT}/${name}`)), name);
   });
 
   it('without privileges are equal, too', () => {
@@ -62,19 +79,86 @@ describe('deployment: manifests', () => {
     const changed = values();
     changed.podAnnotations = { a: 'b' };
     Object.assign(changed.tetragon, {
-      image: { repository: 'registry.invalid/p', tag: '1.2' },
-      clusterName: 'c1',
-      enforcement: false,
-      persist: false,
-      extraArgs: ['--log-level=debug'],
+      image: { override: null, repository: 'registry.invalid/p', tag: '1.2' },
+      extraArgs: { 'log-level': 'debug', 'event-queue-bytes': 65536 },
       extraEnv: [{ name: 'A', value: '1' }],
     });
     const { metadata, spec } = daemonSet(changed, 'security');
     const [{ image, args, env }] = spec.template.spec.containers;
     assert.equal(metadata.namespace, 'security');
-    assert.deepEqual(spec.template.metadata.annotations, { a: 'b' });
+    assert.deepEqual(spec.template.metadata.annotations, {
+      'prometheus.io/scrape': 'true',
+      'prometheus.io/port': '2112',
+      'prometheus.io/path': '/metrics',
+      a: 'b',
+    });
     assert.equal(image, 'registry.invalid/p:1.2');
-    assert.deepEqual(args.slice(-3), ['--cluster-name=c1', '--log-format=json', '--log-level=debug']);
+    assert.deepEqual(args, ['agent', '--log-level=debug', '--event-queue-bytes=65536']);
     assert.deepEqual(env.at(-1), { name: 'A', value: '1' });
+    Object.assign(changed.tetragon, { image: { override: 'other:1', repository: 'x', tag: 'y' } });
+    assert.equal(daemonSet(changed).spec.template.spec.containers[0].image, 'other:1');
+  });
+
+  it('give the agent settings that it has, with the values', () => {
+    const names = Object.keys(SETTINGS).map(nameOf);
+    const changed = values();
+    const filters = '{"health_check":true}\n{"namespace":["", "kube-system"]}';
+    Object.assign(changed.tetragon, {
+      clusterName: 'c1',
+      enforcement: false,
+      enableKeepSensorsOnExit: false,
+      exportFilename: 'events.log',
+      exportAllowList: filters,
+      exportDenyList: filters,
+      fieldFilters: '{"fields":"parent","action":"EXCLUDE"}',
+      redactionFilters: '{"redact":["--password(?:\\\\s+|=)(\\\\S*)"]}',
+    });
+    for (const each of [values(), changed]) {
+      const given = configuration(each);
+      for (const [name, value] of Object.entries(given)) {
+        assert.ok(names.includes(name), `the agent has no setting ${name}`);
+        assert.equal(typeof value, 'string', name);
+        assert.doesNotThrow(() => SETTINGS[keyOfName(name) as SettingKey].read(value), name);
+      }
+    }
+    const given = configuration(changed);
+    assert.equal(given['cluster-name'], 'c1');
+    assert.equal(given['enforcement'], 'false');
+    assert.equal(given['persist'], undefined);
+    assert.equal(given['export-filename'], '/var/run/polytrace/events.log');
+    assert.equal(given['export-denylist'], filters);
+    const { volumes, containers } = daemonSet(changed).spec.template.spec;
+    assert.ok(volumes.some(({ name }) => name === 'export'));
+    assert.ok(containers[0].volumeMounts.some(({ mountPath }) => mountPath === '/var/run/polytrace'));
+    assert.ok(!daemonSet(values()).spec.template.spec.volumes.some(({ name }) => name === 'export'));
+  });
+
+  it('have probes, metrics and a service for them', () => {
+    const PROBES = ['startupProbe', 'livenessProbe', 'readinessProbe'] as const;
+    const [container] = daemonSet(values()).spec.template.spec.containers;
+    for (const name of PROBES) assert.deepEqual(container[name].httpGet, { path: '/healthz', port: 2112 }, name);
+    assert.equal(configuration(values())['metrics-server'], ':2112');
+    const { spec } = render('service.yaml', values()) as { spec: { ports: object[] } };
+    assert.deepEqual(spec.ports, [{ name: 'metrics', port: 2112, protocol: 'TCP', targetPort: 2112 }]);
+
+    const changed = values();
+    const prometheus = changed.tetragon['prometheus'] as Record<string, unknown>;
+    Object.assign(prometheus, { address: '10.0.0.1', port: 9100 });
+    const [elsewhere] = daemonSet(changed).spec.template.spec.containers;
+    for (const name of PROBES) {
+      assert.deepEqual(elsewhere[name].httpGet, { path: '/healthz', port: 9100, host: '10.0.0.1' }, name);
+    }
+    assert.equal(configuration(changed)['metrics-server'], '10.0.0.1:9100');
+    prometheus['serviceMonitor'] = { enabled: true, extraLabels: { team: 'a' }, scrapeInterval: '15s' };
+    const monitor = render('service-monitor.yaml', changed) as { metadata: { labels: object }; spec: object };
+    assert.equal((monitor.metadata.labels as { team?: string }).team, 'a');
+
+    prometheus['enabled'] = false;
+    const [without] = daemonSet(changed).spec.template.spec.containers;
+    for (const name of PROBES) assert.ok(without[name].exec !== undefined && without[name].httpGet === undefined, name);
+    assert.equal(configuration(changed)['metrics-server'], undefined);
+    assert.equal(render('service.yaml', changed), null);
+    changed.tetragon['livenessProbe'] = { tcpSocket: { port: 1 } };
+    assert.deepEqual(daemonSet(changed).spec.template.spec.containers[0].livenessProbe, { tcpSocket: { port: 1 } });
   });
 });

@@ -9,7 +9,7 @@ describe('the option containers', () => {
   it('has defaults', () => {
     assert.equal(resolveContainers(undefined), undefined);
     assert.equal(resolveContainers(false), undefined);
-    const expected = { sources: undefined, waitMs: 500, startWaitMs: 1500, sockets: {} };
+    const expected = { sources: undefined, waitMs: 500, startWaitMs: 1500, annotations: true, sockets: {} };
     assert.deepEqual(resolveContainers(true), expected);
     assert.deepEqual(resolveContainers({}), expected);
   });

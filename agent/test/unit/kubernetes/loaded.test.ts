@@ -22,6 +22,8 @@ describe('kubernetes: the policies of the cluster', () => {
       },
       drop: () => Promise.resolve(),
       statusOf: () => undefined,
+      failureOf: () => undefined,
+      setNodeLabels: () => Promise.resolve(),
     };
     policies = new ClusterPolicies({ api, nodeName: 'worker-1', target, status: undefined, log });
   });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { ApiError } from '../../../lib/kubernetes/client.js';
 import { RESOURCES, type NodeState, type PolicyObject, type Resource } from '../../../lib/kubernetes/resources.js';
-import { GOOD_NODES_MAX, NODES_MAX, StatusWriter } from '../../../lib/kubernetes/status.js';
+import { GOOD_NODES_MAX, NODES_MAX, roomFor, StatusWriter } from '../../../lib/kubernetes/status.js';
 import { FakeApi } from './fake-api.js';
 
 const [CLUSTER, NAMESPACED] = RESOURCES as [Resource, Resource];
@@ -100,19 +100,84 @@ describe('kubernetes: status', () => {
     assert.equal(bodies()[0]?.status.nodes?.[0]?.state, 'failed');
   });
 
-  it('nothing is written into a full list, except by a node that is in it', async () => {
-    const full = others(NODES_MAX - 1);
+  const failed = { type: 'Failed', status: 'True', observedGeneration: 3 };
+  const withConditions = (nodes: readonly NodeState[], conditions: object[]): PolicyObject =>
+    ({ ...policy(nodes), status: { nodes, conditions } }) as PolicyObject;
+
+  it('a full list gets no more nodes, and a failure is in its conditions only once', async () => {
+    const full = others(NODES_MAX);
     const two = new StatusWriter({ api, nodeName: 'n2', log: noLog, nodes: () => 1, random: () => 0 });
-    const object = policy([...full, good('n2')]);
-    set(bad('n1'), object);
-    two.seen('o', object);
-    two.set('o', CLUSTER, object, bad('n2'), () => Promise.resolve());
+    two.seen('o', withConditions(full, [failed]));
+    two.set('o', CLUSTER, policy(), bad('n2'), () => Promise.resolve());
+    set(bad('n1'), policy(full));
     await api.until(() => api.calls.length === 1);
     await Promise.all([writer.stop(), two.stop()]);
     assert.deepEqual(
       api.calls.map(({ query }) => query?.['fieldManager']),
-      ['polytrace-n2'],
+      ['polytrace-n1'],
     );
+    const [{ status } = {} as Body] = bodies();
+    assert.equal(status.nodes, undefined);
+    assert.deepEqual(
+      status.conditions?.map(({ type }) => type),
+      ['Failed'],
+    );
+  });
+
+  it('a node in a full list changes its entry', async () => {
+    set(bad('n1'), policy([...others(NODES_MAX - 1), good('n1')]));
+    await api.until(() => api.calls.length === 1);
+    assert.deepEqual(bodies()[0]?.status.nodes, [bad('n1')]);
+  });
+
+  it('a failure that is only in the conditions goes when it is mended, also after a restart of the agent', async () => {
+    const metadata = { ...policy().metadata, managedFields: [{ manager: 'polytrace-n1' }] };
+    set(good('n1'), { ...withConditions(others(NODES_MAX), [failed]), metadata });
+    await api.until(() => api.calls.length === 1);
+    assert.deepEqual(bodies()[0]?.status, {});
+  });
+
+  it('an entry that the server refuses is not tried again; the failure is', async () => {
+    api.answer = () => (api.calls.length === 1 ? new ApiError(422, 'Invalid', 'must have at most 100 items') : {});
+    set(bad('n1'), policy(others(3)));
+    await api.until(() => api.calls.length === 2);
+    await writer.stop();
+    assert.deepEqual(
+      bodies().map(({ status }) => [status.nodes?.length, status.conditions?.length]),
+      [
+        [1, 1],
+        [undefined, 1],
+      ],
+    );
+    assert.equal(failures, 1);
+  });
+
+  for (const [nodes, ofGood, ofFailed] of [
+    [1, 50, 100],
+    [500, 50, 100],
+    [1000, 25, 50],
+    [5000, 5, 10],
+    [100_000, 5, 10],
+  ] as const) {
+    it(`of ${nodes} nodes, ${ofGood} without and ${ofFailed} with errors write`, () => {
+      assert.deepEqual([roomFor(good('n'), nodes), roomFor(bad('n'), nodes)], [ofGood, ofFailed]);
+    });
+  }
+
+  it('in a large cluster, few nodes write, whoever they are; the others see that there is no room', async () => {
+    const NODES = 2000;
+    const room = roomFor(good('n'), NODES);
+    const writers = Array.from({ length: NODES }, (_, i) => {
+      const nodeName = `node${i}`;
+      // those of the second turn come 20 seconds later
+      const each = new StatusWriter({ api, nodeName, log: noLog, nodes: () => NODES, random: () => 0 });
+      each.seen('o', policy());
+      each.set('o', CLUSTER, policy(), good(nodeName), () => Promise.resolve());
+      return each;
+    });
+    await api.until(() => api.calls.length >= room / 4);
+    await Promise.all(writers.map(async (each) => each.stop()));
+    assert.ok(api.calls.length < room * 4, `${api.calls.length} writes for a room of ${room}`);
   });
 
   it('removes its entry when the policy is for other nodes', async () => {
@@ -131,8 +196,11 @@ describe('kubernetes: status', () => {
     api.answer = () => new ApiError(422, 'Invalid', 'must have at most 100 items');
     set({ ...good('n1'), hooks: 7 });
     await api.until(() => api.calls.length === 3);
+    // what the status says about the node is not true any more
+    await api.until(() => api.calls.length === 4);
+    assert.deepEqual(bodies()[3]?.status, {});
     set({ ...good('n1'), hooks: 7 });
     await writer.stop();
-    assert.equal(api.calls.length, 3);
+    assert.equal(api.calls.length, 4);
   });
 });

@@ -1,0 +1,177 @@
+// Scale in Kubernetes: node --import tsx bench/kubernetes.mts [status] [pods] [tables], as root. etcd and the API server are real. The nodes
+// are the agent's own code, without a kernel. Prints tables; docs/kubernetes.md has them.
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { join } from 'node:path';
+import { Cluster } from '../test/kubernetes/cluster.js';
+import { checkout } from '../test/vm/vm.mjs';
+import { ApiClient, StatusWriter, Watch } from './dist.mjs';
+import { podRows } from './kubernetes-pods.mjs';
+import { tableRows } from './kubernetes-tables.mjs';
+import { number, table, type Rows } from './table.mjs';
+
+type Writer = InstanceType<typeof StatusWriter>;
+type Seen = Parameters<Writer['seen']>[1];
+type State = Parameters<Writer['set']>[3];
+
+const RESOURCE = { kind: 'TracingPolicy', plural: 'tracingpolicies' } as const;
+const PATH = '/apis/cilium.io/v1alpha1/tracingpolicies';
+const NODES = 5000;
+/** Watches that are really open. What one costs the API server is multiplied. */
+const WATCHES = 500;
+const noLog = { info: () => undefined, warn: () => undefined, debug: () => undefined };
+
+/** Seconds of processor time that a process has used. */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+interface Round {
+  readonly nodes: number;
+  readonly writes: number;
+  readonly refused: number;
+  readonly seconds: number;
+  readonly firstMs: number;
+  readonly apiCpu: number;
+  readonly etcdCpu: number;
+  readonly listed: number;
+  readonly bytes: number;
+  readonly sent: number;
+}
+
+/** All nodes report the state of one policy. `watches`: how many connections get every change. */
+async function round(cluster: Cluster, name: string, nodes: number, error: string | undefined): Promise<Round> {
+  const api = await ApiClient.load(cluster.kubeconfig);
+  const spec = { kprobes: [{ call: 'security_file_permission' }] };
+  await cluster.apply({ apiVersion: 'cilium.io/v1alpha1', kind: RESOURCE.kind, metadata: { name }, spec });
+  const object = await api.call<Seen>('GET', `${PATH}/${name}`);
+  let [writes, refused, firstMs, bytes, sent] = [0, 0, 0, 0, 0];
+  const start = performance.now();
+  const counted: typeof api.call = async (method, path, options) => {
+    try {
+      const answer = await api.call(method, path, options);
+      if (writes++ === 0) firstMs = performance.now() - start;
+      return answer as never;
+    } catch (failure) {
+      refused++;
+      throw failure;
+    }
+  };
+  const writers = Array.from({ length: nodes }, (_, i) => {
+    const parts = {
+      api: { call: counted, lines: api.lines.bind(api) },
+      nodeName: `node-${i}.cluster.example`,
+      log: noLog,
+    };
+    return new StatusWriter({ ...parts, nodes: () => nodes });
+  });
+  const origin = `kubernetes:${name}`;
+  const see = (seen: Seen): void => {
+    if (seen.metadata.name !== name) return;
+    bytes = Buffer.byteLength(JSON.stringify(seen));
+    sent += bytes;
+    for (const each of writers) each.seen(origin, seen);
+  };
+  const none = { state: () => undefined, remove: () => undefined };
+  const watch = new Watch<Seen>(api, PATH, {}, { ...none, all: (all) => all.forEach(see), set: see });
+  await watch.start();
+  sent = 0;
+  const others = await openWatches(cluster, WATCHES);
+  const { api: apiPid, etcd } = cluster.pids;
+  const before = [cpuOf(apiPid), cpuOf(etcd)] as const;
+  writers.forEach((each, i) => {
+    const state: State = { ...stateOf(i, error), name: `node-${i}.cluster.example` };
+    each.set(origin, RESOURCE, object, state, () => Promise.resolve());
+  });
+  // the first turn, the second one, and what is tried again
+  const spread = nodes * 10;
+  await sleep(spread * 2 + 5000);
+  const after = [cpuOf(apiPid), cpuOf(etcd)] as const;
+  await Promise.all(writers.map((each) => each.stop()));
+  await Promise.all([watch.stop(), others()]);
+  const end = await api.call<Seen>('GET', `${PATH}/${name}`);
+  return {
+    nodes,
+    writes,
+    refused,
+    firstMs,
+    seconds: (spread * 2) / 1000,
+    apiCpu: after[0] - before[0],
+    etcdCpu: after[1] - before[1],
+    listed: end.status?.nodes?.length ?? 0,
+    bytes: Buffer.byteLength(JSON.stringify(end)),
+    sent,
+  };
+}
+
+function stateOf(i: number, error: string | undefined): State {
+  const state = { name: String(i), generation: 1 } as const;
+  return error === undefined
+    ? { ...state, state: 'enabled', loadedGeneration: 1, mode: 'enforce', hooks: 1 }
+    : { ...state, state: 'failed', error };
+}
+
+/** Connections that read every change and keep nothing. */
+async function openWatches(cluster: Cluster, count: number): Promise<() => Promise<void>> {
+  const api = await ApiClient.load(cluster.kubeconfig);
+  const end = new AbortController();
+  const running: Promise<void>[] = [];
+  for (let i = 0; i < count; i++) {
+    await new Promise<void>((opened) => {
+      const query = { watch: 'true', resourceVersion: '0' };
+      const read = async (): Promise<void> => {
+        for await (const line of api.lines(PATH, { query, idleMs: 600_000, signal: end.signal, opened })) void line;
+      };
+      running.push(read().catch(() => opened()));
+    });
+  }
+  return async () => {
+    end.abort();
+    await Promise.all(running);
+  };
+}
+
+/** What the status would be if every node had an entry, as its size grows with the nodes that it has. */
+const sizeOfAll = ({ bytes, listed, nodes }: Round, empty: number): number => ((bytes - empty) / listed) * nodes;
+
+async function statusRows(): Promise<Rows> {
+  const cluster = await Cluster.start({ withNode: false });
+  try {
+    await cluster.applyCrds(join(checkout, 'deploy/kubernetes/crds'));
+    const error =
+      'spec.kprobes[0].call: KERNEL_FUNCTION: the kernel has no function security_file_permision (did you mean …)';
+    const rounds = [
+      await round(cluster, 'hundred', 100, undefined),
+      await round(cluster, 'good', NODES, undefined),
+      await round(cluster, 'failing', NODES, error),
+    ];
+    const row = (title: string, of: (round: Round) => string): string[] => [title, ...rounds.map(of)];
+    return [
+      ['one policy changes', '100 nodes', '5,000 nodes', '5,000 nodes, all fail'],
+      row('writes of the status', ({ writes }) => number(writes)),
+      row('refused by the API server', ({ refused }) => number(refused)),
+      row('first write after', ({ firstMs }) => `${(firstMs / 1000).toFixed(1)} s`),
+      row('all writes within', ({ seconds }) => `${number(seconds)} s`),
+      row('nodes in the status', ({ listed }) => number(listed)),
+      row('size of the object', ({ bytes }) => `${(bytes / 1024).toFixed(1)} KiB`),
+      row(
+        'it would be, with an entry for each node',
+        (each) => `${number(Math.round(sizeOfAll(each, 700) / 1024))} KiB`,
+      ),
+      row('sent to all nodes that watch', ({ sent, nodes }) => `${number(Math.round((sent * nodes) / 2 ** 20))} MiB`),
+      row(`processor time of the API server, ${WATCHES} watches`, ({ apiCpu }) => `${apiCpu.toFixed(1)} s`),
+      row('processor time of etcd', ({ etcdCpu }) => `${etcdCpu.toFixed(1)} s`),
+    ];
+  } finally {
+    await cluster.stop();
+  }
+}
+
+const PARTS = { status: statusRows, pods: podRows, tables: tableRows };
+const wanted = process.argv.slice(2);
+for (const [name, rows] of Object.entries(PARTS)) {
+  if (wanted.length === 0 || wanted.includes(name)) console.log(`\n${name}\n\n${table(await rows())}`);
+}
