@@ -71,7 +71,8 @@ if wants --vm; then
 	need docker-buildx test -x /usr/libexec/docker/cli-plugins/docker-buildx
 	need systemd test -x /usr/lib/systemd/systemd
 	need kmod have depmod
-	need containerd have containerd
+	need fish have fish
+	need zsh have zsh
 	need etcd-server have etcd
 	need kubernetes-client have kubectl
 	need openssl have openssl

@@ -1,11 +1,11 @@
 /** `polytrace completion`: completion scripts for shells, generated from the definition of the command line. */
 import type { Argument, Command, Option } from 'commander';
 
-export const SHELLS = ['bash', 'zsh'] as const;
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
 export function completion(program: Command, shell: Shell): string {
-  return shell === 'bash' ? bash(program) : zsh(program);
+  return { bash, zsh, fish }[shell](program);
 }
 
 const choicesOf = (of: Option | Argument): readonly string[] => of.argChoices ?? [];
@@ -104,6 +104,47 @@ function zshArgument(argument: Argument): string {
   const choices = choicesOf(argument);
   const values = choices.length > 0 ? `(${choices.join(' ')})` : '_files';
   return `${argument.variadic ? '*' : ''}:${plain(argument.description)}:${values}`;
+}
+
+function fish(program: Command): string {
+  const names = program.commands.map((command) => command.name());
+  const isFirst = `not __fish_seen_subcommand_from ${names.join(' ')}`;
+  const lines = program.commands.flatMap((command) => [
+    fishLine(isFirst, `-f -a ${command.name()}`, command.description()),
+    ...fishCommand(command, `__fish_seen_subcommand_from ${command.name()}`),
+  ]);
+  return `# polytrace completion for fish: save it as ~/.config/fish/completions/polytrace.fish.
+complete -c polytrace -e
+${lines.join('\n')}
+`;
+}
+
+/** The lines of a command that was written: its own commands, its options, and its arguments. */
+function fishCommand(command: Command, isWritten: string): string[] {
+  const names = command.commands.map((each) => each.name());
+  const isFirst = `${isWritten}; and not __fish_seen_subcommand_from ${names.join(' ')}`;
+  const ofCommands = command.commands.flatMap((each) => [
+    fishLine(isFirst, `-f -a ${each.name()}`, each.description()),
+    ...fishCommand(each, `${isWritten}; and __fish_seen_subcommand_from ${each.name()}`),
+  ]);
+  const ofOptions = visible(command).map((option) => fishLine(isWritten, fishOption(option), option.description));
+  const ofArguments = command.registeredArguments
+    .filter((argument) => choicesOf(argument).length > 0)
+    .map((argument) => fishLine(isWritten, `-f -a '${choicesOf(argument).join(' ')}'`, argument.description));
+  return [...ofCommands, ...ofOptions, ...ofArguments];
+}
+
+function fishOption(option: Option): string {
+  const names = [option.short?.replace('-', '-s '), option.long?.replace('--', '-l ')].filter(
+    (name) => name !== undefined,
+  );
+  const choices = choicesOf(option);
+  const value = choices.length > 0 ? `-x -a '${choices.join(' ')}'` : takesFile(option) ? '-r -F' : '-x';
+  return [...names, ...(option.required || option.optional ? [value] : [])].join(' ');
+}
+
+function fishLine(condition: string, words: string, description: string): string {
+  return `complete -c polytrace -n '${condition}' ${words} -d '${description.replace(/[\\']/g, '\\$&')}'`;
 }
 
 function visible(command: Command): readonly Option[] {

@@ -42,7 +42,7 @@ export function policyCommands(program: Command, context: Context, done: (status
     .addArgument(new Argument('<shell>', 'name of the shell').choices([...SHELLS]))
     .addHelpText(
       'after',
-      '\n  source <(polytrace completion bash)\n  polytrace completion zsh > "${fpath[1]}/_polytrace"\n',
+      '\n  source <(polytrace completion bash)\n  polytrace completion zsh > "${fpath[1]}/_polytrace"\n  polytrace completion fish > ~/.config/fish/completions/polytrace.fish\n',
     )
     .action(async (shell: Shell) => {
       await print(context.stdout, completion(program, shell));

@@ -187,6 +187,7 @@ describe('polytrace on policies', () => {
   });
 
   describe('completion', () => {
+    const isMissing = (error: NodeJS.ErrnoException | undefined): boolean => error?.code === 'ENOENT';
     const complete = async (...words: string[]): Promise<string[]> => {
       assert.equal(await run('completion', 'bash'), 0);
       const script = `${command.stdout.text}\nCOMP_WORDS=(polytrace "$@"); COMP_CWORD=$#; _polytrace; printf '%s\\n' "\${COMPREPLY[@]}"`;
@@ -228,14 +229,42 @@ describe('polytrace on policies', () => {
         '--format[',
         '--btf[',
         ':(text json sarif)',
-        "'1:name of the shell:(bash zsh)'",
+        "'1:name of the shell:(bash zsh fish)'",
       ])
         assert.ok(script.includes(word.replace("'1", "'")), word);
       // With an unclosed quote, the rest of the script would be one word.
       assert.equal((script.replaceAll("'\\''", '').match(/'/g) ?? []).length % 2, 0);
       const { error, status, stderr } = spawnSync('zsh', ['-n', '-c', script], { encoding: 'utf8' });
-      if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return;
+      if (isMissing(error)) this.skip();
       assert.equal(status, 0, stderr);
     });
+
+    const fishCases: readonly (readonly [line: string, expected: readonly string[]])[] = [
+      ['polytrace val', ['validate']],
+      ['polytrace validate --for', ['--format']],
+      ['polytrace validate --format ', ['json', 'sarif', 'text']],
+      ['polytrace validate go', ['good.yaml']],
+      ['polytrace getevents --policy ba', ['bad.yaml']],
+      ['polytrace getevents -o j', ['json']],
+      ['polytrace completion f', ['fish']],
+      ['polytrace policy set', ['set-mode']],
+      ['polytrace policy add --serv', ['--server']],
+    ];
+    for (const [line, expected] of fishCases) {
+      it(`fish: ${line}`, async function () {
+        assert.equal(await run('completion', 'fish'), 0);
+        const script = `${command.stdout.text}\ncomplete -C ${JSON.stringify(line)}`;
+        const env = { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder };
+        const { error, stdout, stderr } = spawnSync('fish', ['-N', '-c', script], {
+          cwd: folder,
+          env,
+          encoding: 'utf8',
+        });
+        if (isMissing(error)) this.skip();
+        assert.equal(stderr, '');
+        const words = stdout.split('\n').map((each) => each.split('\t')[0]);
+        assert.deepEqual(words.filter((word) => word !== '').sort(), expected);
+      });
+    }
   });
 });

@@ -79,7 +79,7 @@ describe('polytrace', () => {
       [['validate', '--format', 'xml', 'x'], /Allowed choices are/],
       [['validate', '--btf', 'a', '--kernel', 'none', 'x'], /cannot be used with/],
       [['explain'], /missing required argument 'file'/],
-      [['completion', 'fish'], /Allowed choices are bash, zsh/],
+      [['completion', 'csh'], /Allowed choices are bash, zsh, fish/],
       [['preflight', 'extra'], /too many arguments/],
     ];
     for (const [args, message] of wrong) {
