@@ -7,7 +7,6 @@ import { promisify } from 'node:util';
 import prebuildify from 'prebuildify';
 import { report } from './check.mjs';
 import { TARGETS } from './targets.mjs';
-import { CACHE } from './toolchain.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
@@ -17,7 +16,7 @@ const asked = process.argv.slice(2);
 for (const arch of asked.length > 0 ? asked : Object.keys(TARGETS)) {
   if (!TARGETS[arch]) throw new Error(`prebuilds: unknown architecture ${arch}: one of ${Object.keys(TARGETS).join(', ')}`);
   // where CMake works: a later run compiles only what has changed
-  const cwd = join(CACHE, `build-${arch}`);
+  const cwd = join(root, 'build/prebuilds', arch);
   mkdirSync(cwd, { recursive: true });
   const target = `node@${/\d+/.exec(engines.node)[0]}.0.0`;
   await promisify(prebuildify)({ cwd, out: root, name, arch, platform: 'linux', napi: true, targets: [target], nodeGyp: join(here, 'compile.mjs') });

@@ -1,9 +1,9 @@
 // npm run test:packages [-- --short]: packs the package, checks what is in it, and installs it with each npm client and
 // each Node.js into fresh Debian releases without a compiler. There, a tracer has to report an exec. Needs root, and the
 // prebuilt addons (`npm run prebuilds`). --short does this once. --only TEXT does this where TEXT is a part of the row, such as
-// "musl pnpm" or "Debian 12 yarn".
+// "musl pnpm" or "Debian 12 yarn". --tarball FILE takes this file, and packs nothing.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,9 @@ import { checkUses } from './uses.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
 const short = process.argv.includes('--short');
-const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
+const optionOf = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined);
+const only = optionOf('--only');
+const given = optionOf('--tarball');
 const work = mkdtempSync(join(tmpdir(), 'polytrace-package-'));
 
 const npm = 'node /client/bin/npm-cli.js install --no-audit --no-fund --loglevel=error';
@@ -51,9 +53,10 @@ const FILES =
 const MUSL = 'musl';
 const MAX_PACKED = 4 * 1024 * 1024;
 
-/** Packs the package. Returns the file and the problems of what is in it. */
+/** Packs the package, or takes the given file. Returns the file and the problems of what is in it. */
 function pack() {
-  const output = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', work], {
+  const source = given === undefined ? [] : ['--dry-run', given];
+  const output = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', work, ...source], {
     cwd: root,
     encoding: 'utf8',
   });
@@ -75,6 +78,7 @@ function pack() {
   console.log(
     `${packed.filename}: ${packed.size} bytes packed, ${packed.unpackedSize} unpacked, ${names.length} files`,
   );
+  if (given !== undefined) copyFileSync(given, join(work, packed.filename));
   return { file: join(work, packed.filename), problems };
 }
 

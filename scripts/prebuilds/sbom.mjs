@@ -1,0 +1,100 @@
+// The bill of materials of the package in CycloneDX: what is linked into the prebuilt addons, what npm installs beside them, and
+// under which licence each is used.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { prebuiltFile, TARGETS } from './targets.mjs';
+import { librarySources, sysroot } from './toolchain.mjs';
+
+/** What is linked in: the licence of the project, and the one of several that polytrace uses it under, with the reason. */
+const LINKED = {
+  libbpf: { licence: 'LGPL-2.1-only OR BSD-2-Clause', usedUnder: 'BSD-2-Clause', why: 'it permits static linking' },
+  elfutils: {
+    licence: 'GPL-2.0-or-later OR LGPL-3.0-or-later',
+    usedUnder: 'LGPL-3.0-or-later',
+    why: 'section 4 (d) 0: the package has the complete sources of the addon, and what links it again (polytrace rebuild)',
+  },
+  zlib: { licence: 'Zlib', usedUnder: 'Zlib', why: 'it permits static linking' },
+  'libstdc++': {
+    licence: 'GPL-3.0-or-later WITH GCC-exception-3.1',
+    usedUnder: 'GPL-3.0-or-later WITH GCC-exception-3.1',
+    why: 'the exception permits static linking of what GCC or another compiler has made',
+    debian: 'gcc-10-base',
+  },
+  libgcc: {
+    licence: 'GPL-3.0-or-later WITH GCC-exception-3.1',
+    usedUnder: 'GPL-3.0-or-later WITH GCC-exception-3.1',
+    why: 'the exception permits static linking of what GCC or another compiler has made',
+    debian: 'gcc-10-base',
+  },
+  'glibc (libc_nonshared.a and crtbeginS.o)': {
+    licence: 'LGPL-2.1-or-later',
+    usedUnder: 'LGPL-2.1-or-later',
+    why: 'the files that every program gets have an exception that permits static linking',
+    debian: 'libc6',
+  },
+};
+
+/** The version of a package of the Debian release whose C and C++ libraries are used. */
+function debianVersion(name) {
+  const log = gunzipSync(readFileSync(join(sysroot('x64'), `usr/share/doc/${name}/changelog.Debian.gz`))).toString();
+  return /\(([^)]+)\)/.exec(log)[1];
+}
+
+function linked() {
+  const sources = JSON.parse(readFileSync(join(librarySources(), 'versions.json'), 'utf8'));
+  return Object.entries(LINKED).map(([name, { licence, usedUnder, why, debian }]) => {
+    const { version, file, sha256 } = sources[name] ?? { version: debianVersion(debian) };
+    return {
+      type: 'library',
+      'bom-ref': `linked:${name}`,
+      name,
+      version,
+      scope: 'required',
+      ...(sha256 ? { hashes: [{ alg: 'SHA-256', content: sha256 }] } : {}),
+      licenses: [{ expression: licence }],
+      properties: [
+        { name: 'polytrace:linking', value: 'static' },
+        { name: 'polytrace:usedUnder', value: usedUnder },
+        { name: 'polytrace:reason', value: why },
+        ...(file ? [{ name: 'polytrace:source', value: file }] : []),
+      ],
+    };
+  });
+}
+
+function installed(root, name, linking) {
+  const { version, license } = JSON.parse(readFileSync(join(root, `node_modules/${name}/package.json`), 'utf8'));
+  const properties = linking ? [{ name: 'polytrace:linking', value: linking }] : [];
+  const purl = `pkg:npm/${name}@${version}`;
+  return { type: 'library', 'bom-ref': purl, name, version, purl, licenses: [{ license: { id: license } }], properties };
+}
+
+function addon(root, arch) {
+  const file = prebuiltFile(arch);
+  const sha256 = createHash('sha256').update(readFileSync(join(root, file))).digest('hex');
+  return { type: 'file', 'bom-ref': file, name: file, hashes: [{ alg: 'SHA-256', content: sha256 }] };
+}
+
+/** The document for the package in `root`, whose addons are built. */
+export function billOfMaterials(root) {
+  const { name, version, license, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const purl = `pkg:npm/${name}@${version}`;
+  const libraries = [...linked(), installed(root, 'node-addon-api', 'headers only')];
+  const packages = Object.keys(dependencies).map((each) => installed(root, each));
+  const addons = Object.keys(TARGETS).map((arch) => addon(root, arch));
+  const refs = (components) => components.map((each) => each['bom-ref']);
+  return {
+    $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
+    bomFormat: 'CycloneDX',
+    specVersion: '1.6',
+    version: 1,
+    metadata: { component: { type: 'library', 'bom-ref': purl, name, version, purl, licenses: [{ license: { id: license } }] } },
+    components: [...addons, ...libraries, ...packages],
+    dependencies: [
+      { ref: purl, dependsOn: refs([...addons, ...packages]) },
+      ...addons.map((each) => ({ ref: each['bom-ref'], dependsOn: refs(libraries) })),
+    ],
+  };
+}
