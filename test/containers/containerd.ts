@@ -14,16 +14,19 @@ export class Containerd {
   #daemon: Daemon | undefined;
   #execs = 0;
 
-  /** `folder` has to exist, and belongs to this object. */
-  constructor(folder: string) {
+  readonly #snapshotter: string;
+
+  /** `folder` has to exist, and belongs to this object. `snapshotter`: `native` copies, where the kernel has no overlays. */
+  constructor(folder: string, snapshotter: 'overlayfs' | 'native' = 'overlayfs') {
     this.#folder = folder;
+    this.#snapshotter = snapshotter;
     this.socket = join(folder, 'containerd.sock');
     this.nriSocket = join(folder, 'nri.sock');
   }
 
   async start(): Promise<void> {
     const config = join(this.#folder, 'config.toml');
-    writeFileSync(config, configuration(this.#folder, this));
+    writeFileSync(config, configuration(this.#folder, this, this.#snapshotter));
     for (const name of ['cni-bin', 'cni-conf', 'nri-plugins', 'nri-conf', 'opt'])
       mkdirSync(join(this.#folder, name), { recursive: true });
     this.#daemon = await Daemon.start('containerd', ['--config', config], {
@@ -41,7 +44,7 @@ export class Containerd {
   }
 
   importImage(archive: string): void {
-    this.ctr('images', 'import', archive);
+    this.ctr('images', 'import', `--snapshotter=${this.#snapshotter}`, archive);
   }
 
   /** Runs ctr in the namespace of CRI. */
@@ -127,7 +130,7 @@ export function unmountBelow(folder: string): void {
 }
 
 /** Without CNI, profiles of AppArmor, and the right to lower the OOM score. */
-function configuration(folder: string, { socket, nriSocket }: Containerd): string {
+function configuration(folder: string, { socket, nriSocket }: Containerd, snapshotter: string): string {
   return `
 version = 2
 root = "${folder}/root"
@@ -148,6 +151,8 @@ imports = []
   disable_apparmor = true
   stream_server_address = "127.0.0.1"
   stream_server_port = "0"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "${snapshotter}"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "${folder}/cni-bin"
     conf_dir = "${folder}/cni-conf"

@@ -1,6 +1,6 @@
 /** The configuration of a running agent. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Facts, Machine, needsRoot, needsTracefs, ran, ranWith } from './support.js';
 
@@ -44,5 +44,19 @@ describe('the configuration of the agent', function () {
     assert.match(conf.get('cluster-name') ?? '', /of-the-file$/);
     assert.match(conf.get('node-name') ?? '', /of-the-environment$/);
     assert.equal(await machine.stop(), 0);
+  });
+
+  it('the client library of Kubernetes is loaded only where it is used', async () => {
+    // the engine writes down every script that it has loaded
+    const folder = join(machine.folder, 'scripts');
+    const isLoaded = (): boolean =>
+      readdirSync(folder).some((name) => readFileSync(join(folder, name), 'utf8').includes('/@kubernetes/client-node/'));
+    await machine.startWith({ NODE_V8_COVERAGE: folder });
+    assert.equal(await machine.stop(), 0);
+    assert.ok(readdirSync(folder).length > 0);
+    assert.equal(isLoaded(), false);
+    const words = ['--enable-k8s-api', '--k8s-kubeconfig-path', '/dev/null'];
+    await ranWith({ NODE_V8_COVERAGE: folder }, 'agent', ...words);
+    assert.equal(isLoaded(), true);
   });
 });
