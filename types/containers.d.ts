@@ -22,6 +22,11 @@ export interface ContainerInfo {
   readonly privileged?: boolean;
   /** Id of the container's first process, in the initial pid namespace. */
   readonly pid?: number;
+  /**
+   * Commands of the exec probes of the container (liveness, readiness, startup), each with its arguments: at most 16. A source
+   * that knows them makes `pod.container.maybeExecProbe` possible.
+   */
+  readonly execProbes?: readonly (readonly string[])[];
   /** Path of its cgroup, from the root of the unified hierarchy (cgroup v2). */
   readonly cgroupPath?: string;
   /** Pod of the container. Absent outside of Kubernetes. */

@@ -179,7 +179,13 @@ export interface BinaryProperties {
 /** A Kubernetes pod, and the container of the process in it. */
 export interface Pod extends PodInfo {
   /** The same as `process.container`. The sandbox of the pod has no name. */
-  readonly container?: Omit<Container, 'labels' | 'owner' | 'podUid'>;
+  readonly container?: Omit<Container, 'labels' | 'owner' | 'podUid'> & {
+    /**
+     * The process has the command of an exec probe of the container: kubelet may have started it. Whoever can execute the same
+     * command in the container can look like a probe. Absent where that is not so, and where no source knows the probes.
+     */
+    readonly maybeExecProbe?: true;
+  };
 }
 
 /** Capability sets. Each set is a bit mask: bit n is capability n of linux/capability.h. */

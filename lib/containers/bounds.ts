@@ -7,6 +7,9 @@ const TEXT_MAX = 4096;
 /** Kubernetes has at most 317 characters in the key of a label. */
 const KEY_MAX = 512;
 const PAIRS_MAX = 512;
+/** A container has three probes. */
+const PROBES_MAX = 16;
+const WORDS_MAX = 1024;
 /** Characters of all texts of one container. */
 const ALL_MAX = 128 * 1024;
 
@@ -36,6 +39,7 @@ export function bounded(info: ContainerInfo, withAnnotations = true): ContainerI
     privileged: typeof info.privileged === 'boolean' ? info.privileged : undefined,
     pid: Number.isSafeInteger(pid) && Number(pid) > 0 ? pid : undefined,
     cgroupPath: room.text(info.cgroupPath),
+    execProbes: room.commands(info.execProbes),
     // the pod's own names before labels: these can be long
     pod: info.pod === undefined ? undefined : podOf(info.pod, room, withAnnotations),
     labels: room.pairs(info.labels),
@@ -68,6 +72,24 @@ class Room {
     }
     this.#left -= value.length;
     return value;
+  }
+
+  /** A command that does not fit is left out as a whole: a part of it would match other processes. */
+  commands(value: readonly (readonly string[])[] | undefined): readonly (readonly string[])[] | undefined {
+    if (!Array.isArray(value)) return undefined;
+    const result: (readonly string[])[] = [];
+    for (const command of value as readonly unknown[]) {
+      if (!Array.isArray(command) || command.length === 0) continue;
+      if (!command.every((word): word is string => typeof word === 'string')) continue;
+      const length = command.reduce((sum, word) => sum + word.length, 0);
+      if (length > this.#left || command.length > WORDS_MAX || result.length >= PROBES_MAX) {
+        this.isFull = true;
+        continue;
+      }
+      this.#left -= length;
+      result.push(Object.freeze([...command]));
+    }
+    return result.length === 0 ? undefined : Object.freeze(result);
   }
 
   /** Without a prototype: a label can have the name `__proto__`. Empty pairs stay: the source says that there are none. */

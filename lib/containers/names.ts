@@ -7,6 +7,13 @@ import type { Directory, KnownContainer } from './directory.js';
 export interface Named {
   readonly container: Container;
   readonly pod: Pod | undefined;
+  /** For processes that may be probes. Absent without exec probes. */
+  readonly probes?: Probes;
+}
+
+export interface Probes {
+  readonly commands: readonly (readonly string[])[];
+  readonly pod: Pod;
 }
 
 /** Containers that no event waits for any more, because no source knew them in time. */
@@ -116,7 +123,7 @@ function ownerOf({ info: { cgroupPath } }: KnownContainer): number | undefined {
 }
 
 function namedOf(found: Container, info: KnownContainer['info']): Named {
-  const { id, name, image, labels, startTime, privileged, pod } = info;
+  const { id, name, image, labels, startTime, privileged, pod, execProbes } = info;
   const runtime = found.runtime ?? info.runtime;
   const own = {
     ...(name === undefined ? {} : { name }),
@@ -131,11 +138,32 @@ function namedOf(found: Container, info: KnownContainer['info']): Named {
     ...(labels === undefined ? {} : { labels }),
   });
   if (pod === undefined) return { container, pod };
-  return {
-    container,
-    pod: Object.freeze({
-      ...pod,
-      container: Object.freeze({ id, ...(runtime === undefined ? {} : { runtime }), ...own }),
-    }),
-  };
+  const inPod = { id, ...(runtime === undefined ? {} : { runtime }), ...own };
+  const podWith = (more: { readonly maybeExecProbe?: true }): Pod =>
+    Object.freeze({ ...pod, container: Object.freeze({ ...inPod, ...more }) });
+  const named = { container, pod: podWith({}) };
+  if (execProbes === undefined) return named;
+  return { ...named, probes: { commands: execProbes, pod: podWith({ maybeExecProbe: true }) } };
+}
+
+/** What a process has executed. */
+export interface Command {
+  readonly binary: string;
+  readonly argv: readonly string[];
+}
+
+/** The pod of a process: that of a probe if it has the command of one. */
+export function podOf(named: Named | undefined, { binary, argv }: Command): Pod | undefined {
+  const { probes } = named ?? {};
+  if (probes === undefined) return named?.pod;
+  const isProbe = probes.commands.some(([program = '', ...words]) => {
+    const isProgram = program.startsWith('/') ? binary === program : nameOf(binary) === nameOf(program);
+    return isProgram && words.length === argv.length && words.every((word, i) => word === argv[i]);
+  });
+  return isProbe ? probes.pod : named?.pod;
+}
+
+/** A program without a slash is sought in PATH, and a relative one starts from the working directory. */
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -174,7 +174,8 @@ function podJson(pod: Pod): string {
 }
 
 /** The id with its runtime, as in Kubernetes. */
-function containerJson({ id, runtime, name, image, startTime, privileged }: NonNullable<Pod['container']>): string {
+function containerJson(container: NonNullable<Pod['container']>): string {
+  const { id, runtime, name, image, startTime, privileged, maybeExecProbe } = container;
   return message(
     stringField('id', runtime === undefined ? id : `${runtime}://${id}`),
     stringField('name', name ?? ''),
@@ -182,6 +183,7 @@ function containerJson({ id, runtime, name, image, startTime, privileged }: NonN
       ? ''
       : `,"image":${message(stringField('id', image.id ?? ''), stringField('name', image.name ?? ''))}`,
     stringField('start_time', startTime ?? ''),
+    maybeExecProbe === true ? ',"maybe_exec_probe":true' : '',
     privileged === true ? ',"security_context":{"privileged":true}' : '',
   );
 }

@@ -188,7 +188,7 @@ export class ExecImage extends ProcessImage {
   }
 
   get pod(): Pod | undefined {
-    return this.#whereabouts?.pod;
+    return this.#whereabouts?.podOf(this);
   }
 
   override get ownBytes(): number {

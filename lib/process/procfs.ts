@@ -63,7 +63,7 @@ export class ProcImage extends ProcessImage {
   }
 
   get pod(): Pod | undefined {
-    return this.#whereabouts?.pod;
+    return this.#whereabouts?.podOf(this);
   }
 
   get uid(): number {

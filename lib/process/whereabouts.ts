@@ -1,11 +1,12 @@
 /** The container of a process. Its name, and its pod, can become known later than its id. */
 import type { Container, Pod } from '../../types/events.js';
-import type { Named, Names } from '../containers/names.js';
+import { podOf, type Command, type Named, type Names } from '../containers/names.js';
 
 export class Whereabouts {
   readonly #container: Container;
   readonly #names: Names | undefined;
   #named: Named | undefined;
+  #pod: Pod | undefined;
 
   /** `named`: what is known by now. */
   constructor(container: Container, names: Names | undefined, named?: Named) {
@@ -18,8 +19,9 @@ export class Whereabouts {
     return this.#name()?.container ?? this.#container;
   }
 
-  get pod(): Pod | undefined {
-    return this.#name()?.pod;
+  /** What is named stays, and so does the command. */
+  podOf(command: Command): Pod | undefined {
+    return (this.#pod ??= podOf(this.#name(), command));
   }
 
   #name(): Named | undefined {

@@ -147,8 +147,9 @@ function processOf(message: ProcessMessage | undefined): PlainProcess {
 }
 
 function podOf({ namespace, name, podLabels: labels, container }: PodMessage): NonNullable<PlainProcess['pod']> {
-  const known = container === undefined ? {} : { container: { id: container.id, name: container.name } };
-  return { namespace, name, labels, ...known };
+  if (container === undefined) return { namespace, name, labels };
+  const probe = container.maybeExecProbe ? { maybeExecProbe: true as const } : {};
+  return { namespace, name, labels, container: { id: container.id, name: container.name, ...probe } };
 }
 
 interface HookMessage {

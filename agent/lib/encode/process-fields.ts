@@ -124,13 +124,14 @@ function writePod(
 /** The id with its runtime, as in Kubernetes. */
 function writeContainer(
   w: Writer,
-  { id, runtime, name, image, startTime, privileged }: NonNullable<Pod['container']>,
+  { id, runtime, name, image, startTime, privileged, maybeExecProbe }: NonNullable<Pod['container']>,
 ): void {
   const end = w.length;
   if (privileged === true) {
     w.bool(SECURITY.privileged, true);
     w.message(CONTAINER.securityContext, end);
   }
+  w.bool(CONTAINER.maybeExecProbe, maybeExecProbe === true);
   const started = startTime === undefined ? undefined : nanosecondsOf(startTime);
   if (started !== undefined) writeTime(w, CONTAINER.startTime, started);
   if (image !== undefined) {

@@ -134,7 +134,7 @@ function testsOf(filter: Filter, at: string, budget: Budget, context: FilterCont
 
 /** A process of a container that its kubelet may have started as a probe. */
 function isHealthCheck({ pod }: Process): boolean {
-  return (pod?.container as { readonly maybeExecProbe?: boolean } | undefined)?.maybeExecProbe === true;
+  return pod?.container?.maybeExecProbe === true;
 }
 
 function lineage(event: ProcessEvent): readonly Process[] {

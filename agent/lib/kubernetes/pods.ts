@@ -13,7 +13,23 @@ interface ContainerStatus {
   readonly state?: { readonly running?: { readonly startedAt?: string }; readonly terminated?: object };
 }
 
+interface Probe {
+  readonly exec?: { readonly command?: readonly string[] };
+}
+
+interface ContainerSpec {
+  readonly name: string;
+  readonly livenessProbe?: Probe;
+  readonly readinessProbe?: Probe;
+  readonly startupProbe?: Probe;
+}
+
 export interface Pod extends KubeObject {
+  readonly spec?: {
+    readonly containers?: readonly ContainerSpec[];
+    /** Those that go on beside the others can have probes. */
+    readonly initContainers?: readonly ContainerSpec[];
+  };
   readonly status?: {
     readonly containerStatuses?: readonly ContainerStatus[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
@@ -93,8 +109,15 @@ export function containersOf(pod: Pod, withAnnotations: boolean): ContainerInfo[
   return [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses].flatMap((status) => {
     const [, runtime, id] = /^([^:]+):\/\/(.+)$/.exec(status.containerID ?? '') ?? [];
     if (runtime === undefined || id === undefined || status.state?.terminated !== undefined) return [];
-    return [containerOf(status, runtime, id, info)];
+    return [{ ...containerOf(status, runtime, id, info), ...probesOf(pod, status.name) }];
   });
+}
+
+function probesOf({ spec }: Pod, name: string): Pick<ContainerInfo, 'execProbes'> {
+  const found = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].find((each) => each.name === name);
+  const probes = [found?.livenessProbe, found?.readinessProbe, found?.startupProbe];
+  const execProbes = probes.map((probe) => probe?.exec?.command ?? []).filter((command) => command.length > 0);
+  return execProbes.length === 0 ? {} : { execProbes };
 }
 
 function containerOf(status: ContainerStatus, runtime: string, id: string, pod: PodInfo): ContainerInfo {

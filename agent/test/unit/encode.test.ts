@@ -138,7 +138,13 @@ const pods = fc
       workloadKind: text,
       container: fc
         .record(
-          { runtime: name, name: text, image: fc.record({ id: text, name: text }, absent), privileged: fc.boolean() },
+          {
+            runtime: name,
+            name: text,
+            image: fc.record({ id: text, name: text }, absent),
+            privileged: fc.boolean(),
+            maybeExecProbe: fc.constant(true as const),
+          },
           absent,
         )
         .map((fields) => ({ id: 'ab'.repeat(32), startTime: '2026-11-24T14:36:49.500000001Z', ...fields })),

@@ -35,7 +35,7 @@ const pod = {
   namespace: 'shop',
   name: 'web-7',
   labels: { app: 'web', tier: 'front' },
-  container: { id: 'c', name: 'nginx', maybeExecProbe: true },
+  container: { id: 'c', name: 'nginx', maybeExecProbe: true as const },
 };
 const web = execOf(
   {

@@ -1,7 +1,7 @@
 /** Which events wait for the names of containers, and what processes show of them. */
 import assert from 'node:assert/strict';
 import { Directory } from '../../../lib/containers/directory.js';
-import { Names } from '../../../lib/containers/names.js';
+import { Names, podOf } from '../../../lib/containers/names.js';
 import type { ContainerSink } from '../../../types/containers.js';
 import type { Container } from '../../../types/events.js';
 
@@ -87,6 +87,24 @@ describe('names of containers', () => {
     } finally {
       Date.now = real;
     }
+  });
+
+  it('a process with the command of an exec probe of its container may be one', async () => {
+    const execProbes = [['cat', '/ready'], ['/bin/check', '-a', 'b c'], ['bin/run']];
+    await sink.add({ id: A, name: 'web', pod: { namespace: 'n', name: 'p' }, execProbes });
+    const isProbe = (binary: string, ...argv: string[]): boolean => {
+      const pod = podOf(names.find(DOCKER), { binary, argv });
+      assert.deepEqual([pod?.name, pod?.container?.name], ['p', 'web']);
+      return pod?.container?.maybeExecProbe === true;
+    };
+    assert.ok(isProbe('/usr/bin/cat', '/ready') && isProbe('/bin/check', '-a', 'b c') && isProbe('/app/bin/run'));
+    assert.ok(
+      !isProbe('/usr/bin/cat') && !isProbe('/usr/bin/cat', '/ready', 'x') && !isProbe('/usr/bin/cat', '/other'),
+    );
+    assert.ok(!isProbe('/tmp/check', '-a', 'b c') && !isProbe('/bin/check', '-a', 'b', 'c') && !isProbe('/bin/sh'));
+    await sink.add({ id: A, name: 'web', pod: { namespace: 'n', name: 'p' } });
+    assert.ok(!isProbe('/usr/bin/cat', '/ready'), 'the probes are known no longer');
+    assert.equal(podOf(undefined, { binary: '/bin/x', argv: [] }), undefined);
   });
 
   it('nothing waits for a container that no connected source reports', () => {

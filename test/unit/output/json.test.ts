@@ -251,7 +251,8 @@ describe('JSON output', () => {
   it('contains the pod', () => {
     const image = { id: 'sha256:1', name: 'nginx:1' };
     const startTime = '2026-01-01T00:00:00Z';
-    const container = { id: 'abc', runtime: 'containerd', name: 'web', image, startTime, privileged: true };
+    const flags = { privileged: true, maybeExecProbe: true } as const;
+    const container = { id: 'abc', runtime: 'containerd', name: 'web', image, startTime, ...flags };
     const labels = { app: 'web\u202e' };
     const annotations = { a: 'b' };
     const pod = { namespace: 'default', name: 'web-0', uid: 'u', labels, annotations, workload: 'web', container };
@@ -265,6 +266,7 @@ describe('JSON output', () => {
         name: 'web',
         image,
         start_time: startTime,
+        maybe_exec_probe: true,
         security_context: { privileged: true },
       },
       pod_labels: labels,

@@ -20,7 +20,7 @@ import { Facts, inner, processOf as sentProcess, type EventReader, type Reply } 
 import { PROTOCOL } from '../../native/protocol.js';
 import { TestServer } from './server.js';
 
-const container = { id: 'ab'.repeat(32), name: 'nginx', maybeExecProbe: true };
+const container = { id: 'ab'.repeat(32), name: 'nginx', maybeExecProbe: true as const };
 const web = execOf(
   {
     pod: { namespace: 'shop', name: 'web-7', labels: { app: 'web', tier: 'front' }, container },
@@ -40,7 +40,7 @@ const web = execOf(
 const hook = hookOf('sys_read', [textOf('a', 0)], { policyName: 'files' });
 /** The last events. What denies one of them lets the other one through. */
 const END = hookOf('end', [], { policyName: 'end' });
-const probe = { namespace: 'end', name: 'end', container: { id: 'e', maybeExecProbe: true } };
+const probe = { namespace: 'end', name: 'end', container: { id: 'e', maybeExecProbe: true as const } };
 const OTHER_END = { ...END, process: processOf({ pid: 99, binary: '/end', inInitTree: true, pod: probe }) };
 const UNTIL_END = { policy_names: ['end'] };
 

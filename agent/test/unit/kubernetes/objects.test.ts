@@ -83,6 +83,21 @@ describe('kubernetes: pods', () => {
     assert.deepEqual([debug?.id, debug?.runtime, debug?.name], ['cc', 'cri-o', 'debug']);
   });
 
+  it('have the commands of exec probes, not those of others', () => {
+    const probes = {
+      livenessProbe: { exec: { command: ['cat', '/alive'] } },
+      readinessProbe: { httpGet: { path: '/' } },
+      startupProbe: { exec: { command: ['/bin/started'] } },
+    };
+    const containers = [
+      { name: 'other', livenessProbe: { exec: { command: ['x'] } } },
+      { name: 'main', ...probes },
+    ];
+    const spec = { containers } as NonNullable<Pod['spec']>;
+    const [main, debug] = containersOf({ ...pod, spec }, false);
+    assert.deepEqual([main?.execProbes, debug?.execProbes], [[['cat', '/alive'], ['/bin/started']], undefined]);
+  });
+
   it('have annotations only when they are wanted', () => {
     assert.deepEqual(containersOf(pod, true)[0]?.pod?.annotations, { a: 'b' });
   });
