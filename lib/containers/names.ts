@@ -11,7 +11,7 @@ export interface Named {
   readonly probes?: Probes;
 }
 
-export interface Probes {
+interface Probes {
   readonly commands: readonly (readonly string[])[];
   readonly pod: Pod;
 }

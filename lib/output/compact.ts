@@ -115,7 +115,7 @@ function partsOf(event: ProcessEvent, { redact, style = 'detailed' }: CompactOpt
 /** The values that the hook read, the value that the function returned, and why the event is reported. */
 function hookDetail(what: string, event: HookEvent): string {
   const returned = 'return' in event && event.return !== undefined ? `= ${valueWords([event.return])}` : '';
-  const why = event.message ?? event.policyName;
+  const why = event.message === undefined || event.message === '' ? event.policyName : event.message;
   return words(quoteUnsafe(what), valueWords(event.args), returned, why === '' ? '' : `# ${quoteUnsafe(why)}`);
 }
 

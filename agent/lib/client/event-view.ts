@@ -13,6 +13,7 @@ import type {
 } from 'polytrace';
 import { splitArguments } from '../encode/arguments-text.js';
 import { USUAL_TYPES } from '../encode/arguments.js';
+import { BpfCmdSchema } from '../proto/tetragon/bpf.gen.js';
 import type { GetEventsResponse } from '../proto/tetragon/events.gen.js';
 import type {
   KprobeArgument,
@@ -161,6 +162,8 @@ interface HookMessage {
   readonly ofSocketOwner: boolean;
   readonly suppressed: number;
   readonly tags: readonly string[];
+  readonly message: string;
+  readonly return?: KprobeArgument | undefined;
 }
 
 interface Stacks {
@@ -178,13 +181,14 @@ type HookView = Pick<
   | 'ofSocketOwner'
   | 'suppressed'
   | 'tags'
+  | 'message'
   | 'selector'
   | 'kernelStack'
   | 'userStack'
->;
+> & { readonly return?: HookArgument };
 
 function hookOf(message: HookMessage & Partial<Stacks>, stacks: Partial<Stacks> = message): HookView {
-  const { policyName, ofSocketOwner, suppressed, tags } = message;
+  const { policyName, ofSocketOwner, suppressed, tags, message: reason, return: returned } = message;
   const { kernelStackTrace = [], userStackTrace = [] } = stacks;
   return {
     process: processOf(message.process),
@@ -196,6 +200,8 @@ function hookOf(message: HookMessage & Partial<Stacks>, stacks: Partial<Stacks> 
     suppressed,
     tags,
     selector: 0,
+    ...(reason === '' ? {} : { message: reason }),
+    ...(returned === undefined ? {} : { return: argumentOf(returned, 0) }),
     ...(kernelStackTrace.length === 0 ? {} : { kernelStack: kernelStackTrace.map(frameOf) }),
     ...(userStackTrace.length === 0 ? {} : { userStack: userStackTrace.map(frameOf) }),
   };
@@ -219,11 +225,10 @@ function frameOf({ address, offset, symbol, module, fileOffset, buildId }: Stack
 
 /** Its position in the list stands for the number of the parameter when the message does not say it. */
 function argumentOf(message: KprobeArgument, position: number): HookArgument {
-  const { arg } = message;
+  const { arg, label, truncated } = message;
   const usual = arg.case === undefined ? undefined : (USUAL_TYPES as Readonly<Record<string, string>>)[arg.case];
   const type = message.type === '' ? (usual ?? 'string') : message.type;
-  const base = { type, index: message.index ?? position };
-  const truncated = message.truncated;
+  const base = { type, index: message.index ?? position, ...(label === '' ? {} : { label }) };
   return { ...base, truncated, ...valueOf(arg, type, message.partialText) } as unknown as HookArgument;
 }
 
@@ -259,15 +264,25 @@ function valueOf(arg: KprobeArgument['arg'], type: string, partialText: string):
       const { id, name, number } = arg.value;
       return { value: number === 0n ? BigInt(id) : number, ...(name === '' ? {} : { name }) };
     }
-    case 'capabilityArg':
-      return { value: arg.value.value ?? 0 };
+    case 'capabilityArg': {
+      const { value = 0, name } = arg.value;
+      return { value, ...(name === '' ? {} : { name: name === 'DAC_OVERRIDE' ? 'CAP_DAC_OVERRIDE' : name }) };
+    }
+    case 'processCredentialsArg':
+      return { uid: arg.value.uid ?? 0, euid: arg.value.euid ?? 0 };
+    case 'userNsArg':
+      return { inode: arg.value.ns?.inum ?? 0 };
+    case 'moduleArg':
+      return { name: arg.value.name };
     case 'kernelCapTArg':
     case 'capInheritableArg':
     case 'capPermittedArg':
     case 'capEffectiveArg':
       return { value: /^[0-9a-fA-F]{1,16}$/.test(arg.value) ? BigInt(`0x${arg.value}`) : 0n };
-    case 'bpfCmdArg':
-      return { value: arg.value };
+    case 'bpfCmdArg': {
+      const name = BpfCmdSchema.value[arg.value]?.name;
+      return { value: arg.value, ...(name === undefined ? {} : { name }) };
+    }
     case 'bpfAttrArg':
     case 'bpfProgArg':
       return { programType: arg.value.ProgType, instructions: arg.value.InsnCnt, name: arg.value.ProgName };
