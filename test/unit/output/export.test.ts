@@ -99,7 +99,14 @@ function everyEvent(): PlainEvent[] {
       workload: 'w',
       workloadKind: 'Deployment',
       annotations: { c: 'd' },
-      container: { id: 'c', name: 'n', image, startTime: '2026-01-01T00:00:00Z', privileged: true, maybeExecProbe: true },
+      container: {
+        id: 'c',
+        name: 'n',
+        image,
+        startTime: '2026-01-01T00:00:00Z',
+        privileged: true,
+        maybeExecProbe: true,
+      },
     },
   });
   const common = { process, parent: processOf({ pid: 2 }), ancestors: [processOf({ pid: 1 })] };
