@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { EventReader, Reply } from '../../agent/test/native/support.js';
+import { processOf, type EventReader, type Reply } from '../../agent/test/native/support.js';
 import { binaryOf, ClusterAgent, podOf, policyOf, timeOf } from './agent.js';
 import { Cluster, eventually } from './cluster.js';
 import { needsCluster, needsTracefs, ROOT } from './support.js';
@@ -99,6 +99,21 @@ describe('the agent in a cluster', function () {
     const ofPod = events.seen.filter((message) => ['/usr/bin/cat', '/usr/bin/bash'].includes(binaryOf(message)));
     assert.ok(ofPod.length >= 3);
     events.cancel();
+  });
+
+  it('knows which processes may be probes of kubelet', async () => {
+    const probes = await agent.events({ allow_list: [{ health_check: { value: true } }] });
+    const others = await agent.events({ allow_list: [{ binary_regex: ['/cat$'], health_check: { value: false } }] });
+    await cluster.runPod({ name: 'probed', probe: ['cat', '/etc/hostname'] });
+    const probe = await probes.find((message) => message['event'] === 'process_exec');
+    assert.deepEqual([podOf(probe), binaryOf(probe)], ['default/probed', '/usr/bin/cat']);
+    await exec('probed', 'cat /etc/hosts');
+    const words = (message: Reply): unknown => processOf(message)['arguments'];
+    await others.find((message) => podOf(message) === 'default/probed' && words(message) === '/etc/hosts');
+    assert.ok(probes.seen.every((message) => words(message) === '/etc/hostname'));
+    probes.cancel();
+    others.cancel();
+    await cluster.kubectl('delete', 'pod', 'probed', '--wait=false');
   });
 
   it('limits a policy to the pods of its namespace', async () => {

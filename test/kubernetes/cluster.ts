@@ -312,10 +312,18 @@ export interface PodOptions {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ownerReferences?: readonly object[];
   readonly command?: readonly string[];
+  /** Command of a liveness probe, which kubelet executes each second. */
+  readonly probe?: readonly string[];
 }
 
-function podManifest({ name, namespace = 'default', command, ...metadata }: PodOptions): object {
-  const container = { name: 'main', image: TOOLS_IMAGE, imagePullPolicy: 'Never', ...(command && { command }) };
+function podManifest({ name, namespace = 'default', command, probe, ...metadata }: PodOptions): object {
+  const container = {
+    name: 'main',
+    image: TOOLS_IMAGE,
+    imagePullPolicy: 'Never',
+    ...(command && { command }),
+    ...(probe && { livenessProbe: { exec: { command: probe }, periodSeconds: 1 } }),
+  };
   return {
     apiVersion: 'v1',
     kind: 'Pod',

@@ -110,7 +110,7 @@ const EVENTS: readonly Row[] = [
     [JSON_LINES, 'of an exec has the names and the nesting of the export', 'adds ancestors to the types of events'],
     ['unit/output/export.test.ts', 'every key of every event is in the table'],
   ],
-  ['compact: an unknown call', [COMPACT, "'syscall', '__x64_sys_ptrace'"]],
+  ['compact: an unknown call', [COMPACT, "'syscall', '__x64_sys_ptrace"]],
   ['compact: `tcp_sendmsg`', [COMPACT, "['tcp_sendmsg', [sockOf(), intOf(5, 2)]", 'bytes 9223372036854775808']],
   ['compact: exit of a process without arguments', [COMPACT, '/usr/bin/cat  127']],
   ['compact: LSM hooks', ['unit/output/kinds.test.ts', 'as a line']],
