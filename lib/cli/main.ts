@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** The `polytrace` command. */
+// before the others
+import './agent-heap.js';
 import { fstatSync } from 'node:fs';
 import * as api from '../index.js';
 import type { AgentPackage } from './agent-api.js';
