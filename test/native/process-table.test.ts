@@ -86,19 +86,21 @@ spec:
   }
 
   it('of paths has no room for a policy: it is refused with a code, and the policies before it go on', async () => {
-    const paths = (from: number): string =>
-      Array.from({ length: 40_000 }, (_, i) => `/nowhere/${from + i}`).join('", "');
-    const first = policy('first', `matchBinaries: [{ operator: In, values: ["${program}", "${paths(0)}"] }]`);
-    const second = policy('second', `matchBinaries: [{ operator: In, values: ["${program}", "${paths(40_000)}"] }]`);
-    const third = policy('third', `matchBinaries: [{ operator: In, values: ["${program}"] }]`);
-    const tracer = await openTracer({ policies: [first] });
+    // four of these have more values than the table has room for
+    const full = (name: string, number: number): { yaml: string } => {
+      const paths = Array.from({ length: 16_500 }, (_, i) => `"/nowhere/${number}/${i}"`);
+      return policy(name, `matchBinaries: [{ operator: In, values: ["${program}", ${paths.join(', ')}] }]`);
+    };
+    const first = [full('first', 1), full('second', 2), full('third', 3)];
+    const small = policy('small', `matchBinaries: [{ operator: In, values: ["${program}"] }]`);
+    const tracer = await openTracer({ policies: first });
     try {
-      await assert.rejects(tracer.addPolicy(second), { code: 'LIMIT_PROCESS_VALUES', hint: /prefixes/ });
-      await tracer.addPolicy(third);
+      await assert.rejects(tracer.addPolicy(full('fourth', 4)), { code: 'LIMIT_PROCESS_VALUES', hint: /prefixes/ });
+      await tracer.addPolicy(small);
       const events = await duringOf(tracer, () => assert.equal(spawnSync(program, ['call']).status, 0));
       assert.deepEqual(
         events.filter(isTracepoint).map(({ policyName }) => policyName).sort(),
-        ['first', 'third'],
+        ['first', 'second', 'small', 'third'],
       );
     } finally {
       await tracer.close();
