@@ -56,9 +56,8 @@ const ACTIONS: Readonly<Record<PerformedAction['action'], KprobeAction>> = {
 
 type HookEvent = Extract<TracerEvent, { readonly actions: unknown }>;
 
-/** A record of events that a client did not get. */
-export interface Dropped {
-  readonly count: number;
+/** A report of events that a client did not get. */
+export interface Loss extends Pick<LostEvent, 'hook' | 'policyName' | 'reason' | 'count'> {
   readonly time: bigint;
   readonly nodeName: string;
 }
@@ -93,16 +92,13 @@ export class EventEncoder {
   }
 
   /** The message that says how many events a client did not get. */
-  encodeDropped({ count, time, nodeName }: Dropped): Writer {
+  encodeLoss(loss: Loss): Writer {
     const w = this.#writer;
     w.reset();
-    this.#time(w, RESPONSE.time, time);
-    this.#writeNames(w, nodeName);
+    this.#time(w, RESPONSE.time, loss.time);
+    this.#writeNames(w, loss.nodeName);
     const end = w.length;
-    w.text(LOSS.reason, 'slow_consumer');
-    w.text(LOSS.hook, 'GetEvents');
-    w.uint(LOSS.numberOfDroppedProcessEvents, count);
-    w.message(CASE.rateLimitInfo, end);
+    w.message(writeLoss(w, loss), end);
     return w;
   }
 
@@ -315,7 +311,10 @@ function writeText(w: Writer, tag: number, text: string): void {
   w.message(tag, end);
 }
 
-function writeLoss(w: Writer, { hook, policyName, reason, count }: LostEvent): number {
+function writeLoss(
+  w: Writer,
+  { hook, policyName, reason, count }: Pick<Loss, 'hook' | 'policyName' | 'reason' | 'count'>,
+): number {
   w.text(LOSS.reason, reason);
   w.text(LOSS.policyName, policyName);
   w.text(LOSS.hook, hook);

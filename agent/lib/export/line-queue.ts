@@ -3,13 +3,11 @@
  * are missing. When the sink fails, lines wait, and the queue tries again.
  */
 import type { Log } from '../log/log.js';
-import { eventsIn } from './lines.js';
+import { eventsIn, lossIn } from './lines.js';
 import type { Sink } from './sink.js';
 
 const WRITE_BYTES = 256 * 1024;
 const RETRY_MS = 1000;
-/** How the line of a loss begins. */
-const LOSS = '{"lost":';
 
 export interface QueueOptions {
   readonly sink: Sink;
@@ -57,8 +55,15 @@ export class LineQueue {
     const { mostBytes } = this.#options;
     const bytes = Buffer.byteLength(line) + 1;
     const isFull = this.#dropped > 0 ? this.#waitingBytes > mostBytes / 2 : this.#waitingBytes + bytes > mostBytes;
-    if (this.#closing || (isFull && this.#waitingBytes > 0)) return this.drop(eventsIn(line));
+    if (this.#closing || (isFull && this.#waitingBytes > 0)) return this.#leaveOut(line);
     this.#append(line, bytes);
+  }
+
+  /** The events of a report of a loss are counted already, but the next report has to say them. */
+  #leaveOut(line: string): void {
+    const reported = lossIn(line);
+    if (reported === undefined) this.drop(eventsIn(line));
+    else this.#dropped += reported;
   }
 
   /** Counts events that are left out. Their loss is reported at their place. */
@@ -158,7 +163,7 @@ export class LineQueue {
     clearTimeout(timer);
     const rest = this.#rest?.toString('latin1').trimEnd().split('\n') ?? [];
     // the events of a report of a loss are counted already
-    const events = [...rest, ...this.#lines].filter((line) => !line.startsWith(LOSS));
+    const events = [...rest, ...this.#lines].filter((line) => lossIn(line) === undefined);
     const left = events.reduce((sum, line) => sum + eventsIn(line), 0);
     if (left === 0) return;
     this.lost += left;

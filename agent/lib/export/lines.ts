@@ -117,6 +117,15 @@ function withCount(line: string, count: number): string {
 
 const COUNT = /,"aggregation_info":\{"count":"(\d+)"\}\}$/;
 
+/** How the line of a loss begins. */
+const LOSS = '{"lost":';
+
+/** The number of lost events that a line reports; undefined for an event. */
+export function lossIn(line: string): number | undefined {
+  if (!line.startsWith(LOSS)) return undefined;
+  return (JSON.parse(line) as { readonly lost: { readonly count: number } }).lost.count;
+}
+
 /** The number of events that a line stands for. */
 export function eventsIn(line: string): number {
   return Number(COUNT.exec(line)?.[1] ?? 1);

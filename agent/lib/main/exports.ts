@@ -5,7 +5,7 @@ import { BadOption } from '../config/problems.js';
 import { headersOf, millisecondsOf } from '../config/setting.js';
 import { nameOf, type AgentOptions, type SettingKey } from '../config/settings.js';
 import { JsonExport, lossOf, sinkOf } from '../export/export.js';
-import { eventsIn, ExportLines, type AggregationOptions } from '../export/lines.js';
+import { eventsIn, ExportLines, lossIn, type AggregationOptions } from '../export/lines.js';
 import { redactorOf, shapeOf, type Shape, type Sources } from '../export/shape.js';
 import type { Log } from '../log/log.js';
 import { OtlpExport } from '../otlp/otlp-export.js';
@@ -111,7 +111,7 @@ async function otlpOf(
       ? undefined
       : await named('exportOtlpSpoolDir', sources, () => Spool.open(folder, most * MEBIBYTE));
   const lossLine = (count: number): string => lineOf(lossOf(count, nodeName, 'otlp'));
-  return new OtlpExport({ sender, spool, mostBytes: options.eventQueueBytes, eventsIn, lossLine, log });
+  return new OtlpExport({ sender, spool, mostBytes: options.eventQueueBytes, eventsIn, lossIn, lossLine, log });
 }
 
 /** Names the setting whose file or folder cannot be used. */

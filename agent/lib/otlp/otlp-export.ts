@@ -15,8 +15,6 @@ const RETRY_MS = 1000;
 const RETRY_MAX_MS = 30_000;
 /** While the collector does not answer, lines go to the disk so often. */
 const SPOOL_MS = 500;
-/** How the lines of `lossLine` begin. */
-const REPORT = '{"lost":{"hook":"otlp"';
 
 export interface OtlpOptions {
   readonly sender: Sender;
@@ -25,6 +23,8 @@ export interface OtlpOptions {
   readonly mostBytes: number;
   /** The number of events that a line stands for. */
   readonly eventsIn: (line: string) => number;
+  /** The number of lost events that a line reports; undefined for an event. */
+  readonly lossIn: (line: string) => number | undefined;
   /** The line that says how many events are missing; its hook is `otlp`. */
   readonly lossLine: (count: number) => string;
   readonly log: Log;
@@ -84,9 +84,9 @@ export class OtlpExport {
   }
 
   add(line: string): void {
-    const { mostBytes, lossLine, eventsIn } = this.#options;
+    const { mostBytes, lossLine } = this.#options;
     const isFull = this.#dropped > 0 ? this.#bytes > mostBytes / 2 : this.#bytes + line.length > mostBytes;
-    if (this.#isClosing || isFull) return this.#drop(eventsIn(line));
+    if (this.#isClosing || isFull) return this.#dropLines([line]);
     if (this.#dropped > 0) {
       const loss = lossLine(this.#dropped);
       this.#dropped = 0;
@@ -107,9 +107,11 @@ export class OtlpExport {
 
   /** A report of a loss that is lost is made again; its events are counted already. */
   #dropLines(lines: readonly string[]): void {
+    const { eventsIn, lossIn } = this.#options;
     for (const line of lines) {
-      if (isReport(line)) this.#dropped += countOf(line);
-      else this.#drop(this.#options.eventsIn(line));
+      const reported = lossIn(line);
+      if (reported === undefined) this.#drop(eventsIn(line));
+      else this.#dropped += reported;
     }
   }
 
@@ -246,7 +248,7 @@ export class OtlpExport {
     this.#isClosed = true;
     if (this.#inFlight !== undefined) await this.#keep(this.#inFlight);
     await this.#toSpool();
-    const events = [...this.#lines, ...(this.#rest ?? [])].filter((line) => !isReport(line));
+    const events = [...this.#lines, ...(this.#rest ?? [])].filter((line) => this.#options.lossIn(line) === undefined);
     const left = events.reduce((sum, line) => sum + this.#options.eventsIn(line), 0);
     if (left > 0) {
       this.#lost += left;
@@ -254,13 +256,4 @@ export class OtlpExport {
     }
     await Promise.race([sender.close(), new Promise((resolve) => setTimeout(resolve, waitMs).unref())]);
   }
-}
-
-/** A report of this export about its own losses. */
-function isReport(line: string): boolean {
-  return line.startsWith(REPORT);
-}
-
-function countOf(report: string): number {
-  return (JSON.parse(report) as { readonly lost: { readonly count: number } }).lost.count;
 }

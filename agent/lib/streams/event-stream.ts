@@ -2,6 +2,7 @@
  * The events for one client. They wait in a bounded queue until the client has taken what was sent before. What finds the queue
  * full is counted, and a message in the stream says how many events are missing at its place.
  */
+import type { LostEvent } from 'polytrace';
 import type { EventEncoder } from '../encode/events.js';
 import type { ProcessEvent } from '../encode/process-parts.js';
 import { Frames, HEADER, Slabs, type Chunk } from './frames.js';
@@ -10,6 +11,11 @@ import { Frames, HEADER, Slabs, type Chunk } from './frames.js';
 const WRITE_BYTES = 256 * 1024;
 /** Fewer bytes of a shared buffer are copied, so that a stream with few events does not keep whole buffers. */
 const OWN_BYTES = 8 * 1024;
+
+/** Different losses that are remembered while a queue is full. Further ones become losses of this stream. */
+const LOSSES_MAX = 256;
+
+type Loss = Pick<LostEvent, 'hook' | 'policyName' | 'reason' | 'count'>;
 
 /** Changes the bytes of an event for one client. Undefined leaves the event out for now. */
 export type Shaper = (message: Buffer, timeLength: number) => Uint8Array | undefined;
@@ -34,6 +40,8 @@ export class EventStream {
   #bytes = 0;
   #sending = false;
   #dropped = 0;
+  /** Reports of losses that found the queue full: one for each hook, policy and reason. */
+  readonly #losses = new Map<string, Loss>();
   #ended = false;
   #lastAdded: Chunk | undefined;
   #idle: (() => void) | undefined;
@@ -66,6 +74,22 @@ export class EventStream {
     if (shaped !== undefined) this.#addOwn(own, shaped);
   }
 
+  /** Adds the report of a loss. If the queue is full, it waits beside it: its events must not be forgotten. */
+  addLoss(loss: Loss, bytes: Buffer, start: number, end: number, timeLength: number): void {
+    if (this.#ended) return;
+    if (!this.#isFull(end - start)) return this.add(bytes, start, end, timeLength);
+    const { hook, policyName, reason } = loss;
+    const key = `${hook}\0${policyName}\0${reason}`;
+    const known = this.#losses.get(key);
+    if (known === undefined && this.#losses.size >= LOSSES_MAX) this.#dropped += loss.count;
+    else this.#losses.set(key, { hook, policyName, reason, count: (known?.count ?? 0) + loss.count });
+  }
+
+  /** True if something is missing that the client was not told of. */
+  get #isMissing(): boolean {
+    return this.#dropped > 0 || this.#losses.size > 0;
+  }
+
   /** Adds a message of this stream alone, which stands for so many events. */
   addMessage(message: Uint8Array, events: number): void {
     if (this.#ended) return;
@@ -81,7 +105,7 @@ export class EventStream {
   /** After a loss, the queue has to be half empty again: then losses come in few messages. */
   #isFull(bytes: number): boolean {
     const most = this.#options.queueBytes();
-    return this.#dropped > 0 ? this.#bytes > most / 2 : this.#bytes > 0 && this.#bytes + bytes > most;
+    return this.#isMissing ? this.#bytes > most / 2 : this.#bytes > 0 && this.#bytes + bytes > most;
   }
 
   #drop(events = 1): void {
@@ -90,7 +114,7 @@ export class EventStream {
   }
 
   #append(bytes: Buffer, start: number, end: number): void {
-    if (this.#dropped > 0) this.#tellDropped();
+    if (this.#isMissing) this.#tellMissing();
     this.#bytes += end - start;
     const last = this.#lastAdded;
     if (last !== undefined && last.bytes === bytes && last.end === start) {
@@ -102,16 +126,21 @@ export class EventStream {
   }
 
   /** Events that come later are behind this message. */
-  #tellDropped(): void {
+  #tellMissing(): void {
     const { encoder, nodeName } = this.#options;
-    const count = this.#dropped;
-    this.#dropped = 0;
-    const slabs = new Slabs();
     const time = BigInt(Date.now()) * 1_000_000n;
-    const start = slabs.add(encoder.encodeDropped({ count, time, nodeName }));
-    this.#bytes += slabs.end - start;
-    const bytes = Buffer.from(slabs.bytes.subarray(start, slabs.end));
-    this.#chunks.push({ bytes, start: 0, end: bytes.length, messages: 1 });
+    const messages = [...this.#losses.values()].map((loss) => encoder.encodeLoss({ ...loss, time, nodeName }).take());
+    const own = { hook: 'GetEvents', policyName: '', reason: 'slow_consumer', count: this.#dropped } as const;
+    if (own.count > 0) messages.push(encoder.encodeLoss({ ...own, time, nodeName }).take());
+    this.#dropped = 0;
+    this.#losses.clear();
+    for (const message of messages) {
+      const slabs = new Slabs();
+      const start = slabs.addBytes(message);
+      this.#bytes += slabs.end - start;
+      const bytes = Buffer.from(slabs.bytes.subarray(start, slabs.end));
+      this.#chunks.push({ bytes, start: 0, end: bytes.length, messages: 1 });
+    }
     this.#lastAdded = undefined;
   }
 
@@ -119,7 +148,7 @@ export class EventStream {
   flush(): void {
     this.#detach();
     if (this.#sending || this.#ended) return;
-    if (this.#chunks.length === 0 && this.#dropped > 0) this.#tellDropped();
+    if (this.#chunks.length === 0 && this.#isMissing) this.#tellMissing();
     if (this.#chunks.length === 0) {
       this.#idle?.();
       return;
@@ -160,7 +189,7 @@ export class EventStream {
 
   /** Resolves when everything that waits was given to HTTP/2. */
   async drained(): Promise<void> {
-    if (this.#ended || (this.#chunks.length === 0 && this.#dropped === 0 && !this.#sending)) return;
+    if (this.#ended || (this.#chunks.length === 0 && !this.#isMissing && !this.#sending)) return;
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
       this.flush();

@@ -92,7 +92,10 @@ export class EventHub {
     for (const stream of this.#streams) {
       if (stream.wants !== undefined && event.type !== 'lost' && !stream.wants(event)) continue;
       const start = this.#encode(event);
-      stream.add(this.#slabs.bytes, start, this.#slabs.end, this.#encoder.timeLength);
+      const { bytes, end } = this.#slabs;
+      const { timeLength } = this.#encoder;
+      if (event.type === 'lost') stream.addLoss(event, bytes, start, end, timeLength);
+      else stream.add(bytes, start, end, timeLength);
     }
   }
 

@@ -41,7 +41,7 @@ function gatheredLog(): { readonly log: Log; readonly text: () => string } {
 }
 
 const quiet = gatheredLog().log;
-const lossLine = (count: number): string => `{"lost":${count}}`;
+const lossLine = (count: number): string => `{"lost":{"count":${count}}}`;
 
 describe('the shape of exported events', () => {
   function exported(
@@ -306,7 +306,17 @@ describe('the queue of the export', () => {
     assert.equal(queue.lost, 2);
     queue.flush();
     await queue.close(1000);
-    assert.equal(sink.taken, 'aaa\nbbb\n{"lost":2}\n');
+    assert.equal(sink.taken, 'aaa\nbbb\n{"lost":{"count":2}}\n');
+  });
+
+  it('a report of a loss that finds it full is made again, with all its events', async () => {
+    const sink = new Valve();
+    const queue = new LineQueue({ sink, mostBytes: 8, log: quiet, lossLine });
+    for (const line of ['aaa', 'bbb', lossLine(1000), 'ccc']) queue.add(line);
+    assert.equal(queue.lost, 1);
+    queue.flush();
+    await queue.close(1000);
+    assert.equal(sink.taken, 'aaa\nbbb\n{"lost":{"count":1001}}\n');
   });
 
   it('what is not written at the end is lost, and counted', async () => {
@@ -329,7 +339,7 @@ describe('the queue of the export', () => {
       queue.flush();
     }
     await queue.close(1);
-    assert.ok(queue.bytes <= 20 && queue.lost === 3, String(queue.lost));
+    assert.ok(queue.bytes <= 40 && queue.lost === 3, String(queue.lost));
     stream.destroy(Object.assign(new Error('gone'), { code: 'EPIPE' }));
     await new Promise((resolve) => stream.once('close', resolve));
     const late = new LineQueue({ sink: new StreamSink(stream), mostBytes: 10, log, lossLine });

@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import * as conventions from '@opentelemetry/semantic-conventions/incubating';
 import { toJson, type PlainEvent, type TracerEvent } from 'polytrace';
 import { execOf, exitOf, hookOf, lostOf, processOf } from '../../../test/unit/output/events.js';
-import { eventsIn, ExportLines } from '../../lib/export/lines.js';
+import { eventsIn, ExportLines, lossIn } from '../../lib/export/lines.js';
 import { openLog } from '../../lib/log/log.js';
 import { collectorOf, plain, type Collector, type LogRecord, type Protocol } from '../collector.js';
 import { OtlpExport } from '../../lib/otlp/otlp-export.js';
@@ -52,7 +52,7 @@ function tests(protocol: Protocol): void {
     const sender = await openSender(settings, log);
     const spool = spoolBytes === undefined ? undefined : await Spool.open(folder, spoolBytes);
     const lossLine = (count: number): string => toJson(lostOf({ hook: 'otlp', count }));
-    const otlp = new OtlpExport({ sender, spool, mostBytes, eventsIn, lossLine, log, haste: 50 });
+    const otlp = new OtlpExport({ sender, spool, mostBytes, eventsIn, lossIn, lossLine, log, haste: 50 });
     open.push(otlp);
     return otlp;
   }
