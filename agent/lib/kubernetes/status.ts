@@ -32,6 +32,8 @@ const MS_PER_NODE = 10;
 const SPREAD_MS_MAX = 600_000;
 const RETRY_MS = 2000;
 const RETRY_MS_MAX = 120_000;
+/** So often, a write is tried again after a conflict. */
+const CONFLICTS_MAX = 6;
 
 interface Wanted {
   readonly resource: Resource;
@@ -152,12 +154,15 @@ export class StatusWriter {
     entry.timer.unref();
   }
 
-  /** Nodes that are in the list already, and about as many others as it has room for: each policy has other ones. */
+  /**
+   * Nodes that are in the list already, and about twice as many others as it has room for, so that the second turn finds it full.
+   * Each policy has other ones.
+   */
   #isFirst(origin: string, { seen, wanted }: Entry): boolean {
     const { nodeName, nodes } = this.#options;
     if (seen.nodes.has(nodeName) || seen.isOwner) return true;
     const rank = createHash('sha256').update(`${origin}\n${nodeName}`).digest().readUInt32BE() / 2 ** 32;
-    return rank * nodes() < roomFor(wanted?.state, nodes());
+    return rank * nodes() < 2 * roomFor(wanted?.state, nodes());
   }
 
   async #write(origin: string, entry: Entry): Promise<void> {
@@ -172,7 +177,7 @@ export class StatusWriter {
       entry.written = state;
       entry.failures = 0;
     } catch (error) {
-      if (this.#isTemporary(error)) entry.failures++;
+      if (this.#isTemporary(error, entry.failures)) entry.failures++;
       else {
         this.#say(origin, error);
         const isFull = error instanceof ApiError && error.status === 422 && !entry.isRefused;
@@ -220,8 +225,11 @@ export class StatusWriter {
     await this.#options.api.call('PATCH', `${pathOf(resource, object)}/status`, { query, body, contentType });
   }
 
-  #isTemporary(error: unknown): boolean {
-    return !(error instanceof ApiError) || error.status === 429 || error.status >= 500;
+  #isTemporary(error: unknown, failures: number): boolean {
+    if (!(error instanceof ApiError)) return true;
+    // many nodes write at the same time, or the object is another one now
+    if (error.status === 409) return failures < CONFLICTS_MAX;
+    return error.status === 429 || error.status >= 500;
   }
 
   #say(origin: string, error: unknown): void {

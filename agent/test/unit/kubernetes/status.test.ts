@@ -180,6 +180,18 @@ describe('kubernetes: status', () => {
     assert.ok(api.calls.length < room * 4, `${api.calls.length} writes for a room of ${room}`);
   });
 
+  it('tries again after a conflict with the writes of other nodes', async function () {
+    this.timeout(10_000);
+    api.answer = () => (api.calls.length === 1 ? new ApiError(409, 'Conflict', 'the object has been modified') : {});
+    set(good('n1'));
+    await api.until(() => api.calls.length === 2);
+    await writer.stop();
+    assert.deepEqual(
+      bodies().map(({ status }) => status.nodes),
+      [[good('n1')], [good('n1')]],
+    );
+  });
+
   it('removes its entry when the policy is for other nodes', async () => {
     const object = policy([good('n1')]);
     writer.seen('o', object);
