@@ -1,6 +1,9 @@
 // Scale in Kubernetes: node --import tsx bench/kubernetes.mts [status] [pods] [tables], as root. etcd and the API server are real. The nodes
 // are the agent's own code, without a kernel. Prints tables; docs/kubernetes.md has them.
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { Agent, request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { Cluster } from '../test/kubernetes/cluster.js';
@@ -94,7 +97,8 @@ async function round(cluster: Cluster, name: string, nodes: number, error: strin
   await sleep(spread * 2 + 20_000);
   const after = [cpuOf(apiPid), cpuOf(etcd)] as const;
   await Promise.all(writers.map((each) => each.stop()));
-  await Promise.all([watch.stop(), others()]);
+  others();
+  await watch.stop();
   for (const [reason, count] of reasons) console.error(`${name}: ${count} times: ${reason}`);
   const end = await api.call<Seen>('GET', `${PATH}/${name}`);
   return {
@@ -118,24 +122,19 @@ function stateOf(i: number, error: string | undefined): State {
     : { ...state, state: 'failed', error };
 }
 
-/** Connections that read every change and keep nothing. */
-async function openWatches(cluster: Cluster, count: number): Promise<() => Promise<void>> {
-  const api = await ApiClient.load(cluster.kubeconfig);
-  const end = new AbortController();
-  const running: Promise<void>[] = [];
+/** Connections that receive every change. Nothing is read out of it, so that this process is not what is measured. */
+async function openWatches(cluster: Cluster, count: number): Promise<() => void> {
+  const { users } = JSON.parse(readFileSync(cluster.kubeconfig, 'utf8')) as { users: [{ user: { token: string } }] };
+  const headers = { authorization: `Bearer ${users[0].user.token}` };
+  const agent = new Agent({ rejectUnauthorized: false });
+  const url = `https://127.0.0.1:${cluster.port}${PATH}?watch=true&resourceVersion=0`;
   for (let i = 0; i < count; i++) {
-    await new Promise<void>((opened) => {
-      const query = { watch: 'true', resourceVersion: '0' };
-      const read = async (): Promise<void> => {
-        for await (const line of api.lines(PATH, { query, idleMs: 600_000, signal: end.signal, opened })) void line;
-      };
-      running.push(read().catch(() => opened()));
-    });
+    const sent = request(url, { headers, agent }).end();
+    sent.on('error', () => undefined);
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    response.on('error', () => undefined).resume();
   }
-  return async () => {
-    end.abort();
-    await Promise.all(running);
-  };
+  return () => agent.destroy();
 }
 
 /** What the status would be if every node had an entry, as its size grows with the nodes that it has. */
