@@ -27,7 +27,9 @@ const GOOD_MESSAGES_MAX = 25_000;
 const GOOD_NODES_MIN = 5;
 /** Changes of one policy in this time become one write. */
 const COALESCE_MS = 100;
-/** With this, all agents together make at most 100 writes a second for one policy. */
+/** The nodes that write first make about 10 writes a second. Each write of an object makes the API server begin the others anew. */
+const MS_PER_WRITER = 100;
+/** The others look at the list afterwards, at most 100 a second. */
 const MS_PER_NODE = 10;
 const SPREAD_MS_MAX = 600_000;
 const RETRY_MS = 2000;
@@ -141,16 +143,17 @@ export class StatusWriter {
   #plan(origin: string, entry: Entry): void {
     if (entry.timer !== undefined || this.#isStopped) return;
     const { nodes, random = Math.random } = this.#options;
-    const spread = Math.min(nodes() * MS_PER_NODE, SPREAD_MS_MAX);
     const retry = entry.failures === 0 ? 0 : Math.min(RETRY_MS * 2 ** (entry.failures - 1), RETRY_MS_MAX);
-    // the others see what the first ones have written
-    const second = this.#isFirst(origin, entry) ? 0 : spread;
+    const first = Math.min(nodes(), this.#firstNodes(entry)) * MS_PER_WRITER;
+    const isFirst = this.#isFirst(origin, entry);
+    const start = COALESCE_MS + retry + (isFirst ? 0 : first);
+    const spread = retry + (isFirst ? first : Math.min(nodes() * MS_PER_NODE, SPREAD_MS_MAX));
     const run = (): void => {
       entry.timer = undefined;
       const writing = this.#write(origin, entry).finally(() => this.#writing.delete(writing));
       this.#writing.add(writing);
     };
-    entry.timer = setTimeout(run, COALESCE_MS + second + retry + random() * (spread + retry));
+    entry.timer = setTimeout(run, start + random() * spread);
     entry.timer.unref();
   }
 
@@ -158,11 +161,15 @@ export class StatusWriter {
    * Nodes that are in the list already, and about twice as many others as it has room for, so that the second turn finds it full.
    * Each policy has other ones.
    */
-  #isFirst(origin: string, { seen, wanted }: Entry): boolean {
+  #isFirst(origin: string, entry: Entry): boolean {
     const { nodeName, nodes } = this.#options;
-    if (seen.nodes.has(nodeName) || seen.isOwner) return true;
+    if (entry.seen.nodes.has(nodeName) || entry.seen.isOwner) return true;
     const rank = createHash('sha256').update(`${origin}\n${nodeName}`).digest().readUInt32BE() / 2 ** 32;
-    return rank * nodes() < 2 * roomFor(wanted?.state, nodes());
+    return rank * nodes() < this.#firstNodes(entry);
+  }
+
+  #firstNodes({ wanted }: Entry): number {
+    return 2 * roomFor(wanted?.state, this.#options.nodes());
   }
 
   async #write(origin: string, entry: Entry): Promise<void> {
