@@ -1,5 +1,5 @@
 /** Reads the already running processes from /proc, which started before the base sensor. */
-import { opendirSync, statSync } from 'node:fs';
+import { opendirSync, statSync, type Dir } from 'node:fs';
 import type { Capabilities, Container, Credentials, Namespaces, Pod } from '../../types/events.js';
 import type { Steps } from '../in-turns.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
@@ -134,11 +134,25 @@ export function* listPids(root = '/proc'): Steps<Set<number>> {
 }
 
 function* namesIn(root: string): Generator<string> {
-  const folder = opendirSync(root, { bufferSize: 256 });
+  const folder = opendirSync(root, { bufferSize: 1 });
   try {
-    for (let file = folder.readSync(); file !== null; file = folder.readSync()) yield file.name;
+    for (let name = nextName(folder); name !== null; name = nextName(folder)) yield name;
   } finally {
     folder.closeSync();
+  }
+}
+
+/**
+ * The kernel does not know the type of a process that ends at this moment. Node.js then asks for it, finds nothing, throws, and
+ * drops what it has read: with a buffer of one name, this is only the process that has ended.
+ */
+function nextName(folder: Dir): string | null {
+  for (;;) {
+    try {
+      return folder.readSync()?.name ?? null;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
   }
 }
 
