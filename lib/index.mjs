@@ -27,5 +27,6 @@ export const {
   redactor,
   removePersisted,
   toJson,
+  tryTracing,
   validatePolicy,
 } = polytrace;

@@ -16,3 +16,4 @@ export { notifyService } from './native/service.js';
 export { hostGaps } from './tracer/host-gaps.js';
 export { expandPolicyPaths, loadPolicyFile } from './tracer/files.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';
+export { tryTracing } from './tracer/trial.js';

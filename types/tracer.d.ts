@@ -3,7 +3,7 @@ import type { ContainerInfo, ContainerSource, ContainerSourceStatus } from './co
 import type { Diagnostic } from './errors.js';
 import type { EventOf, EventType, LostEvent, PlainEvent, PlainOf, Process, TracerEvent } from './events.js';
 import type { ContainerFilter } from './output.js';
-import type { Policy, PolicyMode } from './policy.js';
+import type { HookKind, Policy, PolicyMode } from './policy.js';
 
 /**
  * Source of policies: the path (or `file:` URL) of a YAML file or of a folder with YAML files, YAML text, or a policy from
@@ -439,6 +439,25 @@ export function removePersisted(path: string): Promise<string[]>;
 
 /** Checks what this kernel and the privileges of this process allow. Never throws for a missing feature. */
 export function preflight(): PreflightReport;
+
+/**
+ * Tries what `preflight` predicts: loads and attaches the base sensor, then one policy for each kind of hook, which resolves a
+ * path. Everything is detached again before the promise resolves. Takes about a second. Never rejects.
+ */
+export function tryTracing(): Promise<TracingTrial>;
+
+/** Result of `tryTracing`. */
+export interface TracingTrial {
+  /** The base sensor runs here. */
+  readonly canTrace: boolean;
+  /**
+   * Whether policies with these hooks run here. `tracepoints` is tried with `raw: true`; others need the feature `tracepoint`.
+   * `uprobes` and `usdts` are not tried, because they need a program: they follow from the feature `uprobe`.
+   */
+  readonly hooks: Readonly<Record<HookKind, boolean>>;
+  /** What failed although `preflight` has the feature, a text each. */
+  readonly problems: readonly string[];
+}
 
 /** Result of `preflight`. */
 export interface PreflightReport {

@@ -20,6 +20,7 @@ export type Api = Pick<
   | 'redactor'
   | 'removePersisted'
   | 'toJson'
+  | 'tryTracing'
   | 'validatePolicy'
 > & {
   readonly PolytraceError: ErrorClass<polytrace.PolytraceError>;

@@ -1,4 +1,4 @@
-/** `polytrace preflight`: prints what this kernel and these privileges allow. */
+/** `polytrace preflight`: prints what this kernel and these privileges allow, and tries it. */
 import { GOOD, KERNEL, type Context } from './context.js';
 import { print } from './output.js';
 import { safe, table } from './text.js';
@@ -6,15 +6,23 @@ import { safe, table } from './text.js';
 export async function preflight({ api, stdout }: Context): Promise<number> {
   const report = api.preflight();
   const gaps = api.hostGaps().map(({ meaning, remedy }) => `warning: ${meaning}: ${remedy}\n`);
+  const { canTrace, hooks, problems } = await api.tryTracing();
   const rows = report.features.map((f) => [f.name, f.available ? 'yes' : 'no', f.detail, f.meaning]);
   const can = (ability: boolean): string => (ability ? 'can' : 'cannot');
   await print(
     stdout,
     safe(
       `kernel ${report.kernel}\n\n${table([['FEATURE', 'HERE', 'DETAIL', 'WHAT IT MEANS'], ...rows])}\n` +
-        `The base sensor (exec, exit, fork) ${can(report.canTrace)} run here.\n` +
-        `Policies with kprobes ${can(report.canAttachKprobes)} run here.\n${gaps.join('')}`,
+        `The base sensor (exec, exit, fork) ${can(canTrace)} run here.\n` +
+        `Policies with these hooks can run here: ${namesOf(hooks, true)}; cannot: ${namesOf(hooks, false)}.\n` +
+        problems.map((problem) => `problem: ${problem}\n`).join('') +
+        gaps.join(''),
     ),
   );
-  return report.canTrace ? GOOD : KERNEL;
+  return canTrace ? GOOD : KERNEL;
+}
+
+function namesOf(hooks: Readonly<Record<string, boolean>>, wanted: boolean): string {
+  const names = Object.keys(hooks).filter((name) => hooks[name] === wanted);
+  return names.length === 0 ? 'none' : names.join(', ');
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { preflight } from '../../lib/index.js';
+import { preflight, tryTracing } from '../../lib/index.js';
 
 describe('the guest', () => {
   it('runs the requested kernel', () => {
@@ -18,6 +18,18 @@ describe('the guest', () => {
       (feature) => ['fentry', 'kprobe', 'tp_btf'].includes(feature.name) && !feature.available,
     );
     assert.deepEqual(missing, []);
+  });
+
+  // 40 seconds in the guest; the native tier tries what its kernel has
+  const nightly = process.env['POLYTRACE_NIGHTLY'] === '1' ? it : undefined;
+  nightly?.('runs the base sensor and resolves paths in hooks of each kind', async () => {
+    const { canTrace, hooks, problems } = await tryTracing();
+    assert.deepEqual(problems, []);
+    assert.equal(canTrace, true);
+    assert.deepEqual(
+      Object.entries(hooks).filter(([, runs]) => !runs),
+      [],
+    );
   });
 
   it('has a writable root file system, and writes do not reach the host', () => {

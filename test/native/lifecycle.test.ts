@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import type { KernelError, PolicyError, PolytraceError, TracerOptions } from '../../types/index.js';
+import type { KernelError, PolicyError, PolytraceError, TracerOptions, TracingTrial } from '../../types/index.js';
 import { leaveMark, needsOwnSpeed, needsRoot, openTracer, polytrace, ROOT, runScript, script, until } from './support.js';
 
 interface Objects {
@@ -209,14 +209,36 @@ describe('refusals', function () {
   it('without privileges, naming the capabilities', async () => {
     const { stdout, stderr } = await runScript(
       `await polytrace.openTracer().catch((e) => out([e.name, e.code, e.message, e.hint, e.errno]));
-       out(polytrace.preflight().canTrace);`,
+       out(polytrace.preflight().canTrace);
+       out(await polytrace.tryTracing());`,
       { command: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'] },
     );
-    const [error, canTrace] = stdout.trim().split('\n').map((line) => JSON.parse(line) as unknown);
+    const [error, canTrace, trial] = stdout.trim().split('\n').map((line) => JSON.parse(line) as unknown);
     assert.deepEqual((error as string[]).slice(0, 2), ['KernelError', 'NOT_PERMITTED'], stderr);
     assert.match((error as string[])[2] ?? '', /CAP_PERFMON, CAP_BPF/);
     assert.match((error as string[])[3] ?? '', /root/);
     assert.equal(canTrace, false);
+    const { canTrace: tried, hooks, problems } = trial as TracingTrial;
+    assert.equal(tried, false);
+    assert.deepEqual(Object.values(hooks).filter(Boolean), []);
+    assert.match(problems.join('\n'), /^base sensor: .*CAP_PERFMON, CAP_BPF/);
+  });
+
+  it('tries what preflight() predicts: the sensor and paths; nothing stays', async () => {
+    const { canTrace, features } = polytrace.preflight();
+    const before = objectsOf(process.pid);
+    const { canTrace: tried, hooks, problems } = await polytrace.tryTracing();
+    assert.deepEqual([tried, problems], [canTrace, []]);
+    const has = (...names: string[]): boolean => features.some((f) => f.available && names.includes(f.name));
+    assert.deepEqual(hooks, {
+      tracepoints: true,
+      kprobes: has('fentry', 'kprobe'),
+      fentries: has('fentry'),
+      lsmhooks: has('lsm'),
+      uprobes: has('uprobe'),
+      usdts: has('uprobe'),
+    });
+    assert.deepEqual(objectsOf(process.pid), before);
   });
 
   it('policies: no such file, three mistakes at once, the same name twice; the tracer continues to run', async () => {

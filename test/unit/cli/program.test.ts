@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../../../lib/cli/program.js';
-import type { Diagnostic, PreflightReport } from '../../../types/index.js';
+import type { Diagnostic, PreflightReport, TracingTrial } from '../../../types/index.js';
 import { FakeCommand } from './fake.js';
 
 describe('polytrace', () => {
@@ -161,10 +161,15 @@ describe('polytrace', () => {
       canTrace: true,
       canAttachKprobes: false,
     };
-    const preflight = (changes: Partial<PreflightReport>): Promise<number> =>
+    const trial: TracingTrial = {
+      canTrace: true,
+      hooks: { kprobes: false, fentries: false, tracepoints: true, uprobes: true, usdts: true, lsmhooks: false },
+      problems: [],
+    };
+    const preflight = (changes: Partial<TracingTrial>): Promise<number> =>
       runCommand(['preflight'], {
         ...command.context(),
-        api: { ...command.api, preflight: () => ({ ...report, ...changes }) },
+        api: { ...command.api, preflight: () => report, tryTracing: () => Promise.resolve({ ...trial, ...changes }) },
       });
 
     it('is a table of features and their consequences', async () => {
@@ -179,14 +184,18 @@ describe('polytrace', () => {
           'kprobe   no    CONFIG_KPROBES is off    no kprobes',
           '',
           'The base sensor (exec, exit, fork) can run here.',
-          'Policies with kprobes cannot run here.',
+          'Policies with these hooks can run here: tracepoints, uprobes, usdts; cannot: kprobes, fentries, lsmhooks.',
           '',
         ].join('\n'),
       );
     });
 
-    it('ends with 3 when nothing can be traced', async () => {
-      assert.equal(await preflight({ canTrace: false }), 3);
+    it('ends with 3 when nothing can be traced, and says why, also where all features are there', async () => {
+      const problems = ['base sensor: the kernel refuses it\u001b'];
+      assert.equal(await preflight({ canTrace: false, problems }), 3);
+      assert.match(command.stdout.text, /\(exec, exit, fork\) cannot run here\.\n/);
+      assert.match(command.stdout.text, /^problem: base sensor: the kernel refuses it/m);
+      assert.doesNotMatch(command.stdout.text, /\u001b/);
     });
   });
 });
