@@ -4,7 +4,7 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { PolicyStatus, ProcessUprobeEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
-import { isLost, leaveMark, needsRoot, openTracer, runScript, until, Workshop } from './support.js';
+import { isLost, leaveMark, needsRoot, openTracer, runScript, SANITIZED, until, Workshop } from './support.js';
 
 const shop = new Workshop();
 const NUMBERED = join(shop.folder, 'numbered');
@@ -255,7 +255,8 @@ spec:
     assert.equal(loaded, 24);
     assert.ok(before.filter((kind) => kind.includes('bpf-prog')).length >= 24);
     assert.deepEqual(after, before);
-    assert.ok(bytes < 8 * 1024 * 1024, `${bytes} bytes more`);
+    // the sanitizers keep what was freed for a while
+    assert.ok(SANITIZED || bytes < 8 * 1024 * 1024, `${bytes} bytes more`);
   }).timeout(240_000);
 });
 

@@ -59,7 +59,7 @@ describe('processes on this kernel', function () {
       }
     }
     assert.equal(new Set(execs.map((e) => e.process.execId)).size, 10_001);
-  });
+  }).timeout(240_000);
 
   it('arguments: spaces, empty, unicode, newlines', async () => {
     const args = ['a b', '', 'grüße 🚀', 'two\nlines', '"q"', '--x=1'];

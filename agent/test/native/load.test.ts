@@ -109,7 +109,9 @@ describe('the agent under load', function () {
       console.log(
         `      ${produced} events in ${took.toFixed(1)} s; the agent: ${(most / 1024).toFixed(0)} MiB RssAnon, ${perEvent} µs CPU an event`,
       );
-      assert.ok(most <= mostMib * 1024, `${most} KiB of anonymous memory`);
+      // the sanitizers keep what was freed for a while
+      const isSanitized = process.env['POLYTRACE_SANITIZED'] === '1';
+      assert.ok(isSanitized || most <= mostMib * 1024, `${most} KiB of anonymous memory`);
     });
   }
 
