@@ -2,14 +2,17 @@
  * Filters of clients: tetragon.Filter. The fields of a filter must all hold, one filter of a list has to match; what the deny list
  * matches is left out. They are compiled once for a stream.
  */
-import type { Process, TracerEvent } from 'polytrace';
+import type { Process, Redactor, TracerEvent } from 'polytrace';
 import { DOCKER_CHARACTERS } from '../encode/process-fields.js';
 import { exportedParent, type ProcessEvent } from '../encode/process-parts.js';
 import { EventType, type CapFilter, type CapFilterSet, type Filter } from '../proto/tetragon/events.gen.js';
 import { compileExpressions } from './cel.js';
 import { compileSelector } from './labels.js';
 import { Budget, FilterError, LIMITS } from './limits.js';
-import { compilePatterns, remembered } from './patterns.js';
+import { compilePatterns, remembered, rememberedText } from './patterns.js';
+
+/** As in `redactor` of the library. */
+const HIDDEN = '*****';
 
 export type Test = (event: ProcessEvent) => boolean;
 
@@ -17,6 +20,8 @@ export type Test = (event: ProcessEvent) => boolean;
 export interface FilterContext {
   /** An event in protobuf, for CEL. */
   readonly encoded: (event: TracerEvent) => Uint8Array;
+  /** Patterns see the arguments without what this hides. Otherwise a client could find hidden parts by guessing. */
+  readonly redact?: Redactor | undefined;
 }
 
 /** Returns undefined when every event passes. Throws FilterError. */
@@ -124,12 +129,28 @@ function testsOf(filter: Filter, at: string, budget: Budget, context: FilterCont
     const test = remembered(({ binary }: Process) => binary, patterns);
     return (event) => lineage(event).some(test);
   });
-  ofProcess('arguments_regex', filter.argumentsRegex, (process) => process.arguments);
-  ofParent('parent_arguments_regex', filter.parentArgumentsRegex, (process) => process.arguments);
+  const argumentsOf = shownArguments(context.redact);
+  ofProcess('arguments_regex', filter.argumentsRegex, argumentsOf);
+  ofParent('parent_arguments_regex', filter.parentArgumentsRegex, argumentsOf);
   given('cel_expression', filter.celExpression, (name) =>
     compileExpressions(filter.celExpression, name, budget, context.encoded),
   );
   return tests;
+}
+
+/** The arguments as a client gets them. */
+function shownArguments(redact: Redactor | undefined): (process: Process) => string {
+  if (redact === undefined) return (process) => process.arguments;
+  return rememberedText((process) => {
+    const text = process.arguments;
+    let shown = '';
+    let end = 0;
+    for (const [start, next] of redact(text, process.binary)) {
+      shown += `${text.slice(end, start)}${HIDDEN}`;
+      end = next;
+    }
+    return shown + text.slice(end);
+  });
 }
 
 /** A process of a container that its kubelet may have started as a probe. */

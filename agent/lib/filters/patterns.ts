@@ -40,3 +40,13 @@ export function remembered<T extends object>(text: (of: T) => string, test: Text
     return result;
   };
 }
+
+/** Remembers a text about an object that does not change. */
+export function rememberedText<T extends object>(text: (of: T) => string): (of: T) => string {
+  const known = new WeakMap<T, string>();
+  return (of) => {
+    let found = known.get(of);
+    if (found === undefined) known.set(of, (found = text(of)));
+    return found;
+  };
+}

@@ -50,7 +50,10 @@ export class EventCalls {
 
   #subscribe(call: Call): void {
     const { request } = call;
-    const filter = compileFilters(request, { encoded: (event) => this.#hub.encoded(event) });
+    const filter = compileFilters(request, {
+      encoded: (event) => this.#hub.encoded(event),
+      redact: this.#hub.redact,
+    });
     const fields = compileFieldFilters(request.fieldFilters);
     const window = windowOf(request);
     let aggregator: Aggregator | undefined;

@@ -1,5 +1,5 @@
 /** Reads the tracer's events, encodes each at most once, and gives it to every stream that wants it. */
-import type { Tracer, TracerEvent } from 'polytrace';
+import type { Redactor, Tracer, TracerEvent } from 'polytrace';
 import { EventEncoder } from '../encode/events.js';
 import type { EncodeOptions } from '../encode/options.js';
 import type { ProcessEvent } from '../encode/process-parts.js';
@@ -40,6 +40,11 @@ export class EventHub {
   constructor(options: HubOptions) {
     this.#options = options;
     this.#encoder = new EventEncoder(options);
+  }
+
+  /** Hides parts of arguments in what clients get. */
+  get redact(): Redactor | undefined {
+    return this.#options.redact;
   }
 
   get streams(): ReadonlySet<EventStream> {

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Facts, listenAsManager, Machine, needsRoot, needsTracefs, openatPolicy, type Gathered, type Reply } from './support.js';
+import { Facts, listenAsManager, Machine, needsRoot, needsTracefs, openatPolicy, withUnitCapabilities, type Gathered, type Reply } from './support.js';
 
 describe('the agent as a service', function () {
   this.timeout(90_000);
@@ -44,9 +44,7 @@ describe('the agent as a service', function () {
   });
 
   it('runs with the capabilities of the unit, and takes the variables of a service that is not its own', async () => {
-    const names = ['bpf', 'perfmon', 'sys_ptrace', 'dac_read_search'];
-    const set = `-all,${names.map((name) => `+${name}`).join(',')}`;
-    machine.wrapper = ['setpriv', '--bounding-set', set, '--inh-caps', '-all', '--no-new-privs', '--'];
+    machine.wrapper = withUnitCapabilities();
     writeFileSync(join(machine.policies, 'opens.yaml'), openatPolicy('opens', '/never'));
     await machine.startWith({ NOTIFY_SOCKET: join(machine.folder, 'nobody'), WATCHDOG_USEC: '300000', WATCHDOG_PID: '1' });
     assert.deepEqual(

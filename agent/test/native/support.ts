@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials, loadPackageDefinition, type ChannelCredentials, type Client, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
@@ -94,6 +94,15 @@ socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack_sockaddr_un($ARGV[0]
 print "listening\\n";
 while (defined recv($s, my $text, 4096, 0)) { $text =~ s/\\n/ /g; print "$text\\n"; }
 `;
+
+/** A wrapper for `Machine` that leaves the capabilities which the unit for systemd has. */
+export function withUnitCapabilities(): string[] {
+  const unit = readFileSync(join(ROOT, 'deploy/systemd/polytrace.service'), 'utf8');
+  const names = /^CapabilityBoundingSet=(.*)$/m.exec(unit)?.[1]?.split(' ') ?? [];
+  assert.ok(names.length > 0);
+  const set = ['-all', ...names.map((name) => `+${name.replace(/^CAP_/, '').toLowerCase()}`)].join(',');
+  return ['setpriv', '--bounding-set', set, '--inh-caps', '-all', '--no-new-privs', '--'];
+}
 
 /** Receives what a service tells its manager, for as long as the child runs. */
 export async function listenAsManager(

@@ -1,7 +1,7 @@
 /** Filters of clients: each field, the limits, and the bytes that field filters leave. */
 import assert from 'node:assert/strict';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
-import type { TracerEvent } from 'polytrace';
+import { redactor, type Redactor, type TracerEvent } from 'polytrace';
 import { execOf, exitOf, hookOf, processOf, textOf } from '../../../test/unit/output/events.js';
 import { EventEncoder } from '../../lib/encode/events.js';
 import type { ProcessEvent } from '../../lib/encode/process-parts.js';
@@ -223,5 +223,23 @@ describe('field filters', () => {
       /field_filters\[0\]\.fields: no event has the field 'process.binari'/,
     );
     assert.throws(() => shape([], FieldFilterAction.INCLUDE), /no path/);
+  });
+
+  it('patterns for arguments see what the client gets, so that nobody can guess a hidden part', () => {
+    const event = execOf(
+      { binary: '/bin/login', arguments: '--token s3cret --user a' },
+      { parent: processOf({ arguments: '--token other' }) },
+    );
+    const redact = redactor([{ redact: ['--token (\\S+)'] }]);
+    const matches = (filter: MessageInitShape<typeof FilterSchema>, hides: Redactor | undefined): boolean => {
+      const lists = { allowList: [create(FilterSchema, filter)], denyList: [] };
+      const test = compileFilters(lists, { ...context, redact: hides });
+      return test?.(event as unknown as ProcessEvent) === true;
+    };
+    assert.ok(matches({ argumentsRegex: ['s3c'] }, undefined) && !matches({ argumentsRegex: ['s3c'] }, redact));
+    assert.ok(matches({ argumentsRegex: ['^--token \\*{5} --user a$'] }, redact));
+    assert.ok(
+      !matches({ parentArgumentsRegex: ['oth'] }, redact) && matches({ parentArgumentsRegex: ['\\*$'] }, redact),
+    );
   });
 });
