@@ -1,6 +1,6 @@
 /** The agent on a whole kernel: file monitoring as its clients see it, and policies that change by file and over gRPC. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -9,6 +9,7 @@ import {
   inner,
   Machine,
   processOf,
+  withUnitCapabilities,
   type EventReader,
   type Running,
 } from '../../agent/test/native/support.js';
@@ -46,7 +47,9 @@ if (kernel === '6.1')
         this.skip();
       }
       copyFileSync(UPSTREAM, join(machine.policies, 'files.yaml'));
-      await machine.start('--node-name', NODE);
+      // all that follows works with the capabilities of the unit for systemd, enforcement as well
+      machine.wrapper = withUnitCapabilities();
+      await machine.start('--node-name', NODE, '--enforcement');
       facts = new Facts(machine.address);
       lines = command('getevents', '--server', machine.address, '-o', 'compact', '--process', '^/usr/bin/(bash|cat)$');
       await lines.stderr.has('ready: events of the agent');
@@ -88,6 +91,19 @@ if (kernel === '6.1')
         ['security_file_permission', 'KPROBE_ACTION_POST', '/usr/bin/cat'],
       );
       assert.equal((args as { file_arg: { path: string } }[])[0]?.file_arg.path, '/etc/shadow');
+    });
+
+    it('kills the process that a policy names', async () => {
+      const program = join(machine.folder, 'killed');
+      copyFileSync('/usr/bin/cat', program);
+      const yaml = `${readsOf('kills', '/etc/hosts')}          matchBinaries: [{ operator: In, values: [${program}] }]
+          matchActions: [{ action: Sigkill }]
+`;
+      await facts.call('AddTracingPolicy', { yaml });
+      const { signal } = spawnSync(program, ['/etc/hosts'], { stdio: 'ignore' });
+      assert.equal(signal, 'SIGKILL');
+      assert.equal(spawnSync('/usr/bin/cat', ['/etc/hosts'], { stdio: 'ignore' }).status, 0);
+      await facts.call('DeleteTracingPolicy', { name: 'kills' });
     });
 
     it('policies are disabled and enabled over gRPC, added over gRPC and by file, and replaced by file', async () => {
