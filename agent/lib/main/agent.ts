@@ -120,16 +120,20 @@ export class Agent {
     const exports = await Exports.open(configuration, { log, stdout, version, nodeName: nodeNameOf(options) });
     const kubernetes = await kubernetesOf(options, log);
     const tracer = await openTracer(tracerOptions(options, kubernetes));
+    let agent: Agent | undefined;
     try {
-      const agent = new Agent(options, exports, tracer, kubernetes, log, version);
+      agent = new Agent(options, exports, tracer, kubernetes, log, version);
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
       await takeOver(tracer, kubernetes, log);
       await agent.#listen();
       return agent;
     } catch (error) {
+      // what is left open would keep the process alive
+      if (agent !== undefined) await agent.#files.stop();
       await kubernetes?.stop();
       await tracer.close();
+      await exports.close();
       throw error;
     }
   }

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Facts, listenAsManager, Machine, needsRoot, needsTracefs, openatPolicy, withUnitCapabilities, type Gathered, type Reply } from './support.js';
+import { Facts, listenAsManager, Machine, needsRoot, needsTracefs, openatPolicy, ran, withUnitCapabilities, type Gathered, type Reply } from './support.js';
 
 describe('the agent as a service', function () {
   this.timeout(90_000);
@@ -51,6 +51,15 @@ describe('the agent as a service', function () {
       (await policies()).map(({ state }) => state),
       ['TP_STATE_ENABLED'],
     );
+    assert.equal(await machine.stop(), 0);
+  });
+
+  it('a second agent at the same socket says so, and ends', async () => {
+    await machine.start();
+    const words = ['--tracing-policy-dir', machine.policies, '--server-address', machine.address, '--no-containers'];
+    const { status, stderr } = await ran('agent', ...words);
+    assert.equal(status, 2, stderr);
+    assert.ok(stderr.includes(`another server uses ${machine.socket}`), stderr);
     assert.equal(await machine.stop(), 0);
   });
 
