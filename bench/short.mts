@@ -20,8 +20,8 @@ const readings: readonly ShortRow[] = [
   { name: 'in batches, counted', reading: countBatches('file'), events: 500_000, atMost: 3 },
   { name: 'type, binary and path read', reading: readItems('file'), events: 125_000, atMost: 10 },
   { name: 'type, binary and address read', reading: readItems('socket'), events: 125_000, atMost: 10 },
-  { name: 'in batches, compact lines', reading: compactLines('file'), events: 50_000, atMost: 25 },
-  { name: 'in batches, JSON lines', reading: jsonLines('file'), events: 50_000, atMost: 36 },
+  { name: 'in batches, compact lines', reading: compactLines('file'), events: 50_000, atMost: 15 },
+  { name: 'in batches, JSON lines', reading: jsonLines('file'), events: 50_000, atMost: 24 },
   { name: 'in batches, encoded by the agent', reading: encodedEvents('file'), events: 50_000, atMost: 30 },
 ];
 

@@ -25,10 +25,13 @@ import type { EventHub } from '../streams/hub.js';
 import { EventLogService } from '../proto/tetragon/eventlog.gen.js';
 import type { EventCalls } from './get-events.js';
 import { statusOf } from './policy-status.js';
+import { runningProcesses } from './process-dump.js';
+import type { RuntimeHookSource } from './runtime-hook.js';
 import { CallError, serviceOf, type Service } from './service.js';
 
 export interface SensorsContext {
-  readonly tracer: Pick<Tracer, 'stats'>;
+  readonly tracer: Pick<Tracer, 'process' | 'stats'>;
+  readonly runtimeHook: RuntimeHookSource;
   readonly store: PolicyStore;
   readonly hub: EventHub;
   readonly calls: EventCalls;
@@ -45,7 +48,7 @@ export interface SensorsContext {
 const DOMAIN = '';
 
 export function sensorsService(context: SensorsContext): Service {
-  const { store, log, calls } = context;
+  const { store, log, calls, runtimeHook } = context;
   return serviceOf(FineGuidanceSensors, {
     getEvents: (call) => calls.open(call as never),
     getHealth: () => ({ healthStatus: [healthOf(context)] }),
@@ -79,18 +82,23 @@ export function sensorsService(context: SensorsContext): Service {
     removeSensor: () => deprecated('RemoveSensor', 'DeleteTracingPolicy'),
     getVersion: () => ({ version: context.version }),
     getInfo: () => infoOf(context),
-    runtimeHook: () => {
-      throw new CallError(
-        Code.UNIMPLEMENTED,
-        'RuntimeHook is not supported: the agent asks the container runtime, and needs no hook (NRI)',
-      );
-    },
-    getDebug: ({ flag }) => {
-      if (flag !== ConfigFlag.LOG_LEVEL) throw unsupportedFlag('GetDebug');
-      return { flag, arg: { case: 'level', value: levelNumber(log.level) } };
+    runtimeHook: ({ event }) =>
+      answered(async () => {
+        if (event.case === undefined) throw new CallError(Code.INVALID_ARGUMENT, 'event: createContainer is needed');
+        await runtimeHook.announce(event.value);
+        return {};
+      }),
+    getDebug: async ({ flag }) => {
+      if (flag === ConfigFlag.LOG_LEVEL) return { flag, arg: { case: 'level', value: levelNumber(log.level) } };
+      if (flag !== ConfigFlag.DUMP_PROCESS_CACHE)
+        throw new CallError(Code.INVALID_ARGUMENT, `flag: ${flag} is not known`);
+      const processes = await runningProcesses(context.tracer, context.hub);
+      return { flag, arg: { case: 'processes', value: { processes: processes.map((process) => ({ process })) } } };
     },
     setDebug: ({ flag, arg }) => {
-      if (flag !== ConfigFlag.LOG_LEVEL || arg.case !== 'level') throw unsupportedFlag('SetDebug');
+      if (flag !== ConfigFlag.LOG_LEVEL || arg.case !== 'level') {
+        throw new CallError(Code.INVALID_ARGUMENT, 'only CONFIG_FLAG_LOG_LEVEL can be set, with a level');
+      }
       log.level = levelName(arg.value);
       log.info({ level: log.level }, 'a client changed the level of the log');
       return { flag, arg };
@@ -108,10 +116,6 @@ export function eventLogService(): Service {
 
 function deprecated(name: string, other: string): never {
   throw new CallError(Code.UNIMPLEMENTED, `${name} is deprecated and not supported: use ${other}`);
-}
-
-function unsupportedFlag(name: string): CallError {
-  return new CallError(Code.UNIMPLEMENTED, `${name} supports only the flag CONFIG_FLAG_LOG_LEVEL with a level`);
 }
 
 function checkDomain(domain: string): void {

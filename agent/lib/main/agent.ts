@@ -6,6 +6,7 @@ import type { AgentOptions } from '../config/settings.js';
 import { EventCalls } from '../grpc/get-events.js';
 import { eventLogService, sensorsService } from '../grpc/sensors.js';
 import type { TlsFiles } from '../grpc/certificates.js';
+import { RuntimeHookSource } from '../grpc/runtime-hook.js';
 import { GrpcServer } from '../grpc/server.js';
 import type { Log } from '../log/log.js';
 import { Kubernetes } from '../kubernetes/kubernetes.js';
@@ -19,6 +20,13 @@ import { Exports } from './exports.js';
 /** How long clients may take what waits for them when the agent ends. */
 const DRAIN_MS = 2000;
 const SHUTDOWN_MS = 1000;
+
+/** What is open before the agent is made. */
+interface Parts {
+  readonly tracer: Tracer;
+  readonly kubernetes: Kubernetes | undefined;
+  readonly runtimeHook: RuntimeHookSource;
+}
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -38,8 +46,7 @@ export class Agent {
   private constructor(
     options: AgentOptions,
     exports: Exports,
-    tracer: Tracer,
-    kubernetes: Kubernetes | undefined,
+    { tracer, kubernetes, runtimeHook }: Parts,
     log: Log,
     version: string,
   ) {
@@ -72,6 +79,7 @@ export class Agent {
     );
     const context = {
       tracer,
+      runtimeHook,
       store,
       hub,
       calls: this.#calls,
@@ -119,10 +127,11 @@ export class Agent {
     const { options } = configuration;
     const exports = await Exports.open(configuration, { log, stdout, version, nodeName: nodeNameOf(options) });
     const kubernetes = await kubernetesOf(options, log);
-    const tracer = await openTracer(tracerOptions(options, kubernetes));
+    const runtimeHook = new RuntimeHookSource();
+    const tracer = await openTracer(tracerOptions(options, kubernetes, runtimeHook));
     let agent: Agent | undefined;
     try {
-      agent = new Agent(options, exports, tracer, kubernetes, log, version);
+      agent = new Agent(options, exports, { tracer, kubernetes, runtimeHook }, log, version);
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
       await takeOver(tracer, kubernetes, log);
@@ -167,13 +176,17 @@ async function kubernetesOf(options: AgentOptions, log: Log): Promise<Kubernetes
   return Kubernetes.connect({ nodeName, policies, annotations, ...(kubeconfig && { kubeconfig }) }, log);
 }
 
-function tracerOptions(options: AgentOptions, kubernetes: Kubernetes | undefined): TracerOptions {
+function tracerOptions(
+  options: AgentOptions,
+  kubernetes: Kubernetes | undefined,
+  runtimeHook: RuntimeHookSource,
+): TracerOptions {
   const { enforcement, allowRequests, persist, containers } = options;
   return {
     nodeName: nodeNameOf(options),
     enforcement,
     allowRequests,
-    containers: containers && containerOptions(options, kubernetes),
+    containers: containers && containerOptions(options, kubernetes, runtimeHook),
     ...(kubernetes === undefined ? {} : { nodeLabels: kubernetes.nodeLabels }),
     ...(persist === undefined ? {} : { persist, takeOver: false }),
   };
@@ -187,18 +200,21 @@ async function takeOver(tracer: Tracer, kubernetes: Kubernetes | undefined, log:
     .catch((error: unknown) => log.warn({ reason: String(error) }, 'the policies of an earlier agent go on'));
 }
 
-/** The API server comes first: runtimes know the labels that a pod had when it was made. */
+/** The API server comes first: runtimes know the labels that a pod had when it was made. A hook knows least. */
 function containerOptions(
   { criEndpoint, nriEndpoint, enablePodAnnotations: annotations }: AgentOptions,
   kubernetes: Kubernetes | undefined,
+  runtimeHook: RuntimeHookSource,
 ): ContainerOptions {
   const path = (address: string): string => address.replace(/^unix:\/\//, '');
   return {
     annotations,
     sockets: { ...(criEndpoint && { cri: path(criEndpoint) }), ...(nriEndpoint && { nri: path(nriEndpoint) }) },
-    ...(kubernetes === undefined ? {} : { sources: [kubernetes.source, 'nri', 'cri', 'docker', 'podman', 'cgroups'] }),
+    sources: [...(kubernetes === undefined ? [] : [kubernetes.source]), ...RUNTIMES, runtimeHook, 'cgroups'],
   };
 }
+
+const RUNTIMES = ['nri', 'cri', 'docker', 'podman'] as const;
 
 function serverSettings(options: AgentOptions): ConstructorParameters<typeof GrpcServer>[0] {
   return { addresses: options.serverAddress, group: options.group, tls: tlsOf(options) };

@@ -1,8 +1,11 @@
 /** Reads the tracer's events, encodes each at most once, and gives it to every stream that wants it. */
-import type { Redactor, Tracer, TracerEvent } from 'polytrace';
+import { fromBinary } from '@bufbuild/protobuf';
+import type { Process, Redactor, Tracer, TracerEvent } from 'polytrace';
 import { EventEncoder } from '../encode/events.js';
 import type { EncodeOptions } from '../encode/options.js';
 import type { ProcessEvent } from '../encode/process-parts.js';
+import { GetEventsResponseSchema } from '../proto/tetragon/events.gen.js';
+import type { Process as ProcessMessage } from '../proto/tetragon/tetragon.gen.js';
 import { EventStream, type Shaper } from './event-stream.js';
 import { HEADER, Slabs, type Frames } from './frames.js';
 
@@ -77,6 +80,13 @@ export class EventHub {
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** A process as events have it, with the same fields and hidden parts. */
+  messageOf(process: Process): ProcessMessage | undefined {
+    const exec = { type: 'process_exec', nodeName: '', time: '', timeNs: 0n, process, tid: process.pid, ancestors: [] };
+    const { event } = fromBinary(GetEventsResponseSchema, this.#encoder.encode(exec as unknown as TracerEvent).take());
+    return event.case === 'processExec' ? event.value.process : undefined;
   }
 
   /** Runs until the tracer is closed. */

@@ -1,6 +1,9 @@
 /** Each call of the service, by a client that knows only the facts about the protocol. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { status as Code, type ServiceError } from '@grpc/grpc-js';
 import { Facts, inner, Machine, needsRoot, needsTracefs, openatPolicy, processOf, type Reply } from './support.js';
 
@@ -13,6 +16,7 @@ describe('the calls of the agent', function () {
   before(needsTracefs);
   before(async () => {
     machine = new Machine();
+    machine.hasContainers = true;
     await machine.start();
     facts = new Facts(machine.address);
   });
@@ -20,6 +24,13 @@ describe('the calls of the agent', function () {
     facts?.close();
     await machine?.remove();
   });
+
+  /** Where the hierarchy of cgroups v2 is. */
+  function unifiedMount(): string {
+    const found = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').find((line) => line.includes(' - cgroup2 '));
+    assert.ok(found !== undefined, 'the cgroup2 hierarchy is not mounted');
+    return found.split(' ')[4] as string;
+  }
 
   async function fails(code: Code, details: RegExp, name: string, request: object = {}): Promise<void> {
     await assert.rejects(facts.call(name, request), (error: ServiceError) => {
@@ -115,11 +126,56 @@ describe('the calls of the agent', function () {
     await facts.call('SetDebug', { flag: 'CONFIG_FLAG_LOG_LEVEL', level: 'LOG_LEVEL_INFO' });
   });
 
+  it('GetDebug: the processes that run', async () => {
+    const running = spawn('/bin/sleep', ['1000']);
+    try {
+      const request = { flag: 'CONFIG_FLAG_DUMP_PROCESS_CACHE', dump: { skip_zero_refcnt: true } };
+      // it runs before its event is read
+      for (;;) {
+        const dump = (await facts.call('GetDebug', request))['processes'] as { processes: { process: Reply }[] };
+        const of = (pid: unknown): Reply | undefined =>
+          dump.processes.map(({ process }) => process).find((each) => (each['pid'] as { value: number }).value === pid);
+        assert.ok(of(process.pid) !== undefined);
+        const found = of(running.pid);
+        if (found?.['binary'] !== '/bin/sleep') continue;
+        assert.deepEqual([found['arguments'], found['parent_exec_id']], ['1000', of(process.pid)?.['exec_id']]);
+        break;
+      }
+    } finally {
+      running.kill('SIGKILL');
+    }
+  });
+
+  it('RuntimeHook: a container has its name and its pod from its first event', async () => {
+    const id = randomBytes(32).toString('hex');
+    const pod = { podName: 'web-0', podNamespace: 'shop', podUID: 'u-1' };
+    const container = { containerID: id, containerName: 'web', containerImage: 'nginx:1', cgroupsPath: `/x/${id}` };
+    await facts.call('RuntimeHook', { createContainer: { ...container, ...pod } });
+    const cgroup = join(unifiedMount(), `docker-${id}.scope`);
+    mkdirSync(cgroup);
+    const events = facts.events();
+    await events.open;
+    try {
+      execFileSync('sh', ['-c', 'echo $$ > "$0/cgroup.procs" && exec /bin/true "$1"', cgroup, id]);
+      const exec = await events.find((each) => processOf(each)['arguments'] === id && each['event'] === 'process_exec');
+      const { docker, pod: found } = processOf(exec);
+      assert.equal(docker, id.slice(0, 31));
+      const { namespace, name, uid, container: own } = found as Reply;
+      assert.deepEqual([namespace, name, uid], ['shop', 'web-0', 'u-1']);
+      assert.deepEqual([(own as Reply)['name'], ((own as Reply)['image'] as Reply)['name']], ['web', 'nginx:1']);
+    } finally {
+      events.cancel();
+      rmdirSync(cgroup);
+    }
+    await fails(Code.INVALID_ARGUMENT, /createContainer/, 'RuntimeHook');
+    await fails(Code.INVALID_ARGUMENT, /containerID/, 'RuntimeHook', { createContainer: { podName: 'x' } });
+    await fails(Code.FAILED_PRECONDITION, /CONTAINER_INVALID/, 'RuntimeHook', { createContainer: { containerID: 'x'.repeat(300) } });
+  });
+
   it('what is deprecated or not supported says so', async () => {
     for (const name of ['ListSensors', 'EnableSensor', 'DisableSensor', 'RemoveSensor']) {
       await fails(Code.UNIMPLEMENTED, new RegExp(`^${name} is deprecated`), name);
     }
-    await fails(Code.UNIMPLEMENTED, /NRI/, 'RuntimeHook', { createContainer: { containerID: 'x' } });
     const log = new Facts(machine.address, undefined, 'EventLogService');
     await assert.rejects(log.call('GetEventLogParams'), { code: Code.UNIMPLEMENTED });
     await assert.rejects(log.call('SetEventLogParams'), { code: Code.UNIMPLEMENTED });

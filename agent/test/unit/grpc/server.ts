@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { PlainEvent, TracerEvent } from 'polytrace';
 import { EventCalls } from '../../../lib/grpc/get-events.js';
+import { RuntimeHookSource } from '../../../lib/grpc/runtime-hook.js';
 import { eventLogService, sensorsService } from '../../../lib/grpc/sensors.js';
 import { GrpcServer, type ServerSettings } from '../../../lib/grpc/server.js';
 import { openLog } from '../../../lib/log/log.js';
@@ -49,6 +50,7 @@ export class TestServer {
     const tracer = {} as never;
     const context = {
       tracer,
+      runtimeHook: new RuntimeHookSource(),
       store: new PolicyStore(tracer, log),
       hub: this.hub,
       calls: this.#calls,
