@@ -1,7 +1,7 @@
 /** The agent on a whole kernel: file monitoring as its clients see it, and policies that change by file and over gRPC. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   command,
@@ -13,7 +13,7 @@ import {
   type EventReader,
   type Running,
 } from '../../agent/test/native/support.js';
-import { corpus, kernel } from './support.js';
+import { corpus, kernel, needsFile } from './support.js';
 
 const UPSTREAM = join(corpus, 'quickstart__file_monitoring.yaml');
 const NODE = 'minion';
@@ -42,10 +42,7 @@ if (kernel === '6.1')
     let kprobes: EventReader;
 
     before(async function () {
-      if (!existsSync(UPSTREAM)) {
-        if (process.env['REQUIRE_ALL'] === '1') throw new Error(`${UPSTREAM} is missing`);
-        this.skip();
-      }
+      needsFile(this, UPSTREAM);
       copyFileSync(UPSTREAM, join(machine.policies, 'files.yaml'));
       // all that follows works with the capabilities of the unit for systemd, enforcement as well
       machine.wrapper = withUnitCapabilities();

@@ -1,12 +1,12 @@
 /** What two policies report about many ways to reach a file. The table is printed at the end. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCompact } from '../../lib/index.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
 import { EMPTY, FAKE, FOLDER, HOME_KEYS, SECRETS, SYSTEM_FILES, TARGET, WAYS, type Way } from './evasion-ways.js';
-import { checkout, corpus, hooksOf, kernel, Recording } from './support.js';
+import { checkout, corpus, hooksOf, kernel, needsFile, Recording } from './support.js';
 
 const PROGRAM = '/tmp/evasion';
 const NODE = 'guest';
@@ -63,10 +63,7 @@ describe(`ways to reach a file on ${kernel}`, function () {
   let recording: Recording | undefined;
 
   before(async function () {
-    if (!existsSync(UPSTREAM)) {
-      if (process.env['REQUIRE_ALL'] === '1') throw new Error(`${UPSTREAM} is missing`);
-      this.skip();
-    }
+    needsFile(this, UPSTREAM);
     prepare();
     recording = await Recording.open(undefined, { nodeName: NODE });
     for (const { file } of Object.values(POLICIES)) await recording.tracer.addPolicy(file);

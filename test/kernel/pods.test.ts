@@ -3,12 +3,12 @@
  * namespace only. There is no kubelet: the test makes the pods as a kubelet does, with CRI.
  */
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, Machine, type Running } from '../../agent/test/native/support.js';
 import { Containerd } from '../containers/containerd.js';
 import { CriClient } from '../native/cri-client.js';
-import { corpus, kernel } from './support.js';
+import { corpus, kernel, needsFile } from './support.js';
 
 const UPSTREAM = join(corpus, 'quickstart__file_monitoring.yaml');
 
@@ -35,10 +35,7 @@ if (kernel === '6.12')
     let lines: Running;
 
     before(async function () {
-      if (!existsSync(UPSTREAM)) {
-        if (process.env['REQUIRE_ALL'] === '1') throw new Error(`${UPSTREAM} is missing`);
-        this.skip();
-      }
+      needsFile(this, UPSTREAM);
       mkdirSync(folder, { recursive: true });
       await containerd.start();
       // runc reads /etc/passwd and /etc/group itself, in the cgroup of the container

@@ -1,10 +1,19 @@
 /** The file-monitoring policies, from YAML to the compact lines that the documentation shows. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCompact } from '../../lib/index.js';
-import { checkout, compileWorkload, corpus, hooksOf, MECHANISMS, Recording, WORKLOAD, workload } from './support.js';
+import {
+  checkout,
+  compileWorkload,
+  corpus,
+  hooksOf,
+  MECHANISMS,
+  needsFile,
+  Recording,
+  WORKLOAD,
+  workload,
+} from './support.js';
 
 const UPSTREAM = join(corpus, 'quickstart__file_monitoring.yaml');
 const POLICIES = [
@@ -26,10 +35,7 @@ describe('file monitoring', () => {
         const node = 'minion';
 
         before(async function () {
-          if (!existsSync(file)) {
-            if (process.env['REQUIRE_ALL'] === '1') throw new Error(`${file} is missing`);
-            this.skip();
-          }
+          needsFile(this, file);
           recording = await Recording.open({ file }, { attach, nodeName: node });
         });
         after(() => recording?.close());

@@ -8,6 +8,13 @@ import { join } from 'node:path';
 import { openTracer } from '../../lib/index.js';
 import type { FileArgument, ProcessKprobeEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
 
+/** Skips the tests if a policy of the corpus is not there; with REQUIRE_ALL=1, fails. */
+export function needsFile(context: Mocha.Context, file: string): void {
+  if (existsSync(file)) return;
+  if (process.env['REQUIRE_ALL'] === '1') throw new Error(`${file} is missing`);
+  context.skip();
+}
+
 export type Mechanism = 'fentry' | 'kprobe';
 export const MECHANISMS: readonly Mechanism[] = ['fentry', 'kprobe'];
 

@@ -27,39 +27,27 @@ function available(): string[] {
   );
 }
 
-/** What `file-monitoring.yaml` does, by a hook that every kernel has. */
-const POLICY = {
-  apiVersion: 'cilium.io/v1alpha1',
-  kind: 'TracingPolicy',
-  metadata: { name: 'file-monitoring' },
-  spec: {
-    tracepoints: [
-      {
-        subsystem: 'syscalls',
-        event: 'sys_enter_openat',
-        args: [{ index: 6, type: 'string' }],
-        selectors: [{ matchArgs: [{ index: 6, operator: 'Equal', values: ['/etc/shadow'] }] }],
-      },
-    ],
-  },
-};
+/** A policy of openat, by a hook that every kernel has. */
+function openatPolicy(name: string, operator: 'Equal' | 'Prefix', path: string): object {
+  const hook = {
+    subsystem: 'syscalls',
+    event: 'sys_enter_openat',
+    args: [{ index: 6, type: 'string' }],
+    selectors: [{ matchArgs: [{ index: 6, operator, values: [path] }] }],
+  };
+  return {
+    apiVersion: 'cilium.io/v1alpha1',
+    kind: 'TracingPolicy',
+    metadata: { name },
+    spec: { tracepoints: [hook] },
+  };
+}
+
+/** What `file-monitoring.yaml` does. */
+const POLICY = openatPolicy('file-monitoring', 'Equal', '/etc/shadow');
 
 /** Each number is one call. */
-const NUMBERS = {
-  apiVersion: 'cilium.io/v1alpha1',
-  kind: 'TracingPolicy',
-  metadata: { name: 'numbers' },
-  spec: {
-    tracepoints: [
-      {
-        subsystem: 'syscalls',
-        event: 'sys_enter_openat',
-        args: [{ index: 6, type: 'string' }],
-        selectors: [{ matchArgs: [{ index: 6, operator: 'Prefix', values: ['/tmp/number-'] }] }],
-      },
-    ],
-  },
-};
+const NUMBERS = openatPolicy('numbers', 'Prefix', '/tmp/number-');
 
 /** Makes about a thousand calls a second, until the file is gone. The pipe is a clock without a process. */
 const PRODUCER = `exec 3<> <(:); echo >/tmp/go; n=0; echo begun

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ProcessExecEvent, Tracer, TracerEvent } from '../../types/index.js';
-import { isExec, isLost, leaveMark, needsRoot, openTracer, polytrace, until } from './support.js';
+import { isExec, isLost, leaveMark, needsRoot, openTracer, polytrace, unifiedMount, until } from './support.js';
 
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
@@ -18,9 +18,7 @@ describe('containers', function () {
   let marks = 0;
   before(needsRoot);
   before(async () => {
-    const found = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').find((line) => line.includes(' - cgroup2 '));
-    assert.ok(found !== undefined, 'the cgroup2 hierarchy is not mounted');
-    mount = found.split(' ')[4] as string;
+    mount = unifiedMount();
     tracer = await openTracer();
   });
   after(() => tracer?.close());

@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerInfo, ContainerSink, ContainerSource, Tracer, TracerEvent } from '../../types/index.js';
-import { isExec, isLost, leaveMark, needsRoot, openTracer, script, until } from './support.js';
+import { isExec, isLost, leaveMark, needsRoot, openTracer, script, unifiedMount, until } from './support.js';
 
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
@@ -57,9 +57,7 @@ describe('scopes', function () {
 
   before(needsRoot);
   before(() => {
-    const found = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').find((line) => line.includes(' - cgroup2 '));
-    assert.ok(found !== undefined, 'the cgroup2 hierarchy is not mounted');
-    mount = found.split(' ')[4] as string;
+    mount = unifiedMount();
     base = `/polytrace-scopes-${process.pid}`;
     make('');
   });

@@ -1,7 +1,7 @@
 /** Shared by the native tests: programs to trace, a tracer whose events are collected, child processes. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type {
@@ -38,6 +38,13 @@ export function needsOwnSpeed(this: Mocha.Context): void {
 export function needsTracefs(): void {
   if (existsSync('/sys/kernel/tracing/events')) return;
   execFileSync('mount', ['-t', 'tracefs', 'tracefs', '/sys/kernel/tracing']);
+}
+
+/** Where the hierarchy of cgroups v2 is mounted. */
+export function unifiedMount(): string {
+  const found = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').find((line) => line.includes(' - cgroup2 '));
+  if (found === undefined) throw new Error('the cgroup2 hierarchy is not mounted');
+  return found.split(' ')[4] as string;
 }
 
 /** A folder for one test file, with the compiled helper. */

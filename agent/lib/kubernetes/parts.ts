@@ -18,7 +18,7 @@ export interface PolicyTarget {
   drop(origin: string): Promise<void>;
   /** The tracer's status of the policy of an origin, if it is loaded. */
   statusOf(origin: string): PolicyStatus | undefined;
-  /** What is wrong with the policy of an origin. */
+  /** The error of the policy of an origin; undefined if it has none. */
   failureOf(origin: string): string | undefined;
   /** Attaches the policies that select the node with these labels, and detaches those that do not. */
   setNodeLabels(labels: Readonly<Record<string, string>>): Promise<void>;

@@ -45,7 +45,7 @@ interface Wanted {
   readonly onFailure: () => Promise<void>;
 }
 
-/** What is kept of the status of an object: it can be large, and there can be hundreds of them. */
+/** The part of an object's status that the agent keeps. A status can be large, and there can be hundreds of them. */
 interface Seen {
   readonly conditions: readonly Condition[];
   readonly nodes: ReadonlySet<string>;
@@ -55,7 +55,7 @@ interface Seen {
 
 interface Entry {
   wanted: Wanted | undefined;
-  /** What the status says about this node. */
+  /** The entry of this node in the status. */
   written: NodeState | undefined;
   seen: Seen;
   /** The API server has refused an entry of this node: the list is full. */

@@ -21,7 +21,7 @@ import { Exports } from './exports.js';
 const DRAIN_MS = 2000;
 const SHUTDOWN_MS = 1000;
 
-/** What is open before the agent is made. */
+/** These are open before the agent is made. */
 interface Parts {
   readonly tracer: Tracer;
   readonly kubernetes: Kubernetes | undefined;

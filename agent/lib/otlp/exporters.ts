@@ -21,7 +21,7 @@ interface Opened {
 }
 
 const TIMEOUT_MS = 5000;
-/** What is wrong is in the request itself. */
+/** The request itself has a mistake: it would fail again. */
 const REFUSED: ReadonlySet<unknown> = new Set([400, 413, 415, 422]);
 
 /** The packages are loaded only when they are needed. */

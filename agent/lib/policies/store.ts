@@ -190,7 +190,7 @@ export class PolicyStore {
     return this.#tracer.policies().find(({ name }) => name === key);
   }
 
-  /** What is wrong with the policy of a file or resource. */
+  /** The error of the policy of a file or resource; undefined if it has none. */
   failureOf(origin: string): string | undefined {
     const known = this.#from(origin)?.[1];
     return known && errorOf(known);

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { status as Code, type ServiceError } from '@grpc/grpc-js';
+import { unifiedMount } from '../../../test/native/support.js';
 import { Facts, inner, Machine, needsRoot, needsTracefs, openatPolicy, processOf, type Reply } from './support.js';
 
 describe('the calls of the agent', function () {
@@ -16,21 +17,13 @@ describe('the calls of the agent', function () {
   before(needsTracefs);
   before(async () => {
     machine = new Machine();
-    machine.hasContainers = true;
-    await machine.start();
+    await machine.start('--containers');
     facts = new Facts(machine.address);
   });
   after(async () => {
     facts?.close();
     await machine?.remove();
   });
-
-  /** Where the hierarchy of cgroups v2 is. */
-  function unifiedMount(): string {
-    const found = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').find((line) => line.includes(' - cgroup2 '));
-    assert.ok(found !== undefined, 'the cgroup2 hierarchy is not mounted');
-    return found.split(' ')[4] as string;
-  }
 
   async function fails(code: Code, details: RegExp, name: string, request: object = {}): Promise<void> {
     await assert.rejects(facts.call(name, request), (error: ServiceError) => {

@@ -122,8 +122,6 @@ export class Machine {
   readonly address = `unix://${this.socket}`;
   /** A command that runs the agent, with its arguments. */
   wrapper: readonly string[] = [];
-  /** The agent knows containers, also those of the machine that runs the tests. */
-  hasContainers = false;
   #agent: Running | undefined;
 
   constructor() {
@@ -137,7 +135,7 @@ export class Machine {
 
   async startWith(variables: NodeJS.ProcessEnv, ...args: readonly string[]): Promise<Running> {
     const own = ['--tracing-policy-dir', this.policies, '--server-address', this.address, '--log-format', 'json'];
-    const agent = wrapped(this.wrapper, variables, ['agent', ...own, ...(this.hasContainers ? [] : ['--no-containers']), ...args]);
+    const agent = wrapped(this.wrapper, variables, ['agent', ...own, '--no-containers', ...args]);
     this.#agent = agent;
     const ended = once(agent.child, 'exit').then(() => {
       throw new Error(`the agent ended: ${agent.stderr.text}`);
