@@ -2,8 +2,9 @@
 /*
  * What every program shares: reading kernel memory, the ring buffer, waking the reader, counting losses.
  *
- * Each source is compiled twice. The direct flavour dereferences BTF pointers and needs bpf_rdonly_cast (kernel 6.2). The
- * probe flavour (READ_PROBE) reads through a helper and runs on every kernel.
+ * Each source is compiled for several flavours. The direct flavour dereferences BTF pointers and needs bpf_rdonly_cast (kernel 6.2). The
+ * probe flavour (READ_PROBE) reads through a helper and runs since Linux 5.13. The old flavour (READ_PROBE and OLD_KERNEL) is for the
+ * kernels before that, see text.bpf.h.
  */
 #ifndef POLYTRACE_COMMON_BPF_H
 #define POLYTRACE_COMMON_BPF_H
@@ -68,6 +69,20 @@ static __always_inline u32 at_most(u32 value, const u32 bound)
 		value = bound;
 	return value;
 }
+
+/*
+ * A full memory barrier, which reads the word. Atomic operations that give a value back came with Linux 5.12. Before, the addition is a
+ * full barrier on x86 only: on arm64, a program and user space may miss what the other has written at the same moment.
+ */
+#ifdef OLD_KERNEL
+#define read_after_barrier(word)                                                                        \
+	({                                                                                              \
+		asm volatile("lock *(u32 *)(%0 + 0) += %1" : : "r"(word), "r"(0) : "memory");           \
+		*(volatile typeof(*(word)) *)(word);                                                    \
+	})
+#else
+#define read_after_barrier(word) __sync_fetch_and_add(word, 0)
+#endif
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -228,7 +228,7 @@ static __noinline u64 remember_scope(u64 candidates, u64 id, u64 *word)
 
 	if (!c || !word)
 		return look_up_scopes(candidates, id);
-	epoch = __sync_fetch_and_add(&c->scope_epoch, 0); /* a full memory barrier */
+	epoch = read_after_barrier(&c->scope_epoch);
 	known = lookup_scopes(id);
 	if (!known)
 		return look_up_scopes(candidates, id);

@@ -43,9 +43,25 @@ struct {
 static __always_inline struct hook_scratch *own_scratch(u32 which)
 {
 	u32 index = 2 * bpf_get_smp_processor_id() + which;
+#ifdef OLD_KERNEL
+	struct hook_scratch *own = bpf_map_lookup_elem(&scratch, &index);
 
+	if (own)
+		own->text.place = index;
+	return own;
+#else
 	return bpf_map_lookup_elem(&scratch, &index);
+#endif
 }
+
+#ifdef OLD_KERNEL
+static __always_inline struct text_buffer *text_at(u32 place)
+{
+	struct hook_scratch *own = bpf_map_lookup_elem(&scratch, &place);
+
+	return own ? &own->text : 0;
+}
+#endif
 
 /* ---- the values of an event --------------------------------------------------------------------------------- */
 

@@ -161,14 +161,18 @@ out:
 }
 
 /* One round. It is a global function: the verifier checks its loop once, for all calls. */
-__noinline int walk_path(struct text_buffer *buffer)
+__noinline int walk_path(TEXT_PARAM)
 {
+	struct text_buffer *buffer = TEXT_GIVEN;
+
 	return buffer ? walk_steps(buffer, false) : 0;
 }
 
 /* The same with names in the head. */
-__noinline int walk_far(struct text_buffer *buffer)
+__noinline int walk_far(TEXT_PARAM)
 {
+	struct text_buffer *buffer = TEXT_GIVEN;
+
 	return buffer ? walk_steps(buffer, true) : 0;
 }
 
@@ -176,22 +180,24 @@ __noinline int walk_far(struct text_buffer *buffer)
  * The rounds after the first, which is enough for most paths. The verifier checks this function and the next one once, and not
  * once for each place that resolves a path.
  */
-__noinline int walk_on(struct text_buffer *buffer)
+__noinline int walk_on(TEXT_PARAM)
 {
+	struct text_buffer *buffer = TEXT_GIVEN;
 	u32 more = 1;
 
 	if (!buffer)
 		return 0;
 	for (u32 i = 1; i < WALK_ROUNDS && more; i++)
-		more = walk_path(buffer);
+		more = walk_path(PASS_TEXT(buffer));
 	if (more)
 		buffer->walk.flags |= TEXT_TRUNCATED;
 	return 0;
 }
 
 /* Walks on to the beginning of a path that is too long for the bytes of the buffer. */
-__noinline int find_beginning(struct text_buffer *buffer)
+__noinline int find_beginning(TEXT_PARAM)
 {
+	struct text_buffer *buffer = TEXT_GIVEN;
 	u32 more = 1;
 
 	if (!buffer)
@@ -200,7 +206,7 @@ __noinline int find_beginning(struct text_buffer *buffer)
 			      (void *)buffer->bytes + at_most(buffer->walk.start, TEXT_END));
 	buffer->walk.head = HEAD_END - HEAD_KEPT;
 	for (u32 i = 0; i < FAR_ROUNDS && more; i++)
-		more = walk_far(buffer);
+		more = walk_far(PASS_TEXT(buffer));
 	if (more)
 		buffer->walk.flags |= WALK_ENDLESS;
 	return 0;
@@ -240,10 +246,10 @@ static __always_inline u32 resolve_path_of(struct task_struct *task, struct text
 	dentry = KERNEL(dentry, dentry);
 	buffer->walk.flags = !READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry ? TEXT_DELETED : 0;
 
-	if (walk_path(buffer))
-		walk_on(buffer);
+	if (walk_path(PASS_TEXT(buffer)))
+		walk_on(PASS_TEXT(buffer));
 	if (buffer->walk.flags & TEXT_TRUNCATED)
-		find_beginning(buffer);
+		find_beginning(PASS_TEXT(buffer));
 	start = buffer->walk.start;
 	if (start < TEXT_LEAD || start > TEXT_END)
 		start = TEXT_END;

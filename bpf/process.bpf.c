@@ -17,7 +17,9 @@ enum {
 
 /* One per CPU: these programs run without preemption. The value is too big for a per-CPU map. */
 struct exec_scratch {
+#ifndef OLD_KERNEL
 	struct text_buffer text;
+#endif
 	struct process_bits bits; /* not on the stack: the chain of calls that stores them is the deepest one */
 	struct event_exec record;
 	u8 heap[EXEC_HEAP]; /* the record continues here */
@@ -34,6 +36,19 @@ static __always_inline struct exec_scratch *scratch(void)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	return bpf_map_lookup_elem(&exec_scratch, &cpu);
+}
+
+/*
+ * The text of an exec. Where global functions look up a text by its place, all texts must be in one map. There, the exec no longer
+ * needs its text when find_lineage() uses it.
+ */
+static __always_inline struct text_buffer *exec_text(struct exec_scratch *s)
+{
+#ifdef OLD_KERNEL
+	return s ? text_at(text_of_cpu()) : 0;
+#else
+	return &s->text;
+#endif
 }
 
 static __always_inline void forget_self(void)
@@ -143,15 +158,18 @@ static __noinline int state_as_found(struct task_struct *task)
 
 static __always_inline u32 append_text(struct exec_scratch *s, u32 used, struct text_ref *ref, u32 start)
 {
+	const struct text_buffer *text = exec_text(s);
 	u32 length = TEXT_END - start;
 
 	length = at_most(length, PATH_BYTES_MAX);
 	used = at_most(used, 3 * TEXT_ROOM);
 	start = at_most(start, TEXT_END);
-	bpf_probe_read_kernel(&s->heap[used], length, &s->text.bytes[start]);
+	if (!text)
+		return used;
+	bpf_probe_read_kernel(&s->heap[used], length, &text->bytes[start]);
 	ref->offset = sizeof(s->record) + used;
 	ref->length = length;
-	ref->flags = s->text.walk.flags;
+	ref->flags = text->walk.flags;
 	return used + length;
 }
 
@@ -200,15 +218,16 @@ static __always_inline u32 append_argv(struct exec_scratch *s, u32 used, struct 
 __noinline int keep_sets_at_exec(u32 start)
 {
 	struct exec_scratch *s = scratch();
+	struct text_buffer *text = exec_text(s);
 	struct process_bits *bits;
 
-	if (!s)
+	if (!s || !text)
 		return 0;
 	bits = &s->bits;
 	__builtin_memset(bits, 0, sizeof(*bits));
 	bits->exec_count = s->record.key.exec_count;
 	bits->start_time = s->record.key.start_time;
-	find_sets(&s->text, start, &bits->own);
+	find_sets(text, start, &bits->own);
 	bits_at_exec(untrusted_task(), bits);
 	return 0;
 }
@@ -234,6 +253,7 @@ static __noinline int describe_file(struct event_exec *e, struct file *file)
 static __always_inline int on_exec(struct task_struct *task, struct linux_binprm *bprm)
 {
 	struct exec_scratch *s = scratch();
+	struct text_buffer *text = exec_text(s);
 	struct event_exec *e;
 	struct task_struct *parent, *leader;
 	struct file *file;
@@ -243,7 +263,7 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	struct kernfs_node *node;
 	u32 start, used;
 
-	if (!s)
+	if (!s || !text)
 		return 0;
 	e = &s->record;
 	e->header.type = EVENT_EXEC;
@@ -271,11 +291,11 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	used = append_filename(s, 0, bprm);
 	/* from here on, the verifier follows every way out of the loops above: see untrusted_task() in common.bpf.h */
 	task = KERNEL(task_struct, task);
-	start = resolve_path(&s->text, READ(fs, pwd.dentry), READ(fs, pwd.mnt));
+	start = resolve_path(text, READ(fs, pwd.dentry), READ(fs, pwd.mnt));
 	used = append_text(s, used, &e->cwd, start);
 
 	describe_file(e, file);
-	start = resolve_executable(task, &s->text, file);
+	start = resolve_executable(task, text, file);
 	used = append_text(s, used, &e->executable, start);
 	if (keeps_bits())
 		keep_sets_at_exec(start);
@@ -517,7 +537,7 @@ static __noinline int place_cgroup(struct cgroup *cgroup, struct kernfs_node *no
 	inherit_scopes(&own, named);
 	for (u32 i = 0; i < INHERIT_TRIES; i++) {
 		store_scopes(id, &own);
-		__sync_fetch_and_add(&own.pad, 0); /* a full memory barrier */
+		read_after_barrier(&own.pad);
 		if (!inherit_scopes(&own, named))
 			break;
 	}

@@ -66,6 +66,42 @@ static __always_inline u32 text_of_cpu(void)
 	return 1 + bpf_get_smp_processor_id();
 }
 
+static __always_inline struct text_buffer *indexed_text(const u32 *index)
+{
+	struct text_buffer *text = bpf_map_lookup_elem(&sets_text, index);
+
+#ifdef OLD_KERNEL
+	if (text)
+		text->place = *index;
+#endif
+	return text;
+}
+
+#ifdef OLD_KERNEL
+static __always_inline struct text_buffer *text_at(u32 place)
+{
+	return indexed_text(&place);
+}
+#endif
+
+/*
+ * Global functions add sets to those that they get a pointer to. Where they cannot have one, see TEXT_PARAM, the caller copies the
+ * sets into the text and back.
+ */
+#ifdef OLD_KERNEL
+#define SETS_PARAM
+#define SETS_GIVEN(text, kept) ((text) ? &(text)->kept : 0)
+#define PASS_SETS(to)
+#define KEEP_SETS(text, kept, from) ((text)->kept = *(from))
+#define COPY_SETS(to, text, kept) (*(to) = (text)->kept)
+#else
+#define SETS_PARAM , struct process_sets *given_sets
+#define SETS_GIVEN(text, kept) given_sets
+#define PASS_SETS(to) , to
+#define KEEP_SETS(text, kept, from)
+#define COPY_SETS(to, text, kept)
+#endif
+
 static __always_inline bool keeps_bits(void)
 {
 	struct control *c = shared_control();
@@ -175,9 +211,10 @@ enum executable {
  * sets_text. It is a global function: the verifier checks it once, for all calls. Old kernels accept no map key in memory
  * that such a function receives, so it looks up the text itself.
  */
-__noinline int find_executable_sets(u32 index, struct process_sets *sets)
+__noinline int find_executable_sets(u32 index SETS_PARAM)
 {
-	struct text_buffer *text = bpf_map_lookup_elem(&sets_text, &index);
+	struct text_buffer *text = indexed_text(&index);
+	struct process_sets *sets = SETS_GIVEN(text, found);
 	struct task_struct *task;
 	struct mm_struct *mm;
 	struct file *file;
@@ -201,12 +238,16 @@ __noinline int find_executable_sets(u32 index, struct process_sets *sets)
 
 static __always_inline enum executable executable_sets(u32 index, struct task_struct *task, struct process_sets *sets)
 {
-	struct text_buffer *text = bpf_map_lookup_elem(&sets_text, &index);
+	struct text_buffer *text = indexed_text(&index);
+	enum executable result;
 
 	if (!text)
 		return EXECUTABLE_NONE;
 	text->task = (u64)task;
-	return find_executable_sets(index, sets);
+	KEEP_SETS(text, found, sets);
+	result = find_executable_sets(index PASS_SETS(sets));
+	COPY_SETS(sets, text, found);
+	return result;
 }
 
 /* `task` is the leader of a thread group. */
@@ -310,9 +351,10 @@ static __always_inline void drop_cleared(struct process_bits *bits)
  * its ancestors. The scan may not have reached them yet. `followed`: only sets that also contain the descendants of
  * their members.
  */
-__noinline int find_lineage(u32 index, struct process_sets *sets, u32 followed)
+__noinline int find_lineage(u32 index SETS_PARAM, u32 followed)
 {
-	struct text_buffer *text = bpf_map_lookup_elem(&sets_text, &index);
+	struct text_buffer *text = indexed_text(&index);
+	struct process_sets *sets = SETS_GIVEN(text, lineage);
 	struct scan_request *request = current_request();
 	struct control *c = shared_control();
 	struct task_struct *task;
@@ -345,12 +387,14 @@ __noinline int find_lineage(u32 index, struct process_sets *sets, u32 followed)
 static __always_inline void add_lineage(struct task_struct *leader, struct process_sets *sets, bool followed)
 {
 	u32 index = text_of_cpu();
-	struct text_buffer *text = bpf_map_lookup_elem(&sets_text, &index);
+	struct text_buffer *text = indexed_text(&index);
 
 	if (!text)
 		return;
 	text->task = (u64)leader;
-	find_lineage(index, sets, followed);
+	KEEP_SETS(text, lineage, sets);
+	find_lineage(index PASS_SETS(sets), followed);
+	COPY_SETS(sets, text, lineage);
 }
 
 /* ---- exec and fork ------------------------------------------------------------------------------------------ */

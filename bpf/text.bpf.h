@@ -47,8 +47,26 @@ struct text_buffer {
 	u64 task; /* the task whose executable is looked up */
 	u8 bytes[TEXT_END + TEXT_ZEROS];
 	struct trie_key reversed;
-	u32 pad;
+	u32 place; /* see text_at() */
 	u8 head[HEAD_MASK + 1 + sizeof(struct trie_key)]; /* of a path that is longer than bytes: its beginning */
+#ifdef OLD_KERNEL
+	struct process_sets found, lineage; /* what global functions return */
+#endif
 };
+
+/*
+ * Global functions take a text. Before Linux 5.13, they cannot have a pointer as a parameter: there they take its place in the map of
+ * the program, and look it up.
+ */
+#ifdef OLD_KERNEL
+#define TEXT_PARAM u32 place
+#define TEXT_GIVEN text_at(place)
+#define PASS_TEXT(text) ((text)->place)
+static struct text_buffer *text_at(u32 place);
+#else
+#define TEXT_PARAM struct text_buffer *given
+#define TEXT_GIVEN given
+#define PASS_TEXT(text) (text)
+#endif
 
 #endif

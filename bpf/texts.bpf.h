@@ -46,8 +46,9 @@ struct {
 enum { SCAN_STEPS = 64, SCAN_ROUNDS = 65 };
 
 /* One round of a search for substrings. Returns 1 when there is more to do. */
-__noinline int scan_text(struct text_buffer *buffer)
+__noinline int scan_text(TEXT_PARAM)
 {
+	struct text_buffer *buffer = TEXT_GIVEN;
 	const struct automaton_state *state;
 	u32 at, number;
 	bool ignore_case;
@@ -92,7 +93,7 @@ static __always_inline u64 filter_substrings(struct text_buffer *text, u32 start
 		text->scan.state = of->passes[i].start;
 		text->scan.ignore_case = of->passes[i].ignore_case;
 		for (u32 round = 0; round < SCAN_ROUNDS && more; round++)
-			more = scan_text(text);
+			more = scan_text(PASS_TEXT(text));
 		candidates &= text->scan.hits | ~of->passes[i].positive;
 	}
 	return candidates;

@@ -41,6 +41,8 @@ function(polytrace_bpf_skeletons target)
       set(define "")
       if(flavour STREQUAL probe)
         set(define -DREAD_PROBE)
+      elseif(flavour STREQUAL old)
+        set(define -DREAD_PROBE -DOLD_KERNEL)
       endif()
       set(input "${CMAKE_CURRENT_SOURCE_DIR}/bpf/${source}.bpf.c")
       # one step: `gen object` also strips what is not BTF, `gen skeleton` embeds the object

@@ -73,6 +73,41 @@ int try_traced(bpf_prog_type type, bpf_attach_type attach, const char* target) {
   return link.value < 0 ? -errno : 0;
 }
 
+// Whether global functions of programs may have pointers as parameters.
+int try_pointer_params() {
+  const std::unique_ptr<btf, void (*)(btf*)> types(btf__new_empty(), btf__free);
+  if (!types) return -errno;
+  const int number = btf__add_int(types.get(), "int", 4, BTF_INT_SIGNED);
+  const int pointer = btf__add_ptr(types.get(), number);
+  const int main_type = btf__add_func_proto(types.get(), number);
+  const int main = btf__add_func(types.get(), "polytrace_main", BTF_FUNC_GLOBAL, main_type);
+  const int callee_type = btf__add_func_proto(types.get(), number);
+  btf__add_func_param(types.get(), "given", pointer);
+  const int callee = btf__add_func(types.get(), "polytrace_callee", BTF_FUNC_GLOBAL, callee_type);
+  uint32_t size = 0;
+  const void* const bytes = btf__raw_data(types.get(), &size);
+  const Fd loaded(bytes == nullptr ? -ENOMEM : bpf_btf_load(bytes, size, nullptr));
+  if (loaded.value < 0) return loaded.value;
+
+  // `return callee(NULL)`, and the function
+  const bpf_insn calling[] = {
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1, .src_reg = 0, .off = 0, .imm = 0},
+      {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = BPF_PSEUDO_CALL, .off = 0, .imm = 1},
+      kNothing[1],
+      kNothing[0],
+      kNothing[1],
+  };
+  const bpf_func_info functions[] = {{.insn_off = 0, .type_id = static_cast<uint32_t>(main)},
+                                     {.insn_off = 3, .type_id = static_cast<uint32_t>(callee)}};
+  LIBBPF_OPTS(bpf_prog_load_opts, opts);
+  opts.prog_btf_fd = static_cast<uint32_t>(loaded.value);
+  opts.func_info = functions;
+  opts.func_info_cnt = 2;
+  opts.func_info_rec_size = sizeof(bpf_func_info);
+  const Fd program(bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "polytrace_probe", "GPL", calling, 5, &opts));
+  return program.value < 0 ? program.value : 0;
+}
+
 int try_pmu(const char* name) {
   const std::string path = std::string("/sys/bus/event_source/devices/") + name + "/type";
   std::unique_ptr<FILE, int (*)(FILE*)> file(fopen(path.c_str(), "re"), fclose);
@@ -167,6 +202,7 @@ Features try_features() {
   tell("ringBuffer", try_ring_buffer());
   tell("tpBtf", try_traced(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "sched_process_exec"));
   tell("directRead", kernel && kernel->find("bpf_rdonly_cast", BTF_KIND_FUNC) != 0 ? 0 : -ENOENT);
+  tell("pointerParams", try_pointer_params());
   tell("fentry", try_traced(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, kTestFunction));
   tell("kprobe", try_kprobe());
   tell("kprobeMulti", try_kprobe_multi());

@@ -11,6 +11,8 @@ export type FeatureName =
   | 'ringBuffer'
   | 'tpBtf'
   | 'directRead'
+  /** Global functions of programs may have pointers as parameters. */
+  | 'pointerParams'
   | 'fentry'
   | 'kprobe'
   | 'kprobeMulti'
@@ -31,10 +33,13 @@ export function featuresOf(raw: Readonly<Record<FeatureName, string>>): NativeFe
 }
 
 /**
- * The name of a BPF object in the addon. Each source is compiled twice, see bpf/common.bpf.h. The direct variant of the
- * base sensor, `process`, consists of tp_btf programs.
+ * The name of a BPF object in the addon. Each source is compiled for several flavours, see bpf/common.bpf.h. The direct
+ * variant of the base sensor, `process`, consists of tp_btf programs. Enforcers are the same on old kernels.
  */
-export function objectName(source: string, { directRead, tpBtf }: Pick<NativeFeatures, 'directRead' | 'tpBtf'>): string {
-  const isDirect = directRead.available && (source !== 'process' || tpBtf.available);
-  return `${source}_${isDirect ? 'direct' : 'probe'}`;
+export function objectName(
+  source: string,
+  { directRead, tpBtf, pointerParams }: Pick<NativeFeatures, 'directRead' | 'tpBtf' | 'pointerParams'>,
+): string {
+  if (directRead.available && (source !== 'process' || tpBtf.available)) return `${source}_direct`;
+  return `${source}_${pointerParams.available || source.startsWith('enforcer_') ? 'probe' : 'old'}`;
 }
