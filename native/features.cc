@@ -21,6 +21,7 @@
 #include "error.h"
 #include "handles.h"
 #include "object_steps.h"
+#include "sdt.h"
 #include "signals.h"
 #include "typed_programs.h"
 #include "types.h"
@@ -32,6 +33,7 @@ namespace {
 // Kernels have these functions for tests: attaching to them disturbs nothing.
 constexpr const char* kTestFunction = "bpf_fentry_test1";
 constexpr const char* kModifyFunction = "bpf_modify_return_test";
+constexpr const char* kSecurityFunction = "security_bprm_check";
 constexpr const char* kProbedFunction = "do_nanosleep";
 
 // `return 0`
@@ -192,6 +194,8 @@ int try_tracepoint() {
 }  // namespace
 
 Features try_features() {
+  // the static probe that tryTracing() attaches to
+  PROBE("polytrace", "features", "0", "");
   LogScope quiet;
   const BlockedSignals blocked;
   need_descriptors(DESCRIPTORS_OF_LIBBPF);
@@ -207,7 +211,8 @@ Features try_features() {
   tell("kprobe", try_kprobe());
   tell("kprobeMulti", try_kprobe_multi());
   tell("lsm", try_traced(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "file_open"));
-  tell("fmodRet", try_traced(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, kModifyFunction));
+  tell("fmodRet", try_traced(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, kSecurityFunction));
+  tell("fmodRetListed", try_traced(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, kModifyFunction));
   tell("uprobe", try_uprobe());
   tell("uprobeMulti", try_uprobe_multi());
   tell("uprobeRegisters", try_uprobe_registers());

@@ -1,4 +1,4 @@
-// node scripts/bpf-arm64.mjs: compiles each BPF program for arm64, in both flavours, with every warning as an error. It needs
+// node scripts/bpf-arm64.mjs: compiles each BPF program for arm64, in each flavour, with every warning as an error. It needs
 // clang and libbpf's headers, as the build for this machine does, and takes some seconds.
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -25,7 +25,9 @@ async function clang() {
 const started = Date.now();
 const compiler = await clang();
 const sources = readdirSync(join(root, 'bpf')).filter((name) => name.endsWith('.bpf.c'));
-const jobs = sources.flatMap((source) => [[], ['-DREAD_PROBE']].map((flavour) => ({ source, flavour })));
+const jobs = sources.flatMap((source) =>
+  [[], ['-DREAD_PROBE'], ['-DREAD_PROBE', '-DOLD_KERNEL']].map((flavour) => ({ source, flavour })),
+);
 const total = jobs.length;
 
 async function worker() {

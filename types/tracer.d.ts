@@ -441,8 +441,8 @@ export function removePersisted(path: string): Promise<string[]>;
 export function preflight(): PreflightReport;
 
 /**
- * Tries what `preflight` predicts: loads and attaches the base sensor, then one policy for each kind of hook, which resolves a
- * path. Everything is detached again before the promise resolves. Takes about a second. Never rejects.
+ * Tries what `preflight` predicts: loads and attaches the base sensor, then a hook in each way, with a filter of a path or a text.
+ * Everything is detached again before the promise resolves. Takes a second or two. Never rejects.
  */
 export function tryTracing(): Promise<TracingTrial>;
 
@@ -450,14 +450,26 @@ export function tryTracing(): Promise<TracingTrial>;
 export interface TracingTrial {
   /** The base sensor runs here. */
   readonly canTrace: boolean;
-  /**
-   * Whether policies with these hooks run here. `tracepoints` is tried with `raw: true`; others need the feature `tracepoint`.
-   * `uprobes` and `usdts` are not tried, because they need a program: they follow from the feature `uprobe`.
-   */
+  /** Whether policies with these hooks run here: at least one of their ways does. */
   readonly hooks: Readonly<Record<HookKind, boolean>>;
+  /** Whether hooks can be attached in this way here, as `HookStatus.attach` names it. Each was tried. */
+  readonly ways: Readonly<Record<AttachWay, boolean>>;
   /** What failed although `preflight` has the feature, a text each. */
   readonly problems: readonly string[];
 }
+
+/** A way to attach a hook. */
+export type AttachWay =
+  | 'fentry'
+  | 'fmod_ret'
+  | 'kprobe'
+  | 'kprobe.multi'
+  | 'lsm'
+  | 'tracepoint'
+  | 'raw_tracepoint'
+  | 'uprobe'
+  | 'uprobe.multi'
+  | 'usdt';
 
 /** Result of `preflight`. */
 export interface PreflightReport {
@@ -484,6 +496,7 @@ export interface PreflightFeature {
     | 'lsm'
     | 'fmod_ret'
     | 'uprobe'
+    | 'uprobe_multi'
     | 'uprobe_registers'
     | 'tracepoint'
     | 'privileges';

@@ -6,7 +6,7 @@ import { safe, table } from './text.js';
 export async function preflight({ api, stdout }: Context): Promise<number> {
   const report = api.preflight();
   const gaps = api.hostGaps().map(({ meaning, remedy }) => `warning: ${meaning}: ${remedy}\n`);
-  const { canTrace, hooks, problems } = await api.tryTracing();
+  const { canTrace, hooks, ways, problems } = await api.tryTracing();
   const rows = report.features.map((f) => [f.name, f.available ? 'yes' : 'no', f.detail, f.meaning]);
   const can = (ability: boolean): string => (ability ? 'can' : 'cannot');
   await print(
@@ -15,6 +15,7 @@ export async function preflight({ api, stdout }: Context): Promise<number> {
       `kernel ${report.kernel}\n\n${table([['FEATURE', 'HERE', 'DETAIL', 'WHAT IT MEANS'], ...rows])}\n` +
         `The base sensor (exec, exit, fork) ${can(canTrace)} run here.\n` +
         `Policies with these hooks can run here: ${namesOf(hooks, true)}; cannot: ${namesOf(hooks, false)}.\n` +
+        `Hooks can be attached by: ${namesOf(ways, true)}; cannot: ${namesOf(ways, false)}.\n` +
         problems.map((problem) => `problem: ${problem}\n`).join('') +
         gaps.join(''),
     ),

@@ -221,6 +221,12 @@ export function loadBinding(): NativeBinding {
   return loaded;
 }
 
+/** The file of the addon. */
+export function addonFile(): string {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  return (require('node-gyp-build') as { path(dir: string): string }).path(home());
+}
+
 /** The folder with the addon: the package, or that of a file into which a bundler has put this one, with `prebuilds` beside it. */
 function home(): string {
   return existsSync(path.join(__dirname, 'prebuilds')) ? __dirname : path.join(__dirname, '..', '..');

@@ -18,6 +18,8 @@ export type FeatureName =
   | 'kprobeMulti'
   | 'lsm'
   | 'fmodRet'
+  /** The same for functions that are not called security_…. */
+  | 'fmodRetListed'
   | 'uprobe'
   | 'uprobeMulti'
   /** Programs on uprobes may set registers. */

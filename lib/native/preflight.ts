@@ -76,9 +76,9 @@ const FEATURES: readonly Description[] = [
   {
     name: 'fmod_ret',
     key: 'fmodRet',
-    option: 'CONFIG_FUNCTION_ERROR_INJECTION',
+    option: 'CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS',
     with: 'return values can be overridden',
-    without: 'return values cannot be overridden',
+    without: 'return values can be overridden by kprobes only, which needs CONFIG_BPF_KPROBE_OVERRIDE',
   },
   {
     name: 'uprobe',
@@ -86,6 +86,13 @@ const FEATURES: readonly Description[] = [
     option: 'CONFIG_UPROBE_EVENTS',
     with: 'functions of programs can be traced',
     without: 'functions of programs cannot be traced',
+  },
+  {
+    name: 'uprobe_multi',
+    key: 'uprobeMulti',
+    option: 'Linux 6.6',
+    with: 'many places of a program can be attached at once',
+    without: 'places of a program are attached one by one',
   },
   {
     name: 'uprobe_registers',
@@ -159,9 +166,19 @@ function describe(
   return {
     name: feature.name,
     available,
-    detail: available ? '' : found === undefined ? why : reasonOf(feature, found.reason, missing),
+    detail: available
+      ? formOf(feature, native)
+      : found === undefined
+        ? why
+        : reasonOf(feature, found.reason, missing),
     meaning: available ? feature.with : feature.without,
   };
+}
+
+/** What an available feature does not include. */
+function formOf({ key }: Description, native: NativeFeatures | undefined): string {
+  if (key !== 'fmodRet' || native?.fmodRetListed.available === true) return '';
+  return 'only functions called security_…: others need CONFIG_FUNCTION_ERROR_INJECTION';
 }
 
 function reasonOf({ option }: Description, errno: string, missing: readonly string[]): string {

@@ -1,67 +1,143 @@
-/** Tries what preflight() predicts: loads and attaches the base sensor, and a policy of each kind that resolves a path. */
-import type { TracingTrial } from '../../types/tracer.js';
+/** Tries what preflight() predicts: loads and attaches the base sensor, and a hook in each way. */
+import type { HookKind } from '../../types/policy-language.js';
+import type { AttachWay, PreflightFeature, Tracer, TracingTrial } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
+import { addonFile } from '../native/binding.js';
 import { preflight } from '../native/preflight.js';
 import { openTracer } from './tracer.js';
 
-/** Hooks at an exec, which is rare enough. The path is compared, so the programs resolve it; no file has it. */
-const HOOKS = {
-  tracepoints: { place: 'subsystem: sched, event: sched_process_exec, raw: true', index: 2 },
-  kprobes: { place: 'call: security_bprm_check, syscall: false', index: 0 },
-  fentries: { place: 'call: security_bprm_check, syscall: false', index: 0 },
-  lsmhooks: { place: 'hook: bprm_check_security', index: 0 },
-} as const;
-
-function policyOf(kind: Tried): string {
-  const { place, index } = HOOKS[kind];
-  const args = `[{ index: ${index}, type: linux_binprm }]`;
-  const filter = `{ index: ${index}, operator: Prefix, values: [/polytrace/preflight/] }`;
-  const hook = `{ ${place}, args: ${args}, selectors: [{ matchArgs: [${filter}] }] }`;
-  return `{ apiVersion: cilium.io/v1alpha1, kind: TracingPolicy, metadata: { name: preflight }, spec: { ${kind}: [${hook}] } }`;
+interface Way {
+  readonly kind: HookKind;
+  readonly hook: string;
+  /** Index and type of the value that is filtered; a static probe has none. */
+  readonly filtered?: readonly [index: number, type: string];
+  readonly needs: readonly PreflightFeature['name'][];
+  readonly lists?: string;
+  readonly options?: string;
+  readonly actions?: string;
 }
 
-type Tried = keyof typeof HOOKS;
+const CHECK = 'call: security_bprm_check, syscall: false';
+const EXEC = 'subsystem: sched, event: sched_process_exec';
+const ONE_LINK = '{ name: disable-uprobe-multi, value: "1" }';
+
+/**
+ * Hooks at an exec, which is rare enough, and at functions of the addon that run only when it is loaded. The filter compares a
+ * path or a text that nothing has, so no event is posted and no action done.
+ */
+function allWays(): Readonly<Record<AttachWay, Way>> {
+  const path = `path: ${JSON.stringify(addonFile())}`;
+  const symbols = `${path}, symbols: [napi_register_module_v1, node_api_module_get_api_version_v1]`;
+  return {
+    raw_tracepoint: { kind: 'tracepoints', hook: `${EXEC}, raw: true`, filtered: [2, 'linux_binprm'], needs: [] },
+    tracepoint: { kind: 'tracepoints', hook: EXEC, filtered: [4, 'data_loc'], needs: ['tracepoint'] },
+    fentry: { kind: 'fentries', hook: CHECK, filtered: [0, 'linux_binprm'], needs: ['fentry'] },
+    fmod_ret: {
+      kind: 'fentries',
+      hook: CHECK,
+      filtered: [0, 'linux_binprm'],
+      needs: ['fentry', 'fmod_ret'],
+      // monitor: the tracer is not opened for enforcement
+      options: '{ name: policy-mode, value: monitor }',
+      actions: '{ action: Override, argError: -1 }',
+    },
+    kprobe: { kind: 'kprobes', hook: CHECK, filtered: [0, 'linux_binprm'], needs: ['kprobe'] },
+    'kprobe.multi': {
+      kind: 'kprobes',
+      hook: 'call: "list:checks", syscall: false',
+      filtered: [0, 'linux_binprm'],
+      needs: ['kprobe', 'kprobe_multi'],
+      lists: '{ name: checks, values: [security_bprm_check, security_bprm_committed_creds] }',
+    },
+    lsm: { kind: 'lsmhooks', hook: 'hook: bprm_check_security', filtered: [0, 'linux_binprm'], needs: ['lsm'] },
+    uprobe: { kind: 'uprobes', hook: symbols, filtered: [0, 'string'], needs: ['uprobe'], options: ONE_LINK },
+    'uprobe.multi': { kind: 'uprobes', hook: symbols, filtered: [0, 'string'], needs: ['uprobe', 'uprobe_multi'] },
+    usdt: { kind: 'usdts', hook: `${path}, provider: polytrace, name: features`, needs: ['uprobe'] },
+  };
+}
+
+function policyOf({ kind, hook, filtered, lists, options, actions }: Way): string {
+  const acts = actions === undefined ? '' : `, matchActions: [${actions}]`;
+  const values =
+    filtered === undefined
+      ? ''
+      : `, args: [{ index: ${filtered[0]}, type: ${filtered[1]} }], selectors: [{ matchArgs: [` +
+        `{ index: ${filtered[0]}, operator: Prefix, values: [/polytrace/preflight/] }]${acts} }]`;
+  const more = [
+    ...(lists === undefined ? [] : [`lists: [${lists}]`]),
+    ...(options === undefined ? [] : [`options: [${options}]`]),
+  ];
+  const spec = [`${kind}: [{ ${hook}${values} }]`, ...more].join(', ');
+  return `{ apiVersion: cilium.io/v1alpha1, kind: TracingPolicy, metadata: { name: preflight }, spec: { ${spec} } }`;
+}
 
 /** The smallest buffer that has room for every event. */
 const BUFFER_BYTES = 128 * 1024;
 
 export async function tryTracing(): Promise<TracingTrial> {
   const problems: string[] = [];
-  const { features } = preflight();
-  const has = (...names: readonly string[]): boolean =>
-    features.some(({ name, available }) => available && names.includes(name));
-  const note = (what: string, error: unknown): false => {
+  const note = (what: string, error: unknown): void => {
     const { message, hint } = error instanceof PolytraceError ? error : { message: String(error), hint: '' };
     problems.push(`${what}: ${message}${hint === '' ? '' : ` (${hint})`}`);
-    return false;
   };
-  const none = { kprobes: false, fentries: false, tracepoints: false, uprobes: false, usdts: false, lsmhooks: false };
-  let tracer;
+  const running = new Set<AttachWay>();
+  let canTrace = false;
   try {
-    tracer = await openTracer({ bufferSize: BUFFER_BYTES });
-  } catch (error) {
-    return { canTrace: note('base sensor', error), hooks: none, problems };
-  }
-  const runs = async (kind: Tried): Promise<boolean> => {
+    // hooks of `fentries` use fentry all the same
+    const tracer = await openTracer({ bufferSize: BUFFER_BYTES, attach: 'kprobe' });
+    canTrace = true;
     try {
-      await tracer.addPolicy({ yaml: policyOf(kind) });
-      await tracer.removePolicy('preflight');
-      return true;
-    } catch (error) {
-      return note(kind, error);
+      for (const way of await waysOf(tracer, note)) running.add(way);
+    } finally {
+      await tracer.close().catch((error: unknown) => note('close', error));
     }
-  };
-  try {
-    const hooks = {
-      tracepoints: await runs('tracepoints'),
-      kprobes: has('fentry', 'kprobe') && (await runs('kprobes')),
-      fentries: has('fentry') && (await runs('fentries')),
-      lsmhooks: has('lsm') && (await runs('lsmhooks')),
-      uprobes: has('uprobe'),
-      usdts: has('uprobe'),
-    };
-    return { canTrace: true, hooks, problems };
-  } finally {
-    await tracer.close().catch((error: unknown) => note('close', error));
+  } catch (error) {
+    note('base sensor', error);
   }
+  return { canTrace, ...resultOf(running), problems };
+}
+
+async function waysOf(tracer: Tracer, note: (what: string, error: unknown) => void): Promise<AttachWay[]> {
+  const { features } = preflight();
+  const has = (name: PreflightFeature['name']): boolean => features.some((f) => f.available && f.name === name);
+  const result: AttachWay[] = [];
+  for (const [way, tried] of Object.entries(allWays()) as [AttachWay, Way][]) {
+    if (!tried.needs.every(has)) continue;
+    try {
+      await tracer.addPolicy({ yaml: policyOf(tried) });
+      const [hook] = tracer.policies().flatMap(({ hooks }) => hooks);
+      await tracer.removePolicy('preflight');
+      if (hook?.attach === way) result.push(way);
+      else note(way, new Error(`the hook was attached by ${hook?.attach ?? 'nothing'} instead`));
+    } catch (error) {
+      note(way, error);
+    }
+  }
+  return result;
+}
+
+function resultOf(running: ReadonlySet<AttachWay>): Pick<TracingTrial, 'hooks' | 'ways'> {
+  const any = (...ways: readonly AttachWay[]): boolean => ways.some((way) => running.has(way));
+  return {
+    hooks: {
+      kprobes: any('fentry', 'kprobe'),
+      fentries: any('fentry'),
+      tracepoints: any('tracepoint', 'raw_tracepoint'),
+      uprobes: any('uprobe', 'uprobe.multi'),
+      usdts: any('usdt'),
+      lsmhooks: any('lsm'),
+    },
+    ways: {
+      fentry: any('fentry'),
+      fmod_ret: any('fmod_ret'),
+      kprobe: any('kprobe'),
+      'kprobe.multi': any('kprobe.multi'),
+      lsm: any('lsm'),
+      tracepoint: any('tracepoint'),
+      raw_tracepoint: any('raw_tracepoint'),
+      uprobe: any('uprobe'),
+      'uprobe.multi': any('uprobe.multi'),
+      usdt: any('usdt'),
+    },
+  };
 }

@@ -227,7 +227,7 @@ describe('refusals', function () {
   it('tries what preflight() predicts: the sensor and paths; nothing stays', async () => {
     const { canTrace, features } = polytrace.preflight();
     const before = objectsOf(process.pid);
-    const { canTrace: tried, hooks, problems } = await polytrace.tryTracing();
+    const { canTrace: tried, hooks, ways, problems } = await polytrace.tryTracing();
     assert.deepEqual([tried, problems], [canTrace, []]);
     const has = (...names: string[]): boolean => features.some((f) => f.available && names.includes(f.name));
     assert.deepEqual(hooks, {
@@ -237,6 +237,18 @@ describe('refusals', function () {
       lsmhooks: has('lsm'),
       uprobes: has('uprobe'),
       usdts: has('uprobe'),
+    });
+    assert.deepEqual(ways, {
+      fentry: has('fentry'),
+      fmod_ret: has('fmod_ret'),
+      kprobe: has('kprobe'),
+      'kprobe.multi': has('kprobe_multi'),
+      lsm: has('lsm'),
+      tracepoint: has('tracepoint'),
+      raw_tracepoint: true,
+      uprobe: has('uprobe'),
+      'uprobe.multi': has('uprobe_multi'),
+      usdt: has('uprobe'),
     });
     assert.deepEqual(objectsOf(process.pid), before);
   });

@@ -13,17 +13,20 @@ const PURPOSE = 'kernel download';
 /** Debian suites by kernel version. Kernels without built-in virtiofs need an initramfs. */
 const suites = { '5.10': 'bullseye', 6.1: 'bookworm' };
 
-/** The suite of the kernel called `newest`: the current kernel of that suite, with built-in virtiofs. */
-const newestSuite = 'trixie-backports';
+/**
+ * Suites whose current kernel has a name of its own, with built-in virtiofs: the newest for the stable Debian, and the newest of
+ * Debian.
+ */
+const currentSuites = { newest: 'trixie-backports', sid: 'sid' };
 
 /** A module that tests load. It is kept next to the kernel, and needs no device and no other module. */
 const testModule = 'dummy.ko';
 
-export const knownKernels = ['6.12', ...Object.keys(suites), 'newest'];
+export const knownKernels = ['6.12', ...Object.keys(suites), ...Object.keys(currentSuites)];
 
 /** Returns {version, image, initramfs?} of a kernel, e.g. '6.12'. Downloads it if it is from another suite. */
 export function findKernel(version) {
-  if (version === 'newest') return findNewest();
+  if (currentSuites[version]) return findCurrent(version);
   const installed = newestImage('/boot', version);
   if (installed) return { version, image: installed };
   const suite = suites[version];
@@ -37,11 +40,11 @@ export function findKernel(version) {
   return { version, image: newestImage(join(folder, 'boot'), version), initramfs: join(folder, 'initramfs') };
 }
 
-/** Finds the newest kernel. It has no modules, and therefore no initramfs. */
-function findNewest() {
-  const folder = join(cache, 'newest');
-  if (!existsSync(join(folder, 'vmlinuz'))) downloadNewest(folder);
-  return { version: 'newest', image: join(folder, 'vmlinuz') };
+/** Finds the current kernel of a suite. It has no modules, and therefore no initramfs. */
+function findCurrent(version) {
+  const folder = join(cache, version);
+  if (!existsSync(join(folder, 'vmlinuz'))) downloadCurrent(version, folder);
+  return { version, image: join(folder, 'vmlinuz') };
 }
 
 function newestImage(folder, version) {
@@ -71,13 +74,14 @@ function startDownload(version, suite, folder) {
 }
 
 /**
- * Downloads the newest kernel. Its image is in the package linux-binary-VERSION, which linux-image-VERSION depends on.
+ * Downloads the current kernel of a suite. Its image is in the package linux-binary-VERSION, which linux-image-VERSION depends on.
  */
-function downloadNewest(folder) {
-  const { work, depends, unpack } = startDownload('newest', newestSuite, folder);
+function downloadCurrent(version, folder) {
+  const suite = currentSuites[version];
+  const { work, depends, unpack } = startDownload(version, suite, folder);
   const image = /Depends: (linux-image-\d\S+)/.exec(depends('linux-image-amd64'))?.[1];
   const name = image && /Depends: (linux-binary-\d\S+)/.exec(depends(image))?.[1];
-  if (!name) throw new Error(`kernel download: Debian ${newestSuite} has no kernel image`);
+  if (!name) throw new Error(`kernel download: Debian ${suite} has no kernel image`);
   unpack(name);
   mkdirSync(join(work, 'kernel'));
   const release = name.replace('linux-binary-', '');

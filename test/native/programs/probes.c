@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include "sdt.h"
+#include "../../../native/sdt.h"
 
 int pass_all(const char *name);
 
