@@ -40,24 +40,28 @@ static __always_inline u32 empty_head(struct text_buffer *buffer, u32 start)
 }
 
 #ifndef READ_PROBE
+enum { SHORT_NAME_MAX = 64 };
+
 /*
  * Copies a name so that it ends at bytes[end], eight bytes at a time from its end: for a usual name, a call of a helper takes four
- * times as long. Up to seven bytes before the name are written too; what comes before it in the path is written there next.
+ * times as long. Up to seven bytes before the name are written too; what comes before it in the path is written there next. Returns
+ * false for a long name, which the caller copies. With more rounds of the loop, the verifier would need twice as long for a path.
  */
-static __always_inline void copy_name(u8 *bytes, u32 end, const unsigned char *name, u32 length)
+static __always_inline bool copy_name(u8 *bytes, u32 end, const unsigned char *name, u32 length)
 {
 	u64 from = (u64)name + length;
 
-	for (u32 i = 8; i < NAME_BYTES_MAX + 8; i += 8) {
+	for (u32 i = 8; i <= SHORT_NAME_MAX; i += 8) {
 		u32 at = end - i;
 
 		opaque(at);
 		if (at > TEXT_END - 8)
-			return;
+			return true;
 		*(u64 *)&bytes[at] = KERNEL(timespec64, from - i)->tv_sec;
 		if (i >= length)
-			return;
+			return true;
 	}
+	return false;
 }
 #endif
 
@@ -138,12 +142,12 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 			break;
 		}
 		at = place_in(start, far);
-#ifndef READ_PROBE
-		if (!far)
-			copy_name(bytes, start + 1 + length, name, length);
-		else
+#ifdef READ_PROBE
+		bpf_probe_read_kernel(&bytes[at + 1], length, name);
+#else
+		if (far || !copy_name(bytes, start + 1 + length, name, length))
+			bpf_probe_read_kernel(&bytes[at_most(at, end) + 1], at_most(length, NAME_BYTES_MAX), name);
 #endif
-			bpf_probe_read_kernel(&bytes[at + 1], length, name);
 		bytes[at_most(at, end)] = '/';
 		dentry = KERNEL(dentry, parent);
 	}

@@ -291,9 +291,10 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	used = append_filename(s, 0, bprm);
 	/* from here on, the verifier follows every way out of the loops above: see untrusted_task() in common.bpf.h */
 	task = KERNEL(task_struct, task);
-	start = resolve_path(text, READ(fs, pwd.dentry), READ(fs, pwd.mnt));
+	start = resolve_path_of(task, text, READ(fs, pwd.dentry), READ(fs, pwd.mnt));
 	used = append_text(s, used, &e->cwd, start);
 
+	file = KERNEL(file, file);
 	describe_file(e, file);
 	start = resolve_executable(task, text, file);
 	used = append_text(s, used, &e->executable, start);

@@ -4,9 +4,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <functional>
+#include <utility>
 
 #include "error.h"
 #include "handles.h"
@@ -25,8 +26,6 @@ std::weak_ptr<Types> kernels;
 Failure unreadable(const std::string& what, const std::string& why, int error = 0, const std::string& log = {}) {
   return {"BTF_UNREADABLE", "cannot read BTF of " + what + (why.empty() ? "" : ": " + why), error, log};
 }
-
-size_t hash_of(std::string_view name) { return std::hash<std::string_view>()(name); }
 
 // Devices and pipes have no end. Opening a pipe must not wait for somebody who writes.
 void check_file(const Fd& file, const std::string& path) {
@@ -75,24 +74,25 @@ std::shared_ptr<Types> Types::of_file(const std::string& path) {
 size_t Types::bytes() const {
   uint32_t size = 0;
   btf__raw_data(types_.get(), &size);
-  return size + btf__type_cnt(types_.get()) * (sizeof(uint32_t) + sizeof(by_name_[0]));
+  return size + (btf__type_cnt(types_.get()) + first_.size() + next_.size()) * sizeof(uint32_t);
 }
 
 void Types::index() {
   std::call_once(indexed_, [this] {
     const uint32_t end = btf__type_cnt(types_.get());
-    by_name_.reserve(end);
-    for (uint32_t id = 1; id < end; id++) by_name_.emplace_back(hash_of(name_of(id)), id);
-    std::sort(by_name_.begin(), by_name_.end());
+    next_.resize(end);
+    first_.resize(std::bit_ceil(end));
+    // a chain begins with its lowest id
+    for (uint32_t id = end - 1; id > 0; id--) next_[id] = std::exchange(chain_of(name_of(id)), id);
   });
 }
 
+uint32_t& Types::chain_of(std::string_view name) { return first_[std::hash<std::string_view>()(name) & (first_.size() - 1)]; }
+
 uint32_t Types::find(std::string_view name, uint32_t kind) {
   index();
-  const size_t hash = hash_of(name);
-  for (auto at = std::lower_bound(by_name_.begin(), by_name_.end(), std::pair(hash, 0u)); at != by_name_.end(); ++at) {
-    if (at->first != hash) break;
-    if (btf_kind(btf__type_by_id(types_.get(), at->second)) == kind && name_of(at->second) == name) return at->second;
+  for (uint32_t id = chain_of(name); id != 0; id = next_[id]) {
+    if (btf_kind(btf__type_by_id(types_.get(), id)) == kind && name_of(id) == name) return id;
   }
   return 0;
 }

@@ -27,7 +27,7 @@ class Types {
   const btf* get() const { return types_.get(); }
   // Memory that this object uses, about; without that of the kernel's types below a module's.
   size_t bytes() const;
-  // Prepares find(), which takes tens of milliseconds.
+  // Prepares find(), which takes some milliseconds.
   void index();
   // The id of the type of this kind (BTF_KIND_…); 0 where there is none. When several have the name, the first one counts, as in
   // libbpf.
@@ -43,11 +43,13 @@ class Types {
   static std::shared_ptr<Types> make(btf* types, std::shared_ptr<Types> base, const std::string& what, const LogScope& log);
 
   std::string_view name_of(uint32_t id) const;
+  uint32_t& chain_of(std::string_view name);
 
   std::shared_ptr<Types> base_;  // the kernel's, when types_ are a module's
   BtfPtr types_;
   std::once_flag indexed_;
-  std::vector<std::pair<size_t, uint32_t>> by_name_;  // hashes of names and ids, in this order; filled by index()
+  // A hash table of ids by name, filled by index(): the first id of each chain, and the one after each id. 0 ends a chain.
+  std::vector<uint32_t> first_, next_;
 };
 
 }  // namespace polytrace
