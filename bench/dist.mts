@@ -1,4 +1,4 @@
-// The compiled library's inner modules, which are what is published, with the types of their sources.
+// The compiled library's inner modules, with the types of their sources. What is published is one file of the same sources.
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);

@@ -18,8 +18,8 @@ reading before and after a loop gives the instructions of an operation. Except w
 counts repeat to within one per cent.
 
 \`npm run bench -- --short\` takes some seconds, needs no virtual machine, and is part of \`npm test\`. It compares
-what user space does with an event to plain code that reads the same record, and starting to Node.js by itself. It fails
-when a ratio is too high.
+what user space does with an event to plain code that reads the same record, starting to Node.js by itself, and, as
+root, loading to a loop. It fails when a ratio is too high.
 `;
 
 // the text of each section; the commit stands above it

@@ -43,10 +43,16 @@ async function hostPart(): Promise<string> {
 async function shortPart(): Promise<void> {
   const { shortTable } = await import('./short.mjs');
   const { startTable } = await import('./start.mjs');
-  for (const { rows, tooSlow } of [startTable(), await shortTable()]) {
+  const tables = [startTable(), await shortTable()];
+  if (process.getuid?.() === 0) {
+    const { loadTable } = await import('./load.mjs');
+    tables.push(await loadTable());
+  }
+  for (const { rows, tooSlow } of tables) {
     console.log(`${table(rows)}\n`);
     fail(tooSlow);
   }
+  if (tables.length === 2) console.log('Loading is not measured, because only root can load.\n');
 }
 
 /** The commit that is measured. */

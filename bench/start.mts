@@ -7,9 +7,9 @@ import { judge, median, type Judged } from './judge.mjs';
 const COMMAND = 'dist/cli/main.js';
 
 const starts = [
-  { name: "require('polytrace')", args: ['-e', "require('polytrace')"], atMost: 6 },
-  { name: 'polytrace --help', args: [COMMAND, '--help'], atMost: 6 },
-  { name: 'polytrace validate', args: [COMMAND, 'validate', 'examples/file-monitoring.yaml'], atMost: 10 },
+  { name: "require('polytrace')", args: ['-e', "require('polytrace')"], atMost: 3 },
+  { name: 'polytrace --help', args: [COMMAND, '--help'], atMost: 3.5 },
+  { name: 'polytrace validate', args: [COMMAND, 'validate', 'examples/file-monitoring.yaml'], atMost: 8 },
 ];
 
 const ROUNDS = 5;

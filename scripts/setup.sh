@@ -103,7 +103,7 @@ fi
 [ -e build/Release/polytrace.node ] || say "building the addon"
 quietly npm run --silent build:native
 if [ ! -e dist/index.js ] || [ ! -e agent/dist/index.js ] ||
-	[ -n "$(find lib types agent/lib tsconfig.json tsconfig.build.json agent/tsconfig.build.json -newer dist/index.js -print -quit)" ]; then
+	[ -n "$(find lib types agent/lib scripts/bundle.mjs tsconfig.json tsconfig.build.json agent/tsconfig.build.json -newer dist/index.js -print -quit)" ]; then
 	say "compiling TypeScript"
 	quietly npm run --silent build:ts
 	touch dist/index.js

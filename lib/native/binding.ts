@@ -227,9 +227,14 @@ export function addonFile(): string {
   return (require('node-gyp-build') as { path(dir: string): string }).path(home());
 }
 
-/** The folder with the addon: the package, or that of a file into which a bundler has put this one, with `prebuilds` beside it. */
+/**
+ * The folder with the addon: that of the package, or that of a file into which a bundler has put this one, with `prebuilds` beside
+ * it. In the package, this module is a part of dist/index.js; in a checkout, it is also a file in a room of its own.
+ */
 function home(): string {
-  return existsSync(path.join(__dirname, 'prebuilds')) ? __dirname : path.join(__dirname, '..', '..');
+  if (existsSync(path.join(__dirname, 'prebuilds'))) return __dirname;
+  const above = path.dirname(__dirname);
+  return existsSync(path.join(above, 'package.json')) ? above : path.dirname(above);
 }
 
 /** Which addon this process needs, and why none of the files was loaded. */

@@ -1,11 +1,12 @@
 /** Turns a policy that is written in code into YAML, so that it is handled like a policy from a file. */
-import { Document } from 'yaml';
 import { API_VERSION, KINDS } from '../language/policy.js';
 import { YAML_DEPTH_MAX } from '../language/limits.js';
+import { yamlPackage } from './yaml-package.js';
 
 /** Returns the YAML of a policy that is given as plain data. Throws TypeError for anything that is not plain data. */
 export function renderPolicy(policy: object): string {
   const data = { apiVersion: API_VERSION, kind: KINDS[0], ...(plain(policy, []) as object) };
+  const { Document } = yamlPackage();
   const document = new Document(data, { aliasDuplicateObjects: false });
   return document.toString({ lineWidth: 0, defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' });
 }

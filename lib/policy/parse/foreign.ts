@@ -1,5 +1,6 @@
 /** Recognises texts that are written for another tool, so that one message says so in place of many. */
-import { isMap, isScalar, isSeq, type Document } from 'yaml';
+import type { Document } from 'yaml';
+import { isMap, isScalar, isSeq } from './yaml-package.js';
 import { API_VERSION, KINDS } from '../language/policy.js';
 import { nearest } from './nearest.js';
 import type { Span } from './places.js';

@@ -1,5 +1,6 @@
 /** Accepts keys in another case, such as `matchPids`: gives them their own spelling, and warns about it. */
-import { isMap, isScalar, isSeq, type Node } from 'yaml';
+import type { Node } from 'yaml';
+import { isMap, isScalar, isSeq } from './yaml-package.js';
 import type { Field, Shape } from '../language/shape.js';
 import { quote, type Report } from './report.js';
 

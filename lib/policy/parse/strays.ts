@@ -1,5 +1,6 @@
 /** Finds where a field belongs that is written in the wrong place, mostly because of its indentation. */
-import { isMap, isScalar, isSeq, type Node } from 'yaml';
+import type { Node } from 'yaml';
+import { isMap, isScalar, isSeq } from './yaml-package.js';
 import type { Field, ObjectShape, Shape } from '../language/shape.js';
 
 /** Most levels below an object that are searched for a field. The language has no more. */

@@ -1,16 +1,6 @@
 /** Checks a YAML tree against the table of the language and turns the correct parts into plain data. */
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  type Node,
-  type Pair,
-  type ParsedNode,
-  type Scalar,
-  type YAMLMap,
-  type YAMLSeq,
-} from 'yaml';
+import type { Node, Pair, ParsedNode, Scalar, YAMLMap, YAMLSeq } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq } from './yaml-package.js';
 import { isBeyondPlainData } from './yaml.js';
 import { fieldInstead } from '../language/instead.js';
 import { RENDER } from './foreign.js';

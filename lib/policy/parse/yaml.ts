@@ -1,5 +1,5 @@
 /** Parses text into one YAML document in limited time and memory. Every syntax mistake becomes a diagnostic. */
-import { Composer, isAlias, isMap, isNode, isScalar, Lexer, Parser, visit, type Document, type Node } from 'yaml';
+import type { Document, Node } from 'yaml';
 import type { Steps } from '../../in-turns.js';
 import { FILE_BYTES_MAX, YAML_DEPTH_MAX, YAML_TOKENS_MAX } from '../language/limits.js';
 import { API_VERSION } from '../language/policy.js';
@@ -7,6 +7,7 @@ import { reportForeign } from './foreign.js';
 import { Places, type Span } from './places.js';
 import { quote, Report } from './report.js';
 import { addSyntaxErrors } from './syntax-errors.js';
+import { isAlias, isMap, isNode, isScalar, yamlPackage } from './yaml-package.js';
 
 export interface ParsedText {
   readonly report: Report;
@@ -67,6 +68,7 @@ const start: Span = { start: 0, end: 0 };
 
 /** Tokens are read in steps. The composer makes nodes of a whole document in one step. */
 function* compose(text: string, report: Report): Steps<Document.Parsed[]> {
+  const { Composer, Lexer, Parser } = yamlPackage();
   const parser = new Parser();
   // This is the core schema of YAML 1.2. Errors keep offsets; Places computes lines and columns.
   const composer = new Composer({
@@ -127,7 +129,7 @@ export function isBeyondPlainData(node: Node): boolean {
 }
 
 function refuseBeyondPlainData(document: Document.Parsed, report: Report): void {
-  visit(document, (_, node) => {
+  yamlPackage().visit(document, (_, node) => {
     if (!isNode(node) || !isBeyondPlainData(node)) return;
     const own = { start: node.range?.[0] ?? 0, end: node.range?.[1] ?? 0 };
     // The range of a node begins after its anchor and tag.

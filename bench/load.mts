@@ -1,0 +1,82 @@
+// The short form of the benchmark, for loading: processor time of opening a tracer and of adding hooks, as a multiple of what a loop
+// in JavaScript needs. The kernel's part, its verifier above all, is in it. Needs root.
+import { openTracer } from 'polytrace';
+import { judge, median, type Judged } from './judge.mjs';
+
+const LIBC = '/lib/x86_64-linux-gnu/libc.so.6';
+const SYMBOLS =
+  `calloc realloc fopen fclose fread fwrite fseek ftell fflush puts fputs printf fprintf sprintf snprintf vprintf strdup
+  strndup strtok strtol strtoul strtoll atoi atol qsort bsearch getenv setenv unsetenv putenv system popen pclose opendir readdir
+  closedir getcwd chdir mkdir rmdir unlink rename link symlink getpwnam getpwuid getgrnam getgrgid getaddrinfo freeaddrinfo`.split(
+    /\s+/,
+  );
+
+/** Of a raw tracepoint without a match, so that no event is reported. */
+const hookPolicy = (number: number): string => `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: hook-${number}}
+spec:
+  tracepoints:
+  - {subsystem: raw_syscalls, event: sys_enter, raw: true, args: [{index: 1, type: int64}],
+     selectors: [{matchArgs: [{index: 1, operator: Equal, values: ["${7000 + number}"]}]}]}
+`;
+
+const UPROBES = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: uprobes}
+spec:
+  uprobes:
+${SYMBOLS.map((symbol) => `  - {path: ${LIBC}, symbols: [${symbol}]}`).join('\n')}
+`;
+
+const ROUNDS = 3;
+const HOOKS = 8;
+
+/** Milliseconds. */
+async function cpuOf(work: () => unknown): Promise<number> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
+
+function loop(): number {
+  let sum = 0;
+  for (let i = 0; i < 20_000_000; i++) sum = (sum + i * 7) % 1_000_003;
+  return sum;
+}
+
+export async function loadTable(): Promise<Judged> {
+  const costs = { loop: [], open: [], hook: [], add: [], remove: [] } as Record<string, number[]>;
+  const measure = async <T,>(name: string, work: () => Promise<T> | T): Promise<T> => {
+    let result: T | undefined;
+    costs[name]?.push(await cpuOf(async () => (result = await work())));
+    return result as T;
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    await measure('loop', loop);
+    const tracer = await measure('open', () => openTracer());
+    try {
+      // the first hook of a kind reads the types of the kernel
+      await tracer.addPolicy({ yaml: hookPolicy(0) });
+      for (let i = 1; i <= HOOKS; i++) await measure('hook', () => tracer.addPolicy({ yaml: hookPolicy(i) }));
+      if (round > 0) continue;
+      await measure('add', () => tracer.addPolicy({ yaml: UPROBES }));
+      await measure('remove', () => tracer.removePolicy('uprobes'));
+    } finally {
+      await tracer.close();
+    }
+  }
+  const cost = (name: string): number => median(costs[name] ?? []);
+  return judge({
+    head: ['loading', 'CPU'],
+    unit: 'ms',
+    yardstick: { name: 'a loop of 20 million rounds', cost: cost('loop') },
+    measured: [
+      { name: 'openTracer', cost: cost('open'), atMost: 9 },
+      { name: 'a further hook', cost: cost('hook'), atMost: 0.6 },
+      { name: `${SYMBOLS.length} uprobes added`, cost: cost('add'), atMost: 30 },
+      { name: `${SYMBOLS.length} uprobes removed`, cost: cost('remove'), atMost: 3 },
+    ],
+  });
+}
