@@ -130,6 +130,16 @@ int try_kprobe() {
   return event.value < 0 ? -errno : 0;
 }
 
+int try_attach_cookie() {
+  const bpf_insn asks[] = {
+      {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = BPF_FUNC_get_attach_cookie},
+      kNothing[0],
+      kNothing[1],
+  };
+  const Fd program(bpf_prog_load(BPF_PROG_TYPE_KPROBE, "polytrace_probe", "GPL", asks, 3, nullptr));
+  return program.value < 0 ? program.value : 0;
+}
+
 int try_kprobe_multi() {
   const Fd program(load(BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI, nullptr));
   if (program.value < 0) return program.value;
@@ -210,6 +220,7 @@ Features try_features() {
   tell("fentry", try_traced(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, kTestFunction));
   tell("kprobe", try_kprobe());
   tell("kprobeMulti", try_kprobe_multi());
+  tell("attachCookie", try_attach_cookie());
   tell("lsm", try_traced(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "file_open"));
   tell("fmodRet", try_traced(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, kSecurityFunction));
   tell("fmodRetListed", try_traced(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, kModifyFunction));

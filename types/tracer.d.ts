@@ -493,6 +493,7 @@ export interface PreflightFeature {
     | 'fentry'
     | 'kprobe'
     | 'kprobe_multi'
+    | 'attach_cookie'
     | 'lsm'
     | 'fmod_ret'
     | 'uprobe'

@@ -11,6 +11,7 @@ import { loadHook, placesOf, toKernelError } from './load.js';
 import { notAvailable } from './mechanisms.js';
 import { checkPrototype, prototypeOf } from './prototype.js';
 import type { Attached, AttachRequest } from './request.js';
+import { checkFeature } from './single.js';
 
 /** `functions` contains their names in the kernel. */
 export async function attachFunctions(request: AttachRequest, functions: readonly string[]): Promise<Attached> {
@@ -18,6 +19,7 @@ export async function attachFunctions(request: AttachRequest, functions: readonl
   for (const name of functions) checkPrototype(hook, name, prototypeOf(name, kernel));
   const returns = seesReturn(hook);
   const mechanism = mechanismOf(request, returns);
+  checkFeature(request, 'attachCookie', hook.call);
   if (mechanism === 'kprobe') checkLinks(hook, functions.length);
   const leftOut = await load(request, functions, { mechanism, return: returns });
   return {

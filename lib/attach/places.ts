@@ -14,6 +14,7 @@ import type { ProgramChanges } from '../wire/encode/context.js';
 import { checkLinks } from './functions.js';
 import { loadHook, placesOf, toKernelError } from './load.js';
 import type { Attached, AttachRequest } from './request.js';
+import { checkFeature } from './single.js';
 
 const RETURNS = { uprobe: 'uprobe+uretprobe', 'uprobe.multi': 'uprobe.multi+uretprobe.multi' } as const;
 
@@ -26,6 +27,7 @@ export async function attachPlaces(
   const { hook, context } = request;
   const { places: wanted = [] } = hook;
   const mechanism = context.features.uprobeMulti.available && hook.singleLinks !== true ? 'uprobe.multi' : 'uprobe';
+  checkFeature(request, 'attachCookie', `${path}:${hook.call}`);
   if (mechanism === 'uprobe') checkLinks(hook, wanted.length);
   const elf = (await elfInTurns(path)) ?? undefined;
   const found = wanted.map((place) => inFile(place, elf));

@@ -5,6 +5,8 @@ import type { ProbePlace } from '../elf/elf-info.js';
 import { hookPlace, valuePlace, valuesOf } from '../image/hook.js';
 import type { HookImage } from '../image/image.js';
 import { kernelDetail, type NativeError } from '../native/native-error.js';
+import { missingReason } from '../native/preflight.js';
+import { notAvailable } from './mechanisms.js';
 import { argumentChanges } from './program-changes.js';
 import type { Attached, AttachRequest } from './request.js';
 import { attachSingle, ifThere } from './single.js';
@@ -19,7 +21,7 @@ export function attachUsdt(request: AttachRequest): Promise<Attached | undefined
       attach: 'usdt',
       name: `${path}:${hook.call}`,
       feature: 'uprobe',
-      refused: (error) => encodingUnknown(error, hook),
+      refused: (error) => cookieMissing(error, request, path) ?? encodingUnknown(error, hook),
       probePlaces: places.length,
       programChanges: argumentChanges(hook, places, context.features),
     });
@@ -54,6 +56,13 @@ async function probePlaces(hook: HookImage): Promise<readonly ProbePlace[]> {
     );
   }
   return places;
+}
+
+/** The KernelError for a probe of a library, where a program cannot know which probe was hit. */
+function cookieMissing(error: NativeError, { hook, context }: AttachRequest, path: string): KernelError | undefined {
+  if (error.errno !== 'EOPNOTSUPP' || context.features.attachCookie.available) return undefined;
+  const why = `attachCookie (${missingReason('attachCookie', context.features)}), which a library needs`;
+  return notAvailable(hook, `${path}:${hook.call}`, why);
 }
 
 /** The KernelError for a probe that libbpf refuses because it cannot read one of its arguments. */

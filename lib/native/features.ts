@@ -16,6 +16,8 @@ export type FeatureName =
   | 'fentry'
   | 'kprobe'
   | 'kprobeMulti'
+  /** A program knows which of its places was hit. */
+  | 'attachCookie'
   | 'lsm'
   | 'fmodRet'
   /** The same for functions that are not called security_…. */

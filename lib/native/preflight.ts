@@ -67,6 +67,13 @@ const FEATURES: readonly Description[] = [
     without: 'functions are attached one by one',
   },
   {
+    name: 'attach_cookie',
+    key: 'attachCookie',
+    option: 'Linux 5.15',
+    with: 'a hook can have several functions or places',
+    without: 'hooks with several functions or places, and static probes of libraries, are refused',
+  },
+  {
     name: 'lsm',
     key: 'lsm',
     option: 'CONFIG_BPF_LSM, and bpf in the lsm= boot parameter',

@@ -27,7 +27,7 @@ const ONE_LINK = '{ name: disable-uprobe-multi, value: "1" }';
  */
 function allWays(): Readonly<Record<AttachWay, Way>> {
   const path = `path: ${JSON.stringify(addonFile())}`;
-  const symbols = `${path}, symbols: [napi_register_module_v1, node_api_module_get_api_version_v1]`;
+  const [one, two] = ['napi_register_module_v1', 'napi_register_module_v1, node_api_module_get_api_version_v1'];
   return {
     raw_tracepoint: { kind: 'tracepoints', hook: `${EXEC}, raw: true`, filtered: [2, 'linux_binprm'], needs: [] },
     tracepoint: { kind: 'tracepoints', hook: EXEC, filtered: [4, 'data_loc'], needs: ['tracepoint'] },
@@ -50,9 +50,20 @@ function allWays(): Readonly<Record<AttachWay, Way>> {
       lists: '{ name: checks, values: [security_bprm_check, security_bprm_committed_creds] }',
     },
     lsm: { kind: 'lsmhooks', hook: 'hook: bprm_check_security', filtered: [0, 'linux_binprm'], needs: ['lsm'] },
-    uprobe: { kind: 'uprobes', hook: symbols, filtered: [0, 'string'], needs: ['uprobe'], options: ONE_LINK },
-    'uprobe.multi': { kind: 'uprobes', hook: symbols, filtered: [0, 'string'], needs: ['uprobe', 'uprobe_multi'] },
-    usdt: { kind: 'usdts', hook: `${path}, provider: polytrace, name: features`, needs: ['uprobe'] },
+    uprobe: {
+      kind: 'uprobes',
+      hook: `${path}, symbols: [${one}]`,
+      filtered: [0, 'string'],
+      needs: ['uprobe'],
+      options: ONE_LINK,
+    },
+    'uprobe.multi': {
+      kind: 'uprobes',
+      hook: `${path}, symbols: [${two}]`,
+      filtered: [0, 'string'],
+      needs: ['uprobe', 'uprobe_multi'],
+    },
+    usdt: { kind: 'usdts', hook: `${path}, provider: polytrace, name: features`, needs: ['uprobe', 'attach_cookie'] },
   };
 }
 
