@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { billOfMaterials } from './prebuilds/sbom.mjs';
+import { billOfMaterials, schemaErrors } from './prebuilds/sbom.mjs';
 import { prebuiltFile, TARGETS } from './prebuilds/targets.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -54,6 +54,8 @@ run('node', 'scripts/prebuilds/build.mjs');
 run('node', 'scripts/prebuilds/check.mjs');
 const bill = join(root, 'prebuilds/sbom.cdx.json');
 writeFileSync(bill, `${JSON.stringify(billOfMaterials(root), undefined, 2)}\n`);
+const mistakes = await schemaErrors(readFileSync(bill, 'utf8'));
+if (mistakes.length > 0) throw new Error(`release: ${bill} does not follow its schema:\n${mistakes.join('\n')}`);
 const tarball = pack();
 run('node', 'test/package/run.mjs', '--tarball', tarball, ...(isShort ? ['--short'] : []));
 

@@ -1,5 +1,6 @@
 // The bill of materials of the package in CycloneDX: what is linked into the prebuilt addons, what npm installs beside them, and
 // under which licence each is used.
+import * as CDX from '@cyclonedx/cyclonedx-library';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -97,4 +98,10 @@ export function billOfMaterials(root) {
       ...addons.map((each) => ({ ref: each['bom-ref'], dependsOn: refs(libraries) })),
     ],
   };
+}
+
+/** What the schema of CycloneDX refuses in a document; a text for each. */
+export async function schemaErrors(document) {
+  const errors = await new CDX.Validation.JsonStrictValidator(CDX.Spec.Version.v1dot6).validate(document);
+  return (errors ?? []).map(({ instancePath, message }) => `${instancePath}: ${message}`);
 }

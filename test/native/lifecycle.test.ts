@@ -253,6 +253,21 @@ describe('refusals', function () {
     assert.deepEqual(objectsOf(process.pid), before);
   });
 
+  it('a policy that is not there, naming the one that was probably meant', async () => {
+    const yaml = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: starts }
+spec: { tracepoints: [{ subsystem: sched, event: sched_process_exec, raw: true }] }`;
+    const tracer = await openTracer({ policies: [{ yaml }] });
+    await assert.rejects(tracer.removePolicy('start'), { code: 'NO_SUCH_POLICY', hint: 'did you mean "starts"?' });
+    await assert.rejects(tracer.removePolicy('entirely-different'), ({ code, hint }: PolytraceError) => {
+      assert.equal(code, 'NO_SUCH_POLICY');
+      assert.doesNotMatch(hint, /did you mean/);
+      return true;
+    });
+    await tracer.close();
+  });
+
   it('policies: no such file, three mistakes at once, the same name twice; the tracer continues to run', async () => {
     const tracer = await openTracer();
     const events = tracer.events();

@@ -53,6 +53,17 @@ const FILES =
 const MUSL = 'musl';
 const MAX_PACKED = 4 * 1024 * 1024;
 
+/** What is wrong with the bill of materials. The check itself is checked with a document that has a mistake. */
+async function billProblems() {
+  const { billOfMaterials, schemaErrors } = await import('../../scripts/prebuilds/sbom.mjs');
+  const document = billOfMaterials(root);
+  const wrong = await schemaErrors(JSON.stringify({ ...document, bomFormat: 'another' }));
+  return [
+    ...(await schemaErrors(JSON.stringify(document))).map((each) => `the bill of materials: ${each}`),
+    ...(wrong.length > 0 ? [] : ['a bill of materials with a mistake is accepted']),
+  ];
+}
+
 /** Packs the package, or takes the given file. Returns the file and the problems of what is in it. */
 function pack() {
   const source = given === undefined ? [] : ['--dry-run', given];
@@ -151,7 +162,7 @@ try {
   renameSync(file, tarball);
   if (!short && only === undefined) {
     console.log('\n| use | seconds | result |\n| --- | --- | --- |');
-    for (const problem of checkUses(tarball)) problems.push(problem);
+    for (const problem of [...checkUses(tarball), ...(await billProblems())]) problems.push(problem);
   }
   console.log('\n| root | client | Node.js | seconds | KB installed | result |\n| --- | --- | --- | --- | --- | --- |');
   const rows = cases().map((each) => {

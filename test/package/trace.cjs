@@ -1,7 +1,7 @@
 // Runs where the package was installed: prints one line when a tracer has reported the exec of /bin/true.
 const assert = require('node:assert');
 const { spawn } = require('node:child_process');
-const { Worker, isMainThread, workerData } = require('node:worker_threads');
+const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 const polytrace = require('polytrace');
 
 async function trace() {
@@ -27,9 +27,12 @@ async function main() {
   assert.equal(imported.openTracer, polytrace.openTracer);
   const binary = await trace();
   const worker = new Worker(__filename, { workerData: 'trace' });
-  await new Promise((resolve, reject) => worker.on('error', reject).on('exit', resolve));
+  const told = [];
+  worker.on('message', (message) => told.push(message));
+  const status = await new Promise((resolve, reject) => worker.on('error', reject).on('exit', resolve));
+  assert.deepEqual({ status, told }, { status: 0, told: [binary] });
   console.log(`TRACED ${binary} Node.js ${process.versions.node}`);
 }
 
 if (isMainThread) void main();
-else if (workerData === 'trace') void trace();
+else if (workerData === 'trace') void trace().then((binary) => parentPort.postMessage(binary));

@@ -86,6 +86,18 @@ describe('a platform without an addon', () => {
       assert.match(btf ?? '', /tracing needs Linux/);
     });
 
+    it(`${platform}: import gives the same functions as require()`, () => {
+      const code = `
+        import * as imported from './lib/index.mjs';
+        import { createRequire } from 'node:module';
+        const required = createRequire(import.meta.url)('./dist/index.js');
+        const names = Object.keys(required).filter((name) => imported[name] !== required[name]);
+        const diagnostics = imported.validatePolicy('x: 1');
+        console.log(JSON.stringify([process.platform, names, diagnostics.length > 0, imported.preflight().canTrace]));`;
+      const told = JSON.parse(elsewhere(platform, '--input-type=module', '--eval', code)) as unknown;
+      assert.deepEqual(told, [platform, [], true, false]);
+    });
+
     it(`${platform}: the command validates`, () => {
       const args = ['node', 'polytrace', 'validate', '--kernel', 'none', 'examples/file-monitoring.yaml'];
       const code = `process.argv = ${JSON.stringify(args)}; require('./lib/cli/main.ts');`;
