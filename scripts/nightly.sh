@@ -1,0 +1,31 @@
+#!/bin/bash
+# npm run test:nightly: everything that is too long for each commit, one after the other. Each step runs, whatever the one before
+# it has shown; the end lists what failed. npm run test:nightly -- STEP... runs some of the steps.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export POLYTRACE_NIGHTLY=1
+declare -A commands=(
+	[tiers]="bash scripts/test.sh native kubernetes"
+	[packages]="npm run --silent test:packages"
+	[sanitize]="npm run --silent test:sanitize"
+	[fuzz]="bash scripts/setup.sh --fuzz && npm run --silent fuzz"
+	[kernels]="npm run --silent test:kernels"
+	[arm64]="npm run --silent test:arm64"
+)
+steps=("$@")
+[ $# -gt 0 ] || steps=(tiers packages sanitize fuzz kernels arm64)
+for step in "${steps[@]}"; do
+	[ -n "${commands[$step]-}" ] || { echo "nightly: no step $step: one of ${!commands[*]}" >&2 && exit 2; }
+done
+failed=()
+for step in "${steps[@]}"; do
+	printf '\n==== nightly: %s\n' "$step"
+	begun=$SECONDS
+	bash -c "${commands[$step]}" || failed+=("$step")
+	echo "nightly: $step took $((SECONDS - begun)) s"
+done
+if [ ${#failed[@]} -gt 0 ]; then
+	echo "nightly: failed: ${failed[*]}"
+	exit 1
+fi
+echo "nightly: ${#steps[@]} steps passed"
