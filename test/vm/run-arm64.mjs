@@ -127,8 +127,9 @@ function compileTests(mocha, folder) {
 function commandOf(mocha) {
   return [
     'cp -r /run/vm/compiled/* /tmp',
-    'cp /run/vm/workload /tmp/workload',
-    'export POLYTRACE_PREBUILD=/run/vm/addon POLYTRACE_CORPUS=/run/vm/corpus POLYTRACE_KERNEL=arm64 ESBUILD_BINARY_PATH=/usr/bin/esbuild',
+    // esbuild ignores a path of /usr/bin
+    'cp /run/vm/workload /usr/bin/esbuild /tmp',
+    'export POLYTRACE_PREBUILD=/run/vm/addon POLYTRACE_CORPUS=/run/vm/corpus POLYTRACE_KERNEL=arm64 ESBUILD_BINARY_PATH=/tmp/esbuild',
     `cd '${checkout}' && uname -a`,
     'node dist/cli/main.js preflight',
     `node ${mocha.map((word) => `'${word}'`).join(' ')}`,
