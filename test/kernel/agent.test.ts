@@ -13,7 +13,7 @@ import {
   type EventReader,
   type Running,
 } from '../../agent/test/native/support.js';
-import { corpus, kernel, needsFile } from './support.js';
+import { corpus, needsFile, onOneKernel } from './support.js';
 
 const UPSTREAM = join(corpus, 'quickstart__file_monitoring.yaml');
 const NODE = 'minion';
@@ -34,7 +34,7 @@ spec:
 
 // One kernel is enough: the agent does not depend on it, and three programs take long to start here. The guest with 6.1
 // is the first to end.
-if (kernel === '6.1')
+if (onOneKernel('6.1'))
   describe('the agent', () => {
     const machine = new Machine();
     let facts: Facts;

@@ -10,7 +10,7 @@ import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import type { NamedAction } from './matrix-policy.js';
 import { carryOut, prepareMatrix, PROGRAM } from './matrix-setup.js';
 import { OLD_NAME, prepareProbes, refusalOf, SCENARIOS, withPathsOfHere, type Expected } from './corpus-scenarios.js';
-import { assertPart, corpus, hooksOf, kernel, Recording } from './support.js';
+import { assertPart, corpus, hooksOf, kernel, NIGHTLY, Recording } from './support.js';
 
 interface Outcome {
   readonly codes: readonly string[];
@@ -56,7 +56,7 @@ function isTold({ functionName, args }: Expected, event: ProcessKprobeEvent): bo
 
 // Loading them takes minutes in a guest: all on one kernel, and in the nightly run on each.
 function isLoadedHere(file: string): boolean {
-  return kernel === '6.12' || process.env['POLYTRACE_NIGHTLY'] === '1' || file in SCENARIOS;
+  return kernel === '6.12' || NIGHTLY || file in SCENARIOS;
 }
 
 describe(`published policies on ${kernel}`, () => {

@@ -4,9 +4,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { openTracer } from '../../lib/index.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
-import { fileOf, hooksOf, MECHANISMS, policy, Recording, type Mechanism } from './support.js';
+import { checkout, fileOf, hooksOf, MECHANISMS, policy, Recording, type Mechanism } from './support.js';
 
 /** Programs that only these tests start, so that actions cannot affect other processes. */
 const CAT = '/tmp/acted-on';
@@ -139,7 +140,7 @@ selectors:
 
   it('matches do not end a shell that started the tracer', () => {
     const script = `
-      const { openTracer } = require(${JSON.stringify(require.resolve('../../lib/index.ts'))});
+      const { openTracer } = require(${JSON.stringify(join(checkout, 'dist/index.js'))});
       (async () => {
         const yaml = ${JSON.stringify(
           policy(
@@ -155,7 +156,7 @@ selectors:
         console.log(JSON.stringify({ enforced, matched }));
       })();`;
     writeFileSync('/tmp/child.cjs', script);
-    const shell = `rm -f /tmp/go /tmp/gone; ${process.execPath} --require tsx/cjs /tmp/child.cjs &
+    const shell = `rm -f /tmp/go /tmp/gone; ${process.execPath} /tmp/child.cjs &
       while ! test -e /tmp/go; do sleep 0.1; done
       read line < /tmp/spared.txt
       : > /tmp/gone

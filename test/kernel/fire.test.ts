@@ -8,7 +8,7 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
-import { hooksOf, kernel, policy, Recording } from './support.js';
+import { hooksOf, NIGHTLY, policy, Recording } from './support.js';
 
 const DRIVER = '/tmp/storm';
 const IN = '/tmp/storm-in';
@@ -16,8 +16,7 @@ const OUT = '/tmp/storm-out';
 const LEAF = '/tmp/storm-leaf';
 /** Number of roots of each kind. A root and its descendants are ten processes. */
 const ROOTS = 13;
-/** Old kernels need the same time for half of the cycles. */
-const CYCLES = kernel === '6.1' ? 5 : 10;
+const CYCLES = NIGHTLY ? 10 : 3;
 /** With so many other sets, the bits of removed sets are reused from the seventh policy on. */
 const OTHERS = 40;
 /** Calls to wait for after a policy was added or removed, so that calls which were running before have ended. */

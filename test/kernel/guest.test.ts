@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { preflight, tryTracing } from '../../lib/index.js';
+import { NIGHTLY } from './support.js';
 
 describe('the guest', () => {
   it('runs the requested kernel', () => {
@@ -21,7 +22,7 @@ describe('the guest', () => {
   });
 
   // 40 seconds in the guest; the native tier tries what its kernel has
-  const nightly = process.env['POLYTRACE_NIGHTLY'] === '1' ? it : undefined;
+  const nightly = NIGHTLY ? it : undefined;
   nightly?.('runs the base sensor and resolves paths in hooks of each kind', async () => {
     const { canTrace, hooks, problems } = await tryTracing();
     assert.deepEqual(problems, []);

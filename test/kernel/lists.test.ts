@@ -12,8 +12,8 @@ const hasMulti = kernel !== '6.1';
 const IA32 = '/tmp/ia32';
 const BY_IA32 = `selectors: [{ matchBinaries: [{ operator: In, values: [${IA32}] }] }]`;
 const BY_CAT = `selectors: [{ matchBinaries: [{ operator: In, values: [/usr/bin/cat] }] }]`;
-/** Longest time to attach 400 functions at once. */
-const ATTACH_MS = 5000;
+/** So many times as long as one function may 400 take, to be attached at once, used and detached. */
+const MOST_TIMES = 20;
 
 function listPolicy(list: string, hook: string, options = ''): { yaml: string } {
   const yaml = `apiVersion: cilium.io/v1alpha1
@@ -61,17 +61,21 @@ describe('lists of functions', () => {
 
   // Without kprobe.multi the published policy tests this already, so once is enough.
   const everyCall = async (): Promise<void> => {
-    const from = performance.now();
-    const [events, hooks] = await during(listPolicy('type: generated_syscalls', kprobe(BY_CAT)), cat);
-    const whole = performance.now() - from;
+    const timed = async (list: string, hook: string) => {
+      const from = performance.now();
+      const [events, hooks] = await during(listPolicy(list, hook), cat);
+      return { events, hooks, ms: performance.now() - from };
+    };
+    const one = await timed('values: [vfs_read]', kprobe('syscall: false', BY_CAT));
+    const { events, hooks, ms } = await timed('type: generated_syscalls', kprobe(BY_CAT));
     assert.deepEqual(
       hooks.map(({ call, functionName, attach }) => [call, functionName, attach]),
       [['list:all', 'list:all', 'kprobe.multi']],
     );
     const count = hooks[0]?.functions.length ?? 0;
     assert.ok(count >= 400, `${count} functions`);
-    console.log(`      ${count} functions attached, used and detached in ${Math.round(whole)} ms`);
-    assert.ok(whole < ATTACH_MS, `${whole} ms`);
+    console.log(`      ${count} functions in ${Math.round(ms)} ms, one in ${Math.round(one.ms)} ms`);
+    assert.ok(ms < MOST_TIMES * one.ms, `${ms} ms, ${one.ms} ms`);
     const seen = new Set(names(events));
     for (const call of ['openat', 'read', 'write', 'close', 'exit_group'])
       assert.ok(seen.has(`__x64_sys_${call}`), call);

@@ -203,10 +203,7 @@ describe(`scopes on ${kernel}`, () => {
     const recording = await record('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
     try {
       assert.deepEqual(read(OTHER), done);
-      const start = performance.now();
       await source.put(OTHER, 'main', 'shop', 'web');
-      const milliseconds = performance.now() - start;
-      assert.ok(milliseconds < 1000, `${milliseconds} ms`);
       assert.deepEqual([read(OTHER), read(WEB)], [killed, killed]);
       await source.put(OTHER, 'main', 'shop', 'db');
       assert.deepEqual([read(OTHER), read(WEB)], [done, killed]);

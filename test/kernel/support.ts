@@ -20,6 +20,9 @@ export const MECHANISMS: readonly Mechanism[] = ['fentry', 'kprobe'];
 
 export const checkout = join(__dirname, '..', '..');
 export const kernel = process.env['POLYTRACE_KERNEL'] ?? '';
+export const NIGHTLY = process.env['POLYTRACE_NIGHTLY'] === '1';
+/** For tests of what does not depend on the kernel: they run on one, but in the nightly run on both. */
+export const onOneKernel = (only: '6.1' | '6.12'): boolean => kernel === only || (NIGHTLY && kernel.startsWith('6.1'));
 export const corpus = process.env['POLYTRACE_CORPUS'] ?? join(checkout, '..', 'shared', 'corpus', 'policies');
 
 /** The program from workload.c and actions.c, compiled once. */
@@ -35,20 +38,50 @@ export function workload(...args: readonly (string | number)[]): void {
   if (result.status !== 0) throw new Error(`workload ${args.join(' ')}: ${result.stderr}`);
 }
 
-/** A tracer whose events are collected from the first one on. */
+/**
+ * A tracer whose events are collected from the first one on. To open one takes a guest seconds, so the last one that
+ * was closed is kept, without policies. The next recording takes it over if it has the same options.
+ */
 export class Recording {
+  static #kept: Recording | undefined;
+
   readonly events: TracerEvent[] = [];
   readonly #collecting: Promise<void>;
   #onEvent: () => void = () => undefined;
   #marks = 0;
 
-  constructor(readonly tracer: Tracer) {
+  /** `options` is undefined for a tracer of its own: `close` closes it. */
+  constructor(
+    readonly tracer: Tracer,
+    private readonly options?: string,
+  ) {
     this.#collecting = this.#collect();
   }
 
   static async open(policy: string | { file: string } | undefined, options: TracerOptions = {}): Promise<Recording> {
     const source = typeof policy === 'string' ? { yaml: policy } : policy?.file;
-    return new Recording(await openTracer({ ...options, policies: source === undefined ? [] : [source] }));
+    const policies = source === undefined ? [] : [source];
+    const key = JSON.stringify(options);
+    if (Recording.#kept?.options !== key) {
+      await Recording.closeKept();
+      return new Recording(await openTracer({ ...options, policies }), key);
+    }
+    const recording = Recording.#kept;
+    Recording.#kept = undefined;
+    try {
+      for (const each of policies) await recording.tracer.addPolicy(each);
+    } catch (error) {
+      await recording.close();
+      throw error;
+    }
+    return recording;
+  }
+
+  /** For tests that count what the kernel holds. */
+  static async closeKept(): Promise<void> {
+    const kept = Recording.#kept;
+    Recording.#kept = undefined;
+    await kept?.end();
   }
 
   async #collect(): Promise<void> {
@@ -100,6 +133,16 @@ export class Recording {
   }
 
   async close(): Promise<void> {
+    if (this.options === undefined) return this.end();
+    await Recording.closeKept();
+    for (const { name } of this.tracer.policies()) await this.tracer.removePolicy(name);
+    await this.settle();
+    this.events.length = 0;
+    this.#onEvent = () => undefined;
+    Recording.#kept = this;
+  }
+
+  private async end(): Promise<void> {
     await this.tracer.close();
     await this.#collecting;
   }
