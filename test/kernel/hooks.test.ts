@@ -213,6 +213,7 @@ args:
 
     it('matchPIDs: an already running process that waits', async () => {
       writeFileSync('/srv/pids', 'x');
+      await Recording.closeKept(); // the process runs before the tracer
       const waiting = await startWaiting('/srv/pids');
       const pid = execFileSync('pgrep', ['-n', '-f', `${WORKLOAD} wait`])
         .toString()
@@ -243,6 +244,7 @@ args:
       it(`matchBinaries: ${operator}, for new and for already running processes`, async () => {
         if (!existsSync(OTHER)) copyFileSync(WORKLOAD, OTHER);
         writeFileSync('/srv/binaries', 'x');
+        if (operator === 'In' || operator === 'NotPrefix') await Recording.closeKept();
         const before = [await startWaiting('/srv/binaries', WORKLOAD), await startWaiting('/srv/binaries', OTHER)];
         const selector = `${onPath('Equal', '/srv/binaries')}\n  matchBinaries:\n  - operator: ${operator}\n    values: ["${value}"]`;
         await record(policy('binaries', fileHook(selector)), async (recording) => {

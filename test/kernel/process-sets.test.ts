@@ -70,6 +70,7 @@ describe('processes that were running before the policy', () => {
   const FOLLOW = '    followChildren: true';
 
   it('followChildren: descendants of any depth, whatever they execute', async () => {
+    await Recording.closeKept(); // here they run before the tracer as well
     const families = [
       await Waiting.family(SHELL, 0),
       await Waiting.family(SHELL, 20),
