@@ -114,7 +114,14 @@ const rooms = [
   { room: 'agent/lib/kubernetes/', may: [], packages: ['polytrace', '@kubernetes/client-node', 'yaml'] },
   {
     room: 'agent/lib/export/',
-    may: ['agent/lib/proto/', 'agent/lib/log/', 'agent/lib/config/', 'agent/lib/encode/', 'agent/lib/filters/'],
+    may: [
+      'agent/lib/proto/',
+      'agent/lib/log/',
+      'agent/lib/config/',
+      'agent/lib/encode/',
+      'agent/lib/filters/',
+      'agent/lib/streams/',
+    ],
     packages: ['polytrace', '@bufbuild/protobuf'],
   },
   {

@@ -1,5 +1,6 @@
 /** Makes the lines of exported events, once for all exports. Equal events of a window can become one line with their number. */
 import type { TracerEvent } from 'polytrace';
+import { Window, type WindowOptions } from '../streams/window.js';
 import type { Shape } from './shape.js';
 
 /** Where lines go. */
@@ -9,27 +10,25 @@ export interface LineConsumer {
   flush(): void;
 }
 
-export interface AggregationOptions {
-  readonly windowMs: number;
-  /** Most distinct lines, and most bytes of them, in a window. With more of them, it ends early. */
-  readonly most: number;
+export interface AggregationOptions extends Pick<WindowOptions<string>, 'windowMs' | 'most'> {
   readonly mostBytes: number;
 }
 
 export class ExportLines {
   readonly #shape: Shape;
   readonly #consumers: readonly LineConsumer[];
-  readonly #window: Window | undefined;
+  readonly #window: Window<string> | undefined;
 
   constructor(shape: Shape, consumers: readonly LineConsumer[], aggregation?: AggregationOptions) {
     this.#shape = shape;
     this.#consumers = consumers;
     if (aggregation === undefined) return;
-    this.#window = new Window(
-      aggregation,
-      (line) => this.#send(line, false),
-      () => this.#flush(),
-    );
+    this.#window = new Window({
+      ...aggregation,
+      mostBytes: () => aggregation.mostBytes,
+      send: (line, count) => this.#send(withCount(line, count), false),
+      flush: () => this.#flush(),
+    });
   }
 
   /** A loss is reported at once. */
@@ -38,8 +37,9 @@ export class ExportLines {
     for (const event of batch) {
       if (event.type === 'lost') this.#send(lineOf(event), true);
       else if (wants === undefined || wants(event)) {
-        if (this.#window === undefined) this.#send(lineOf(event), false);
-        else this.#window.add(lineOf(event), event.time);
+        const line = lineOf(event);
+        if (this.#window === undefined) this.#send(line, false);
+        else this.#window.add(withoutTime(line, event.time), () => line);
       }
     }
     this.#flush();
@@ -55,60 +55,15 @@ export class ExportLines {
 
   /** Sends what the window has. */
   close(): void {
-    this.#window?.close();
-  }
-}
-
-interface Group {
-  readonly line: string;
-  count: number;
-}
-
-/** Lines are equal when they differ in nothing but the time. The first one of them is kept. */
-class Window {
-  readonly #options: AggregationOptions;
-  readonly #send: (line: string) => void;
-  readonly #flush: () => void;
-  readonly #timer: NodeJS.Timeout;
-  readonly #groups = new Map<string, Group>();
-  #bytes = 0;
-
-  constructor(options: AggregationOptions, send: (line: string) => void, flush: () => void) {
-    this.#options = options;
-    this.#send = send;
-    this.#flush = flush;
-    this.#timer = setInterval(() => this.#end(), options.windowMs);
-  }
-
-  add(line: string, time: string): void {
-    const at = line.lastIndexOf(time);
-    const key = line.slice(0, at) + line.slice(at + time.length);
-    const group = this.#groups.get(key);
-    if (group !== undefined) {
-      group.count += 1;
-      return;
-    }
-    const { most, mostBytes } = this.#options;
-    // the line and its key
-    this.#bytes += 2 * line.length;
-    if (this.#groups.size >= most || this.#bytes > mostBytes) {
-      this.#end();
-      this.#bytes = 2 * line.length;
-    }
-    this.#groups.set(key, { line, count: 1 });
-  }
-
-  #end(): void {
-    for (const { line, count } of this.#groups.values()) this.#send(withCount(line, count));
-    this.#groups.clear();
-    this.#bytes = 0;
+    this.#window?.stop();
     this.#flush();
   }
+}
 
-  close(): void {
-    clearInterval(this.#timer);
-    this.#end();
-  }
+/** Lines are equal when they differ in nothing but the time. */
+function withoutTime(line: string, time: string): string {
+  const at = line.lastIndexOf(time);
+  return line.slice(0, at) + line.slice(at + time.length);
 }
 
 function withCount(line: string, count: number): string {

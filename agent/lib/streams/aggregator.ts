@@ -4,65 +4,29 @@
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { AggregationInfoSchema, GetEventsResponseSchema } from '../proto/tetragon/events.gen.js';
-
-interface Group {
-  readonly message: Buffer;
-  count: number;
-}
-
-export interface WindowOptions {
-  readonly windowMs: number;
-  /** Most distinct events, and most bytes of them, in a window. With more of them, it ends early. */
-  readonly most: number;
-  readonly mostBytes: () => number;
-  /** Gets a message of a window that has ended, and the number of events that it stands for. */
-  readonly send: (message: Uint8Array, events: number) => void;
-  /** Called when a window has ended. */
-  readonly flush: () => void;
-}
+import { Window, type WindowOptions } from './window.js';
 
 export class Aggregator {
-  readonly #options: WindowOptions;
-  readonly #groups = new Map<string, Group>();
-  readonly #timer: NodeJS.Timeout;
-  #bytes = 0;
+  readonly #window: Window<Buffer>;
 
-  constructor(options: WindowOptions) {
-    this.#options = options;
-    this.#timer = setInterval(() => {
-      this.#end();
-      options.flush();
-    }, options.windowMs);
+  constructor({ send, ...options }: WindowOptions<Uint8Array>) {
+    this.#window = new Window({
+      ...options,
+      send: (message, events) => send(Buffer.concat([message, infoOf(events)]), events),
+    });
   }
 
   add(message: Buffer, timeLength: number): void {
-    const key = message.toString('latin1', 0, message.length - timeLength);
-    const group = this.#groups.get(key);
-    if (group !== undefined) {
-      group.count += 1;
-      return;
-    }
-    const { most, mostBytes } = this.#options;
-    // the message and its key
-    const bytes = 2 * message.length;
-    if (this.#groups.size >= most || this.#bytes + bytes > mostBytes()) this.#end();
-    this.#bytes += bytes;
-    this.#groups.set(key, { message: Buffer.from(message), count: 1 });
-  }
-
-  #end(): void {
-    for (const { message, count } of this.#groups.values()) {
-      const aggregationInfo = create(AggregationInfoSchema, { count: BigInt(count) });
-      const info = toBinary(GetEventsResponseSchema, create(GetEventsResponseSchema, { aggregationInfo }));
-      this.#options.send(Buffer.concat([message, info]), count);
-    }
-    this.#groups.clear();
-    this.#bytes = 0;
+    this.#window.add(message.toString('latin1', 0, message.length - timeLength), () => Buffer.from(message));
   }
 
   /** Sends what the window has. */
   stop(): void {
-    clearInterval(this.#timer);
-    this.#end();
+    this.#window.stop();
   }
+}
+
+function infoOf(events: number): Uint8Array {
+  const aggregationInfo = create(AggregationInfoSchema, { count: BigInt(events) });
+  return toBinary(GetEventsResponseSchema, create(GetEventsResponseSchema, { aggregationInfo }));
 }

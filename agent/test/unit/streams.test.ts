@@ -4,11 +4,12 @@ import { fromBinary } from '@bufbuild/protobuf';
 import type { PlainEvent, TracerEvent } from 'polytrace';
 import { execOf, lostOf } from '../../../test/unit/output/events.js';
 import { EventEncoder } from '../../lib/encode/events.js';
-import { Aggregator, type WindowOptions } from '../../lib/streams/aggregator.js';
+import { Aggregator } from '../../lib/streams/aggregator.js';
 import { GetEventsResponseSchema } from '../../lib/proto/tetragon/events.gen.js';
 import { EventStream } from '../../lib/streams/event-stream.js';
 import { HEADER } from '../../lib/streams/frames.js';
 import { EventHub } from '../../lib/streams/hub.js';
+import type { WindowOptions } from '../../lib/streams/window.js';
 
 const DAY = 24 * 3_600_000;
 
@@ -16,7 +17,7 @@ describe('aggregation for a client', () => {
   /** The numbers of events that messages stand for. */
   const sent: number[] = [];
 
-  function aggregator(more: Partial<WindowOptions> = {}): Aggregator {
+  function aggregator(more: Partial<WindowOptions<Uint8Array>> = {}): Aggregator {
     sent.length = 0;
     return new Aggregator({
       windowMs: DAY,
