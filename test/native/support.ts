@@ -1,7 +1,7 @@
 /** Shared by the native tests: programs to trace, a tracer whose events are collected, child processes. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type {
@@ -13,18 +13,13 @@ import type {
   TracerOptions,
 } from '../../types/index.js';
 
+export { needsRoot, needsTracefs } from './needs.js';
+
 export const ROOT = join(__dirname, '..', '..');
 // This loads the package in the same way as users do.
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 export const polytrace = require('../..') as typeof import('../../types/index.js');
 export const { openTracer } = polytrace;
-
-/** Skips the tests if tracing is not possible; with REQUIRE_ALL=1, fails. */
-export function needsRoot(this: Mocha.Context): void {
-  if (process.platform === 'linux' && process.getuid?.() === 0) return;
-  if (process.env['REQUIRE_ALL'] === '1') throw new Error('these tests need root on Linux');
-  this.skip();
-}
 
 /** `npm run test:sanitize` runs the tests: the addon is slower, uses more memory, and needs terabytes of address space. */
 export const SANITIZED = process.env['POLYTRACE_SANITIZED'] === '1';
@@ -32,12 +27,6 @@ export const SANITIZED = process.env['POLYTRACE_SANITIZED'] === '1';
 /** Skips tests of time and memory under the sanitizers. */
 export function needsOwnSpeed(this: Mocha.Context): void {
   if (SANITIZED) this.skip();
-}
-
-/** Mounts tracefs. Tracepoints that are not raw need it, and not every machine mounts it. */
-export function needsTracefs(): void {
-  if (existsSync('/sys/kernel/tracing/events')) return;
-  execFileSync('mount', ['-t', 'tracefs', 'tracefs', '/sys/kernel/tracing']);
 }
 
 /** Where the hierarchy of cgroups v2 is mounted. */

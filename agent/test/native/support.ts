@@ -1,30 +1,19 @@
 /** Shared by the native tests: an agent in a process of its own, and a client that knows only the facts about the protocol. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials, loadPackageDefinition, type ChannelCredentials, type Client, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { PROTOCOL } from './protocol.js';
 
+export { needsRoot, needsTracefs } from '../../../test/native/needs.js';
+
 const ROOT = join(__dirname, '../../..');
 // What is built: compiling it anew for each run takes seconds.
 export const COMMAND = join(ROOT, 'dist/cli/main.js');
-
-/** Skips the tests if tracing is not possible; with REQUIRE_ALL=1, fails. */
-export function needsRoot(this: Mocha.Context): void {
-  if (process.platform === 'linux' && process.getuid?.() === 0) return;
-  if (process.env['REQUIRE_ALL'] === '1') throw new Error('these tests need root on Linux');
-  this.skip();
-}
-
-/** Mounts tracefs. Tracepoints need it, and not every machine mounts it. */
-export function needsTracefs(): void {
-  if (existsSync('/sys/kernel/tracing/events')) return;
-  execFileSync('mount', ['-t', 'tracefs', 'tracefs', '/sys/kernel/tracing']);
-}
 
 /** Collects the output of a stream, and waits until it contains a text. */
 export class Gathered {
