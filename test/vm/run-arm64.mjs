@@ -77,6 +77,7 @@ function prepare() {
     mkdirSync(join(work, 'root', name), { recursive: true });
   for (const name of ['cache', 'lists', 'kernel', 'package'])
     rmSync(join(work, name), { recursive: true, force: true });
+  writeFileSync(join(work, 'root/etc/hostname'), 'guest\n');
   writeFileSync(join(work, 'root/etc/shadow'), 'root:*:20000:0:99999:7:::\n');
   writeFileSync(join(work, 'root/etc/passwd'), 'root:x:0:0:root:/root:/bin/bash\n');
   writeFileSync(join(work, 'root/etc/group'), 'root:x:0:\n');
