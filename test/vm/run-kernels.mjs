@@ -54,7 +54,7 @@ if (columns.some(({ trial, counts }) => !trial.canTrace || trial.problems.length
   process.exitCode = 1;
 
 function verdict(runs) {
-  return runs ? 'runs' : 'not there';
+  return runs ? 'runs' : 'no';
 }
 
 function countsText({ passed, failed, skipped }) {
