@@ -41,6 +41,18 @@ export function judge({ head, unit, yardstick, measured }: Comparison): Judged {
   return { rows, tooSlow };
 }
 
+/**
+ * Measures again what is too slow, and returns the last result. Other users of the machine's memory slow down what allocates, but not
+ * the yardstick; a real fault is there each time.
+ */
+export async function judged(measure: () => Judged | Promise<Judged>): Promise<Judged> {
+  let result = await measure();
+  for (let tries = 1; tries < MOST_TRIES && result.tooSlow.length > 0; tries++) result = await measure();
+  return result;
+}
+
+const MOST_TRIES = 3;
+
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN;
 }

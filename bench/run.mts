@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkout } from '../test/vm/vm.mjs';
+import { judged } from './judge.mjs';
 import { cgroupSection, filterSection, hostSection, INTRODUCTION, KERNEL, kernelSection } from './page.mjs';
 import { table } from './table.mjs';
 
@@ -43,10 +44,10 @@ async function hostPart(): Promise<string> {
 async function shortPart(): Promise<void> {
   const { shortTable } = await import('./short.mjs');
   const { startTable } = await import('./start.mjs');
-  const tables = [startTable(), await shortTable()];
+  const tables = [await judged(startTable), await judged(shortTable)];
   if (process.getuid?.() === 0) {
     const { loadTable } = await import('./load.mjs');
-    tables.push(await loadTable());
+    tables.push(await judged(loadTable));
   }
   for (const { rows, tooSlow } of tables) {
     console.log(`${table(rows)}\n`);

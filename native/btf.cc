@@ -51,6 +51,7 @@ Napi::Function Btf::define(Napi::Env env) {
                          InstanceMethod<&Btf::call<&Btf::function>>("function"),
                          InstanceMethod<&Btf::call<&Btf::find>>("find"),
                          InstanceMethod<&Btf::call<&Btf::type>>("type"),
+                         InstanceMethod<&Btf::call<&Btf::params>>("params"),
                          InstanceMethod<&Btf::call<&Btf::members>>("members"),
                          InstanceMethod<&Btf::call<&Btf::names>>("names"),
                          InstanceMethod<&Btf::call<&Btf::close>>("close"),
@@ -98,8 +99,7 @@ Napi::Value Btf::find(const Napi::CallbackInfo& info) {
 
 Napi::Value Btf::type(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const btf* own = types(env).get();
-  const TypeFacts facts = type_facts(own, id_argument(info));
+  const TypeFacts facts = type_facts(types(env).get(), id_argument(info));
   Napi::Object result = Napi::Object::New(env);
   result.Set("id", Napi::Number::New(env, facts.id));
   result.Set("kind", Napi::String::New(env, facts.kind));
@@ -108,8 +108,11 @@ Napi::Value Btf::type(const Napi::CallbackInfo& info) {
   result.Set("signed", Napi::Boolean::New(env, facts.is_signed));
   result.Set("size", Napi::Number::New(env, facts.size));
   result.Set("target", Napi::Number::New(env, facts.target));
-  if (facts.prototype != 0) result.Set("params", list_params(env, own, facts.prototype));
   return result;
+}
+
+Napi::Value Btf::params(const Napi::CallbackInfo& info) {
+  return list_params(info.Env(), types(info.Env()).get(), id_argument(info));
 }
 
 Napi::Value Btf::members(const Napi::CallbackInfo& info) {

@@ -30,9 +30,11 @@ class Btf : public Napi::ObjectWrap<Btf> {
   Napi::Value function(const Napi::CallbackInfo& info);
   // find(name, 'struct' | 'union' | 'typedef') -> id or 0
   Napi::Value find(const Napi::CallbackInfo& info);
-  // type(id) -> { id, kind, name, alias, size, signed, target, params? } of the type behind qualifiers and typedefs. `alias` is the
+  // type(id) -> { id, kind, name, alias, size, signed, target } of the type behind qualifiers and typedefs. `alias` is the
   // outermost typedef.
   Napi::Value type(const Napi::CallbackInfo& info);
+  // params(id) -> [{ name, type }] of a prototype; none of another type
+  Napi::Value params(const Napi::CallbackInfo& info);
   // members(id) -> [{ name, type, bitOffset, bitfieldSize }] of a struct or union. `bitfieldSize` is 0 when it is no bit field.
   Napi::Value members(const Napi::CallbackInfo& info);
   // names('func' | 'struct' | 'typedef') -> all names of that kind

@@ -70,7 +70,6 @@ TypeFacts type_facts(const btf* types, uint32_t id) {
     facts.size = bytes > 0 ? static_cast<uint32_t>(bytes) : 0;
     facts.target = btf_array(type)->type;
   }
-  if (btf_is_func_proto(type)) facts.prototype = id;
   return facts;
 }
 

@@ -24,8 +24,7 @@ struct TypeFacts {
   std::string_view alias;  // the outermost typedef
   bool is_signed = false;
   uint32_t size = 0;
-  uint32_t target = 0;         // of a pointer or an array
-  uint32_t prototype = 0;      // the id, when it is a prototype
+  uint32_t target = 0;  // of a pointer or an array
 };
 
 // Types of a file must have a bounded depth, see type_depth.h. The names live as long as the types.

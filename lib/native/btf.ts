@@ -28,7 +28,6 @@ interface NativeType {
   readonly size: number;
   readonly signed: boolean;
   readonly target: number;
-  readonly params?: readonly NativeParameter[];
 }
 
 /** The addon's interface to BTF; see native/btf.h. */
@@ -36,6 +35,7 @@ interface NativeBtf {
   function(name: string): { readonly params: readonly NativeParameter[]; readonly returns: number } | null;
   find(name: string, kind: 'struct' | 'union' | 'typedef'): number;
   type(id: number): NativeType;
+  params(id: number): readonly NativeParameter[];
   members(id: number): readonly NativeMember[];
   names(kind: 'func' | 'struct' | 'typedef'): readonly string[];
   /** Releases the memory. A later question reads the types again. */
@@ -181,8 +181,8 @@ class BtfKernel implements KernelInfo {
   rawTracepoint(event: string): FunctionInfo | undefined {
     const id = this.btf.find(`btf_trace_${event}`, 'typedef');
     if (id === 0) return undefined;
-    const proto = this.btf.type(this.btf.type(id).target);
-    return { params: (proto.params ?? []).slice(1).map((param) => this.#parameter(param)), returns: this.#type(0) };
+    const proto = this.btf.type(this.btf.type(id).target).id;
+    return { params: this.btf.params(proto).slice(1).map((param) => this.#parameter(param)), returns: this.#type(0) };
   }
 
   rawTracepointNames(): readonly string[] {

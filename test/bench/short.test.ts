@@ -7,7 +7,7 @@ const ROOT = join(__dirname, '..', '..');
 
 describe('short benchmark', function () {
   // twenty seconds on a machine that does nothing else
-  this.timeout(300_000);
+  this.timeout(600_000);
 
   it('starting costs at most so many times as much as Node.js, and each reading and loading as plain code', () => {
     // a process of its own: mocha's other work would be measured as well

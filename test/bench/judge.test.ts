@@ -1,0 +1,30 @@
+/** What the short benchmark does with a ratio that is too high. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+describe('the judge of the short benchmark', () => {
+  /** The number of measurements, and what is too slow at the end. Each of `results` is what one measurement finds; the last is found again. */
+  function judgedOf(...results: readonly (readonly string[])[]): unknown {
+    const script = `
+      import { judged } from './bench/judge.mts';
+      const results = ${JSON.stringify(results)};
+      let measured = 0;
+      const measure = () => ({ rows: [], tooSlow: results[Math.min(measured++, results.length - 1)] });
+      const { tooSlow } = await judged(measure);
+      console.log(JSON.stringify([measured, tooSlow]));`;
+    const args = ['--import', 'tsx', '--input-type=module', '-e', script];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: join(__dirname, '../..'), encoding: 'utf8' });
+    assert.equal(stderr, '');
+    return JSON.parse(stdout);
+  }
+
+  it('measures once if nothing is too slow, and again after a disturbance', () => {
+    assert.deepEqual(judgedOf([]), [1, []]);
+    assert.deepEqual(judgedOf(['slow'], []), [2, []]);
+  });
+
+  it('fails if it is too slow each time', () => {
+    assert.deepEqual(judgedOf(['slow']), [3, ['slow']]);
+  });
+});
