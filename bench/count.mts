@@ -40,7 +40,7 @@ export async function countInVm(kernel: string, script: string, result: string):
       folder,
       script: `node --import tsx bench/${script}`,
       icount: true,
-      timeoutMs: 1_200_000,
+      timeoutMs: 2_400_000,
       stdout: process.stderr,
     });
     if (status !== 0) throw new Error(`the benchmark failed in the virtual machine, status ${status}`);
