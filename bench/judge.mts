@@ -42,8 +42,8 @@ export function judge({ head, unit, yardstick, measured }: Comparison): Judged {
 }
 
 /**
- * Measures again what is too slow, and returns the last result. Other users of the machine's memory slow down what allocates, but not
- * the yardstick; a real fault is there each time.
+ * Measures again if something is too slow, and returns the last result. Other programs that use the machine's memory slow down code
+ * that allocates, but not the yardstick. A real fault is found each time.
  */
 export async function judged(measure: () => Judged | Promise<Judged>): Promise<Judged> {
   let result = await measure();

@@ -1,4 +1,4 @@
-/** Equal messages of a window of time become one, with their number. What "equal" means is its user's matter: the key. */
+/** In a window of time, messages with the same key become one, with their number. */
 
 export interface WindowOptions<Message> {
   readonly windowMs: number;
@@ -25,7 +25,7 @@ export class Window<Message extends { readonly length: number }> {
     }, options.windowMs);
   }
 
-  /** Of equal messages, the first is kept. `message` is called for that one only. */
+  /** Keeps the first message of a key. `message` is called for that one only. */
   add(key: string, message: () => Message): void {
     const group = this.#groups.get(key);
     if (group !== undefined) {
