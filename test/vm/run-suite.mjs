@@ -16,7 +16,8 @@ function parse() {
     options: {
       kernel: { type: 'string', default: '6.12' },
       grep: { type: 'string' },
-      timeout: { type: 'string', default: '2700' },
+      // at night, both kernels run everything
+      timeout: { type: 'string', default: process.env.POLYTRACE_NIGHTLY === '1' ? '7200' : '2700' },
       cpus: { type: 'string', default: '1' },
       counts: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
