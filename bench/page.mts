@@ -107,7 +107,7 @@ ${table(load)}`;
 
 export function hostSection(rows: Rows): string {
   return `One core of ${cpus()[0]?.model.trim()}, Node.js ${process.version}. A source in the benchmark copies made-up
-records into the reader's buffer. From there on, everything is the published code: the reader, the process cache, the
+records into the reader's buffer. From there on, everything is the library's code: the reader, the process cache, the
 iterators.
 
 ${table(rows)}
