@@ -75,7 +75,7 @@ int try_traced(bpf_prog_type type, bpf_attach_type attach, const char* target) {
   return link.value < 0 ? -errno : 0;
 }
 
-// Whether global functions of programs may have pointers as parameters.
+// Loads a program whose global function has a pointer as its parameter.
 int try_pointer_params() {
   const std::unique_ptr<btf, void (*)(btf*)> types(btf__new_empty(), btf__free);
   if (!types) return -errno;

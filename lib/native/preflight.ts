@@ -182,7 +182,7 @@ function describe(
   };
 }
 
-/** What an available feature does not include. */
+/** The limit of an available feature; empty if it has none. */
 function formOf({ key }: Description, native: NativeFeatures | undefined): string {
   if (key !== 'fmodRet' || native?.fmodRetListed.available === true) return '';
   return 'only functions called security_…: others need CONFIG_FUNCTION_ERROR_INJECTION';

@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Counter, framed, RawClient, until } from '../../agent/test/unit/grpc/server.js';
+import { NIGHTLY } from '../nightly.js';
 
 const ROOT = join(__dirname, '..', '..');
-const SECONDS = process.env['POLYTRACE_NIGHTLY'] === '1' ? 60 : 3;
+const SECONDS = NIGHTLY ? 60 : 3;
 const RATE = 100_000;
 const CLIENTS = 3;
 /** Bytes that the slow client reads ten times a second; it would need two hundred times as many. */

@@ -1,4 +1,4 @@
-/** What the short benchmark does with a ratio that is too high. */
+/** The short benchmark measures again if a ratio is too high. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -10,7 +10,8 @@ import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import type { NamedAction } from './matrix-policy.js';
 import { carryOut, prepareMatrix, PROGRAM } from './matrix-setup.js';
 import { OLD_NAME, prepareProbes, refusalOf, SCENARIOS, withPathsOfHere, type Expected } from './corpus-scenarios.js';
-import { assertPart, corpus, hooksOf, kernel, NIGHTLY, Recording } from './support.js';
+import { NIGHTLY } from '../nightly.js';
+import { assertPart, corpus, hooksOf, kernel, Recording } from './support.js';
 
 interface Outcome {
   readonly codes: readonly string[];

@@ -8,7 +8,8 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
-import { hooksOf, NIGHTLY, policy, Recording } from './support.js';
+import { NIGHTLY } from '../nightly.js';
+import { hooksOf, policy, Recording } from './support.js';
 
 const DRIVER = '/tmp/storm';
 const IN = '/tmp/storm-in';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { preflight, tryTracing } from '../../lib/index.js';
-import { NIGHTLY } from './support.js';
+import { NIGHTLY } from '../nightly.js';
 
 describe('the guest', () => {
   it('runs the requested kernel', () => {

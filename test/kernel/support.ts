@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTracer } from '../../lib/index.js';
 import type { FileArgument, ProcessKprobeEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
+import { NIGHTLY } from '../nightly.js';
 
 /** Skips the tests if a policy of the corpus is not there; with REQUIRE_ALL=1, fails. */
 export function needsFile(context: Mocha.Context, file: string): void {
@@ -20,7 +21,6 @@ export const MECHANISMS: readonly Mechanism[] = ['fentry', 'kprobe'];
 
 export const checkout = join(__dirname, '..', '..');
 export const kernel = process.env['POLYTRACE_KERNEL'] ?? '';
-export const NIGHTLY = process.env['POLYTRACE_NIGHTLY'] === '1';
 /** For tests of what does not depend on the kernel: they run on one, but in the nightly run on both. */
 export const onOneKernel = (only: '6.1' | '6.12'): boolean => kernel === only || (NIGHTLY && kernel.startsWith('6.1'));
 export const corpus = process.env['POLYTRACE_CORPUS'] ?? join(checkout, '..', 'shared', 'corpus', 'policies');

@@ -7,6 +7,7 @@ import { plainEnvironment } from '../../agent/test/native/support.js';
 import { corpus } from '../unit/policy/corpus.js';
 import { Cluster } from './cluster.js';
 import { needsCluster, ROOT } from './support.js';
+import { NIGHTLY } from '../nightly.js';
 
 const CRDS = join(ROOT, 'deploy/kubernetes/crds');
 
@@ -47,8 +48,7 @@ describe('CustomResourceDefinitions', function () {
 
   it('accept every policy that polytrace accepts, and give it back unchanged', async function () {
     // kubectl makes five requests a second to a server of this version
-    const isNightly = process.env['POLYTRACE_NIGHTLY'] === '1';
-    const chosen = corpus().filter((_, i) => isNightly || i % 4 === 0);
+    const chosen = corpus().filter((_, i) => NIGHTLY || i % 4 === 0);
     const policies = chosen.map(({ text }) => parse(text) as Policy);
     if (policies.length === 0) this.skip();
     assert.ok(policies.length >= 12, String(policies.length));

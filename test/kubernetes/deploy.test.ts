@@ -10,11 +10,12 @@ import { IMAGE, saveImage } from '../image/image.js';
 import { Running } from '../image/running.js';
 import { Cluster, eventually, NODE } from './cluster.js';
 import { needsCluster, needsTracefs, ROOT } from './support.js';
+import { NIGHTLY } from '../nightly.js';
 
 const DEPLOY = join(ROOT, 'deploy/kubernetes');
 const [IMAGE_NAME = '', IMAGE_TAG = ''] = IMAGE.split(/:(?=[^:/]*$)/);
 
-const VARIANTS = process.env['POLYTRACE_NIGHTLY'] === '1' ? ['agent', 'least-privilege'] : ['agent'];
+const VARIANTS = NIGHTLY ? ['agent', 'least-privilege'] : ['agent'];
 
 /** Bits of the capabilities of the variant without `privileged`. */
 const CAPABILITIES = { BPF: 39, PERFMON: 38, SYS_PTRACE: 19, DAC_READ_SEARCH: 2, SYS_RESOURCE: 24 };
@@ -43,7 +44,7 @@ function openatPolicy(name: string, operator: 'Equal' | 'Prefix', path: string):
   };
 }
 
-/** What `file-monitoring.yaml` does. */
+/** Reports each open of /etc/shadow. */
 const POLICY = openatPolicy('file-monitoring', 'Equal', '/etc/shadow');
 
 /** Each number is one call. */

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { script } from './support.js';
+import { NIGHTLY } from '../nightly.js';
 
 /** The interface of programs/faults.cjs. */
 interface Faults {
@@ -32,7 +33,7 @@ export const STEPS = MAPPING | THREAD | KERNEL;
  * `npm run test:nightly` tries all.
  */
 export function stride(usual: number): number {
-  return process.env['POLYTRACE_NIGHTLY'] === '1' ? 1 : usual;
+  return NIGHTLY ? 1 : usual;
 }
 
 /** A folder with the library that injects faults, and the file that controls it. */

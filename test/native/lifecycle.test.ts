@@ -4,6 +4,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { KernelError, PolicyError, PolytraceError, TracerOptions, TracingTrial } from '../../types/index.js';
 import { leaveMark, needsOwnSpeed, needsRoot, openTracer, polytrace, ROOT, runScript, script, until } from './support.js';
+import { NIGHTLY } from '../nightly.js';
 
 interface Objects {
   readonly prog: Set<number>;
@@ -61,7 +62,7 @@ spec:
 `;
 
 /** 200 take a minute. */
-const [CYCLES, MOST_MB] = process.env['POLYTRACE_NIGHTLY'] === '1' ? [200, 5] : [50, 2];
+const [CYCLES, MOST_MB] = NIGHTLY ? [200, 5] : [50, 2];
 
 describe('lifetimes', function () {
   this.timeout(60_000);

@@ -1,4 +1,4 @@
-/** What native tests need of the machine. */
+/** Native tests need root and tracefs. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 

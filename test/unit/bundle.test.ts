@@ -1,4 +1,4 @@
-/** What `npm run build:ts` makes of the entry points: one file each, which starts fast. */
+/** `npm run build:ts` makes one file of each entry point, which starts fast. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { privateApt, run } from '../../scripts/debian.mjs';
+import { compileTests } from './compile-tests.mjs';
 import { checkout, corpus } from './vm.mjs';
 
 const PURPOSE = 'arm64';
@@ -112,17 +113,6 @@ function mochaOf(files) {
     'tsx/cjs',
   ];
   return [...words, ...files];
-}
-
-/** Fills tsx's cache with a dry run, because compiling in the guest takes much longer. */
-function compileTests(mocha, folder) {
-  const compiled = join(folder, 'compiled');
-  mkdirSync(compiled);
-  execFileSync(process.execPath, [...mocha, '--dry-run', '--reporter', 'dot'], {
-    cwd: checkout,
-    env: { ...process.env, TMPDIR: compiled },
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
 }
 
 function commandOf(mocha) {

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 // Runs test/kernel with mocha in a virtual machine, with one boot for all files, and prints the report of the guest.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { compileTests } from './compile-tests.mjs';
 import { checkout, corpus, runInVm, VmError } from './vm.mjs';
 
 const usage = `usage: node test/vm/run-suite.mjs [--kernel VERSION] [--grep TEXT] [--timeout SECONDS] [--cpus N] [--counts FILE] [TEST-FILE...]
@@ -35,18 +36,6 @@ const quietMs = 330_000;
 
 const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** Fills tsx's cache with a dry run, because compiling in the guest takes ten times as long. */
-function compileHere(mocha, folder) {
-  const cache = join(folder, 'compiled');
-  mkdirSync(cache);
-  const env = { ...process.env, TMPDIR: cache };
-  execFileSync(process.execPath, [...mocha, '--dry-run', '--reporter', 'dot'], {
-    cwd: checkout,
-    env,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-}
-
 /** The test of the container image, and the kernel that it runs on. The image is built here and loaded there. */
 const imageTest = { kernel: '6.12', file: 'test/kernel/image.test.ts' };
 
@@ -68,7 +57,7 @@ async function main() {
   if (values.grep !== undefined) mocha.push('--grep', values.grep);
   mocha.push(...(positionals.length > 0 ? positionals : ['test/kernel/**/*.test.ts']));
   try {
-    compileHere(mocha, folder);
+    compileTests(mocha, folder);
     const needsImage = positionals.length === 0 || positionals.some((file) => file.endsWith(imageTest.file));
     if (needsImage && values.kernel === imageTest.kernel) saveImage(join(folder, 'image.tar'));
     const { status, seconds } = await runInVm({

@@ -7,9 +7,10 @@ import type { ClientHttp2Stream } from 'node:http2';
 import { join } from 'node:path';
 import { Counter, framed, RawClient, until } from '../unit/grpc/server.js';
 import { Machine, needsRoot, needsTracefs } from './support.js';
+import { NIGHTLY } from '../../../test/nightly.js';
 
 /** `npm run test:nightly` takes as long as the issue asks; the short form finds the same mistakes. */
-const SECONDS = process.env['POLYTRACE_NIGHTLY'] === '1' ? 60 : 3;
+const SECONDS = NIGHTLY ? 60 : 3;
 /** Events a second, and the most anonymous memory of the agent. The ring buffer counts as memory of a file. */
 const LOADS = [
   { rate: 10_000, mostMib: 150 },
