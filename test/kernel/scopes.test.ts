@@ -182,7 +182,11 @@ describe(`scopes on ${kernel}`, () => {
       ociVersion: '1.0.2',
       process: { user: { uid: 0, gid: 0 }, args: ['sleep', 'infinity'], env: ['PATH=/usr/bin'], cwd: '/' },
       root: { path: moved },
-      mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }],
+      mounts: [
+        { destination: '/proc', type: 'proc', source: 'proc' },
+        // runc replaces /dev/ptmx: without a /dev of its own, that of the machine
+        { destination: '/dev', type: 'tmpfs', source: 'tmpfs' },
+      ],
       linux: { cgroupsPath: OF_RUNC, namespaces: [{ type: 'pid' }, { type: 'mount' }] },
     };
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(config));
