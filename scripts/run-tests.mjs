@@ -1,7 +1,7 @@
 // Runs the tiers of tests and adds up their numbers: node scripts/run-tests.mjs [TIER...] [--each]. The default is unit,
-// bench, fuzz, native and kernel; kubernetes runs when it is named. Skipped tests are listed at the end; with REQUIRE_ALL=1 a skipped test is a failure.
-// The native tier runs in a mount namespace that is like that of a new machine. With --each, every file of it runs
-// alone, in a namespace of its own.
+// bench, fuzz, native and kernel; kubernetes runs when it is named. Skipped and failed tests are listed at the end;
+// with REQUIRE_ALL=1 a skipped test is a failure. The native tier runs in a mount namespace that is like that of a new
+// machine. With --each, every file of it runs alone, in a namespace of its own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -99,8 +99,8 @@ function nativeObstacle() {
 }
 
 /**
- * Returns {passed, failed, skipped: titles} of one run. `aside` delays its output until it has ended, because another
- * run is shown.
+ * Returns {passed, failed, skipped: titles, reports: texts about the failed} of one run. `aside` delays its output
+ * until it has ended, because another run is shown.
  */
 async function carryOut({ title, args, obstacle, inFreshMounts: isFresh = false }, aside) {
   const heading = `\n==== ${title} ${'='.repeat(110 - title.length)}`;
@@ -108,7 +108,7 @@ async function carryOut({ title, args, obstacle, inFreshMounts: isFresh = false 
   if (!aside || reason !== undefined) console.log(heading);
   if (reason !== undefined) {
     console.log(`SKIPPED: ${reason}`);
-    return { passed: 0, failed: 0, skipped: [`all of ${title}: ${reason}`] };
+    return { passed: 0, failed: 0, skipped: [`all of ${title}: ${reason}`], reports: [] };
   }
   const counts = join(work, `${title.replaceAll(/\W+/g, '-')}.json`);
   const command = [process.execPath, ...(typeof args === 'function' ? args(counts) : args)];
@@ -127,10 +127,11 @@ async function carryOut({ title, args, obstacle, inFreshMounts: isFresh = false 
 
 /** A run that fails without naming a failed test counts as one failure. So does a run without any test. */
 function result(title, status, counts) {
-  const { passed, failed, skipped } = counts ?? { passed: 0, failed: 0, skipped: [] };
+  const { passed, failed, skipped, reports } = counts ?? { passed: 0, failed: 0, skipped: [], reports: [] };
   const silent = failed === 0 && (status !== 0 || passed + skipped.length === 0);
-  if (silent) console.error(`${title}: failed with status ${status}, no test named`);
-  return { passed, failed: failed + (silent ? 1 : 0), skipped: skipped.map((each) => `${title}: ${each}`) };
+  if (silent) reports.push(`failed with status ${status}, no test named`);
+  const titled = (texts) => texts.map((each) => `${title}: ${each}`);
+  return { passed, failed: failed + (silent ? 1 : 0), skipped: titled(skipped), reports: titled(reports) };
 }
 
 async function main() {
@@ -139,16 +140,17 @@ async function main() {
   const tiers = words.filter((word) => word !== '--each');
   const unknown = tiers.find((tier) => !runs.some((run) => run.tier === tier));
   if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, bench, fuzz, native, kernel, kubernetes`);
-  const total = { passed: 0, failed: 0, skipped: [] };
+  const total = { passed: 0, failed: 0, skipped: [], reports: [] };
   const summary = [];
   const add = async (run, aside) => {
     const started = Date.now();
-    const { passed, failed, skipped } = await carryOut(run, aside);
+    const { passed, failed, skipped, reports } = await carryOut(run, aside);
     const seconds = ((Date.now() - started) / 1000).toFixed(0);
     summary.push(`${run.title}: ${passed} passed, ${failed} failed, ${skipped.length} skipped in ${seconds} s`);
     total.passed += passed;
     total.failed += failed;
     total.skipped.push(...skipped);
+    total.reports.push(...reports);
   };
   const all = each ? [...runs.filter(({ tier }) => tier !== 'native'), ...nativeFiles()] : runs;
   const wanted = all.filter(({ tier }) => (tiers.length === 0 ? tier !== 'kubernetes' : tiers.includes(tier)));
@@ -161,6 +163,8 @@ async function main() {
       `\nSKIPPED${requireAll ? ', which REQUIRE_ALL=1 forbids' : ''}:\n${total.skipped.map((each) => `  ${each}`).join('\n')}`,
     );
   }
+  // once more at the end, which is the part of a long log that everybody reads
+  if (total.reports.length > 0) console.log(`\nFAILED:\n\n${total.reports.join('\n\n')}`);
   console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped.length} skipped`);
   return total.failed > 0 || (requireAll && total.skipped.length > 0) ? 1 : 0;
 }

@@ -36,7 +36,7 @@ function baseFolder(): string {
   return folder;
 }
 
-type Engine = (...args: readonly string[]) => string;
+export type Engine = (...args: readonly string[]) => string;
 
 /**
  * Builds the image with docker or podman: `engine` runs one command of it. `options` are those of `build`. Without the agent, it is a
@@ -99,7 +99,11 @@ export function removePodman(folder: string, runtime?: 'crun' | 'runc'): void {
     // podman's own clean-up may have been faster
     if (isMounted()) throw error;
   }
-  // The process that cleans up after a container may not have ended yet.
+  removeEngineFolder(folder);
+}
+
+/** The processes that clean up after containers may not have ended yet. */
+export function removeEngineFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
 }
 

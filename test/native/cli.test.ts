@@ -69,7 +69,7 @@ describe('polytrace on this kernel', function () {
 
   afterEach(() => {
     child?.kill('SIGKILL');
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, maxRetries: 10 });
   });
 
   function start(args: readonly string[], options: SpawnOptions = {}): void {

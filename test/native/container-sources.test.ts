@@ -97,8 +97,9 @@ describe('sources of containers', function () {
     });
     after(async () => {
       await daemon.start(); // a failed test may have stopped it
-      const all = await docker('ps', '--all', '--quiet');
-      if (all !== '') await docker('rm', '--force', ...all.split('\n'));
+      // the engine may be removing one that was started with --rm, and refuses then
+      for (let all; (all = await docker('ps', '--all', '--quiet')) !== ''; await pause(100))
+        await docker('rm', '--force', ...all.split('\n')).catch(() => undefined);
       await daemon.stop();
     });
 

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ProcessExecEvent, Tracer, TracerEvent } from '../../types/index.js';
+import { podmanIn, removePodman, type Engine } from '../image/image.js';
 import { isExec, isLost, leaveMark, needsRoot, openTracer, polytrace, unifiedMount, until } from './support.js';
 
 const A = 'a'.repeat(64);
@@ -122,17 +123,12 @@ describe('containers', function () {
 
   describe('of Podman and runc', () => {
     let folder: string;
-    const podman = (...args: readonly string[]): string => {
-      const places = ['--root', join(folder, 'storage'), '--runroot', join(folder, 'run'), '--tmpdir', join(folder, 'tmp')];
-      const how = ['--runtime=runc', '--cgroup-manager=cgroupfs', '--events-backend=none'];
-      const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
-      const stdio = ['ignore', 'pipe', 'pipe'] as const;
-      return execFileSync('podman', [...places, ...how, ...args], { env, stdio: [...stdio], encoding: 'utf8' }).trim();
-    };
+    let podman: Engine;
     const RUN = ['run', '--network=none', '--security-opt=apparmor=unconfined'];
 
     before(() => {
       folder = mkdtempSync(join(tmpdir(), 'polytrace-podman-'));
+      podman = podmanIn(folder);
       const image = join(folder, 'image');
       for (const program of ['/bin/cat', '/bin/sleep']) {
         const linked = execFileSync('ldd', [program], { encoding: 'utf8' });
@@ -148,9 +144,7 @@ describe('containers', function () {
       podman('import', join(folder, 'image.tar'), 'polytrace-test:1');
     });
     after(() => {
-      if (folder === undefined) return;
-      podman('rm', '--all', '--force', '--time=0');
-      rmSync(folder, { recursive: true, force: true });
+      if (folder !== undefined) removePodman(folder);
     });
 
     it('the first program of a container has its id', async () => {

@@ -9,13 +9,13 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { removeEngineFolder } from '../image/image.js';
 
 /** A system call that no kernel has. */
 export const NO_CALL = 7171;
@@ -138,7 +138,7 @@ state = "${at('state')}"
       const [, point = ''] = mount.split(' ');
       if (point.startsWith(`${this.folder}/`)) execFileSync('umount', ['--lazy', point]);
     }
-    rmSync(this.folder, { recursive: true, force: true });
+    removeEngineFolder(this.folder);
   }
 }
 

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildImage, IMAGE, podmanBuildOptions, podmanIn, podmanOptions, removePodman } from '../image/image.js';
+import { buildImage, IMAGE, podmanBuildOptions, podmanIn, podmanOptions, removeEngineFolder, removePodman } from '../image/image.js';
 import { Running } from '../image/running.js';
 import { needsRoot, ROOT } from './support.js';
 
@@ -98,7 +98,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       if (folder === undefined) return;
       for (const name of ['tracing', 'bpf']) execFileSync('umount', ['--lazy', join(folder, name)]);
       await engine?.close();
-      rmSync(folder, { recursive: true, force: true });
+      removeEngineFolder(folder);
     });
 
     const container = (): string => `polytrace-${++names}`;

@@ -24,7 +24,7 @@ function kernelObjects(): Objects {
 
 /** Waits for the kernel to free programs and maps, which it does a little after their last descriptor is closed. */
 async function gone(ids: Record<string, number[]>): Promise<void> {
-  const until = Date.now() + 10_000;
+  const until = Date.now() + 40_000;
   for (;;) {
     const now = kernelObjects();
     const left = KINDS.flatMap((kind) => (ids[kind] ?? []).filter((id) => now[kind].has(id)).map((id) => `${kind} ${id}`));

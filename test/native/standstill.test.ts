@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { buildElf } from '../unit/elf/elf-builder.js';
 import { needsOwnSpeed, needsRoot, runScript } from './support.js';
 
-/** Longest time that the event loop may stand still. */
+/** Longest time that the event loop may stand still on a machine that needs YARDSTICK_MS for the yardstick in WATCH. */
 const STANDSTILL_MS = 20;
+const YARDSTICK_MS = 5;
 const POLICIES = 20;
 const PROCESSES = 3000;
 const SYMBOLS = 230_000;
@@ -21,11 +22,39 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
 const ask = () => http.get({ port: Number(process.argv[1]), agent }, (response) => response.resume().on('end', ask)).on('error', () => process.exit());
 for (let i = 0; i < 8; i++) ask();`;
 
-/** The longest time between two turns of the event loop, without the time in which other processes had the processor. */
+/** A round may be disturbed, by a hypervisor for example, but not every one. */
+const ROUNDS = 4;
+
+interface Round {
+  /** milliseconds */
+  readonly worst: number;
+  readonly slowness: number;
+}
+
+/**
+ * The longest time between two turns of the event loop, without the time in which other processes had the processor.
+ * `endRound` keeps it, with how many times slower than usual the machine is at the moment: that long takes a fixed piece
+ * of work, which allocates memory as well.
+ */
 const WATCH = `const watch = { worst: 0, turns: 0 };
 const { readFileSync } = require('node:fs');
 const time = () => performance.now() - Number(readFileSync('/proc/self/task/' + process.pid + '/schedstat', 'utf8').split(' ')[1]) / 1e6;
 let last = time();
+const text = JSON.stringify(Array.from({ length: 4000 }, (_, i) => ({ name: 'a name ' + i, values: [i, i + 0.5, String(i)] })));
+const yardstick = () => {
+  const start = time();
+  for (let i = 0; i < 2; i++) JSON.stringify(JSON.parse(text));
+  return time() - start;
+};
+for (let i = 0; i < 10; i++) yardstick();
+const rounds = [];
+const endRound = () => {
+  const slowness = Math.min(yardstick(), yardstick(), yardstick()) / ${YARDSTICK_MS};
+  rounds.push({ worst: watch.worst, slowness: Math.max(1, slowness) });
+  last = time();
+};
+const isLong = ({ worst, slowness }) => worst / slowness >= ${STANDSTILL_MS};
+const goesOn = () => rounds.length < ${ROUNDS} && rounds.every(isLong);
 (function turn() {
   const now = time();
   watch.worst = Math.max(watch.worst, now - last);
@@ -33,9 +62,6 @@ let last = time();
   last = now;
   setTimeout(turn, 1).unref();
 })();`;
-
-/** A round may be disturbed, by a hypervisor for example, but not every one. */
-const ROUNDS = 4;
 
 describe('standstill', function () {
   this.timeout(180_000);
@@ -75,12 +101,11 @@ spec:
        await tracer.removePolicy('pwarm');
        while (served < 1000) await new Promise((resolve) => setImmediate(resolve));
        const servedBefore = served;
-       const rounds = [];
-       for (let round = 0; round < ${ROUNDS} && !(Math.min(...rounds) < ${STANDSTILL_MS}); round++) {
+       while (goesOn()) {
          watch.worst = 0;
          for (let i = 0; i < ${POLICIES}; i++) await tracer.addPolicy(policy(i));
          for (let i = 0; i < ${POLICIES}; i++) await tracer.removePolicy('p' + i);
-         rounds.push(watch.worst);
+         endRound();
        }
        await tracer.close();
        client.kill();
@@ -90,32 +115,31 @@ spec:
       { timeout: 170_000, command: ['nice', '-n', '-19'] },
     );
     assert.deepEqual([status, stderr], [0, '']);
-    const [rounds, turns, served] = JSON.parse(stdout) as [number[], number, number];
+    const [rounds, turns, served] = JSON.parse(stdout) as [Round[], number, number];
     assert.ok(turns > 100 && served > 100, `${turns} turns, ${served} requests served`);
     isShort(rounds);
   });
 
   /** The longest standstills while a program's `work` runs several times. `prepare` runs once before. */
-  async function standstills(prepare: string, work: string): Promise<number[]> {
+  async function standstills(prepare: string, work: string): Promise<Round[]> {
     const { status, stdout, stderr } = await runScript(
       `${WATCH}
        ${prepare}
        const work = async () => { ${work} };
        // what is compiled by V8 once is not measured
        await work();
-       const rounds = [];
-       for (let round = 0; round < ${ROUNDS} && !(Math.min(...rounds) < ${STANDSTILL_MS}); round++) {
+       while (goesOn()) {
          await new Promise((resolve) => setTimeout(resolve, 10));
          watch.worst = 0;
          await work();
-         rounds.push(watch.worst);
+         endRound();
        }
        if (typeof end === 'function') await end();
        out(rounds);`,
       { timeout: 170_000, command: ['nice', '-n', '-19'] },
     );
     assert.deepEqual([status, stderr], [0, '']);
-    return JSON.parse(stdout) as number[];
+    return JSON.parse(stdout) as Round[];
   }
 
   const MANY = `const yaml = \`apiVersion: cilium.io/v1alpha1
@@ -125,10 +149,10 @@ spec:
   uprobes:
 \` + Array.from({ length: ${UPROBES} }, (_, i) => \`    - { path: ${program}, symbols: [act], selectors: [{ matchPIDs: [{ operator: In, values: [\${i + 1}] }] }] }\n\`).join('');`;
 
-  function isShort(rounds: readonly number[]): void {
-    const shown = rounds.map((worst) => worst.toFixed(1)).join(', ');
-    console.log(`      ${shown} ms`);
-    assert.ok(Math.min(...rounds) < STANDSTILL_MS, `${shown} ms`);
+  function isShort(rounds: readonly Round[]): void {
+    const shown = rounds.map(({ worst, slowness }) => `${worst.toFixed(1)} ms (machine ${slowness.toFixed(1)} times slower)`);
+    console.log(`      ${shown.join(', ')}`);
+    assert.ok(rounds.some(({ worst, slowness }) => worst / slowness < STANDSTILL_MS), shown.join(', '));
   }
 
   it(`at most ${STANDSTILL_MS} ms while a tracer opens beside ${PROCESSES} processes, and closes`, async () => {

@@ -165,6 +165,20 @@ describe('the shape of exported events', () => {
     now = 60_000;
     assert.deepEqual([limit.allows(), limit.allows()], [true, false]);
   });
+
+  it('a step of the clock, in either direction, does not end the minute', () => {
+    const { now } = Date;
+    const limit = new RateLimit(1);
+    try {
+      assert.equal(limit.allows(), true);
+      for (const step of [3_600_000, -3_600_000]) {
+        Date.now = () => now() + step;
+        assert.equal(limit.allows(), false);
+      }
+    } finally {
+      Date.now = now;
+    }
+  });
 });
 
 describe('aggregation of exported events', () => {
