@@ -437,12 +437,15 @@ export function openTracer(options?: TracerOptions): Promise<Tracer>;
  */
 export function removePersisted(path: string): Promise<string[]>;
 
-/** Checks what this kernel and the privileges of this process allow. Never throws for a missing feature. */
+/**
+ * Checks what this kernel and the privileges of this process allow. It tries each feature with a small program, and at once,
+ * without the base sensor: `tryTracing` is the one that cannot be wrong. Never throws for a missing feature.
+ */
 export function preflight(): PreflightReport;
 
 /**
  * Tries what `preflight` predicts: loads and attaches the base sensor, then a hook in each way, with a filter of a path or a text.
- * Everything is detached again before the promise resolves. Takes a second or two. Never rejects.
+ * What it says runs has run. Everything is detached again before the promise resolves. Takes a second or two. Never rejects.
  */
 export function tryTracing(): Promise<TracingTrial>;
 
@@ -477,9 +480,9 @@ export interface PreflightReport {
   readonly kernel: string;
   /** Features, in the order in which the command shows them. */
   readonly features: readonly PreflightFeature[];
-  /** The base sensor can run. */
+  /** The kernel and the privileges have what the base sensor needs. Whether it runs, `tryTracing` says. */
   readonly canTrace: boolean;
-  /** Policies with `kprobes:` can run. */
+  /** The same for policies with `kprobes:`. */
   readonly canAttachKprobes: boolean;
 }
 
