@@ -37,16 +37,10 @@ function entry(file) {
   return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-/** The maps are not published, because the package would be larger than 4 MiB: nothing may name them. */
-function forgetMaps() {
-  for (const file of ['dist/index.js', 'dist/cli/main.js'].map((each) => join(root, each)))
-    writeFileSync(file, readFileSync(file, 'utf8').replace(/^\/\/# sourceMappingURL=.*\n?/m, ''));
-}
-
 function pack() {
   rmSync(output, { recursive: true, force: true });
   mkdirSync(output, { recursive: true });
-  run('npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', output);
+  run('npm', 'pack', '--silent', '--pack-destination', output);
   return join(output, `${name}-${version}.tgz`);
 }
 
@@ -62,7 +56,6 @@ const bill = join(root, 'prebuilds/sbom.cdx.json');
 writeFileSync(bill, `${JSON.stringify(billOfMaterials(root), undefined, 2)}\n`);
 const mistakes = await schemaErrors(readFileSync(bill, 'utf8'));
 if (mistakes.length > 0) throw new Error(`release: ${bill} does not follow its schema:\n${mistakes.join('\n')}`);
-forgetMaps();
 const tarball = pack();
 run('node', 'test/package/run.mjs', '--tarball', tarball, ...(isShort ? ['--short'] : []));
 

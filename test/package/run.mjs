@@ -67,12 +67,14 @@ async function billProblems() {
 /** Packs the package, or takes the given file. Returns the file and the problems of what is in it. */
 function pack() {
   const source = given === undefined ? [] : ['--dry-run', given];
-  const output = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', work, ...source], {
+  const output = execFileSync('npm', ['pack', '--json', '--silent', '--pack-destination', work, ...source], {
     cwd: root,
     encoding: 'utf8',
   });
   const parsed = JSON.parse(output);
   const [packed] = Array.isArray(parsed) ? parsed : Object.values(parsed);
+  const file = join(work, packed.filename);
+  if (given !== undefined) copyFileSync(given, file);
   const names = packed.files.map(({ path }) => path);
   const scripts = Object.keys(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).scripts);
   const problems = [
@@ -84,13 +86,22 @@ function pack() {
     ...scripts
       .filter((name) => /^(pre|post)?install$|^prepare$/.test(name))
       .map((name) => `the package has a script ${name}`),
+    ...names
+      .filter((name) => namesMissingMap(file, name, names))
+      .map((name) => `${name} names a map that is not there`),
     ...(packed.size > MAX_PACKED ? [`the package has ${packed.size} bytes, more than ${MAX_PACKED}`] : []),
   ];
   console.log(
     `${packed.filename}: ${packed.size} bytes packed, ${packed.unpackedSize} unpacked, ${names.length} files`,
   );
-  if (given !== undefined) copyFileSync(given, join(work, packed.filename));
-  return { file: join(work, packed.filename), problems };
+  return { file, problems };
+}
+
+function namesMissingMap(tarball, name, names) {
+  if (!/\.[cm]?js$/.test(name)) return false;
+  const text = execFileSync('tar', ['-xzOf', tarball, `package/${name}`], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  const map = /^\/\/# sourceMappingURL=(.*)$/m.exec(text)?.[1];
+  return map !== undefined && !names.includes(join(dirname(name), map));
 }
 
 /** Installs and traces. Returns a row of the table; `error` is the output of what failed. */

@@ -1,0 +1,13 @@
+// node scripts/source-maps.mjs hide | show: what prepack and postpack run. The source maps are not published, because the package would
+// be larger than 4 MiB. So nothing in the package may name them, while the files of a checkout do.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const isShown = process.argv[2] === 'show';
+
+for (const file of ['dist/index.js', 'dist/cli/main.js'].map((each) => join(root, each))) {
+  const text = readFileSync(file, 'utf8').replace(/^\/\/# sourceMappingURL=.*\n?/m, '');
+  writeFileSync(file, isShown ? `${text}//# sourceMappingURL=${basename(file)}.map\n` : text);
+}
