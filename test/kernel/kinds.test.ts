@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { openTracer } from '../../lib/index.js';
 import type { ProcessLsmEvent, TracerEvent } from '../../types/index.js';
 import { batch } from './matrix-policy.js';
-import { compileWorkload, fileOf, hooksOf, policy, Recording, WORKLOAD } from './support.js';
+import { compileWorkload, fileOf, hooksOf, kernel, policy, Recording, WORKLOAD } from './support.js';
 
 const isLsm = (event: TracerEvent): event is ProcessLsmEvent => event.type === 'process_lsm';
 
@@ -77,14 +77,16 @@ selectors:
   });
 
   it('inode_setxattr: a buffer behind a pointer to const void', async () => {
+    // before Linux 5.12, the hook has no user namespace as its first parameter
+    const value = kernel === '5.10' ? 2 : 3;
     const hook = `hook: inode_setxattr
 args:
-- index: 3
+- index: ${value}
   type: const_buf
-  sizeArgIndex: 5
+  sizeArgIndex: ${value + 2}
 selectors:
 - matchArgs:
-  - index: 3
+  - index: ${value}
     operator: Prefix
     values: [want]`;
     const events = await during(under('lsmhooks', hook), () => {
