@@ -26,6 +26,7 @@ export const {
   preflight,
   redactor,
   removePersisted,
+  summaryOf,
   toJson,
   tryTracing,
   validatePolicy,

@@ -10,7 +10,17 @@ export {
   policySchema,
   validatePolicy,
 } from './policy/index.js';
-export { argOf, eventFilter, fieldFilter, formatCompact, isFile, pathOf, redactor, toJson } from './output/index.js';
+export {
+  argOf,
+  eventFilter,
+  fieldFilter,
+  formatCompact,
+  isFile,
+  pathOf,
+  redactor,
+  summaryOf,
+  toJson,
+} from './output/index.js';
 export { preflight } from './native/preflight.js';
 export { notifyService } from './native/service.js';
 export { hostGaps } from './tracer/host-gaps.js';

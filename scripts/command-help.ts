@@ -1,8 +1,10 @@
 /** The help of the command line, as docs/cli.md shows it. */
 import { Writable } from 'node:stream';
 import * as agent from '../agent/lib/index.js';
+import type { Context } from '../lib/cli/context.js';
 import * as api from '../lib/index.js';
-import { runCommand } from '../lib/cli/program.js';
+import { commandLine, runCommand } from '../lib/cli/program.js';
+import { manPage } from './man-page.js';
 
 /** What `polytrace COMMAND --help` prints to a pipe; of the program itself, without COMMAND. */
 async function helpOf(command?: string): Promise<string> {
@@ -13,19 +15,19 @@ async function helpOf(command?: string): Promise<string> {
       done();
     },
   });
-  const exit = (): void => undefined;
-  const context = {
-    api,
-    agentPackage: () => agent,
-    stdin: process.stdin,
-    stdout,
-    stderr: stdout,
-    env: {},
-    signals: process,
-    exit,
-  };
-  await inEightyColumns(() => runCommand([...(command === undefined ? [] : [command]), '--help'], context));
+  await inEightyColumns(() => runCommand([...(command === undefined ? [] : [command]), '--help'], contextOf(stdout)));
   return text;
+}
+
+function contextOf(stdout: Writable): Context {
+  const exit = (): void => undefined;
+  const streams = { stdin: process.stdin, stdout, stderr: stdout, signals: process };
+  return { api, agentPackage: () => agent, env: {}, exit, ...streams };
+}
+
+/** The text of man/polytrace.1. */
+export function manual(): string {
+  return manPage(commandLine(contextOf(new Writable()), () => undefined));
 }
 
 /** A terminal of another width would change where lines break. */

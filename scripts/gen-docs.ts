@@ -2,12 +2,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withSettings } from './agent-settings.js';
-import { withHelp } from './command-help.js';
+import { manual, withHelp } from './command-help.js';
 import { withAnswers } from './tutorial-answers.js';
 
 async function main(): Promise<void> {
   const cli = join(__dirname, '../docs/cli.md');
   writeFileSync(cli, await withHelp(readFileSync(cli, 'utf8')));
+  writeFileSync(join(__dirname, '../man/polytrace.1'), manual());
   const settings = join(__dirname, '../docs/agent-configuration.md');
   writeFileSync(settings, await withSettings(readFileSync(settings, 'utf8')));
   const tutorial = join(__dirname, '../docs/tutorial.md');

@@ -78,7 +78,11 @@ const rooms = [
     ],
   },
   { room: 'lib/index.mjs', may: ['dist/index.js'] },
-  { room: 'lib/cli/', may: ['lib/index.ts', 'lib/errors.ts', 'lib/names/event-types.ts'], packages: ['commander'] },
+  {
+    room: 'lib/cli/',
+    may: ['lib/index.ts', 'lib/errors.ts', 'lib/names/event-types.ts', 'lib/output/escape.ts'],
+    packages: ['commander'],
+  },
   // the package polytrace-agent: of the library, it uses the public API only
   { room: 'agent/lib/proto/', may: [], packages: ['@bufbuild/protobuf'], pure: true },
   { room: 'agent/lib/log/', may: [], packages: ['pino', 'pino-pretty'] },

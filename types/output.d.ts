@@ -26,6 +26,23 @@ export interface CompactOptions {
  */
 export function formatCompact(event: PlainEvent, options?: CompactOptions): string;
 
+/** An event in words. All texts are escaped, and have one line. */
+export interface EventSummary {
+  /** What stands for the kind of event: 🚀 for a start of a program. */
+  readonly emoji: string;
+  /** The kind of event in one word: `process`, `exit`, `lost`, `read`, `kprobe`. */
+  readonly label: string;
+  /** The arguments of the program, or the values that the hook read. Empty where there are none. */
+  readonly detail: string;
+  /** The actions and their outcomes, each in brackets: `[sigkill] [override: monitored]`. Empty where there are none. */
+  readonly actions: string;
+  /** The message of the hook or, where it has none, the name of the policy. Empty for events of no policy. */
+  readonly reason: string;
+}
+
+/** Returns the words of which `formatCompact` makes its line, for programs that show events in a form of their own. */
+export function summaryOf(event: PlainEvent, options?: Pick<CompactOptions, 'redact'>): EventSummary;
+
 /** Options for `toJson`. The event itself always has everything. */
 export interface JsonOptions {
   /** Adds `ancestors`: to all events, or to those of the types in the list. Default false. */

@@ -6,9 +6,9 @@ import type { AgentAddress, ClientEvent, EventsRequest } from './agent-api.js';
 import { AGENT_SOCKET, loadAgentPackage, type ServerOptions } from './agent-package.js';
 import { GOOD, INTERRUPTED, OUTPUT_LOST, POLICY_ERRORS, UsageError, type Context } from './context.js';
 import type { GetEventsOptions } from './getevents.js';
-import { checkCompact, compactOptions } from './json-options.js';
-import { MatchedProcesses } from './matched-processes.js';
+import { checkNotJson } from './json-options.js';
 import { EventOutput } from './output.js';
+import { printerOf, titlesOf, type Printer } from './printer.js';
 import { oneLine } from './text.js';
 
 export interface AgentEventsOptions extends ServerOptions {
@@ -72,28 +72,14 @@ function named(options: Options, names: Readonly<Partial<Record<keyof Options, s
   return Object.entries(names).find(([key]) => options[key as keyof Options] !== undefined)?.[1];
 }
 
-type Render = (event: ClientEvent) => string;
-
-/** A client prints whatever arrives: the fields that an agent has left out are empty in compact lines. */
-function renderer(options: Options, context: Context): Render {
-  const render = lineRenderer(options, context);
-  if (options.processes !== 'matched') return render;
-  const matched = new MatchedProcesses();
-  return (event) => (event.view === undefined ? render(event) : matched.take(event.view, render(event)));
-}
-
-function lineRenderer(options: Options, context: Context): Render {
-  if (options.output === 'json') {
-    if (options.redactionFilters !== undefined) {
-      throw new UsageError(
-        '--redaction-filters with --output json needs --policy: an agent redacts by its configuration',
-      );
-    }
-    return (event) => `${event.json()}\n`;
+/** A client prints whatever arrives: the fields that an agent has left out are empty in lines. */
+function clientPrinter(options: Options, context: Context): Printer<ClientEvent> {
+  if (options.output === 'json' && options.redactionFilters !== undefined) {
+    throw new UsageError(
+      '--redaction-filters with --output json needs --policy: an agent redacts by its configuration',
+    );
   }
-  const { api } = context;
-  const compact = compactOptions(options, context);
-  return ({ view }) => (view === undefined ? '' : `${api.formatCompact(view, compact)}\n`);
+  return printerOf(options, context, { view: ({ view }) => view, json: (event) => event.json() });
 }
 
 function requestOf(options: Options): EventsRequest {
@@ -115,18 +101,19 @@ function requestOf(options: Options): EventsRequest {
 
 /** Prints the events of an agent until a signal, the end of `--duration`, or the end of the output's reader. */
 export async function followAgent(server: string, options: Options, context: Context): Promise<number> {
-  const render = renderer(options, context);
+  const printer = clientPrinter(options, context);
   const { AgentClient, AgentError } = loadAgentPackage(context);
   const stop = new Stop(context, options.duration);
   const output = outputOf(context, stop);
   const address: AgentAddress = { address: server, ca: options.tlsCa, cert: options.tlsCert, key: options.tlsKey };
   const client = new AgentClient(address);
   try {
+    if (!(await output.write(titlesOf(options, context)))) return GOOD;
     for (;;) {
       try {
         const onOpen = (): void => say(context, `ready: events of the agent at ${server}`);
         for await (const batch of client.events(requestOf(options), stop.signal, onOpen)) {
-          if (!(await output.write(batch.map(render).join('')))) stop.request();
+          if (!(await output.write(printer.text(batch)))) stop.request();
         }
         if (options.reconnect !== true) break;
         say(context, 'the agent has ended the stream');
@@ -139,6 +126,7 @@ export async function followAgent(server: string, options: Options, context: Con
       await sleep(RECONNECT_MS, undefined, { signal: stop.signal }).catch(() => undefined);
       if (stop.signal.aborted) break;
     }
+    await output.write(printer.end());
     return output.lost === 0 ? GOOD : OUTPUT_LOST;
   } finally {
     stop.end();
@@ -152,8 +140,8 @@ const LINE_MAX = 4 * 1024 * 1024;
 
 /** Prints recorded events. A line that is none is reported, and the next one is read. */
 export async function printRecorded(path: string, options: Options, context: Context): Promise<number> {
-  if (options.output === 'compact') checkCompact(options);
-  const render = renderer(options, context);
+  if (options.output !== 'json') checkNotJson(options);
+  const printer = clientPrinter(options, context);
   const recorded = usage(() => loadAgentPackage(context).recordedEvents(requestOf(options)));
   const stop = new Stop(context, options.duration);
   const output = outputOf(context, stop);
@@ -162,6 +150,7 @@ export async function printRecorded(path: string, options: Options, context: Con
   let number = 0;
   let wrong = 0;
   try {
+    await output.write(titlesOf(options, context));
     for await (const line of lines) {
       number += 1;
       if (stop.signal.aborted) break;
@@ -175,8 +164,9 @@ export async function printRecorded(path: string, options: Options, context: Con
         say(context, `${path}:${number}: not an event: ${error instanceof Error ? error.message : String(error)}`);
         continue;
       }
-      if (event !== undefined && !(await output.write(render(event)))) break;
+      if (event !== undefined && !(await output.write(printer.text([event])))) break;
     }
+    await output.write(printer.end());
     if (output.lost > 0) return OUTPUT_LOST;
     return wrong === 0 ? GOOD : POLICY_ERRORS;
   } catch (error) {

@@ -19,6 +19,7 @@ export type Api = Pick<
   | 'preflight'
   | 'redactor'
   | 'removePersisted'
+  | 'summaryOf'
   | 'toJson'
   | 'tryTracing'
   | 'validatePolicy'
@@ -36,7 +37,11 @@ export interface Context {
   /** Loads the package polytrace-agent. Throws when it is not installed. */
   readonly agentPackage: () => AgentPackage;
   readonly stdin: NodeJS.ReadableStream;
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stdout: NodeJS.WritableStream & {
+    readonly isTTY?: boolean;
+    readonly columns?: number;
+    readonly rows?: number;
+  };
   /** The descriptor of standard output if it is a file or a device. Events are then written to it directly. */
   readonly stdoutFile?: number;
   readonly stderr: NodeJS.WritableStream;

@@ -12,15 +12,14 @@ import type {
   TracerOptions,
 } from '../../types/index.js';
 import { GOOD, INTERRUPTED, OUTPUT_LOST, UsageError, type Context } from './context.js';
-import { checkCompact, compactOptions, jsonOptions, redactorOf, type ShapeOptions } from './json-options.js';
-import { MatchedProcesses } from './matched-processes.js';
+import { checkNotJson, jsonOptions, redactorOf } from './json-options.js';
 import { EventOutput } from './output.js';
+import { printerOf, titlesOf, type Printer, type PrinterOptions } from './printer.js';
 import { oneLine } from './text.js';
 
-export interface GetEventsOptions extends ShapeOptions {
+export interface GetEventsOptions extends PrinterOptions {
   readonly policy?: readonly string[];
   readonly policyDir?: string;
-  readonly processes?: 'all' | 'matched';
   /** Patterns: those of JavaScript for a tracer of its own, of RE2 for an agent. */
   readonly process?: readonly string[];
   readonly eventTypes?: readonly EventType[];
@@ -49,7 +48,7 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
   const binaries = patternsOf('--process', options.process);
   const wanted = context.api.eventFilter(binaries === undefined ? {} : { binaries });
   const reading = eventsOptions(options);
-  const render = renderer(options, context);
+  const printer = tracerPrinter(options, context);
   const policies = [...named, ...policiesOf(options.policyDir, context)];
   for (const { meaning, remedy } of context.api.hostGaps()) say(context, `warning: ${meaning}: ${remedy}`);
 
@@ -62,13 +61,8 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
     });
     const tracer = await context.api.openTracer({ policies, ...loading(options) });
     stop.whenRequested(tracer);
-    const matched = options.processes === 'matched' ? new MatchedProcesses() : undefined;
-    const print = (event: TracerEvent): string => {
-      if (!wanted(event)) return '';
-      const line = `${render(event)}\n`;
-      return matched === undefined ? line : matched.take(event, line);
-    };
-    await printEvents(tracer, options, context, output, stop, { reading, print });
+    const text = (batch: readonly TracerEvent[]): string => printer.text(batch.filter(wanted));
+    await printEvents(tracer, options, context, output, stop, { reading, printer: { ...printer, text } });
     return output.lost === 0 ? GOOD : OUTPUT_LOST;
   } finally {
     await stop.finish();
@@ -116,7 +110,7 @@ async function printEvents(
   context: Context,
   output: EventOutput,
   stop: Stop,
-  { reading, print }: { readonly reading: EventsOptions; readonly print: Render },
+  { reading, printer }: { readonly reading: EventsOptions; readonly printer: Printer<TracerEvent> },
 ): Promise<void> {
   if (stop.requested) return;
   const batches = tracer.batches(reading);
@@ -131,23 +125,23 @@ async function printEvents(
   }
   say(context, readyLine(policies));
   if (options.duration !== undefined) stop.after(options.duration * 1000);
+  const titles = titlesOf(options, context);
+  if (titles !== '' && !(await output.write(titles))) return;
   for await (const batch of batches) {
-    const text = batch.map(print).join('');
-    if (text !== '' && !(await output.write(text))) break;
+    const text = printer.text(batch);
+    if (text !== '' && !(await output.write(text))) return;
   }
+  const end = printer.end();
+  if (end !== '') await output.write(end);
 }
 
-type Render = (event: TracerEvent) => string;
-
-function renderer(options: GetEventsOptions, context: Context): Render {
-  const { api } = context;
-  if (options.output === 'json') {
-    const json = jsonOptions(options, context, redactorOf(options, context));
-    return (event) => api.toJson(event, json);
-  }
-  checkCompact(options);
-  const compact = compactOptions(options, context);
-  return (event) => api.formatCompact(event, compact);
+function tracerPrinter(options: GetEventsOptions, context: Context): Printer<TracerEvent> {
+  if (options.output !== 'json') checkNotJson(options);
+  const json = jsonOptions(options, context, redactorOf(options, context));
+  return printerOf(options, context, {
+    view: (event: TracerEvent) => event,
+    json: (event) => context.api.toJson(event, json),
+  });
 }
 
 function eventsOptions(options: GetEventsOptions): EventsOptions {

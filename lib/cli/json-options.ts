@@ -1,9 +1,14 @@
 /** The options of `getevents` that shape what is written: fields of the JSON format, compact lines, and redaction. */
 import type { CompactOptions, EventType, JsonOptions, RedactionFilter, Redactor } from '../../types/index.js';
 import { UsageError, type Context } from './context.js';
+import { COLUMN_NAMES, isColumn } from './event-table.js';
 
 export interface ShapeOptions {
-  readonly output: 'compact' | 'json';
+  readonly output: 'compact' | 'json' | 'table' | 'tree';
+  /** JSON with line breaks. */
+  readonly pretty?: boolean;
+  /** Columns of the table, or paths of the JSON export. */
+  readonly fields?: readonly string[];
   readonly enableAncestors?: true | readonly EventType[];
   readonly enableProcessCred?: boolean;
   readonly enableProcessNs?: boolean;
@@ -67,10 +72,31 @@ export function compactOptions(options: ShapeOptions, context: Context): Compact
   };
 }
 
-/** The compact format has no such fields, so an option for them is a mistake. */
-export function checkCompact(options: ShapeOptions): void {
+/** Refuses options that the format does not have. With JSON, `fields` becomes `includeFields`. */
+export function checkedShape<O extends ShapeOptions>(options: O, { api }: Context): O {
+  const { output, fields, pretty } = options;
+  if (pretty === true && output !== 'json') throw new UsageError('--pretty needs --output json');
+  if (fields === undefined) return options;
+  if (options.includeFields !== undefined) throw new UsageError('--fields and --include-fields exclude each other');
+  if (output === 'json') return { ...options, includeFields: fields };
+  if (output !== 'table') throw new UsageError('--fields needs --output table or json');
+  const paths = fields.filter((name) => !isColumn(name));
+  try {
+    api.fieldFilter({ include: paths });
+  } catch (error) {
+    if (!(error instanceof api.PolytraceError)) throw error;
+    throw new UsageError(`${error.message}, and no column is called so: ${COLUMN_NAMES.join(', ')} (${error.hint})`);
+  }
+  return options;
+}
+
+/** The other formats have no such fields, so an option for them is a mistake. */
+export function checkNotJson(options: ShapeOptions): void {
   for (const [key, name] of Object.entries(JSON_ONLY)) {
-    if (options[key as keyof typeof JSON_ONLY] !== undefined) throw new UsageError(`${name} needs --output json`);
+    const isOfCell = options.output === 'table' && options.fields !== undefined && name.startsWith('--enable-');
+    if (options[key as keyof typeof JSON_ONLY] !== undefined && !isOfCell) {
+      throw new UsageError(`${name} needs --output json`);
+    }
   }
 }
 

@@ -10,10 +10,11 @@ import { agentCommands } from './agent-commands.js';
 import { followAgent, printRecorded, sourceOf, type AgentEventsOptions } from './agent-events.js';
 import { loadAgentPackage, serverOptions } from './agent-package.js';
 import { cleanup } from './cleanup.js';
+import { COLUMN_NAMES } from './event-table.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
-import { ANCESTOR_TYPES, parseRedactionFilters } from './json-options.js';
+import { ANCESTOR_TYPES, checkedShape, parseRedactionFilters } from './json-options.js';
 import { policyCommands } from './policy-commands.js';
-import { preflight } from './preflight.js';
+import { preflight, type PreflightOptions } from './preflight.js';
 import { rebuild } from './rebuild.js';
 import { safe } from './text.js';
 
@@ -63,6 +64,12 @@ export async function runCommand(args: readonly string[], context: Context): Pro
 
 async function parse(args: readonly string[], context: Context): Promise<number> {
   let status = GOOD;
+  await commandLine(context, (result) => (status = result)).parseAsync(args, { from: 'user' });
+  return status;
+}
+
+/** All commands. `done` gets the exit status of the one that ran. */
+export function commandLine(context: Context, done: (status: number) => void): Command {
   const program = new Command('polytrace')
     .description('Compiles TracingPolicy YAML to eBPF filters in the kernel and prints the events.')
     .version(version())
@@ -76,38 +83,38 @@ async function parse(args: readonly string[], context: Context): Promise<number>
     .addHelpText('after', STATUSES);
 
   geteventsCommand(program).action(async (options: GetEventsOptions & AgentEventsOptions) => {
-    status = await eventsOf(options, context);
+    done(await eventsOf(options, context));
   });
-  agentCommands(program, context, (result) => (status = result));
+  agentCommands(program, context, done);
   agentCommand(program).action(async (words: string[]) => {
-    status = await loadAgentPackage(context).runAgent(words, context);
+    done(await loadAgentPackage(context).runAgent(words, context));
   });
-  policyCommands(program, context, (result) => (status = result));
+  policyCommands(program, context, done);
   program
     .command('cleanup')
     .description('End the policies that a dead tracer has left in a folder, and list the removed files')
     .argument('<folder>', 'folder of --persist')
     .action(async (folder: string) => {
-      status = await cleanup(folder, context);
+      done(await cleanup(folder, context));
     });
   program
     .command('preflight')
     .description('Show what this kernel and these privileges allow')
-    .action(async () => {
-      status = await preflight(context);
+    .addOption(new Option('-o, --output <format>', 'format of the result').choices(['text', 'json']).default('text'))
+    .action(async (options: PreflightOptions) => {
+      done(await preflight(options, context));
     });
   program
     .command('rebuild')
     .description('Build the addon from the sources of this package, or list what is missing for that')
     .action(() => {
-      status = rebuild(context);
+      done(rebuild(context));
     });
-
-  await program.parseAsync(args, { from: 'user' });
-  return status;
+  return program;
 }
 
-function eventsOf(options: GetEventsOptions & AgentEventsOptions, context: Context): Promise<number> {
+function eventsOf(given: GetEventsOptions & AgentEventsOptions, context: Context): Promise<number> {
+  const options = checkedShape(given, context);
   const source = sourceOf(options, context);
   if (source.from === 'agent') return followAgent(source.server, options, context);
   return source.from === 'file' ? printRecorded(source.path, options, context) : getEvents(options, context);
@@ -131,7 +138,15 @@ function geteventsCommand(program: Command): Command {
     .option('--policy <file-or-folder...>', 'policies to load: files, or folders with .yaml and .yml files')
     .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing')
     .addOption(
-      new Option('-o, --output <format>', 'format of the events').choices(['compact', 'json']).default('compact'),
+      new Option('-o, --output <format>', 'format of the events')
+        .choices(['compact', 'json', 'table', 'tree'])
+        .default('compact'),
+    )
+    .option('--pretty', 'with --output json: several lines for each event')
+    .option(
+      '--fields <field...>',
+      `columns of the table: ${COLUMN_NAMES.join(', ')}, or fields of the JSON such as process.cwd; with --output json, only these fields`,
+      list,
     )
     .addOption(
       new Option(

@@ -3,7 +3,7 @@
  * indented lines.
  */
 import type { PlainOf, LostEvent, PlainProcess, StackFrame, PlainEvent } from '../../types/events.js';
-import type { CompactOptions, Redactor } from '../../types/output.js';
+import type { CompactOptions, EventSummary, Redactor } from '../../types/output.js';
 import { capabilityBits } from '../names/capabilities.js';
 import { columns, quoteUnsafe } from './escape.js';
 import { firstText, isSystemCall, lookOf } from './functions.js';
@@ -33,6 +33,25 @@ interface Parts {
   readonly label: string;
   readonly color: Color;
   readonly detail: string;
+}
+
+export function summaryOf(event: PlainEvent, options: Pick<CompactOptions, 'redact'> = {}): EventSummary {
+  if (event.type === 'lost') {
+    return { emoji: '⚠️', label: 'lost', detail: lossWords(event), actions: '', reason: quoteName(event.policyName) };
+  }
+  const { emoji, label, detail } = partsOf(event, { redact: options.redact, reason: false });
+  const isOfHook = 'actions' in event;
+  return {
+    emoji,
+    label: quoteUnsafe(label),
+    detail,
+    actions: isOfHook ? actedWords(event) : '',
+    reason: isOfHook ? quoteName(reasonOf(event)) : '',
+  };
+}
+
+function quoteName(name: string): string {
+  return name === '' ? '' : quoteUnsafe(name);
 }
 
 export function formatCompact(event: PlainEvent, options: CompactOptions = {}): string {
@@ -76,8 +95,14 @@ function frameWords({ address, symbol, offset, module, fileOffset }: StackFrame)
   return words.length === 0 ? '(unknown)' : words.join(' ');
 }
 
-function partsOf(event: ProcessEvent, { redact, style = 'detailed' }: CompactOptions): Parts {
-  const ofHook = style === 'detailed' ? hookDetail : shortHookDetail;
+interface PartsOptions extends CompactOptions {
+  /** False: without the message of the hook or the name of the policy. */
+  readonly reason?: boolean;
+}
+
+function partsOf(event: ProcessEvent, { redact, style = 'detailed', reason = true }: PartsOptions): Parts {
+  const whole = reason ? hookDetail : valuesDetail;
+  const ofHook = style === 'detailed' ? whole : shortHookDetail;
   switch (event.type) {
     case 'process_exec':
       return { emoji: '🚀', label: 'process', color: 'green', detail: shownArguments(event.process, redact) };
@@ -90,7 +115,7 @@ function partsOf(event: ProcessEvent, { redact, style = 'detailed' }: CompactOpt
       const look = lookOf(event.functionName, event.args);
       if (look !== undefined) return { emoji: look.emoji, label: look.label, color: 'blue', detail: look.detail };
       const label = style === 'tetragon' || isSystemCall(event.functionName) ? 'syscall' : 'kprobe';
-      const detail = style === 'tetragon' ? quoteUnsafe(event.functionName) : hookDetail(event.functionName, event);
+      const detail = style === 'tetragon' ? quoteUnsafe(event.functionName) : whole(event.functionName, event);
       return { emoji: '❓', label, color: 'blue', detail };
     }
     case 'process_lsm':
@@ -114,9 +139,17 @@ function partsOf(event: ProcessEvent, { redact, style = 'detailed' }: CompactOpt
 
 /** The values that the hook read, the value that the function returned, and why the event is reported. */
 function hookDetail(what: string, event: HookEvent): string {
+  const why = reasonOf(event);
+  return words(valuesDetail(what, event), why === '' ? '' : `# ${quoteUnsafe(why)}`);
+}
+
+function valuesDetail(what: string, event: HookEvent): string {
   const returned = 'return' in event && event.return !== undefined ? `= ${valueWords([event.return])}` : '';
-  const why = event.message === undefined || event.message === '' ? event.policyName : event.message;
-  return words(quoteUnsafe(what), valueWords(event.args), returned, why === '' ? '' : `# ${quoteUnsafe(why)}`);
+  return words(quoteUnsafe(what), valueWords(event.args), returned);
+}
+
+function reasonOf({ message = '', policyName }: Pick<HookEvent, 'message' | 'policyName'>): string {
+  return message === '' ? policyName : message;
 }
 
 function shortHookDetail(what: string, { args }: HookEvent): string {
@@ -155,8 +188,11 @@ function painted(text: string, color: Color, paint: typeof colored): string {
 }
 
 function formatLost(event: PlainOf<LostEvent>, paint: typeof colored): string {
-  const what = `${quoteUnsafe(event.hook)} ${event.count} ${event.count === 1 ? 'event' : 'events'} (${event.reason})`;
-  return `⚠️  ${paint('lost'.padEnd(LABEL_COLUMNS), 'red')} ${paint(quoteUnsafe(event.nodeName), 'dim')} ${what}`;
+  return `⚠️  ${paint('lost'.padEnd(LABEL_COLUMNS), 'red')} ${paint(quoteUnsafe(event.nodeName), 'dim')} ${lossWords(event)}`;
+}
+
+function lossWords({ hook, count, reason }: PlainOf<LostEvent>): string {
+  return `${quoteUnsafe(hook)} ${count} ${count === 1 ? 'event' : 'events'} (${reason})`;
 }
 
 /** The words for each process. A process appears in many lines, and its words do not change. */

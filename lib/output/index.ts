@@ -1,4 +1,4 @@
-export { formatCompact } from './compact.js';
+export { formatCompact, summaryOf } from './compact.js';
 export { fieldFilter } from './field-filter.js';
 export { eventFilter } from './filters.js';
 export { toJson } from './json.js';

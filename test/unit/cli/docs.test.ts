@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { commandNames, withHelp } from '../../../scripts/command-help.js';
+import { commandNames, manual, withHelp } from '../../../scripts/command-help.js';
 
 const page = readFileSync(join(__dirname, '../../../docs/cli.md'), 'utf8');
 
@@ -19,5 +19,24 @@ describe('docs/cli.md', () => {
 
   it('names every exit status', () => {
     for (const status of [0, 1, 2, 3, 4, 130]) assert.match(page, new RegExp(`^\\| ${status}(,[ 0-9,]+)? +\\|`, 'm'));
+  });
+});
+
+describe('man/polytrace.1', () => {
+  const text = readFileSync(join(__dirname, '../../../man/polytrace.1'), 'utf8');
+
+  it('has the options of now', () => {
+    assert.equal(manual(), text, 'run npm run gen');
+  });
+
+  it('has every command, its options and the exit statuses', async () => {
+    for (const name of await commandNames()) assert.match(text, new RegExp(`^\\.SS .*${name}`, 'm'));
+    assert.match(text, /^\.B .*\\-\\-event\\-types/m);
+    assert.match(text, /^\.SH EXIT STATUS$/m);
+  });
+
+  it('begins no line with a dot or a quote that is not meant, so that no text is a request', () => {
+    const requests = new Set(['TH', 'SH', 'SS', 'TP', 'B', 'PP', 'EX', 'EE', 'RS', 'RE']);
+    for (const [, name = ''] of text.matchAll(/^[.'](\S*)/gm)) assert.ok(requests.has(name), name);
   });
 });

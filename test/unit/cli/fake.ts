@@ -6,7 +6,7 @@ import { runCommand } from '../../../lib/cli/program.js';
 import * as errors from '../../../lib/errors.js';
 import * as policies from '../../../lib/policy/index.js';
 import * as files from '../../../lib/tracer/files.js';
-import { eventFilter, fieldFilter, formatCompact, redactor, toJson } from '../../../lib/output/index.js';
+import { eventFilter, fieldFilter, formatCompact, redactor, summaryOf, toJson } from '../../../lib/output/index.js';
 import type {
   CloseOptions,
   EventsOptions,
@@ -135,6 +135,7 @@ export class FakeCommand {
     fieldFilter,
     formatCompact,
     redactor,
+    summaryOf,
     toJson,
     ...policies,
     ...files,

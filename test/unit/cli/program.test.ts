@@ -170,8 +170,8 @@ describe('polytrace', () => {
       }, // prettier-ignore
       problems: [],
     };
-    const preflight = (changes: Partial<TracingTrial>): Promise<number> =>
-      runCommand(['preflight'], {
+    const preflight = (changes: Partial<TracingTrial>, ...words: string[]): Promise<number> =>
+      runCommand(['preflight', ...words], {
         ...command.context(),
         api: { ...command.api, preflight: () => report, tryTracing: () => Promise.resolve({ ...trial, ...changes }) },
       });
@@ -194,6 +194,15 @@ describe('polytrace', () => {
           '',
         ].join('\n'),
       );
+    });
+
+    it('-o json has everything, and the same exit status', async () => {
+      command.gaps = [{ name: 'pid_namespace', meaning: 'not all', remedy: 'do\u202e' }] as never;
+      assert.equal(await preflight({ canTrace: false }, '-o', 'json'), 3);
+      assert.doesNotMatch(command.stdout.text, /\u202e/);
+      const { features } = report;
+      const expected = { kernel: '6.18.0', features, ...trial, canTrace: false, gaps: command.gaps };
+      assert.deepEqual(JSON.parse(command.stdout.text), expected);
     });
 
     it('ends with 3 when nothing can be traced, and says why, also where all features are there', async () => {
