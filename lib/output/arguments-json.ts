@@ -10,13 +10,14 @@ import type {
   UserNamespace,
 } from '../../types/events.js';
 import { exportedCapabilityName } from '../names/capabilities.js';
-import { quoteJson } from './escape.js';
+import { needsNoEscape, quoteJson } from './escape.js';
 import { machineNamespaces } from '../process/host-namespaces.js';
+import { kept } from './kept-texts.js';
 import { capabilitiesJson, listField, longField, message, numberField, stringField } from './json-fields.js';
 
 export function argumentJson(argument: HookArgument): string {
-  const label = argument.label === undefined ? '' : stringField('label', argument.label);
-  return `{${memberJson(argument)}${label}}`;
+  const { label } = argument;
+  return label === undefined ? `{${memberJson(argument)}}` : `{${memberJson(argument)}${stringField('label', label)}}`;
 }
 
 function memberJson(argument: HookArgument): string {
@@ -134,8 +135,12 @@ function bytesJson(argument: BufferArgument): string {
   return `"truncated_bytes_arg":${message(stringField('bytes_arg', bytes), `,"orig_size":"${argument.size}"`)}`;
 }
 
+/** What follows the path of a file without flags. */
+const permissionEnd = kept((permission) => `"${stringField('permission', permission)}}`);
+
 function fileJson(argument: FileArgument): string {
   const { path, flags, permission } = argument;
+  if (flags.length === 0 && path !== '' && needsNoEscape(path)) return `{"path":"${path}${permissionEnd(permission)}`;
   const rest =
     (flags.length === 0 ? '' : stringField('flags', flags.join(' '))) + stringField('permission', permission);
   return path === '' ? message(rest) : `{"path":${quoteJson(path)}${rest}}`;

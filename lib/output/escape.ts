@@ -41,9 +41,14 @@ const JSON_UNSAFE = /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\
 /** Printable ASCII that needs no escape in a JSON string. */
 const JSON_PLAIN = /^[ !#-[\]-~]*$/;
 
+/** True if quoteJson() puts nothing but quotes around the text. */
+export function needsNoEscape(text: string): boolean {
+  return JSON_PLAIN.test(text);
+}
+
 /** Returns a JSON string that is also safe on a terminal. */
 export function quoteJson(text: string): string {
-  return JSON_PLAIN.test(text) ? `"${text}"` : safeJson(JSON.stringify(text));
+  return needsNoEscape(text) ? `"${text}"` : safeJson(JSON.stringify(text));
 }
 
 /** Escapes what is unsafe on a terminal in any JSON text. */

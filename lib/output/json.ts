@@ -31,6 +31,9 @@ export function toJson(event: PlainEvent, options = LEAN): string {
   return options.fields === undefined || event.type === 'lost' ? text : filtered(text, event.type, options.fields);
 }
 
+/** The end of the first member, and what follows up to the time. */
+const nodeText = kept((nodeName) => `},"node_name":${quoteJson(nodeName)},"time":"`);
+
 function filtered(text: string, type: PlainEvent['type'], filter: NonNullable<JsonOptions['fields']>): string {
   const { [type]: fields, ...outer } = JSON.parse(text) as Record<string, JsonFields>;
   return safeJson(JSON.stringify({ [type]: filter(fields as JsonFields), ...outer }));
@@ -38,27 +41,27 @@ function filtered(text: string, type: PlainEvent['type'], filter: NonNullable<Js
 
 /** Performance matters here: the text is built by hand, and parts that repeat are cached. */
 function wholeJson(event: PlainEvent, options: JsonOptions): string {
-  const tail = `,"node_name":${quoteName(event.nodeName)},"time":"${event.time}"}`;
+  const tail = `${nodeText(event.nodeName)}${event.time}"}`;
   switch (event.type) {
     case 'process_exec':
-      return `{"process_exec":{${processPart(event, options)}}${tail}`;
+      return `{"process_exec":{${processPart(event, options)}${tail}`;
     case 'process_exit':
-      return `{"process_exit":{${processPart(event, options)}${exitPart(event)}}${tail}`;
+      return `{"process_exit":{${processPart(event, options)}${exitPart(event)}${tail}`;
     case 'process_kprobe':
-      return `{"process_kprobe":{${processPart(event, options)}${kprobePart(event)}}${tail}`;
+      return `{"process_kprobe":{${processPart(event, options)}${kprobePart(event)}${tail}`;
     case 'process_tracepoint':
-      return `{"process_tracepoint":{${processPart(event, options)}${tracepointPart(event)}}${tail}`;
+      return `{"process_tracepoint":{${processPart(event, options)}${tracepointPart(event)}${tail}`;
     case 'process_lsm':
-      return `{"process_lsm":{${processPart(event, options)}${lsmPart(event)}}${tail}`;
+      return `{"process_lsm":{${processPart(event, options)}${lsmPart(event)}${tail}`;
     case 'process_loader':
-      return `{"process_loader":{${processPart(event, options)}${loaderPart(event)}}${tail}`;
+      return `{"process_loader":{${processPart(event, options)}${loaderPart(event)}${tail}`;
     case 'process_uprobe':
-      return `{"process_uprobe":{${processPart(event, options)}${uprobePart(event)}}${tail}`;
+      return `{"process_uprobe":{${processPart(event, options)}${uprobePart(event)}${tail}`;
     case 'process_usdt':
-      return `{"process_usdt":{${processPart(event, options)}${usdtPart(event)}}${tail}`;
+      return `{"process_usdt":{${processPart(event, options)}${usdtPart(event)}${tail}`;
     case 'lost': {
       const names = `"hook":${quoteJson(event.hook)},"policy_name":${quoteJson(event.policyName)}`;
-      return `{"lost":{${names},"reason":"${event.reason}","count":${event.count}}${tail}`;
+      return `{"lost":{${names},"reason":"${event.reason}","count":${event.count}${tail}`;
     }
   }
 }
@@ -109,18 +112,21 @@ const ACTION_TEXTS = Object.fromEntries(
 ) as Readonly<Record<keyof typeof ACTIONS, (policyName: string) => string>>;
 
 function kprobePart(event: PlainOf<ProcessKprobeEvent>): string {
-  let text = `,"function_name":${quoteName(event.functionName)}${argsPart(event)}`;
+  let text = `${functionText(event.functionName)}${argsPart(event)}`;
   if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
-  text += `${actionPart(event)},"return_action":"${ACTIONS[returnActionOf(event)]}"`;
-  text += notesPart(event);
+  text += endPart(event, returnActionOf(event));
   if (event.data.length > 0) text += `,"data":[${event.data.map(argumentJson).join(',')}]`;
   return text;
 }
 
+const functionText = kept((name) => `,"function_name":${quoteJson(name)}`);
+
 /** An event that has no action at the return has that of the entry if this killed the process. */
 function returnActionOf(event: PlainOf<ProcessKprobeEvent>): keyof typeof ACTIONS {
   const { returnAction = 'post' } = event;
-  return returnAction === 'post' && event.actions.some(kills) ? 'sigkill' : returnAction;
+  if (returnAction !== 'post') return returnAction;
+  for (const action of event.actions) if (kills(action)) return 'sigkill';
+  return 'post';
 }
 
 function kills(action: PerformedAction): boolean {
@@ -130,7 +136,7 @@ function kills(action: PerformedAction): boolean {
 
 function tracepointPart(event: PlainOf<ProcessTracepointEvent>): string {
   const names = `,"subsys":${quoteName(event.subsystem)},"event":${quoteName(event.event)}`;
-  return `${names}${argsPart(event)}${actionPart(event)}${notesPart(event)}`;
+  return `${names}${argsPart(event)}${endPart(event)}`;
 }
 
 /** Protobuf's JSON writes bytes in base64. */
@@ -139,16 +145,15 @@ function loaderPart({ path, buildId = '' }: PlainOf<ProcessLoaderEvent>): string
 }
 
 function lsmPart(event: PlainOf<ProcessLsmEvent>): string {
-  const names = `,"function_name":${quoteName(event.functionName)}`;
   const hash = stringField('ima_hash', event.imaHash ?? '');
-  return `${names}${argsPart(event)}${actionPart(event)}${notesPart(event)}${hash}`;
+  return `${functionText(event.functionName)}${argsPart(event)}${endPart(event)}${hash}`;
 }
 
 function uprobePart(event: PlainOf<ProcessUprobeEvent>): string {
   let text = `,"path":${quoteJson(event.path)}${stringField('symbol', event.symbol)}${argsPart(event)}`;
   if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
   text += longField('offset', event.address ?? event.offset) + longField('ref_ctr_offset', event.refCtrOffset);
-  text += actionPart(event) + notesPart(event);
+  text += endPart(event);
   if (event.data.length > 0) text += `,"data":[${event.data.map(argumentJson).join(',')}]`;
   return text;
 }
@@ -178,17 +183,42 @@ function actionPart(event: HookEvent): string {
   return ACTION_TEXTS[event.action](event.policyName) + actedPart(event);
 }
 
+/** What follows the values. `returned` is the action at the return, which only events of functions of the kernel have. */
+function endPart(event: HookEvent, returned?: keyof typeof ACTIONS): string {
+  const acted = actedPart(event);
+  const isPlain = acted === '' && event.action === 'post' && (returned === undefined || returned === 'post');
+  return isPlain ? plainEnd(event, returned) : endText(event, acted, returned);
+}
+
+function endText(event: HookEvent, acted: string, returned: keyof typeof ACTIONS | undefined): string {
+  const returnText = returned === undefined ? '' : `,"return_action":"${ACTIONS[returned]}"`;
+  return `${ACTION_TEXTS[event.action](event.policyName)}${acted}${returnText}${notesPart(event)}`;
+}
+
 function notesPart({ message = '', tags }: HookEvent): string {
-  const known = notes.get(tags);
-  if (known !== undefined && known.message === message) return known.text;
-  const list = tags.length === 0 ? '' : `,"tags":[${tags.map(quoteJson).join(',')}]`;
-  const text = flat(stringField('message', message) + list);
-  notes.set(tags, { message, text });
+  return stringField('message', message) + (tags.length === 0 ? '' : `,"tags":[${tags.map(quoteJson).join(',')}]`);
+}
+
+/** The text is made once for each hook: it is the same for all its events that have nothing to say of actions. */
+function plainEnd(event: HookEvent, returned: 'post' | undefined): string {
+  const { tags, policyName, message } = event;
+  const known = plainEnds.get(tags);
+  const isSame = known?.policyName === policyName && known.message === message && known.returned === returned;
+  if (isSame) return known.text;
+  const text = flat(endText(event, '', returned));
+  plainEnds.set(tags, { policyName, message, returned, text });
   return text;
 }
 
-/** What the hooks say of themselves. The tags of a hook are the same array in all its events. */
-const notes = new WeakMap<readonly string[], { readonly message: string; readonly text: string }>();
+interface PlainEnd {
+  readonly policyName: string;
+  readonly message: string | undefined;
+  readonly returned: 'post' | undefined;
+  readonly text: string;
+}
+
+/** The tags of a hook are the same array in all its events. */
+const plainEnds = new WeakMap<readonly string[], PlainEnd>();
 
 /** Fields that only some events have. Of these, Tetragon's protocol contains only the stack traces. */
 function actedPart(event: HookEvent): string {

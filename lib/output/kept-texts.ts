@@ -1,10 +1,13 @@
 /** Texts that repeat in each event: they are made once. */
 import { quoteJson } from './escape.js';
 
-/** The keys are names of policies and machines. A program that formats events of its own can have more. */
+/** Most keys are names of policies and machines. A program that formats events of its own can have more. */
 const KEPT_MAX = 1024;
 
-/** Returns a function that makes the text of each key once. For keys that no traced program chooses. */
+/**
+ * Returns a function that makes the text of each key once. For keys that no traced program chooses, or of which there
+ * are few thousand short ones, like modes of files.
+ */
 export function kept(make: (key: string) => string): (key: string) => string {
   const texts = new Map<string, string>();
   return (key) => {

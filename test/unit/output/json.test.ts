@@ -345,4 +345,33 @@ describe('namespaces of the host', () => {
     });
     assert.ok(inodes.mnt.includes(4026531832) && inodes.net.includes(4026531833));
   });
+
+  it('says of each event what is its own, also where the tags are the same array', () => {
+    const tags = ['files'];
+    const of = (fields: Parameters<typeof hookOf>[2]): Json => inner(hookOf('fd_install', [], { tags, ...fields }));
+    const first = { message: 'a file', policyName: 'one' };
+    assert.equal(of(first)['message'], 'a file');
+    assert.equal(of({ ...first, message: 'another' })['message'], 'another');
+    assert.equal(of({ ...first, policyName: 'two' })['policy_name'], 'two');
+    assert.equal(of({ ...first, suppressed: 3 })['suppressed'], 3);
+    assert.equal(of({ ...first, action: 'signal' })['action'], 'KPROBE_ACTION_SIGNAL');
+    assert.equal(of({ ...first, returnAction: 'override' })['return_action'], 'KPROBE_ACTION_OVERRIDE');
+    const again = of(first);
+    assert.deepEqual(
+      [again['message'], again['policy_name'], again['suppressed'], again['action'], again['return_action']],
+      ['a file', 'one', undefined, 'KPROBE_ACTION_POST', 'KPROBE_ACTION_POST'],
+    );
+  });
+
+  it('writes a file without flags like one with flags', () => {
+    const fileArg = (path: string, fields = {}): unknown =>
+      inner(hookOf('fd_install', [fileOf(path, 0, fields)]))['args'];
+    const permission = '-rw-r--r--';
+    for (const path of ['/etc/shadow', '/a "quoted"\nname', '/\u202e', '/sp ace', '/ü']) {
+      assert.deepEqual(fileArg(path, { permission }), [{ file_arg: { path, permission } }]);
+      const deleted = { permission, flags: ['deleted'] };
+      assert.deepEqual(fileArg(path, deleted), [{ file_arg: { path, flags: 'deleted', permission } }]);
+    }
+    assert.deepEqual(fileArg('/x', { permission: '' }), [{ file_arg: { path: '/x' } }]);
+  });
 });
