@@ -49,7 +49,7 @@ const WITHOUT_NAMES =
   'bun /program/without-needed.mjs node_modules/polytrace/prebuilds/linux-x64/polytrace.node && bun trace.cjs';
 
 const FILES =
-  /^(dist|types|schema|bpf|native|cmake|examples|docs|prebuilds)\/|^(lib\/index\.mjs|scripts\/gen-layout\.mjs|package\.json|README\.md|LICENSE|CMakeLists\.txt)$/;
+  /^(dist|types|schema|bpf|native|cmake|examples|docs|man|policies|prebuilds)\/|^(lib\/index\.mjs|scripts\/gen-layout\.mjs|package\.json|README\.md|LICENSE|CMakeLists\.txt)$/;
 const MUSL = 'musl';
 const MAX_PACKED = 4 * 1024 * 1024;
 
