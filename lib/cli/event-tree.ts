@@ -9,12 +9,14 @@ type ProcessEvent = Exclude<PlainEvent, { readonly type: 'lost' }>;
 const PROCESSES_MAX = 2000;
 /** Lines of events of a process. The first ones are kept: they say how it began. */
 const EVENTS_MAX = 50;
+/** Programs by which a process is found. A process may execute one after another without end. */
+const IDS_MAX = 50;
 /** Deeper processes are not indented any further. */
 const DEPTH_MAX = 40;
 
 interface Node {
   readonly pid: number;
-  /** The `execId` of each program that the process has run. */
+  /** The `execId` of the last programs that the process has run. */
   readonly ids: string[];
   readonly children: Set<Node>;
   readonly lines: Line[];
@@ -162,6 +164,8 @@ export class EventTree {
     if (execId === '' || this.#nodes.has(execId)) return;
     this.#nodes.set(execId, node);
     node.ids.push(execId);
+    const oldest = node.ids.length > IDS_MAX ? node.ids.shift() : undefined;
+    if (oldest !== undefined) this.#nodes.delete(oldest);
   }
 
   #attach(node: Node, parent: Node): void {

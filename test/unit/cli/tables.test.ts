@@ -1,7 +1,9 @@
 /** `getevents -o table`, `-o tree`, `-o json --pretty` and `--fields`: the exact lines. */
 import assert from 'node:assert/strict';
+import { EventTree } from '../../../lib/cli/event-tree.js';
 import { columns } from '../../../lib/output/escape.js';
 import type { PlainEvent } from '../../../types/events.js';
+import type { EventSummary } from '../../../types/output.js';
 import { execOf, exitOf, fileOf, hookOf, intOf, lostOf, processOf, textOf } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
@@ -192,6 +194,23 @@ describe('getevents -o tree', () => {
     const text = await printed(chain, undefined, '-o', 'tree');
     assert.ok(text.split('\n').every((line) => line.length < 200));
     assert.equal(text.match(/usr.bin.cat/g)?.length, 2000);
+  });
+
+  it('a process that executes one program after another is found by the last ones', () => {
+    const tree = new EventTree({ matchedOnly: false, argumentsOf: () => '' });
+    const summary = (): EventSummary => ({ emoji: '', label: 'exit', detail: '', actions: '', reason: '' });
+    for (let i = 1; i <= 200; i++) {
+      const formerExecId = `e${i - 1}`;
+      tree.add(
+        execOf({ execId: `e${i}`, parentExecId: formerExecId, formerExecId, pid: 7, binary: `/bin/p${i}` }),
+        summary,
+      );
+    }
+    tree.add(exitOf({ execId: 'e160', pid: 7 }), summary);
+    assert.match(tree.text(), /^\/bin\/p200 \(pid 7, uid 0\) 💥 0\n$/);
+    // too long ago
+    tree.add(exitOf({ execId: 'e100', parentExecId: '', pid: 7, binary: '/bin/p100' }), summary);
+    assert.equal(tree.text().split('\n').length, 3);
   });
 
   it('in a terminal, the tree is drawn while events come', async () => {
