@@ -24,9 +24,13 @@ export const { openTracer } = polytrace;
 /** `npm run test:sanitize` runs the tests: the addon is slower, uses more memory, and needs terabytes of address space. */
 export const SANITIZED = process.env['POLYTRACE_SANITIZED'] === '1';
 
-/** Skips tests of time and memory under the sanitizers. */
+/** `npm run test:arm64` runs the tests in a machine that is emulated. */
+export const EMULATED = process.env['POLYTRACE_KERNEL'] === 'arm64';
+const SLOW = SANITIZED || EMULATED;
+
+/** Skips tests of time and memory where everything is slow. */
 export function needsOwnSpeed(this: Mocha.Context): void {
-  if (SANITIZED) this.skip();
+  if (SLOW) this.skip();
 }
 
 /** Where the hierarchy of cgroups v2 is mounted. */
@@ -135,7 +139,7 @@ interface ScriptOptions {
 
 export async function runScript(
   body: string,
-  { command = [], nodeArgs = [], timeout = SANITIZED ? 160_000 : 40_000 }: ScriptOptions = {},
+  { command = [], nodeArgs = [], timeout = SLOW ? 160_000 : 40_000 }: ScriptOptions = {},
 ): Promise<{ status: number | null; signal: string | null; stdout: string; stderr: string }> {
   const [file = process.execPath, ...args] = [...command, process.execPath, ...nodeArgs, '-e', script(body)];
   const child = spawn(file, args, { stdio: 'pipe', timeout, killSignal: 'SIGKILL' });

