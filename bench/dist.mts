@@ -9,6 +9,7 @@ export const { Hub } = require('../dist/stream/hub.js') as typeof import('../lib
 export const { newTally } = require('../dist/events/hook.js') as typeof import('../lib/events/hook.js');
 export const { ProcessCache } = require('../dist/process/cache.js') as typeof import('../lib/process/cache.js');
 export const { Clock } = require('../dist/process/clock.js') as typeof import('../lib/process/clock.js');
+export const { getEvents } = require('../dist/cli/getevents.js') as typeof import('../lib/cli/getevents.js');
 export const layout = require('../dist/wire/layout.gen.js') as typeof import('../lib/wire/layout.gen.js');
 export const { EventEncoder } =
   require('../agent/dist/encode/events.js') as typeof import('../agent/lib/encode/events.js');

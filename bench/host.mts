@@ -1,5 +1,6 @@
 // The part of user space: what an event costs on one core, from made-up records to `for await`, and memory.
 import { cpuNsOf } from './cpu.mjs';
+import { linesInFile } from './lines.mjs';
 import {
   compactLines,
   countBatches,
@@ -18,6 +19,7 @@ const readings: readonly { readonly name: string; readonly reading: Reading; rea
   { name: 'item by item, type, binary and address read', reading: readItems('socket'), events: 1_000_000 },
   { name: 'in batches, compact lines', reading: compactLines('file'), events: 400_000 },
   { name: 'in batches, JSON lines', reading: jsonLines('file'), events: 400_000 },
+  { name: '`getevents -o json` into a file', reading: linesInFile('file'), events: 400_000 },
   { name: 'in batches, encoded by the agent', reading: encodedEvents('file'), events: 400_000 },
 ];
 

@@ -2,6 +2,7 @@
 // needs for the same record on the same Node.js. A busy or slow machine changes both, so the ratio stays.
 import { cpuNsOf } from './cpu.mjs';
 import { readPlainly } from './plain.mjs';
+import { linesInFile } from './lines.mjs';
 import { judge, median, type Judged } from './judge.mjs';
 import { compactLines, countBatches, encodedEvents, jsonLines, readItems, type Reading } from './stream.mjs';
 
@@ -22,6 +23,7 @@ const readings: readonly ShortRow[] = [
   { name: 'type, binary and address read', reading: readItems('socket'), events: 125_000, atMost: 12 },
   { name: 'in batches, compact lines', reading: compactLines('file'), events: 50_000, atMost: 15 },
   { name: 'in batches, JSON lines', reading: jsonLines('file'), events: 50_000, atMost: 24 },
+  { name: 'getevents -o json into a file', reading: linesInFile('file'), events: 50_000, atMost: 60 },
   { name: 'in batches, encoded by the agent', reading: encodedEvents('file'), events: 50_000, atMost: 30 },
 ];
 

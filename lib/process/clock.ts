@@ -34,7 +34,10 @@ export class Clock {
 
 /** Many events have the same second, so the last one is kept: its beginning in nanoseconds, and its text. */
 let second = 0n;
-let secondText = '1970-01-01T00:00:00';
+let secondText = '1970-01-01T00:00:00.';
+
+/** The texts of three digits. V8 needs longer to write a number that it has not written lately. */
+const DIGITS = Array.from({ length: 1000 }, (_, number) => String(number).padStart(3, '0'));
 
 /** Formats a time as RFC 3339 in UTC with nanoseconds. */
 export function formatTime(epochNs: bigint): string {
@@ -42,9 +45,11 @@ export function formatTime(epochNs: bigint): string {
   if (!(rest >= 0 && rest < NS_PER_SECOND)) {
     const seconds = epochNs / BigInt(NS_PER_SECOND);
     second = seconds * BigInt(NS_PER_SECOND);
-    secondText = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
+    secondText = `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}.`;
     rest = Number(epochNs - second);
   }
-  // The digit that is cut off keeps the zeros.
-  return `${secondText}.${String(NS_PER_SECOND + rest).slice(1)}Z`;
+  const micros = (rest / 1000) | 0;
+  const millis = (micros / 1000) | 0;
+  const fraction = `${DIGITS[millis]}${DIGITS[micros - millis * 1000]}${DIGITS[rest - micros * 1000]}Z`;
+  return secondText + fraction;
 }
