@@ -14,6 +14,9 @@ const OPTIONAL = /^(_ITM_(de)?registerTMCloneTable|__gmon_start__|malloc_trim|__
 /** Functions of Node.js. */
 const NODE_API = /^napi_/;
 
+/** Those that always fail in Electron, whose V8 has its memory in a cage. */
+const NOT_IN_ELECTRON = /^napi_create_external_(array)?buffer$/;
+
 /** What Node.js looks for in the addon. */
 const EXPORTED = /^(napi_register_module_v1|node_api_module_get_api_version_v1)$/;
 
@@ -52,6 +55,7 @@ export function checkAddon(file, arch, isInMusl = inMusl) {
   const needed = [...text.matchAll(/\(NEEDED\)\s+Shared library: \[(.*)\]/g)].map(([, name]) => name);
   const symbols = symbolsOf(text).filter(({ binding }) => binding !== 'LOCAL');
   const wanted = symbols.filter(({ section, name }) => section === 'UND' && !NODE_API.test(name) && !OPTIONAL.test(name));
+  const refused = symbols.filter(({ section, name }) => section === 'UND' && NOT_IN_ELECTRON.test(name));
   const exported = symbols.filter(({ section }) => section !== 'UND').map(({ name }) => name);
   return [
     ...(machine === TARGETS[arch].machine ? [] : [`it is for ${machine ?? 'an unknown machine'}, not for ${arch}`]),
@@ -60,6 +64,7 @@ export function checkAddon(file, arch, isInMusl = inMusl) {
     ...needed.filter((name) => !PARTS_OF_LIBC.test(name)).map((name) => `it needs ${name}`),
     ...wanted.filter(({ version }) => tooNew(version)).map(({ name, version }) => `${name} needs ${version}`),
     ...wanted.filter(({ name }) => !isInMusl(name, arch)).map(({ name }) => `musl has no ${name}`),
+    ...refused.map(({ name }) => `it calls ${name}, which fails in Electron`),
     ...(/\] \.symtab /.test(text) ? ['it is not stripped'] : []),
   ];
 }

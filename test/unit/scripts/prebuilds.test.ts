@@ -66,6 +66,17 @@ describe('check of prebuilt addons', () => {
     );
   });
 
+  it('refuses memory that Electron does not accept', () => {
+    const file = compile(
+      `${GOOD}\nextern int napi_create_external_buffer(void);\nint (*made)(void) = napi_create_external_buffer;`,
+      '-s',
+    );
+    assert.deepEqual(
+      check(file, ARCH, () => true),
+      ['it calls napi_create_external_buffer, which fails in Electron'],
+    );
+  });
+
   it('refuses symbols that are not hidden, and a file that is not stripped', () => {
     const file = compile(`${GOOD}\n__attribute__((visibility("default"))) int leaked;`);
     assert.deepEqual(
