@@ -25,13 +25,20 @@ static __always_inline u64 context_word(void *ctx, u32 n)
 	return word;
 }
 
-/* A trampoline does not allow some parameters to be read directly; a helper reads them. */
+/*
+ * A trampoline does not allow some parameters to be read directly; a helper reads them. bpf_get_func_arg came with Linux 5.17: before,
+ * the word is read from where the trampoline has saved it.
+ */
 static __always_inline u64 hook_argument(void *ctx, u32 n)
 {
 #ifdef TRAMPOLINE
 	u64 word = 0;
 
+#ifdef READ_PROBE
+	bpf_probe_read_kernel(&word, sizeof(word), (u64 *)ctx + n);
+#else
 	bpf_get_func_arg(ctx, n, &word);
+#endif
 	return word;
 #else
 	return context_word(ctx, n);
