@@ -118,3 +118,15 @@ ${table(rows)}
 - **events a second** is what one core reaches at this price.
 - **memory grown by** is the growth of the resident set during the row.`;
 }
+
+export function restSection(rows: Rows): string {
+  return `${cpus()[0]?.model.trim()}, Node.js ${process.version}, Linux ${release().split('.', 2).join('.')}, as root. A shell starts 300 programs, one after
+the other, while the tracer has nothing else to do.
+
+${table(rows)}
+
+- **an event** is the time from the start of a program in the kernel to its event in \`for await\`. Half of the events
+  take at most the median. With other programs on the processors, the tracer waits for its turn.
+- **a second without events** is the processor time of the process: the least of ten seconds, because other programs
+  of the machine make events.`;
+}

@@ -1,4 +1,4 @@
-// npm run bench [-- --host | --kernel | --filters | --cgroups | --short] [-- --write]: measures and prints tables. Without a part, all but the
+// npm run bench [-- --host | --kernel | --filters | --cgroups | --rest | --short] [-- --write]: measures and prints tables. Without a part, all but the
 // short form. --write also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when
 // something costs more than its limit.
 import { execFileSync } from 'node:child_process';
@@ -7,7 +7,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkout } from '../test/vm/vm.mjs';
 import { judged } from './judge.mjs';
-import { cgroupSection, filterSection, hostSection, INTRODUCTION, KERNEL, kernelSection } from './page.mjs';
+import {
+  cgroupSection,
+  filterSection,
+  hostSection,
+  INTRODUCTION,
+  KERNEL,
+  kernelSection,
+  restSection,
+} from './page.mjs';
 import { table } from './table.mjs';
 
 function fail(problems: readonly string[]): void {
@@ -41,6 +49,11 @@ async function hostPart(): Promise<string> {
   return hostSection(await hostTable());
 }
 
+async function restPart(): Promise<string> {
+  const { restTable } = await import('./rest.mjs');
+  return restSection(await restTable());
+}
+
 async function shortPart(): Promise<void> {
   const { shortTable } = await import('./short.mjs');
   const { startTable } = await import('./start.mjs');
@@ -70,17 +83,19 @@ const { values } = parseArgs({
     kernel: { type: 'boolean', default: false },
     filters: { type: 'boolean', default: false },
     cgroups: { type: 'boolean', default: false },
+    rest: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   },
 });
-const all = !values.host && !values.kernel && !values.filters && !values.cgroups && !values.short;
+const all = !values.host && !values.kernel && !values.filters && !values.cgroups && !values.rest && !values.short;
 
 const parts = [
   { isWanted: all || values.kernel, make: kernelPart, title: 'In the kernel: operations' },
   { isWanted: all || values.kernel || values.filters, make: filterPart, title: 'In the kernel: single filters' },
   { isWanted: all || values.cgroups, make: cgroupPart, title: 'Cgroups and scopes' },
   { isWanted: all || values.host, make: hostPart, title: 'In user space: events' },
+  { isWanted: all || values.rest, make: restPart, title: 'Latency and rest' },
 ];
 
 const page = join(checkout, 'docs/benchmarks.md');

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 case " $* " in
 *" --kernel "* | *" --filters "*) bash scripts/setup.sh --vm ;;
-*" --host "* | *" --cgroups "* | *" --short "*) bash scripts/setup.sh ;;
+*" --host "* | *" --cgroups "* | *" --rest "* | *" --short "*) bash scripts/setup.sh ;;
 *) bash scripts/setup.sh --vm ;;
 esac
 exec node --import tsx bench/run.mts "$@"
