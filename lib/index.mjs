@@ -22,6 +22,7 @@ export const {
   openTracer,
   parsePolicy,
   pathOf,
+  policyLibrary,
   policySchema,
   preflight,
   redactor,

@@ -24,6 +24,6 @@ export {
 export { preflight } from './native/preflight.js';
 export { notifyService } from './native/service.js';
 export { hostGaps } from './tracer/host-gaps.js';
-export { expandPolicyPaths, loadPolicyFile } from './tracer/files.js';
+export { expandPolicyPaths, loadPolicyFile, policyLibrary } from './tracer/files.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';
 export { tryTracing } from './tracer/trial.js';

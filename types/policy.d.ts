@@ -49,6 +49,18 @@ export interface ValidateOptions extends ParseOptions {
  */
 export function loadKernelInfo(btfFile?: string): KernelInfo;
 
+/** A policy of the package. `polytrace:NAME` names it wherever the path of a policy is expected. */
+export interface LibraryPolicy {
+  readonly name: string;
+  /** Path of its file. Its comment says what the policy sees and what it does not. */
+  readonly file: string;
+  /** The first sentence of this comment. */
+  readonly summary: string;
+}
+
+/** Returns the policies of the package, by name. Empty where a bundle does not have the folder `policies`. */
+export function policyLibrary(): LibraryPolicy[];
+
 /**
  * Returns the policy files of a path. For a file, that is the file itself. For a folder, these are its files whose
  * names end in .yaml or .yml. Throws PolicyError.

@@ -6,8 +6,8 @@ import type { ContainerFilter } from './output.js';
 import type { HookKind, Policy, PolicyMode } from './policy.js';
 
 /**
- * Source of policies: the path (or `file:` URL) of a YAML file or of a folder with YAML files, YAML text, or a policy from
- * `parsePolicy`.
+ * Source of policies: the path (or `file:` URL) of a YAML file or of a folder with YAML files, `polytrace:NAME` (a policy
+ * of the package, see `policyLibrary`), YAML text, or a policy from `parsePolicy`.
  */
 export type PolicySource = string | FileUrl | { readonly yaml: string; readonly file?: string } | Policy;
 

@@ -1,10 +1,12 @@
 /** What the command uses of the package polytrace-agent. A test compares it with the package. */
-import type { PlainEvent } from '../../types/index.js';
+import type { JsonOptions, PlainEvent, TracerEvent } from '../../types/index.js';
 
 export interface AgentPackage {
   runAgent(args: readonly string[], host: AgentHost): Promise<number>;
   readonly AgentClient: new (options: AgentAddress) => AgentClient;
   readonly AgentError: abstract new (...args: never[]) => AgentError;
+  /** Returns a test that one of the CEL expressions is true for an event. */
+  celFilter(expressions: readonly string[], options: JsonOptions): (event: TracerEvent) => boolean;
   /** Returns the event of a line of the JSON export; undefined for one that is not wanted. */
   recordedEvents(request: EventsRequest): (line: string) => ClientEvent | undefined;
 }

@@ -13,7 +13,6 @@ import { oneLine } from './text.js';
 
 export interface AgentEventsOptions extends ServerOptions {
   readonly namespaceRegex?: readonly string[];
-  readonly celExpression?: readonly string[];
   readonly reconnect?: boolean;
   /** Recorded events: a file, or `-` for standard input. */
   readonly input?: string;
@@ -39,7 +38,6 @@ const OWN = {
 /** Options that only an agent, or recorded events, can have. */
 const CLIENT = {
   namespaceRegex: '--namespace-regex',
-  celExpression: '--cel-expression',
   reconnect: '--reconnect',
 } as const satisfies Partial<Record<keyof Options, string>>;
 

@@ -135,9 +135,10 @@ function fishCommand(command: Command, isWritten: string): string[] {
 }
 
 function fishOption(option: Option): string {
-  const names = [option.short?.replace('-', '-s '), option.long?.replace('--', '-l ')].filter(
-    (name) => name !== undefined,
-  );
+  // The first of two long names is the short one of commander.
+  const names = [option.short, option.long]
+    .filter((name) => name !== undefined)
+    .map((name) => name.replace(/^--/, '-l ').replace(/^-(?=\w$)/, '-s '));
   const choices = choicesOf(option);
   const value = choices.length > 0 ? `-x -a '${choices.join(' ')}'` : takesFile(option) ? '-r -F' : '-x';
   return [...names, ...(option.required || option.optional ? [value] : [])].join(' ');

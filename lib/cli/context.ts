@@ -15,6 +15,7 @@ export type Api = Pick<
   | 'loadKernelInfo'
   | 'loadPolicyFile'
   | 'openTracer'
+  | 'policyLibrary'
   | 'policySchema'
   | 'preflight'
   | 'redactor'

@@ -13,7 +13,8 @@ export interface ExplainOptions extends KernelOptions {
 export async function explain(file: string, options: ExplainOptions, context: Context): Promise<number> {
   const { api, stdout, stderr } = context;
   try {
-    if (statSync(file).isDirectory()) throw new UsageError(`${file} is a folder; name one policy file`);
+    if (!file.startsWith('polytrace:') && statSync(file).isDirectory())
+      throw new UsageError(`${file} is a folder; name one policy file`);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);

@@ -11,6 +11,7 @@ import type {
   TracerEvent,
   TracerOptions,
 } from '../../types/index.js';
+import { loadAgentPackage } from './agent-package.js';
 import { GOOD, INTERRUPTED, OUTPUT_LOST, UsageError, type Context } from './context.js';
 import { checkNotJson, jsonOptions, redactorOf } from './json-options.js';
 import { EventOutput } from './output.js';
@@ -29,6 +30,8 @@ export interface GetEventsOptions extends PrinterOptions {
   readonly containers?: readonly string[];
   readonly labels?: readonly string[];
   readonly host?: boolean;
+  /** CEL. One of them has to be true. */
+  readonly celExpression?: readonly string[];
   readonly containerSources?: readonly (ContainerSourceName | 'none')[];
   readonly duration?: number;
   readonly enforcement?: boolean;
@@ -41,12 +44,14 @@ export interface GetEventsOptions extends PrinterOptions {
 /** Runs until a signal, the end of `--duration`, or the end of the output's reader. Always closes the tracer. */
 export async function getEvents(options: GetEventsOptions, context: Context): Promise<number> {
   const named = options.policy ?? [];
-  const missing = named.find((path) => !existsSync(path));
+  const missing = named.find((path) => !path.startsWith('polytrace:') && !existsSync(path));
   if (missing !== undefined) throw new UsageError(`no such file or folder: ${missing}`);
   if (options.keep === true && options.persist === undefined) throw new UsageError('--keep needs --persist');
   checkLabels(options, context);
   const binaries = patternsOf('--process', options.process);
-  const wanted = context.api.eventFilter(binaries === undefined ? {} : { binaries });
+  const ofBinary = context.api.eventFilter(binaries === undefined ? {} : { binaries });
+  const ofExpression = expressionOf(options, context);
+  const wanted = (event: TracerEvent): boolean => ofBinary(event) && ofExpression(event);
   const reading = eventsOptions(options);
   const printer = tracerPrinter(options, context);
   const policies = [...named, ...policiesOf(options.policyDir, context)];
@@ -66,6 +71,18 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
     return output.lost === 0 ? GOOD : OUTPUT_LOST;
   } finally {
     await stop.finish();
+  }
+}
+
+/** The package with CEL is loaded only for this. */
+function expressionOf(options: GetEventsOptions, context: Context): (event: TracerEvent) => boolean {
+  const { celExpression: expressions } = options;
+  if (expressions === undefined) return () => true;
+  const { celFilter } = loadAgentPackage(context);
+  try {
+    return celFilter(expressions, jsonOptions(options, context, redactorOf(options, context)));
+  } catch (error) {
+    throw new UsageError(`--filter: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

@@ -4,6 +4,7 @@ import { completion, SHELLS, type Shell } from './completion.js';
 import { GOOD, type Context } from './context.js';
 import { explain, type ExplainOptions } from './explain.js';
 import { print } from './output.js';
+import { table } from './text.js';
 import { FORMATS, validate, type ValidateOptions } from './validate.js';
 
 const KERNEL_HELP = `
@@ -27,6 +28,27 @@ export function policyCommands(program: Command, context: Context, done: (status
     .addOption(new Option('--format <format>', 'format of the result').choices(['text', 'json']).default('text'))
     .addHelpText('after', KERNEL_HELP)
     .action(async (file: string, options: ExplainOptions) => done(await explain(file, options, context)));
+
+  const library = program.command('policies').description('Show the policies of this package');
+  library
+    .command('list')
+    .description('List the policies of the package')
+    .addOption(new Option('-o, --output <format>', 'format').choices(['table', 'json']).default('table'))
+    .action(async ({ output }: { readonly output: 'table' | 'json' }) => {
+      const policies = context.api.policyLibrary();
+      const rows = policies.map(({ name, summary }) => [`polytrace:${name}`, summary]);
+      const json = (): string => `${JSON.stringify(policies, null, 2)}\n`;
+      await print(context.stdout, output === 'json' ? json() : table([['POLICY', 'WHAT IT REPORTS'], ...rows]));
+      done(GOOD);
+    });
+  library
+    .command('show')
+    .description('Print the file of a policy of the package')
+    .argument('<name>', 'name of the policy')
+    .action(async (name: string) => {
+      await print(context.stdout, context.api.loadPolicyFile(`polytrace:${name.replace(/^polytrace:/, '')}`));
+      done(GOOD);
+    });
 
   program
     .command('schema')

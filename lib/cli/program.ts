@@ -135,7 +135,10 @@ function geteventsCommand(program: Command): Command {
   const list = (text: string, before: readonly string[] = []): string[] => [...before, ...text.split(',')];
   return serverOptions(program.command('getevents'))
     .description('Print events: of the agent, of policies, or recorded ones')
-    .option('--policy <file-or-folder...>', 'policies to load: files, or folders with .yaml and .yml files')
+    .option(
+      '--policy <file-or-folder...>',
+      'policies to load: files, folders with .yaml and .yml files, or polytrace:NAME, see `polytrace policies list`',
+    )
     .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing')
     .addOption(
       new Option('-o, --output <format>', 'format of the events')
@@ -167,8 +170,8 @@ function geteventsCommand(program: Command): Command {
     )
     .option('--namespace-regex <regex...>', 'report only processes of pods whose namespace matches (agent)', list)
     .option(
-      '--cel-expression <expression...>',
-      'report only events for which the CEL expression is true (agent)',
+      '--filter, --cel-expression <expression...>',
+      'report only events for which the CEL expression is true: process.uid == 0u && event_type == "process_exec"',
       selectors,
     )
     .option('--reconnect', 'connect again when the connection to the agent is lost')

@@ -31,6 +31,7 @@ export async function validate(paths: readonly string[], options: ValidateOption
 
 /** A path that does not exist is an error in the command line, not in a policy. */
 function demand(path: string): void {
+  if (path.startsWith('polytrace:')) return;
   try {
     statSync(path);
   } catch (error) {

@@ -1,6 +1,7 @@
 /** Finds and reads policy files. Only this part of the compiler reads policies from disk. */
-import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { LibraryPolicy } from '../../types/policy.js';
 import { isLimit, PolicyError, type Diagnostic } from '../errors.js';
 import type { DiagnosticCode } from '../policy/index.js';
 import { FILE_BYTES_MAX } from '../policy/index.js';
@@ -10,6 +11,7 @@ import { FILE_BYTES_MAX } from '../policy/index.js';
  * PolicyError.
  */
 export function expandPolicyPaths(fileOrFolder: string): string[] {
+  if (isOfLibrary(fileOrFolder)) return [libraryFile(fileOrFolder)];
   return attempt(fileOrFolder, () => {
     if (!statSync(fileOrFolder).isDirectory()) return [fileOrFolder];
     const names = readdirSync(fileOrFolder, { withFileTypes: true })
@@ -28,8 +30,45 @@ export function expandPolicyPaths(fileOrFolder: string): string[] {
   });
 }
 
+/** A policy of the package is named with this before its name. */
+const LIBRARY = 'polytrace:';
+
+function isOfLibrary(path: string): boolean {
+  return path.startsWith(LIBRARY);
+}
+
+function libraryFile(path: string): string {
+  const name = path.slice(LIBRARY.length);
+  const policies = policyLibrary();
+  const policy = policies.find((each) => each.name === name);
+  if (policy !== undefined) return policy.file;
+  const hint =
+    policies.length === 0
+      ? 'the folder policies of the package is missing: copy it beside the program that was bundled'
+      : `the package has ${policies.map((each) => LIBRARY + each.name).join(', ')}`;
+  throw failure('FILE_UNREADABLE', path, `there is no policy ${JSON.stringify(name)} in the package`, hint);
+}
+
+export function policyLibrary(): LibraryPolicy[] {
+  // In the package, this code is in dist/; a bundle has the folder beside itself.
+  const places = ['policies', '../policies', '../../policies'].map((place) => join(__dirname, place));
+  const folder = places.find((place) => existsSync(join(place, 'file-integrity.yaml')));
+  if (folder === undefined) return [];
+  const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  return names.sort().map((name) => {
+    const file = join(folder, name);
+    const [summary = ''] = loadPolicyFile(file).split(/^#?\n/m);
+    return {
+      name: name.replace(/\.yaml$/, ''),
+      file,
+      summary: summary.replace(/^# ?/gm, '').replace(/\s+/g, ' ').trim(),
+    };
+  });
+}
+
 /** Reads a policy file. Throws PolicyError if it cannot be read, is too large or is not UTF-8. */
-export function loadPolicyFile(path: string): string {
+export function loadPolicyFile(named: string): string {
+  const path = isOfLibrary(named) ? libraryFile(named) : named;
   return attempt(path, () => {
     const bytes = readUpTo(path, FILE_BYTES_MAX);
     if (bytes === undefined) {

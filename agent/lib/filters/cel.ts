@@ -1,9 +1,10 @@
 /**
  * CEL expressions of clients, over the events of the protocol: `process_exec.process.binary == "/usr/bin/cat"`. An event has the
- * variable of its type only. An expression that asks for another one is no match, unless `||` or `&&` decides without it.
+ * variable of its type, and a variable for each field of its message: `process.binary == "/usr/bin/cat"`. An expression that asks
+ * for another one is no match, unless `||` or `&&` decides without it.
  */
-import { celEnv, objectType, parse, plan, type CelInput } from '@bufbuild/cel';
-import { createRegistry, fromBinary } from '@bufbuild/protobuf';
+import { CelScalar, celEnv, objectType, parse, plan, type CelInput } from '@bufbuild/cel';
+import { createRegistry, fromBinary, type DescMessage } from '@bufbuild/protobuf';
 import type { TracerEvent } from 'polytrace';
 import { RE2JS } from 're2js';
 import type { ProcessEvent } from '../encode/process-parts.js';
@@ -12,11 +13,18 @@ import { file_tetragon_tetragon } from '../proto/tetragon/tetragon.gen.js';
 import { costOf } from './cel-cost.js';
 import { FilterError, LIMITS, type Budget } from './limits.js';
 
-const VARIABLES = Object.fromEntries(
-  GetEventsResponseSchema.oneofs
-    .flatMap(({ fields }) => fields)
-    .flatMap((field) => (field.message === undefined ? [] : [[field.name, objectType(field.message)] as const])),
-);
+const EVENTS = GetEventsResponseSchema.oneofs
+  .flatMap(({ fields }) => fields)
+  .flatMap(({ name, message }) => (message === undefined ? [] : [{ name, message }]));
+
+/** The type of the event, such as `process_exec`. */
+const TYPE = 'event_type';
+
+const VARIABLES = {
+  ...Object.fromEntries(EVENTS.flatMap(({ message }) => message.fields).map(({ name }) => [name, CelScalar.DYN])),
+  ...Object.fromEntries(EVENTS.map(({ name, message }) => [name, objectType(message)])),
+  [TYPE]: CelScalar.STRING,
+};
 
 const ENVIRONMENT = celEnv({
   variables: VARIABLES,
@@ -44,12 +52,28 @@ export function compileExpressions(
   return (event) => {
     if (decodedEvent !== event) {
       const { value } = fromBinary(GetEventsResponseSchema, encoded(event)).event;
-      decoded = { [event.type]: value as CelInput };
+      decoded = variablesOf(event.type, value as Message);
       decodedEvent = event;
     }
     return runs.some((run) => isTrue(run, decoded));
   };
 }
+
+type Message = Readonly<Record<string, CelInput | undefined>>;
+
+function variablesOf(type: string, message: Message): Record<string, CelInput> {
+  const fields = FIELDS.get(type) ?? [];
+  const variables: Record<string, CelInput> = { [TYPE]: type, [type]: message as CelInput };
+  for (const { name, localName } of fields) {
+    const value = message[localName];
+    if (value !== undefined) variables[name] = value;
+  }
+  return variables;
+}
+
+const FIELDS: ReadonlyMap<string, DescMessage['fields']> = new Map(
+  EVENTS.map(({ name, message }) => [name, message.fields]),
+);
 
 /** The event that was decoded last: all clients' expressions are asked about it before the next one. */
 let decodedEvent: ProcessEvent | undefined;

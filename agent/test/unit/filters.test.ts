@@ -155,6 +155,29 @@ describe('filters of clients', () => {
     assert.throws(() => test(Array<Fields>(65).fill({})), /allow_list: more than 64 filters/);
   });
 
+  it('a CEL expression can name the fields of the event, and its type', () => {
+    const matches = (expression: string, event: unknown = web): boolean =>
+      test([{ celExpression: [expression] }])(event);
+    for (const expression of [
+      'process.pid == 7u',
+      'process.pid == 7',
+      'event_type == "process_exec"',
+      'parent.pid > 0',
+    ]) {
+      assert.equal(matches(expression), true, expression);
+    }
+    for (const expression of [
+      'process.pid == 8',
+      'status == 0',
+      'policy_name == ""',
+      'function_name == "x" || false',
+    ]) {
+      assert.equal(matches(expression), false, expression);
+    }
+    assert.equal(matches('policy_name == "files" && size(args) > 0 && event_type != "process_exec"', hook), true);
+    assert.equal(matches('has(process_kprobe.args) || process.pid == 1', hook), true);
+  });
+
   it('no pattern takes much longer than the text is long', () => {
     const long = execOf({ arguments: 'a'.repeat(40_000) });
     const matches = test([{ argumentsRegex: ['(a+)+$x', '(a|aa)*b', '(.*)*c'] }]);

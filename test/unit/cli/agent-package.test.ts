@@ -9,7 +9,7 @@ const known: AgentPackage = agent;
 
 describe('the commands of the agent', () => {
   it('the package has what the command uses', () => {
-    for (const name of ['runAgent', 'AgentClient', 'AgentError', 'recordedEvents'] as const) {
+    for (const name of ['runAgent', 'AgentClient', 'AgentError', 'celFilter', 'recordedEvents'] as const) {
       assert.equal(typeof known[name], 'function', name);
     }
   });
@@ -27,7 +27,7 @@ describe('the commands of the agent', () => {
       [['--server', 'unix:///x', '--policy', __filename], /--policy makes a tracer, which --server excludes/],
       [['--input', '-', '--enforcement'], /--enforcement makes a tracer/],
       [['--input', '-', '--server', 'unix:///x'], /exclude each other/],
-      [['--cel-expression', 'true', '--policy', __filename], /--cel-expression needs an agent/],
+      [['--reconnect', '--policy', __filename], /--reconnect needs an agent/],
     ];
     for (const [words, reason] of wrong) {
       const command = new FakeCommand();

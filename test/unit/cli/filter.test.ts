@@ -1,0 +1,63 @@
+/** `getevents --filter`: CEL over the events of a tracer, of recorded ones, and what it refuses. */
+import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
+import * as agent from '../../../agent/lib/index.js';
+import { toJson } from '../../../lib/output/index.js';
+import { execOf, exitOf, fileOf, hookOf, lostOf } from '../output/events.js';
+import { FakeCommand } from './fake.js';
+
+const EVENTS = [
+  execOf({ pid: 1 }),
+  execOf({ pid: 2, uid: 5 }),
+  hookOf('fd_install', [fileOf('/etc/x')]),
+  exitOf({ pid: 2 }, { status: 3 }),
+  lostOf(),
+];
+
+describe('getevents --filter', () => {
+  const cases: readonly (readonly [expression: string, count: number])[] = [
+    ['true', 5],
+    ['process.pid == 2', 3],
+    ['event_type == "process_exit" && status == 3', 2],
+    ['args.exists(a, a.file_arg.path.startsWith("/etc/"))', 2],
+    ['process_kprobe.function_name == "fd_install" || process.pid == 1', 3],
+    ['process.binary.matches("^/usr/(a+)+$")', 1],
+    ['nothing == 1', 1],
+  ];
+
+  for (const [expression, count] of cases) {
+    it(`${expression}: ${count} events`, async () => {
+      const command = new FakeCommand();
+      command.agentPackage = () => agent;
+      command.tracer.remaining = EVENTS;
+      assert.equal(await command.run('getevents', '--filter', expression, '--duration', '0.001'), 0);
+      const lines = command.stdout.text.split('\n').length - 1;
+      assert.equal(lines, count);
+
+      const recorded = new FakeCommand();
+      recorded.agentPackage = () => agent;
+      recorded.stdin = Readable.from(EVENTS.map((event) => `${toJson(event)}\n`));
+      assert.equal(await recorded.run('getevents', '--filter', expression, '--input', '-'), 0);
+      assert.equal(recorded.stdout.text, command.stdout.text);
+    });
+  }
+
+  it('refuses an expression that is wrong, or that can take long, and says what to install', async () => {
+    const nested = (depth: number): string =>
+      depth === 0 ? 'true' : `[1, 2, 3, 4, 5, 6, 7, 8, 9].all(x${depth}, ${nested(depth - 1)})`;
+    for (const [expression, reason] of [
+      ['process.', /--filter: .*expression/],
+      [nested(6), /too many steps/],
+      ['x'.repeat(3000), /more than 2048 characters/],
+    ] as const) {
+      const command = new FakeCommand();
+      command.agentPackage = () => agent;
+      assert.equal(await command.run('getevents', '--filter', expression), 2);
+      assert.match(command.stderr.text, reason);
+      assert.equal(command.opened, undefined);
+    }
+    const command = new FakeCommand();
+    assert.equal(await command.run('getevents', '--filter', 'true', '--policy', __filename), 2);
+    assert.match(command.stderr.text, /npm install polytrace-agent/);
+  });
+});

@@ -1,0 +1,72 @@
+/** The policies of the package: by name, without mistakes, and on the page about them. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { compilePolicy, parsePolicy, PolicyError, validatePolicy } from '../../../lib/index.js';
+import { expandPolicyPaths, loadPolicyFile, policyLibrary } from '../../../lib/tracer/files.js';
+import { FakeCommand } from '../cli/fake.js';
+
+const page = readFileSync(join(__dirname, '../../../docs/policy-library.md'), 'utf8');
+
+describe('policies of the package', () => {
+  const policies = policyLibrary();
+
+  it('are there', () => {
+    assert.ok(policies.length >= 9);
+  });
+
+  for (const { name, file, summary } of policies) {
+    it(`${name}: has no mistakes, a name, a comment, and tags and a message for each hook`, () => {
+      const yaml = readFileSync(file, 'utf8');
+      assert.deepEqual(validatePolicy(yaml), []);
+      const image = compilePolicy(parsePolicy(yaml));
+      assert.equal(image.name, name);
+      assert.ok(image.hooks.length > 0);
+      assert.match(summary, /^[A-Z].*\.$/);
+      for (const text of ['# Sees', '# Does not see: ', '# Noise on an idle machine: '])
+        assert.ok(yaml.includes(text), text);
+      for (const { tags, message = '' } of image.hooks) {
+        assert.notEqual(message, '');
+        assert.ok(tags.length > 0 && tags.every((tag) => /^mitre\.T\d{4}(\.\d{3})?$/.test(tag)), String(tags));
+      }
+      assert.match(page, new RegExp(`^\\| \`${name}\` `, 'm'));
+    });
+  }
+
+  it('polytrace:NAME stands for the path', () => {
+    for (const { name, file } of policies) {
+      assert.deepEqual(expandPolicyPaths(`polytrace:${name}`), [file]);
+      assert.equal(loadPolicyFile(`polytrace:${name}`), readFileSync(file, 'utf8'));
+    }
+  });
+
+  it('another name is refused, with those that there are', () => {
+    for (const name of ['', 'nothing', '../examples/file-monitoring', 'kernel.yaml', '\u001b']) {
+      for (const use of [expandPolicyPaths, loadPolicyFile]) {
+        assert.throws(
+          () => use(`polytrace:${name}`),
+          (error) => error instanceof PolicyError && /polytrace:egress, /.test(error.diagnostics[0]?.hint ?? ''),
+        );
+      }
+    }
+  });
+
+  it('the command lists them, shows one, validates, explains and loads it', async () => {
+    const output = async (...words: string[]): Promise<string> => {
+      const command = new FakeCommand();
+      assert.equal(await command.run(...words), 0, command.stderr.text);
+      return command.stdout.text;
+    };
+    assert.match(await output('policies', 'list'), /^polytrace:egress +Connections /m);
+    assert.deepEqual(JSON.parse(await output('policies', 'list', '-o', 'json')), policies);
+    assert.equal(await output('policies', 'show', 'egress'), loadPolicyFile('polytrace:egress'));
+    assert.match(await output('validate', '--kernel', 'none', 'polytrace:egress'), /egress.yaml: ok/);
+    assert.match(await output('explain', '--kernel', 'none', 'polytrace:egress'), /tcp_connect/);
+    const command = new FakeCommand();
+    assert.equal(await command.run('getevents', '--policy', 'polytrace:egress', '--duration', '0.001'), 0);
+    assert.deepEqual(command.opened?.policies, ['polytrace:egress']);
+    const wrong = new FakeCommand();
+    assert.equal(await wrong.run('policies', 'show', 'nothing'), 1);
+    assert.match(wrong.stderr.text, /there is no policy "nothing" in the package/);
+  });
+});
