@@ -4,7 +4,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { policyLibrary } from '../../lib/index.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
-import { hooksOf, onOneKernel, Recording } from './support.js';
+import { NIGHTLY } from '../nightly.js';
+import { hooksOf, kernel, Recording } from './support.js';
 
 interface Scenario {
   /** Lines for sh. They may fail: what is asked for is reported, whether the kernel allows it or not. */
@@ -99,7 +100,8 @@ async function reportedBy(recording: Recording, lines: string): Promise<ProcessK
   return hooksOf(events).filter(({ process: { pid } }) => pid !== process.pid);
 }
 
-if (onOneKernel('6.12'))
+// It takes about a minute, so each commit only has the checks of test/unit/policy/library.test.ts.
+if (NIGHTLY && kernel === '6.12')
   describe('policies of the package', () => {
     const remove = (): void => {
       for (const name of 'abcdefg') for (const at of ['/etc', '/tmp']) rmSync(`${at}/lib-${name}`, { force: true });
