@@ -30,7 +30,8 @@ export interface GetEventsOptions extends PrinterOptions {
   readonly containers?: readonly string[];
   readonly labels?: readonly string[];
   readonly host?: boolean;
-  /** CEL. One of them has to be true. */
+  readonly filter?: readonly string[];
+  /** CEL, with those of `filter`. One of them has to be true. */
   readonly celExpression?: readonly string[];
   readonly containerSources?: readonly (ContainerSourceName | 'none')[];
   readonly duration?: number;

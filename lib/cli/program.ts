@@ -114,7 +114,10 @@ export function commandLine(context: Context, done: (status: number) => void): C
 }
 
 function eventsOf(given: GetEventsOptions & AgentEventsOptions, context: Context): Promise<number> {
-  const options = checkedShape(given, context);
+  const { filter = [], celExpression = [] } = given;
+  const expressions = [...filter, ...celExpression];
+  const shaped = checkedShape(given, context);
+  const options = expressions.length === 0 ? shaped : { ...shaped, celExpression: expressions };
   const source = sourceOf(options, context);
   if (source.from === 'agent') return followAgent(source.server, options, context);
   return source.from === 'file' ? printRecorded(source.path, options, context) : getEvents(options, context);
@@ -170,10 +173,11 @@ function geteventsCommand(program: Command): Command {
     )
     .option('--namespace-regex <regex...>', 'report only processes of pods whose namespace matches (agent)', list)
     .option(
-      '--filter, --cel-expression <expression...>',
-      'report only events for which the CEL expression is true: process.uid == 0u && event_type == "process_exec"',
+      '--filter <expression...>',
+      'report only events for which the CEL expression is true: process.pid == 1 && event_type == "process_exec"',
       selectors,
     )
+    .option('--cel-expression <expression...>', 'the same as --filter', selectors)
     .option('--reconnect', 'connect again when the connection to the agent is lost')
     .option('--input <file>', 'read recorded events (JSON lines) from a file; - is standard input')
     .option('--containers <regex...>', 'report only processes of containers whose name matches', selectors)

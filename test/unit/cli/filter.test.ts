@@ -42,6 +42,15 @@ describe('getevents --filter', () => {
     });
   }
 
+  it('--cel-expression is the same, and one of several is enough', async () => {
+    const command = new FakeCommand();
+    command.agentPackage = () => agent;
+    command.tracer.remaining = EVENTS;
+    const expressions = ['--filter', 'process.pid == 1', '--cel-expression', 'status == 3'];
+    assert.equal(await command.run('getevents', ...expressions, '--duration', '0.001'), 0);
+    assert.equal(command.stdout.text.split('\n').length - 1, 3);
+  });
+
   it('refuses an expression that is wrong, or that can take long, and says what to install', async () => {
     const nested = (depth: number): string =>
       depth === 0 ? 'true' : `[1, 2, 3, 4, 5, 6, 7, 8, 9].all(x${depth}, ${nested(depth - 1)})`;
