@@ -76,6 +76,7 @@ if wants --vm; then
 	need docker-buildx test -x /usr/libexec/docker/cli-plugins/docker-buildx
 	need systemd test -x /usr/lib/systemd/systemd
 	need kmod have depmod
+	need iproute2 have ip
 	need fish have fish
 	need zsh have zsh
 	need etcd-server have etcd

@@ -16,7 +16,7 @@ import { Turns } from './turns.js';
 
 /** Delay before reading again when a record is still being written. */
 const RECHECK_MS = 1;
-/** Longest delay of a wake-up that was missed, see #sleep. */
+/** When a wake-up that was missed is looked for, see #sleep: then, and after twice as long each time. */
 const SAFETY_MS = 20;
 /** How long the ring buffer is read at the end if programs continue to fill it. */
 const LAST_READS_MS = 100;
@@ -179,7 +179,8 @@ export class Hub implements EventFeed {
 
   /**
    * Arms the wake-up. A BPF program that read the flag just before it was set does not wake us, and its record may not
-   * be visible yet. Reading once more, a little later, finds that record.
+   * be visible yet. Looking once more, a little later, finds that record. On a busy machine, the program may be kept
+   * from going on for longer.
    */
   #sleep(): void {
     if (this.#held !== undefined) {
@@ -190,16 +191,13 @@ export class Hub implements EventFeed {
       this.#armed = true;
       this.#options.session.arm();
     }
-    this.#setTimer(() => this.#afterSleep(), SAFETY_MS);
+    this.#setTimer(() => this.#afterSleep(SAFETY_MS), SAFETY_MS);
   }
 
-  #afterSleep(): void {
-    if (this.#options.session.used() > 0) {
-      this.#deliver();
-      return;
-    }
-    // From here on the flag wakes us. Only skipped runs need polling.
-    this.#setTimer(() => this.#deliver(), MISSED_MS);
+  #afterSleep(waited: number): void {
+    // skipped runs are found by reading only
+    if (this.#options.session.used() > 0 || waited >= MISSED_MS) this.#deliver();
+    else this.#setTimer(() => this.#afterSleep(2 * waited), waited);
   }
 
   #onReadable(): void {

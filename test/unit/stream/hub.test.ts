@@ -112,6 +112,15 @@ describe('hub and iterators', () => {
     await it.return();
   });
 
+  it('a record for which nothing woke the reader is found soon, also if it appears late', async () => {
+    const it = events();
+    const waiting = it.next();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const second = new Promise((resolve) => setTimeout(resolve, 900, 'a second later'));
+    session.records = some(1, 1);
+    assert.equal(await Promise.race([waiting.then(({ value }) => pidOf(value)), second]), 1);
+  });
+
   it('end() hands out the rest, then ends every iterator; an abort signal drops fetched events', async () => {
     const controller = new AbortController();
     const [kept, aborted] = [events(), events({ signal: controller.signal })];
