@@ -1,6 +1,7 @@
 /** Makes pods without a kubelet: the calls of Kubernetes' Container Runtime Interface, over gRPC. */
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { connect } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 
 /** A message of protobuf: numbers of fields with their values. A list repeats its field. */
 type Message = readonly (readonly [field: number, value: string | number | Message | undefined])[];
@@ -13,6 +14,7 @@ export interface PodSpec {
 }
 
 const OF_NODE = 2;
+const REMOVAL_TRIES = 50;
 
 export class CriClient {
   readonly #session: ClientHttp2Session;
@@ -57,9 +59,21 @@ export class CriClient {
     await this.#call('ExecSync', [[1, container], ...command.map((word) => [2, word] as const), [3, 20]]);
   }
 
+  /**
+   * The runtime may fail to stop a container that ends at the same moment. The interface allows the same calls again,
+   * and a kubelet makes them.
+   */
   async removePod(sandbox: string): Promise<void> {
-    await this.#call('StopPodSandbox', [[1, sandbox]]);
-    await this.#call('RemovePodSandbox', [[1, sandbox]]);
+    for (let triesLeft = REMOVAL_TRIES; ; triesLeft--) {
+      try {
+        await this.#call('StopPodSandbox', [[1, sandbox]]);
+        await this.#call('RemovePodSandbox', [[1, sandbox]]);
+        return;
+      } catch (error) {
+        if (triesLeft === 1) throw error;
+        await pause(100);
+      }
+    }
   }
 
   #call(method: string, request: Message): Promise<Buffer> {
