@@ -1,6 +1,5 @@
 /** `polytrace getevents` as a client of the agent, and over recorded events. */
-import { createReadStream, existsSync } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentAddress, ClientEvent, EventsRequest } from './agent-api.js';
 import { AGENT_SOCKET, loadAgentPackage, type ServerOptions } from './agent-package.js';
@@ -9,6 +8,7 @@ import type { GetEventsOptions } from './getevents.js';
 import { checkNotJson } from './json-options.js';
 import { EventOutput } from './output.js';
 import { printerOf, titlesOf, type Printer } from './printer.js';
+import { recordedLines, type LinesOptions } from './recorded-lines.js';
 import { oneLine } from './text.js';
 
 export interface AgentEventsOptions extends ServerOptions {
@@ -19,6 +19,13 @@ export interface AgentEventsOptions extends ServerOptions {
 }
 
 type Options = GetEventsOptions & AgentEventsOptions;
+
+export interface RecordedOptions extends Options {
+  /** Waits for more lines of the last file. */
+  readonly follow?: boolean;
+  /** Nanoseconds since 1970. Earlier events are left out. */
+  readonly since?: bigint;
+}
 
 /** Options that only a tracer of this process can have. */
 const OWN = {
@@ -133,47 +140,64 @@ export async function followAgent(server: string, options: Options, context: Con
 }
 
 const RECONNECT_MS = 2000;
-/** The longest line that is read. An event of a process with all its arguments has less. */
-const LINE_MAX = 4 * 1024 * 1024;
-
-/** Prints recorded events. A line that is none is reported, and the next one is read. */
-export async function printRecorded(path: string, options: Options, context: Context): Promise<number> {
+/**
+ * Prints recorded events, of one file after the other. A line that is none is reported, and the next one is read. `-` is
+ * standard input.
+ */
+export async function printRecorded(
+  paths: readonly string[],
+  options: RecordedOptions,
+  context: Context,
+): Promise<number> {
   if (options.output !== 'json') checkNotJson(options);
   const printer = clientPrinter(options, context);
   const recorded = usage(() => loadAgentPackage(context).recordedEvents(requestOf(options)));
+  const eventOf = (text: string | undefined): ClientEvent | undefined => {
+    if (text === undefined) throw new Error('the line is too long');
+    const event = recorded(text);
+    // JSON is printed as it is, so an event of a later version can pass
+    const isUnknown = event !== undefined && event.view === undefined && options.output !== 'json';
+    if (isUnknown) throw new Error('this version knows no such event');
+    return event;
+  };
+  const { since = 0n } = options;
   const stop = new Stop(context, options.duration);
   const output = outputOf(context, stop);
-  const stream = path === '-' ? context.stdin : createReadStream(path);
-  const lines = createInterface({ input: stream, crlfDelay: Infinity });
-  let number = 0;
   let wrong = 0;
   try {
     await output.write(titlesOf(options, context));
-    for await (const line of lines) {
-      number += 1;
+    for (const path of paths) {
       if (stop.signal.aborted) break;
-      if (line.trim() === '') continue;
-      let event: ClientEvent | undefined;
-      try {
-        if (line.length > LINE_MAX) throw new Error('the line is too long');
-        event = recorded(line);
-      } catch (error) {
-        wrong += 1;
-        say(context, `${path}:${number}: not an event: ${error instanceof Error ? error.message : String(error)}`);
-        continue;
+      const follow = options.follow === true && path === paths.at(-1);
+      for await (const { text, number } of linesOf(path, { stdin: context.stdin, follow, signal: stop.signal })) {
+        if (text?.trim() === '') continue;
+        let event: ClientEvent | undefined;
+        try {
+          event = eventOf(text);
+        } catch (error) {
+          wrong += 1;
+          say(context, `${path}:${number}: not an event: ${error instanceof Error ? error.message : String(error)}`);
+        }
+        if (event === undefined || (event.view !== undefined && event.view.timeNs < since)) continue;
+        if (!(await output.write(printer.text([event])))) stop.request();
+        if (stop.signal.aborted) break;
       }
-      if (event !== undefined && !(await output.write(printer.text([event])))) break;
     }
     await output.write(printer.end());
     if (output.lost > 0) return OUTPUT_LOST;
     return wrong === 0 ? GOOD : POLICY_ERRORS;
+  } finally {
+    stop.end();
+  }
+}
+
+async function* linesOf(path: string, options: LinesOptions): ReturnType<typeof recordedLines> {
+  try {
+    yield* recordedLines(path, options);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
     throw new UsageError(`cannot read ${path}: ${code}`);
-  } finally {
-    stop.end();
-    lines.close();
   }
 }
 

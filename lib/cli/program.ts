@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { ContainerSourceName, EventType, RedactionFilter } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
-import { EVENT_TYPES } from '../names/event-types.js';
 import { GOOD, KERNEL, NO_AGENT, POLICY_ERRORS, USAGE, UsageError, type Context } from './context.js';
 import { agentCommands } from './agent-commands.js';
-import { followAgent, printRecorded, sourceOf, type AgentEventsOptions } from './agent-events.js';
+import { followAgent, printRecorded, sourceOf, type AgentEventsOptions, type RecordedOptions } from './agent-events.js';
 import { loadAgentPackage, serverOptions } from './agent-package.js';
 import { cleanup } from './cleanup.js';
-import { COLUMN_NAMES } from './event-table.js';
+import { filterOptions, formatOptions, seconds, since } from './event-options.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, checkedShape, parseRedactionFilters } from './json-options.js';
 import { policyCommands } from './policy-commands.js';
@@ -42,6 +41,16 @@ Examples:
   polytrace getevents --policy examples/file-monitoring.yaml
   polytrace getevents -o json --event-types process_exec --duration 10
   polytrace getevents --policy policies/ --process '^/usr/bin/' --timestamps
+`;
+
+const READ_HELP = `
+A line that is no event is reported with its file and number, and the next one
+is read; the exit status is then 1. It needs the package polytrace-agent.
+
+Examples:
+  polytrace getevents -o json > events.jsonl
+  polytrace read events.jsonl -o tree
+  polytrace read events-1.jsonl.gz events.jsonl --since 6h --filter 'process.uid == 0'
 `;
 
 const CONTAINER_SOURCES = [
@@ -85,6 +94,9 @@ export function commandLine(context: Context, done: (status: number) => void): C
   geteventsCommand(program).action(async (options: GetEventsOptions & AgentEventsOptions) => {
     done(await eventsOf(options, context));
   });
+  readCommand(program).action(async (files: string[], options: RecordedOptions) => {
+    done(await printRecorded(files, checked(options, context), context));
+  });
   agentCommands(program, context, done);
   agentCommand(program).action(async (words: string[]) => {
     done(await loadAgentPackage(context).runAgent(words, context));
@@ -114,13 +126,18 @@ export function commandLine(context: Context, done: (status: number) => void): C
 }
 
 function eventsOf(given: GetEventsOptions & AgentEventsOptions, context: Context): Promise<number> {
+  const options = checked(given, context);
+  const source = sourceOf(options, context);
+  if (source.from === 'agent') return followAgent(source.server, options, context);
+  return source.from === 'file' ? printRecorded([source.path], options, context) : getEvents(options, context);
+}
+
+/** `--filter` and `--cel-expression` are two names of one option. */
+function checked<O extends GetEventsOptions>(given: O, context: Context): O {
   const { filter = [], celExpression = [] } = given;
   const expressions = [...filter, ...celExpression];
   const shaped = checkedShape(given, context);
-  const options = expressions.length === 0 ? shaped : { ...shaped, celExpression: expressions };
-  const source = sourceOf(options, context);
-  if (source.from === 'agent') return followAgent(source.server, options, context);
-  return source.from === 'file' ? printRecorded(source.path, options, context) : getEvents(options, context);
+  return expressions.length === 0 ? shaped : { ...shaped, celExpression: expressions };
 }
 
 /** Its options are the package's: everything that follows the command goes there. */
@@ -135,75 +152,21 @@ function agentCommand(program: Command): Command {
 }
 
 function geteventsCommand(program: Command): Command {
-  const list = (text: string, before: readonly string[] = []): string[] => [...before, ...text.split(',')];
-  return serverOptions(program.command('getevents'))
+  const command = serverOptions(program.command('getevents'))
     .description('Print events: of the agent, of policies, or recorded ones')
     .option(
       '--policy <file-or-folder...>',
       'policies to load: files, folders with .yaml and .yml files, or polytrace:NAME, see `polytrace policies list`',
     )
-    .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing')
-    .addOption(
-      new Option('-o, --output <format>', 'format of the events')
-        .choices(['compact', 'json', 'table', 'tree'])
-        .default('compact'),
-    )
-    .option('--pretty', 'with --output json: several lines for each event')
-    .option(
-      '--fields <field...>',
-      `columns of the table: ${COLUMN_NAMES.join(', ')}, or fields of the JSON such as process.cwd; with --output json, only these fields`,
-      list,
-    )
-    .addOption(
-      new Option(
-        '--processes <which>',
-        'starts and ends of all processes, or only of those (and their ancestors) that an event of a policy is about',
-      )
-        .choices(['all', 'matched'])
-        .default('all'),
-    )
-    .option('--process <regex...>', 'report only processes whose binary matches', selectors)
-    .option('-e, --event-types <type...>', `report only these types: ${EVENT_TYPES.join(', ')}`, eventType)
-    .option('--policy-names <name...>', 'report only events of these policies, and exec and exit', list)
-    .option('--pods <regex...>', 'report only processes of pods whose name matches', selectors)
-    .option(
-      '-n, --namespaces <name...>',
-      "report only processes of pods in these namespaces; '' is outside of pods",
-      list,
-    )
-    .option('--namespace-regex <regex...>', 'report only processes of pods whose namespace matches (agent)', list)
-    .option(
-      '--filter <expression...>',
-      'report only events for which the CEL expression is true: process.pid == 1 && event_type == "process_exec"',
-      selectors,
-    )
-    .option('--cel-expression <expression...>', 'the same as --filter', selectors)
+    .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing');
+  return filterOptions(formatOptions(command))
     .option('--reconnect', 'connect again when the connection to the agent is lost')
     .option('--input <file>', 'read recorded events (JSON lines) from a file; - is standard input')
-    .option('--containers <regex...>', 'report only processes of containers whose name matches', selectors)
-    .option('--labels <selector...>', 'report only processes of pods with these labels, such as app=web', selectors)
-    .option('--host', 'report only processes that are in no container')
     .option(
       '--container-sources <name...>',
       `where names of containers come from: ${CONTAINER_SOURCES.join(', ')}, or none`,
       containerSource,
     )
-    .addOption(
-      new Option('--color <when>', 'colours in the compact format')
-        .choices(['auto', 'always', 'never'])
-        .default('auto'),
-    )
-    .option('--timestamps', 'start lines of the compact format with the time')
-    .addOption(
-      new Option(
-        '--style <style>',
-        'compact lines of hooks that have no line of their own in Tetragon: with their values, or as Tetragon shows them',
-      )
-        .choices(['detailed', 'tetragon'])
-        .default('detailed'),
-    )
-    .option('--who', 'end compact lines with process id, user id and parent (default: in a wide terminal)')
-    .addOption(new Option('--no-who', 'never do that').hideHelp())
     .option(
       '--enable-ancestors [types]',
       `add ancestors to JSON: of all events, or of ${Object.keys(ANCESTOR_TYPES).join(', ')}`,
@@ -211,12 +174,6 @@ function geteventsCommand(program: Command): Command {
     )
     .option('--enable-process-cred', 'add capabilities, user and group ids to processes in JSON')
     .option('--enable-process-ns', 'add namespaces to processes in JSON')
-    .option(
-      '-f, --include-fields <field...>',
-      'write only these fields of events: process.binary,args; compact lines need an agent for it',
-      list,
-    )
-    .option('-F, --exclude-fields <field...>', 'leave these fields of events out', list)
     .option(
       '--redaction-filters <json...>',
       'hide parts of arguments: {"binary_regex": ["REGEX"], "redact": ["REGEX with a (group)"]}',
@@ -239,9 +196,16 @@ function geteventsCommand(program: Command): Command {
     .addHelpText('after', GETEVENTS_HELP);
 }
 
-/** A pattern, a selector and an expression can have commas. Who reads events checks them: an agent knows RE2's patterns. */
-function selectors(text: string, before: readonly string[] = []): string[] {
-  return [...before, text];
+function readCommand(program: Command): Command {
+  const command = program
+    .command('read')
+    .description('Print recorded events: JSON lines of getevents or of the export of an agent')
+    .argument('<file...>', 'files, also compressed ones (.gz); - is standard input');
+  return filterOptions(formatOptions(command))
+    .option('--follow', 'wait for more lines of the last file, also of one that takes its place')
+    .option('--since <time>', 'leave out events before: 2026-01-31T12:00:00Z, or 90s, 10m, 6h, 2d ago', since)
+    .option('--duration <seconds>', 'stop after this number of seconds', seconds)
+    .addHelpText('after', READ_HELP);
 }
 
 function containerSource(
@@ -273,26 +237,6 @@ function redactionFilters(text: string, before: readonly RedactionFilter[] = [])
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }
-}
-
-function eventType(text: string, before: readonly EventType[] = []): EventType[] {
-  const types = text.split(',').map((name) => {
-    const type = EVENT_TYPES.find((known) => known === name.toLowerCase());
-    if (type === undefined) throw new InvalidArgumentError(`Allowed types are ${EVENT_TYPES.join(', ')}.`);
-    return type;
-  });
-  return [...before, ...types];
-}
-
-/** A timer waits at most 2^31 - 1 milliseconds. */
-const SECONDS_MAX = 2_147_483;
-
-function seconds(text: string): number {
-  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-  if (!(value > 0 && value <= SECONDS_MAX)) {
-    throw new InvalidArgumentError(`The value must be a number of seconds above 0 and at most ${SECONDS_MAX}.`);
-  }
-  return value;
 }
 
 function version(): string {
