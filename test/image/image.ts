@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
 const root = join(__dirname, '..', '..');
 const CACHE = '/var/cache/polytrace';
@@ -87,6 +88,24 @@ export function podmanBuildOptions(): string[] {
     .flatMap((limit) => ['--ulimit', limit])
     .concat('--network=none');
 }
+
+/**
+ * Stops a container and the commands of `exec` in it. podman signals all of them, and refuses to clean up if the
+ * container ends before one of the commands does; it can be asked again.
+ */
+export async function stopContainer(engine: Engine, name: string): Promise<void> {
+  for (let triesLeft = STOP_TRIES; ; triesLeft--) {
+    try {
+      engine('stop', '--time=120', name);
+      return;
+    } catch (error) {
+      if (triesLeft === 1 || !String(error).includes('active exec sessions')) throw error;
+      await pause(200);
+    }
+  }
+}
+
+const STOP_TRIES = 300;
 
 /** Ends what runs in the folder, and removes it. */
 export function removePodman(folder: string, runtime?: 'crun' | 'runc'): void {

@@ -4,7 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { IMAGE, podmanIn, podmanOptions, removePodman } from '../image/image.js';
+import { IMAGE, podmanIn, podmanOptions, removePodman, stopContainer } from '../image/image.js';
 import { Running } from '../image/running.js';
 import { checkout, kernel } from './support.js';
 
@@ -35,9 +35,8 @@ if (kernel === '6.12') {
       execFileSync('cat', ['/etc/shadow']);
       const read = /^📚 read +guest \S*cat \/etc\/shadow$/;
       await Promise.all([first.line(read), second.line(read)]);
-      // The emulated machine takes its time to detach everything. Without --rm: podman would remove the container at once,
-      // and refuses it while the second one has not ended.
-      podmanIn(folder, 'crun')('stop', '--time=120', 'polytrace');
+      // the emulated machine takes its time to detach everything
+      await stopContainer(podmanIn(folder, 'crun'), 'polytrace');
       assert.equal(await first.status(), 0, first.output);
       await second.ended;
     });

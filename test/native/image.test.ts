@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildImage, IMAGE, podmanBuildOptions, podmanIn, podmanOptions, removeEngineFolder, removePodman } from '../image/image.js';
+import { buildImage, IMAGE, podmanBuildOptions, podmanIn, podmanOptions, removeEngineFolder, removePodman, stopContainer } from '../image/image.js';
 import { Running } from '../image/running.js';
 import { needsRoot, ROOT } from './support.js';
 
@@ -147,7 +147,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       await first.line(new RegExp(`^📍 tracepoint my-node \\S*python\\S* syscalls/sys_enter_rename ${policy} # renames$`));
       assert.doesNotMatch(second.output, /sys_enter_rename/);
 
-      engine.run('stop', name);
+      await stopContainer(engine.run, name);
       assert.equal(await first.status(), 0, first.output);
       await second.ended;
     });
@@ -167,7 +167,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       execFileSync('python3', ['-c', `import os; os.rename("${policy}", "${policy}")`]);
       await events.line(new RegExp(`process my-node /bin/true ${argument}$`));
       await events.line(new RegExp(`^📍 tracepoint my-node \\S*python\\S* syscalls/sys_enter_rename ${policy} # renames$`));
-      engine.run('stop', name);
+      await stopContainer(engine.run, name);
       assert.equal(await agent.status(), 0, agent.output);
       await events.ended;
     });
@@ -233,7 +233,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
           const inside = await running.line(/^{"process_exec":.*"binary":"\/bin\/sh",.*"arguments":"-c \\"exit 0 # early\\""/);
           assert.match(inside, new RegExp(`"docker":"${id.slice(0, 31)}"`));
 
-          engine.run('stop', name);
+          await stopContainer(engine.run, name);
           assert.equal(await running.status(), 0, running.output);
           assert.equal(existsSync(join(folder, 'bpf/polytrace')), false);
         } finally {
