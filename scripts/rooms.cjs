@@ -80,7 +80,13 @@ const rooms = [
   { room: 'lib/index.mjs', may: ['dist/index.js'] },
   {
     room: 'lib/cli/',
-    may: ['lib/index.ts', 'lib/errors.ts', 'lib/names/event-types.ts', 'lib/output/escape.ts'],
+    may: [
+      'lib/index.ts',
+      'lib/errors.ts',
+      'lib/names/event-types.ts',
+      'lib/names/policy-library.ts',
+      'lib/output/escape.ts',
+    ],
     packages: ['commander'],
   },
   // the package polytrace-agent: of the library, it uses the public API only

@@ -1,6 +1,7 @@
 /** `polytrace explain`: describes a policy in words or as data. */
 import { statSync } from 'node:fs';
 import { formatDiagnostic } from '../errors.js';
+import { isOfLibrary } from '../names/policy-library.js';
 import { GOOD, UsageError, type Context } from './context.js';
 import { chooseKernel, type KernelOptions } from './kernel.js';
 import { print } from './output.js';
@@ -13,7 +14,7 @@ export interface ExplainOptions extends KernelOptions {
 export async function explain(file: string, options: ExplainOptions, context: Context): Promise<number> {
   const { api, stdout, stderr } = context;
   try {
-    if (!file.startsWith('polytrace:') && statSync(file).isDirectory())
+    if (!isOfLibrary(file) && statSync(file).isDirectory())
       throw new UsageError(`${file} is a folder; name one policy file`);
   } catch (error) {
     if (error instanceof UsageError) throw error;

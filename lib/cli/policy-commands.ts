@@ -1,5 +1,6 @@
 /** The commands that do not load policies: validate, explain, schema and completion. */
 import { Argument, Option, type Command } from 'commander';
+import { isOfLibrary, LIBRARY_PREFIX } from '../names/policy-library.js';
 import { completion, SHELLS, type Shell } from './completion.js';
 import { GOOD, type Context } from './context.js';
 import { explain, type ExplainOptions } from './explain.js';
@@ -36,7 +37,7 @@ export function policyCommands(program: Command, context: Context, done: (status
     .addOption(new Option('-o, --output <format>', 'format').choices(['table', 'json']).default('table'))
     .action(async ({ output }: { readonly output: 'table' | 'json' }) => {
       const policies = context.api.policyLibrary();
-      const rows = policies.map(({ name, summary }) => [`polytrace:${name}`, summary]);
+      const rows = policies.map(({ name, summary }) => [LIBRARY_PREFIX + name, summary]);
       const json = (): string => `${JSON.stringify(policies, null, 2)}\n`;
       await print(context.stdout, output === 'json' ? json() : table([['POLICY', 'WHAT IT REPORTS'], ...rows]));
       done(GOOD);
@@ -46,7 +47,7 @@ export function policyCommands(program: Command, context: Context, done: (status
     .description('Print the file of a policy of the package')
     .argument('<name>', 'name of the policy')
     .action(async (name: string) => {
-      await print(context.stdout, context.api.loadPolicyFile(`polytrace:${name.replace(/^polytrace:/, '')}`));
+      await print(context.stdout, context.api.loadPolicyFile(isOfLibrary(name) ? name : LIBRARY_PREFIX + name));
       done(GOOD);
     });
 

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import type { Diagnostic } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
+import { isOfLibrary } from '../names/policy-library.js';
 import { GOOD, POLICY_ERRORS, UsageError, type Context } from './context.js';
 import { chooseKernel, type CheckedAgainst, type KernelOptions } from './kernel.js';
 import { print } from './output.js';
@@ -31,7 +32,7 @@ export async function validate(paths: readonly string[], options: ValidateOption
 
 /** A path that does not exist is an error in the command line, not in a policy. */
 function demand(path: string): void {
-  if (path.startsWith('polytrace:')) return;
+  if (isOfLibrary(path)) return;
   try {
     statSync(path);
   } catch (error) {

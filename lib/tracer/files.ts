@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from
 import { join } from 'node:path';
 import type { LibraryPolicy } from '../../types/policy.js';
 import { isLimit, PolicyError, type Diagnostic } from '../errors.js';
+import { isOfLibrary, LIBRARY_PREFIX } from '../names/policy-library.js';
 import type { DiagnosticCode } from '../policy/index.js';
 import { FILE_BYTES_MAX } from '../policy/index.js';
 
@@ -30,39 +31,32 @@ export function expandPolicyPaths(fileOrFolder: string): string[] {
   });
 }
 
-/** A policy of the package is named with this before its name. */
-const LIBRARY = 'polytrace:';
-
-function isOfLibrary(path: string): boolean {
-  return path.startsWith(LIBRARY);
-}
-
 function libraryFile(path: string): string {
-  const name = path.slice(LIBRARY.length);
-  const policies = policyLibrary();
-  const policy = policies.find((each) => each.name === name);
-  if (policy !== undefined) return policy.file;
+  const name = path.slice(LIBRARY_PREFIX.length);
+  const files = libraryFiles();
+  const file = files.get(name);
+  if (file !== undefined) return file;
   const hint =
-    policies.length === 0
+    files.size === 0
       ? 'the folder policies of the package is missing: copy it beside the program that was bundled'
-      : `the package has ${policies.map((each) => LIBRARY + each.name).join(', ')}`;
+      : `the package has ${[...files.keys()].map((each) => LIBRARY_PREFIX + each).join(', ')}`;
   throw failure('FILE_UNREADABLE', path, `there is no policy ${JSON.stringify(name)} in the package`, hint);
 }
 
-export function policyLibrary(): LibraryPolicy[] {
+/** The files of the package's policies, by their names. */
+function libraryFiles(): ReadonlyMap<string, string> {
   // In the package, this code is in dist/; a bundle has the folder beside itself.
   const places = ['policies', '../policies', '../../policies'].map((place) => join(__dirname, place));
   const folder = places.find((place) => existsSync(join(place, 'file-integrity.yaml')));
-  if (folder === undefined) return [];
+  if (folder === undefined) return new Map();
   const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
-  return names.sort().map((name) => {
-    const file = join(folder, name);
+  return new Map(names.sort().map((name) => [name.replace(/\.yaml$/, ''), join(folder, name)]));
+}
+
+export function policyLibrary(): LibraryPolicy[] {
+  return [...libraryFiles()].map(([name, file]) => {
     const [summary = ''] = loadPolicyFile(file).split(/^#?\n/m);
-    return {
-      name: name.replace(/\.yaml$/, ''),
-      file,
-      summary: summary.replace(/^# ?/gm, '').replace(/\s+/g, ' ').trim(),
-    };
+    return { name, file, summary: summary.replace(/^# ?/gm, '').replace(/\s+/g, ' ').trim() };
   });
 }
 
