@@ -48,7 +48,7 @@ function entry(of: Option | Argument): string[] {
   return ['.TP', `.B ${escaped(term)}`, ...lines(notes === '' ? of.description : `${of.description} (${notes})`)];
 }
 
-/** What addHelpText has put after the help. */
+/** The text that addHelpText has put after the help. */
 function textAfter(command: Command): string {
   let text = '';
   // Its types do not say that it is one.

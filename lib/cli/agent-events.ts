@@ -7,7 +7,7 @@ import { GOOD, INTERRUPTED, OUTPUT_LOST, POLICY_ERRORS, UsageError, type Context
 import type { GetEventsOptions } from './getevents.js';
 import { checkNotJson } from './json-options.js';
 import { EventOutput } from './output.js';
-import { printerOf, titlesOf, type Printer } from './printer.js';
+import { printerOf, type Printer } from './printer.js';
 import { recordedLines, type LinesOptions } from './recorded-lines.js';
 import { oneLine } from './text.js';
 
@@ -113,7 +113,7 @@ export async function followAgent(server: string, options: Options, context: Con
   const address: AgentAddress = { address: server, ca: options.tlsCa, cert: options.tlsCert, key: options.tlsKey };
   const client = new AgentClient(address);
   try {
-    if (!(await output.write(titlesOf(options, context)))) return GOOD;
+    if (!(await output.write(printer.start))) return GOOD;
     for (;;) {
       try {
         const onOpen = (): void => say(context, `ready: events of the agent at ${server}`);
@@ -140,6 +140,7 @@ export async function followAgent(server: string, options: Options, context: Con
 }
 
 const RECONNECT_MS = 2000;
+
 /**
  * Prints recorded events, of one file after the other. A line that is none is reported, and the next one is read. `-` is
  * standard input.
@@ -165,7 +166,7 @@ export async function printRecorded(
   const output = outputOf(context, stop);
   let wrong = 0;
   try {
-    await output.write(titlesOf(options, context));
+    await output.write(printer.start);
     for (const path of paths) {
       if (stop.signal.aborted) break;
       const follow = options.follow === true && path === paths.at(-1);

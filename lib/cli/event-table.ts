@@ -3,7 +3,7 @@ import type { EventSummary, PlainEvent } from '../../types/index.js';
 import { quoteUnsafe } from '../output/escape.js';
 import { cut, fit } from './columns.js';
 
-/** What a cell is made of. `json` and `summary` are made when a column needs them. */
+/** An event, and two forms of it that are made only when a column needs them. */
 export interface Row {
   readonly event: PlainEvent;
   readonly json: () => string;

@@ -11,11 +11,12 @@ import type {
   TracerEvent,
   TracerOptions,
 } from '../../types/index.js';
+import { isOfLibrary } from '../names/policy-library.js';
 import { loadAgentPackage } from './agent-package.js';
 import { GOOD, INTERRUPTED, OUTPUT_LOST, UsageError, type Context } from './context.js';
-import { checkNotJson, jsonOptions, redactorOf } from './json-options.js';
+import { checkNotJson, jsonOptions } from './json-options.js';
 import { EventOutput } from './output.js';
-import { printerOf, titlesOf, type Printer, type PrinterOptions } from './printer.js';
+import { printerOf, type Printer, type PrinterOptions } from './printer.js';
 import { oneLine } from './text.js';
 
 export interface GetEventsOptions extends PrinterOptions {
@@ -45,7 +46,7 @@ export interface GetEventsOptions extends PrinterOptions {
 /** Runs until a signal, the end of `--duration`, or the end of the output's reader. Always closes the tracer. */
 export async function getEvents(options: GetEventsOptions, context: Context): Promise<number> {
   const named = options.policy ?? [];
-  const missing = named.find((path) => !path.startsWith('polytrace:') && !existsSync(path));
+  const missing = named.find((path) => !isOfLibrary(path) && !existsSync(path));
   if (missing !== undefined) throw new UsageError(`no such file or folder: ${missing}`);
   if (options.keep === true && options.persist === undefined) throw new UsageError('--keep needs --persist');
   checkLabels(options, context);
@@ -81,7 +82,7 @@ function expressionOf(options: GetEventsOptions, context: Context): (event: Trac
   if (expressions === undefined) return () => true;
   const { celFilter } = loadAgentPackage(context);
   try {
-    return celFilter(expressions, jsonOptions(options, context, redactorOf(options, context)));
+    return celFilter(expressions, jsonOptions(options, context));
   } catch (error) {
     throw new UsageError(`--filter: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -143,8 +144,7 @@ async function printEvents(
   }
   say(context, readyLine(policies));
   if (options.duration !== undefined) stop.after(options.duration * 1000);
-  const titles = titlesOf(options, context);
-  if (titles !== '' && !(await output.write(titles))) return;
+  if (printer.start !== '' && !(await output.write(printer.start))) return;
   for await (const batch of batches) {
     const text = printer.text(batch);
     if (text !== '' && !(await output.write(text))) return;
@@ -155,7 +155,7 @@ async function printEvents(
 
 function tracerPrinter(options: GetEventsOptions, context: Context): Printer<TracerEvent> {
   if (options.output !== 'json') checkNotJson(options);
-  const json = jsonOptions(options, context, redactorOf(options, context));
+  const json = jsonOptions(options, context);
   return printerOf(options, context, {
     view: (event: TracerEvent) => event,
     json: (event) => context.api.toJson(event, json),

@@ -45,7 +45,8 @@ const JSON_ONLY = {
 } as const;
 
 /** Also checks the options, which is done before anything is loaded. */
-export function jsonOptions(options: ShapeOptions, { api }: Context, redact: Redactor | undefined): JsonOptions {
+export function jsonOptions(options: ShapeOptions, context: Context): JsonOptions {
+  const { api } = context;
   const { includeFields: include, excludeFields: exclude } = options;
   const isFiltered = include !== undefined || exclude !== undefined;
   return {
@@ -55,7 +56,7 @@ export function jsonOptions(options: ShapeOptions, { api }: Context, redact: Red
     fields: isFiltered
       ? usage(api, () => api.fieldFilter({ ...(include && { include }), ...(exclude && { exclude }) }))
       : undefined,
-    redact,
+    redact: redactorOf(options, context),
   };
 }
 

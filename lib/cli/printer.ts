@@ -4,20 +4,22 @@ import { safeJson } from '../output/escape.js';
 import type { Context } from './context.js';
 import { EventTable } from './event-table.js';
 import { EventTree } from './event-tree.js';
-import { compactOptions, type ShapeOptions } from './json-options.js';
+import { compactOptions, redactorOf, type ShapeOptions } from './json-options.js';
 import { MatchedProcesses } from './matched-processes.js';
 
 export interface PrinterOptions extends ShapeOptions {
   readonly processes?: 'all' | 'matched';
 }
 
-/** What there is of an event. An event of an agent can be one that the library does not know: it has only JSON. */
+/** Two forms of an event. An event of an agent can be one that the library does not know: it has only JSON. */
 export interface Access<E> {
   readonly view: (event: E) => PlainEvent | undefined;
   readonly json: (event: E) => string;
 }
 
 export interface Printer<E> {
+  /** The text before the first event. It is printed when events can come, so that it is clear that none have come yet. */
+  readonly start: string;
   /** The text for these events. */
   readonly text: (batch: readonly E[]) => string;
   /** The text after the last event. */
@@ -26,49 +28,55 @@ export interface Printer<E> {
 
 export function printerOf<E>(options: PrinterOptions, context: Context, access: Access<E>): Printer<E> {
   if (options.output === 'tree') return treePrinter(options, context, access);
-  const line = lineOf(options, context, access);
+  const { titles, line } = linesOf(options, context, access);
   const matched = options.processes === 'matched' ? new MatchedProcesses() : undefined;
   const text = (event: E): string => {
     const view = matched && access.view(event);
     return view === undefined || matched === undefined ? line(event) : matched.take(view, line(event));
   };
-  return { text: (batch) => batch.map(text).join(''), end: () => '' };
+  return { start: titles, text: (batch) => batch.map(text).join(''), end: () => '' };
 }
 
-function lineOf<E>(options: PrinterOptions, context: Context, access: Access<E>): (event: E) => string {
-  const { api } = context;
+interface Lines<E> {
+  readonly titles: string;
+  readonly line: (event: E) => string;
+}
+
+function linesOf<E>(options: PrinterOptions, context: Context, access: Access<E>): Lines<E> {
   switch (options.output) {
-    case 'json': {
-      if (options.pretty !== true) return (event) => `${access.json(event)}\n`;
-      return (event) => `${safeJson(JSON.stringify(JSON.parse(access.json(event)), null, 2))}\n`;
-    }
+    case 'json':
+      return { titles: '', line: jsonLines(options, access) };
     case 'table':
       return tableLines(options, context, access);
-    default: {
-      const compact = compactOptions(options, context);
-      return (event) => {
-        const view = access.view(event);
-        return view === undefined ? '' : `${api.formatCompact(view, compact)}\n`;
-      };
-    }
+    default:
+      return { titles: '', line: compactLines(options, context, access) };
   }
 }
 
-/** The titles come before the first row. With `--processes matched`, a row is made before it is known whether it is shown. */
-function tableLines<E>(options: PrinterOptions, context: Context, access: Access<E>): (event: E) => string {
-  const table = new EventTable(options.fields, widthOf(context));
-  const { redact } = compactOptions(options, context);
+function jsonLines<E>({ pretty }: PrinterOptions, { json }: Access<E>): (event: E) => string {
+  if (pretty !== true) return (event) => `${json(event)}\n`;
+  return (event) => `${safeJson(JSON.stringify(JSON.parse(json(event)), null, 2))}\n`;
+}
+
+function compactLines<E>(options: PrinterOptions, context: Context, access: Access<E>): (event: E) => string {
+  const compact = compactOptions(options, context);
   return (event) => {
+    const view = access.view(event);
+    return view === undefined ? '' : `${context.api.formatCompact(view, compact)}\n`;
+  };
+}
+
+/** With `--processes matched`, a row is made before it is known whether it is shown. */
+function tableLines<E>(options: PrinterOptions, context: Context, access: Access<E>): Lines<E> {
+  const table = new EventTable(options.fields, widthOf(context));
+  const redact = redactorOf(options, context);
+  const line = (event: E): string => {
     const view = access.view(event);
     if (view === undefined) return '';
     const summary = once(() => context.api.summaryOf(view, { redact }));
     return table.row({ event: view, json: () => access.json(event), summary });
   };
-}
-
-/** The titles of a table. They are printed when events can come, so that it is clear that none have come yet. */
-export function titlesOf(options: PrinterOptions, context: Context): string {
-  return options.output === 'table' ? new EventTable(options.fields, widthOf(context)).titles() : '';
+  return { titles: table.titles(), line };
 }
 
 /** Time between two drawings of the tree. */
@@ -80,7 +88,7 @@ const NO_EVENT = { time: '', timeNs: 0n, nodeName: '', tid: 0, ancestors: [] } a
 /** On a terminal, the last lines of the tree are drawn when it has changed. Elsewhere, the tree is printed at the end. */
 function treePrinter<E>(options: PrinterOptions, context: Context, access: Access<E>): Printer<E> {
   const { api, stdout } = context;
-  const { redact } = compactOptions(options, context);
+  const redact = redactorOf(options, context);
   const tree = new EventTree({
     matchedOnly: options.processes === 'matched',
     argumentsOf: (process) => {
@@ -95,6 +103,7 @@ function treePrinter<E>(options: PrinterOptions, context: Context, access: Acces
   const isLive = stdout.isTTY === true;
   let timer: NodeJS.Timeout | undefined;
   return {
+    start: '',
     text: (batch) => {
       for (const event of batch) {
         const view = access.view(event);

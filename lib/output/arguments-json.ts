@@ -135,7 +135,7 @@ function bytesJson(argument: BufferArgument): string {
   return `"truncated_bytes_arg":${message(stringField('bytes_arg', bytes), `,"orig_size":"${argument.size}"`)}`;
 }
 
-/** What follows the path of a file without flags. */
+/** The end of a file without flags, after its path. */
 const permissionEnd = kept((permission) => `"${stringField('permission', permission)}}`);
 
 function fileJson(argument: FileArgument): string {

@@ -183,7 +183,7 @@ function actionPart(event: HookEvent): string {
   return ACTION_TEXTS[event.action](event.policyName) + actedPart(event);
 }
 
-/** What follows the values. `returned` is the action at the return, which only events of functions of the kernel have. */
+/** The end of a hook's event, after its values. `returned` is the action at the return, which only events of functions of the kernel have. */
 function endPart(event: HookEvent, returned?: keyof typeof ACTIONS): string {
   const acted = actedPart(event);
   const isPlain = acted === '' && event.action === 'post' && (returned === undefined || returned === 'post');

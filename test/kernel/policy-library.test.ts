@@ -94,7 +94,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 };
 
-/** What the lines cause. Events of this process are those of the tracer and of the test. */
+/** Runs the lines, and returns their events. Those of this process are left out: the tracer and the test cause them. */
 async function reportedBy(recording: Recording, lines: string): Promise<ProcessKprobeEvent[]> {
   const events = await recording.during(() => void spawnSync('sh', ['-c', lines], { stdio: 'ignore' }));
   return hooksOf(events).filter(({ process: { pid } }) => pid !== process.pid);
