@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { again } from '../again.js';
 
 const root = join(__dirname, '..', '..');
 const CACHE = '/var/cache/polytrace';
@@ -94,18 +94,9 @@ export function podmanBuildOptions(): string[] {
  * container ends before one of the commands does; it can be asked again.
  */
 export async function stopContainer(engine: Engine, name: string): Promise<void> {
-  for (let triesLeft = STOP_TRIES; ; triesLeft--) {
-    try {
-      engine('stop', '--time=120', name);
-      return;
-    } catch (error) {
-      if (triesLeft === 1 || !String(error).includes('active exec sessions')) throw error;
-      await pause(200);
-    }
-  }
+  const mayPass = (error: unknown): boolean => String(error).includes('active exec sessions');
+  await again(() => engine('stop', '--time=120', name), { tries: 300, ms: 200, mayPass });
 }
-
-const STOP_TRIES = 300;
 
 /** Ends what runs in the folder, and removes it. */
 export function removePodman(folder: string, runtime?: 'crun' | 'runc'): void {

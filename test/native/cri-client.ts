@@ -1,7 +1,7 @@
 /** Makes pods without a kubelet: the calls of Kubernetes' Container Runtime Interface, over gRPC. */
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { connect } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
+import { again } from '../again.js';
 
 /** A message of protobuf: numbers of fields with their values. A list repeats its field. */
 type Message = readonly (readonly [field: number, value: string | number | Message | undefined])[];
@@ -14,7 +14,6 @@ export interface PodSpec {
 }
 
 const OF_NODE = 2;
-const REMOVAL_TRIES = 50;
 
 export class CriClient {
   readonly #session: ClientHttp2Session;
@@ -64,16 +63,11 @@ export class CriClient {
    * and a kubelet makes them.
    */
   async removePod(sandbox: string): Promise<void> {
-    for (let triesLeft = REMOVAL_TRIES; ; triesLeft--) {
-      try {
-        await this.#call('StopPodSandbox', [[1, sandbox]]);
-        await this.#call('RemovePodSandbox', [[1, sandbox]]);
-        return;
-      } catch (error) {
-        if (triesLeft === 1) throw error;
-        await pause(100);
-      }
-    }
+    const remove = async (): Promise<void> => {
+      await this.#call('StopPodSandbox', [[1, sandbox]]);
+      await this.#call('RemovePodSandbox', [[1, sandbox]]);
+    };
+    await again(remove, { tries: 50, ms: 100 });
   }
 
   #call(method: string, request: Message): Promise<Buffer> {

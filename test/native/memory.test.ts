@@ -1,6 +1,6 @@
 /** The memory of a tracer: what the kernel holds for it, and what policies that come and go leave in the process. */
 import assert from 'node:assert/strict';
-import { needsRoot, runScript } from './support.js';
+import { needsRoot, runScript, USED_MEMORY } from './support.js';
 
 const MIB = 1024 * 1024;
 
@@ -64,16 +64,11 @@ describe('memory', function () {
            await rest();
          }
        };
-       const measure = async () => {
-         for (let i = 0; i < 3; i++) { gc(); await rest(); }
-         const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
-         // V8 keeps room for later, sometimes more and sometimes less
-         return { rss: rss - (heapTotal - heapUsed), external };
-       };
+       ${USED_MEMORY}
        await cycle(50);
-       const before = await measure();
+       const before = await usedMemory();
        await cycle(1000);
-       const after = await measure();
+       const after = await usedMemory();
        await tracer.close();
        out([after.rss - before.rss, after.external - before.external]);`,
       { nodeArgs: ['--expose-gc', '--max-semi-space-size=1'], timeout: 230_000 },

@@ -4,7 +4,7 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { PolicyStatus, ProcessUprobeEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
-import { isLost, leaveMark, needsRoot, openTracer, runScript, SANITIZED, until, Workshop } from './support.js';
+import { isLost, leaveMark, needsRoot, openTracer, runScript, SANITIZED, until, USED_MEMORY, Workshop } from './support.js';
 
 const shop = new Workshop();
 const NUMBERED = join(shop.folder, 'numbered');
@@ -240,17 +240,13 @@ spec:
        const kinds = () => fs.readdirSync('/proc/self/fd').flatMap((fd) => {
          try { return [fs.readlinkSync('/proc/self/fd/' + fd)]; } catch { return []; }
        }).sort();
-       const measure = async () => {
-         for (let i = 0; i < 3; i++) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
-         const { rss, heapTotal, heapUsed } = process.memoryUsage();
-         // V8 keeps room for later, sometimes more and sometimes less
-         return { kinds: kinds(), bytes: rss - (heapTotal - heapUsed) };
-       };
+       ${USED_MEMORY}
+       const measure = async () => ({ ...await usedMemory(), kinds: kinds() });
        for (let i = 0; i < 50; i++) await cycle(i);
        const before = await measure();
        for (let i = 0; i < 500; i++) await cycle(i);
        const after = await measure();
-       out([before.kinds, after.kinds, after.bytes - before.bytes, tracer.policies().length]);
+       out([before.kinds, after.kinds, after.rss - before.rss, tracer.policies().length]);
        await tracer.close();`,
       { nodeArgs: ['--expose-gc', '--max-semi-space-size=1'], timeout: 230_000 },
     );

@@ -158,21 +158,17 @@ describe('filters of clients', () => {
   it('a CEL expression can name the fields of the event, and its type', () => {
     const matches = (expression: string, event: unknown = web): boolean =>
       test([{ celExpression: [expression] }])(event);
-    for (const expression of [
-      'process.pid == 7u',
-      'process.pid == 7',
-      'event_type == "process_exec"',
-      'parent.pid > 0',
-    ]) {
-      assert.equal(matches(expression), true, expression);
-    }
-    for (const expression of [
-      'process.pid == 8',
-      'status == 0',
-      'policy_name == ""',
-      'function_name == "x" || false',
-    ]) {
-      assert.equal(matches(expression), false, expression);
+    for (const [expression, isMatch] of [
+      ['process.pid == 7u', true],
+      ['process.pid == 7', true],
+      ['event_type == "process_exec"', true],
+      ['parent.pid > 0', true],
+      ['process.pid == 8', false],
+      ['status == 0', false],
+      ['policy_name == ""', false],
+      ['function_name == "x" || false', false],
+    ] as const) {
+      assert.equal(matches(expression), isMatch, expression);
     }
     assert.equal(matches('policy_name == "files" && size(args) > 0 && event_type != "process_exec"', hook), true);
     assert.equal(matches('has(process_kprobe.args) || process.pid == 1', hook), true);
