@@ -16,7 +16,7 @@ import { Turns } from './turns.js';
 
 /** Delay before reading again when a record is still being written. */
 const RECHECK_MS = 1;
-/** When a wake-up that was missed is looked for, see #sleep: then, and after twice as long each time. */
+/** When a wake-up that was missed is looked for, see #sleep: then, and when four times as long has passed, again and again. */
 const SAFETY_MS = 20;
 /** How long the ring buffer is read at the end if programs continue to fill it. */
 const LAST_READS_MS = 100;
@@ -197,7 +197,7 @@ export class Hub implements EventFeed {
   #afterSleep(waited: number): void {
     // skipped runs are found by reading only
     if (this.#options.session.used() > 0 || waited >= MISSED_MS) this.#deliver();
-    else this.#setTimer(() => this.#afterSleep(2 * waited), waited);
+    else this.#setTimer(() => this.#afterSleep(4 * waited), 3 * waited);
   }
 
   #onReadable(): void {
