@@ -7,9 +7,9 @@ import { judge, median, type Judged } from './judge.mjs';
 const COMMAND = 'dist/cli/main.js';
 
 const starts = [
-  { name: "require('polytrace')", args: ['-e', "require('polytrace')"], atMost: 3 },
-  { name: 'polytrace --help', args: [COMMAND, '--help'], atMost: 3.5 },
-  { name: 'polytrace validate', args: [COMMAND, 'validate', 'examples/file-monitoring.yaml'], atMost: 8 },
+  { name: "require('polytrace')", args: ['-e', "require('polytrace')"], atMost: 2.1 },
+  { name: 'polytrace --help', args: [COMMAND, '--help'], atMost: 1.9 },
+  { name: 'polytrace validate', args: [COMMAND, 'validate', 'examples/file-monitoring.yaml'], atMost: 5.5 },
 ];
 
 const ROUNDS = 5;

@@ -14,6 +14,28 @@ const sharedLibrary = {
   },
 };
 
+/** Few programs use these modules of Node.js, and loading them takes a third of the library's time. */
+const RARE = /^node:(crypto|dns|dns\/promises|fs\/promises|http|http2|https|net)$/;
+
+/** Loads each of them when one of its members is first used. */
+const rareModules = {
+  name: 'rare modules',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: RARE }, ({ path, namespace }) =>
+      namespace === 'rare' ? { path, external: true } : { path, namespace: 'rare' },
+    );
+    onLoad({ filter: RARE, namespace: 'rare' }, async ({ path }) => ({
+      contents: membersOf(path, await import(path)),
+    }));
+  },
+};
+
+/** Code of a module whose members are those of the module at `path`. */
+function membersOf(path, module) {
+  return `for (const name of ${JSON.stringify(Object.keys(module))})
+  Object.defineProperty(exports, name, { enumerable: true, get: () => require('${path}')[name] });`;
+}
+
 const shared = {
   absWorkingDir: root,
   bundle: true,
@@ -25,5 +47,10 @@ const shared = {
   logLevel: 'warning',
 };
 
-await build({ ...shared, entryPoints: ['lib/index.ts'], outfile: 'dist/index.js' });
-await build({ ...shared, entryPoints: ['lib/cli/main.ts'], outfile: 'dist/cli/main.js', plugins: [sharedLibrary] });
+await build({ ...shared, entryPoints: ['lib/index.ts'], outfile: 'dist/index.js', plugins: [rareModules] });
+await build({
+  ...shared,
+  entryPoints: ['lib/cli/main.ts'],
+  outfile: 'dist/cli/main.js',
+  plugins: [sharedLibrary, rareModules],
+});

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /** The `polytrace` command. */
 // before the others
-import './agent-heap.js';
+import './v8-flags.js';
 import { fstatSync } from 'node:fs';
-import * as api from '../index.js';
+import type * as Library from '../index.js';
 import type { AgentPackage } from './agent-api.js';
 import { runCommand } from './program.js';
 
@@ -11,7 +11,11 @@ import { runCommand } from './program.js';
 process.stderr.on('error', () => undefined);
 
 void runCommand(process.argv.slice(2), {
-  api,
+  // It is loaded when a command uses it: `--help` and the commands of the agent do not.
+  get api() {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    return require('../index.js') as typeof Library;
+  },
   // A plain import would need the package always.
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   agentPackage: () => require('polytrace-agent') as AgentPackage,

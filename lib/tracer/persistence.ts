@@ -41,7 +41,7 @@ export class Persistence {
   /** The folder for the pins of this tracer. */
   readonly folder: string;
 
-  /** Throws KernelError PERSIST_… */
+  /** Throws a KernelError whose code begins with PERSIST_. */
   constructor(path: string, binding: Binding) {
     this.#binding = binding;
     this.#path = resolve(path);

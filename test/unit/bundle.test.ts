@@ -27,6 +27,14 @@ describe('the bundled library', () => {
     assert.ok(files.some((file) => file.includes('node_modules/yaml/')));
   });
 
+  it('loads modules of Node.js for networks when they are used', () => {
+    const loaded = (statement: string): boolean =>
+      node('--eval', `${statement}; console.log(process.moduleLoadList.includes('NativeModule http2'))`).stdout ===
+      'true\n';
+    assert.equal(loaded("require('./dist/index.js')"), false);
+    assert.equal(loaded("require('node:http2')"), true);
+  });
+
   it('has the stack traces of its sources, where Node.js reads source maps', () => {
     const code = "require('./dist/index.js').parsePolicy('')";
     assert.match(
@@ -38,14 +46,20 @@ describe('the bundled library', () => {
 });
 
 describe('the bundled command', () => {
-  it('uses the library of the package, and no other copy of it', () => {
-    const files = filesOf(`
-      process.argv = [process.argv[0], 'polytrace', '--version'];
+  const ownFilesOf = (...args: readonly string[]): readonly string[] =>
+    filesOf(`
+      process.argv = [process.argv[0], 'polytrace', ...${JSON.stringify(args)}];
       process.stdout.write = () => true;
       require('./dist/cli/main.js');
-      delete process.stdout.write`);
-    const own = files.filter((file) => !file.startsWith('node_modules/'));
-    assert.deepEqual(own, ['dist/cli/main.js', 'dist/index.js']);
+      delete process.stdout.write`).filter((file) => !file.startsWith('node_modules/'));
+
+  it('uses the library of the package, and no other copy of it', () => {
+    assert.deepEqual(ownFilesOf('policies', 'list'), ['dist/cli/main.js', 'dist/index.js']);
+  });
+
+  it('loads no library for its help', () => {
+    assert.deepEqual(ownFilesOf('--version'), ['dist/cli/main.js']);
+    assert.deepEqual(ownFilesOf('getevents', '--help'), ['dist/cli/main.js']);
   });
 
   it('knows the errors of the library', () => {
