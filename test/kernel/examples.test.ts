@@ -47,7 +47,7 @@ function run(...args: readonly string[]): Run {
 
 const readSecret = (): Buffer => execFileSync('cat', ['/etc/shadow']);
 
-if (onOneKernel('6.12'))
+if (onOneKernel('6.1'))
   describe('examples', () => {
     afterEach(() => {
       for (const child of running) child.kill('SIGKILL'); // A failed test may leave one running.

@@ -26,7 +26,7 @@ spec:
 `;
 
 // One kernel is enough: containers do not depend on it.
-if (onOneKernel('6.12'))
+if (onOneKernel('6.1'))
   describe('pods', () => {
     const folder = mkdtempSync('/run/pods-');
     const machine = new Machine();

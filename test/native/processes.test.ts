@@ -38,7 +38,7 @@ describe('processes on this kernel', function () {
   before(() => (shop = new Workshop()));
   after(() => shop?.remove());
 
-  const runs = EMULATED ? 500 : 10_000;
+  const runs = EMULATED ? 100 : 10_000;
   it(`${runs.toLocaleString('en')} runs of true: each exec before its exit, in order, nothing lost`, async () => {
     const { events, execs, exits } = await story(() => shop.run('loop', String(runs), '/bin/true'));
     assert.deepEqual(events.filter(isLost), []);
@@ -304,7 +304,7 @@ describe('processes on this kernel', function () {
     spawnSync('/bin/true', ['kept']);
     const kept = (await until(leaveMark(), events)).filter((e) => !isLost(e) && e.process.argv[0] === 'kept');
     const texts = kept.map((e) => JSON.stringify(e));
-    shop.run('loop', '3000', '/bin/true');
+    shop.run('loop', EMULATED ? '100' : '3000', '/bin/true');
     await until(leaveMark(), events);
     await tracer.close();
     assert.deepEqual(

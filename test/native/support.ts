@@ -70,7 +70,8 @@ export async function startHidden(
   const inside = '/mnt/hidden';
   const script = `mount -t tmpfs none /mnt && cp "$0" ${inside} && echo ready && read -r _ && exec ${inside} hidden`;
   const child = spawn('unshare', ['--mount', 'sh', '-c', script, program], { stdio: ['pipe', 'pipe', 'inherit'] });
-  await once(child.stdout, 'data');
+  const [first] = (await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])) as readonly unknown[];
+  if (String(first) !== 'ready\n') throw new Error(`the hidden program did not start: ${String(first)}`);
   return {
     path: `/proc/${child.pid ?? 0}/root${inside}`,
     inside,

@@ -7,7 +7,7 @@ for word in $(</proc/cmdline); do
   case $word in vm.checkout=*) checkout=${word#vm.checkout=} ;; esac
 done
 mount -t tmpfs -o mode=755 root /mnt && cd /mnt || exit
-mkdir -p run usr tmp proc sys dev root .old var/tmp usr/local/bin ".$checkout" && chmod 1777 tmp var/tmp
+mkdir -p run usr tmp proc sys dev mnt root .old var/tmp usr/local/bin ".$checkout" && chmod 1777 tmp var/tmp
 cp -a /etc . && cp -a /bin /lib /sbin . || exit
 for folder in bin lib sbin share libexec include; do
   [ -e /usr/$folder ] && mkdir -p usr/$folder && mount --bind /usr/$folder usr/$folder
