@@ -15,6 +15,7 @@ const workload: readonly Step[] = [
   ['pread-match', 'pread', '/etc/shadow'],
   ['pwrite-2', 'pwrite', files.write],
   ['open-close', 'open-close', files.shallow],
+  ['connect', 'connect', '127.0.0.1'],
   ['exec', 'exec', '/srv/true'],
 ];
 

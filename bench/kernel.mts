@@ -85,6 +85,6 @@ function excessOf({ key, name, limit }: Operation, base: Counted, others: readon
     : [];
 }
 
-function addedBy({ counts, execAdded }: Counted, base: Counted, key: string): number {
+export function addedBy({ counts, execAdded }: Counted, base: Counted, key: string): number {
   return (key === 'exec' ? execAdded : (counts[key] ?? NaN) - (base.counts[key] ?? NaN)) ?? NaN;
 }

@@ -2,6 +2,7 @@
 import { cpus, release } from 'node:os';
 import { RATIO, type Attach } from './cases.mjs';
 import type { CgroupTables } from './cgroups.mjs';
+import type { LibraryTables } from './library.mjs';
 import { table, type Rows } from './table.mjs';
 
 /** The kernel in which instructions are counted. */
@@ -103,6 +104,23 @@ ${table(mkdir)}
 The times of the next table are those of one run.
 
 ${table(load)}`;
+}
+
+export function librarySection({ costs, noise }: LibraryTables): string {
+  return `Linux ${KERNEL}. The first table has the instructions that a policy adds to an operation that it does not report. The
+file has two folders in its path, and the connection is refused. The columns of an exec are explained above.
+
+${table(costs)}
+
+The second table has the events that each policy reports while nothing is wrong. All policies are loaded. The machine
+has no services.
+
+${table(noise)}
+
+- **a shell looks around**: a login shell runs \`id\`, \`ls\`, \`ps\`, \`df\` and \`uname\`.
+- **compile**: a login shell runs \`cc\` on a small file, and its result.
+- **archive /etc**: \`tar\` reads each file below /etc, with the password hashes.
+- **search /usr/share**: \`find\` and \`grep\` read configuration files.`;
 }
 
 export function hostSection(rows: Rows): string {

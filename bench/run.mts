@@ -1,5 +1,5 @@
-// npm run bench [-- --host | --kernel | --filters | --cgroups | --rest | --short] [-- --write]: measures and prints tables. Without a part, all but the
-// short form. --write also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when
+// npm run bench [-- --host | --kernel | --filters | --cgroups | --library | --rest | --short] [-- --write]: measures and
+// prints tables. Without a part, all but the short form. --write also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when
 // something costs more than its limit.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -14,6 +14,7 @@ import {
   INTRODUCTION,
   KERNEL,
   kernelSection,
+  librarySection,
   restSection,
 } from './page.mjs';
 import { table } from './table.mjs';
@@ -42,6 +43,11 @@ async function filterPart(): Promise<string> {
 async function cgroupPart(): Promise<string> {
   const { cgroupTables } = await import('./cgroups.mjs');
   return cgroupSection(await cgroupTables());
+}
+
+async function libraryPart(): Promise<string> {
+  const { libraryTables } = await import('./library.mjs');
+  return librarySection(await libraryTables(KERNEL));
 }
 
 async function hostPart(): Promise<string> {
@@ -83,17 +89,19 @@ const { values } = parseArgs({
     kernel: { type: 'boolean', default: false },
     filters: { type: 'boolean', default: false },
     cgroups: { type: 'boolean', default: false },
+    library: { type: 'boolean', default: false },
     rest: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   },
 });
-const all = !values.host && !values.kernel && !values.filters && !values.cgroups && !values.rest && !values.short;
+const all = !Object.entries(values).some(([name, isWanted]) => name !== 'write' && isWanted);
 
 const parts = [
   { isWanted: all || values.kernel, make: kernelPart, title: 'In the kernel: operations' },
   { isWanted: all || values.kernel || values.filters, make: filterPart, title: 'In the kernel: single filters' },
   { isWanted: all || values.cgroups, make: cgroupPart, title: 'Cgroups and scopes' },
+  { isWanted: all || values.library, make: libraryPart, title: 'Policies of the package' },
   { isWanted: all || values.host, make: hostPart, title: 'In user space: events' },
   { isWanted: all || values.rest, make: restPart, title: 'Latency and rest' },
 ];

@@ -1,5 +1,5 @@
 // Makes TypeScript of the .proto files: node scripts/gen-proto.mjs [--check]. With --check, it only says
-// whether the files are up to date. It needs protoc (Debian: protobuf-compiler).
+// whether the files are up to date. It needs protoc (Debian: protobuf-compiler, libprotobuf-dev).
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ function generate(folder, work) {
     ...protos,
   ];
   const { status, stderr, error } = spawnSync('protoc', args, { encoding: 'utf8' });
-  if (error?.code === 'ENOENT') throw new Error('protoc is missing: install protobuf-compiler');
+  if (error?.code === 'ENOENT') throw new Error('protoc is missing: install protobuf-compiler and libprotobuf-dev');
   if (status !== 0) throw new Error(`protoc: ${stderr}`);
   return protos.map((proto) => {
     const name = proto.slice(0, -'.proto'.length);

@@ -49,6 +49,7 @@ need g++ have g++
 need make have make
 need pkg-config have pkg-config
 need protobuf-compiler have protoc
+need libprotobuf-dev test -e /usr/include/google/protobuf/duration.proto
 for pair in libbpf:libbpf-dev libelf:libelf-dev zlib:zlib1g-dev; do
 	need "${pair#*:}" pkg-config --exists "${pair%%:*}"
 done

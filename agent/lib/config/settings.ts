@@ -22,7 +22,7 @@ import {
 export const PROCESS_LABELS = ['namespace', 'workload', 'pod', 'binary'] as const;
 
 export const SETTINGS = {
-  policy: list('<file-or-folder>', 'load and watch these policies, too'),
+  policy: list('<file-or-folder>', 'load and watch these policies, too; polytrace:NAME is one of the package'),
   tracingPolicyDir: text('<folder>', 'folder with policies, which is watched', '/etc/polytrace/policies.d'),
   serverAddress: list('<address>', 'address of the gRPC server: unix:///PATH or HOST:PORT', [
     'unix:///run/polytrace/polytrace.sock',

@@ -5,7 +5,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { watch, type FSWatcher } from 'chokidar';
-import { loadPolicyFile } from 'polytrace';
+import { expandPolicyPaths, loadPolicyFile } from 'polytrace';
 import type { Log } from '../log/log.js';
 
 /** A file counts as written when it has not changed for so long. */
@@ -27,9 +27,12 @@ export class PolicyFiles {
   #since: number | undefined;
   #seen = '';
 
-  /** `paths`: files or folders. One that does not exist is watched for. */
+  /**
+   * `paths`: files, folders, or polytrace:NAME for a policy of the package. A file or folder that does not exist is watched
+   * for. Throws PolicyError when the package has no policy of this name.
+   */
   constructor(paths: readonly string[], log: Log, changed: (files: Files, again: boolean) => Promise<void>) {
-    this.#paths = paths.map((path) => resolve(path));
+    this.#paths = paths.flatMap((path) => (path.startsWith('polytrace:') ? expandPolicyPaths(path) : [resolve(path)]));
     this.#log = log;
     this.#changed = changed;
   }

@@ -1,0 +1,57 @@
+// The policies of the package: the instructions that each adds to ordinary operations, and the events that each reports on a
+// machine where nothing is wrong.
+import { policyLibrary } from 'polytrace';
+import { countInVm } from './count.mjs';
+import type { NoiseCounts } from './guest-noise.mjs';
+import { addedBy, type Configuration, type Counted } from './kernel.mjs';
+import { number, type Rows } from './table.mjs';
+
+const BASE = 'base sensor';
+const COLUMNS: readonly (readonly [title: string, key: string])[] = [
+  ['pread', 'pread-2'],
+  ['pwrite', 'pwrite-2'],
+  ['open + close', 'open-close'],
+  ['connect', 'connect'],
+  ['exec', 'exec'],
+];
+
+export interface LibraryTables {
+  readonly costs: Rows;
+  readonly noise: Rows;
+}
+
+export async function libraryTables(kernel: string): Promise<LibraryTables> {
+  const names = policyLibrary().map(({ name }) => name);
+  return { costs: await costRows(kernel, names), noise: await noiseRows(kernel, names) };
+}
+
+async function costRows(kernel: string, names: readonly string[]): Promise<Rows> {
+  const configurations: readonly Configuration[] = [
+    { name: 'nothing' },
+    { name: BASE, attach: 'auto' },
+    ...names.map((name) => ({ name, attach: 'auto', policy: `polytrace:${name}` })),
+  ];
+  const json = await countInVm(kernel, `guest.mts /run/vm '${JSON.stringify(configurations)}'`, 'counts.json');
+  const [nothing, sensor, ...policies] = JSON.parse(json) as readonly Counted[];
+  if (nothing === undefined || sensor === undefined) throw new Error('the guest has counted nothing');
+  const added = (counted: Counted, base: Counted): string[] =>
+    COLUMNS.map(([, key]) => {
+      // an exec is counted in the programs themselves, so the base sensor has to be taken off
+      const others = key === 'exec' && counted !== sensor ? (sensor.execAdded ?? NaN) : 0;
+      return number(Math.round(addedBy(counted, base, key) - others));
+    });
+  return [
+    ['', ...COLUMNS.map(([title]) => title)],
+    ['by itself', ...COLUMNS.map(([, key]) => number(nothing.counts[key] ?? NaN))],
+    ['a tracer without a policy', ...added(sensor, nothing)],
+    ...policies.map((counted) => [`\`${counted.name}\``, ...added(counted, nothing)]),
+  ];
+}
+
+async function noiseRows(kernel: string, names: readonly string[]): Promise<Rows> {
+  const counts = JSON.parse(await countInVm(kernel, 'guest-noise.mts /run/vm', 'noise.json')) as NoiseCounts;
+  return [
+    ['', ...counts.map(({ title }) => title)],
+    ...names.map((name) => [`\`${name}\``, ...counts.map(({ events }) => number(events[name] ?? 0))]),
+  ];
+}
