@@ -12,7 +12,7 @@ export async function preflight({ output }: PreflightOptions, { api, stdout }: C
   const { kernel, features } = api.preflight();
   const gaps = api.hostGaps();
   const trial = await api.tryTracing();
-  const { canTrace, hooks, ways, problems } = trial;
+  const { canTrace, hooks, ways, remedies, problems } = trial;
   if (output === 'json') {
     await print(stdout, `${safeJson(JSON.stringify({ kernel, features, ...trial, gaps }, null, 2))}\n`);
     return canTrace ? GOOD : KERNEL;
@@ -25,6 +25,9 @@ export async function preflight({ output }: PreflightOptions, { api, stdout }: C
       `kernel ${kernel}\n\n${table([['FEATURE', 'HERE', 'DETAIL', 'WHAT IT MEANS'], ...rows])}\n` +
         `The base sensor (exec, exit, fork) ${can(canTrace)} run here.\n` +
         `Policies with these hooks can run here: ${namesOf(hooks, true)}; cannot: ${namesOf(hooks, false)}.\n` +
+        Object.entries(remedies)
+          .map(([hook, remedy]) => `  ${hook}: ${remedy}\n`)
+          .join('') +
         `Hooks can be attached by: ${namesOf(ways, true)}; cannot: ${namesOf(ways, false)}.\n` +
         problems.map((problem) => `problem: ${problem}\n`).join('') +
         gaps.map(({ meaning, remedy }) => `warning: ${meaning}: ${remedy}\n`).join(''),

@@ -127,28 +127,45 @@ async function waysOf(tracer: Tracer, note: (what: string, error: unknown) => vo
   return result;
 }
 
-function resultOf(running: ReadonlySet<AttachWay>): Pick<TracingTrial, 'hooks' | 'ways'> {
-  const any = (...ways: readonly AttachWay[]): boolean => ways.some((way) => running.has(way));
+/** The ways of each kind of hook, of which one is enough. */
+const WAYS_OF: Readonly<Record<HookKind, readonly AttachWay[]>> = {
+  kprobes: ['fentry', 'kprobe'],
+  fentries: ['fentry'],
+  tracepoints: ['tracepoint', 'raw_tracepoint'],
+  uprobes: ['uprobe', 'uprobe.multi'],
+  usdts: ['usdt'],
+  lsmhooks: ['lsm'],
+};
+
+/** Hooks that see the same, if they run here. */
+const INSTEAD: Readonly<Partial<Record<HookKind, readonly [kind: HookKind, text: string]>>> = {
+  fentries: ['kprobes', 'move the hooks to kprobes, which hook the same functions'],
+  lsmhooks: ['kprobes', 'hook the function security_… under kprobes'],
+};
+
+function resultOf(running: ReadonlySet<AttachWay>): Pick<TracingTrial, 'hooks' | 'ways' | 'remedies'> {
+  const tried = allWays();
+  const kinds = Object.entries(WAYS_OF) as [HookKind, readonly AttachWay[]][];
+  const hooks = Object.fromEntries(kinds.map(([kind, ways]) => [kind, ways.some((way) => running.has(way))]));
+  const remedies = kinds
+    .filter(([kind]) => hooks[kind] === false)
+    .map(([kind, ways]) => {
+      const [instead, text] = INSTEAD[kind] ?? [];
+      const needs = missingOf(ways.flatMap((way) => tried[way].needs));
+      return [kind, instead !== undefined && hooks[instead] === true ? `${needs}; or ${text}` : needs];
+    });
   return {
-    hooks: {
-      kprobes: any('fentry', 'kprobe'),
-      fentries: any('fentry'),
-      tracepoints: any('tracepoint', 'raw_tracepoint'),
-      uprobes: any('uprobe', 'uprobe.multi'),
-      usdts: any('usdt'),
-      lsmhooks: any('lsm'),
-    },
-    ways: {
-      fentry: any('fentry'),
-      fmod_ret: any('fmod_ret'),
-      kprobe: any('kprobe'),
-      'kprobe.multi': any('kprobe.multi'),
-      lsm: any('lsm'),
-      tracepoint: any('tracepoint'),
-      raw_tracepoint: any('raw_tracepoint'),
-      uprobe: any('uprobe'),
-      'uprobe.multi': any('uprobe.multi'),
-      usdt: any('usdt'),
-    },
+    hooks: hooks as TracingTrial['hooks'],
+    remedies: Object.fromEntries(remedies) as TracingTrial['remedies'],
+    ways: Object.fromEntries(
+      Object.keys(tried).map((way) => [way, running.has(way as AttachWay)]),
+    ) as TracingTrial['ways'],
   };
+}
+
+/** The features that are missing, with what each needs. */
+function missingOf(names: readonly PreflightFeature['name'][]): string {
+  const missing = preflight().features.filter(({ name, available }) => !available && names.includes(name));
+  const texts = missing.map(({ name, detail }) => `${name} (${detail})`);
+  return texts.length === 0 ? 'see the problems' : texts.join(' or ');
 }

@@ -232,7 +232,7 @@ describe('refusals', function () {
   it('tries what preflight() predicts: the sensor and paths; nothing stays', async () => {
     const { canTrace, features } = polytrace.preflight();
     const before = objectsOf(process.pid);
-    const { canTrace: tried, hooks, ways, problems } = await polytrace.tryTracing();
+    const { canTrace: tried, hooks, ways, remedies, problems } = await polytrace.tryTracing();
     assert.deepEqual([tried, problems], [canTrace, []]);
     const has = (...names: string[]): boolean => features.some((f) => f.available && names.includes(f.name));
     assert.deepEqual(hooks, {
@@ -243,6 +243,9 @@ describe('refusals', function () {
       uprobes: has('uprobe'),
       usdts: has('uprobe'),
     });
+    const missing = Object.entries(hooks).filter(([, runs]) => !runs);
+    assert.deepEqual(Object.keys(remedies), missing.map(([kind]) => kind)); // prettier-ignore
+    for (const remedy of Object.values(remedies)) assert.match(remedy, /^\w+ \(\w+: needs CONFIG_/);
     assert.deepEqual(ways, {
       fentry: has('fentry'),
       fmod_ret: has('fmod_ret'),

@@ -164,6 +164,7 @@ describe('polytrace', () => {
     const trial: TracingTrial = {
       canTrace: true,
       hooks: { kprobes: false, fentries: false, tracepoints: true, uprobes: true, usdts: true, lsmhooks: false },
+      remedies: { lsmhooks: 'lsm (CONFIG_BPF_LSM is off)' },
       ways: {
         fentry: false, fmod_ret: false, kprobe: false, 'kprobe.multi': false, lsm: false, tracepoint: false,
         raw_tracepoint: true, uprobe: true, 'uprobe.multi': true, usdt: true,
@@ -189,6 +190,7 @@ describe('polytrace', () => {
           '',
           'The base sensor (exec, exit, fork) can run here.',
           'Policies with these hooks can run here: tracepoints, uprobes, usdts; cannot: kprobes, fentries, lsmhooks.',
+          '  lsmhooks: lsm (CONFIG_BPF_LSM is off)',
           'Hooks can be attached by: raw_tracepoint, uprobe, uprobe.multi, usdt; ' +
             'cannot: fentry, fmod_ret, kprobe, kprobe.multi, lsm, tracepoint.',
           '',
