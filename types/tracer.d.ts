@@ -11,10 +11,18 @@ import type { HookKind, Policy, PolicyMode } from './policy.js';
  */
 export type PolicySource = string | FileUrl | { readonly yaml: string; readonly file?: string } | Policy;
 
+/** Policies that `openTracer` has loaded so far. A file may have several. */
+export interface LoadProgress {
+  readonly loaded: number;
+  readonly total: number;
+}
+
 /** Options for `openTracer`. */
 export interface TracerOptions {
   /** Policies to load before the promise resolves. If one fails, the tracer does not open. Default: none. */
   readonly policies?: readonly PolicySource[];
+  /** Is called after each of `policies` is loaded. `openTracer` fails with an error that it throws. Default: none. */
+  readonly onProgress?: (progress: LoadProgress) => void;
   /**
    * Way to attach kernel functions. `auto` uses fentry/fexit where the kernel supports it, otherwise
    * kprobe/kretprobe. Default `auto`.

@@ -66,7 +66,7 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
       onEnd: () => stop.request(),
       report: (message) => say(context, `polytrace: ${message}`),
     });
-    const tracer = await context.api.openTracer({ policies, ...loading(options) });
+    const tracer = await context.api.openTracer({ policies, onProgress: progress(context), ...loading(options) });
     stop.whenRequested(tracer);
     const text = (batch: readonly TracerEvent[]): string => printer.text(batch.filter(wanted));
     await printEvents(tracer, options, context, output, stop, { reading, printer: { ...printer, text } });
@@ -90,6 +90,18 @@ function expressionOf(options: GetEventsOptions, context: Context): (event: Trac
 
 function say({ stderr }: Context, text: string): void {
   stderr.write(`${oneLine(text)}\n`);
+}
+
+const PROGRESS_MS = 2000;
+
+/** Says how far loading is, every two seconds. */
+function progress(context: Context): NonNullable<TracerOptions['onProgress']> {
+  let last = performance.now();
+  return ({ loaded, total }) => {
+    if (loaded === total || performance.now() - last < PROGRESS_MS) return;
+    last = performance.now();
+    say(context, `loading: ${loaded} of ${total} policies`);
+  };
 }
 
 /** The policies of `--policy-dir`. The folder of a container image is empty until somebody mounts a policy into it. */

@@ -43,6 +43,7 @@ const BUFFER_BYTES_MIN = 2 ** Math.ceil(Math.log2(RecordRoom.RECORD_MAX));
 const BUFFER_BYTES_MAX = 1024 * MIB;
 const KNOWN = new Set([
   'policies',
+  'onProgress',
   'attach',
   'bufferSize',
   'coalesceMs',
@@ -71,6 +72,10 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   }
   if (options.policies !== undefined && !Array.isArray(options.policies)) {
     throw badOption('policies', `is ${typeof options.policies}`, 'use an array, also for a single policy');
+  }
+  const { onProgress } = options;
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw badOption('onProgress', `is ${inspect(onProgress)}`, 'use a function');
   }
   const isPowerOfTwo = typeof bufferSize === 'number' && Number.isInteger(Math.log2(bufferSize));
   if (!isPowerOfTwo || bufferSize < BUFFER_BYTES_MIN || bufferSize > BUFFER_BYTES_MAX) {

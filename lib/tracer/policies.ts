@@ -4,7 +4,14 @@
 import { makesRequests, tracks } from '../image/hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
-import type { LoadOptions, PolicyFailure, PolicySource, PolicyStatus, RequestOptions } from '../../types/tracer.js';
+import type {
+  LoadOptions,
+  PolicyFailure,
+  PolicySource,
+  PolicyStatus,
+  RequestOptions,
+  TracerOptions,
+} from '../../types/tracer.js';
 import { KernelError, PolytraceError } from '../errors.js';
 import { inTurns, turn, type Steps } from '../in-turns.js';
 import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
@@ -97,7 +104,11 @@ export class PolicySet {
   }
 
   /** Adds all policies or none. */
-  async add(sources: readonly PolicySource[], options: LoadOptions = {}): Promise<PolicyStatus[]> {
+  async add(
+    sources: readonly PolicySource[],
+    options: LoadOptions = {},
+    onProgress?: TracerOptions['onProgress'],
+  ): Promise<PolicyStatus[]> {
     const { images, kernel } = await this.#compile(sources);
     const names = new Set(this.#policies.keys());
     for (const { image } of images) {
@@ -119,6 +130,7 @@ export class PolicySet {
         const attached = isElsewhere ? undefined : await this.#attachAll(image, mode, kernel());
         this.#policies.set(keyOf(image), { image, file, warnings, mode, isElsewhere, isEnabled: true, attached });
         done.push(keyOf(image));
+        onProgress?.({ loaded: done.length, total: images.length });
       }
       return done.map((name) => this.#status(name));
     } catch (error) {

@@ -180,8 +180,12 @@ class KernelTracer implements Tracer {
   }
 
   /** Adds all policies or none, and reports every mistake of all policies. */
-  addPolicies(sources: readonly PolicySource[], options: LoadOptions): Promise<PolicyStatus[]> {
-    return this.#change(() => this.#policies.add(sources, options));
+  addPolicies(
+    sources: readonly PolicySource[],
+    options: LoadOptions,
+    onProgress: TracerOptions['onProgress'],
+  ): Promise<PolicyStatus[]> {
+    return this.#change(() => this.#policies.add(sources, options, onProgress));
   }
 
   /** Ends the policies that an earlier tracer has left in the same folder. Those of this tracer are attached by now. */
@@ -412,7 +416,7 @@ async function open(binding: NativeBinding, options: TracerOptions, resolved: Re
   try {
     await tracer.seed();
     await tracer.watchContainers();
-    await tracer.addPolicies(options.policies ?? [], mode === undefined ? {} : { mode });
+    await tracer.addPolicies(options.policies ?? [], mode === undefined ? {} : { mode }, options.onProgress);
     if (resolved.takeOver) await tracer.takeOver();
   } catch (error) {
     await tracer.close();

@@ -90,6 +90,17 @@ describe('the life of policies', function () {
   before(() => execFileSync('cc', ['-O1', '-o', NUMBERED, join(__dirname, 'programs', 'numbered.c')]));
   after(() => shop.remove());
 
+  it('openTracer says after each policy how many are loaded', async () => {
+    const seen: string[] = [];
+    const policies = ['one', 'two', 'three'].map((name) => ({ yaml: acts(name) }));
+    const tracer = await openTracer({ policies, onProgress: ({ loaded, total }) => seen.push(`${loaded}/${total}`) });
+    await tracer.close();
+    assert.deepEqual(seen, ['1/3', '2/3', '3/3']);
+    const fail = (): never => assert.fail('stop');
+    await assert.rejects(openTracer({ policies, onProgress: fail }), { message: 'stop' });
+    await assert.rejects(openTracer({ onProgress: 1 as never }), { code: 'BAD_OPTION' });
+  });
+
   describe('counters', () => {
     it('of each hook: hits, matched, posted; and the sums of the policy', async () => {
       const some = acts('x', { numbers: [3, 4] });

@@ -128,6 +128,8 @@ export class FakeCommand {
   readonly exits: number[] = [];
   env: Record<string, string> = {};
   opened: TracerOptions | undefined;
+  /** Is called while the tracer opens. */
+  loads: (onProgress: TracerOptions['onProgress']) => void = () => undefined;
   gaps: readonly HostGap[] = [];
   readonly api: Api = {
     ...errors,
@@ -147,8 +149,9 @@ export class FakeCommand {
     removePersisted: (path) => Promise.resolve([`${path}/1`, path]),
     preflight: () => ({ kernel: '6.12.0', features: [], canTrace: true, canAttachKprobes: true }),
     tryTracing: () => Promise.reject(new Error('the command does not use this')),
-    openTracer: (options) => {
+    openTracer: ({ onProgress, ...options } = {}) => {
       this.opened = options;
+      this.loads(onProgress);
       return Promise.resolve(this.tracer);
     },
   };

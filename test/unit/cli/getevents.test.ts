@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
+import { mock } from 'node:test';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { runCommand } from '../../../lib/cli/program.js';
@@ -118,6 +119,30 @@ describe('polytrace getevents', () => {
     command.signals.emit('SIGTERM');
     assert.equal(await status, 0);
     assert.match(command.stderr.text, /^warning: older processes are unknown: use --pid=host\nready: /);
+  });
+
+  it('says every two seconds how many policies are loaded', async () => {
+    let now = 0;
+    const clock = mock.method(performance, 'now', () => now);
+    command.loads = (onProgress) => {
+      for (const [seconds, loaded] of [
+        [1.9, 1],
+        [2, 2],
+        [3.9, 3],
+        [4.1, 4],
+        [7, 5],
+      ] as const) {
+        // prettier-ignore
+        now = seconds * 1000;
+        onProgress?.({ loaded, total: 5 });
+      }
+    };
+    const status = command.run('getevents');
+    await command.stderr.waitFor('ready');
+    clock.mock.restore();
+    command.signals.emit('SIGTERM');
+    assert.equal(await status, 0);
+    assert.match(command.stderr.text, /^loading: 2 of 5 policies\nloading: 4 of 5 policies\nready: /);
   });
 
   it('is ready in one line also when a name would break it', async () => {
