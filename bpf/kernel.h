@@ -52,11 +52,6 @@ enum {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* read only as eight bytes of whatever type */
-struct timespec64 {
-	s64 tv_sec;
-};
-
 struct qstr {
 	union {
 		struct {
@@ -89,7 +84,16 @@ struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+	unsigned char d_iname[32];
 	struct super_block *d_sb;
+};
+
+union shortname_store {
+	unsigned char string[32];
+};
+
+struct dentry___since_6_14 {
+	union shortname_store d_shortname;
 };
 
 struct vfsmount {

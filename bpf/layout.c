@@ -35,6 +35,7 @@ KEEP(enum, sensor_hook);
 KEEP(enum, cgroup_kind);
 KEEP(enum, keeps_scopes);
 KEEP(enum, scope_memory);
+KEEP(enum, text_hash);
 
 KEEP(struct, event_header);
 KEEP(struct, process_key);

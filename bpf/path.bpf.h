@@ -40,28 +40,39 @@ static __always_inline u32 empty_head(struct text_buffer *buffer, u32 start)
 }
 
 #ifndef READ_PROBE
-enum { SHORT_NAME_MAX = 64 };
+/* every 64-bit kernel keeps names of up to 31 bytes in the dentry itself, with at least 32 bytes of room */
+enum { SHORT_NAME_MAX = 31 };
+
+static __always_inline void *inline_name(struct dentry *dentry)
+{
+	struct dentry___since_6_14 *newer = (void *)dentry;
+
+	if (bpf_core_field_exists(dentry->d_iname))
+		return (void *)dentry + bpf_core_field_offset(dentry->d_iname);
+	return (void *)dentry + bpf_core_field_offset(newer->d_shortname);
+}
 
 /*
- * Copies a name so that it ends at bytes[end], eight bytes at a time from its end: for a usual name, a call of a helper takes four
- * times as long. Up to seven bytes before the name are written too; what comes before it in the path is written there next. Returns
- * false for a long name, which the caller copies. With more rounds of the loop, the verifier would need twice as long for a path.
+ * Writes a name that the dentry contains, eight bytes at a time: for a usual name, a call of a helper takes four times as long. What is
+ * written behind the name is put back. Returns false for another name, which the caller copies.
  */
-static __always_inline bool copy_name(u8 *bytes, u32 end, const unsigned char *name, u32 length)
+static __always_inline bool copy_name(u8 *to, struct dentry *dentry, const unsigned char *name, u32 length)
 {
-	u64 from = (u64)name + length;
+	u64 *words = inline_name(dentry);
+	u64 behind;
 
-	for (u32 i = 8; i <= SHORT_NAME_MAX; i += 8) {
-		u32 at = end - i;
-
-		opaque(at);
-		if (at > TEXT_END - 8)
-			return true;
-		*(u64 *)&bytes[at] = KERNEL(timespec64, from - i)->tv_sec;
-		if (i >= length)
-			return true;
-	}
-	return false;
+	if (length > SHORT_NAME_MAX || (void *)name != (void *)words)
+		return false;
+	behind = *(u64 *)(to + length);
+	*(u64 *)to = words[0];
+	if (length > 8)
+		*(u64 *)(to + 8) = words[1];
+	if (length > 16)
+		*(u64 *)(to + 16) = words[2];
+	if (length > 24)
+		*(u64 *)(to + 24) = words[3];
+	*(u64 *)(to + length) = behind;
+	return true;
 }
 #endif
 
@@ -73,24 +84,24 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 {
 	const u32 end = far ? HEAD_END : TEXT_END;
 	u8 *bytes = far ? buffer->head : buffer->bytes;
+	/* in memory, so that the verifier does not follow each length of a name through the whole loop */
+	volatile u32 *first = far ? &buffer->walk.head : &buffer->walk.start;
 	struct dentry *dentry, *root, *top;
 	struct vfsmount *mnt, *root_mnt;
-	u32 start, more = 1;
 
 	dentry = KERNEL(dentry, buffer->walk.dentry);
 	mnt = KERNEL(vfsmount, buffer->walk.mnt);
 	root = (void *)buffer->walk.root_dentry;
 	root_mnt = (void *)buffer->walk.root_mnt;
-	start = far ? buffer->walk.head : buffer->walk.start;
 	top = READ(mnt, mnt_root);
 
 	for (u32 i = 0; i < (far ? FAR_STEPS : WALK_STEPS); i++) {
 		struct dentry *parent;
 		const unsigned char *name;
-		u32 length, at;
+		u32 length, start = *first;
 
 		if (dentry == root && mnt == root_mnt)
-			goto done;
+			return 0;
 
 		/* the root of a mounted file system: continue at its mount point */
 		if (dentry == top) {
@@ -101,7 +112,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 			/* the root was not on the way */
 			if (above == m) {
 				buffer->walk.flags |= TEXT_UNREACHABLE;
-				goto done;
+				return 0;
 			}
 			if (place != dentry)
 				buffer->walk.crossed = 1;
@@ -117,15 +128,16 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 		if (parent == dentry) {
 			/* the root of the file system, whose mount is not known */
 			if (!mnt)
-				goto done;
+				return 0;
 			/* the root of a tree that is not mounted: a pipe, a socket, a memfd */
 			buffer->walk.flags |= TEXT_PSEUDO;
 			start -= length;
 			opaque(start);
 			if (start > end)
-				goto done;
+				return 0;
+			*first = start;
 			bpf_probe_read_kernel(&bytes[place_in(start, far)], length, name);
-			goto done;
+			return 0;
 		}
 
 		start -= length + 1;
@@ -134,34 +146,28 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 			/* full: this name comes again */
 			start += length + 1;
 			if (far) {
-				start = empty_head(buffer, start);
+				*first = empty_head(buffer, start);
 				continue;
 			}
 			buffer->walk.flags |= TEXT_TRUNCATED;
-			more = 0;
-			break;
+			buffer->walk.dentry = (u64)dentry;
+			buffer->walk.mnt = (u64)mnt;
+			return 0;
 		}
-		at = place_in(start, far);
+		*first = start;
+		start = place_in(start, far);
+		bytes[start] = '/';
 #ifdef READ_PROBE
-		bpf_probe_read_kernel(&bytes[at + 1], length, name);
+		bpf_probe_read_kernel(&bytes[start + 1], length, name);
 #else
-		if (far || !copy_name(bytes, start + 1 + length, name, length))
-			bpf_probe_read_kernel(&bytes[at_most(at, end) + 1], at_most(length, NAME_BYTES_MAX), name);
+		if (far || !copy_name(&bytes[start + 1], dentry, name, length))
+			bpf_probe_read_kernel(&bytes[start + 1], length, name);
 #endif
-		bytes[at_most(at, end)] = '/';
-		dentry = KERNEL(dentry, parent);
+		dentry = parent;
 	}
 	buffer->walk.dentry = (u64)dentry;
 	buffer->walk.mnt = (u64)mnt;
-	goto out;
-done:
-	more = 0;
-out:
-	if (far)
-		buffer->walk.head = start;
-	else
-		buffer->walk.start = start;
-	return more;
+	return 1;
 }
 
 /* One round. It is a global function: the verifier checks its loop once, for all calls. */

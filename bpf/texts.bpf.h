@@ -108,6 +108,31 @@ static __always_inline struct inode *inode_of(struct dentry *dentry)
 	return KERNEL(inode, inode);
 }
 
+static __always_inline bool is_in_bitmap(const volatile struct text_table *of, u64 bytes)
+{
+	u32 hash = (u32)(bytes ^ bytes >> 32) * TEXT_HASH_FACTOR >> (32 - TEXT_HASH_BITS);
+
+	return of->bitmap[hash / 64] >> (hash % 64) & 1;
+}
+
+/* A text is read as words: with an element of `bytes` as the address, the compiler would read single bytes. */
+static __always_inline u64 word_at(const struct text_buffer *text, u32 at)
+{
+	return *(u64 *)((void *)text->bytes + at);
+}
+
+/* False: no value of the table is the beginning of the text. A text that is shorter than the hashed bytes has no value anyway. */
+static __always_inline bool may_begin(const volatile struct text_table *of, const struct text_buffer *text, u32 start)
+{
+	return !of->hashed || is_in_bitmap(of, word_at(text, start) << (64 - 8 * of->hashed));
+}
+
+/* The same for the end of the text. */
+static __always_inline bool may_end(const volatile struct text_table *of, const struct text_buffer *text)
+{
+	return !of->hashed || is_in_bitmap(of, word_at(text, TEXT_END - 8) >> (64 - 8 * of->hashed));
+}
+
 /* A file matches if its path does or, for selectors in of->inode, if its inode does. */
 static __always_inline u64 filter_inode(u64 candidates, const volatile struct object_config *of,
 					const struct verdict *by_path, struct dentry *dentry)
@@ -155,6 +180,22 @@ static __noinline u64 filter_beginning(struct text_buffer *text, u32 index, u64 
 	return apply(candidates, &of->prefix.table, bpf_map_lookup_elem(&text_prefix, key));
 }
 
+static __always_inline const struct verdict *find_postfix(struct text_buffer *text, const volatile struct object_config *of,
+							  u32 length)
+{
+	struct trie_key *key = &text->reversed;
+	u32 count = of->postfix.longest;
+
+	/* reverses eight bytes at a time; bytes from before the text's start are beyond the key's length */
+	for (u32 i = 0; i < FILTER_TEXT_MAX && i < count; i += 8)
+		*(u64 *)((void *)key->text + i) = __builtin_bswap64(word_at(text, TEXT_END - 8 - i));
+	if (count > length)
+		count = length;
+	key->slot = of->slot;
+	key->prefix_bits = 8 + 8 * count;
+	return bpf_map_lookup_elem(&text_postfix, key);
+}
+
 /*
  * Compares bytes[start .. TEXT_END) with the tables of one value. `dentry` is null for texts other than paths. `cut_unknown`: what
  * may be in the part that was cut from the end matches, except for selectors that only suppress events.
@@ -172,7 +213,7 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 
 	if (of->equal.table.used && candidates & of->equal.table.used) {
 		const struct verdict *verdict = 0;
 
-		if (length <= of->equal.longest && !cut_start && !cut_end)
+		if (length <= of->equal.longest && !cut_start && !cut_end && may_end(&of->equal, text))
 			verdict = bpf_map_lookup_elem(&text_equal, &text->bytes[start - 1]);
 		if (of->inode && dentry)
 			candidates = filter_inode(candidates, of, verdict, dentry);
@@ -189,29 +230,15 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 
 		if (count > length)
 			count = length;
 		key->prefix_bits = 8 + 8 * count;
-		verdict = bpf_map_lookup_elem(&text_prefix, key);
+		if (may_begin(&of->prefix, text, start))
+			verdict = bpf_map_lookup_elem(&text_prefix, key);
 		candidates = apply(candidates, &of->prefix.table, verdict);
 	}
 	if (of->postfix.table.used && candidates & of->postfix.table.used) {
-		struct trie_key *key = &text->reversed;
 		const struct verdict *verdict = 0;
-		u32 count = of->postfix.longest;
 
-		/*
-		 * Reverses eight bytes at a time. Bytes from before the text's start are beyond the key's length. With an
-		 * element of `bytes` as the address, the compiler would read single bytes.
-		 */
-		for (u32 i = 0; i < FILTER_TEXT_MAX && i < count; i += 8) {
-			u64 word = *(u64 *)((void *)text->bytes + TEXT_END - 8 - i);
-
-			*(u64 *)((void *)key->text + i) = __builtin_bswap64(word);
-		}
-		if (count > length)
-			count = length;
-		key->slot = of->slot;
-		key->prefix_bits = 8 + 8 * count;
-		if (!cut_end)
-			verdict = bpf_map_lookup_elem(&text_postfix, key);
+		if (!cut_end && may_end(&of->postfix, text))
+			verdict = find_postfix(text, of, length);
 		if (cut_end && cut_unknown)
 			candidates &= ~(config.suppresses & of->postfix.table.used);
 		else

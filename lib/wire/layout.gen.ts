@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '96aaca1f9333cfd2';
+export const LAYOUT_HASH = '2c11a7a9fb41c358';
 
 /** enum event_type */
 export const EventType = {
@@ -498,13 +498,25 @@ export const Verdict = {
   reject: 8,
 } as const;
 
+/** enum text_hash */
+export const TextHash = {
+  TEXT_HASH_BITS: 8,
+  TEXT_HASH_WORDS: 4,
+  TEXT_HASHED_MAX: 8,
+  TEXT_HASH_FACTOR: 1640531527,
+} as const;
+
 /** struct text_table */
 export const TextTable = {
-  sizeof: 24,
+  sizeof: 56,
   table: 0,
   tablePositive: 0,
   tableUsed: 8,
   longest: 16,
+  hashed: 20,
+  bitmap: 24,
+  bitmapStride: 8,
+  bitmapLength: 4,
 } as const;
 
 /** struct substring_pass */
@@ -517,7 +529,7 @@ export const SubstringPass = {
 
 /** struct object_config */
 export const ObjectConfig = {
-  sizeof: 184,
+  sizeof: 280,
   slot: 0,
   filtered: 1,
   passesCount: 2,
@@ -527,23 +539,35 @@ export const ObjectConfig = {
   equalTablePositive: 16,
   equalTableUsed: 24,
   equalLongest: 32,
-  prefix: 40,
-  prefixTable: 40,
-  prefixTablePositive: 40,
-  prefixTableUsed: 48,
-  prefixLongest: 56,
-  postfix: 64,
-  postfixTable: 64,
-  postfixTablePositive: 64,
-  postfixTableUsed: 72,
-  postfixLongest: 80,
-  source: 88,
-  sourcePositive: 88,
-  sourceUsed: 96,
-  destination: 104,
-  destinationPositive: 104,
-  destinationUsed: 112,
-  passes: 120,
+  equalHashed: 36,
+  equalBitmap: 40,
+  equalBitmapStride: 8,
+  equalBitmapLength: 4,
+  prefix: 72,
+  prefixTable: 72,
+  prefixTablePositive: 72,
+  prefixTableUsed: 80,
+  prefixLongest: 88,
+  prefixHashed: 92,
+  prefixBitmap: 96,
+  prefixBitmapStride: 8,
+  prefixBitmapLength: 4,
+  postfix: 128,
+  postfixTable: 128,
+  postfixTablePositive: 128,
+  postfixTableUsed: 136,
+  postfixLongest: 144,
+  postfixHashed: 148,
+  postfixBitmap: 152,
+  postfixBitmapStride: 8,
+  postfixBitmapLength: 4,
+  source: 184,
+  sourcePositive: 184,
+  sourceUsed: 192,
+  destination: 200,
+  destinationPositive: 200,
+  destinationUsed: 208,
+  passes: 216,
   passesStride: 16,
   passesLength: 4,
 } as const;
@@ -695,7 +719,7 @@ export const HookShape = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 18320,
+  sizeof: 19184,
   hook: 0,
   selfTgid: 4,
   suppresses: 8,
@@ -725,30 +749,30 @@ export const HookConfig = {
   valuesStride: 136,
   valuesLength: 9,
   objects: 1288,
-  objectsStride: 184,
+  objectsStride: 280,
   objectsLength: 9,
-  groups: 2944,
+  groups: 3808,
   groupsStride: 16,
   groupsLength: 64,
-  tests: 3968,
+  tests: 4832,
   testsStride: 32,
   testsLength: 192,
-  process: 10112,
+  process: 10976,
   processStride: 16,
   processLength: 128,
-  changes: 12160,
+  changes: 13024,
   changesStride: 32,
   changesLength: 16,
-  actions: 12672,
+  actions: 13536,
   actionsStride: 32,
   actionsLength: 64,
-  returnActions: 14720,
+  returnActions: 15584,
   returnActionsStride: 32,
   returnActionsLength: 64,
-  assignments: 16768,
+  assignments: 17632,
   assignmentsStride: 16,
   assignmentsLength: 32,
-  scopes: 17280,
+  scopes: 18144,
   scopesStride: 16,
   scopesLength: 65,
 } as const;

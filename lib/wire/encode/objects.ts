@@ -3,7 +3,7 @@ import { hasTables, isFiltered, valuesOf } from '../../image/hook.js';
 import type { HookImage, TextTable, ValueImage, ValueTable } from '../../image/image.js';
 import { KernelError } from '../../errors.js';
 import { buildAutomaton, type Automaton } from './automaton.js';
-import { ObjectConfig, SubstringPass, Table, TextTable as TextTableLayout } from '../layout.gen.js';
+import { ObjectConfig, SubstringPass, Table, TextHash, TextTable as TextTableLayout } from '../layout.gen.js';
 import { isObject, READS, type ReadClass } from '../reads.js';
 import { selectorMask, textBytes } from './tables.js';
 
@@ -55,9 +55,9 @@ export function encodeObject(
   view.setUint8(at + ObjectConfig.filtered, Number(hasTables(value)));
   view.setUint8(at + ObjectConfig.passesCount, starts.length);
   view.setBigUint64(at + ObjectConfig.inode, selectorMask(texts.inode ?? []), true);
-  encodeTextTable(view, at + ObjectConfig.equal, texts.equal);
-  encodeTextTable(view, at + ObjectConfig.prefix, texts.prefix);
-  encodeTextTable(view, at + ObjectConfig.postfix, texts.postfix);
+  encodeTextTable(view, at + ObjectConfig.equal, texts.equal, 'end');
+  encodeTextTable(view, at + ObjectConfig.prefix, texts.prefix, 'start');
+  encodeTextTable(view, at + ObjectConfig.postfix, texts.postfix, 'end');
   encodeTable(view, at + ObjectConfig.source, net.source);
   encodeTable(view, at + ObjectConfig.destination, net.destination);
   (texts.substrings ?? []).forEach((scan, i) => {
@@ -68,9 +68,36 @@ export function encodeObject(
   });
 }
 
-function encodeTextTable(view: DataView, at: number, table: TextTable | undefined): void {
+function encodeTextTable(view: DataView, at: number, table: TextTable | undefined, side: HashedSide): void {
   encodeTable(view, at + TextTableLayout.table, table);
-  if (table !== undefined) view.setUint32(at + TextTableLayout.longest, longest(table), true);
+  if (table === undefined) return;
+  view.setUint32(at + TextTableLayout.longest, longest(table), true);
+  encodeBitmap(view, at, table, side);
+}
+
+/** The side of a text whose bytes are hashed. */
+type HashedSide = 'start' | 'end';
+
+/** Without a bitmap, which an empty value makes impossible, the program always looks at the table. */
+function encodeBitmap(view: DataView, at: number, { entries }: TextTable, side: HashedSide): void {
+  const texts = entries.map(({ value }) => textBytes(value));
+  const hashed = texts.reduce<number>((least, { length }) => Math.min(least, length), TextHash.TEXT_HASHED_MAX);
+  view.setUint32(at + TextTableLayout.hashed, hashed, true);
+  if (hashed === 0) return;
+  for (const text of texts) {
+    const hash = textHash(side === 'start' ? text.subarray(0, hashed) : text.subarray(-hashed), side);
+    const byte = at + TextTableLayout.bitmap + (hash >>> 3);
+    view.setUint8(byte, view.getUint8(byte) | (1 << (hash & 7)));
+  }
+}
+
+/** The hash of is_in_bitmap() in bpf/texts.bpf.h. The bytes are at one end of a word, like those that the program shifts there. */
+function textHash(bytes: Uint8Array, side: HashedSide): number {
+  const word = new DataView(new ArrayBuffer(TextHash.TEXT_HASHED_MAX));
+  const first = side === 'start' ? TextHash.TEXT_HASHED_MAX - bytes.length : 0;
+  bytes.forEach((byte, i) => word.setUint8(first + i, byte));
+  const mixed = Math.imul(word.getUint32(0, true) ^ word.getUint32(4, true), TextHash.TEXT_HASH_FACTOR);
+  return mixed >>> (32 - TextHash.TEXT_HASH_BITS);
 }
 
 export function encodeTable(view: DataView, at: number, table: ValueTable<unknown> | undefined): void {

@@ -21,6 +21,7 @@ import {
   ObjectConfig,
   ProcessField,
   ProcessTest,
+  TextHash,
   ResolveStep,
   SubstringPass,
   Value,
@@ -148,6 +149,34 @@ spec:
     assert.equal(view.getBigUint64(objectAt(0) + ObjectConfig.equalTablePositive, true), 0b01n);
     assert.equal(view.getUint32(objectAt(0) + ObjectConfig.equalLongest, true), '/etc/shadow'.length);
     assert.equal(view.getBigUint64(objectAt(0) + ObjectConfig.prefixTableUsed, true), 0b10n);
+  });
+
+  it('texts: a bitmap of the hashes of their first or last bytes, as the program computes them', () => {
+    const values = ['/etc/shadow', '/root/.ssh', '/boot/', '/usr/lib64'];
+    const table = {
+      positive: [0],
+      used: [0],
+      entries: values.map((text) => ({ value: text, match: [0], reject: [] })),
+    };
+    const config = configOf(hookImage({ args: [value('file', { texts: { prefix: table, postfix: table } })] }));
+    const wordOf = (bytes: Uint8Array, at: number): bigint => new DataView(bytes.buffer).getBigUint64(at, true);
+    const bitOf = (offset: number, word: bigint): number => {
+      const mixed = ((word ^ (word >> 32n)) * BigInt(TextHash.TEXT_HASH_FACTOR)) & 0xffffffffn;
+      const hash = Number(mixed >> 24n);
+      return (config.getUint8(objectAt(0) + offset + (hash >> 3)) >> (hash & 7)) & 1;
+    };
+    const shift = BigInt(64 - 8 * '/boot/'.length);
+    for (const text of [...values, '/etc/shadow-', '/var/root/.ssh']) {
+      const bytes = Uint8Array.from(Buffer.from(`${'?'.repeat(8)}${text}${'?'.repeat(8)}`));
+      const first = BigInt.asUintN(64, wordOf(bytes, 8) << shift);
+      const last = wordOf(bytes, text.length) >> shift;
+      assert.equal(bitOf(ObjectConfig.prefixBitmap, first), Number(text !== '/var/root/.ssh'), text);
+      assert.equal(bitOf(ObjectConfig.postfixBitmap, last), Number(text !== '/etc/shadow-'), text);
+    }
+    assert.equal(config.getUint32(objectAt(0) + ObjectConfig.prefixHashed, true), '/boot/'.length);
+    const all = { ...table, entries: [...table.entries, { value: '', match: [0], reject: [] }] };
+    const withEmpty = configOf(hookImage({ args: [value('file', { texts: { prefix: all } })] }));
+    assert.equal(withEmpty.getUint32(objectAt(0) + ObjectConfig.prefixHashed, true), 0);
   });
 
   it('several places, and system calls of both kinds', () => {
