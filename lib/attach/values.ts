@@ -103,7 +103,7 @@ export function registersOf(hook: HookImage, kernel: KernelInfo, architecture: s
       throw new KernelError(
         'REGISTER_UNKNOWN',
         `${valuePlace(hook, value)}: there is no register ${JSON.stringify(name)} on ${architecture}`,
-        architecture === 'arm64' ? 'use x0 to x30, or sp' : 'use a register such as rax, edi, r10 or rip',
+        architecture === 'arm64' ? 'use x0 to x30, sp or pc' : 'use a register such as rax, edi, r10 or rip',
       );
     }
     result.set(slot, { offset, bytes: register.bytes });

@@ -1,13 +1,15 @@
 /** Static probes of programs and libraries on this machine's kernel: arguments in each encoding, filters, counters. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HookArgument, ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
 import { duringOf, needsRoot, openTracer, polytrace, startHidden, Workshop } from './support.js';
 
 const isUsdt = (event: TracerEvent): event is ProcessUsdtEvent => event.type === 'process_usdt';
 const SOURCE = join(__dirname, 'programs', 'probes.c');
+/** The register with the address of the instruction, and the size of the instruction that is a probe. */
+const [COUNTER, NOP_BYTES] = process.arch === 'arm64' ? ['pc', 4n] : ['rip', 1n];
 
 function policy(...hooks: readonly string[]): { yaml: string } {
   const items = hooks.map((hook) => `\n    - ${hook.replaceAll('\n', '\n      ')}`).join('');
@@ -147,20 +149,14 @@ selectors:
   });
 }
 
-/**
- * Compiles the types with any clang that can build the project. An object for BPF contains the types of the C file as
- * BTF.
- */
+/** Compiles the types to an object that contains them as BTF. */
 function makeTypes(folder: string): string {
   const path = join(folder, 'types.o');
-  const names = readdirSync('/usr/bin').filter((name) => /^clang-\d+$/.test(name));
-  const clang = names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).pop() ?? 'clang';
-  const header = join(folder, 'types.c');
+  const file = join(folder, 'types.c');
   const source = readFileSync(SOURCE, 'utf8');
   const structs = source.slice(source.indexOf('struct inner {'), source.indexOf('__attribute__((noinline)) int described'));
-  const names16 = 'typedef short int16_t; typedef unsigned short uint16_t; typedef int int32_t; typedef long long int64_t;';
-  writeFileSync(header, `${names16}\n${structs}\nstruct outer kept;\nstruct inner pointed;\n`);
-  execFileSync(clang, ['-target', 'bpf', '-g', '-c', header, '-o', path]);
+  writeFileSync(file, `#include <stdint.h>\n${structs}\nstruct outer kept;\nstruct inner pointed;\n`);
+  execFileSync('cc', ['-gbtf', '-c', file, '-o', path]);
   return path;
 }
 
@@ -184,7 +180,7 @@ describe('static probes', function () {
 args:
   - { index: 0, type: int32, label: n }
   - { index: 0, type: string, source: current_task, resolve: comm }
-  - { index: 0, type: uint64, source: pt_regs, resolve: rip }
+  - { index: 0, type: uint64, source: pt_regs, resolve: ${COUNTER} }
 selectors:
   - matchArgs: [{ args: [0], operator: CelExpr, values: ["n == 2"] }]
   - matchArgs: [{ args: [0], operator: InRange, values: ["3:4"] }, { args: [1], operator: Equal, values: [pie] }]`,
@@ -197,9 +193,9 @@ selectors:
         [1, 3, 'pie'],
       ],
     );
-    // The places follow each other.
+    // The places are instructions that follow each other.
     const [first, second] = events.map((e) => shown(e.args[2]) as bigint);
-    assert.equal((second ?? 0n) - (first ?? 0n), 1n);
+    assert.equal((second ?? 0n) - (first ?? 0n), NOP_BYTES);
   });
 
   it('members of the program’s structs, with types from a file; for a function and a probe', async () => {
@@ -280,7 +276,7 @@ selectors:
     await refused(probe('none').replace(program, SOURCE), 'HOOK_NOT_FOUND', /is not an ELF file/);
     const beyond = probe('places', '\nargs: [{ index: 0, type: int }, { index: 1, type: int }]');
     await refused(beyond, 'ARG_BEYOND_PROTOTYPE', /:9:39: app:places has 1 arguments, so there is no index 1/);
-    // This argument is relative to the instruction. libbpf supports only registers and offsets from registers.
+    // libbpf supports only registers and offsets from registers.
     await refused(probe('unreadable'), 'PROBE_ENCODING', /:8:13: .*app:unreadable cannot be read: unrecognized arg/);
     await refused(probe('text', '\nargs: [{ index: 0, type: char_buf }]'), 'BUFFER_WITHOUT_SIZE', /char_buf/);
     await refused(probe('text', '\nargs: [{ index: 12, type: int }]'), 'LIMIT_PARAMETER', /at most 12/);

@@ -7,6 +7,15 @@
 #include <string.h>
 #include "../../../native/sdt.h"
 
+/* How an assembler writes a number, and a place that is not at a constant distance from a register. */
+#ifdef __aarch64__
+#define NUMBER(number) number
+#define UNREADABLE "[x0, x1]"
+#else
+#define NUMBER(number) "$" number
+#define UNREADABLE "guarded_counter(%%rip)"
+#endif
+
 int pass_all(const char *name);
 
 #ifndef CALLER
@@ -23,7 +32,7 @@ __attribute__((noinline)) static void numbers(int8_t a, uint16_t b, int32_t c, i
 	volatile uint8_t f = 200;
 	volatile int64_t g = -d;
 
-	PROBE("app", "numbers", "0", "-1@%[a] 2@%[b] -4@%[c] -8@%[d] -4@%[e] 1@%[f] -8@%[g] -4@$-9 8@$77",
+	PROBE("app", "numbers", "0", "-1@%[a] 2@%[b] -4@%[c] -8@%[d] -4@%[e] 1@%[f] -8@%[g] -4@" NUMBER("-9") " 8@" NUMBER("77"),
 	      [a] "r"(a), [b] "r"(b), [c] "r"(c), [d] "r"(d), [e] "m"(e), [f] "m"(f), [g] "m"(g));
 }
 
@@ -50,7 +59,7 @@ struct outer {
 
 __attribute__((noinline)) int described(const struct outer *what, const struct outer *none)
 {
-	PROBE("app", "described", "0", "8@%[what] 8@%[none]", [what] "r"(what), [none] "r"(none));
+	PROBE("app", "described", "0", "8@%[what] 8@%[none]", [what] "r"(what), [none] "r"(none) : "memory");
 	return what->first;
 }
 
@@ -61,7 +70,7 @@ __attribute__((noinline)) static void places(int32_t n)
 
 	PROBE("app", "places", "0", "-4@%[n]", [n] "r"(n));
 	PROBE("app", "places", "0", "-4@%[kept]", [kept] "m"(kept));
-	PROBE("app", "places", "0", "-4@$3", );
+	PROBE("app", "places", "0", "-4@" NUMBER("3"), );
 }
 
 int pass_all(const char *name)
@@ -73,7 +82,7 @@ int pass_all(const char *name)
 	struct outer outer = {.first = -1, .label = "outer", .inner = &inner, .high = 60000};
 	described(&outer, 0);
 	PROBE("app", "none", "0", "", );
-	PROBE("app", "unreadable", "0", "4@%[n]", [n] "m"(guarded_counter));
+	PROBE("app", "unreadable", "0", "4@" UNREADABLE, );
 	if (guarded_counter)
 		PROBE("app", "guarded", "guarded_counter", "4@%[n]", [n] "r"((int32_t)guarded_counter));
 	return guarded_counter;
