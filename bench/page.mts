@@ -137,6 +137,23 @@ ${table(rows)}
 - **memory grown by** is the growth of the resident set during the row.`;
 }
 
+export function countedSection(rows: Rows): string {
+  return `Linux ${KERNEL}, Node.js ${process.version}, in the virtual machine that counts instructions. The figures contain the compilers and the
+garbage collection of V8, and the kernel's part of writing the file. They repeat to within some per cent, because V8
+compiles functions at other times in each run.
+
+${table(rows)}`;
+}
+
+export function nodesSection(rows: Rows): string {
+  return `One core of ${cpus()[0]?.model.trim()}. The readings of the short benchmark, on versions of Node.js of the npm registry: the least of three
+rounds, which the versions take by turns. Each figure is the median of a round.
+
+${table(rows)}
+
+"plain code" makes an object with the path of each record, without the library.`;
+}
+
 export function restSection(rows: Rows): string {
   return `${cpus()[0]?.model.trim()}, Node.js ${process.version}, Linux ${release().split('.', 2).join('.')}, as root. A shell starts 300 programs, one after
 the other, while the tracer has nothing else to do.

@@ -19,8 +19,9 @@ async function latencies(coalesceMs: number | undefined): Promise<readonly numbe
     const child = spawn('/bin/sh', ['-c', STARTS], { stdio: 'ignore' });
     const ended = once(child, 'close').then(() => tracer.close());
     for await (const event of events) {
-      if (event.type === 'lost' || event.process.arguments !== SECONDS) continue;
+      // the arguments, which tell the event from others, are decoded after it has come
       const nowUs = (performance.timeOrigin + performance.now()) * 1000;
+      if (event.type === 'lost' || event.process.arguments !== SECONDS) continue;
       result.push(nowUs - Number(event.timeNs) / 1000);
     }
     await ended;

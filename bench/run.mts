@@ -1,4 +1,4 @@
-// npm run bench [-- --host | --kernel | --filters | --cgroups | --library | --rest | --short] [-- --write]: measures and
+// npm run bench [-- --host | --counted | --nodes | --kernel | --filters | --cgroups | --library | --rest | --short] [-- --write]: measures and
 // prints tables. Without a part, all but the short form. --write also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when
 // something costs more than its limit.
 import { execFileSync } from 'node:child_process';
@@ -9,12 +9,14 @@ import { checkout } from '../test/vm/vm.mjs';
 import { judged } from './judge.mjs';
 import {
   cgroupSection,
+  countedSection,
   filterSection,
   hostSection,
   INTRODUCTION,
   KERNEL,
   kernelSection,
   librarySection,
+  nodesSection,
   restSection,
 } from './page.mjs';
 import { table } from './table.mjs';
@@ -55,6 +57,18 @@ async function hostPart(): Promise<string> {
   return hostSection(await hostTable());
 }
 
+async function countedPart(): Promise<string> {
+  const { countedTable } = await import('./counted.mjs');
+  const { rows, tooMany } = await countedTable(KERNEL);
+  fail(tooMany);
+  return countedSection(rows);
+}
+
+async function nodesPart(): Promise<string> {
+  const { nodesTable } = await import('./nodes.mjs');
+  return nodesSection(nodesTable());
+}
+
 async function restPart(): Promise<string> {
   const { restTable } = await import('./rest.mjs');
   return restSection(await restTable());
@@ -86,6 +100,8 @@ function commit(): string {
 const { values } = parseArgs({
   options: {
     host: { type: 'boolean', default: false },
+    counted: { type: 'boolean', default: false },
+    nodes: { type: 'boolean', default: false },
     kernel: { type: 'boolean', default: false },
     filters: { type: 'boolean', default: false },
     cgroups: { type: 'boolean', default: false },
@@ -103,6 +119,8 @@ const parts = [
   { isWanted: all || values.cgroups, make: cgroupPart, title: 'Cgroups and scopes' },
   { isWanted: all || values.library, make: libraryPart, title: 'Policies of the package' },
   { isWanted: all || values.host, make: hostPart, title: 'In user space: events' },
+  { isWanted: all || values.counted, make: countedPart, title: 'In user space: instructions' },
+  { isWanted: all || values.nodes, make: nodesPart, title: 'In user space: versions of Node.js' },
   { isWanted: all || values.rest, make: restPart, title: 'Latency and rest' },
 ];
 

@@ -31,7 +31,14 @@ const readings: readonly ShortRow[] = [
 const WARM_UP = 2;
 const ROUNDS = 9;
 
-export async function shortTable(): Promise<Judged> {
+export interface ReadingCosts {
+  /** Of the yardstick. All costs are nanoseconds of processor time for each event. */
+  readonly plain: number;
+  readonly measured: readonly { readonly name: string; readonly atMost: number; readonly cost: number }[];
+}
+
+/** The medians of some rounds. */
+export async function readingCosts(): Promise<ReadingCosts> {
   const all = [YARDSTICK, ...readings];
   const costs = all.map((): number[] => []);
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
@@ -41,10 +48,15 @@ export async function shortTable(): Promise<Judged> {
     }
   }
   const [plain = NaN, ...medians] = costs.map(median);
+  return { plain, measured: readings.map(({ name, atMost }, i) => ({ name, atMost, cost: medians[i] ?? NaN })) };
+}
+
+export async function shortTable(): Promise<Judged> {
+  const { plain, measured } = await readingCosts();
   return judge({
     head: ['reading', 'CPU per event'],
     unit: 'ns',
     yardstick: { name: YARDSTICK.name, cost: plain },
-    measured: readings.map(({ name, atMost }, i) => ({ name, atMost, cost: medians[i] ?? NaN })),
+    measured,
   });
 }

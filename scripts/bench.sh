@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case " $* " in
-*" --kernel "* | *" --filters "*) bash scripts/setup.sh --vm ;;
-*" --host "* | *" --cgroups "* | *" --rest "* | *" --short "*) bash scripts/setup.sh ;;
+*" --kernel "* | *" --filters "* | *" --counted "*) bash scripts/setup.sh --vm ;;
+*" --host "* | *" --nodes "* | *" --cgroups "* | *" --rest "* | *" --short "*) bash scripts/setup.sh ;;
 *) bash scripts/setup.sh --vm ;;
 esac
 exec node --import tsx bench/run.mts "$@"

@@ -11,9 +11,10 @@ declare -A commands=(
 	[fuzz]="bash scripts/setup.sh --fuzz && npm run --silent fuzz"
 	[kernels]="npm run --silent test:kernels"
 	[arm64]="npm run --silent test:arm64"
+	[bench]="npm run --silent bench -- --kernel --counted"
 )
 steps=("$@")
-[ $# -gt 0 ] || steps=(tiers packages sanitize fuzz kernels arm64)
+[ $# -gt 0 ] || steps=(tiers packages sanitize fuzz kernels arm64 bench)
 for step in "${steps[@]}"; do
 	[ -n "${commands[$step]-}" ] || { echo "nightly: no step $step: one of ${!commands[*]}" >&2 && exit 2; }
 done
