@@ -121,6 +121,18 @@ const rooms = [
     may: ['agent/lib/proto/', 'agent/lib/encode/', 'agent/lib/filters/'],
     packages: ['polytrace', '@bufbuild/protobuf', '@grpc/grpc-js'],
   },
+  {
+    room: 'agent/lib/report/',
+    may: [],
+    packages: ['polytrace'],
+  },
+  // runs in a browser: of the package, it knows the types of the rows only
+  {
+    room: 'agent/page/',
+    may: ['agent/lib/report/row.ts'],
+    packages: ['uplot', '@tanstack/virtual-core'],
+    pure: true,
+  },
   { room: 'agent/lib/kubernetes/', may: [], packages: ['polytrace', '@kubernetes/client-node', 'yaml'] },
   {
     room: 'agent/lib/export/',
@@ -175,7 +187,7 @@ const rooms = [
     ],
     packages: ['polytrace', 'commander'],
   },
-  { room: 'agent/lib/index.ts', may: ['agent/lib/main/', 'agent/lib/client/'] },
+  { room: 'agent/lib/index.ts', may: ['agent/lib/main/', 'agent/lib/client/', 'agent/lib/report/'] },
   { room: 'types/', may: [], pure: true },
   { room: 'examples/', may: ['lib/index.mjs', 'lib/index.ts'], packages: ['polytrace'] },
 ];

@@ -1,5 +1,5 @@
 // Runs the tiers of tests and adds up their numbers: node scripts/run-tests.mjs [TIER...] [--each]. The default is unit,
-// bench, fuzz, native and kernel; kubernetes runs when it is named. Skipped and failed tests are listed at the end;
+// browser, bench, fuzz, native and kernel; kubernetes runs when it is named. Skipped and failed tests are listed at the end;
 // with REQUIRE_ALL=1 a skipped test is a failure. The native tier runs in a mount namespace that is like that of a new
 // machine. With --each, every file of it runs alone, in a namespace of its own.
 import { spawn } from 'node:child_process';
@@ -48,6 +48,7 @@ const runs = [
     title: 'unit: agent',
     args: [...c8, '--include', 'agent/lib', ...mocha, 'agent/test/unit/**/*.test.ts'],
   },
+  { tier: 'browser', title: 'browser', args: [...mocha, 'agent/test/browser/*.test.ts'], obstacle: browserObstacle },
   { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/*.test.ts'] },
   { tier: 'fuzz', title: 'short fuzz', args: [...mocha, 'test/fuzz/fuzz.test.ts'] },
   nativeRun('native', ['test/native/**/*.test.ts', ...INITIAL_MOUNTS.flatMap((file) => ['--ignore', file])]),
@@ -89,6 +90,10 @@ function kubernetesObstacle() {
   return existsSync(kubernetesFolder)
     ? nativeObstacle()
     : 'kube-apiserver is not built: npm run test:kubernetes does it';
+}
+
+function browserObstacle() {
+  return existsSync('/usr/bin/chromium') ? undefined : 'it needs the Debian package chromium: scripts/setup.sh --vm';
 }
 
 function nativeObstacle() {
@@ -139,7 +144,8 @@ async function main() {
   const each = words.includes('--each');
   const tiers = words.filter((word) => word !== '--each');
   const unknown = tiers.find((tier) => !runs.some((run) => run.tier === tier));
-  if (unknown !== undefined) throw new Error(`no tier '${unknown}': unit, bench, fuzz, native, kernel, kubernetes`);
+  if (unknown !== undefined)
+    throw new Error(`no tier '${unknown}': unit, browser, bench, fuzz, native, kernel, kubernetes`);
   const total = { passed: 0, failed: 0, skipped: [], reports: [] };
   const summary = [];
   const add = async (run, aside) => {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs and builds everything that is missing, and nothing else: setup.sh [--vm | --arm64 | --fuzz | --packages]. It can be run
 # again at any time.
-#   --vm        also installs the packages for the tests' virtual machine, containers and cluster
+#   --vm        also installs the packages for the tests' virtual machine, containers, cluster and browser
 #   --arm64     also installs the packages for the virtual machine with an arm64 kernel
 #   --fuzz      also installs libFuzzer
 #   --packages  also installs what prebuilt addons and the tests of the npm package need
@@ -78,6 +78,7 @@ if wants --vm; then
 	need systemd test -x /usr/lib/systemd/systemd
 	need kmod have depmod
 	need iproute2 have ip
+	need chromium have chromium
 	need fish have fish
 	need zsh have zsh
 	need etcd-server have etcd
@@ -110,7 +111,7 @@ fi
 [ -e build/Release/polytrace.node ] || say "building the addon"
 quietly npm run --silent build:native
 if [ ! -e dist/index.js ] || [ ! -e agent/dist/index.js ] ||
-	[ -n "$(find lib types agent/lib scripts/bundle.mjs tsconfig.json tsconfig.build.json agent/tsconfig.build.json -newer dist/index.js -print -quit)" ]; then
+	[ -n "$(find lib types agent/lib agent/page scripts/bundle.mjs scripts/bundle-page.mjs tsconfig.json tsconfig.build.json agent/tsconfig.build.json -newer dist/index.js -print -quit)" ]; then
 	say "compiling TypeScript"
 	quietly npm run --silent build:ts
 	touch dist/index.js

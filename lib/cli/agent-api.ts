@@ -1,5 +1,6 @@
 /** What the command uses of the package polytrace-agent. A test compares it with the package. */
-import type { JsonOptions, PlainEvent, TracerEvent } from '../../types/index.js';
+import type { Writable } from 'node:stream';
+import type { JsonOptions, PlainEvent, Redactor, TracerEvent } from '../../types/index.js';
 
 export interface AgentPackage {
   runAgent(args: readonly string[], host: AgentHost): Promise<number>;
@@ -9,6 +10,41 @@ export interface AgentPackage {
   celFilter(expressions: readonly string[], options: JsonOptions): (event: TracerEvent) => boolean;
   /** Returns the event of a line of the JSON export; undefined for one that is not wanted. */
   recordedEvents(request: EventsRequest): (line: string) => ClientEvent | undefined;
+  readonly ReportRows: new (options: ReportRowsOptions) => ReportRows;
+  readonly ReportFile: new (target: string | Writable) => ReportFile;
+  readonly LiveReport: {
+    open(options: { readonly port: number; readonly onMissed: () => void }): Promise<LiveReport>;
+  };
+}
+
+interface ReportRowsOptions {
+  readonly limit?: number;
+  readonly repeatAfter?: number;
+  readonly redact?: Redactor | undefined;
+}
+
+/** Events as the text of a report. */
+export interface ReportRows {
+  readonly shown: number;
+  readonly leftOut: number;
+  forget(): void;
+  text(events: readonly PlainEvent[]): string;
+  end(sources: readonly string[], version: string, wrongLines: number): string;
+}
+
+/** A report that is written to a file. */
+export interface ReportFile {
+  write(rows: string): Promise<void>;
+  finish(): Promise<void>;
+  abandon(): Promise<void>;
+}
+
+/** A report that a browser shows while events come. */
+export interface LiveReport {
+  readonly url: string;
+  readonly missed: number;
+  write(rows: string): void;
+  close(): Promise<void>;
 }
 
 interface AgentHost {

@@ -6,8 +6,8 @@ import { AGENT_SOCKET, loadAgentPackage, type ServerOptions } from './agent-pack
 import { GOOD, INTERRUPTED, OUTPUT_LOST, POLICY_ERRORS, UsageError, type Context } from './context.js';
 import type { GetEventsOptions } from './getevents.js';
 import { checkNotJson } from './json-options.js';
-import { EventOutput } from './output.js';
-import { printerOf, type Printer } from './printer.js';
+import type { OutputHandlers } from './output.js';
+import { printerOf, standardOutput, type Printer, type Target } from './printer.js';
 import { recordedLines, type LinesOptions } from './recorded-lines.js';
 import { oneLine } from './text.js';
 
@@ -105,11 +105,16 @@ function requestOf(options: Options): EventsRequest {
 }
 
 /** Prints the events of an agent until a signal, the end of `--duration`, or the end of the output's reader. */
-export async function followAgent(server: string, options: Options, context: Context): Promise<number> {
-  const printer = clientPrinter(options, context);
+export async function followAgent(
+  server: string,
+  options: Options,
+  context: Context,
+  target = standardOutput(clientPrinter(options, context), context),
+): Promise<number> {
+  const { printer } = target;
   const { AgentClient, AgentError } = loadAgentPackage(context);
   const stop = new Stop(context, options.duration);
-  const output = outputOf(context, stop);
+  const output = target.open(handlersOf(context, stop));
   const address: AgentAddress = { address: server, ca: options.tlsCa, cert: options.tlsCert, key: options.tlsKey };
   const client = new AgentClient(address);
   try {
@@ -141,6 +146,11 @@ export async function followAgent(server: string, options: Options, context: Con
 
 const RECONNECT_MS = 2000;
 
+interface RecordedTarget extends Target<ClientEvent> {
+  /** A line is no event. */
+  readonly onWrong: () => void;
+}
+
 /**
  * Prints recorded events, of one file after the other. A line that is none is reported, and the next one is read. `-` is
  * standard input.
@@ -149,9 +159,10 @@ export async function printRecorded(
   paths: readonly string[],
   options: RecordedOptions,
   context: Context,
+  target?: RecordedTarget,
 ): Promise<number> {
   if (options.output !== 'json') checkNotJson(options);
-  const printer = clientPrinter(options, context);
+  const { printer, open } = target ?? standardOutput(clientPrinter(options, context), context);
   const recorded = usage(() => loadAgentPackage(context).recordedEvents(requestOf(options)));
   const eventOf = (text: string | undefined): ClientEvent | undefined => {
     if (text === undefined) throw new Error('the line is too long');
@@ -163,7 +174,7 @@ export async function printRecorded(
   };
   const { since = 0n } = options;
   const stop = new Stop(context, options.duration);
-  const output = outputOf(context, stop);
+  const output = open(handlersOf(context, stop));
   let wrong = 0;
   try {
     await output.write(printer.start);
@@ -177,6 +188,7 @@ export async function printRecorded(
           event = eventOf(text);
         } catch (error) {
           wrong += 1;
+          target?.onWrong();
           say(context, `${path}:${number}: not an event: ${error instanceof Error ? error.message : String(error)}`);
         }
         if (event === undefined || (event.view !== undefined && event.view.timeNs < since)) continue;
@@ -212,12 +224,12 @@ function usage<T>(make: () => T): T {
   }
 }
 
-function outputOf(context: Context, stop: Stop): EventOutput {
-  return new EventOutput(context, {
+function handlersOf(context: Context, stop: Stop): OutputHandlers {
+  return {
     goesOn: () => false,
     onEnd: () => stop.request(),
     report: (message) => say(context, `polytrace: ${message}`),
-  });
+  };
 }
 
 function say({ stderr }: Context, text: string): void {

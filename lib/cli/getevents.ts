@@ -15,8 +15,8 @@ import { isOfLibrary } from '../names/policy-library.js';
 import { loadAgentPackage } from './agent-package.js';
 import { GOOD, INTERRUPTED, OUTPUT_LOST, UsageError, type Context } from './context.js';
 import { checkNotJson, jsonOptions } from './json-options.js';
-import { EventOutput } from './output.js';
-import { printerOf, type Printer, type PrinterOptions } from './printer.js';
+import type { Output } from './output.js';
+import { printerOf, standardOutput, type Printer, type PrinterOptions, type Target } from './printer.js';
 import { oneLine } from './text.js';
 
 export interface GetEventsOptions extends PrinterOptions {
@@ -44,7 +44,11 @@ export interface GetEventsOptions extends PrinterOptions {
 }
 
 /** Runs until a signal, the end of `--duration`, or the end of the output's reader. Always closes the tracer. */
-export async function getEvents(options: GetEventsOptions, context: Context): Promise<number> {
+export async function getEvents(
+  options: GetEventsOptions,
+  context: Context,
+  target?: Target<TracerEvent>,
+): Promise<number> {
   const named = options.policy ?? [];
   const missing = named.find((path) => !isOfLibrary(path) && !existsSync(path));
   if (missing !== undefined) throw new UsageError(`no such file or folder: ${missing}`);
@@ -55,13 +59,13 @@ export async function getEvents(options: GetEventsOptions, context: Context): Pr
   const ofExpression = expressionOf(options, context);
   const wanted = (event: TracerEvent): boolean => ofBinary(event) && ofExpression(event);
   const reading = eventsOptions(options);
-  const printer = tracerPrinter(options, context);
+  const { printer, open } = target ?? standardOutput(tracerPrinter(options, context), context);
   const policies = [...named, ...policiesOf(options.policyDir, context)];
   for (const { meaning, remedy } of context.api.hostGaps()) say(context, `warning: ${meaning}: ${remedy}`);
 
   const stop = new Stop(context, options.keep === true ? { keep: true } : {});
   try {
-    const output = new EventOutput(context, {
+    const output = open({
       goesOn: () => stop.enforces,
       onEnd: () => stop.request(),
       report: (message) => say(context, `polytrace: ${message}`),
@@ -139,7 +143,7 @@ async function printEvents(
   tracer: Tracer,
   options: GetEventsOptions,
   context: Context,
-  output: EventOutput,
+  output: Output,
   stop: Stop,
   { reading, printer }: { readonly reading: EventsOptions; readonly printer: Printer<TracerEvent> },
 ): Promise<void> {

@@ -17,8 +17,16 @@ export interface OutputHandlers {
   readonly report: (message: string) => void;
 }
 
+/** What takes the texts of events. */
+export interface Output {
+  /** Resolves when there is room for more. The result is false when the command has to end. */
+  write(text: string): Promise<boolean>;
+  /** Number of events that could not be written. */
+  readonly lost: number;
+}
+
 /** Lines of events. The output is a stream, or the descriptor of a file, which can work again after an error. */
-export class EventOutput {
+export class EventOutput implements Output {
   readonly #stream: Context['stdout'];
   readonly #file: number | undefined;
   readonly #handlers: OutputHandlers;
@@ -38,12 +46,10 @@ export class EventOutput {
     });
   }
 
-  /** Number of events that could not be written. */
   get lost(): number {
     return this.#lost;
   }
 
-  /** Resolves when there is room for more. The result is false when the command has to end. */
   async write(text: string): Promise<boolean> {
     if (this.#file !== undefined) return this.#writeFile(this.#file, text);
     if (this.#failure === undefined && !this.#stream.write(text)) await roomIn(this.#stream);

@@ -6,6 +6,7 @@ import { EventTable } from './event-table.js';
 import { EventTree } from './event-tree.js';
 import { compactOptions, redactorOf, type ShapeOptions } from './json-options.js';
 import { MatchedProcesses } from './matched-processes.js';
+import { EventOutput, type Output, type OutputHandlers } from './output.js';
 
 export interface PrinterOptions extends ShapeOptions {
   readonly processes?: 'all' | 'matched';
@@ -24,6 +25,17 @@ export interface Printer<E> {
   readonly text: (batch: readonly E[]) => string;
   /** The text after the last event. */
   readonly end: () => string;
+}
+
+/** Where a command writes events. */
+export interface Target<E> {
+  readonly printer: Printer<E>;
+  readonly open: (handlers: OutputHandlers) => Output;
+}
+
+/** Standard output. */
+export function standardOutput<E>(printer: Printer<E>, context: Context): Target<E> {
+  return { printer, open: (handlers) => new EventOutput(context, handlers) };
 }
 
 export function printerOf<E>(options: PrinterOptions, context: Context, access: Access<E>): Printer<E> {

@@ -15,6 +15,7 @@ import { ANCESTOR_TYPES, checkedShape, parseRedactionFilters } from './json-opti
 import { policyCommands } from './policy-commands.js';
 import { preflight, type PreflightOptions } from './preflight.js';
 import { rebuild } from './rebuild.js';
+import { report, REPORT_EVENTS, REPORT_EVENTS_MAX, type ReportOptions } from './report.js';
 import { safe } from './text.js';
 
 const STATUSES = `
@@ -53,6 +54,18 @@ Examples:
   polytrace read events-1.jsonl.gz events.jsonl --since 6h --filter 'process.uid == 0'
 `;
 
+const REPORT_HELP = `
+The page has everything in it: it needs no network, and no program but a
+browser. With --live, the command prints an address with a secret token; who
+knows it can read the events. It needs the package polytrace-agent.
+
+Examples:
+  polytrace report events.jsonl
+  polytrace report events-1.jsonl.gz events.jsonl --since 6h -o today.html
+  polytrace report --live --policy polytrace:file-integrity
+  ssh server polytrace getevents -o json | polytrace report --live -
+`;
+
 const CONTAINER_SOURCES = [
   'nri',
   'cri',
@@ -67,7 +80,7 @@ export async function runCommand(args: readonly string[], context: Context): Pro
     return await parse(args, context);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? GOOD : USAGE; // commander has printed the reason
-    return report(error, context);
+    return reportError(error, context);
   }
 }
 
@@ -96,6 +109,9 @@ export function commandLine(context: Context, done: (status: number) => void): C
   });
   readCommand(program).action(async (files: string[], options: RecordedOptions) => {
     done(await printRecorded(files, checked(options, context), context));
+  });
+  reportCommand(program).action(async (files: string[], options: ReportOptions) => {
+    done(await report(files, { ...options, ...checkedExpressions(options) }, version(), context));
   });
   agentCommands(program, context, done);
   agentCommand(program).action(async (words: string[]) => {
@@ -132,12 +148,17 @@ function eventsOf(given: GetEventsOptions & AgentEventsOptions, context: Context
   return source.from === 'file' ? printRecorded([source.path], options, context) : getEvents(options, context);
 }
 
-/** `--filter` and `--cel-expression` are two names of one option. */
 function checked<O extends GetEventsOptions>(given: O, context: Context): O {
-  const { filter = [], celExpression = [] } = given;
+  return { ...checkedShape(given, context), ...checkedExpressions(given) };
+}
+
+/** `--filter` and `--cel-expression` are two names of one option. */
+function checkedExpressions({
+  filter = [],
+  celExpression = [],
+}: Pick<GetEventsOptions, 'filter' | 'celExpression'>): Pick<GetEventsOptions, 'celExpression'> {
   const expressions = [...filter, ...celExpression];
-  const shaped = checkedShape(given, context);
-  return expressions.length === 0 ? shaped : { ...shaped, celExpression: expressions };
+  return expressions.length === 0 ? {} : { celExpression: expressions };
 }
 
 /** Its options are the package's: everything that follows the command goes there. */
@@ -196,6 +217,37 @@ function geteventsCommand(program: Command): Command {
     .addHelpText('after', GETEVENTS_HELP);
 }
 
+function reportCommand(program: Command): Command {
+  const command = program
+    .command('report')
+    .description('Make a page for a browser of recorded events, or show events while they come')
+    .argument('[file...]', 'files of recorded events, also compressed ones (.gz); - is standard input')
+    .option('-o, --output <file>', 'file of the page; - is standard output (default: report.html)')
+    .option('--limit <events>', `events in the page; the first ones are taken (default: ${REPORT_EVENTS})`, eventCount)
+    .option('--since <time>', 'leave out events before: 2026-01-31T12:00:00Z, or 90s, 10m, 6h, 2d ago', since)
+    .option('--live', 'show events in a browser of this machine, until Ctrl-C')
+    .option('--port <number>', 'with --live: port on 127.0.0.1 (default: a free one)', port)
+    .option('--duration <seconds>', 'with --live: stop after this number of seconds', seconds)
+    .option('--policy <file-or-folder...>', 'with --live: policies to load, as for getevents')
+    .option('--policy-dir <folder>', 'with --live: load the policies of this folder, which may be empty or missing')
+    .option('--redaction-filters <json...>', 'hide parts of arguments, as for getevents', redactionFilters);
+  return filterOptions(serverOptions(command)).addHelpText('after', REPORT_HELP);
+}
+
+function eventCount(text: string): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (!(value >= 1 && value <= REPORT_EVENTS_MAX)) {
+    throw new InvalidArgumentError(`The value must be a number from 1 to ${REPORT_EVENTS_MAX}.`);
+  }
+  return value;
+}
+
+function port(text: string): number {
+  const value = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (!(value >= 1 && value <= 65_535)) throw new InvalidArgumentError('A port is a number from 1 to 65535.');
+  return value;
+}
+
 function readCommand(program: Command): Command {
   const command = program
     .command('read')
@@ -244,7 +296,7 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-function report(error: unknown, { api, stderr }: Context): number {
+function reportError(error: unknown, { api, stderr }: Context): number {
   const say = (text: string): void => void stderr.write(safe(`${text}\n`));
   if (error instanceof UsageError) {
     say(`polytrace: ${error.message}`);

@@ -6,10 +6,20 @@ import { FakeCommand } from './fake.js';
 
 /** The compiler compares the two here. */
 const known: AgentPackage = agent;
+const NAMES = [
+  'runAgent',
+  'AgentClient',
+  'AgentError',
+  'celFilter',
+  'recordedEvents',
+  'ReportRows',
+  'ReportFile',
+  'LiveReport',
+] as const;
 
 describe('the commands of the agent', () => {
   it('the package has what the command uses', () => {
-    for (const name of ['runAgent', 'AgentClient', 'AgentError', 'celFilter', 'recordedEvents'] as const) {
+    for (const name of NAMES) {
       assert.equal(typeof known[name], 'function', name);
     }
   });

@@ -1,0 +1,240 @@
+/** A grid that has only the rows that can be seen as elements, for mouse and keyboard. */
+import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from '@tanstack/virtual-core';
+import { cellText, h, setAttribute, setText } from './dom.js';
+
+export interface Column<R> {
+  readonly title: string;
+  /** Of CSS grid: `8rem`, `1fr`. */
+  readonly width: string;
+  readonly cell: (row: R) => string;
+  readonly class?: string;
+  /** The value that rows are sorted by. Without it, the column does not sort. */
+  readonly by?: (row: R) => string | number;
+  /** Draws the cell when a text is not enough. */
+  readonly draw?: (cell: HTMLElement, row: R) => void;
+}
+
+interface GridOptions<R> {
+  readonly name: string;
+  readonly label: string;
+  readonly columns: readonly Column<R>[];
+  readonly empty: string;
+  /** A click, or Enter. */
+  readonly onOpen: (row: R) => void;
+  /** The row that the keyboard is on. */
+  readonly onMove?: (row: R) => void;
+  /** For a tree: what the arrows left and right do. */
+  readonly onFold?: (row: R, isOpen: boolean) => void;
+  readonly describe?: (element: HTMLElement, row: R) => void;
+}
+
+/** As in report.css. */
+const ROW_PIXELS = 30;
+const HEAD_PIXELS = 31;
+/** Rows that exist above and below those that can be seen. */
+const OVERSCAN = 12;
+
+export class Grid<R> {
+  readonly element: HTMLElement;
+  readonly #options: GridOptions<R>;
+  readonly #spacer: HTMLElement;
+  readonly #empty: HTMLElement;
+  readonly #heads: HTMLElement[];
+  readonly #virtualizer: Virtualizer<HTMLElement, HTMLElement>;
+  readonly #elements = new Map<number, HTMLElement>();
+  readonly #spare: HTMLElement[] = [];
+  #rows: readonly R[] = [];
+  #given: readonly R[] = [];
+  #sort: { readonly column: number; readonly isUp: boolean } | undefined;
+  #active = 0;
+
+  constructor(options: GridOptions<R>) {
+    this.#options = options;
+    const isTree = options.onFold !== undefined;
+    this.#heads = options.columns.map((column, i) => this.#head(column, i));
+    this.#spacer = h('div', { class: 'spacer', role: 'presentation' });
+    const body = h('div', { class: 'body', role: 'rowgroup' }, this.#spacer);
+    this.#empty = h('p', { class: 'empty', hidden: true }, options.empty);
+    const head = h('div', { class: 'head', role: 'rowgroup' }, h('div', { class: 'row', role: 'row' }, ...this.#heads));
+    this.element = h(
+      'div',
+      {
+        class: 'grid',
+        role: isTree ? 'treegrid' : 'grid',
+        tabindex: 0,
+        attributes: { 'aria-label': options.label, 'aria-colcount': options.columns.length },
+        on: { keydown: (event: KeyboardEvent) => this.#key(event) },
+      },
+      head,
+      body,
+    );
+    this.element.style.setProperty('--columns', options.columns.map(({ width }) => width).join(' '));
+    this.element.append(this.#empty);
+    this.#virtualizer = new Virtualizer<HTMLElement, HTMLElement>({
+      count: 0,
+      getScrollElement: () => this.element,
+      estimateSize: () => ROW_PIXELS,
+      overscan: OVERSCAN,
+      // the titles stay above the rows
+      scrollMargin: HEAD_PIXELS,
+      scrollPaddingStart: HEAD_PIXELS,
+      scrollToFn: elementScroll,
+      observeElementRect,
+      observeElementOffset,
+      onChange: () => this.#draw(),
+    });
+    this.#virtualizer._didMount();
+  }
+
+  /** Shows other rows. The place where the reader is stays. */
+  show(rows: readonly R[]): void {
+    const isAtEnd =
+      this.element.scrollTop > 0 && this.element.scrollTop + this.element.clientHeight >= this.element.scrollHeight - 2;
+    this.#given = rows;
+    this.#rows = this.#sorted(rows);
+    this.#active = Math.min(this.#active, Math.max(rows.length - 1, 0));
+    this.#empty.hidden = rows.length > 0;
+    setAttribute(this.element, 'aria-rowcount', rows.length + 1);
+    this.#virtualizer.setOptions({ ...this.#virtualizer.options, count: rows.length });
+    this.#virtualizer._willUpdate();
+    this.#virtualizer.measure();
+    this.#draw();
+    if (isAtEnd) this.element.scrollTop = this.element.scrollHeight;
+  }
+
+  /** Puts the keyboard on the row. */
+  moveTo(index: number): void {
+    if (this.#rows.length === 0) return;
+    this.#active = Math.max(0, Math.min(index, this.#rows.length - 1));
+    this.#virtualizer.scrollToIndex(this.#active, { align: 'auto' });
+    this.#draw();
+    const row = this.#rows[this.#active];
+    if (row !== undefined) this.#options.onMove?.(row);
+  }
+
+  get active(): R | undefined {
+    return this.#rows[this.#active];
+  }
+
+  #head({ title, by, class: name = '' }: Column<R>, i: number): HTMLElement {
+    const role = 'columnheader';
+    if (by === undefined) return h('div', { role, class: name }, title);
+    const sort = (): void => this.#sortBy(i);
+    return h(
+      'div',
+      { role, class: `${name} sorts`, attributes: { 'aria-sort': 'none' } },
+      h('button', { type: 'button', tabindex: -1, on: { click: sort } }, title),
+    );
+  }
+
+  #sortBy(column: number): void {
+    const before = this.#sort;
+    if (before?.column === column && !before.isUp) this.#sort = undefined;
+    else this.#sort = { column, isUp: before?.column !== column };
+    this.#heads.forEach((head, i) => {
+      if (this.#options.columns[i]?.by === undefined) return;
+      const order = this.#sort?.column !== i ? 'none' : this.#sort.isUp ? 'ascending' : 'descending';
+      setAttribute(head, 'aria-sort', order);
+    });
+    this.show(this.#given);
+  }
+
+  #sorted(rows: readonly R[]): readonly R[] {
+    const by = this.#sort === undefined ? undefined : this.#options.columns[this.#sort.column]?.by;
+    if (by === undefined) return rows;
+    const up = this.#sort?.isUp === true ? 1 : -1;
+    const keys = new Map(rows.map((row) => [row, by(row)]));
+    return [...rows].sort((a, b) => {
+      const [x, y] = [keys.get(a) ?? '', keys.get(b) ?? ''];
+      return x < y ? -up : x > y ? up : 0;
+    });
+  }
+
+  #draw(): void {
+    const items = this.#virtualizer.getVirtualItems();
+    this.#spacer.style.height = `${this.#virtualizer.getTotalSize()}px`;
+    const seen = new Set(items.map(({ index }) => index));
+    for (const [index, element] of this.#elements) {
+      if (seen.has(index)) continue;
+      this.#elements.delete(index);
+      this.#spare.push(element);
+    }
+    for (const { index, start } of items) this.#drawRow(index, start);
+    for (const element of this.#spare) element.hidden = true;
+    const isThere = this.#elements.has(this.#active) && this.#rows.length > 0;
+    if (isThere) setAttribute(this.element, 'aria-activedescendant', this.#idOf(this.#active));
+    else this.element.removeAttribute('aria-activedescendant');
+  }
+
+  #drawRow(index: number, start: number): void {
+    const row = this.#rows[index];
+    if (row === undefined) return;
+    let element = this.#elements.get(index);
+    if (element === undefined) {
+      element = this.#spare.pop() ?? this.#newRow();
+      this.#elements.set(index, element);
+    }
+    element.hidden = false;
+    element.id = this.#idOf(index);
+    element.dataset['index'] = String(index);
+    element.style.transform = `translateY(${start - HEAD_PIXELS}px)`;
+    element.classList.toggle('active', index === this.#active);
+    setAttribute(element, 'aria-rowindex', index + 2);
+    setAttribute(element, 'aria-selected', index === this.#active);
+    this.#options.columns.forEach(({ cell, draw }, i) => {
+      const place = element.children[i] as HTMLElement;
+      if (draw !== undefined) draw(place, row);
+      else setText(place, cellText(cell(row)));
+    });
+    this.#options.describe?.(element, row);
+  }
+
+  #newRow(): HTMLElement {
+    const cells = this.#options.columns.map(({ class: name }) =>
+      h('div', { role: 'gridcell', ...(name === undefined ? {} : { class: name }) }),
+    );
+    const element = h('div', { class: 'row', role: 'row' }, ...cells);
+    element.addEventListener('click', () => {
+      this.moveTo(Number(element.dataset['index']));
+      this.#open();
+    });
+    this.#spacer.append(element);
+    return element;
+  }
+
+  #open(): void {
+    const row = this.active;
+    if (row !== undefined) this.#options.onOpen(row);
+  }
+
+  #key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target instanceof HTMLButtonElement) return;
+    const page = Math.max(Math.floor(this.element.clientHeight / ROW_PIXELS) - 1, 1);
+    const moves: Readonly<Record<string, () => void>> = {
+      ArrowDown: () => this.moveTo(this.#active + 1),
+      ArrowUp: () => this.moveTo(this.#active - 1),
+      j: () => this.moveTo(this.#active + 1),
+      k: () => this.moveTo(this.#active - 1),
+      PageDown: () => this.moveTo(this.#active + page),
+      PageUp: () => this.moveTo(this.#active - page),
+      Home: () => this.moveTo(0),
+      End: () => this.moveTo(this.#rows.length - 1),
+      Enter: () => this.#open(),
+      ArrowLeft: () => this.#fold(false),
+      ArrowRight: () => this.#fold(true),
+    };
+    const move = moves[event.key];
+    if (move === undefined) return;
+    event.preventDefault();
+    move();
+  }
+
+  #fold(isOpen: boolean): void {
+    const row = this.active;
+    if (row !== undefined) this.#options.onFold?.(row, isOpen);
+  }
+
+  #idOf(index: number): string {
+    return `${this.#options.name}-${index}`;
+  }
+}

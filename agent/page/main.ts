@@ -1,0 +1,268 @@
+/** The page of a report. */
+import 'uplot/dist/uPlot.min.css';
+import './report.css';
+import type { Row } from '../lib/report/row.js';
+import { Colors } from './colors.js';
+import { Details } from './details.js';
+import { cellText, h, setText, visible } from './dom.js';
+import { followRows, rowsOfPage, type LiveState } from './read.js';
+import { EVERYTHING, LOST, Store, type Criteria } from './store.js';
+import { themeSwitch } from './theme.js';
+import { span } from './times.js';
+import { Timeline } from './timeline.js';
+import { Views } from './views.js';
+
+/** Time between two drawings while events come. */
+const DRAW_MS = 300;
+const SEARCH_MS = 120;
+
+const KEYS: readonly (readonly [string, string])[] = [
+  ['/', 'search'],
+  ['1 to 5', 'events, processes, files, addresses, binaries'],
+  ['↑ ↓ or k j, Page Up, Page Down, Home, End', 'move in a list'],
+  ['Enter', 'details of a row, or only the events of a name'],
+  ['← →', 'close and open a process'],
+  ['Escape', 'close the details, then remove the filters'],
+  ['← → + − on the time line', 'move it, and change its length'],
+  ['?', 'this list'],
+];
+
+class App {
+  readonly #store = new Store();
+  readonly #colors = new Colors();
+  readonly #isLive = document.documentElement.hasAttribute('data-live');
+  readonly #search: HTMLInputElement;
+  readonly #facts = h('p', { class: 'facts' }, 'Reading…');
+  readonly #found = h('output', { class: 'found' });
+  readonly #chips = h('div', { class: 'chips' });
+  readonly #notices = h('div', { class: 'notices', role: 'status' });
+  readonly #state = h('span', { class: 'state', hidden: true });
+  readonly #views: Views;
+  readonly #timeline: Timeline;
+  readonly #details: Details;
+  readonly #help: HTMLDialogElement;
+  #criteria: Criteria = EVERYTHING;
+  #drawing: number | undefined;
+  #isPaused = false;
+  #waiting: (readonly Row[])[] = [];
+
+  constructor() {
+    const store = this.#store;
+    const colors = this.#colors;
+    const onFilter = (change: Partial<Criteria>): void => this.#filter(change);
+    this.#details = new Details({ store, onFilter, onClose: () => this.#closeDetails() });
+    this.#views = new Views({
+      store,
+      colors,
+      onFilter: (change) => {
+        this.#filter(change);
+        this.#views.choose(0);
+      },
+      onEvent: (event) => this.#details.showEvent(event),
+      onProcess: (process) => this.#details.showProcess(process),
+    });
+    this.#timeline = new Timeline({
+      store,
+      colors,
+      onRange: (from, to) => this.#filter({ from, to }),
+      onGroup: (group) => this.#filter({ group: this.#criteria.group === group ? undefined : group }),
+    });
+    this.#search = h('input', {
+      type: 'search',
+      id: 'search',
+      attributes: {
+        placeholder: 'Search: words, -without',
+        'aria-label': 'Search events',
+        autocomplete: 'off',
+        spellcheck: false,
+      },
+    });
+    this.#search.addEventListener('input', () => this.#soon(SEARCH_MS));
+    this.#help = helpDialog();
+    document.body.append(this.#layout(), this.#help);
+    document.addEventListener('keydown', (event) => this.#key(event));
+  }
+
+  async start(): Promise<void> {
+    if (this.#isLive) {
+      followRows(
+        (rows) => this.#take(rows),
+        (state) => this.#showState(state),
+      );
+      this.#draw();
+    } else {
+      for await (const rows of rowsOfPage()) {
+        for (const row of rows) this.#store.add(row, false);
+        setText(this.#facts, `Reading… ${this.#store.events.length.toLocaleString('en')} events`);
+      }
+      this.#draw();
+    }
+    performance.mark('ready');
+    document.documentElement.dataset['ready'] = '';
+  }
+
+  #layout(): HTMLElement {
+    const help = h('button', { type: 'button', on: { click: () => this.#help.showModal() } }, 'Keys');
+    const tools = h('div', { class: 'tools' }, this.#state, ...(this.#isLive ? [this.#pauseButton()] : []), help);
+    tools.append(themeSwitch(() => this.#timeline.redraw()));
+    const head = h('header', {}, h('div', { class: 'title' }, h('h1', {}, 'polytrace report'), this.#facts), tools);
+    const bar = h('div', { class: 'bar', role: 'search' }, this.#search, this.#chips, this.#found);
+    const lists = h('div', { class: 'lists' }, this.#views.element, this.#details.element);
+    return h('main', {}, head, this.#notices, bar, this.#timeline.element, lists);
+  }
+
+  #pauseButton(): HTMLElement {
+    const button = h('button', { type: 'button', attributes: { 'aria-pressed': false } }, 'Pause');
+    button.addEventListener('click', () => {
+      this.#isPaused = !this.#isPaused;
+      button.setAttribute('aria-pressed', String(this.#isPaused));
+      button.textContent = this.#isPaused ? 'Go on' : 'Pause';
+      if (this.#isPaused) return;
+      for (const rows of this.#waiting.splice(0)) this.#take(rows);
+    });
+    return button;
+  }
+
+  #take(rows: readonly Row[]): void {
+    if (this.#isPaused) {
+      this.#waiting.push(rows);
+      // a reader who pauses for long gets the last of them
+      if (this.#waiting.length > PAUSED_MAX) this.#store.missed += this.#waiting.shift()?.length ?? 0;
+      return;
+    }
+    for (const row of rows) this.#store.add(row, true);
+    this.#soon(DRAW_MS);
+  }
+
+  #showState(state: LiveState): void {
+    this.#state.hidden = false;
+    setText(this.#state, { connected: '● live', connecting: '○ connecting…', ended: '■ ended' }[state]);
+    this.#state.dataset['state'] = state;
+  }
+
+  #filter(change: Partial<Criteria>): void {
+    const { from = this.#criteria.from, to = this.#criteria.to } = change;
+    this.#criteria = { ...this.#criteria, ...change, from, to };
+    this.#draw();
+  }
+
+  /** Draws after a time, once. */
+  #soon(ms: number): void {
+    this.#drawing ??= window.setTimeout(() => {
+      this.#drawing = undefined;
+      this.#draw();
+    }, ms);
+  }
+
+  #draw(): void {
+    const store = this.#store;
+    this.#colors.learn(store);
+    this.#criteria = { ...this.#criteria, words: this.#search.value };
+    const { group, from, to } = this.#criteria;
+    const ungrouped = store.matching({ ...this.#criteria, group: undefined });
+    const found = group === undefined ? ungrouped : store.matching(this.#criteria);
+    const first = store.events[0]?.time ?? 0;
+    const last = store.events.at(-1)?.time ?? first;
+    this.#timeline.show(ungrouped, [Number.isFinite(from) ? from : first, Number.isFinite(to) ? to : last], group);
+    this.#views.show(found);
+    const all = store.events.length.toLocaleString('en');
+    setText(
+      this.#found,
+      found.length === store.events.length ? `${all} events` : `${found.length.toLocaleString('en')} of ${all} events`,
+    );
+    this.#drawChips();
+    this.#drawFacts(first, last);
+    this.#drawNotices();
+  }
+
+  #drawFacts(first: number, last: number): void {
+    const { events, end, processes } = this.#store;
+    const sources = end === undefined || end.sources.length === 0 ? [] : [end.sources.map(visible).join(', ')];
+    const nodes = end === undefined || end.nodes.length === 0 ? [] : [end.nodes.map(visible).join(', ')];
+    const when = events.length === 0 ? [] : [span(first, last)];
+    const counts = `${processes.size.toLocaleString('en')} programs`;
+    setText(this.#facts, cellText([...nodes, ...when, counts, ...sources].join(' · ')));
+  }
+
+  #drawNotices(): void {
+    const { end, missed, dropped, events } = this.#store;
+    const lost = events.reduce((sum, event) => sum + (event.type === LOST ? (event.lost ?? 0) : 0), 0);
+    const number = (count: number): string => count.toLocaleString('en');
+    const texts: string[] = [];
+    if (end !== undefined && end.leftOut > 0) {
+      const when =
+        end.leftOutFrom === undefined ? '' : `, of ${span(end.leftOutFrom, end.leftOutTo ?? end.leftOutFrom)}`;
+      texts.push(
+        `${number(end.leftOut)} further events have no room in this report${when}. --since, --filter and --limit choose others.`,
+      );
+    }
+    if (lost > 0) texts.push(`${number(lost)} events were lost before they were recorded.`);
+    if (end !== undefined && end.wrongLines > 0)
+      texts.push(`${number(end.wrongLines)} lines of the input were no events.`);
+    if (missed > 0) texts.push(`${number(missed)} events came too fast for this browser and are missing.`);
+    if (dropped > 0) texts.push(`${number(dropped)} older events are no longer kept.`);
+    const items = texts.map((text) => h('p', {}, text));
+    if (this.#notices.textContent !== texts.join('')) this.#notices.replaceChildren(...items);
+  }
+
+  #drawChips(): void {
+    const { from, to, group, file, address, binary } = this.#criteria;
+    const chip = (text: string, change: Partial<Criteria>): HTMLElement =>
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'chip',
+          attributes: { 'aria-label': `Remove the filter ${cellText(text)}` },
+          on: { click: () => this.#filter(change) },
+        },
+        h('span', { class: 'name' }, cellText(text)),
+        h('span', { attributes: { 'aria-hidden': true } }, ' ✕'),
+      );
+    const chips: HTMLElement[] = [];
+    if (Number.isFinite(from) || Number.isFinite(to))
+      chips.push(chip(span(from, to), { from: -Infinity, to: Infinity }));
+    if (group !== undefined) chips.push(chip(`policy: ${group}`, { group: undefined }));
+    if (file !== undefined) chips.push(chip(`file: ${file}`, { file: undefined }));
+    if (address !== undefined) chips.push(chip(`address: ${address}`, { address: undefined }));
+    if (binary !== undefined) chips.push(chip(`binary: ${binary}`, { binary: undefined }));
+    this.#chips.replaceChildren(...chips);
+  }
+
+  #closeDetails(): void {
+    this.#details.close();
+    this.#views.focusRows();
+  }
+
+  #key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.altKey || event.metaKey || this.#help.open) return;
+    const isTyping = event.target instanceof HTMLInputElement;
+    if (event.key === 'Escape') {
+      if (isTyping && this.#search.value !== '') this.#search.value = '';
+      else if (this.#details.isOpen) return this.#closeDetails();
+      else this.#criteria = EVERYTHING;
+      this.#draw();
+      return;
+    }
+    if (event.key === 'Enter' && isTyping) return this.#views.focusRows();
+    if (isTyping) return;
+    if (event.key === '/') this.#search.focus();
+    else if (event.key === '?') this.#help.showModal();
+    else if (/^[1-5]$/.test(event.key)) this.#views.choose(Number(event.key) - 1);
+    else return;
+    event.preventDefault();
+  }
+}
+
+/** Messages that wait while the reader pauses. */
+const PAUSED_MAX = 2000;
+
+function helpDialog(): HTMLDialogElement {
+  const list = h('dl', {}, ...KEYS.flatMap(([key, what]) => [h('dt', {}, key), h('dd', {}, what)]));
+  const close = h('button', { type: 'button' }, 'Close');
+  const dialog = h('dialog', { attributes: { 'aria-label': 'Keys' } }, h('h2', {}, 'Keys'), list, close);
+  close.addEventListener('click', () => dialog.close());
+  return dialog;
+}
+
+void new App().start();

@@ -1,0 +1,345 @@
+/** The five views of the events, under tabs. */
+import type { EventRow, ProcessRow } from '../lib/report/row.js';
+import type { Colors } from './colors.js';
+import { cellText, h, setAttribute, setText } from './dom.js';
+import { Grid, type Column } from './grid.js';
+import { nameColumns, namesOf, type NameRow } from './names.js';
+import { groupOf, type Criteria, type Store } from './store.js';
+import { clock } from './times.js';
+import { keyOf, linesOf, treeOf, type ProcessNode, type TreeLine } from './tree.js';
+
+interface ViewsOptions {
+  readonly store: Store;
+  readonly colors: Colors;
+  readonly onEvent: (event: EventRow) => void;
+  readonly onProcess: (process: ProcessRow) => void;
+  readonly onFilter: (change: Partial<Criteria>) => void;
+}
+
+interface View {
+  readonly title: string;
+  readonly panel: HTMLElement;
+  readonly grid: Grid<never>;
+  /** Returns how many rows there are. */
+  readonly show: (indexes: readonly number[]) => number;
+}
+
+export class Views {
+  readonly element: HTMLElement;
+  readonly #views: readonly View[];
+  readonly #tabs: HTMLButtonElement[];
+  #chosen = 0;
+  #indexes: readonly number[] = [];
+
+  constructor(options: ViewsOptions) {
+    this.#views = [
+      eventsView(options),
+      processesView(options),
+      namesView(
+        options,
+        'Files',
+        'File',
+        (event) => event.files ?? [],
+        (file) => ({ file }),
+      ),
+      namesView(
+        options,
+        'Addresses',
+        'Address',
+        (event) => event.addresses ?? [],
+        (address) => ({ address }),
+      ),
+      namesView(
+        options,
+        'Binaries',
+        'Binary',
+        (event) => binariesOf(options.store, event),
+        (binary) => ({ binary }),
+      ),
+    ];
+    this.#tabs = this.#views.map(({ title }, i) => {
+      const attributes = { 'aria-selected': i === 0, 'aria-controls': `panel-${i}` };
+      const on = { click: () => this.choose(i) };
+      return h(
+        'button',
+        { type: 'button', role: 'tab', id: `tab-${i}`, tabindex: i === 0 ? 0 : -1, attributes, on },
+        title,
+      );
+    });
+    const list = h(
+      'div',
+      {
+        class: 'tabs',
+        role: 'tablist',
+        attributes: { 'aria-label': 'Views of the events' },
+        on: { keydown: (event: KeyboardEvent) => this.#key(event) },
+      },
+      ...this.#tabs,
+    );
+    this.#views.forEach(({ panel }, i) => {
+      panel.id = `panel-${i}`;
+      panel.setAttribute('role', 'tabpanel');
+      panel.setAttribute('aria-labelledby', `tab-${i}`);
+      panel.hidden = i > 0;
+    });
+    this.element = h('section', { class: 'card views', attributes: { 'aria-label': 'Events' } }, list);
+    this.element.append(...this.#views.map(({ panel }) => panel));
+  }
+
+  show(indexes: readonly number[]): void {
+    this.#indexes = indexes;
+    this.#showChosen();
+  }
+
+  choose(i: number): void {
+    this.#chosen = i;
+    this.#views.forEach(({ panel }, at) => {
+      panel.hidden = at !== i;
+      setAttribute(this.#tabs[at] as HTMLElement, 'aria-selected', at === i);
+      setAttribute(this.#tabs[at] as HTMLElement, 'tabindex', at === i ? 0 : -1);
+    });
+    this.#showChosen();
+  }
+
+  /** Puts the keyboard into the rows. */
+  focusRows(): void {
+    this.#views[this.#chosen]?.grid.element.focus();
+  }
+
+  /** Only the view that can be seen is made. */
+  #showChosen(): void {
+    const view = this.#views[this.#chosen];
+    const tab = this.#tabs[this.#chosen];
+    if (view === undefined || tab === undefined) return;
+    const count = view.show(this.#indexes);
+    this.#views.forEach(({ title }, i) => setText(this.#tabs[i] as HTMLElement, title));
+    tab.replaceChildren(view.title, ' ', h('span', { class: 'count' }, count.toLocaleString('en')));
+  }
+
+  #key(event: KeyboardEvent): void {
+    const last = this.#tabs.length - 1;
+    const next = {
+      ArrowRight: this.#chosen === last ? 0 : this.#chosen + 1,
+      ArrowLeft: this.#chosen === 0 ? last : this.#chosen - 1,
+      Home: 0,
+      End: last,
+    }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    this.choose(next);
+    this.#tabs[next]?.focus();
+  }
+}
+
+function eventsView({ store, colors, onEvent }: ViewsOptions): View {
+  const process = (event: EventRow): ProcessRow | undefined => store.processOf(event);
+  const columns: Column<EventRow>[] = [
+    { title: 'Time', width: '7.5rem', cell: ({ time }) => clock(time), class: 'code', by: ({ time }) => time },
+    {
+      title: 'Event',
+      width: '8rem',
+      cell: ({ label }) => label,
+      by: ({ label }) => label,
+      draw: (cell, event) => drawLabel(cell, event, colors),
+    },
+    {
+      title: 'Process',
+      width: 'minmax(8rem, 0.5fr)',
+      cell: (event) => process(event)?.binary ?? '',
+      class: 'code',
+      by: (event) => process(event)?.binary ?? '',
+    },
+    {
+      title: 'Pid',
+      width: '5rem',
+      cell: (event) => String(process(event)?.pid ?? ''),
+      class: 'number',
+      by: (event) => process(event)?.pid ?? 0,
+    },
+    {
+      title: 'Detail',
+      width: 'minmax(10rem, 1fr)',
+      cell: ({ detail }) => detail,
+      class: 'code',
+      by: ({ detail }) => detail,
+      draw: drawDetail,
+    },
+    {
+      title: 'Policy',
+      width: 'minmax(7rem, 0.3fr)',
+      cell: ({ policy }) => policy ?? '',
+      by: ({ policy }) => policy ?? '',
+    },
+  ];
+  const grid = new Grid<EventRow>({
+    name: 'event',
+    label: 'Events',
+    columns,
+    empty: 'No event matches the filters.',
+    onOpen: onEvent,
+  });
+  return {
+    title: 'Events',
+    grid: grid as unknown as Grid<never>,
+    panel: h('div', { class: 'panel' }, grid.element),
+    show: (indexes) => {
+      const rows = indexes.map((i) => store.events[i]).filter((event) => event !== undefined);
+      grid.show(rows);
+      return rows.length;
+    },
+  };
+}
+
+function drawLabel(cell: HTMLElement, event: EventRow, colors: Colors): void {
+  if (cell.childElementCount === 0) cell.append(h('span', { class: 'dot' }), h('span'));
+  const [dot, text] = cell.children;
+  (dot as HTMLElement).style.background = colors.of(groupOf(event));
+  setText(text as HTMLElement, cellText(event.label));
+}
+
+function drawDetail(cell: HTMLElement, { actions, detail }: EventRow): void {
+  setText(cell, cellText(actions === undefined ? detail : `${detail} ${actions}`));
+  cell.classList.toggle('acted', actions !== undefined);
+}
+
+function processesView({ store, colors, onEvent, onProcess }: ViewsOptions): View {
+  const chosen = new Map<string, boolean>();
+  let all = false;
+  let roots: readonly ProcessNode[] = [];
+  const draw = (): number => {
+    const lines = linesOf(roots, { chosen, all });
+    grid.show(lines);
+    return lines.filter(({ kind }) => kind === 'process').length;
+  };
+  const fold = (line: TreeLine, isOpen: boolean): void => {
+    chosen.set(keyOf(line.node), isOpen);
+    draw();
+  };
+  const toggle = h(
+    'button',
+    { type: 'button', attributes: { 'aria-pressed': false } },
+    'Processes without events, too',
+  );
+  toggle.addEventListener('click', () => {
+    all = !all;
+    setAttribute(toggle, 'aria-pressed', all);
+    draw();
+  });
+  const grid = new Grid<TreeLine>({
+    name: 'process',
+    label: 'Processes',
+    columns: [
+      { title: 'Process', width: '1fr', cell: () => '', draw: (cell, line) => drawLine(cell, line, { fold, colors }) },
+    ],
+    empty: 'No process matches the filters.',
+    onOpen: (line) => {
+      if (line.kind === 'event') onEvent(line.line.event);
+      else if (line.kind === 'more') fold(line, true);
+      else if (line.node.programs.length > 0) onProcess(line.node.programs.at(-1) as ProcessRow);
+    },
+    onFold: (line, isOpen) => {
+      if (line.kind === 'more' ? isOpen : line.kind === 'process' && line.isOpen !== isOpen) fold(line, isOpen);
+    },
+    describe: (element, line) => {
+      setAttribute(element, 'aria-level', line.depth + 1);
+      if (line.kind === 'process') setAttribute(element, 'aria-expanded', line.isOpen);
+      else element.removeAttribute('aria-expanded');
+    },
+  });
+  return {
+    title: 'Processes',
+    grid: grid as unknown as Grid<never>,
+    panel: h('div', { class: 'panel' }, h('div', { class: 'panel-tools' }, toggle), grid.element),
+    show: (indexes) => {
+      roots = treeOf(store, indexes);
+      return draw();
+    },
+  };
+}
+
+const DEPTH_MAX = 24;
+
+interface LineTools {
+  readonly fold: (line: TreeLine, isOpen: boolean) => void;
+  readonly colors: Colors;
+}
+
+function drawLine(cell: HTMLElement, line: TreeLine, { fold, colors }: LineTools): void {
+  cell.style.paddingLeft = `${0.5 + Math.min(line.depth, DEPTH_MAX) * 1.25}rem`;
+  if (line.kind === 'more') {
+    cell.className = 'tree-event muted';
+    setText(cell, `… ${line.count.toLocaleString('en')} more events: Enter shows them`);
+    return;
+  }
+  if (line.kind === 'event') {
+    const { event, times } = line.line;
+    const what = [event.label, event.detail, event.actions ?? ''].filter((part) => part !== '').join(' ');
+    const why = event.message ?? event.policy ?? '';
+    const dot = h('span', { class: 'dot' });
+    dot.style.background = colors.of(groupOf(event));
+    const parts = [
+      dot,
+      h('span', { class: 'muted code' }, clock(event.time)),
+      h('span', { class: 'code' }, ` ${cellText(what)}`),
+    ];
+    cell.className = 'tree-event';
+    cell.replaceChildren(...parts, h('span', { class: 'muted' }, cellText(why === '' ? '' : ` # ${why}`)));
+    if (times > 1) cell.append(h('span', { class: 'times' }, `×${times.toLocaleString('en')}`));
+    return;
+  }
+  const { node, isOpen } = line;
+  const last = node.programs.at(-1);
+  const folds = node.children.length + node.events.length > 0;
+  const click = (event: MouseEvent): void => {
+    event.stopPropagation();
+    fold(line, !isOpen);
+  };
+  const arrow = h(
+    'span',
+    { class: 'arrow', attributes: { 'aria-hidden': true }, on: { click } },
+    folds ? (isOpen ? '▾' : '▸') : '·',
+  );
+  cell.className = 'tree-process';
+  cell.replaceChildren(
+    arrow,
+    h('strong', { class: 'code' }, cellText(last?.binary || '(unknown)')),
+    h('span', { class: 'code' }, ` ${cellText(last?.arguments ?? '')}`),
+    h('span', { class: 'muted' }, ` pid ${last?.pid ?? '?'}, ${cellText(last?.user ?? `uid ${last?.uid ?? '?'}`)}`),
+  );
+  if (node.ended !== undefined)
+    cell.append(
+      h('span', { class: 'muted' }, ` ${/^\d+$/.test(node.ended) ? 'exit' : 'ended by'} ${cellText(node.ended)}`),
+    );
+  if (node.count > 0 && !isOpen) cell.append(h('span', { class: 'times' }, node.count.toLocaleString('en')));
+}
+
+function namesView(
+  { store, onFilter }: ViewsOptions,
+  title: string,
+  column: string,
+  of: (event: EventRow) => readonly string[],
+  filter: (name: string) => Partial<Criteria>,
+): View {
+  const grid = new Grid<NameRow>({
+    name: title.toLowerCase(),
+    label: title,
+    columns: nameColumns(column),
+    empty: `No ${title.toLowerCase()} in the events that the filters leave.`,
+    onOpen: ({ name }) => onFilter(filter(name)),
+  });
+  return {
+    title,
+    grid: grid as unknown as Grid<never>,
+    panel: h('div', { class: 'panel' }, grid.element),
+    show: (indexes) => {
+      const rows = namesOf(store, indexes, of);
+      grid.show(rows);
+      return rows.length;
+    },
+  };
+}
+
+function binariesOf(store: Store, event: EventRow): string[] {
+  const binary = store.processOf(event)?.binary ?? '';
+  return binary === '' ? [] : [binary];
+}

@@ -1,0 +1,122 @@
+/** Events as rows: everything that a page shows, bounded. */
+import assert from 'node:assert/strict';
+import type { PlainEvent, PlainProcess } from 'polytrace';
+import { ReportRows } from '../../../lib/report/rows.js';
+import type { EndRow, EventRow, ProcessRow, Row } from '../../../lib/report/row.js';
+import {
+  execOf,
+  exitOf,
+  fileOf,
+  hookOf,
+  intOf,
+  lostOf,
+  processOf,
+  textOf,
+} from '../../../../test/unit/output/events.js';
+
+const parsed = (text: string): Row[] =>
+  text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Row);
+const rowsOf = (...events: PlainEvent[]): Row[] => parsed(new ReportRows().text(events));
+const eventOf = (event: PlainEvent): EventRow => rowsOf(event).find((row) => row.kind === 'event') as EventRow;
+const socket = {
+  type: 'sock',
+  index: 0,
+  family: 'AF_INET6',
+  protocol: 'IPPROTO_TCP',
+  sourceAddress: '::1',
+  sourcePort: 40000,
+  destinationAddress: '2001:db8::1',
+  destinationPort: 443,
+  socketType: 'SOCK_STREAM',
+  state: 'TCP_CLOSE',
+};
+
+describe('rows of a report', () => {
+  it('a process comes once, after its parent and before its event', () => {
+    const shell: PlainProcess = processOf({ execId: 'shell', parentExecId: '', pid: 200, binary: '/bin/sh' });
+    const cat = processOf({ execId: 'cat', parentExecId: 'shell', pid: 210 });
+    const start = execOf({}, { process: cat, parent: shell });
+    const read = hookOf('security_file_permission', [fileOf('/etc/shadow'), intOf(4, 1)], {
+      process: cat,
+      parent: shell,
+    });
+    const rows = rowsOf(start, read);
+    assert.deepEqual(
+      rows.map((row) => (row.kind === 'process' ? row.id : row.kind)),
+      ['shell', 'cat', 'event', 'event'],
+    );
+    const process = rows[1] as ProcessRow;
+    assert.equal(process.arguments, '/etc/shadow');
+    assert.equal(process.parent, 'shell');
+  });
+
+  it('an event has its time with microseconds, its policy, values, files and addresses', () => {
+    const event = eventOf(
+      hookOf('security_file_permission', [fileOf('/etc/shadow'), intOf(4, 1)], { message: 'a secret' }),
+    );
+    assert.equal(event.time, 1795531010316.744);
+    assert.equal(event.policy, 'files');
+    assert.equal(event.message, 'a secret');
+    assert.equal(event.hook, 'security_file_permission');
+    assert.deepEqual(event.values, [
+      ['0 file', '/etc/shadow'],
+      ['1 int', '4'],
+    ]);
+    assert.deepEqual(event.files, ['/etc/shadow']);
+    const connect = eventOf(hookOf('tcp_connect', [socket as never]));
+    assert.deepEqual(connect.addresses, ['[2001:db8::1]:443']);
+    assert.deepEqual(connect.values, [['0 sock', '[::1]:40000 → [2001:db8::1]:443 IPPROTO_TCP']]);
+    const name = eventOf(hookOf('__x64_sys_openat', [textOf('/etc/passwd', 1), textOf('passwd', 2)]));
+    assert.deepEqual(name.files, ['/etc/passwd']);
+    assert.equal(eventOf(exitOf()).detail.endsWith(' 0'), true);
+  });
+
+  it('bytes are a text or hexadecimal digits, and long ones are cut', () => {
+    const bytes = (value: Uint8Array) =>
+      eventOf(hookOf('vfs_write', [{ type: 'char_buf', index: 1, value, size: value.length } as never]));
+    assert.deepEqual(bytes(Buffer.from('GET /')).values, [['1 char_buf', '"GET /"']]);
+    assert.deepEqual(bytes(Buffer.from([0, 255])).values, [['1 char_buf', '0x00ff']]);
+    assert.match(bytes(Buffer.alloc(600, 'a')).values?.[0]?.[1] ?? '', /^"a{512}"… \(600 bytes\)$/);
+  });
+
+  it('a name of 4096 bytes is whole, and no text has more than 8192 characters', () => {
+    const path = `/${'é'.repeat(2047)}`;
+    assert.deepEqual(eventOf(hookOf('x', [fileOf(path)])).files, [path]);
+    const [process] = rowsOf(execOf({ arguments: 'x'.repeat(100_000), argv: ['x'.repeat(100_000)] })) as [ProcessRow];
+    assert.equal(process.arguments.length, 8193);
+  });
+
+  it('a lost event has its number, and no process', () => {
+    const rows = rowsOf(lostOf());
+    assert.equal(rows.length, 1);
+    assert.equal((rows[0] as EventRow).lost, 12);
+  });
+
+  it('events above the limit are counted with their times', () => {
+    const rows = new ReportRows({ limit: 1 });
+    const late = execOf({}, { timeNs: 2_000_000_000n });
+    const text = rows.text([execOf(), late, execOf({}, { timeNs: 3_000_000_000n }), late]);
+    assert.equal(parsed(text).filter(({ kind }) => kind === 'event').length, 1);
+    const [end] = parsed(rows.end(['a.jsonl'], '1.2.3', 4)) as [EndRow];
+    assert.equal(rows.shown, 1);
+    assert.deepEqual([end.leftOut, end.leftOutFrom, end.leftOutTo, end.wrongLines], [3, 2000, 3000, 4]);
+    assert.deepEqual([end.sources, end.nodes, end.version], [['a.jsonl'], ['node'], '1.2.3']);
+  });
+
+  it('processes are named again after a number of events, and when a reader has missed rows', () => {
+    const rows = new ReportRows({ repeatAfter: 2 });
+    const named = (): number => parsed(rows.text([execOf()])).filter(({ kind }) => kind === 'process').length;
+    assert.deepEqual([named(), named(), named(), named()], [1, 0, 1, 0]);
+    rows.forget();
+    assert.equal(named(), 1);
+  });
+
+  it('arguments are redacted', () => {
+    const rows = new ReportRows({ redact: (text) => [[text.indexOf('secret'), text.length]] });
+    const text = rows.text([execOf({ argv: ['--password=secret'], arguments: '--password=secret' })]);
+    assert.ok(!text.includes('secret'), text);
+  });
+});

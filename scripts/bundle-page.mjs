@@ -1,0 +1,34 @@
+// Part of `npm run build:ts`: makes one script and one style of agent/page, for the reports of polytrace-agent. The licences
+// of the libraries in it stand at its beginning, so that every report has them.
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const LIBRARIES = ['uplot', '@tanstack/virtual-core'];
+
+function notice(name) {
+  const folder = join(root, 'node_modules', name);
+  const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const text = readFileSync(join(folder, 'LICENSE'), 'utf8').trim();
+  if (license !== 'MIT' || text.includes('*/')) throw new Error(`the licence of ${name} has to be looked at`);
+  return `${name} ${version}\n\n${text}`;
+}
+
+await build({
+  absWorkingDir: root,
+  entryPoints: { report: 'agent/page/main.ts' },
+  outdir: 'agent/dist/page',
+  tsconfig: 'agent/page/tsconfig.json',
+  bundle: true,
+  minify: true,
+  format: 'iife',
+  platform: 'browser',
+  // ASCII, so that a page says the same in every encoding
+  charset: 'ascii',
+  target: ['chrome110', 'firefox115', 'safari16.4'],
+  legalComments: 'none',
+  banner: { js: `/*!\n${LIBRARIES.map(notice).join('\n\n')}\n*/` },
+  logLevel: 'warning',
+});
