@@ -1,0 +1,23 @@
+/** The policies of docs/from-other-tools.md are policies: each is checked as `polytrace validate` would. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
+
+const page = readFileSync(join(__dirname, '../../../docs/from-other-tools.md'), 'utf8');
+const policies = [...page.matchAll(/^```yaml policy\n([^]*?)^```/gm)].map(([, yaml]) => yaml ?? '');
+
+describe('docs/from-other-tools.md', () => {
+  it('translates six rules', () => assert.equal(policies.length, 6));
+
+  for (const yaml of policies) {
+    const name = /name: (\S+)/.exec(yaml)?.[1] ?? '';
+    it(`${name} has no error and no warning`, () => {
+      assert.deepEqual(
+        validatePolicy(yaml).map(({ code, message, line }) => `${line} ${code} ${message}`),
+        [],
+      );
+      assert.ok(explainPolicy(yaml).hooks.length > 0);
+    });
+  }
+});
