@@ -7,6 +7,7 @@ export {
   explainPolicy,
   formatExplanation,
   parsePolicy,
+  parsePolicyTest,
   policySchema,
   validatePolicy,
 } from './policy/index.js';
@@ -21,6 +22,9 @@ export {
   summaryOf,
   toJson,
 } from './output/index.js';
+export { recorder } from './recording/recorder.js';
+export { recordingReader } from './recording/reader.js';
+export { replayer } from './recording/replay.js';
 export { preflight } from './native/preflight.js';
 export { notifyService } from './native/service.js';
 export { hostGaps } from './tracer/host-gaps.js';

@@ -31,6 +31,24 @@ const rooms = [
   },
   { room: 'lib/output/', may: ['lib/errors.ts', 'lib/names/', 'lib/process/'], packages: ['re2js'] },
   {
+    room: 'lib/evaluate/',
+    may: ['lib/image/', 'lib/names/', 'lib/wire/', 'lib/policy/index.ts'],
+    pure: true,
+  },
+  {
+    room: 'lib/recording/',
+    may: [
+      'lib/errors.ts',
+      'lib/image/',
+      'lib/names/',
+      'lib/wire/',
+      'lib/policy/index.ts',
+      'lib/events/',
+      'lib/output/escape.ts',
+      'lib/evaluate/',
+    ],
+  },
+  {
     room: 'lib/attach/',
     may: [
       'lib/errors.ts',
@@ -74,6 +92,7 @@ const rooms = [
       'lib/native/service.ts',
       'lib/policy/index.ts',
       'lib/output/index.ts',
+      'lib/recording/',
       'lib/tracer/',
     ],
   },

@@ -6,3 +6,5 @@ export type * from './kernel.js';
 export * from './policy.js';
 export * from './tracer.js';
 export * from './output.js';
+export * from './recording.js';
+export * from './policy-test.js';

@@ -86,7 +86,7 @@ export function validatePolicy(yaml: string, options?: ValidateOptions): Diagnos
  * Compiles a policy to the form in which the kernel evaluates it. A policy that leaves types to the kernel (`type: auto`)
  * needs `kernel`. Throws PolicyError with all mistakes.
  */
-export function compilePolicy(policy: Policy | string, options?: ExplainOptions): PolicyImage;
+export function compilePolicy(policy: Policy | string, options?: CompileOptions): PolicyImage;
 
 /**
  * Checks a policy that is written in code. TypeScript reports operators that do not fit an argument, and actions
@@ -121,10 +121,16 @@ export function definePolicy<
  */
 export function explainPolicy(policy: Policy | string, options?: ExplainOptions): PolicyExplanation;
 
-/** Options for `explainPolicy` and `compilePolicy`. */
+/** Options for `explainPolicy`. */
 export interface ExplainOptions extends ParseOptions {
   /** Kernel in which types are looked up: see `loadKernelInfo`. Default: none. */
   readonly kernel?: KernelInfo;
+}
+
+/** Options for `compilePolicy`. */
+export interface CompileOptions extends ExplainOptions {
+  /** Architecture whose numbers the names of system calls stand for. Default: that of this machine. */
+  readonly architecture?: 'x64' | 'arm64';
 }
 
 /** Formats an explanation for a terminal. Strings from the policy are quoted. */

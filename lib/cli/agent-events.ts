@@ -36,6 +36,7 @@ const OWN = {
   mode: '--mode',
   persist: '--persist',
   keep: '--keep',
+  record: '--record',
   containerSources: '--container-sources',
   enableAncestors: '--enable-ancestors',
   enableProcessCred: '--enable-process-cred',

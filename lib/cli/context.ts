@@ -5,6 +5,7 @@ import type { AgentPackage } from './agent-api.js';
 /** The part of the public API that the commands use. */
 export type Api = Pick<
   typeof polytrace,
+  | 'compilePolicy'
   | 'eventFilter'
   | 'fieldFilter'
   | 'expandPolicyPaths'
@@ -15,11 +16,16 @@ export type Api = Pick<
   | 'loadKernelInfo'
   | 'loadPolicyFile'
   | 'openTracer'
+  | 'parsePolicyTest'
+  | 'pathOf'
   | 'policyLibrary'
   | 'policySchema'
   | 'preflight'
+  | 'recorder'
+  | 'recordingReader'
   | 'redactor'
   | 'removePersisted'
+  | 'replayer'
   | 'summaryOf'
   | 'toJson'
   | 'tryTracing'
@@ -62,6 +68,8 @@ export const KERNEL = 3;
 export const OUTPUT_LOST = 4;
 /** The agent does not answer. */
 export const NO_AGENT = 5;
+/** What was recorded does not answer the question. */
+export const UNKNOWN = 6;
 /** Exit statuses of a command that a second signal ended: 128 and the number of the signal. */
 export const INTERRUPTED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 

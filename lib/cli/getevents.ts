@@ -17,6 +17,7 @@ import { GOOD, INTERRUPTED, OUTPUT_LOST, UsageError, type Context } from './cont
 import { checkNotJson, jsonOptions } from './json-options.js';
 import type { Output } from './output.js';
 import { printerOf, standardOutput, type Printer, type PrinterOptions, type Target } from './printer.js';
+import { RecordingFile } from './record.js';
 import { oneLine } from './text.js';
 
 export interface GetEventsOptions extends PrinterOptions {
@@ -41,6 +42,8 @@ export interface GetEventsOptions extends PrinterOptions {
   readonly mode?: PolicyMode;
   readonly persist?: string;
   readonly keep?: boolean;
+  /** File for a recording. */
+  readonly record?: string;
 }
 
 /** Runs until a signal, the end of `--duration`, or the end of the output's reader. Always closes the tracer. */
@@ -63,8 +66,15 @@ export async function getEvents(
   const policies = [...named, ...policiesOf(options.policyDir, context)];
   for (const { meaning, remedy } of context.api.hostGaps()) say(context, `warning: ${meaning}: ${remedy}`);
 
+  if (options.record !== undefined && options.redactionFilters !== undefined) {
+    throw new UsageError('--record writes all values, which --redaction-filters excludes');
+  }
   const stop = new Stop(context, options.keep === true ? { keep: true } : {});
+  let recording: RecordingFile | undefined;
   try {
+    if (options.record !== undefined) {
+      recording = await RecordingFile.create(options.record, context, (text) => say(context, text));
+    }
     const output = open({
       goesOn: () => stop.enforces,
       onEnd: () => stop.request(),
@@ -72,11 +82,14 @@ export async function getEvents(
     });
     const tracer = await context.api.openTracer({ policies, onProgress: progress(context), ...loading(options) });
     stop.whenRequested(tracer);
-    const text = (batch: readonly TracerEvent[]): string => printer.text(batch.filter(wanted));
-    await printEvents(tracer, options, context, output, stop, { reading, printer: { ...printer, text } });
-    return output.lost === 0 ? GOOD : OUTPUT_LOST;
+    const wantedOf = (batch: readonly TracerEvent[]): readonly TracerEvent[] => batch.filter(wanted);
+    await printEvents(tracer, options, context, output, stop, { reading, printer, wantedOf, recording });
+    const recorded = (await recording?.close()) ?? GOOD;
+    recording = undefined;
+    return output.lost === 0 ? recorded : OUTPUT_LOST;
   } finally {
     await stop.finish();
+    await recording?.close();
   }
 }
 
@@ -139,13 +152,20 @@ function loading({ enforcement, allowRequests, mode, persist, containerSources }
   };
 }
 
+interface Printing {
+  readonly reading: EventsOptions;
+  readonly printer: Printer<TracerEvent>;
+  readonly wantedOf: (batch: readonly TracerEvent[]) => readonly TracerEvent[];
+  readonly recording: RecordingFile | undefined;
+}
+
 async function printEvents(
   tracer: Tracer,
   options: GetEventsOptions,
   context: Context,
   output: Output,
   stop: Stop,
-  { reading, printer }: { readonly reading: EventsOptions; readonly printer: Printer<TracerEvent> },
+  { reading, printer, wantedOf, recording }: Printing,
 ): Promise<void> {
   if (stop.requested) return;
   const batches = tracer.batches(reading);
@@ -162,7 +182,9 @@ async function printEvents(
   if (options.duration !== undefined) stop.after(options.duration * 1000);
   if (printer.start !== '' && !(await output.write(printer.start))) return;
   for await (const batch of batches) {
-    const text = printer.text(batch);
+    const events = wantedOf(batch);
+    await recording?.take(events);
+    const text = printer.text(events);
     if (text !== '' && !(await output.write(text))) return;
   }
   const end = printer.end();

@@ -73,7 +73,7 @@ export function policyCommands(program: Command, context: Context, done: (status
     });
 }
 
-function withKernel(command: Command): Command {
+export function withKernel(command: Command): Command {
   return command
     .addOption(new Option('--btf <file>', 'check against the kernel of this BTF file').conflicts('kernel'))
     .addOption(

@@ -12,20 +12,24 @@ import { cleanup } from './cleanup.js';
 import { filterOptions, formatOptions, seconds, since } from './event-options.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, checkedShape, parseRedactionFilters } from './json-options.js';
-import { policyCommands } from './policy-commands.js';
+import { policyCommands, withKernel } from './policy-commands.js';
+import { testPolicies, type TestOptions } from './policy-test.js';
 import { preflight, type PreflightOptions } from './preflight.js';
 import { rebuild } from './rebuild.js';
 import { report, REPORT_EVENTS, REPORT_EVENTS_MAX, type ReportOptions } from './report.js';
+import { replay, type ReplayOptions } from './replay.js';
+import { RESULT_FORMATS } from './test-results.js';
 import { safe } from './text.js';
 
 const STATUSES = `
 Exit status:
   0  success
-  1  errors in a policy
+  1  errors in a policy, or a failed scenario
   2  wrong usage
   3  the kernel or the privileges do not allow it
   4  some events could not be written
   5  the agent does not answer
+  6  a recording does not have what a policy asks for
 `;
 
 const GETEVENTS_HELP = `
@@ -64,6 +68,28 @@ Examples:
   polytrace report events-1.jsonl.gz events.jsonl --since 6h -o today.html
   polytrace report --live --policy polytrace:file-integrity
   ssh server polytrace getevents -o json | polytrace report --live -
+`;
+
+const REPLAY_HELP = `
+The filters of the policies are evaluated as the kernel does it. Only recorded
+calls can be judged, and only by what the recording has: other calls are listed
+as unknown, with the reason, and the exit status is then 6. Starts and ends of
+processes are printed as recorded. Actions are only reported.
+
+Examples:
+  polytrace getevents --policy wide.yaml --record calls.jsonl --duration 60
+  polytrace replay calls.jsonl --policy narrow.yaml
+`;
+
+const TEST_HELP = `
+Without --enforcement, actions are only reported. The commands of a scenario run
+as root on this machine: read them before you run tests of somebody else. The
+exit status is 1 when a scenario fails.
+
+Examples:
+  polytrace test policies/*.yaml --format junit > results.xml
+  polytrace test polytrace:kernel --grep module
+  polytrace test my-test.yaml --recorded
 `;
 
 const CONTAINER_SOURCES = [
@@ -112,6 +138,12 @@ export function commandLine(context: Context, done: (status: number) => void): C
   });
   reportCommand(program).action(async (files: string[], options: ReportOptions) => {
     done(await report(files, { ...options, ...checkedExpressions(options) }, version(), context));
+  });
+  replayCommand(program).action(async (file: string, options: ReplayOptions) => {
+    done(await replay(file, checkedShape(options, context), context));
+  });
+  testCommand(program).action(async (files: string[], options: TestOptions) => {
+    done(await testPolicies(files, options, context));
   });
   agentCommands(program, context, done);
   agentCommand(program).action(async (words: string[]) => {
@@ -212,6 +244,7 @@ function geteventsCommand(program: Command): Command {
       '--persist <folder>',
       'keep policies active if this process dies: pin them in this folder below /sys/fs/bpf',
     )
+    .option('--record <file>', 'also write the events with all their values to a file, for `polytrace replay`')
     .addOption(new Option('--keep', 'with --persist: keep policies active whenever this process ends'))
     .option('--duration <seconds>', 'stop after this number of seconds', seconds)
     .addHelpText('after', GETEVENTS_HELP);
@@ -258,6 +291,28 @@ function readCommand(program: Command): Command {
     .option('--since <time>', 'leave out events before: 2026-01-31T12:00:00Z, or 90s, 10m, 6h, 2d ago', since)
     .option('--duration <seconds>', 'stop after this number of seconds', seconds)
     .addHelpText('after', READ_HELP);
+}
+
+function replayCommand(program: Command): Command {
+  const command = program
+    .command('replay')
+    .description('Print what policies would have reported of a recording (root is not needed)')
+    .argument('<file>', 'recording of getevents --record, also a compressed one (.gz)')
+    .requiredOption('--policy <file-or-folder...>', 'policies: files, folders, or polytrace:NAME');
+  return withKernel(formatOptions(command)).addHelpText('after', REPLAY_HELP);
+}
+
+function testCommand(program: Command): Command {
+  const command = program
+    .command('test')
+    .description('Run scenarios of policies: commands in this kernel (as root), or recorded events')
+    .argument('<file...>', 'tests (kind: PolicyTest), or policies that have one in a folder tests beside them');
+  return withKernel(command)
+    .addOption(new Option('--format <format>', 'format of the results').choices([...RESULT_FORMATS]).default('text'))
+    .option('--recorded', 'run only scenarios over recorded events, which need no root')
+    .option('--grep <text>', 'run only scenarios whose name has this text')
+    .option('--enforcement', 'allow policies to signal processes, override functions and change programs')
+    .addHelpText('after', TEST_HELP);
 }
 
 function containerSource(

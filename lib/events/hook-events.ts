@@ -112,6 +112,11 @@ abstract class HookEvent extends RecordEvent {
   }
 }
 
+/** The loaded hook of an event; undefined for one that is no event of a hook. */
+export function loadedHookOf(event: object): LoadedHook | undefined {
+  return event instanceof HookEvent ? hookOf(event) : undefined;
+}
+
 /** The slots are those of args, then data, then the return value. */
 function decodeValues(event: HookEvent, values: readonly ValueImage[], firstSlot: number): HookArgument[] {
   const [slab, start] = [slabOf(event), startOf(event)];

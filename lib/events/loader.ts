@@ -9,6 +9,8 @@ import { buildIdOfMapped } from './build-ids.js';
 import type { LoadedHook } from './hook.js';
 import { RecordEvent, slabOf, startOf } from './record.js';
 
+export let hookOfLoader: (event: LoaderEvent) => LoadedHook;
+
 export class LoaderEvent extends RecordEvent {
   readonly #hook: LoadedHook;
   #buildId: string | undefined | null = null;
@@ -16,6 +18,10 @@ export class LoaderEvent extends RecordEvent {
   constructor(slab: Slab, start: number, process: ProcessView, hook: LoadedHook) {
     super(slab, start, process);
     this.#hook = hook;
+  }
+
+  static {
+    hookOfLoader = (event) => event.#hook;
   }
 
   get type(): 'process_loader' {

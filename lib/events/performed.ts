@@ -52,8 +52,25 @@ export function performedActions(
   actions: EventActions | undefined,
   outcomes: readonly RequestOutcome[],
 ): readonly PerformedAction[] {
-  if (actions === undefined) return POST;
-  const flags = slab.u16(at + EventHeader.flags);
+  return actions === undefined ? POST : allPerformed(actions, slab.u16(at + EventHeader.flags), outcomes);
+}
+
+/** The same for an event of mode `monitor`. */
+export function monitoredActions(actions: EventActions): readonly PerformedAction[] {
+  const flags = EventFlag.EVENT_MONITORED | (EventFlag.EVENT_MONITORED << EventFlag.EVENT_RETURN_SHIFT);
+  return allPerformed(actions, flags, requestsOf(actions).map(() => 'monitored')); // prettier-ignore
+}
+
+/** The mode of such an event. */
+export function monitoredMode(actions: EventActions): 'monitor' | undefined {
+  return halves(actions).some(acts) || requestsOf(actions).length > 0 ? 'monitor' : undefined;
+}
+
+function allPerformed(
+  actions: EventActions,
+  flags: number,
+  outcomes: readonly RequestOutcome[],
+): readonly PerformedAction[] {
   const left = [...outcomes];
   const atEntry = performed(actions.entry, flags, left);
   const all =

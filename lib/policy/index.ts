@@ -2,7 +2,14 @@
  * The interface of the policy room: parse, validate, compile. It needs no addon and no privileges and works on any
  * operating system.
  */
-import type { ExplainOptions, ParseOptions, Policy, PolicyExplanation, ValidateOptions } from '../../types/policy.js';
+import type {
+  CompileOptions,
+  ExplainOptions,
+  ParseOptions,
+  Policy,
+  PolicyExplanation,
+  ValidateOptions,
+} from '../../types/policy.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { PolicyError, type Diagnostic } from '../errors.js';
 import { atOnce, type Steps } from '../in-turns.js';
@@ -27,8 +34,11 @@ export { readField } from './kernel/fields.js';
 export { fieldStart, isFailure, resolveSteps, startType, type ResolveFailure } from './kernel/resolve.js';
 export { similarFunction } from './kernel/similar.js';
 export { FILE_BYTES_MAX } from './language/limits.js';
-export { functionsOf } from './model/lists.js';
+export { compute } from './cel/arithmetic.js';
+export { functionsOf, patternOf } from './model/lists.js';
+export { familyNumber, parseNetwork, protocolNumber, stateNumber } from './model/numbers.js';
 export { nearestHint } from './parse/nearest.js';
+export { parsePolicyTest } from './scenarios/parse.js';
 export type { DiagnosticCode } from './parse/codes.js';
 
 const DEFAULT_FILE = '<policy>';
@@ -91,11 +101,6 @@ export function explainPolicy(policy: Policy | string, options: ExplainOptions =
   const { image, diagnostics } = atOnce(toImage(analysis));
   const reasons = diagnostics.map((d) => `${d.line}:${d.column} ${d.code}: ${d.message}`);
   return explain(analysis, image, image === undefined ? reasons : [], options.kernel);
-}
-
-/** `architecture` decides which numbers the names of system calls stand for. The default is that of this machine. */
-export interface CompileOptions extends ExplainOptions {
-  readonly architecture?: Architecture;
 }
 
 export function compilePolicy(policy: Policy | string, options: CompileOptions = {}): PolicyImage {

@@ -38,6 +38,15 @@ function sequenceLength(bytes: Buffer, at: number): number {
   return length;
 }
 
+/** Returns the bytes that a text of `decodeText` was made of. */
+export function encodeText(text: string): Buffer {
+  const parts = text.split(/([\udc80-\udcff])/u);
+  // every second part is an escaped byte
+  return Buffer.concat(
+    parts.map((part, i) => (i % 2 === 1 ? Buffer.of(part.charCodeAt(0) - ESCAPE) : Buffer.from(part))),
+  );
+}
+
 declare global {
   interface Buffer {
     /** Not documented but stable: toString('utf8') calls it after some checks. */

@@ -150,6 +150,9 @@ export const DIAGNOSTIC_CODES = {
   PROGRAM_NOT_ELF: 'error',
   SYMBOL_UNKNOWN: 'error',
   USDT_UNKNOWN: 'error',
+  // Tests of policies.
+  SCENARIO_UNCLEAR: 'error',
+  SCENARIO_PATTERN: 'error',
   // Limits of the BPF programs (bpf/abi.h).
   LIMIT_ARGS: 'error',
   LIMIT_PARAMETER: 'error',

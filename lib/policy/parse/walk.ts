@@ -11,8 +11,8 @@ import { quote, type Report } from './report.js';
 import type { Field, IntegerShape, ListShape, MapShape, ObjectShape, Shape, TextShape } from '../language/shape.js';
 
 /** Returns plain data. Everything that is wrong is reported and left out. */
-export function walk(root: Node, shape: Shape, report: Report): unknown {
-  return new Walker(report).node(root, shape, { name: 'the policy', parent: '' });
+export function walk(root: Node, shape: Shape, report: Report, name = 'the policy'): unknown {
+  return new Walker(report).node(root, shape, { name, parent: '' });
 }
 
 const articles: Readonly<Record<Shape['kind'], string>> = {

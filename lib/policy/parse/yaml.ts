@@ -19,14 +19,14 @@ export interface ParsedText {
  * Reads the text token by token, so that its depth and size are known before the composer runs. The composer is
  * recursive, and its own check for duplicate keys takes quadratic time. The walker finds duplicate keys instead.
  */
-export function* parseYaml(text: string, file: string): Steps<ParsedText> {
+export function* parseYaml(text: string, file: string, what: 'policy' | 'test' = 'policy'): Steps<ParsedText> {
   const report = new Report(new Places(file, text));
   if (Buffer.byteLength(text) > FILE_BYTES_MAX) {
     report.add(
       'FILE_TOO_LARGE',
       start,
-      `the policy is larger than ${FILE_BYTES_MAX} bytes`,
-      'split it into several policies',
+      `the ${what} is larger than ${FILE_BYTES_MAX} bytes`,
+      'split it into several files',
     );
     return { report };
   }
@@ -48,12 +48,14 @@ export function* parseYaml(text: string, file: string): Steps<ParsedText> {
     report.add(
       'YAML_EMPTY',
       start,
-      'the text contains no policy',
-      'a policy begins with apiVersion, kind, metadata and spec',
+      `the text contains no ${what}`,
+      what === 'policy'
+        ? 'a policy begins with apiVersion, kind, metadata and spec'
+        : 'a test begins with apiVersion, kind, policies and scenarios',
     );
     return { report };
   }
-  if (isForeign(document) && reportForeign(report, document)) return { report };
+  if (what === 'policy' && isForeign(document) && reportForeign(report, document)) return { report };
   refuseBeyondPlainData(document, report);
   return { report, document };
 }

@@ -6,7 +6,18 @@ import { runCommand } from '../../../lib/cli/program.js';
 import * as errors from '../../../lib/errors.js';
 import * as policies from '../../../lib/policy/index.js';
 import * as files from '../../../lib/tracer/files.js';
-import { eventFilter, fieldFilter, formatCompact, redactor, summaryOf, toJson } from '../../../lib/output/index.js';
+import {
+  eventFilter,
+  fieldFilter,
+  formatCompact,
+  pathOf,
+  redactor,
+  summaryOf,
+  toJson,
+} from '../../../lib/output/index.js';
+import { recordingReader } from '../../../lib/recording/reader.js';
+import { recorder } from '../../../lib/recording/recorder.js';
+import { replayer } from '../../../lib/recording/replay.js';
 import type {
   CloseOptions,
   EventsOptions,
@@ -136,9 +147,13 @@ export class FakeCommand {
     eventFilter,
     fieldFilter,
     formatCompact,
+    pathOf,
     redactor,
     summaryOf,
     toJson,
+    recorder,
+    recordingReader,
+    replayer,
     ...policies,
     ...files,
     validatePolicy: () => [],

@@ -1,8 +1,8 @@
 /** The policies of the package: by name, without mistakes, and on the page about them. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { compilePolicy, parsePolicy, PolicyError, validatePolicy } from '../../../lib/index.js';
+import { basename, dirname, join } from 'node:path';
+import { compilePolicy, parsePolicy, parsePolicyTest, PolicyError, validatePolicy } from '../../../lib/index.js';
 import { expandPolicyPaths, loadPolicyFile, policyLibrary } from '../../../lib/tracer/files.js';
 import { FakeCommand } from '../cli/fake.js';
 
@@ -29,6 +29,17 @@ describe('policies of the package', () => {
         assert.ok(tags.length > 0 && tags.every((tag) => /^mitre\.T\d{4}(\.\d{3})?$/.test(tag)), String(tags));
       }
       assert.match(page, new RegExp(`^\\| \`${name}\` `, 'm'));
+    });
+
+    it(`${name}: has a test, with a scenario that fires and one that does not`, () => {
+      const path = join(dirname(file), 'tests', basename(file));
+      const { policies: tested, scenarios } = parsePolicyTest(readFileSync(path, 'utf8'), { file: path });
+      assert.deepEqual(tested, [`../${name}.yaml`]);
+      assert.deepEqual(scenarios.map((scenario) => scenario.name), ['fires', 'harmless']); // prettier-ignore
+      const messages = new Set(compilePolicy(readFileSync(file, 'utf8')).hooks.map(({ message }) => message));
+      const expected = scenarios[0]?.expect.map(({ message }) => message) ?? [];
+      assert.deepEqual(expected.filter((message) => !messages.has(message)), []); // prettier-ignore
+      assert.ok(expected.length > 0 && scenarios[0]?.exact === true && scenarios[1]?.never.length === 1);
     });
   }
 

@@ -1,0 +1,24 @@
+/** Values that are numbers: as the BPF programs see them, 64 bits wide, and their filters. */
+import type { HookArgument } from '../../types/events.js';
+import type { ValueImage } from '../image/image.js';
+import { SYSCALL_COMPAT } from '../names/syscalls.js';
+import { selectorMask } from '../wire/encode/tables.js';
+import type { Candidates } from './candidates.js';
+import { applyEntry, applyGroup } from './tables.js';
+
+/** The number in two's complement; undefined for a value that is none. */
+export function numberOf(argument: HookArgument): bigint | undefined {
+  if (!('value' in argument)) return undefined;
+  const { value } = argument;
+  if (typeof value !== 'number' && typeof value !== 'bigint') return undefined;
+  const isCompat = argument.type === 'syscall64' && (argument.abi === 'i386' || argument.abi === 'arm32');
+  return BigInt.asUintN(64, isCompat ? BigInt(value) | SYSCALL_COMPAT : BigInt(value));
+}
+
+export function filterNumber(candidates: Candidates, image: ValueImage, value: bigint): void {
+  for (const group of image.ints) applyGroup(candidates, group, value);
+  const { intTable: table } = image;
+  if (table === undefined || !candidates.mayHave(selectorMask(table.used))) return;
+  const found = table.entries.find((entry) => BigInt.asUintN(64, entry.value) === value);
+  applyEntry(candidates, table, found);
+}

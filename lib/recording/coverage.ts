@@ -1,0 +1,110 @@
+/** Which recorded hooks have the calls of a policy's hook. */
+import type { PlainEvent } from '../../types/events.js';
+import type { RecordedHook, RecordedValue } from '../../types/recording.js';
+import type { HookImage } from '../image/image.js';
+import { patternOf } from '../policy/index.js';
+import { functionKey } from './functions.js';
+
+/**
+ * How well a recorded hook stands for a wanted one: 0 if it has none of its calls, 1 if it may have them, 2 if it also reads the
+ * same values, 3 if it is the same hook of the same policy.
+ */
+export function coverage(wanted: RecordedHook, recorded: RecordedHook): 0 | 1 | 2 | 3 {
+  if (!mayShareCalls(wanted, recorded)) return 0;
+  if (valuesKey(wanted) !== valuesKey(recorded) || placeKey(wanted) !== placeKey(recorded)) return 1;
+  const isSame =
+    wanted.policyName === recorded.policyName &&
+    wanted.position.line === recorded.position.line &&
+    wanted.position.column === recorded.position.column;
+  return isSame ? 3 : 2;
+}
+
+const keys = new WeakMap<RecordedHook, string>();
+
+/** The same for a hook that was read twice. */
+export function hookKey(hook: RecordedHook): string {
+  let key = keys.get(hook);
+  if (key === undefined) {
+    key = keyOf(hook);
+    keys.set(hook, key);
+  }
+  return key;
+}
+
+function keyOf(value: unknown): string {
+  return JSON.stringify(value, (_, member: unknown) => (typeof member === 'bigint' ? member.toString() : member));
+}
+
+function valuesKey({ args, data, returnArg }: RecordedHook): string {
+  const key = ({ position, label, ...value }: RecordedValue): unknown => (void [position, label], value);
+  return keyOf([args.map(key), data.map(key), returnArg && key(returnArg)]);
+}
+
+function placeKey({ call, syscall, list, places, program, usdt, tracepoint }: RecordedHook): string {
+  return keyOf([call, syscall, list, places, program, usdt, tracepoint]);
+}
+
+const FUNCTIONS: ReadonlySet<HookImage['kind']> = new Set<HookImage['kind']>(['kprobe', 'fentry']);
+
+function mayShareCalls(a: RecordedHook, b: RecordedHook): boolean {
+  if (a.kind !== b.kind && !(FUNCTIONS.has(a.kind) && FUNCTIONS.has(b.kind))) return false;
+  switch (a.kind) {
+    case 'tracepoint':
+    case 'raw_tracepoint':
+      return a.tracepoint?.subsystem === b.tracepoint?.subsystem && a.tracepoint?.event === b.tracepoint?.event;
+    case 'lsm':
+      return a.call === b.call;
+    case 'uprobe':
+    case 'usdt':
+      return pathsOf(a).some((path) => pathsOf(b).includes(path));
+    case 'kprobe':
+    case 'fentry': {
+      const [own, others] = [functionsOf(a), functionsOf(b)];
+      return own === undefined || others === undefined || own.some((name) => others.includes(name));
+    }
+    default:
+      return true;
+  }
+}
+
+function pathsOf({ program, places, usdt }: RecordedHook): string[] {
+  return [program, ...(places ?? []), usdt].flatMap((place) => (place === undefined ? [] : [place.path]));
+}
+
+/** Undefined if the kernel finds them. */
+function functionsOf({ call, syscall, list }: Pick<RecordedHook, 'call' | 'syscall' | 'list'>): string[] | undefined {
+  if (list === undefined) return [functionKey(call, syscall)];
+  return 'functions' in list ? list.functions.map((name) => functionKey(name, syscall)) : undefined;
+}
+
+/** The event of a recorded hook is a call of this hook, whose list of functions can be another one. */
+export function covers(hook: HookImage, event: PlainEvent, recorded: RecordedHook): boolean {
+  switch (event.type) {
+    case 'process_kprobe': {
+      const own = functionsOf(hook);
+      if (own !== undefined) return own.includes(functionKey(event.functionName, recorded.syscall));
+      if (hook.list !== undefined && 'generated' in hook.list && hook.list.generated === 'syscalls')
+        return recorded.syscall;
+      return hook.list !== undefined && 'pattern' in hook.list && matches(hook.list.pattern, event.functionName);
+    }
+    case 'process_uprobe': {
+      const places = hook.places ?? (hook.program === undefined ? [] : [hook.program]);
+      return places.some(
+        ({ path, symbol = '', symbolOffset, fileOffset, address }) =>
+          path === event.path &&
+          symbol === event.symbol &&
+          (symbolOffset ?? fileOffset ?? 0n) === event.offset &&
+          address === event.address,
+      );
+    }
+    case 'process_usdt':
+      return hook.usdt?.path === event.path && hook.usdt.provider === event.provider && hook.usdt.name === event.name;
+    default:
+      return true;
+  }
+}
+
+function matches(pattern: string, name: string): boolean {
+  const compiled = patternOf(pattern);
+  return compiled instanceof RegExp && compiled.test(name);
+}

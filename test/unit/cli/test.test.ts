@@ -1,0 +1,251 @@
+/** `polytrace test` and `polytrace replay` over recorded events, and the results in each format. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compilePolicy, recorder } from '../../../lib/index.js';
+import { matches } from '../../../lib/cli/event-pattern.js';
+import { PRINTERS, type Result } from '../../../lib/cli/test-results.js';
+import { pathOf } from '../../../lib/output/index.js';
+import { recordedHook } from '../../../lib/recording/recorder.js';
+import { encodePlain } from '../../../lib/recording/plain-json.js';
+import type { EventPattern, PlainEvent } from '../../../types/index.js';
+import { execOf, fileOf, hookOf } from '../output/events.js';
+import { FakeCommand } from './fake.js';
+
+const policyOf = (name: string, selector: string): string => `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: ${name} }
+spec:
+  kprobes:
+  - call: security_file_open
+    syscall: false
+    message: opened
+    args: [{ index: 0, type: file }]
+    selectors: [${selector}]
+`;
+const PREFIX = '{ matchArgs: [{ index: 0, operator: Prefix, values: [/etc/] }] }';
+const NAMESPACE = '{ matchNamespaces: [{ namespace: Net, operator: In, values: ["1"] }] }';
+
+/** A recording of calls with these paths. */
+function recordingOf(...paths: readonly string[]): string {
+  const [image] = compilePolicy(policyOf('wide', '')).hooks;
+  assert.ok(image !== undefined);
+  const line = (value: object): string => `${JSON.stringify(value)}\n`;
+  const { process, ...event } = hookOf('security_file_open', [], { policyName: 'wide' });
+  return [
+    recorder().header,
+    line({ process: 0, is: encodePlain(process) }),
+    line({ hook: 0, is: encodePlain(recordedHook({ policyName: 'wide', image })) }),
+    ...paths.map((path) =>
+      line({ event: { ...(encodePlain({ ...event, args: [fileOf(path)] }) as object), process: 0 }, hook: 0 }),
+    ),
+  ].join('');
+}
+
+describe('polytrace replay', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'polytrace-replay-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const calls = file('calls.jsonl', recordingOf('/etc/shadow', '/tmp/x'));
+
+  it('prints what the policy reports, and counts', async () => {
+    const command = new FakeCommand();
+    const status = await command.run('replay', calls, '--policy', file('p.yaml', policyOf('narrow', PREFIX)));
+    assert.equal(status, 0, command.stderr.text);
+    assert.match(command.stdout.text, /^[^\n]*\/etc\/shadow[^\n]*opened\n$/);
+    assert.match(command.stderr.text, /^2 calls: 1 reported, 1 not, 0 unknown$/m);
+  });
+
+  it('what is not known has a code, and a status of its own', async () => {
+    const command = new FakeCommand();
+    const status = await command.run('replay', calls, '--policy', file('n.yaml', policyOf('net', NAMESPACE)));
+    assert.equal(status, 6);
+    assert.equal(command.stdout.text, '');
+    assert.match(command.stderr.text, /^unknown: net security_file_open: PROCESS_STATE namespace Net: .*\(2 calls\)$/m);
+  });
+
+  it('a hook without recorded calls is named', async () => {
+    const command = new FakeCommand();
+    const other = policyOf('other', '').replace('security_file_open', 'security_bprm_check');
+    assert.equal(await command.run('replay', calls, '--policy', file('o.yaml', other)), 0);
+    assert.match(command.stderr.text, /^note: other security_bprm_check: no hook of the recording has its calls$/m);
+  });
+
+  it('a wrong line is reported with its number, and the others are read', async () => {
+    const command = new FakeCommand();
+    const broken = file('broken.jsonl', `${recordingOf('/etc/a')}x\n`);
+    assert.equal(await command.run('replay', broken, '--policy', join(folder, 'p.yaml')), 1);
+    assert.match(command.stderr.text, /broken\.jsonl:5: RECORDING_INVALID/);
+    assert.match(command.stdout.text, /\/etc\/a/);
+  });
+
+  for (const [title, text, code] of [
+    ['an empty file', '', 2],
+    ['another file', '{"process_exec":{}}\n', 1],
+  ] as const) {
+    it(`${title} is refused`, async () => {
+      const command = new FakeCommand();
+      assert.equal(await command.run('replay', file('none.jsonl', text), '--policy', join(folder, 'p.yaml')), code);
+    });
+  }
+});
+
+describe('polytrace test', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'polytrace-test-'));
+  after(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, 'tests'));
+  writeFileSync(join(folder, 'p.yaml'), policyOf('narrow', PREFIX));
+  writeFileSync(join(folder, 'net.yaml'), policyOf('net', NAMESPACE));
+  writeFileSync(join(folder, 'tests/calls.jsonl'), recordingOf('/etc/shadow', '/etc/passwd', '/tmp/x'));
+
+  const run = async (scenarios: string, ...words: readonly string[]): Promise<readonly [number, string]> => {
+    const head = `apiVersion: polytrace/v1\nkind: PolicyTest\npolicies: [../${words.includes('net') ? 'net' : 'p'}.yaml]\nscenarios:\n`;
+    writeFileSync(join(folder, 'tests/p.yaml'), head + scenarios);
+    const command = new FakeCommand();
+    const options = words.filter((word) => word !== 'net');
+    const status = await command.run('test', join(folder, 'p.yaml'), '--kernel', 'none', ...options);
+    return [status, command.stdout.text + command.stderr.text];
+  };
+  const scenario = (rest: string): string => `- name: one\n  recording: calls.jsonl\n${rest}`;
+
+  it('passes: events that come, that do not come, and how many', async () => {
+    const [status, output] = await run(scenario('  exact: true\n  expect: [{message: opened, count: 2}, {path: /etc/shadow}]\n  never: [{pathMatches: ^/tmp/}]\n')); // prettier-ignore
+    assert.equal(status, 0, output);
+    assert.match(output, /^ok {2}.*p\.yaml: one \(\d\.\d s\)$/m);
+    assert.match(output, /^1 scenarios: 1 passed, 0 failed, 0 skipped$/m);
+  });
+
+  for (const [title, rest, place, code] of [
+    ['a missing event', '  expect:\n  - {path: /etc/x}\n', '8:5', 'EVENT_MISSING'],
+    ['another number of events', '  expect: [{message: opened, count: 3}]\n', '7:12', 'EVENT_MISSING'],
+    ['a forbidden event', '  never: [{path: /etc/shadow}]\n', '7:11', 'EVENT_FORBIDDEN'],
+    ['an unexpected event', '  exact: true\n  expect: [{path: /etc/shadow}]\n', '5:3', 'EVENT_UNEXPECTED'],
+  ] as const) {
+    it(`${title} fails, with its place`, async () => {
+      const [status, output] = await run(scenario(rest));
+      assert.equal(status, 1);
+      assert.match(output, new RegExp(`p\\.yaml:${place}: ${code}: `));
+    });
+  }
+
+  for (const rest of ['  expect: [{path: /etc/shadow}]\n', '  never: [{path: /etc/shadow}]\n']) {
+    it(`what the recording does not tell fails:${rest.trimEnd()}`, async () => {
+      const [status, output] = await run(scenario(rest), 'net');
+      assert.equal(status, 1);
+      assert.match(output, /ANSWER_UNKNOWN: .*PROCESS_STATE/);
+    });
+  }
+
+  it('with --recorded, commands are skipped, and no tracer is opened', async () => {
+    const [status, output] = await run('- {name: live, run: "true", never: [{}]}\n', '--recorded', '--format', 'tap');
+    assert.equal(status, 0);
+    assert.match(output, /^TAP version 14\nok 1 - .*: live # SKIP its commands need a kernel and root\n1\.\.1\n$/);
+  });
+
+  it('--grep that finds nothing is a mistake', async () => {
+    assert.equal((await run(scenario('  never: [{path: /x}]\n'), '--grep', 'two'))[0], 2);
+  });
+
+  for (const [title, text, place, code] of [
+    ['no source', '- {name: one, never: [{}]}\n', '5:3', 'SCENARIO_UNCLEAR'],
+    ['two sources', '- {name: one, run: a, recording: b, never: [{}]}\n', '5:3', 'SCENARIO_UNCLEAR'],
+    ['no question', '- {name: one, run: a}\n', '5:3', 'SCENARIO_UNCLEAR'],
+    ['the same name', '- &a {name: one, run: a, never: [{}]}\n', '5:3', 'YAML_ALIAS'],
+    ['a wrong pattern', '- name: one\n  run: a\n  never:\n  - pathMatches: "("\n', '8:18', 'SCENARIO_PATTERN'],
+    ['an unknown field', '- {name: one, runs: a, never: [{}]}\n', '5:15', 'UNKNOWN_FIELD'],
+    ['a wrong type', '- {name: one, run: a, never: 3}\n', '5:30', 'WRONG_TYPE'],
+  ] as const) {
+    it(`a file with ${title} is refused, with its place`, async () => {
+      const [status, output] = await run(text);
+      assert.equal(status, 1);
+      assert.match(output, new RegExp(`p\\.yaml:${place}: error ${code}: `));
+    });
+  }
+
+  it('a policy without a test is refused', async () => {
+    const command = new FakeCommand();
+    assert.equal(await command.run('test', join(folder, 'net.yaml')), 2);
+    assert.match(command.stderr.text, /there is no .*tests\/net\.yaml/);
+  });
+});
+
+describe('patterns of events', () => {
+  const position = { line: 1, column: 1 };
+  const event = hookOf('security_file_open', [fileOf('/etc/x')], {
+    message: 'm',
+    selector: 2,
+    actions: [{ action: 'sigkill', signal: 9, outcome: 'monitored' }, { action: 'post' }],
+  });
+  const holds = (pattern: Omit<EventPattern, 'position'>, of: PlainEvent = event): boolean =>
+    matches({ ...pattern, position }, of, { pathOf });
+
+  it('each member counts', () => {
+    const good: readonly Omit<EventPattern, 'position'>[] = [
+      {}, { type: 'process_kprobe' }, { policy: 'files' }, { function: 'security_file_open' }, { message: 'm' },
+      { messageMatches: '^m$' }, { selector: 2 }, { action: 'sigkill' }, { binary: '/usr/bin/cat' },
+      { binaryMatches: 'cat$' }, { path: '/etc/x' }, { pathMatches: '^/etc' },
+    ]; // prettier-ignore
+    for (const pattern of good) assert.ok(holds(pattern), JSON.stringify(pattern));
+    const bad: readonly Omit<EventPattern, 'position'>[] = [
+      { type: 'process_lsm' }, { policy: 'p' }, { function: 'f' }, { message: 'n' }, { messageMatches: 'n' },
+      { selector: 0 }, { action: 'override' }, { binary: 'cat' }, { binaryMatches: '^cat' }, { path: '/etc' },
+      { pathMatches: 'y' },
+    ]; // prettier-ignore
+    for (const pattern of bad) assert.ok(!holds({ message: 'm', ...pattern }), JSON.stringify(pattern));
+  });
+
+  it('a start of a process needs its type', () => {
+    assert.ok(!holds({}, execOf()));
+    assert.ok(holds({ type: 'process_exec', binary: '/usr/bin/cat' }, execOf()));
+  });
+});
+
+describe('results of tests', () => {
+  const results: readonly Result[] = [
+    { file: 'a.yaml', name: 'good', seconds: 0.25, reasons: [] },
+    { file: 'a.yaml', name: '<b> # "&"\u001b', seconds: 1, reasons: ['X: <y> "z"\n\u001b'] },
+    { file: 'b.yaml', name: 'c', seconds: 0, reasons: [], skipped: 'why' },
+  ];
+  const text = (format: keyof typeof PRINTERS): string => {
+    const { start, one, end } = PRINTERS[format];
+    return start + results.map((result, i) => one(result, i + 1)).join('') + end(results);
+  };
+
+  it('TAP: directives and escapes cannot be made by names', () => {
+    assert.equal(
+      text('tap'),
+      `TAP version 14
+ok 1 - a.yaml: good
+not ok 2 - a.yaml: <b> \\# "&"\\\\u{1b}
+  ---
+  duration_ms: 1000
+  reasons:
+    - "X: <y> \\"z\\" \\\\u{1b}"
+  ...
+ok 3 - b.yaml: c # SKIP why
+1..3
+`,
+    );
+  });
+
+  it('JUnit: counts, and no markup or control character of a name', () => {
+    assert.equal(
+      text('junit'),
+      `<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="polytrace">
+  <testsuite name="a.yaml" tests="2" failures="1" skipped="0" time="1.250">
+    <testcase classname="a.yaml" name="good" time="0.250"/>
+    <testcase classname="a.yaml" name="&lt;b&gt; # &quot;&amp;&quot;\\u{1b}" time="1.000"><failure message="X: &lt;y&gt; &quot;z&quot; \\u{1b}"/></testcase>
+  </testsuite>
+  <testsuite name="b.yaml" tests="1" failures="0" skipped="1" time="0.000">
+    <testcase classname="b.yaml" name="c" time="0.000"><skipped message="why"/></testcase>
+  </testsuite>
+</testsuites>
+`,
+    );
+  });
+});

@@ -1,0 +1,133 @@
+import type { PlainEvent, TracerEvent } from './events.js';
+import type { PolicyImage, ValueImage, HookImage } from './policy.js';
+
+/**
+ * Writes events as a recording: JSON lines with all their values, from which `recordingReader` makes the same events, and
+ * over which `replayer` evaluates another policy. A recording holds what the traced processes did, arguments and buffers
+ * included: protect it like the data itself.
+ */
+export interface Recorder {
+  /** The first line of a recording, with its version. It ends with a newline. */
+  readonly header: string;
+  /** The lines of an event. Each process and each hook has a line of its own, before the first event that refers to it. */
+  lines(event: TracerEvent): string;
+}
+
+/** Makes a recorder, for one recording. It keeps the last 16,384 processes. */
+export function recorder(): Recorder;
+
+/** A value that a recorded hook read, without filters. */
+export type RecordedValue = Omit<ValueImage, 'ints' | 'intTable' | 'texts' | 'net'>;
+
+/** A hook whose events were recorded: what it hooked, and the values that it read. */
+export type RecordedHook = Pick<
+  HookImage,
+  'kind' | 'call' | 'syscall' | 'list' | 'places' | 'program' | 'usdt' | 'tracepoint' | 'position'
+> & {
+  readonly policyName: string;
+  readonly args: readonly RecordedValue[];
+  readonly data: readonly RecordedValue[];
+  readonly returnArg?: RecordedValue;
+  /** Not every call was recorded: the recorded policy has filters, a rate limit, or NoPost. */
+  readonly isFiltered: boolean;
+};
+
+/** An event of a recording, as plain data. */
+export interface RecordedEvent {
+  readonly event: PlainEvent;
+  /** The hook of the event. Absent for events of no hook. */
+  readonly hook?: RecordedHook;
+}
+
+/** Reads the lines of a recording. */
+export interface RecordingReader {
+  /**
+   * Reads the next line. Returns undefined for a line without an event. Throws a PolytraceError (`RECORDING_INVALID`,
+   * `RECORDING_VERSION`).
+   */
+  read(line: string): RecordedEvent | undefined;
+  /** The hooks that the lines so far have named. */
+  readonly hooks: readonly RecordedHook[];
+  /**
+   * Architecture of the machine that made the recording: the numbers of system calls in a policy depend on it, see
+   * `compilePolicy`. Undefined before the first line.
+   */
+  readonly architecture: 'x64' | 'arm64' | undefined;
+}
+
+/** Makes a reader, for one recording. */
+export function recordingReader(): RecordingReader;
+
+/**
+ * Reason why a filter could not be evaluated:
+ * - `VALUE_NOT_RECORDED`: the recorded hook does not read this value.
+ * - `VALUE_INCOMPLETE`: only a part of the value was recorded.
+ * - `VALUE_REWRITTEN`: the kernel compares a name of the file that events do not have (pipes, sockets, namespaces).
+ * - `FILE_IDENTITY`: `inode: true`, and the path alone does not decide.
+ * - `PROCESS_STATE`: namespaces, capabilities or ids in a namespace at the call. Events have those at the exec.
+ * - `PROCESS_HISTORY`: earlier programs of the process and of its ancestors.
+ * - `PROCESS_UNKNOWN`: the executable or the parent of a process that was not seen from its start.
+ * - `SOCKET_OWNER`: the event is about the owner of a socket, and not about the process that called.
+ * - `SCOPE`: the container of the process at the call.
+ * - `RATE_LIMIT`: an earlier equal event may suppress this one.
+ */
+export type DoubtCode =
+  | 'VALUE_NOT_RECORDED'
+  | 'VALUE_INCOMPLETE'
+  | 'VALUE_REWRITTEN'
+  | 'FILE_IDENTITY'
+  | 'PROCESS_STATE'
+  | 'PROCESS_HISTORY'
+  | 'PROCESS_UNKNOWN'
+  | 'SOCKET_OWNER'
+  | 'SCOPE'
+  | 'RATE_LIMIT';
+
+/** What could not be evaluated, and why. */
+export interface Doubt {
+  readonly code: DoubtCode;
+  /** The value or the filter. */
+  readonly about: string;
+  /** The reason in words. */
+  readonly meaning: string;
+}
+
+/** The answer of a hook to a recorded call. */
+export interface Verdict {
+  /** Whether the hook reports the call. `unknown`: it depends on what the recording does not have. */
+  readonly reported: 'yes' | 'no' | 'unknown';
+  /** Index of the selector that matches. Absent when none does, or when it is not certain which. */
+  readonly selector?: number;
+  /** The selectors that may match, lowest first. */
+  readonly selectors: readonly number[];
+  /** What was not certain. Also present when the answer is certain in spite of it. */
+  readonly doubts: readonly Doubt[];
+}
+
+/** What a policy answers to a recorded call. */
+export interface Replayed {
+  /** Index of the policy's hook. */
+  readonly hook: number;
+  readonly verdict: Verdict;
+  /**
+   * The event as the policy reports it, unless `verdict.reported` is `no`. Actions are those of mode `monitor`. It has the values
+   * that were recorded, in the order of the policy; others are left out.
+   */
+  readonly event?: PlainEvent;
+}
+
+/** Evaluates a policy over recorded calls. */
+export interface Replayer {
+  /** Hooks of the policy that no recorded hook covers: nothing is known of their calls. */
+  readonly uncovered: readonly HookImage[];
+  /** The answers of the policy's hooks to a recorded call. Empty when it is no call of any of them. */
+  replay(recorded: RecordedEvent): Replayed[];
+}
+
+/**
+ * Evaluates a compiled policy over a recording: what it would have reported of the recorded calls. The answers are those of the
+ * kernel; what the recording does not tell is answered with `unknown`. `hooks` are all hooks of the recording. Where one of
+ * them reads the same values as a hook of the policy, only its calls count for that hook. Otherwise, those of all
+ * hooks on the same function count.
+ */
+export function replayer(image: PolicyImage, hooks: readonly RecordedHook[]): Replayer;
