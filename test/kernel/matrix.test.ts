@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { toJson } from '../../lib/index.js';
 import type { HookArgument, ProcessKprobeEvent } from '../../types/index.js';
 import { isLacking, planOf, type Case, type Plan } from './matrix-policy.js';
+import { compareWithKernel } from './matrix-replay.js';
 import { carryOut, prepareMatrix } from './matrix-setup.js';
 import { REFUSED_TYPES, SUBJECTS } from './matrix.js';
 import { assertPart, kernel, MECHANISMS, policy, Recording } from './support.js';
@@ -70,6 +71,7 @@ for (const attach of MATRIX_MECHANISMS) {
     const failures = new Map<Plan, unknown>();
     let recording: Recording | undefined;
     let seen = new Seen([]);
+    let events: readonly ProcessKprobeEvent[] = [];
 
     before(async () => {
       prepareMatrix();
@@ -78,7 +80,8 @@ for (const attach of MATRIX_MECHANISMS) {
         await recording.tracer.addPolicy({ yaml: plan.yaml }).catch((error: unknown) => failures.set(plan, error));
       }
       const actions = plans.filter((plan) => !failures.has(plan)).flatMap((plan) => plan.actions);
-      seen = new Seen(await recording.hooksDuring(() => carryOut(actions)));
+      events = await recording.hooksDuring(() => carryOut(actions));
+      seen = new Seen(events);
       assert.equal(recording.tracer.stats().lost, 0);
     });
     after(() => recording?.close());
@@ -108,6 +111,17 @@ for (const attach of MATRIX_MECHANISMS) {
             assertPart(jsonOf(event, plan), told.json, 'json');
           });
         }
+      });
+    }
+
+    // on one kernel: the programs that compare are the same on each
+    if (kernel === '6.12') {
+      it('the evaluator matches the same selectors over a recording', () => {
+        const { calls, rows, unknown, differences } = compareWithKernel(plans, events);
+        assert.deepEqual(differences, []);
+        // an address of another family is not read, so its family is not in the event
+        assert.deepEqual(unknown.filter((each) => !each.startsWith('sockaddr_un: Family AF_')), []); // prettier-ignore
+        assert.ok(rows.size > 500 && calls > 2 * rows.size, `${calls} calls of ${rows.size} rows`);
       });
     }
 
