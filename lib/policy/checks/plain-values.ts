@@ -50,8 +50,8 @@ export function checkAbsolute(value: string, operator: string, span: Span, repor
   const base = NEGATED[operator as Operator] ?? operator;
   if (value === '' || value.startsWith('/')) return;
   if (base !== 'Equal' && base !== 'Prefix' && base !== 'In' && base !== 'NotIn') return;
-  // A pipe or socket has a name of its own instead of a path.
-  if (/^(pipe|socket|anon_inode):/.test(value)) return;
+  // A pipe, a socket or a file in memory has a name of its own instead of a path. Events show /memfd:NAME, as /proc does.
+  if (/^(pipe|socket|anon_inode|memfd):/.test(value)) return;
   const never = operator.startsWith('Not') ? 'excludes nothing' : 'can never match';
   const hint = base === 'Prefix' ? 'use Postfix to match the end of a path' : 'write the whole path';
   report.add('PATH_NOT_ABSOLUTE', span, `paths begin with /: ${quote(value)} ${never}`, hint);
