@@ -11,6 +11,7 @@ import {
   cgroupSection,
   countedSection,
   filterSection,
+  GOALS,
   hostSection,
   INTRODUCTION,
   KERNEL,
@@ -137,4 +138,4 @@ for (const { isWanted, make, title } of parts) {
   }
 }
 if (values.short) await shortPart();
-if (values.write) writeFileSync(page, [INTRODUCTION, ...sections].join('\n'));
+if (values.write) writeFileSync(page, [INTRODUCTION, ...sections, GOALS].join('\n'));
