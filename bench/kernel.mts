@@ -46,9 +46,9 @@ interface Operation {
 }
 
 const operations: readonly Operation[] = [
-  { key: 'pread-2', name: 'pread, no match, depth 2', tetragon: 12_930, limit: ['upstream policy', 1_400] },
-  { key: 'pread-7', name: 'pread, no match, depth 7', tetragon: 17_220, limit: ['upstream policy', 1_920] },
-  { key: 'pread-match', name: 'pread, match', tetragon: 23_500, limit: ['upstream policy', 2_350] },
+  { key: 'pread-2', name: 'pread, no match, depth 2', tetragon: 12_930, limit: ['upstream policy', 1_040] },
+  { key: 'pread-7', name: 'pread, no match, depth 7', tetragon: 17_220, limit: ['upstream policy', 1_470] },
+  { key: 'pread-match', name: 'pread, match', tetragon: 23_500, limit: ['upstream policy', 2_150] },
   { key: 'pwrite-2', name: 'pwrite, no match, depth 2' },
   { key: 'open-close', name: 'open + close', limit: ['upstream policy', 100] },
   { key: 'exec', name: 'vfork + exec + exit + wait', tetragon: 9_050, limit: ['base sensor', 3_500] },
