@@ -193,13 +193,15 @@ to 15 meanwhile, which raises processor time. A run on a machine without other p
 | an event with \`coalesceMs: 0\`, median     |             100 µs |             123 µs | missed |
 | a second without events                     |               2 ms |             0.4 ms | met    |
 
-- The rows of latency were measured with real-time priority (\`chrt -f 50\`). Without it, the tracer waited for its turn.
+- The rows of latency (\`chrt -f 50\`) and of cgroups (\`chrt -f 10\`) were measured with real-time priority.
+- **Beyond Node.js** is our reading of the goal. With Node.js itself, the two take 93 and 85 ms: more than 40.
 - **validate**: Node.js by itself takes 61 ms here, loading the package yaml 30 ms, and its first parse of the 568 lines
   about 60 ms, with code that is not compiled yet. A cache of compiled code was not used: a file that others can write
   would become code of root. A copy of yaml in our own file would save 24 ms, but corrections of yaml would no longer
   reach an installed package.
 - **openTracer**: 260 ms are time in the kernel, most of it in its verifier, and half of that for \`handle_exec\`.
 - **coalesceMs: 0**: 45 µs from the kernel to JavaScript, 37 µs to decode a first record with cold caches, 10 µs to the
-  iterator. An event loop that watches the ring buffer itself, without the waiting thread, saved 7 to 12 µs.
+  iterator. An event loop that watches the ring buffer itself, without the waiting thread, showed no clear gain: in
+  three pairs of runs the median changed by +16, -10 and -7 µs.
 - **Versions**: counting (1.73) and the path (1.27) on Node.js 24, and counting on 26 (1.21), are above 1.20.
 `;
