@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withSettings } from './agent-settings.js';
+import { captures, withCaptures } from './captures.js';
 import { manual, withHelp } from './command-help.js';
 import { withAnswers } from './tutorial-answers.js';
 
@@ -13,6 +14,9 @@ async function main(): Promise<void> {
   writeFileSync(settings, await withSettings(readFileSync(settings, 'utf8')));
   const tutorial = join(__dirname, '../docs/tutorial.md');
   writeFileSync(tutorial, withAnswers(readFileSync(tutorial, 'utf8')));
+  const recipes = join(__dirname, '../docs/recipes.md');
+  writeFileSync(recipes, await withCaptures(readFileSync(recipes, 'utf8')));
+  for (const { path, text } of await captures()) writeFileSync(path, text);
 }
 
 void main();

@@ -1,0 +1,30 @@
+/** docs/recipes.md and the terminals in docs/samples are what the command prints of the recorded events now. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { policyLibrary } from '../../../lib/tracer/files.js';
+import { columns } from '../../../lib/output/escape.js';
+import { captures, withCaptures } from '../../../scripts/captures.js';
+
+describe('recorded events in the documentation', () => {
+  const page = readFileSync(join(__dirname, '../../../docs/recipes.md'), 'utf8');
+
+  it('each policy of the package has a recipe with its lines', () => {
+    for (const { name } of policyLibrary()) {
+      const [, block = ''] = page.split(`--policy-names ${name} -->`);
+      assert.match(block, /^\n\n```text\n(.+\n)+```/, name);
+    }
+  });
+
+  it('docs/recipes.md: run npm run gen if this fails', async () => assert.equal(await withCaptures(page), page));
+
+  it('the terminals: run npm run gen if this fails', async () => {
+    const found = await captures();
+    assert.equal(found.length, 6);
+    for (const { path, text } of found) {
+      assert.equal(readFileSync(path, 'utf8'), text, path);
+      const width = Number(/-(\d+)\.txt$/.exec(path)?.[1]);
+      for (const line of text.split('\n')) assert.ok(columns(line) <= width, `${path}: ${line}`);
+    }
+  });
+});
