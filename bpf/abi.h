@@ -324,7 +324,7 @@ enum value_source {
 	SOURCE_PARAM = 0,
 	SOURCE_RETURN = 1,
 	SOURCE_TASK = 2, /* the current struct task_struct */
-	SOURCE_REGISTERS = 3, /* the register at byte offset `param` of struct pt_regs; probes only */
+	SOURCE_REGISTERS = 3, /* the register at byte offset `field` of struct pt_regs; probes only */
 	SOURCE_FIELD = 4, /* the address of byte offset `field` in the record of a tracepoint */
 	SOURCE_HELPER = 5, /* parameter `param`, read by a helper: a pointer to const void in a trampoline */
 };
@@ -369,7 +369,7 @@ struct value_config {
 	u8 size_returned; /* the return value says how much of the buffer was filled */
 	u8 first_group, groups_count; /* int_groups for a scalar or a net_detail */
 	u8 size_width; /* for SOURCE_FIELD: bytes of size_field */
-	u16 field; /* for SOURCE_FIELD */
+	u16 field; /* for SOURCE_FIELD and SOURCE_REGISTERS */
 	u32 room; /* bytes that the event reserves for its text or detail */
 	u16 size_field; /* for SOURCE_FIELD: the field with the size of the buffer */
 	u16 pad;

@@ -78,7 +78,7 @@ static __always_inline u64 raw_value_inline(void *ctx, u32 slot, u64 returned)
 	else if (source == SOURCE_HELPER)
 		raw = hook_argument(ctx, value->param);
 	else
-		raw = hook_register(ctx, value->param);
+		raw = hook_register(ctx, value->field);
 	/* a member of the struct itself, as most are: no call */
 	if (value->steps_count == 1 && !value->steps[0].follow)
 		return raw ? raw + value->steps[0].offset : 0;

@@ -28,7 +28,10 @@ export function attachUsdt(request: AttachRequest): Promise<Attached | undefined
   });
 }
 
-/** Rejects with KernelError HOOK_NOT_FOUND, or ARG_BEYOND_PROTOTYPE if a place has fewer arguments than the hook reads. */
+/**
+ * Rejects with KernelError HOOK_NOT_FOUND, ARG_BEYOND_PROTOTYPE if a place has fewer arguments than the hook reads, or
+ * PROBE_ENCODING.
+ */
 async function probePlaces(hook: HookImage): Promise<readonly ProbePlace[]> {
   const { path = '' } = hook.usdt ?? {};
   const elf = await elfInTurns(path);
@@ -55,7 +58,36 @@ async function probePlaces(hook: HookImage): Promise<readonly ProbePlace[]> {
       'indexes count from 0',
     );
   }
+  checkEncodings(hook, places);
   return places;
+}
+
+/** Arguments that libbpf reads: in a register, in memory at a constant distance from registers, or a number. */
+const READABLE = {
+  x64: /^-?\d{1,2}@(?:(?:-?\d{1,18})?\(%\w{2,4}(?:,%\w{2,4}(?:,[1248])?)?\)|%\w{2,5}|\$-?\d{1,18})$/,
+  arm64: /^-?\d{1,2}@(?:\[[a-z]\w{1,4}(?:, ?-?\d{1,18})?\]|[a-z]\w{1,4}|-?\d{1,18})$/,
+};
+
+/**
+ * Rejects with KernelError PROBE_ENCODING. The file may come from an attacker, and libbpf must not see a text that ends in the
+ * middle of an argument: it takes the length of such an argument from memory that nobody has written (parse_usdt_arg in usdt.c).
+ */
+function checkEncodings(hook: HookImage, places: readonly ProbePlace[]): void {
+  const readable = process.arch === 'arm64' ? READABLE.arm64 : READABLE.x64;
+  for (const { args } of places) {
+    const index = args.findIndex((arg) => !readable.test(arg));
+    if (index >= 0)
+      throw encoding(hook, `unrecognized arg #${index} spec ${JSON.stringify(args[index]?.slice(0, 64))}`);
+  }
+}
+
+function encoding(hook: HookImage, why: string, detail?: ReturnType<typeof kernelDetail>): KernelError {
+  return new KernelError(
+    'PROBE_ENCODING',
+    `${hookPlace(hook)}: the arguments of ${hook.call} cannot be read: ${why}`,
+    'use a uprobe at the offset of the probe',
+    detail,
+  );
 }
 
 /** The KernelError for a probe of a library, where a program cannot know which probe was hit. */
@@ -70,10 +102,5 @@ function encodingUnknown(error: NativeError, hook: HookImage): KernelError | und
   const [, why] =
     /usdt: ((?:unrecognized|unsupported) (?:arg|register)[^\n]*|too many USDT arg[^\n]*)/.exec(error.log ?? '') ?? [];
   if (hook.usdt === undefined || why === undefined) return undefined;
-  return new KernelError(
-    'PROBE_ENCODING',
-    `${hookPlace(hook)}: the arguments of ${hook.call} cannot be read: ${why}`,
-    'use a uprobe at the offset of the probe, or build the addon with a newer libbpf, which supports more encodings',
-    kernelDetail(error),
-  );
+  return encoding(hook, why, kernelDetail(error));
 }

@@ -13,8 +13,6 @@ import { AbiLimit } from '../wire/layout.gen.js';
 import { needsPointer } from '../wire/reads.js';
 import type { Inode } from '../wire/encode/tables.js';
 
-/** Largest offset in bytes of a value in struct pt_regs. */
-const REGISTER_OFFSET_MAX = 255;
 /** Linux flag for a descriptor that only names the file. */
 const O_PATH = 0o10000000;
 
@@ -99,7 +97,7 @@ export function registersOf(hook: HookImage, kernel: KernelInfo, architecture: s
     const name = value.resolve ?? '';
     const register = registerOf(name, architecture);
     const offset = register === undefined ? undefined : registerOffset(register.member, kernel, architecture);
-    if (register === undefined || offset === undefined || offset > REGISTER_OFFSET_MAX) {
+    if (register === undefined || offset === undefined) {
       throw new KernelError(
         'REGISTER_UNKNOWN',
         `${valuePlace(hook, value)}: there is no register ${JSON.stringify(name)} on ${architecture}`,

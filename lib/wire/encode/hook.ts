@@ -174,7 +174,7 @@ function encodeValue(
   const steps = field?.steps ?? resolved?.steps ?? [];
   u8(ValueConfig.read, field?.isLocation === true ? ValueRead.READ_DATA_LOC : facts.read);
   u8(ValueConfig.source, source);
-  u8(ValueConfig.param, register?.offset ?? (isReturn || field !== undefined ? 0 : value.index));
+  u8(ValueConfig.param, isReturn || field !== undefined ? 0 : value.index);
   u8(ValueConfig.width, Math.min(facts.width, width) + (value.type === 'syscall64' ? ValueWidth.WIDTH_SYSCALL : 0));
   u8(ValueConfig.isSigned, Number(facts.signed && (register === undefined || register.bytes >= facts.width)));
   const isFound = field !== undefined || resolved !== undefined;
@@ -188,7 +188,7 @@ function encodeValue(
   u8(ValueConfig.sizeWidth, field?.size?.width ?? 0);
   view.setUint16(at + ValueConfig.sizeField, field?.size?.offset ?? 0, true);
   u8(ValueConfig.sizeReturned, Number(isSizeReturned(value)));
-  view.setUint16(at + ValueConfig.field, field?.offset ?? 0, true);
+  view.setUint16(at + ValueConfig.field, register?.offset ?? field?.offset ?? 0, true);
   view.setUint32(at + ValueConfig.room, roomOf(value), true);
   encodeTable(view, at + ValueConfig.integers, value.intTable);
   u8(ValueConfig.stepsCount, steps.length);

@@ -7,13 +7,15 @@
 #include <string.h>
 #include "../../../native/sdt.h"
 
-/* How an assembler writes a number, and a place that is not at a constant distance from a register. */
+/* How an assembler writes a number, a place that is not at a constant distance from a register, and half a place. */
 #ifdef __aarch64__
 #define NUMBER(number) number
 #define UNREADABLE "[x0, x1]"
+#define UNCLOSED "[x0"
 #else
 #define NUMBER(number) "$" number
 #define UNREADABLE "guarded_counter(%%rip)"
+#define UNCLOSED "(%%rax"
 #endif
 
 int pass_all(const char *name);
@@ -83,6 +85,7 @@ int pass_all(const char *name)
 	described(&outer, 0);
 	PROBE("app", "none", "0", "", );
 	PROBE("app", "unreadable", "0", "4@" UNREADABLE, );
+	PROBE("app", "unclosed", "0", "8@" UNCLOSED, );
 	if (guarded_counter)
 		PROBE("app", "guarded", "guarded_counter", "4@%[n]", [n] "r"((int32_t)guarded_counter));
 	return guarded_counter;

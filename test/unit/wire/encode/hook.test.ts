@@ -252,18 +252,19 @@ spec:
     const registers = [value('uint64', { source: 'pt_regs', resolve: 'r10' }), value('string', { source: 'pt_regs' })];
     const offsets = new Map([
       [0, { offset: 56, bytes: 8 }],
-      [1, { offset: 112, bytes: 8 }],
+      [1, { offset: 256, bytes: 8 }],
     ]);
     const view = configOf(hookImage({ data: registers }), { registers: offsets });
     const facts = [0, 1].map((slot) =>
-      [ValueConfig.source, ValueConfig.param, ValueConfig.indirect, ValueConfig.memory].map((field) =>
+      [ValueConfig.source, ValueConfig.indirect, ValueConfig.memory].map((field) =>
         view.getUint8(slotAt(slot) + field),
       ),
     );
+    assert.deepEqual([0, 1].map((slot) => view.getUint16(slotAt(slot) + ValueConfig.field, true)), [56, 256]); // prettier-ignore
     const { SOURCE_REGISTERS } = ValueSource;
     assert.deepEqual(facts, [
-      [SOURCE_REGISTERS, 56, 0, ValueMemory.MEMORY_BY_ADDRESS],
-      [SOURCE_REGISTERS, 112, 0, ValueMemory.MEMORY_BY_ADDRESS],
+      [SOURCE_REGISTERS, 0, ValueMemory.MEMORY_BY_ADDRESS],
+      [SOURCE_REGISTERS, 0, ValueMemory.MEMORY_BY_ADDRESS],
     ]);
   });
 

@@ -1,0 +1,86 @@
+/** Files that test policies: what they become, and every mistake with its place. */
+import assert from 'node:assert/strict';
+import { parsePolicyTest, PolicyError } from '../../../lib/index.js';
+
+const fileOf = (...scenarios: readonly string[]): string => `apiVersion: polytrace/v1
+kind: PolicyTest
+policies: [policy.yaml]
+scenarios:
+${scenarios.map((each) => `  - ${each}\n`).join('')}`;
+
+/** Code, line and column of each mistake, with its message. */
+function mistakes(yaml: string): string[] {
+  try {
+    parsePolicyTest(yaml, { file: 't.yaml' });
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    return error.diagnostics.map(({ code, line, column, message }) => `${line}:${column} ${code} ${message}`);
+  }
+  return [];
+}
+
+describe('a file that tests policies', () => {
+  it('has its commands, defaults and places', () => {
+    const yaml = `${fileOf('{ name: one, run: "true", never: [{}] }').trimEnd()}\nbefore: "true"\nafter: rm x\n`;
+    assert.deepEqual(parsePolicyTest(yaml, { file: 't.yaml' }), {
+      file: 't.yaml',
+      policies: ['policy.yaml'],
+      before: 'true',
+      after: 'rm x',
+      scenarios: [
+        {
+          name: 'one',
+          run: 'true',
+          timeout: 60,
+          expect: [],
+          never: [{ position: { line: 5, column: 39 } }],
+          exact: false,
+          position: { line: 5, column: 5 },
+        },
+      ],
+    });
+  });
+
+  it('has what a scenario says', () => {
+    const pattern = '{ count: 2, selector: 1, messageMatches: "^a" }';
+    const [live, recorded] = parsePolicyTest(
+      fileOf(
+        `{ name: live, run: x, status: 3, timeout: 5, exact: true, expect: [${pattern}] }`,
+        '{ name: recorded, recording: calls.jsonl, expect: [{ path: /etc/shadow }] }',
+      ),
+    ).scenarios;
+    assert.deepEqual([live?.status, live?.timeout, live?.exact], [3, 5, true]);
+    const { position, ...rest } = live?.expect[0] ?? {};
+    assert.deepEqual([rest, position?.line], [{ count: 2, selector: 1, messageMatches: '^a' }, 5]);
+    assert.deepEqual([recorded?.recording, recorded?.run], ['calls.jsonl', undefined]);
+  });
+
+  for (const [scenario, expected] of [
+    ['{ name: a, never: [{}] }', '5:5 SCENARIO_UNCLEAR the scenario "a" does nothing'],
+    [
+      '{ name: a, run: x, recording: y, never: [{}] }',
+      '5:5 SCENARIO_UNCLEAR the scenario "a" has both `run` and `recording`',
+    ],
+    ['{ name: a, run: x }', '5:5 SCENARIO_UNCLEAR the scenario "a" asks nothing'],
+    [
+      '{ name: a, recording: x, status: 1, exact: true }',
+      '5:5 SCENARIO_UNCLEAR the scenario "a" has a `status`, but no commands',
+    ],
+    ['{ name: a, run: x, expect: [{ pathMatches: "(" }] }', '5:48 SCENARIO_PATTERN'],
+    ['{ name: a, run: x, never: [{ binaryMatches: "[" }] }', '5:49 SCENARIO_PATTERN'],
+  ] as const) {
+    it(`is refused with ${scenario}`, () => {
+      const [mistake = '', ...others] = mistakes(fileOf(scenario));
+      assert.deepEqual(others, []);
+      assert.ok(mistake.startsWith(expected), mistake);
+    });
+  }
+
+  it('is refused with two scenarios of one name, an unknown field, or nothing', () => {
+    const one = '{ name: a, run: x, exact: true }';
+    assert.match(mistakes(fileOf(one, one)).join(), /^6:13 SCENARIO_UNCLEAR two scenarios are called "a"$/);
+    assert.match(mistakes(fileOf('{ name: a, runs: x, exact: true }')).join(), /^5:16 \w+ .*runs/);
+    assert.equal(mistakes('').length, 1);
+    assert.equal(mistakes('kind: [').length, 1);
+  });
+});
