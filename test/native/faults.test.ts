@@ -120,11 +120,12 @@ describe('faults', function () {
   });
 
   it('no memory for the ring buffer: an error that names the limit', async () => {
+    // The buffer is mapped twice: 1 GiB. The rest has room for the threads, each of which takes 72 MiB of addresses, and for V8.
     const { status, stdout, stderr } = await runScript(
       `${LIMIT}
        const bytes = Number(require('node:fs').readFileSync('/proc/self/statm', 'utf8').split(' ')[0]) * 4096;
-       limit('--as=' + (bytes + 64 * 1024 * 1024));
-       out(await open({ bufferSize: 64 * 1024 * 1024 }));`,
+       limit('--as=' + (bytes + 800 * 1024 * 1024));
+       out(await open({ bufferSize: 512 * 1024 * 1024 }));`,
     );
     assert.deepEqual([status, stderr], [0, '']);
     const [name, code, errno, , hint] = JSON.parse(stdout) as string[];
