@@ -6,18 +6,18 @@ import { corpus } from '../test/vm/vm.mjs';
 import { countInVm } from './count.mjs';
 import { number, type Rows } from './table.mjs';
 
-/** What the workload is measured beside: nothing, or a tracer. */
+/** The workload is measured beside this: nothing, or a tracer. */
 export interface Configuration {
   readonly name: string;
   readonly attach?: string;
   readonly policy?: string;
 }
 
-/** What guest.mts counts: instructions by the step of the workload. */
+/** The counts of guest.mts: instructions by the step of the workload. */
 export interface Counted {
   readonly name: string;
   readonly counts: Readonly<Record<string, number>>;
-  /** Of the tracer's programs, for one exec. */
+  /** Instructions of the tracer's programs for one exec. */
   readonly execAdded?: number;
 }
 
@@ -41,7 +41,7 @@ interface Operation {
   readonly name: string;
   /** A constant that was counted once, in the same way; docs/benchmarks.md says how. */
   readonly tetragon?: number;
-  /** What the configuration of this name may add. */
+  /** Instructions that the configuration of this name may add. */
   readonly limit?: readonly [configuration: string, instructions: number];
 }
 

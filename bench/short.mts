@@ -32,7 +32,7 @@ const WARM_UP = 2;
 const ROUNDS = 9;
 
 export interface ReadingCosts {
-  /** Of the yardstick. All costs are nanoseconds of processor time for each event. */
+  /** The cost of the yardstick. All costs are nanoseconds of processor time for each event. */
   readonly plain: number;
   readonly measured: readonly { readonly name: string; readonly atMost: number; readonly cost: number }[];
 }

@@ -1,5 +1,5 @@
 /**
- * What the command prints of the recorded events in docs/samples: blocks of docs/recipes.md, and whole terminals of 80 and 160
+ * Prints the recorded events of docs/samples as the command does: blocks of docs/recipes.md, and whole terminals of 80 and 160
  * columns.
  */
 import { readFileSync } from 'node:fs';

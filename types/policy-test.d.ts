@@ -34,7 +34,7 @@ export interface Scenario {
   readonly position: { readonly line: number; readonly column: number };
 }
 
-/** What an event must have. All members that are present must hold. Without `type`, it is an event of a hook. */
+/** A pattern for events. All members that are present must hold. Without `type`, it is an event of a hook. */
 export interface EventPattern {
   readonly type?: string;
   readonly policy?: string;
@@ -48,7 +48,7 @@ export interface EventPattern {
   /** `process.binary`. */
   readonly binary?: string;
   readonly binaryMatches?: string;
-  /** What `pathOf` returns. */
+  /** The path that `pathOf` returns. */
   readonly path?: string;
   readonly pathMatches?: string;
   /** Number of events. Absent: at least one. It counts only in `expect`. */

@@ -83,7 +83,7 @@ export type DoubtCode =
   | 'SCOPE'
   | 'RATE_LIMIT';
 
-/** What could not be evaluated, and why. */
+/** A part of the policy that could not be evaluated, and the reason. */
 export interface Doubt {
   readonly code: DoubtCode;
   /** The value or the filter. */
@@ -94,17 +94,17 @@ export interface Doubt {
 
 /** The answer of a hook to a recorded call. */
 export interface Verdict {
-  /** Whether the hook reports the call. `unknown`: it depends on what the recording does not have. */
+  /** Says if the hook reports the call. `unknown`: it depends on what the recording does not have. */
   readonly reported: 'yes' | 'no' | 'unknown';
   /** Index of the selector that matches. Absent when none does, or when it is not certain which. */
   readonly selector?: number;
   /** The selectors that may match, lowest first. */
   readonly selectors: readonly number[];
-  /** What was not certain. Also present when the answer is certain in spite of it. */
+  /** The parts that were not certain. Also present when the answer is certain in spite of it. */
   readonly doubts: readonly Doubt[];
 }
 
-/** What a policy answers to a recorded call. */
+/** The answer of a policy to a recorded call. */
 export interface Replayed {
   /** Index of the policy's hook. */
   readonly hook: number;

@@ -463,7 +463,7 @@ export interface TracingTrial {
   readonly canTrace: boolean;
   /** Whether policies with these hooks run here: at least one of their ways does. */
   readonly hooks: Readonly<Record<HookKind, boolean>>;
-  /** What the kernel needs for hooks that do not run here, and which hooks run here that see the same: a text each. */
+  /** Texts for the hooks that do not run here: the needs of the kernel, and hooks that run here and see the same. */
   readonly remedies: Readonly<Partial<Record<HookKind, string>>>;
   /** Whether hooks can be attached in this way here, as `HookStatus.attach` names it. Each was tried. */
   readonly ways: Readonly<Record<AttachWay, boolean>>;

@@ -4,7 +4,7 @@ import { cellText, h, setAttribute, setText } from './dom.js';
 
 export interface Column<R> {
   readonly title: string;
-  /** Of CSS grid: `8rem`, `1fr`. */
+  /** A size of CSS grid: `8rem`, `1fr`. */
   readonly width: string;
   readonly cell: (row: R) => string;
   readonly class?: string;

@@ -68,7 +68,7 @@ export const KERNEL = 3;
 export const OUTPUT_LOST = 4;
 /** The agent does not answer. */
 export const NO_AGENT = 5;
-/** What was recorded does not answer the question. */
+/** The recording does not answer the question. */
 export const UNKNOWN = 6;
 /** Exit statuses of a command that a second signal ended: 128 and the number of the signal. */
 export const INTERRUPTED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;

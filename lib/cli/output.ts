@@ -17,7 +17,7 @@ export interface OutputHandlers {
   readonly report: (message: string) => void;
 }
 
-/** What takes the texts of events. */
+/** It takes the texts of events. */
 export interface Output {
   /** Resolves when there is room for more. The result is false when the command has to end. */
   write(text: string): Promise<boolean>;

@@ -68,7 +68,7 @@ function nameOf(
   return Object.entries(names).find(([key]) => given[key as keyof ReportOptions] !== undefined)?.[1];
 }
 
-/** What both kinds of report do with recorded events. */
+/** Recorded events, for both kinds of report. */
 class Recorded {
   readonly #rows: ReportRows;
   readonly #files: readonly string[];

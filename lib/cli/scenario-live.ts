@@ -105,7 +105,7 @@ function exitOf(child: ChildProcess): Promise<number | string> {
   });
 }
 
-/** What the commands have left in the background ends with them. */
+/** Ends what the commands have left in the background. */
 function endGroup({ pid }: ChildProcess): void {
   try {
     if (pid !== undefined) process.kill(-pid, 'SIGKILL');

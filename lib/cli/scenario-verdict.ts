@@ -1,9 +1,9 @@
-/** Whether the events of a scenario are those that the test wants. */
+/** Compares the events of a scenario with those that the test wants. */
 import type { Doubt, EventPattern, PlainEvent, PolicyTest, Scenario } from '../../types/index.js';
 import type { Context } from './context.js';
 import { describe, isOfHook, matches } from './event-pattern.js';
 
-/** What happened. */
+/** The events of one scenario, and its troubles. */
 export interface Outcome {
   readonly events: readonly PlainEvent[];
   /** Events that the policies may have reported; a recording does not tell. */

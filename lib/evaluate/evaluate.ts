@@ -102,7 +102,7 @@ function verdictOf(candidates: Candidates, hook: HookImage): Verdict {
   return selectors.length === 1 && endsSurely ? { reported, selector: first as number, selectors, doubts } : { reported, selectors, doubts }; // prettier-ignore
 }
 
-/** Whether a match of the selector is reported. An event without Post comes only because of its requests. */
+/** Says if a match of the selector is reported. An event without Post comes only because of its requests. */
 function reportOf({ actions, returnActions }: HookImage, selector: number): Verdict['reported'] {
   const posting: SelectorActions | undefined = returnActions?.[selector] ?? actions?.[selector];
   if (posting === undefined) return 'yes';

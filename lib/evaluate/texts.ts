@@ -8,14 +8,14 @@ import { encodeText } from '../wire/text.js';
 import type { Candidates } from './candidates.js';
 import { applyEntry, applyGroup, longestEntry } from './tables.js';
 
-/** What is compared of a value. */
+/** The part of a value that is compared. */
 export interface Compared {
   readonly bytes: Buffer;
   /** The value has bytes before these: of a long path, only the end is kept. */
   readonly cutStart: boolean;
   /** The value has bytes after these. */
   readonly cutEnd: boolean;
-  /** What may be in the part that was cut from the end matches. */
+  /** Values that may be in the part that was cut from the end match. */
   readonly cutUnknown: boolean;
   /** The value is a file, which filters with `inode: true` compare as well. */
   readonly isFile: boolean;

@@ -79,7 +79,7 @@ function linesOf(event: TracerEvent, processes: Numbers<PlainProcess>, hooks: Nu
 
 const PLACE = ['kind', 'call', 'syscall', 'list', 'places', 'program', 'usdt', 'tracepoint', 'position'] as const;
 
-/** What the hook reads, without what it filters. */
+/** Describes the values that the hook reads, without its filters. */
 export function recordedHook({ policyName, image }: Pick<LoadedHook, 'policyName' | 'image'>): RecordedHook {
   const { args, data, returnArg } = image;
   const place = Object.fromEntries(

@@ -1,4 +1,4 @@
-/** What a policy would have reported of a recording. */
+/** Finds the events that a policy would have reported of a recording. */
 import type { HookArgument, PlainEvent, PlainOf, TracerEvent } from '../../types/events.js';
 import type { Replayed, Replayer, RecordedEvent, RecordedHook, RecordedValue, Verdict } from '../../types/recording.js';
 import { evaluate } from '../evaluate/evaluate.js';

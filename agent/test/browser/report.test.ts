@@ -27,7 +27,7 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
-/** What the page must not do. */
+/** Things that the page must not do. */
 interface Complaints {
   readonly violations: string[];
   readonly requests: string[];
