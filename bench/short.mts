@@ -20,7 +20,8 @@ const YARDSTICK = { name: 'plain code, path read', reading: readPlainly, events:
 const readings: readonly ShortRow[] = [
   { name: 'in batches, counted', reading: countBatches('file'), events: 500_000, atMost: 3 },
   { name: 'type, binary and path read', reading: readItems('file'), events: 125_000, atMost: 12 },
-  { name: 'type, binary and address read', reading: readItems('socket'), events: 125_000, atMost: 12 },
+  // 4.3 in most processes, 11.8 where the helper threads of V8's garbage collector spin
+  { name: 'type, binary and address read', reading: readItems('socket'), events: 125_000, atMost: 15 },
   { name: 'in batches, compact lines', reading: compactLines('file'), events: 50_000, atMost: 15 },
   { name: 'in batches, JSON lines', reading: jsonLines('file'), events: 50_000, atMost: 24 },
   { name: 'getevents -o json into a file', reading: linesInFile('file'), events: 50_000, atMost: 60 },
