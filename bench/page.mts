@@ -200,7 +200,8 @@ instructions and of versions are of commits 2e36328 to 9e65994.
   about 60 ms, with code that is not compiled yet. A cache of compiled code was not used: a file that others can write
   would become code of root. A copy of yaml in our own file would save 24 ms, but corrections of yaml would no longer
   reach an installed package.
-- **openTracer**: nearly all of it is time in the kernel, most of that in its verifier, and half of this for \`handle_exec\`.
+- **openTracer**: nearly all of it is time in the kernel, most of that in its verifier, half of this for
+  \`handle_exec\`.
 - **coalesceMs: 0**: 45 µs from the kernel to JavaScript, 37 µs to decode a first record with cold caches, 10 µs to the
   iterator. An event loop that watches the ring buffer itself, without the waiting thread, showed no clear gain: in
   three pairs of runs the median changed by +16, -10 and -7 µs.
