@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "elf_symbol.h"
+
 namespace polytrace {
 
 namespace {
@@ -46,13 +48,15 @@ LinkPtr attach_uprobe_multi(bpf_program* program, const Target& target, bool at_
   return attach_uprobe_multi_at(program, target, opts);
 }
 
-// One symbol, or one offset from the start of the file. Links of this kind can be removed in parallel, unlike perf events.
+// One symbol, or one offset from the start of the file. Links of this kind can be removed in parallel, unlike perf events. libbpf
+// finds a symbol for them only in a file that has a symbol table beside that of the dynamic symbols.
 LinkPtr attach_uprobe_multi_once(bpf_program* program, const Target& target, bool at_return) {
   const char* symbol = target.name.c_str();
-  const unsigned long offset = target.offset, counter = target.counter;
+  const auto found = target.name.empty() ? std::optional(target.offset) : function_offset(target.path, target.name);
+  const unsigned long offset = found.value_or(0), counter = target.counter;
   LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .ref_ctr_offsets = counter == 0 ? nullptr : &counter, .cnt = 1,
               .retprobe = at_return);
-  if (target.name.empty()) {
+  if (found) {
     opts.offsets = &offset;
   } else {
     opts.syms = &symbol;

@@ -44,7 +44,7 @@ async function attachOne(request: AttachRequest): Promise<Attached | undefined> 
     try {
       return await attachBy('uprobe.multi', path);
     } catch (error) {
-      // For these links, libbpf does not find the symbols with versions that libraries have.
+      // For these links, libbpf refuses some symbols, such as one that the file has twice.
       if ((error as NativeError).code !== 'HOOK_NOT_FOUND') throw error;
       return attachBy('uprobe', path);
     }

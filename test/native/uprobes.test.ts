@@ -325,6 +325,24 @@ returnArg: { index: 0, type: int64 }`;
     });
   }
 
+  // The kernel removes 50 uprobes that are perf events in five seconds, and links of the newer kind in a quarter of one.
+  it('a function of a program, and of a library without a symbol table, takes no perf event', async function () {
+    if (polytrace.preflight().features.find(({ name }) => name === 'uprobe_multi')?.available !== true) return this.skip();
+    const events = (): number =>
+      Number(execFileSync('sh', ['-c', `ls -l /proc/${process.pid}/fd | grep -c perf_event || true`], { encoding: 'utf8' }));
+    for (const [path, symbol] of [
+      [program, 'add'],
+      [libc, 'setenv'],
+    ]) {
+      const tracer = await openTracer({ policies: [policy(`path: ${path}\nsymbols: [${symbol}]`)] });
+      try {
+        assert.equal(events(), 0, path);
+      } finally {
+        await tracer.close();
+      }
+    }
+  });
+
   it('the status reports the mechanism; missing targets are refused with their places', async () => {
     const tracer = await openTracer({ policies: [policy(`path: ${program}\nsymbols: [add]`)] });
     const [status] = tracer.policies();
