@@ -198,6 +198,13 @@ static __always_inline struct control *shared_control(void)
  */
 volatile unsigned int bits_overflown SEC(".data.shared") = 0;
 volatile unsigned int states_overflown SEC(".data.shared") = 0;
+/* Not 0 for a process of protected_processes, and for some others. */
+volatile unsigned long long protected_bits SEC(".data.shared") = 0;
+
+static __always_inline u64 protected_bit(u32 tgid)
+{
+	return 1ULL << (tgid & 63);
+}
 
 static __always_inline void *lookup_more(void *map, u32 tgid)
 {

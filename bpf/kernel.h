@@ -122,6 +122,7 @@ struct path {
 
 struct file {
 	struct path f_path;
+	struct inode *f_inode;
 };
 
 struct filename {
@@ -144,6 +145,10 @@ struct fs_struct {
 struct mm_struct {
 	unsigned long arg_start, arg_end;
 	struct file *exe_file;
+};
+
+struct new_utsname {
+	char sysname[65];
 };
 
 struct uts_namespace {

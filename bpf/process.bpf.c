@@ -79,10 +79,9 @@ static __noinline u32 namespace_init(struct task_struct *task)
 
 enum { EEXIST = 17 };
 
-static __always_inline bool keeps_state(void)
+static __always_inline bool keeps_state(const struct control *c)
 {
-	struct control *c = shared_control();
-	return c && *(volatile u32 *)&c->keeps_state;
+	return *(volatile u32 *)&c->keeps_state;
 }
 
 /* `flags`: BPF_ANY, or BPF_NOEXIST for a state that may be older than one that another program stores at this moment. */
@@ -156,6 +155,23 @@ static __noinline int state_as_found(struct task_struct *task)
 
 /* ---- exec --------------------------------------------------------------------------------------------------- */
 
+enum { SHORT_TEXT = 64 };
+
+/*
+ * Copies a text within memory of maps. A short one is copied eight bytes at a time, with what is behind it: a call of the helper takes
+ * four times as long.
+ */
+static __always_inline void copy_text(u8 *to, const u8 *from, u32 length)
+{
+	if (length > SHORT_TEXT) {
+		bpf_probe_read_kernel(to, length, from);
+		return;
+	}
+#pragma unroll
+	for (u32 i = 0; i < SHORT_TEXT; i += sizeof(u64))
+		*(u64 *)(to + i) = *(u64 *)(from + i);
+}
+
 static __always_inline u32 append_text(struct exec_scratch *s, u32 used, struct text_ref *ref, u32 start)
 {
 	const struct text_buffer *text = exec_text(s);
@@ -166,22 +182,60 @@ static __always_inline u32 append_text(struct exec_scratch *s, u32 used, struct 
 	start = at_most(start, TEXT_END);
 	if (!text)
 		return used;
-	bpf_probe_read_kernel(&s->heap[used], length, &text->bytes[start]);
+	copy_text(&s->heap[used], &text->bytes[start], length);
 	ref->offset = sizeof(s->record) + used;
 	ref->length = length;
 	ref->flags = text->walk.flags;
 	return used + length;
 }
 
+#ifndef READ_PROBE
+enum { PAGE_BYTES = 4096, SHORT_NAME_ROOM = 32 };
+
+/*
+ * Copies a name of less than 32 bytes eight bytes at a time, and returns its length. Returns -1 for a longer one, and for one so near to
+ * the end of a page that a load could touch the next page, where a fault would look like the end of the name.
+ */
+static __always_inline int copy_short_name(u8 *to, const char *name)
+{
+	/* only structures can be read directly: this one begins with text */
+	struct new_utsname *text = KERNEL(new_utsname, name);
+	const u64 *words = ADDRESS(text, sysname);
+
+	if (((u64)name & (PAGE_BYTES - 1)) > PAGE_BYTES - SHORT_NAME_ROOM)
+		return -1;
+#pragma unroll
+	for (u32 i = 0; i < SHORT_NAME_ROOM / sizeof(u64); i++) {
+		u64 word = words[i];
+		/* 0x80 in the first byte that is 0, and perhaps in bytes behind it */
+		u64 zeros = (word - 0x0101010101010101) & ~word & 0x8080808080808080;
+
+		*(u64 *)(to + i * sizeof(u64)) = word;
+		/* the lowest of these bits as the lowest of its byte: the top byte of the product is the number of that byte */
+		if (zeros)
+			return i * sizeof(u64) + (((zeros & -zeros) >> 7) * 0x0001020304050607 >> 56);
+	}
+	return -1;
+}
+#endif
+
 static __always_inline u32 append_filename(struct exec_scratch *s, u32 used, struct linux_binprm *bprm)
 {
-	long got = bpf_probe_read_kernel_str(&s->heap[used], TEXT_ROOM, READ(bprm, filename));
+	const char *name = READ(bprm, filename);
 	struct text_ref *ref = &s->record.filename;
+	long got = -1;
 
+#ifndef READ_PROBE
+	got = copy_short_name(&s->heap[used], name);
+#endif
+	/* no length: perhaps a fault */
+	if (got <= 0)
+		got = bpf_probe_read_kernel_str(&s->heap[used], TEXT_ROOM, name) - 1;
 	ref->offset = sizeof(s->record) + used;
 	ref->flags = got < 0 ? TEXT_FAULT : 0;
-	ref->length = got > 0 ? at_most(got - 1, PATH_BYTES_MAX) : 0;
-	return used + ref->length;
+	ref->length = got > 0 ? at_most(got, PATH_BYTES_MAX) : 0;
+	/* from memory, so that the verifier does not follow each length through the rest of the program */
+	return used + *(volatile u16 *)&ref->length;
 }
 
 static __always_inline u32 append_argv(struct exec_scratch *s, u32 used, struct task_struct *task)
@@ -239,19 +293,19 @@ static __noinline u32 exec_flags(struct task_struct *task, struct linux_binprm *
 	return READ_BIT(bprm, secureexec) ? flags | PROCESS_SECURE_EXEC : flags;
 }
 
-static __noinline int describe_file(struct event_exec *e, struct file *file)
+/* Before the walks, the verifier still trusts the file: each field takes one instruction. */
+static __always_inline void describe_file(struct event_exec *e, struct file *file)
 {
-	struct dentry *dentry = READ(file, f_path.dentry);
-	struct inode *inode = READ(dentry, d_inode);
+	struct inode *inode = READ(file, f_inode);
 
 	e->inode = READ(inode, i_ino);
 	e->links = READ(inode, i_nlink);
 	e->pad = 0;
-	return 0;
 }
 
 static __always_inline int on_exec(struct task_struct *task, struct linux_binprm *bprm)
 {
+	struct control *c = shared_control();
 	struct exec_scratch *s = scratch();
 	struct text_buffer *text = exec_text(s);
 	struct event_exec *e;
@@ -263,7 +317,7 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	struct kernfs_node *node;
 	u32 start, used;
 
-	if (!s || !text)
+	if (!c || !s || !text)
 		return 0;
 	e = &s->record;
 	e->header.type = EVENT_EXEC;
@@ -286,8 +340,9 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	fill_creds(&e->creds, READ(task, cred));
 	fill_namespaces(&e->ns, task);
 
-	fs = READ(task, fs);
 	file = READ(bprm, file);
+	describe_file(e, file);
+	fs = READ(task, fs);
 	used = append_filename(s, 0, bprm);
 	/* from here on, the verifier follows every way out of the loops above: see untrusted_task() in common.bpf.h */
 	task = KERNEL(task_struct, task);
@@ -295,12 +350,11 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	used = append_text(s, used, &e->cwd, start);
 
 	file = KERNEL(file, file);
-	describe_file(e, file);
 	start = resolve_executable(task, text, file);
 	used = append_text(s, used, &e->executable, start);
-	if (keeps_bits())
+	if (keeps_bits(c))
 		keep_sets_at_exec(start);
-	if (keeps_state())
+	if (keeps_state(c))
 		state_at_exec(task);
 
 	used = append_argv(s, used, task);
@@ -314,17 +368,18 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 
 static __always_inline int on_fork(struct task_struct *parent, struct task_struct *child)
 {
+	struct control *c = shared_control();
 	struct event_fork *e;
 	struct task_struct *parent_leader;
 	u32 tgid = READ(child, tgid);
 
 	/* a thread is not a process */
-	if (READ(child, pid) != tgid)
+	if (!c || READ(child, pid) != tgid)
 		return 0;
 
-	if (keeps_bits())
+	if (keeps_bits(c))
 		bits_at_fork(parent, child);
-	if (keeps_state())
+	if (keeps_state(c))
 		state_at_fork(parent, child);
 
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
@@ -362,7 +417,7 @@ static __always_inline int on_exit(struct task_struct *task)
 		return 0;
 	tgid = READ(task, tgid);
 	/* another process may get the same pid; a look costs less than a deletion, which takes a lock */
-	if (bpf_map_lookup_elem(&protected_processes, &tgid))
+	if (protected_bits & protected_bit(tgid) && bpf_map_lookup_elem(&protected_processes, &tgid))
 		bpf_map_delete_elem(&protected_processes, &tgid);
 	if (is_self(tgid)) {
 		/* pinned programs stay after the tracer has ended, and another process may get its pid */
@@ -631,15 +686,16 @@ TYPED_SEC("iter/task")
 int scan_processes(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = KERNEL(task_struct, ctx->task);
+	struct control *c = shared_control();
 	bool again = false;
 
-	if (!task)
+	if (!c || !task)
 		return 0;
 	if (READ(task, pid) != READ(task, tgid) || READ(task, exit_state) == EXIT_DEAD)
 		return 0;
-	if (keeps_state())
+	if (keeps_state(c))
 		state_as_found(task);
-	if (!keeps_bits())
+	if (!keeps_bits(c))
 		return 0;
 	for (u32 i = 0; i < SCAN_TRIES; i++) {
 		again = scan_bits(task, again);
@@ -692,6 +748,8 @@ int protect_ancestors(void *ctx __attribute__((unused)))
 
 		if (!tgid || tgid == last)
 			break;
+		/* before the entry: an exit must look for it */
+		protected_bits |= protected_bit(tgid);
 		if (bpf_map_update_elem(&protected_processes, &tgid, &one, BPF_ANY))
 			break;
 		last = tgid;

@@ -102,10 +102,9 @@ static __always_inline struct text_buffer *text_at(u32 place)
 #define COPY_SETS(to, text, kept)
 #endif
 
-static __always_inline bool keeps_bits(void)
+static __always_inline bool keeps_bits(const struct control *c)
 {
-	struct control *c = shared_control();
-	return c && *(volatile u32 *)&c->keeps_bits;
+	return *(volatile u32 *)&c->keeps_bits;
 }
 
 static __always_inline bool is_scanning(void)

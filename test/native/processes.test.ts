@@ -119,6 +119,20 @@ describe('processes on this kernel', function () {
     }
   });
 
+  it('names of each length, as they were given', async () => {
+    const names = Array.from({ length: 80 }, (_, i) => `${i}`.padStart(i + 1, 'abcdefghijklmnopqrstuvwxyz'));
+    for (const name of names) symlinkSync('/bin/true', join(shop.folder, name));
+    const { execs } = await story(() => {
+      for (const name of names) spawnSync(`./${name}`, { cwd: shop.folder });
+    });
+    assert.deepEqual(
+      execs.map((e) => e.process.binary),
+      names.map((name) => join(shop.folder, name)),
+    );
+    // neither the folder nor the arguments contain bytes of what was copied before
+    for (const { process } of execs) assert.deepEqual([process.cwd, process.argv], [realpathSync(shop.folder), []]);
+  });
+
   it('set-user-id and set-group-id: the effective ids, and what they raised', async () => {
     const file = join(shop.folder, 'changes-ids');
     chmodSync(shop.folder, 0o755);
