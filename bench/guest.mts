@@ -1,5 +1,5 @@
-// Runs in the virtual machine: the workload beside each tracer in turn. guest.mts FOLDER CONFIGURATIONS, which are JSON; writes
-// FOLDER/counts.json. Each tracer is stopped (SIGSTOP) while the workload runs, so that only the kernel's part is counted.
+// Runs in the virtual machine: the workload beside each tracer in turn. guest.mts FOLDER CONFIGURATIONS [STEP,...]; the configurations
+// are JSON, and all steps of the workload run if none is named. Writes FOLDER/counts.json. Each tracer is stopped (SIGSTOP) while the workload runs, so that only the kernel's part is counted.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -7,9 +7,9 @@ import { createInterface } from 'node:readline';
 import { installWorkload, leastOfThree, required, type Step } from './guest-workload.mjs';
 import type { Configuration, Counted } from './kernel.mjs';
 
-const [folder = '', json = '[]'] = process.argv.slice(2);
+const [folder = '', json = '[]', names] = process.argv.slice(2);
 const files = { shallow: '/srv/file', deep: '/srv/2/3/4/5/6/file', write: '/srv/written' };
-const workload: readonly Step[] = [
+const steps: readonly Step[] = [
   ['pread-2', 'pread', files.shallow],
   ['pread-7', 'pread', files.deep],
   ['pread-match', 'pread', '/etc/shadow'],
@@ -18,6 +18,7 @@ const workload: readonly Step[] = [
   ['connect', 'connect', '127.0.0.1'],
   ['exec', 'exec', '/srv/true'],
 ];
+const workload = names === undefined ? steps : steps.filter(([name]) => names.split(',').includes(name));
 
 /** Instructions that the kernel needs to call an empty program from a raw tracepoint. */
 const CALL = 136;
@@ -27,28 +28,31 @@ for (const path of Object.values(files)) writeFileSync(path, 'sixteen bytes, ok'
 installWorkload(folder);
 
 /** The members of `bpftool prog show -j` that are read here. */
-type ProgramStatistics = Partial<Record<'run_time_ns' | 'run_cnt', number>>;
+type ProgramStatistics = Partial<Record<'run_time_ns' | 'run_cnt', number>> & { readonly name?: string };
+
+/** Instructions of all programs so far, by the name of the program. */
+function instructionsByProgram(): ReadonlyMap<string, number> {
+  const output = execFileSync('/usr/sbin/bpftool', ['prog', 'show', '-j'], { encoding: 'utf8' });
+  const sums = new Map<string, number>();
+  for (const { name = '', run_time_ns = 0, run_cnt = 0 } of JSON.parse(output) as readonly ProgramStatistics[])
+    sums.set(name, (sums.get(name) ?? 0) + run_time_ns + CALL * run_cnt);
+  return sums;
+}
 
 /**
- * Instructions that the programs take for one exec, as the kernel itself counts them (bpf_stats_enabled). The difference of two
- * runs would say nothing: an exec allocates pages, and varies by more than the programs take.
+ * Instructions that each program takes for one vfork, exec and exit, as the kernel itself counts them (bpf_stats_enabled). The
+ * difference of two runs would say nothing: an exec allocates pages, and varies by more than the programs take.
  */
-function countExec(): number {
+function countExec(): Readonly<Record<string, number>> {
   const execs = 1000;
-  const totals = (): { readonly time: number; readonly runs: number } => {
-    const output = execFileSync('/usr/sbin/bpftool', ['prog', 'show', '-j'], { encoding: 'utf8' });
-    const programs = JSON.parse(output) as readonly ProgramStatistics[];
-    const sum = (key: keyof ProgramStatistics): number =>
-      programs.reduce((total, program) => total + (program[key] ?? 0), 0);
-    return { time: sum('run_time_ns'), runs: sum('run_cnt') };
-  };
   writeFileSync('/proc/sys/kernel/bpf_stats_enabled', '1');
-  const before = totals();
+  const before = instructionsByProgram();
   // an exec reports the working folder: the price grows with its depth
   execFileSync('/srv/workload', ['/srv/true', String(execs)], { cwd: '/srv' });
-  const after = totals();
+  const after = instructionsByProgram();
   writeFileSync('/proc/sys/kernel/bpf_stats_enabled', '0');
-  return (after.time - before.time + CALL * (after.runs - before.runs)) / execs;
+  const taken = [...after].map(([name, sum]): [string, number] => [name, (sum - (before.get(name) ?? 0)) / execs]);
+  return Object.fromEntries(taken.filter(([, instructions]) => instructions > 0));
 }
 
 async function startTracer(attach: string, policy: string | undefined): Promise<ChildProcess> {
@@ -71,11 +75,11 @@ async function measure({ name, attach, policy }: Configuration): Promise<Counted
   const tracer = await startTracer(attach, policy);
   tracer.kill('SIGSTOP');
   const counts = leastOfThree(workload);
-  const execAdded = countExec();
+  const programs = countExec();
   const ended = once(tracer, 'exit');
   tracer.kill('SIGKILL');
   await ended;
-  return { name, counts, execAdded };
+  return { name, counts, programs };
 }
 
 const results: Counted[] = [];

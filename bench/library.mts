@@ -3,7 +3,7 @@
 import { policyLibrary } from 'polytrace';
 import { countInVm } from './count.mjs';
 import type { NoiseCounts } from './guest-noise.mjs';
-import { addedBy, type Configuration, type Counted } from './kernel.mjs';
+import { addedBy, takenBy, type Configuration, type Counted } from './kernel.mjs';
 import { number, type Rows } from './table.mjs';
 
 const BASE = 'base sensor';
@@ -37,7 +37,7 @@ async function costRows(kernel: string, names: readonly string[]): Promise<Rows>
   const added = (counted: Counted, base: Counted): string[] =>
     COLUMNS.map(([, key]) => {
       // an exec is counted in the programs themselves, so the base sensor has to be taken off
-      const others = key === 'exec' && counted !== sensor ? (sensor.execAdded ?? NaN) : 0;
+      const others = key === 'exec' && counted !== sensor ? takenBy(sensor) : 0;
       return number(Math.round(addedBy(counted, base, key) - others));
     });
   return [

@@ -1,5 +1,5 @@
-// npm run bench [-- --host | --counted | --nodes | --kernel | --filters | --cgroups | --library | --rest | --short] [-- --write]: measures and
-// prints tables. Without a part, all but the short form. --write also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when
+// npm run bench [-- --host | --counted | --nodes | --kernel | --filters | --cgroups | --library | --rest | --short | --limits] [-- --write]:
+// measures and prints tables. Without a part, all but the short forms. --limits counts the operations of the kernel that have a limit. --write also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when
 // something costs more than its limit.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -90,6 +90,13 @@ async function shortPart(): Promise<void> {
   if (tables.length === 2) console.log('Loading is not measured, because only root can load.\n');
 }
 
+async function limitPart(): Promise<void> {
+  const { countLimited, limitsOf } = await import('./kernel.mjs');
+  const { rows, tooMany } = limitsOf(await countLimited(KERNEL));
+  console.log(`${table(rows, 2)}\n`);
+  fail(tooMany);
+}
+
 /** The commit that is measured. */
 function commit(): string {
   const git = (...args: readonly string[]): string =>
@@ -109,6 +116,7 @@ const { values } = parseArgs({
     library: { type: 'boolean', default: false },
     rest: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
+    limits: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   },
 });
@@ -138,4 +146,5 @@ for (const { isWanted, make, title } of parts) {
   }
 }
 if (values.short) await shortPart();
+if (values.limits) await limitPart();
 if (values.write) writeFileSync(page, [INTRODUCTION, ...sections, GOALS].join('\n'));

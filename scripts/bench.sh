@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case " $* " in
-*" --kernel "* | *" --filters "* | *" --counted "*) bash scripts/setup.sh --vm ;;
+*" --kernel "* | *" --filters "* | *" --counted "* | *" --limits "*) bash scripts/setup.sh --vm ;;
 *" --host "* | *" --nodes "* | *" --cgroups "* | *" --rest "* | *" --short "*) bash scripts/setup.sh ;;
 *) bash scripts/setup.sh --vm ;;
 esac

@@ -1,0 +1,56 @@
+/** What polytrace adds to operations of the kernel: counted in the virtual machine, and held to a limit. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const ROOT = join(__dirname, '..', '..');
+const node = (...args: readonly string[]): ReturnType<typeof spawnSync> & { stdout: string; stderr: string } =>
+  spawnSync(process.execPath, ['--import', 'tsx', ...args], { cwd: ROOT, encoding: 'utf8' });
+
+describe('instructions in the kernel', function () {
+  // one minute on a machine that does nothing else
+  this.timeout(600_000);
+
+  it('each operation with a limit stays below it', async function () {
+    const { vmObstacle } = await import('../vm/vm.mjs');
+    const obstacle = vmObstacle();
+    if (obstacle !== undefined) {
+      console.log(`      ${obstacle}`);
+      return this.skip();
+    }
+    const { status, stdout, stderr } = node('bench/run.mts', '--limits');
+    console.log(stdout.replaceAll(/^/gm, '      '));
+    assert.equal(status, 0, stderr);
+  });
+
+  it('an operation above its limit, and one that was not counted, are named', () => {
+    const base = {
+      name: 'nothing',
+      counts: { 'pread-2': 1000, 'pread-7': 1000, 'pread-match': 1000, 'open-close': 1000 },
+    };
+    const policy = { counts: { 'pread-2': 1001, 'pread-7': 9000, 'open-close': 1001 } };
+    const counted = [
+      base,
+      { name: 'base sensor', counts: {}, programs: { handle_fork: 1, handle_exec: 4000 } },
+      // one of the two is held to the limits, depending on what is on this machine
+      { name: 'upstream policy', ...policy },
+      { name: 'our example', ...policy },
+    ];
+    const script = `
+      import { limitsOf } from './bench/kernel.mts';
+      console.log(limitsOf(${JSON.stringify(counted)}).tooMany.join('\\n'));`;
+    const { stdout, stderr } = node('--input-type=module', '-e', script);
+    assert.equal(stderr, '');
+    assert.deepEqual(
+      stdout
+        .replaceAll(/upstream policy|our example/g, 'policy')
+        .trim()
+        .split('\n'),
+      [
+        "'pread, no match, depth 7': policy adds 8,000 instructions, more than 1,470",
+        "'pread, match': policy adds NaN instructions, more than 2,150",
+        "'vfork + exec + exit + wait': base sensor adds 4,001 instructions, more than 3,000",
+      ],
+    );
+  });
+});
