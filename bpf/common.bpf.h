@@ -84,6 +84,20 @@ static __always_inline u32 at_most(u32 value, const u32 bound)
 #define read_after_barrier(word) __sync_fetch_and_add(word, 0)
 #endif
 
+/*
+ * Calls step(i, state) until it returns 1, and at most `count` times. The verifier follows each turn of a loop, but checks a function
+ * that bpf_loop() calls only until nothing is new.
+ */
+#ifdef READ_PROBE
+#define REPEAT(count, step, state)                                               \
+	do {                                                                     \
+		for (u32 i_ = 0; i_ < (count) && !step(i_, state); i_++)         \
+			;                                                        \
+	} while (0)
+#else
+#define REPEAT(count, step, state) bpf_loop(count, step, state, 0)
+#endif
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 16); /* set at load */

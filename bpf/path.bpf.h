@@ -15,12 +15,16 @@ static __always_inline struct mount *mount_of(struct vfsmount *mnt)
 }
 
 enum {
-	/* a path of 4,094 bytes has at most 2,047 names ("/a"); the steps cover them and some mounts between them */
 	WALK_STEPS = 16,
-	WALK_ROUNDS = 136,
+#ifdef READ_PROBE
+	ROUND_STEPS = 16,
+#else
+	ROUND_STEPS = 1,
+#endif
+	/* a path of 4,094 bytes has at most 2,047 names ("/a"); the steps cover them and some mounts between them */
+	WALK_ROUNDS = 2160 / ROUND_STEPS,
 	/* beyond that, the beginning is found for paths with 9,216 names more */
-	FAR_STEPS = 16,
-	FAR_ROUNDS = 576,
+	FAR_ROUNDS = 9216 / ROUND_STEPS,
 };
 
 /* The verifier of old kernels does not always see the bounds of places in the head. */
@@ -77,10 +81,10 @@ static __always_inline bool copy_name(u8 *to, struct dentry *dentry, const unsig
 #endif
 
 /*
- * Some steps of the walk. Returns 1 when there is more to do. `far`: names are written to the head of the buffer, and not to its
+ * So many steps of the walk. Returns 1 when there is more to do. `far`: names are written to the head of the buffer, and not to its
  * bytes, which are full.
  */
-static __always_inline int walk_steps(struct text_buffer *buffer, const bool far)
+static __always_inline int walk_steps(struct text_buffer *buffer, const u32 steps, const bool far)
 {
 	const u32 end = far ? HEAD_END : TEXT_END;
 	u8 *bytes = far ? buffer->head : buffer->bytes;
@@ -95,7 +99,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 	root_mnt = (void *)buffer->walk.root_mnt;
 	top = READ(mnt, mnt_root);
 
-	for (u32 i = 0; i < (far ? FAR_STEPS : WALK_STEPS); i++) {
+	for (u32 i = 0; i < steps; i++) {
 		struct dentry *parent;
 		const unsigned char *name;
 		u32 length, start = *first;
@@ -170,20 +174,45 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const bool far
 	return 1;
 }
 
-/* One round. It is a global function: the verifier checks its loop once, for all calls. */
+/* The first round. It is a global function: the verifier checks its loop once, for all calls. */
 __noinline int walk_path(TEXT_PARAM)
 {
 	struct text_buffer *buffer = TEXT_GIVEN;
 
-	return buffer ? walk_steps(buffer, false) : 0;
+	return buffer ? walk_steps(buffer, WALK_STEPS, false) : 0;
 }
 
+#ifdef READ_PROBE
 /* The same with names in the head. */
 __noinline int walk_far(TEXT_PARAM)
 {
 	struct text_buffer *buffer = TEXT_GIVEN;
 
-	return buffer ? walk_steps(buffer, true) : 0;
+	return buffer ? walk_steps(buffer, ROUND_STEPS, true) : 0;
+}
+#else
+#define walk_far(buffer) walk_steps(buffer, ROUND_STEPS, true)
+#endif
+
+struct rounds {
+	struct text_buffer *buffer;
+	u32 more; /* 0: the walk has ended */
+};
+
+static long walk_round(u32 i __attribute__((unused)), struct rounds *rounds)
+{
+#ifdef READ_PROBE
+	rounds->more = walk_path(PASS_TEXT(rounds->buffer));
+#else
+	rounds->more = walk_steps(rounds->buffer, ROUND_STEPS, false);
+#endif
+	return !rounds->more;
+}
+
+static long far_round(u32 i __attribute__((unused)), struct rounds *rounds)
+{
+	rounds->more = walk_far(PASS_TEXT(rounds->buffer));
+	return !rounds->more;
 }
 
 /*
@@ -193,13 +222,12 @@ __noinline int walk_far(TEXT_PARAM)
 __noinline int walk_on(TEXT_PARAM)
 {
 	struct text_buffer *buffer = TEXT_GIVEN;
-	u32 more = 1;
+	struct rounds rounds = { .buffer = buffer, .more = 1 };
 
 	if (!buffer)
 		return 0;
-	for (u32 i = 1; i < WALK_ROUNDS && more; i++)
-		more = walk_path(PASS_TEXT(buffer));
-	if (more)
+	REPEAT(WALK_ROUNDS, walk_round, &rounds);
+	if (rounds.more)
 		buffer->walk.flags |= TEXT_TRUNCATED;
 	return 0;
 }
@@ -208,16 +236,15 @@ __noinline int walk_on(TEXT_PARAM)
 __noinline int find_beginning(TEXT_PARAM)
 {
 	struct text_buffer *buffer = TEXT_GIVEN;
-	u32 more = 1;
+	struct rounds rounds = { .buffer = buffer, .more = 1 };
 
 	if (!buffer)
 		return 0;
 	bpf_probe_read_kernel(&buffer->head[HEAD_END - HEAD_KEPT], HEAD_KEPT,
 			      (void *)buffer->bytes + at_most(buffer->walk.start, TEXT_END));
 	buffer->walk.head = HEAD_END - HEAD_KEPT;
-	for (u32 i = 0; i < FAR_ROUNDS && more; i++)
-		more = walk_far(PASS_TEXT(buffer));
-	if (more)
+	REPEAT(FAR_ROUNDS, far_round, &rounds);
+	if (rounds.more)
 		buffer->walk.flags |= WALK_ENDLESS;
 	return 0;
 }

@@ -714,6 +714,27 @@ int tell_tgid(void *ctx __attribute__((unused)))
 
 enum { ANCESTORS_MAX = 128, INITIAL_STEPS_MAX = 256 };
 
+/* A way from a process to its ancestors. */
+struct ascent {
+	u64 task;
+	u32 count; /* processes so far */
+	u32 last; /* the one before */
+};
+
+/* Ends at the initial process, whose leader is in `task` then. */
+static long to_initial(u32 i __attribute__((unused)), struct ascent *way)
+{
+	struct task_struct *task = KERNEL(task_struct, way->task);
+
+	if (READ(task, tgid) == 1) {
+		way->task = (u64)READ(task, group_leader);
+		way->count = 1;
+		return 1;
+	}
+	way->task = (u64)READ(task, real_parent);
+	return 0;
+}
+
 /*
  * Finds the initial process: every process descends from it. User space runs this once. Returns 0 when it was found; otherwise
  * no executable is trusted.
@@ -721,42 +742,41 @@ enum { ANCESTORS_MAX = 128, INITIAL_STEPS_MAX = 256 };
 SEC("raw_tp")
 int find_initial_process(void *ctx __attribute__((unused)))
 {
-	struct task_struct *task = untrusted_task();
+	struct ascent way = { .task = bpf_get_current_task() };
 	u32 zero = 0;
 
-	for (u32 i = 0; i < INITIAL_STEPS_MAX; i++) {
-		if (READ(task, tgid) == 1) {
-			u64 found = (u64)READ(task, group_leader);
+	REPEAT(INITIAL_STEPS_MAX, to_initial, &way);
+	if (!way.count)
+		return 1;
+	return bpf_map_update_elem(&initial_process, &zero, &way.task, BPF_ANY) ? 1 : 0;
+}
 
-			return bpf_map_update_elem(&initial_process, &zero, &found, BPF_ANY) ? 1 : 0;
-		}
-		task = KERNEL(task_struct, READ(task, real_parent));
-	}
-	return 1;
+static long protect(u32 i __attribute__((unused)), struct ascent *way)
+{
+	struct task_struct *task = KERNEL(task_struct, way->task);
+	u32 tgid = READ(task, tgid);
+	u32 one = 1;
+
+	if (!tgid || tgid == way->last)
+		return 1;
+	/* before the entry: an exit must look for it */
+	protected_bits |= protected_bit(tgid);
+	if (bpf_map_update_elem(&protected_processes, &tgid, &one, BPF_ANY))
+		return 1;
+	way->last = tgid;
+	way->count++;
+	way->task = (u64)READ(task, real_parent);
+	return 0;
 }
 
 /* Protects the calling process and its ancestors from actions. User space runs it. Returns how many processes these are. */
 SEC("raw_tp")
 int protect_ancestors(void *ctx __attribute__((unused)))
 {
-	struct task_struct *task = untrusted_task();
-	u32 count = 0, last = 0;
+	struct ascent way = { .task = bpf_get_current_task() };
 
-	for (u32 i = 0; i < ANCESTORS_MAX; i++) {
-		u32 tgid = READ(task, tgid);
-		u32 one = 1;
-
-		if (!tgid || tgid == last)
-			break;
-		/* before the entry: an exit must look for it */
-		protected_bits |= protected_bit(tgid);
-		if (bpf_map_update_elem(&protected_processes, &tgid, &one, BPF_ANY))
-			break;
-		last = tgid;
-		count++;
-		task = KERNEL(task_struct, READ(task, real_parent));
-	}
-	return count;
+	REPEAT(ANCESTORS_MAX, protect, &way);
+	return way.count;
 }
 
 struct {

@@ -345,6 +345,42 @@ static __always_inline void drop_cleared(struct process_bits *bits)
 
 /* ---- during a scan ------------------------------------------------------------------------------------------ */
 
+/* A search along the ancestors of a process. */
+struct lineage {
+	struct process_sets *sets; /* what was found */
+	u64 task; /* the next process */
+	u32 index; /* the text's place in sets_text */
+	u32 followed;
+};
+
+/* Adds the sets of one process. Returns 1 when there is no other one. */
+static long add_ancestor(u32 i __attribute__((unused)), struct lineage *search)
+{
+	struct task_struct *task = KERNEL(task_struct, search->task);
+	struct scan_request *request = current_request();
+	struct control *c = shared_control();
+	struct process_bits *bits = bits_of(task);
+	struct process_sets own = {};
+	struct task_struct *parent;
+
+	if (!request || !c)
+		return 1;
+	executable_sets(search->index, task, &own);
+	add_pid_sets(task, &own);
+	if (bits)
+		add_sets(&own, &bits->own);
+#pragma unroll
+	EACH_WORD(w)
+		search->sets->words[w] |= own.words[w] & request->add.words[w] & (search->followed ? c->follow[w] : ~0ULL);
+	search->followed = 1;
+	parent = KERNEL(task_struct, READ(task, real_parent));
+	parent = KERNEL(task_struct, READ(parent, group_leader));
+	if (!parent || parent == task)
+		return 1;
+	search->task = (u64)parent;
+	return 0;
+}
+
 /*
  * Finds which of the new sets the process text->task (a leader) belongs to because of its own executable and those of
  * its ancestors. The scan may not have reached them yet. `followed`: only sets that also contain the descendants of
@@ -353,33 +389,12 @@ static __always_inline void drop_cleared(struct process_bits *bits)
 __noinline int find_lineage(u32 index SETS_PARAM, u32 followed)
 {
 	struct text_buffer *text = indexed_text(&index);
-	struct process_sets *sets = SETS_GIVEN(text, lineage);
-	struct scan_request *request = current_request();
-	struct control *c = shared_control();
-	struct task_struct *task;
+	struct lineage search = { .sets = SETS_GIVEN(text, lineage), .index = index, .followed = followed };
 
-	if (!text || !sets || !request || !c)
+	if (!text || !search.sets)
 		return 0;
-	task = KERNEL(task_struct, text->task);
-	for (u32 i = 0; i < LINEAGE_MAX; i++) {
-		struct process_bits *bits = bits_of(task);
-		struct process_sets own = {};
-		struct task_struct *parent;
-
-		executable_sets(index, task, &own);
-		add_pid_sets(task, &own);
-		if (bits)
-			add_sets(&own, &bits->own);
-#pragma unroll
-		EACH_WORD(w)
-			sets->words[w] |= own.words[w] & request->add.words[w] & (followed ? c->follow[w] : ~0ULL);
-		followed = 1;
-		parent = KERNEL(task_struct, READ(task, real_parent));
-		parent = KERNEL(task_struct, READ(parent, group_leader));
-		if (!parent || parent == task)
-			break;
-		task = parent;
-	}
+	search.task = text->task;
+	REPEAT(LINEAGE_MAX, add_ancestor, &search);
 	return 0;
 }
 

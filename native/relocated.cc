@@ -97,6 +97,12 @@ class Elf {
   // Returns whether the instruction gets an address when the object is loaded.
   bool has_symbol(Place place) const { return symbols_of_.count(place) > 0; }
 
+  // The function whose address a wide instruction loads.
+  Place target_of_address(Place from) const {
+    const Place symbol = symbols_of_.at(from);
+    return {symbol.first, symbol.second + instruction(from)->imm / static_cast<int32_t>(sizeof(bpf_insn))};
+  }
+
   Place target_of_call(Place from) const {
     const auto call = symbols_of_.find(from);
     const auto imm = static_cast<uint32_t>(instruction(from)->imm);
@@ -194,6 +200,11 @@ class Relocated {
     return each.code == (BPF_JMP | BPF_CALL) && each.src_reg == BPF_PSEUDO_CALL;
   }
 
+  // Addresses of functions and calls count from the next instruction.
+  static uint32_t target_in_program(uint32_t at, const bpf_insn& each) {
+    return at + 1 + static_cast<uint32_t>(each.imm);
+  }
+
   bool follow_function(Place start, uint32_t at) {
     if (!seen_.insert(start).second) return true;
     const uint32_t length = elf_.length_of(start);
@@ -207,15 +218,16 @@ class Relocated {
         continue;
       }
       if (is_wide(was) && elf_.has_symbol(place)) {
-        if (is.src_reg == BPF_PSEUDO_FUNC) return false;
-        i++;  // the address of a map; the map may have been left out
+        const bool is_function = is.src_reg == BPF_PSEUDO_FUNC;
+        if (is_function && !follow_function(elf_.target_of_address(place), target_in_program(at + i, is))) return false;
+        i++;  // otherwise the address of a map; the map may have been left out
         continue;
       }
       if (was.code != is.code || was.dst_reg != is.dst_reg || was.off != is.off) return false;
       if (!is_call(was)) continue;
       const Place target = elf_.target_of_call(place);
       const bool is_kernels = target.first == SHN_UNDEF;
-      if (!is_kernels && !follow_function(target, at + i + 1 + static_cast<uint32_t>(is.imm))) return false;
+      if (!is_kernels && !follow_function(target, target_in_program(at + i, is))) return false;
     }
     return true;
   }
