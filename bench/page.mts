@@ -182,8 +182,8 @@ ${table(rows)}
 export const GOALS = `## Goals of user space
 
 Node.js 20, one core of AMD EPYC. The figures are of commit faaa2ef, of a machine without other programs; those of
-instructions and of versions are of commits 2e36328 to 9e65994. Those of openTracer and of uprobes are of commit 25caef5,
-beside other programs, which make them higher.
+instructions and of versions are of commits 2e36328 to 9e65994. Those of openTracer and of uprobes are of commit
+25caef5, beside other programs, which make them higher.
 
 | goal                                      |             at most |            measured |        |
 | ----------------------------------------- | ------------------: | ------------------: | ------ |
