@@ -8,12 +8,14 @@ import { installWorkload, leastOfThree, required, type Step } from './guest-work
 import type { Configuration, Counted } from './kernel.mjs';
 
 const [folder = '', json = '[]', names] = process.argv.slice(2);
-const files = { shallow: '/srv/file', deep: '/srv/2/3/4/5/6/file', write: '/srv/written' };
+const files = { shallow: '/srv/file', deep: '/srv/2/3/4/5/6/file', write: '/srv/written', renamed: '/srv/renamed' };
 const steps: readonly Step[] = [
   ['pread-2', 'pread', files.shallow],
   ['pread-7', 'pread', files.deep],
   ['pread-match', 'pread', '/etc/shadow'],
   ['pwrite-2', 'pwrite', files.write],
+  ['pread-first', 'pread-first', '/srv/many'],
+  ['pread-renames', 'pread-renames', files.renamed],
   ['open-close', 'open-close', files.shallow],
   ['connect', 'connect', '127.0.0.1'],
   ['exec', 'exec', '/srv/true'],
@@ -55,7 +57,9 @@ function countExec(): Readonly<Record<string, number>> {
   return Object.fromEntries(taken.filter(([, instructions]) => instructions > 0));
 }
 
-async function startTracer(attach: string, policy: string | undefined): Promise<ChildProcess> {
+async function startTracer({ attach = '', policy, forgetful }: Configuration): Promise<ChildProcess> {
+  // a hook needs addresses of the kernel to remember paths
+  writeFileSync('/proc/sys/kernel/kptr_restrict', forgetful === true ? '2' : '1');
   const args = ['--import', 'tsx', 'bench/tracer.mts', attach, ...(policy === undefined ? [] : [policy])];
   const tracer = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const lines = createInterface(required(tracer.stderr ?? undefined, 'the stderr of the tracer'));
@@ -69,10 +73,11 @@ async function startTracer(attach: string, policy: string | undefined): Promise<
   return tracer;
 }
 
-async function measure({ name, attach, policy }: Configuration): Promise<Counted> {
+async function measure(configuration: Configuration): Promise<Counted> {
+  const { name, attach } = configuration;
   console.error(name);
   if (attach === undefined) return { name, counts: leastOfThree(workload) };
-  const tracer = await startTracer(attach, policy);
+  const tracer = await startTracer(configuration);
   tracer.kill('SIGSTOP');
   const counts = leastOfThree(workload);
   const programs = countExec();

@@ -36,6 +36,8 @@ adds to it. The tracer's process is stopped while the operation runs, so its own
 - **our example**: [file-monitoring.yaml](../examples/file-monitoring.yaml).
 - **upstream policy**: the file monitoring policy that Tetragon publishes. polytrace attaches it by trampolines.
 - **the same, kprobes**: the upstream policy, attached by kprobes.
+- **without memory**: the upstream policy by trampolines, where the kernel does not show the addresses of its locks. Its
+  hooks do not remember paths that no selector can match.
 - **Tetragon**: see below.
 
 ${table(rows)}

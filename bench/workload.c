@@ -11,11 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCHES = 15, DESCRIPTOR = 42 };
+enum { BATCHES = 15, COUNT = 300, FILES = (1 + BATCHES) * COUNT, DESCRIPTOR = 42 };
 
 static const char *path;
 static int fd;
@@ -31,6 +32,32 @@ static void do_pwrite(void)
 {
 	if (pwrite(fd, buffer, sizeof(buffer), 0) < 0)
 		err(1, "pwrite %s", path);
+}
+
+/* The next file of a folder. */
+static void do_pread_first(void)
+{
+	static int next;
+	char name[16];
+	int opened;
+
+	snprintf(name, sizeof(name), "%d", next++ % FILES);
+	opened = openat(fd, name, O_RDONLY | O_CLOEXEC);
+	if (opened < 0 || pread(opened, buffer, sizeof(buffer), 0) < 0)
+		err(1, "pread %s/%s", path, name);
+	close(opened);
+}
+
+/* After each rename, every path may be another one. */
+static void do_pread_renames(void)
+{
+	static int renamed;
+	static const char *const names[] = { "/srv/one", "/srv/other" };
+
+	if (rename(names[renamed], names[!renamed]) < 0)
+		err(1, "rename %s", names[renamed]);
+	renamed = !renamed;
+	do_pread();
 }
 
 static void do_lseek(void)
@@ -79,6 +106,41 @@ static void do_exec(void)
 		errx(1, "%s: status %x", path, status);
 }
 
+/* New files for each run. */
+static void make_files(void)
+{
+	char name[64];
+
+	if (mkdir(path, 0755) < 0)
+		err(1, "mkdir %s", path);
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "%s/%d", path, i);
+		close(open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	}
+}
+
+static void remove_files(void)
+{
+	char name[64];
+
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "%s/%d", path, i);
+		unlink(name);
+	}
+	rmdir(path);
+}
+
+static void make_renamed(void)
+{
+	close(open("/srv/one", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+}
+
+static void remove_renamed(void)
+{
+	unlink("/srv/one");
+	unlink("/srv/other");
+}
+
 static double now(void)
 {
 	struct timespec time;
@@ -117,14 +179,22 @@ static const struct operation {
 	void (*call)(void);
 	int flags; /* with which the file is opened before; -1: there is none */
 	int count;
+	void (*before)(void), (*after)(void);
 } operations[] = {
-	{ "pread", do_pread, O_RDONLY, 300 },	    { "pwrite", do_pwrite, O_WRONLY, 300 },
-	{ "lseek", do_lseek, O_RDONLY, 300 },	    { "open-close", do_open_close, -1, 300 },
-	{ "connect", do_connect, -1, 300 },	    { "exec", do_exec, -1, 150 },
+	{ .name = "pread", .call = do_pread, .flags = O_RDONLY, .count = COUNT },
+	{ "pread-first", do_pread_first, O_RDONLY | O_DIRECTORY, COUNT, make_files, remove_files },
+	{ "pread-renames", do_pread_renames, O_RDONLY, COUNT, make_renamed, remove_renamed },
+	{ .name = "pwrite", .call = do_pwrite, .flags = O_WRONLY, .count = COUNT },
+	{ .name = "lseek", .call = do_lseek, .flags = O_RDONLY, .count = COUNT },
+	{ .name = "open-close", .call = do_open_close, .flags = -1, .count = COUNT },
+	{ .name = "connect", .call = do_connect, .flags = -1, .count = COUNT },
+	{ .name = "exec", .call = do_exec, .flags = -1, .count = 150 },
 };
 
 static void run(const char *name, const struct operation *operation)
 {
+	if (operation->before)
+		operation->before();
 	if (operation->flags >= 0) {
 		int opened = open(path, operation->flags | O_CLOEXEC);
 
@@ -136,6 +206,8 @@ static void run(const char *name, const struct operation *operation)
 	measure(name, operation->call, operation->count);
 	if (operation->flags >= 0)
 		close(fd);
+	if (operation->after)
+		operation->after();
 }
 
 static const struct operation *find(const char *name)

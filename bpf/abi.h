@@ -604,7 +604,9 @@ struct hook_config {
 	u64 acting; /* selectors that act on the process */
 	u8 yielding_tests; /* they follow process_tests; their selectors yield to acting ones where a test fails */
 	u8 scope_tests;
-	u8 pad[6];
+	u8 verdict_rest; /* ticks before another path is remembered in place of one */
+	u8 pad[5];
+	u64 rename_lock, mount_lock; /* addresses in the kernel; 0: no verdict is remembered */
 	struct value_config values[HOOK_VALUES_MAX];
 	struct object_config objects[HOOK_VALUES_MAX];
 	struct int_group groups[INT_GROUPS_MAX];
@@ -727,6 +729,26 @@ enum scope_memory {
 	SCOPE_MEMORY_BITS = 10, /* a hook has 2^10 words */
 };
 
+/* Entries for each program of a hook on each CPU: paths that no selector can match. */
+enum verdict_memory { VERDICT_BITS = 7, VERDICTS_MAX = 1 << VERDICT_BITS };
+
+/* The place of a name, for a process. Where it is the same, so is the path; see bpf/verdicts.bpf.h. */
+struct known_verdict {
+	u64 key; /* the address of the dentry, plus the object's place in config.objects; 0: no entry */
+	u64 seen; /* the key that was looked up last, without success */
+	u64 candidates; /* selectors that cannot match there */
+	u64 mnt;
+	u64 root_dentry, root_mnt; /* of the process */
+	u32 renames, mounts; /* sequence counts of rename_lock and mount_lock */
+	u64 hash_len; /* of the name */
+	u64 name[4];
+	u64 folder; /* number of its inode */
+	u64 changed; /* time of the folder's last change, where its generation can be set; else 0 */
+	u64 time; /* of this entry, in ticks */
+	u32 generation; /* of the folder */
+	u32 pad;
+};
+
 enum keeps_scopes {
 	SCOPES_OFF = 0,
 	SCOPES_LISTING = 1, /* of new cgroups; user space adds those that exist already */
@@ -829,6 +851,7 @@ ABI_SIZE(automaton_state, 520);
 ABI_SIZE(control, 144);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
+ABI_SIZE(known_verdict, 128);
 ABI_SIZE(cgroup_scopes, 48);
 ABI_SIZE(cgroup_key_more, 12);
 ABI_SIZE(process_state, 72);

@@ -17,6 +17,7 @@
 struct hook_scratch {
 	struct text_buffer text;
 	struct hook_record record;
+	struct known_verdict verdicts[VERDICTS_MAX]; /* only if the hook remembers verdicts; the end of the record's body is cut */
 };
 
 enum scratch_index { SCRATCH_ENTRY = 0, SCRATCH_RETURN = 1 };

@@ -66,13 +66,34 @@ struct qstr {
 struct super_block {
 	u32 s_dev;
 	unsigned long s_magic;
+	void *s_encoding; /* with CONFIG_UNICODE */
+};
+
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
 };
 
 struct inode {
 	unsigned short i_mode;
 	unsigned int i_nlink;
 	unsigned long i_ino;
+	u32 i_generation;
 	struct super_block *i_sb;
+	struct timespec64 i_ctime; /* before 6.6 */
+};
+
+struct inode___since_6_6 {
+	struct timespec64 __i_ctime;
+};
+
+struct inode___since_6_11 {
+	s64 i_ctime_sec;
+	u32 i_ctime_nsec;
+};
+
+struct seqcount {
+	unsigned int sequence;
 };
 
 struct hlist_bl_node {

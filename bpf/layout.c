@@ -36,6 +36,7 @@ KEEP(enum, cgroup_kind);
 KEEP(enum, keeps_scopes);
 KEEP(enum, scope_memory);
 KEEP(enum, text_hash);
+KEEP(enum, verdict_memory);
 
 KEEP(struct, event_header);
 KEEP(struct, process_key);
@@ -86,6 +87,7 @@ KEEP(struct, hook_counters);
 KEEP(struct, process_sets);
 KEEP(struct, scope_set);
 KEEP(struct, cgroup_scopes);
+KEEP(struct, known_verdict);
 KEEP(struct, cgroup_key_more);
 KEEP(struct, process_bits);
 KEEP(struct, process_state);

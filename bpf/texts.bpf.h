@@ -5,6 +5,7 @@
 
 #include "filters.bpf.h"
 #include "record.bpf.h"
+#include "verdicts.bpf.h"
 
 struct equal_key {
 	u8 slot;
@@ -357,6 +358,8 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 	u32 start = TEXT_END, length, flags = TEXT_FAULT, slot, read;
 	struct location at = {};
 	struct value *value;
+	struct known_verdict *entry __attribute__((unused)) = 0;
+	enum known_path known __attribute__((unused)) = PATH_PASSING;
 	u8 *to;
 
 	if (index >= HOOK_VALUES_MAX)
@@ -374,13 +377,24 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 			return 0;
 	}
 	if (at.dentry) {
+#ifdef REMEMBERS_VERDICTS
+		known = look_up_path(text, index, at.dentry, at.mnt, candidates, &entry);
+		if (known == PATH_MATCHES_NOTHING)
+			return 0;
+#endif
 		start = resolve_path(text, at.dentry, at.mnt);
 		flags = text->walk.flags;
 		if (at.mount_unknown)
 			flags |= TEXT_UNREACHABLE;
 	}
 	if (of->filtered) {
+		const u64 before __attribute__((unused)) = candidates;
+
 		candidates = filter_text(text, start, index, candidates, at.dentry, flags & TEXT_TRUNCATED, false, false);
+#ifdef REMEMBERS_VERDICTS
+		if (!candidates && known == PATH_NEW)
+			remember_path(text, entry, at.dentry, at.mnt, before);
+#endif
 		if (!candidates)
 			return 0;
 	}

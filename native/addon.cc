@@ -9,6 +9,7 @@
 #include "pins.h"
 #include "service.h"
 #include "session.h"
+#include "symbols.h"
 #include "typed_programs.h"
 
 namespace polytrace {
@@ -27,6 +28,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("pinnedLayout", Napi::Function::New<exported<pinned_layout>>(env, "pinnedLayout"));
   exports.Set("notifyService", Napi::Function::New<exported<notify_service>>(env, "notifyService"));
   exports.Set("kernelHasStruct", Napi::Function::New<exported<kernel_has_struct>>(env, "kernelHasStruct"));
+  exports.Set("kernelSymbol", Napi::Function::New<exported<kernel_symbol>>(env, "kernelSymbol"));
 #ifdef POLYTRACE_SANITIZE
   exports.Set("misuse", Napi::Function::New<exported<misuse>>(env, "misuse"));
 #endif

@@ -11,6 +11,7 @@ import { hostNamespaces } from '../process/host-namespaces.js';
 import { encodeHook, type EncodeContext } from '../wire/encode/hook.js';
 import { fieldsOf } from './fields.js';
 import type { AttachRequest } from './request.js';
+import { locksFor } from './verdicts.js';
 import { inodesOf, registersOf, resolveValues, voidPointers } from './values.js';
 
 /** The places of the hook's values, which do not depend on the mechanism. */
@@ -79,6 +80,7 @@ export async function loadHook(
     countHits: context.countHits,
     // The second program of an LSM hook does not run at a return.
     pair: attachment.entry && attachment.return && hook.kind !== 'lsm',
+    locks: locksFor(hook, attachment.mechanism, context),
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
     enforcer: context.enforcer,
     several: false,

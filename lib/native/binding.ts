@@ -174,6 +174,8 @@ export interface NativeBinding {
   /** The layout hash of the pins in this folder; null if polytrace has no pins there. */
   pinnedLayout(folder: string): string | null;
   kernelHasStruct(name: string): boolean;
+  /** The address of a symbol, whose name has at most 15 bytes; 0n where the kernel does not show it. */
+  kernelSymbol(name: string): bigint;
   /** Sends a text to the socket of a service manager: a path, or @NAME. Returns false when it cannot be sent now. */
   notifyService(socket: string, text: string): boolean;
   /** Nanoseconds to add to CLOCK_BOOTTIME to get the time of day. */
@@ -263,11 +265,13 @@ function remedy(): string {
  */
 function typed(raw: RawBinding): NativeBinding {
   const structs = new Map<string, boolean>();
+  const symbols = new Map<string, bigint>();
   return {
     ...raw,
     createSession: () => decoded(new raw.Session()),
     probeFeatures: () => featuresOf(raw.probeFeatures()),
     kernelHasStruct: (name) => getOrAdd(structs, name, () => raw.kernelHasStruct(name)),
+    kernelSymbol: (name) => getOrAdd(symbols, name, () => raw.kernelSymbol(name)),
   };
 }
 

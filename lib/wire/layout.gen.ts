@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '2c11a7a9fb41c358';
+export const LAYOUT_HASH = '1d939ab5d791f3fb';
 
 /** enum event_type */
 export const EventType = {
@@ -719,7 +719,7 @@ export const HookShape = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 19184,
+  sizeof: 19200,
   hook: 0,
   selfTgid: 4,
   suppresses: 8,
@@ -745,34 +745,37 @@ export const HookConfig = {
   acting: 48,
   yieldingTests: 56,
   scopeTests: 57,
-  values: 64,
+  verdictRest: 58,
+  renameLock: 64,
+  mountLock: 72,
+  values: 80,
   valuesStride: 136,
   valuesLength: 9,
-  objects: 1288,
+  objects: 1304,
   objectsStride: 280,
   objectsLength: 9,
-  groups: 3808,
+  groups: 3824,
   groupsStride: 16,
   groupsLength: 64,
-  tests: 4832,
+  tests: 4848,
   testsStride: 32,
   testsLength: 192,
-  process: 10976,
+  process: 10992,
   processStride: 16,
   processLength: 128,
-  changes: 13024,
+  changes: 13040,
   changesStride: 32,
   changesLength: 16,
-  actions: 13536,
+  actions: 13552,
   actionsStride: 32,
   actionsLength: 64,
-  returnActions: 15584,
+  returnActions: 15600,
   returnActionsStride: 32,
   returnActionsLength: 64,
-  assignments: 17632,
+  assignments: 17648,
   assignmentsStride: 16,
   assignmentsLength: 32,
-  scopes: 18144,
+  scopes: 18160,
   scopesStride: 16,
   scopesLength: 65,
 } as const;
@@ -906,6 +909,33 @@ export const ScopeMemory = {
   SCOPE_ID_BITS: 36,
   SCOPE_EPOCH_SHIFT: 37,
   SCOPE_MEMORY_BITS: 10,
+} as const;
+
+/** enum verdict_memory */
+export const VerdictMemory = {
+  VERDICT_BITS: 7,
+  VERDICTS_MAX: 128,
+} as const;
+
+/** struct known_verdict */
+export const KnownVerdict = {
+  sizeof: 128,
+  key: 0,
+  seen: 8,
+  candidates: 16,
+  mnt: 24,
+  rootDentry: 32,
+  rootMnt: 40,
+  renames: 48,
+  mounts: 52,
+  hashLen: 56,
+  name: 64,
+  nameStride: 8,
+  nameLength: 4,
+  folder: 96,
+  changed: 104,
+  time: 112,
+  generation: 120,
 } as const;
 
 /** enum keeps_scopes */

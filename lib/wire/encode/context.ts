@@ -28,6 +28,8 @@ export interface EncodeContext {
   readonly onDemand: boolean;
   /** True if every call is counted. */
   readonly countHits: boolean;
+  /** The kernel's locks of names and mounts; undefined if the hook does not remember verdicts. */
+  readonly locks?: KernelLocks | undefined;
   /** The values with `resolve`, by slot. */
   readonly resolved: ReadonlyMap<number, ResolvedValue>;
   /** The places in struct pt_regs of values from `pt_regs`, by slot. */
@@ -40,6 +42,14 @@ export interface EncodeContext {
   readonly inodes: ReadonlyMap<number, readonly TableEntry<Inode>[]>;
   /** Possible inode numbers of each initial namespace. */
   readonly hostNamespaces: Readonly<Record<NamespaceName, readonly number[]>>;
+}
+
+/** What a hook needs to remember verdicts: the addresses of sequence locks. */
+export interface KernelLocks {
+  readonly rename: bigint;
+  readonly mount: bigint;
+  /** Ticks before another path is remembered in place of one; at most 255. */
+  readonly rest: number;
 }
 
 /** A register, or its lowest bytes: they are read as a number without a sign. */

@@ -99,6 +99,9 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   u8(HookConfig.hasCelReturn, Number(hook.cel.returned.length > 0));
   view.setUint32(HookConfig.bodySize, bodySize, true);
   u8(HookConfig.countsHits, Number(context.countHits));
+  u8(HookConfig.verdictRest, context.locks?.rest ?? 0);
+  view.setBigUint64(HookConfig.renameLock, context.locks?.rename ?? 0n, true);
+  view.setBigUint64(HookConfig.mountLock, context.locks?.mount ?? 0n, true);
   view.setUint32(HookConfig.shape, values.length + (context.several ? HookShape.SHAPE_PLACE : 0), true);
 
   let firstGroup = groups.process.length;

@@ -29,6 +29,8 @@ import {
   ValueMemory,
   ValueRead,
   ValueSource,
+  KnownVerdict,
+  VerdictMemory,
 } from '../../../../lib/wire/layout.gen.js';
 import { encodeContext, hookImage, value } from './images.js';
 
@@ -177,6 +179,17 @@ spec:
     const all = { ...table, entries: [...table.entries, { value: '', match: [0], reject: [] }] };
     const withEmpty = configOf(hookImage({ args: [value('file', { texts: { prefix: all } })] }));
     assert.equal(withEmpty.getUint32(objectAt(0) + ObjectConfig.prefixHashed, true), 0);
+  });
+
+  it('the locks of a hook that remembers verdicts', () => {
+    const locksOf = (context: Partial<EncodeContext>): bigint[] => {
+      const view = configOf(hookImage(), context);
+      const addresses = [HookConfig.renameLock, HookConfig.mountLock].map((offset) => view.getBigUint64(offset, true));
+      return [...addresses, BigInt(view.getUint8(HookConfig.verdictRest))];
+    };
+    assert.deepEqual(locksOf({}), [0n, 0n, 0n]);
+    const [rename, mount] = [0xffffffff81000000n, 0xffffffff82000000n];
+    assert.deepEqual(locksOf({ locks: { rename, mount, rest: 25 } }), [rename, mount, 25n]);
   });
 
   it('several places, and system calls of both kinds', () => {
@@ -358,7 +371,8 @@ spec:
     const body = new DataView(encoded.config.buffer).getUint32(HookConfig.bodySize, true);
     assert.equal(body, VALUES + 3 * 4096 + 32768 + 128);
     const most = VALUES + 8 * 4096 + 2 * 32768 + 2048 + ImaHash.sizeof;
-    assert.equal(mapOf(encoded, 'scratch').trim, most - body);
+    const verdicts = VerdictMemory.VERDICTS_MAX * KnownVerdict.sizeof;
+    assert.equal(mapOf(encoded, 'scratch').trim, most - body + verdicts);
     assert.equal(mapOf(encoded, 'pending').trim, most - body);
     const empty = configOf(hookImage());
     assert.equal(empty.getUint32(HookConfig.bodySize, true), VALUES + 128);

@@ -1,0 +1,34 @@
+/** Whether a hook remembers paths that no selector can match, see bpf/verdicts.bpf.h. */
+import { hasTables, valuesOf } from '../image/hook.js';
+import type { HookImage } from '../image/image.js';
+import type { KernelLocks } from '../wire/encode/context.js';
+import { READS } from '../wire/reads.js';
+import type { AttachContext } from './request.js';
+
+/** Programs of these mechanisms are never started on a CPU where they are interrupted. */
+const MECHANISMS: ReadonlySet<string> = new Set(['fentry', 'kprobe', 'kprobe.multi']);
+
+/** Where names change all the time, paths are remembered so seldom that it costs little. */
+const REST_TICKS = 25;
+
+/** Tests replace it: by a hook that remembers nothing, and by locks that nobody takes. */
+export const verdicts = { findLocks };
+
+/** Undefined where the kernel does not show the locks, or programs cannot read them in order. */
+function findLocks({ binding }: Pick<AttachContext, 'binding'>): KernelLocks | undefined {
+  if (process.arch !== 'x64') return undefined;
+  const rename = binding.kernelSymbol('rename_lock');
+  const mount = binding.kernelSymbol('mount_lock');
+  return rename === 0n || mount === 0n ? undefined : { rename, mount, rest: REST_TICKS };
+}
+
+export function locksFor(hook: HookImage, mechanism: string, context: AttachContext): KernelLocks | undefined {
+  const isUseful =
+    MECHANISMS.has(mechanism) && context.features.directRead.available && valuesOf(hook).some(isPathFilter);
+  return isUseful ? verdicts.findLocks(context) : undefined;
+}
+
+/** A filter with `inode` depends on more than the path. */
+function isPathFilter(value: ReturnType<typeof valuesOf>[number]): boolean {
+  return READS[value.type].class === 'path' && hasTables(value) && (value.texts.inode ?? []).length === 0;
+}

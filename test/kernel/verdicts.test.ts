@@ -1,0 +1,164 @@
+/** A hook that remembers paths without a match reports the same as its twin that remembers nothing; see bpf/verdicts.bpf.h. */
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { verdicts } from '../../lib/attach/verdicts.js';
+import type { ProcessKprobeEvent } from '../../types/index.js';
+import { NIGHTLY } from '../nightly.js';
+import { fileHook, hooksOf, MECHANISMS, onOneKernel, policy, Recording } from './support.js';
+
+const PROGRAM = '/tmp/verdicts';
+const RACE_SECONDS = NIGHTLY ? 60 : 5;
+const { findLocks } = verdicts;
+
+const onlyProgram = `  matchBinaries:
+  - operator: In
+    values: ["${PROGRAM}"]`;
+
+const watching = (...prefixes: readonly string[]): string => `- matchArgs:
+  - index: 0
+    operator: Prefix
+    values: ${JSON.stringify(prefixes)}
+${onlyProgram}`;
+
+const preadHook = (selectors: string): string => `call: sys_pread64
+syscall: true
+args:
+- index: 0
+  type: fd
+- index: 3
+  type: uint64
+selectors:
+${selectors}`;
+
+/** Paths are remembered again at once. */
+const restless: typeof findLocks = (context) => {
+  const locks = findLocks(context);
+  return locks === undefined ? undefined : { ...locks, rest: 0 };
+};
+
+/** Locks that nobody takes: their sequence counts never change. */
+const noLocks: typeof findLocks = ({ binding }) => {
+  const banner = binding.kernelSymbol('linux_banner');
+  return { rename: banner, mount: banner, rest: 0 };
+};
+
+interface Reports {
+  readonly remembering: readonly ProcessKprobeEvent[];
+  readonly twin: readonly ProcessKprobeEvent[];
+}
+
+/** The events of both hooks. */
+async function reportsOf(
+  hook: string,
+  attach: 'fentry' | 'kprobe',
+  run: () => void | Promise<void>,
+  locks: typeof findLocks = restless,
+): Promise<Reports> {
+  const recording = await Recording.open(undefined, { attach });
+  try {
+    verdicts.findLocks = locks;
+    await recording.tracer.addPolicy({ yaml: policy('remembering', hook) });
+    verdicts.findLocks = () => undefined;
+    await recording.tracer.addPolicy({ yaml: policy('twin', hook) });
+    const events = await recording.during(run);
+    assert.deepEqual(
+      events.filter(({ type }) => type === 'lost'),
+      [],
+    );
+    const of = (name: string): ProcessKprobeEvent[] => hooksOf(events).filter(({ policyName }) => policyName === name);
+    return { remembering: of('remembering'), twin: of('twin') };
+  } finally {
+    verdicts.findLocks = findLocks;
+    await recording.close();
+  }
+}
+
+function pathOf({ args: [file] }: ProcessKprobeEvent): string {
+  return file !== undefined && 'path' in file ? file.path : '';
+}
+
+function offsetOf({ args: [, offset] }: ProcessKprobeEvent): string {
+  return offset !== undefined && 'value' in offset ? String(offset.value) : '';
+}
+
+const changes = (
+  folder: string,
+  attach: 'fentry' | 'kprobe',
+  locks = restless,
+  ...settled: string[]
+): Promise<Reports> => {
+  mkdirSync(folder);
+  const hook = fileHook(watching(join(folder, 'watched'), '/watched'));
+  const run = (): void => void execFileSync(PROGRAM, [folder, ...settled], { stdio: 'inherit' });
+  return reportsOf(hook, attach, run, locks);
+};
+
+function mountExt4(place: string): void {
+  execFileSync('modprobe', ['-a', 'loop', 'ext4']);
+  writeFileSync('/tmp/ext4.image', '');
+  truncateSync('/tmp/ext4.image', 32 << 20);
+  execFileSync('mkfs.ext4', ['-q', '/tmp/ext4.image']);
+  mkdirSync(place);
+  execFileSync('mount', ['-o', 'loop', '/tmp/ext4.image', place]);
+}
+
+describe('remembered verdicts', function () {
+  this.timeout(NIGHTLY ? 600_000 : 300_000);
+
+  before(function () {
+    // a kernel before 6.2 has no programs that remember
+    if (!onOneKernel('6.12')) this.skip();
+    if (!existsSync(PROGRAM)) {
+      execFileSync('cc', ['-O1', '-pthread', '-o', PROGRAM, join(__dirname, 'verdicts.c')], { stdio: 'inherit' });
+    }
+  });
+  after(() => Recording.closeKept());
+
+  for (const attach of MECHANISMS) {
+    it(`after every change of a path on tmpfs, by ${attach}`, async () => {
+      const { remembering, twin } = await changes(`/srv/verdicts-${attach}`, attach);
+      assert.ok(twin.length > 500, `only ${twin.length} events`);
+      assert.deepEqual(remembering.map(pathOf), twin.map(pathOf));
+    });
+  }
+
+  it('after every change of a path on ext4', async () => {
+    mountExt4('/srv/ext4');
+    const { remembering, twin } = await changes('/srv/ext4/verdicts', 'fentry', restless, 'settled');
+    assert.ok(twin.length > 500, `only ${twin.length} events`);
+    assert.deepEqual(remembering.map(pathOf), twin.map(pathOf));
+  });
+
+  for (const [folder, ...settled] of [['/srv/verdicts-wrong'], ['/srv/ext4/verdicts-wrong', 'settled']] as const) {
+    it(`these tests fail where changes are not noticed: ${folder}`, async () => {
+      const { remembering, twin } = await changes(folder, 'fentry', noLocks, ...settled);
+      assert.ok(remembering.length < twin.length, `${remembering.length} of ${twin.length} events`);
+    });
+  }
+
+  it(`two processors: one renames, the other one reads, for ${RACE_SECONDS} s`, async () => {
+    for (const folder of ['/srv/race', '/srv/race/plain', '/srv/race/watched']) mkdirSync(folder);
+    let output = '';
+    const { remembering, twin } = await reportsOf(preadHook(watching('/srv/race/watched')), 'fentry', async () => {
+      const raced = await promisify(execFile)(PROGRAM, ['race', '/srv/race', String(RACE_SECONDS)], {
+        maxBuffer: 1 << 28,
+      });
+      output = raced.stdout;
+    });
+    const reads = output
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '));
+    const settled = new Map(reads.map(([offset = '', isWatched]) => [offset, isWatched === '1']));
+    const watched = reads.filter(([, isWatched]) => isWatched === '1').map(([offset]) => offset);
+    assert.ok(watched.length > 100 && watched.length < settled.size, `${watched.length} of ${settled.size} reads`);
+    // during a rename, either path is right
+    const of = (events: readonly ProcessKprobeEvent[]): string[] =>
+      events.map(offsetOf).filter((offset) => settled.has(offset));
+    assert.deepEqual(of(twin), watched);
+    assert.deepEqual(of(remembering), watched);
+  });
+});
