@@ -43,6 +43,8 @@ static void *(*const cast_readonly)(const void *object, u32 type) = (void *)RDON
 
 /* The section of a program that the kernel checks against a type of its own, see native/typed_programs.h. */
 #define TYPED_SEC(name) SEC("typed_" name)
+/* The section of another program of a hook, which is rewritten for its configuration, see native/specialize. */
+#define HOOK_SEC(name) SEC("hook_" name)
 
 #define ADDRESS(pointer, field) ((void *)__builtin_preserve_access_index(&(pointer)->field))
 

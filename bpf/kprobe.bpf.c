@@ -13,7 +13,7 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	return function_param(ctx, n);
 }
 
-SEC("kprobe")
+HOOK_SEC("kprobe")
 int hook_entry(struct pt_regs *ctx)
 {
 	s32 value = 0;
@@ -23,7 +23,7 @@ int hook_entry(struct pt_regs *ctx)
 	return 0;
 }
 
-SEC("kretprobe")
+HOOK_SEC("kretprobe")
 int hook_return(struct pt_regs *ctx)
 {
 	return on_return(ctx, FRAME_AT_RETURN(ctx), PT_REGS_RC(ctx));

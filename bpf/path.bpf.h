@@ -44,7 +44,7 @@ static __always_inline u32 empty_head(struct text_buffer *buffer, u32 start)
 }
 
 #ifndef READ_PROBE
-/* every 64-bit kernel keeps names of up to 31 bytes in the dentry itself, with at least 32 bytes of room */
+/* every 64-bit kernel keeps names of up to 31 bytes in the dentry itself, with at least 32 bytes of room, and only longer ones elsewhere */
 enum { SHORT_NAME_MAX = 31 };
 
 static __always_inline void *inline_name(struct dentry *dentry)
@@ -60,12 +60,12 @@ static __always_inline void *inline_name(struct dentry *dentry)
  * Writes a name that the dentry contains, eight bytes at a time: for a usual name, a call of a helper takes four times as long. What is
  * written behind the name is put back. Returns false for another name, which the caller copies.
  */
-static __always_inline bool copy_name(u8 *to, struct dentry *dentry, const unsigned char *name, u32 length)
+static __always_inline bool copy_name(u8 *to, struct dentry *dentry, u32 length)
 {
 	u64 *words = inline_name(dentry);
 	u64 behind;
 
-	if (length > SHORT_NAME_MAX || (void *)name != (void *)words)
+	if (length > SHORT_NAME_MAX)
 		return false;
 	behind = *(u64 *)(to + length);
 	*(u64 *)to = words[0];
@@ -101,7 +101,6 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const u32 step
 
 	for (u32 i = 0; i < steps; i++) {
 		struct dentry *parent;
-		const unsigned char *name;
 		u32 length, start = *first;
 
 		if (dentry == root && mnt == root_mnt)
@@ -128,7 +127,6 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const u32 step
 
 		parent = READ(dentry, d_parent);
 		length = at_most(READ(dentry, d_name.len), NAME_BYTES_MAX);
-		name = READ(dentry, d_name.name);
 		if (parent == dentry) {
 			/* the root of the file system, whose mount is not known */
 			if (!mnt)
@@ -140,7 +138,7 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const u32 step
 			if (start > end)
 				return 0;
 			*first = start;
-			bpf_probe_read_kernel(&bytes[place_in(start, far)], length, name);
+			bpf_probe_read_kernel(&bytes[place_in(start, far)], length, READ(dentry, d_name.name));
 			return 0;
 		}
 
@@ -162,10 +160,10 @@ static __always_inline int walk_steps(struct text_buffer *buffer, const u32 step
 		start = place_in(start, far);
 		bytes[start] = '/';
 #ifdef READ_PROBE
-		bpf_probe_read_kernel(&bytes[start + 1], length, name);
+		bpf_probe_read_kernel(&bytes[start + 1], length, READ(dentry, d_name.name));
 #else
-		if (far || !copy_name(&bytes[start + 1], dentry, name, length))
-			bpf_probe_read_kernel(&bytes[start + 1], length, name);
+		if (far || !copy_name(&bytes[start + 1], dentry, length))
+			bpf_probe_read_kernel(&bytes[start + 1], length, READ(dentry, d_name.name));
 #endif
 		dentry = parent;
 	}

@@ -9,7 +9,7 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	return context_word(ctx, n);
 }
 
-SEC("raw_tp")
+HOOK_SEC("raw_tp")
 int hook_entry(void *ctx)
 {
 	s32 value = 0;

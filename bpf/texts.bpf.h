@@ -181,6 +181,19 @@ static __noinline u64 filter_beginning(struct text_buffer *text, u32 index, u64 
 	return apply(candidates, &of->prefix.table, bpf_map_lookup_elem(&text_prefix, key));
 }
 
+static __always_inline const struct verdict *find_prefix(struct text_buffer *text, u32 start, const volatile struct object_config *of,
+							 u32 length)
+{
+	struct trie_key *key = (void *)&text->bytes[start - 5];
+	u32 count = of->prefix.longest;
+
+	if (count > length)
+		count = length;
+	key->slot = of->slot;
+	key->prefix_bits = 8 + 8 * count;
+	return bpf_map_lookup_elem(&text_prefix, key);
+}
+
 static __always_inline const struct verdict *find_postfix(struct text_buffer *text, const volatile struct object_config *of,
 							  u32 length)
 {
@@ -209,13 +222,13 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 
 
 	if (start < TEXT_LEAD || start > TEXT_END)
 		return 0;
-	text->bytes[start - 1] = of->slot;
-
 	if (of->equal.table.used && candidates & of->equal.table.used) {
 		const struct verdict *verdict = 0;
 
-		if (length <= of->equal.longest && !cut_start && !cut_end && may_end(&of->equal, text))
+		if (length <= of->equal.longest && !cut_start && !cut_end && may_end(&of->equal, text)) {
+			text->bytes[start - 1] = of->slot;
 			verdict = bpf_map_lookup_elem(&text_equal, &text->bytes[start - 1]);
+		}
 		if (of->inode && dentry)
 			candidates = filter_inode(candidates, of, verdict, dentry);
 		else
@@ -224,15 +237,10 @@ static __always_inline u64 filter_text(struct text_buffer *text, u32 start, u32 
 	if (of->prefix.table.used && candidates & of->prefix.table.used && cut_start) {
 		candidates = filter_beginning(text, index, candidates);
 	} else if (of->prefix.table.used && candidates & of->prefix.table.used) {
-		struct trie_key *key = (void *)&text->bytes[start - 5];
 		const struct verdict *verdict = 0;
-		u32 count = of->prefix.longest;
 
-		if (count > length)
-			count = length;
-		key->prefix_bits = 8 + 8 * count;
 		if (may_begin(&of->prefix, text, start))
-			verdict = bpf_map_lookup_elem(&text_prefix, key);
+			verdict = find_prefix(text, start, of, length);
 		candidates = apply(candidates, &of->prefix.table, verdict);
 	}
 	if (of->postfix.table.used && candidates & of->postfix.table.used) {

@@ -11,7 +11,7 @@ static __always_inline u64 hook_param(void *ctx __attribute__((unused)), u32 n _
 	return 0;
 }
 
-SEC("tracepoint")
+HOOK_SEC("tracepoint")
 int hook_entry(void *ctx)
 {
 	s32 value = 0;

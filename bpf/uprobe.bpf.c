@@ -53,7 +53,7 @@ static __noinline bool change_program(void *ctx, const volatile struct selector_
 	return true;
 }
 
-SEC("uprobe")
+HOOK_SEC("uprobe")
 int hook_entry(struct pt_regs *ctx)
 {
 	s32 value = 0;
@@ -62,7 +62,7 @@ int hook_entry(struct pt_regs *ctx)
 	return 0;
 }
 
-SEC("uretprobe")
+HOOK_SEC("uretprobe")
 int hook_return(struct pt_regs *ctx)
 {
 	return on_return(ctx, frame_of(FRAME_AT_RETURN(ctx)), PT_REGS_RC(ctx));

@@ -12,6 +12,7 @@
 #include "error.h"
 #include "object_steps.h"
 #include "relocated.h"
+#include "specialize/specialize.h"
 
 namespace polytrace {
 
@@ -202,8 +203,10 @@ Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find) {
   prepare_maps(object, spec, find);
   TypedTargets typed;
   choose_programs(object, spec, typed);
+  const Specialization specialized(object, spec.config);
   load_object(object, "HOOK_LOAD", "the kernel refused the program for " + spec.target.words());
-  keep_relocated(spec.object, programs, object);
+  keep_relocated(spec.object, programs, object,
+                 [&](const bpf_program* program) { return specialized.original(program); });
   fill_maps(object, spec);
   for (bpf_program* program : programs_of(hook, spec)) {
     if (program != nullptr) hook.programs.push_back(bpf_program__fd(program));

@@ -94,7 +94,7 @@ void KernelSide::load_sensor(const SensorSpec& spec) {
   size_scratch(object);
   size_process_maps(object, spec.processes, spec.on_demand);
   load_object(object, "SENSOR_LOAD", "the kernel refused the base sensor");
-  keep_relocated(spec.object, EVERY_PROGRAM, object);
+  keep_relocated(spec.object, EVERY_PROGRAM, object, own_instructions);
 }
 
 void KernelSide::map_sensor() {

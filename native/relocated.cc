@@ -158,11 +158,10 @@ class Relocated {
   explicit Relocated(Elf& elf) : elf_(elf) { read_records(); }
 
   // Returns false when the program differs from the object in another way. Then nothing may be kept.
-  bool follow(const bpf_program* program) {
+  bool follow(const char* name, std::span<const bpf_insn> program) {
     Place start;
-    if (!elf_.find_function(bpf_program__name(program), start)) return false;
-    program_ = bpf_program__insns(program);
-    length_ = bpf_program__insn_cnt(program);
+    if (!elf_.find_function(name, start)) return false;
+    program_ = program;
     seen_.clear();
     return follow_function(start, 0);
   }
@@ -208,7 +207,7 @@ class Relocated {
   bool follow_function(Place start, uint32_t at) {
     if (!seen_.insert(start).second) return true;
     const uint32_t length = elf_.length_of(start);
-    if (length == 0 || at + length > length_) return false;
+    if (length == 0 || at + length > program_.size()) return false;
     for (uint32_t i = 0; i < length; i++) {
       const Place place(start.first, start.second + i);
       const bpf_insn& was = *elf_.instruction(place);
@@ -236,8 +235,7 @@ class Relocated {
   std::set<Place> relocated_;
   std::map<Place, bpf_insn> became_;
   std::set<Place> seen_;
-  const bpf_insn* program_ = nullptr;
-  size_t length_ = 0;
+  std::span<const bpf_insn> program_;
 };
 
 std::mutex mutex;
@@ -274,7 +272,12 @@ std::vector<uint8_t> object_bytes(const std::string& name, const std::string& pr
   return found == kept.end() ? as_built(name) : found->second;
 }
 
-void keep_relocated(const std::string& name, const std::string& programs, bpf_object* loaded) {
+std::span<const bpf_insn> own_instructions(const bpf_program* program) {
+  return {bpf_program__insns(program), bpf_program__insn_cnt(program)};
+}
+
+void keep_relocated(const std::string& name, const std::string& programs, bpf_object* loaded,
+                    const InstructionsOf& instructions_of) {
   const std::scoped_lock lock(mutex);
   const std::string key = name + " " + programs;
   if (kept.count(key) > 0) return;
@@ -283,7 +286,8 @@ void keep_relocated(const std::string& name, const std::string& programs, bpf_ob
   Relocated relocated(elf);
   bpf_program* program;
   bpf_object__for_each_program(program, loaded) {
-    if (bpf_program__autoload(program) && !relocated.follow(program)) return;
+    if (!bpf_program__autoload(program)) continue;
+    if (!relocated.follow(bpf_program__name(program), instructions_of(program))) return;
   }
   relocated.apply();
   kept.emplace(key, std::move(bytes));

@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "error.h"
+#include "specialize/specialize.h"
 
 namespace polytrace {
 
@@ -22,9 +23,10 @@ struct Section {
   bpf_prog_type type;
   bpf_attach_type attach;
   uint32_t flags;
+  bool typed = true;
 };
 
-// TYPED_SEC in bpf/common.bpf.h
+// TYPED_SEC and HOOK_SEC in bpf/common.bpf.h
 constexpr Section SECTIONS[] = {
     {"typed_fentry", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, 0},
     {"typed_fexit", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, 0},
@@ -33,6 +35,12 @@ constexpr Section SECTIONS[] = {
     {"typed_lsm.s", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, BPF_F_SLEEPABLE},
     {"typed_tp_btf+", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, 0},
     {"typed_iter+", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, 0},
+    {"hook_kprobe", BPF_PROG_TYPE_KPROBE, {}, 0, false},
+    {"hook_kretprobe", BPF_PROG_TYPE_KPROBE, {}, 0, false},
+    {"hook_uprobe", BPF_PROG_TYPE_KPROBE, {}, 0, false},
+    {"hook_uretprobe", BPF_PROG_TYPE_KPROBE, {}, 0, false},
+    {"hook_raw_tp", BPF_PROG_TYPE_RAW_TRACEPOINT, {}, 0, false},
+    {"hook_tracepoint", BPF_PROG_TYPE_TRACEPOINT, {}, 0, false},
 };
 
 // libbpf would read the kernel's types for programs of the right type. They get it when they are loaded.
@@ -58,10 +66,12 @@ uint32_t type_of(const bpf_program* program, const Section& section) {
 int prepare(bpf_program* program, bpf_prog_load_opts* opts, long index) noexcept {
   try {
     const Section& section = SECTIONS[index];
+    if (!section.typed) return Specialization::rewrite(program, opts);
     opts->attach_btf_id = type_of(program, section);
     if (opts->attach_btf_id == 0) return -ENOENT;
     opts->prog_flags |= section.flags;
-    return bpf_program__set_type(program, section.type);
+    const int err = bpf_program__set_type(program, section.type);
+    return err != 0 ? err : Specialization::rewrite(program, opts);
   } catch (const Failure& failure) {
     return failure.error == 0 ? -EINVAL : -std::abs(failure.error);
   } catch (const std::bad_alloc&) {
@@ -83,7 +93,7 @@ void register_typed_sections() {
     long index = 0;
     for (const Section& each : SECTIONS) {
       LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .cookie = index++, .prog_prepare_load_fn = prepare);
-      libbpf_register_prog_handler(each.name, UNTYPED, each.attach, &opts);
+      libbpf_register_prog_handler(each.name, each.typed ? UNTYPED : each.type, each.attach, &opts);
     }
   });
 }

@@ -1,6 +1,7 @@
 // Programs that the kernel checks against a type of its own: fentry, fexit, fmod_ret, lsm, tp_btf, iter. For each object with one
 // of them, libbpf would read all types of the kernel again, which takes longer than the kernel's part of loading it. In bpf/, these
-// programs are therefore in sections that libbpf does not know (TYPED_SEC), and this file tells libbpf how to load them.
+// programs are therefore in sections that libbpf does not know (TYPED_SEC), and this file tells libbpf how to load them. Other programs
+// of hooks are, too (HOOK_SEC), because only then can a program be rewritten when it is loaded (specialize/).
 #pragma once
 
 #include <bpf/libbpf.h>

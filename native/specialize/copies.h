@@ -1,0 +1,14 @@
+// Uses a value where it already is, instead of a copy of it in another register or in the stack.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "flow.h"
+
+namespace polytrace {
+
+// `lowest`: what put_constants() has returned.
+void use_originals(Flow& flow, const std::vector<int32_t>& lowest);
+
+}  // namespace polytrace

@@ -1,0 +1,33 @@
+/** Programs that are rewritten for the configuration of their hook do the same: random programs in an interpreter. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const ROOT = join(__dirname, '../..');
+const SOURCES = ['constants', 'copies', 'flow', 'unused'].map((name) => `native/specialize/${name}.cc`);
+const COUNT = 2000;
+
+describe('programs for one configuration', function () {
+  this.timeout(180_000);
+  const folder = mkdtempSync(join(tmpdir(), 'polytrace-specialize-'));
+  const program = join(folder, 'specialize');
+
+  before(() => {
+    const flags = ['-std=c++20', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+    execFileSync('c++', [...flags, '-o', program, 'test/native/programs/specialize.cc', ...SOURCES], {
+      cwd: ROOT,
+      stdio: 'inherit',
+    });
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  for (const seed of [1, Date.now() % 2 ** 31]) {
+    it(`do what the generic ones do, from seed ${seed}`, () => {
+      const output = execFileSync(program, [String(seed), String(COUNT)], { encoding: 'utf8' });
+      const [before = 0, after = 0] = output.split(' ').map(Number);
+      assert.ok(after > 0 && after < before / 2, `${before} instructions became ${after}`);
+    });
+  }
+});
