@@ -70,7 +70,7 @@ const operations: readonly Operation[] = [
   { key: 'pread-7', name: 'pread, no match, depth 7', tetragon: 17_220, limit: [limited, 800] },
   { key: 'pread-match', name: 'pread, match', tetragon: 23_500, limit: [limited, 2_240] },
   { key: 'pread-first', name: 'first read of each of 4,800 files', near: [limited, forgetful] },
-  { key: 'pread-renames', name: 'pread, names change all the time', near: [limited, forgetful] },
+  { key: 'pread-renames', name: 'pread, a name changes every 15 reads', near: [limited, forgetful] },
   { key: 'pwrite-2', name: 'pwrite, no match, depth 2' },
   { key: 'open-close', name: 'open + close', limit: [limited, 100] },
   { key: 'exec', name: 'vfork + exec + exit + wait', tetragon: 9_050, limit: ['base sensor', 3_000] },

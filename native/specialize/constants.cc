@@ -11,9 +11,6 @@ namespace polytrace {
 namespace {
 
 constexpr int REGISTERS = 11;
-constexpr int32_t STACK_BYTES = 512;
-constexpr int32_t UNIT = 4;
-constexpr int UNITS = STACK_BYTES / UNIT;
 constexpr uint8_t SIGN_EXTENDING = 0x80;  // BPF_MEMSX
 
 // What is known of a value.

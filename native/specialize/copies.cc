@@ -87,10 +87,7 @@ class Originals {
   void count_ways() {
     ways_.assign(flow_.blocks.size(), 0);
     for (const Function& each : flow_.functions) ways_[each.first_block] += 2;
-    const std::vector<bool> reached = reachable(flow_);
-    for (uint32_t i = 0; i < reached.size(); i++) {
-      if (!reached[i]) continue;
-      const Block& each = flow_.blocks[i];
+    for (const Block& each : flow_.blocks) {
       if (each.next != NOWHERE) ways_[each.next]++;
       if (each.taken != NOWHERE) ways_[each.taken]++;
     }

@@ -8,7 +8,7 @@
 
 namespace polytrace {
 
-// `lowest`: what put_constants() has returned.
+// After put_constants(): `lowest` is what it has returned.
 void use_originals(Flow& flow, const std::vector<int32_t>& lowest);
 
 }  // namespace polytrace

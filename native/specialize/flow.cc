@@ -189,23 +189,6 @@ uint32_t settled(const Flow& flow, uint32_t block) {
   return block;
 }
 
-std::vector<bool> reachable(const Flow& flow) {
-  std::vector<bool> reached(flow.blocks.size(), false);
-  std::vector<uint32_t> waiting = {flow.functions[0].first_block};
-  while (!waiting.empty()) {
-    const uint32_t index = waiting.back();
-    waiting.pop_back();
-    if (index == NOWHERE || reached[index]) continue;
-    reached[index] = true;
-    const Block& block = flow.blocks[index];
-    waiting.insert(waiting.end(), {block.next, block.taken});
-    for (const Instruction& each : block.instructions) {
-      if (each.callee != NOWHERE && !each.removed) waiting.push_back(flow.functions[each.callee].first_block);
-    }
-  }
-  return reached;
-}
-
 AssembledCode assemble(const Flow& flow) { return Assembler(flow).assemble(); }
 
 }  // namespace polytrace

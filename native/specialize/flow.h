@@ -12,6 +12,10 @@ namespace polytrace {
 
 constexpr uint32_t NOWHERE = UINT32_MAX;
 
+constexpr int32_t STACK_BYTES = 512;
+constexpr int32_t UNIT = 4;  // variables in the stack are followed in units of so many bytes
+constexpr int UNITS = STACK_BYTES / UNIT;
+
 struct Instruction {
   bpf_insn code;
   int32_t upper = 0;         // of a 64-bit constant
@@ -83,9 +87,6 @@ std::optional<Flow> split(std::span<const bpf_insn> program);
 
 // Where the block goes on that it leads to, when blocks without instructions are skipped.
 uint32_t settled(const Flow& flow, uint32_t block);
-
-// Which blocks can be reached.
-std::vector<bool> reachable(const Flow& flow);
 
 // Only what can be reached is in the result.
 AssembledCode assemble(const Flow& flow);

@@ -2,18 +2,14 @@
 
 #include <bpf/btf.h>
 
-
 #include <algorithm>
 #include <cstring>
 #include <set>
-#include <new>
 #include <string>
 
-#include "constants.h"
-#include "copies.h"
-#include "flow.h"
 #include "../relocated.h"
-#include "unused.h"
+#include "flow.h"
+#include "simplify.h"
 
 namespace polytrace {
 
@@ -45,6 +41,37 @@ std::vector<Record> records(const void* first, uint32_t count, uint32_t size) {
   }
   return result;
 }
+
+// The types of a program's functions; the kernel may have none.
+class FunctionTypes {
+ public:
+  FunctionTypes(const Flow& flow, const bpf_prog_load_opts& opts) {
+    const auto known = records<bpf_func_info>(opts.func_info, opts.func_info_cnt, opts.func_info_rec_size);
+    if (known.empty()) return;
+    for (const Function& function : flow.functions) {
+      const auto found = std::find_if(known.begin(), known.end(),
+                                      [&](const bpf_func_info& each) { return each.insn_off == function.place; });
+      ids_.push_back(found == known.end() ? 0 : found->type_id);
+    }
+  }
+
+  // 0: it is not known.
+  uint32_t of(uint32_t function) const { return ids_.empty() ? 0 : ids_[function]; }
+
+  // In the order of the code, as the kernel wants them.
+  std::vector<bpf_func_info> records_of(const AssembledCode& code) const {
+    std::vector<bpf_func_info> result;
+    for (uint32_t i = 0; i < ids_.size(); i++) {
+      if (code.functions[i] != NOWHERE) result.push_back({code.functions[i], ids_[i]});
+    }
+    std::sort(result.begin(), result.end(),
+              [](const bpf_func_info& a, const bpf_func_info& b) { return a.insn_off < b.insn_off; });
+    return result;
+  }
+
+ private:
+  std::vector<uint32_t> ids_;  // of each function
+};
 
 uint32_t parameters_of_type(const btf* types, uint32_t id) {
   const btf_type* function = btf__type_by_id(types, id);
@@ -96,28 +123,14 @@ int Specialization::rewrite_one(bpf_program* program, bpf_prog_load_opts* opts) 
   const Configuration configuration = {configuration_map(before), bytes_};
   std::optional<Flow> flow = split(before);
   if (configuration.map < 0 || !flow) return 0;
-  const auto functions = records<bpf_func_info>(opts->func_info, opts->func_info_cnt, opts->func_info_rec_size);
-  const auto type_at = [&](uint32_t place) {
-    for (const bpf_func_info& each : functions) {
-      if (each.insn_off == place) return each.type_id;
-    }
-    return 0U;
-  };
-  const std::vector<int32_t> lowest = put_constants(*flow, configuration);
-  const CountParameters parameters = [&](uint32_t function) {
-    return parameters_of_type(bpf_object__btf(object_), type_at(flow->functions[function].place));
-  };
-  remove_unused(*flow, lowest, parameters);
-  use_originals(*flow, lowest);
-  remove_unused(*flow, lowest, parameters);
+  const FunctionTypes types(*flow, *opts);
+  simplify(*flow, configuration, [&](uint32_t function) {
+    return parameters_of_type(bpf_object__btf(object_), types.of(function));
+  });
   const AssembledCode code = assemble(*flow);
   Kept& kept = kept_[program];
   kept.original.assign(before.begin(), before.end());
-  for (uint32_t i = 0; i < code.functions.size() && !functions.empty(); i++) {
-    if (code.functions[i] != NOWHERE) kept.functions.push_back({code.functions[i], type_at(flow->functions[i].place)});
-  }
-  std::sort(kept.functions.begin(), kept.functions.end(),
-            [](const bpf_func_info& a, const bpf_func_info& b) { return a.insn_off < b.insn_off; });
+  kept.functions = types.records_of(code);
   kept.lines = lines_of(code, records<bpf_line_info>(opts->line_info, opts->line_info_cnt, opts->line_info_rec_size));
   opts->func_info = kept.functions.data();
   opts->func_info_cnt = static_cast<uint32_t>(kept.functions.size());

@@ -6,14 +6,12 @@ namespace polytrace {
 
 namespace {
 
-constexpr int32_t STACK_BYTES = 512;
-constexpr int32_t UNIT = 4;
 constexpr uint32_t PARAMETERS_MAX = 5;
 
 // What is still read, of the registers and of the variables in the stack.
 struct Used {
   std::bitset<MAX_BPF_REG> registers;
-  std::bitset<STACK_BYTES / UNIT> units;
+  std::bitset<UNITS> units;
 
   bool operator==(const Used&) const = default;
 };

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const ROOT = join(__dirname, '../..');
-const SOURCES = ['constants', 'copies', 'flow', 'unused'].map((name) => `native/specialize/${name}.cc`);
+const SOURCES = ['constants', 'copies', 'flow', 'simplify', 'unused'].map((name) => `native/specialize/${name}.cc`);
 const COUNT = 2000;
 
 describe('programs for one configuration', function () {

@@ -6,10 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "../../../native/specialize/constants.h"
-#include "../../../native/specialize/copies.h"
 #include "../../../native/specialize/flow.h"
-#include "../../../native/specialize/unused.h"
+#include "../../../native/specialize/simplify.h"
 
 using namespace polytrace;
 
@@ -393,11 +391,7 @@ class Machine {
 std::vector<bpf_insn> rewritten(std::span<const bpf_insn> program, std::span<const uint8_t> configuration) {
   std::optional<Flow> flow = split(program);
   if (!flow) fail("the program was not understood");
-  const std::vector<int32_t> lowest = put_constants(*flow, {MAP, configuration});
-  const auto no_parameters = [](uint32_t) { return 0U; };
-  remove_unused(*flow, lowest, no_parameters);
-  use_originals(*flow, lowest);
-  remove_unused(*flow, lowest, no_parameters);
+  simplify(*flow, {MAP, configuration}, [](uint32_t) { return 0U; });
   return assemble(*flow).instructions;
 }
 
