@@ -32,7 +32,7 @@ const example = 'examples/file-monitoring.yaml';
 const limited = hasUpstream ? 'upstream policy' : 'our example';
 
 /** The same policy, but no hook remembers paths that no selector can match. */
-const forgetful = 'without memory';
+const forgetful = 'no memory';
 
 const configurations: readonly Configuration[] = [
   { name: 'nothing' },
@@ -41,7 +41,7 @@ const configurations: readonly Configuration[] = [
   ...(hasUpstream
     ? [
         { name: 'upstream policy', attach: 'auto', policy: upstream },
-        { name: 'the same, kprobes', attach: 'kprobe', policy: upstream },
+        { name: 'kprobes', attach: 'kprobe', policy: upstream },
       ]
     : []),
   { name: forgetful, attach: 'auto', policy: hasUpstream ? upstream : example, forgetful: true },
@@ -69,8 +69,8 @@ const operations: readonly Operation[] = [
   { key: 'pread-2', name: 'pread, no match, depth 2', tetragon: 12_930, limit: [limited, 560] },
   { key: 'pread-7', name: 'pread, no match, depth 7', tetragon: 17_220, limit: [limited, 560] },
   { key: 'pread-match', name: 'pread, match', tetragon: 23_500, limit: [limited, 1_820] },
-  { key: 'pread-first', name: 'first read of each of 4,800 files', near: [limited, forgetful] },
-  { key: 'pread-renames', name: 'pread, a name changes every 15 reads', near: [limited, forgetful] },
+  { key: 'pread-first', name: 'pread, first of a file', near: [limited, forgetful] },
+  { key: 'pread-renames', name: 'pread, among renames', near: [limited, forgetful] },
   { key: 'pwrite-2', name: 'pwrite, no match, depth 2' },
   { key: 'open-close', name: 'open + close', limit: [limited, 100] },
   { key: 'exec', name: 'vfork + exec + exit + wait', tetragon: 9_050, limit: ['base sensor', 3_000] },

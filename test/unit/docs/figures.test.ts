@@ -33,8 +33,13 @@ describe('figures of README', () => {
       match: 'pread, match',
     });
     for (const [name, [ours, theirs]] of Object.entries(inReadme)) {
-      const [, , , upstream, , tetragon] = measured[name] ?? [];
+      const [, , , upstream, , , tetragon] = measured[name] ?? [];
       assert.deepEqual([ours, theirs], [upstream, tetragon], name);
     }
+    const notRemembered = cells('README.md', {
+      depth2: 'the same, not remembered, depth 2',
+      depth7: 'the same, not remembered, depth 7',
+    });
+    for (const [name, [ours]] of Object.entries(notRemembered)) assert.equal(ours, measured[name]?.[5], name);
   });
 });
