@@ -44,8 +44,8 @@ ${table(rows)}
 
 "Depth" is the number of folders in the file's path. \`pread, match\` includes writing the event. The rows of \`pread\`
 without a match are of a file that is read again and again: its hook remembers it. A path that is not remembered costs
-what the column "no memory" says. \`first of a file\` reads 4,800 files in turn, each once, with opening it. \`among renames\`
-reads the same file, and after every 15 reads another one is renamed.
+what the column "no memory" says. \`first of a file\` reads 4,800 files in turn, each once, with opening it.
+\`among renames\` reads the same file, and after every 15 reads another one is renamed.
 
 ### Goals of the kernel's part
 
@@ -205,8 +205,8 @@ ${table(rows)}
 export const GOALS = `## Goals of user space
 
 Node.js 20, one core of AMD EPYC. The figures are of commit faaa2ef, of a machine without other programs; those of
-instructions and of versions are of commits 2e36328 to 9e65994. Those of openTracer and of uprobes are of commit
-25caef5, beside other programs, which make them higher.
+instructions and of versions are of commits 2e36328 to 9e65994. Those of openTracer, of hooks and of uprobes are of
+commit 65244e9, beside other programs, which make them higher.
 
 | goal                                      |             at most |            measured |        |
 | ----------------------------------------- | ------------------: | ------------------: | ------ |
@@ -220,9 +220,9 @@ instructions and of versions are of commits 2e36328 to 9e65994. Those of openTra
 | \`require('polytrace')\`, beyond Node.js    |               40 ms |               31 ms | met    |
 | \`polytrace --help\`, beyond Node.js        |               40 ms |               20 ms | met    |
 | \`polytrace validate\`, Node.js included    |              120 ms |              208 ms | missed |
-| openTracer                                |              150 ms |              183 ms | missed |
-| a further hook                            |                6 ms |                9 ms | missed |
-| 50 uprobes added                          |              500 ms |              444 ms | met    |
+| openTracer                                |              150 ms |              168 ms | missed |
+| a further hook                            |                6 ms |                6 ms | met    |
+| 50 uprobes added                          |              500 ms |              351 ms | met    |
 | 50 uprobes removed                        |              300 ms |               11 ms | met    |
 | an event by default, median               |            1,200 µs |            1,048 µs | met    |
 | an event by default, 99 of 100            |            2,600 µs |            2,020 µs | met    |
