@@ -117,7 +117,7 @@ export async function countLimited(kernel: string): Promise<readonly Counted[]> 
   return count(kernel, wanted, steps.join(','));
 }
 
-/** What the configurations add to operations, beside what they may add. */
+/** The instructions that configurations add to operations, beside the most that they may add. */
 export function limitsOf([base, ...others]: readonly Counted[]): KernelTable {
   if (base === undefined) throw new Error('the guest has counted nothing');
   const rows = [['operation', 'beside', 'instructions', 'at most']];

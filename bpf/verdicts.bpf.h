@@ -13,7 +13,7 @@
 #include "record.bpf.h"
 
 /*
- * What is known of a path. PATH_NEW: the caller writes down what it finds. A new path is PATH_PASSING at first: most files are not
+ * The state of a path. PATH_NEW: the caller writes down what it finds. A new path is PATH_PASSING at first: most files are not
  * read again.
  */
 enum known_path { PATH_PASSING, PATH_NEW, PATH_MATCHES_NOTHING };

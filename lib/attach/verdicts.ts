@@ -1,4 +1,4 @@
-/** Whether a hook remembers paths that no selector can match, see bpf/verdicts.bpf.h. */
+/** Chooses the hooks that remember paths that no selector can match, see bpf/verdicts.bpf.h. */
 import { hasTables, valuesOf } from '../image/hook.js';
 import type { HookImage } from '../image/image.js';
 import type { KernelLocks } from '../wire/encode/context.js';

@@ -13,7 +13,7 @@ namespace {
 constexpr int REGISTERS = 11;
 constexpr uint8_t SIGN_EXTENDING = 0x80;  // BPF_MEMSX
 
-// What is known of a value.
+// Knowledge of a value.
 struct Fact {
   enum Kind : uint8_t {
     ANYTHING,
@@ -137,7 +137,7 @@ class Constants {
     }
   }
 
-  // Of a function whose parameters are not known.
+  // The state where a function begins whose parameters are not known.
   static State at_start() {
     State state;
     state.registers[BPF_REG_10] = {Fact::IN_STACK, 0};
@@ -186,7 +186,7 @@ class Constants {
     if (block.next != NOWHERE && decided != true) reach(block.next, state);
   }
 
-  // Whether the conditional jump at the end of the block is taken, where that is known.
+  // Returns true if the conditional jump at the end of the block is always taken, false if never, else nothing.
   std::optional<bool> decision(const Block& block, const State& after) const {
     if (block.taken == NOWHERE) return std::nullopt;
     const bpf_insn& jump = block.instructions.back().code;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int32_t WORD = 8;
 
-// What is equal to a register.
+// Registers and variables that are equal to a register.
 class Copies {
  public:
   Copies() {

@@ -69,7 +69,7 @@ constexpr bool is_store(const bpf_insn& each) { return kind_of(each) == BPF_ST |
 constexpr bool is_atomic(const bpf_insn& each) {
   return kind_of(each) == BPF_STX && BPF_MODE(each.code) == BPF_ATOMIC;
 }
-// Whether the instruction does nothing but give its register a value.
+// Returns whether the instruction does nothing but give its register a value.
 constexpr bool only_sets_register(const bpf_insn& each) { return is_arithmetic(each) || is_load(each) || is_wide(each); }
 
 // Bytes that a load or a store moves.

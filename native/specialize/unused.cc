@@ -8,7 +8,7 @@ namespace {
 
 constexpr uint32_t PARAMETERS_MAX = 5;
 
-// What is still read, of the registers and of the variables in the stack.
+// Registers, and variables in the stack, that are still read.
 struct Used {
   std::bitset<MAX_BPF_REG> registers;
   std::bitset<UNITS> units;
@@ -16,7 +16,7 @@ struct Used {
   bool operator==(const Used&) const = default;
 };
 
-// Of the kernel's functions that the programs call most. For others, all registers of parameters count.
+// Parameters of the kernel's functions that the programs call most. For others, all registers of parameters count.
 uint32_t parameters_of_helper(const bpf_insn& call) {
   if (call.src_reg != 0) return PARAMETERS_MAX;
   switch (call.imm) {

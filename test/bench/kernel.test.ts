@@ -1,4 +1,4 @@
-/** What polytrace adds to operations of the kernel: counted in the virtual machine, and held to a limit. */
+/** Instructions that polytrace adds to operations of the kernel: counted in the virtual machine, and held to a limit. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -44,7 +44,7 @@ export interface EncodeContext {
   readonly hostNamespaces: Readonly<Record<NamespaceName, readonly number[]>>;
 }
 
-/** What a hook needs to remember verdicts: the addresses of sequence locks. */
+/** The addresses of sequence locks, which a hook needs to remember verdicts. */
 export interface KernelLocks {
   readonly rename: bigint;
   readonly mount: bigint;
