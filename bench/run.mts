@@ -1,6 +1,7 @@
 // npm run bench [-- --host | --counted | --nodes | --kernel | --filters | --cgroups | --library | --rest | --short | --limits] [-- --write]:
-// measures and prints tables. Without a part, all but the short forms. --limits counts the operations of the kernel that have a limit. --write also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when
-// something costs more than its limit.
+// measures and prints tables. Without a part, all but the short forms. --limits counts the operations of the kernel that have a limit.
+// --write also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when something costs more
+// than its limit.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

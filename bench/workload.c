@@ -48,8 +48,7 @@ static void do_pread_first(void)
 	close(opened);
 }
 
-/* After each rename, every path may be another one. */
-/* A rename costs as much as twenty reads, and varies by more than a tracer adds to one. */
+/* After each rename, every path may be another one. It costs as much as twenty reads, and varies by more than a tracer adds to one. */
 static void do_pread_renames(void)
 {
 	enum { READS_FOR_A_RENAME = 15 };

@@ -7,16 +7,13 @@
 #include <cstring>
 
 #include "abi_types.h"
+#include "instructions.h"
 
 namespace polytrace {
 
 namespace {
 
 using Body = std::array<bpf_insn, CEL_ROOM>;
-
-constexpr bpf_insn move_register(uint8_t to, uint8_t from) {
-  return {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = to, .src_reg = from, .off = 0, .imm = 0};
-}
 
 // The body as it was compiled: r0 = mark, then r0 = r0 until it is long enough, then r0 = r2, exit.
 Body body_with(uint32_t mark) {

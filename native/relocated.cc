@@ -13,6 +13,7 @@
 
 #include "abi_types.h"
 #include "error.h"
+#include "instructions.h"
 #include "objects.h"
 #include "types.h"
 
@@ -194,11 +195,6 @@ class Relocated {
     }
   }
 
-  static bool is_wide(const bpf_insn& each) { return each.code == (BPF_LD | BPF_IMM | BPF_DW); }
-  static bool is_call(const bpf_insn& each) {
-    return each.code == (BPF_JMP | BPF_CALL) && each.src_reg == BPF_PSEUDO_CALL;
-  }
-
   // Addresses of functions and calls count from the next instruction.
   static uint32_t target_in_program(uint32_t at, const bpf_insn& each) {
     return at + 1 + static_cast<uint32_t>(each.imm);
@@ -217,13 +213,13 @@ class Relocated {
         continue;
       }
       if (is_wide(was) && elf_.has_symbol(place)) {
-        const bool is_function = is.src_reg == BPF_PSEUDO_FUNC;
+        const bool is_function = is_callback(is);
         if (is_function && !follow_function(elf_.target_of_address(place), target_in_program(at + i, is))) return false;
         i++;  // otherwise the address of a map; the map may have been left out
         continue;
       }
       if (was.code != is.code || was.dst_reg != is.dst_reg || was.off != is.off) return false;
-      if (!is_call(was)) continue;
+      if (!is_own_call(was)) continue;
       const Place target = elf_.target_of_call(place);
       const bool is_kernels = target.first == SHN_UNDEF;
       if (!is_kernels && !follow_function(target, target_in_program(at + i, is))) return false;

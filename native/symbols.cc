@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "handles.h"
+#include "instructions.h"
 #include "signals.h"
 
 namespace polytrace {
@@ -18,10 +19,6 @@ namespace {
 
 constexpr size_t NAME_ROOM = 16;
 using Name = std::array<char, NAME_ROOM>;
-
-bpf_insn move(uint8_t to, uint8_t from) {
-  return {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = to, .src_reg = from, .off = 0, .imm = 0};
-}
 
 bpf_insn set(uint8_t to, int32_t value) {
   return {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = to, .src_reg = 0, .off = 0, .imm = value};
@@ -45,18 +42,18 @@ int32_t word_of(const Name& name, size_t index) {
 uint64_t find_symbol(const Name& name, size_t length) {
   constexpr int16_t kName = -16, kAddress = -24;
   const bpf_insn looks_up[] = {
-      move(BPF_REG_6, BPF_REG_1),
+      move_register(BPF_REG_6, BPF_REG_1),
       store_word(kName, word_of(name, 0)),
       store_word(kName + 4, word_of(name, 1)),
       store_word(kName + 8, word_of(name, 2)),
       store_word(kName + 12, word_of(name, 3)),
       store_word(kAddress, 0),
       store_word(kAddress + 4, 0),
-      move(BPF_REG_1, BPF_REG_10),
+      move_register(BPF_REG_1, BPF_REG_10),
       add(BPF_REG_1, kName),
       set(BPF_REG_2, static_cast<int32_t>(length) + 1),
       set(BPF_REG_3, 0),
-      move(BPF_REG_4, BPF_REG_10),
+      move_register(BPF_REG_4, BPF_REG_10),
       add(BPF_REG_4, kAddress),
       {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = BPF_FUNC_kallsyms_lookup_name},
       {.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10, .off = kAddress, .imm = 0},

@@ -10,7 +10,7 @@ namespace polytrace {
 
 namespace {
 
-constexpr int REGISTERS = 11;
+constexpr int REGISTERS = MAX_BPF_REG;
 constexpr uint8_t SIGN_EXTENDING = 0x80;  // BPF_MEMSX
 
 // Knowledge of a value.

@@ -126,7 +126,7 @@ class Originals {
     if (width_of(code) == WORD && is_variable(code, code.src_reg, function)) {
       const uint8_t original = copies.original_of(code.off, BPF_REG_10);
       if (original != BPF_REG_10) {
-        code = {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = code.dst_reg, .src_reg = original, .off = 0, .imm = 0};
+        code = move_register(code.dst_reg, original);
       }
     }
     const bool keeps = code.code == (BPF_LDX | BPF_MEM | BPF_DW) && is_variable(code, code.src_reg, function);

@@ -17,8 +17,6 @@ namespace {
 
 thread_local Specialization* chosen = nullptr;
 
-constexpr uint32_t PARAMETERS_MAX = 5;
-
 // libbpf does not tell the descriptors of maps before the programs are loaded.
 int configuration_map(std::span<const bpf_insn> program) {
   std::set<int> seen;

@@ -6,8 +6,6 @@ namespace polytrace {
 
 namespace {
 
-constexpr uint32_t PARAMETERS_MAX = 5;
-
 // Registers, and variables in the stack, that are still read.
 struct Used {
   std::bitset<MAX_BPF_REG> registers;
