@@ -100,11 +100,16 @@ describe('BPF objects of prebuilt addons', () => {
     const clang = ['clang-19', 'clang'].find((each) => spawnSync(each, ['--version']).status === 0);
     if (clang === undefined) this.skip();
     const { withoutLines } = await import('../../../scripts/prebuilds/without-lines.mjs');
-    const source = 'int global; int program(void *ctx) { global += 1; return global; }';
+    const source = `struct kept { int member; } __attribute__((preserve_access_index));
+      int global;
+      int program(struct kept *kept) {
+        global += kept->member;
+        return global;
+      }`;
     const folder = mkdtempSync(join(tmpdir(), 'polytrace-lines-'));
-    const file = join(folder, 'object.o');
-    const { status, stderr } = spawnSync(clang, ['-target', 'bpf', '-O2', '-g', '-x', 'c', '-c', '-', '-o', file], {
-      input: source,
+    const [input, file] = [join(folder, 'source.c'), join(folder, 'object.o')];
+    writeFileSync(input, source);
+    const { status, stderr } = spawnSync(clang, ['-target', 'bpf', '-O2', '-g', '-c', input, '-o', file], {
       encoding: 'utf8',
     });
     assert.equal(status, 0, stderr);
@@ -120,7 +125,21 @@ describe('BPF objects of prebuilt addons', () => {
     assert.ok(length > 2 * 16, 'a record for each statement');
     assert.equal(after.readUInt32LE(header + 20), 0);
     assert.ok(after.subarray(lines, lines + length).every((byte) => byte === 0));
-    assert.ok(changed.every((i) => (i >= header + 20 && i < header + 24) || (i >= lines && i < lines + length)));
+    const statement = 'global += kept->member;';
+    const text = before.indexOf(statement);
+    assert.ok(text > 0 && !after.includes(statement) && !after.includes('return global;'));
+    // .BTF: magic, version, flags, length; then the offsets and lengths of types and of strings
+    const btf = after.indexOf(Buffer.from([0x9f, 0xeb, 1, 0, 24, 0, 0, 0]));
+    const strings = btf + 24 + before.readUInt32LE(btf + 16);
+    const kept = ['int', 'global', 'program', 'kept', 'member', '0:0'].map((name) => Buffer.from(`\0${name}\0`));
+    assert.ok(kept.every((name) => after.indexOf(name, strings) > 0));
+    const between = (i: number, from: number, bytes: number): boolean => i >= from && i < from + bytes;
+    assert.ok(
+      changed.every(
+        (i) =>
+          between(i, header + 20, 4) || between(i, lines, length) || between(i, strings, before.readUInt32LE(btf + 20)),
+      ),
+    );
     assert.throws(() => withoutLines(Buffer.alloc(64)), /has no section/);
   });
 });
