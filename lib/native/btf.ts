@@ -1,11 +1,10 @@
 /** Reads a kernel's types for the checks of policies, with libbpf in the addon. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { release } from 'node:os';
 import { KernelError } from '../errors.js';
-import { atOnce, inTurns, type Steps } from '../in-turns.js';
 import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TracepointField, TracepointInfo, TypeInfo } from '../../types/kernel.js';
+import { FunctionList, type FunctionNames } from './attachable.js';
 import { loadBinding } from './binding.js';
 import { limitReached } from './limits.js';
 import { kernelDetail, type NativeError } from './native-error.js';
@@ -51,6 +50,9 @@ let running: WeakRef<NativeBtf> | undefined;
 let held: NativeBtf | undefined;
 let holders = 0;
 
+/** The functions of the running kernel that can be probed. They stay in memory as long as its types. */
+let functions: FunctionList | undefined;
+
 /** From here on the running kernel's types stay in memory once they were read, until the function that is returned is called. */
 export function holdKernelTypes(): () => void {
   holders++;
@@ -61,6 +63,7 @@ export function holdKernelTypes(): () => void {
     if (--holders > 0) return;
     held?.close();
     held = undefined;
+    functions = undefined;
   };
 }
 
@@ -74,6 +77,12 @@ function runningTypes(): NativeBtf {
   running = new WeakRef(types);
   if (holders > 0) held = types;
   return types;
+}
+
+function functionList(tracefs: string): FunctionList {
+  const list = functions ?? new FunctionList(join(tracefs, ATTACHABLE));
+  if (holders > 0) functions = list;
+  return list;
 }
 
 /**
@@ -113,7 +122,7 @@ export async function readAttachable(kernel: KernelInfo): Promise<void> {
 
 class BtfKernel implements KernelInfo {
   #functions: readonly string[] | undefined;
-  #attachable: ReadonlySet<string> | null | undefined;
+  #attachable: FunctionNames | undefined;
 
   readonly #modules = new Map<string, BtfKernel | undefined>();
 
@@ -144,19 +153,15 @@ class BtfKernel implements KernelInfo {
     return names === null ? undefined : [...names];
   }
 
-  /** The functions that can be probed; null if they are not known. */
-  #attachableSet(): ReadonlySet<string> | null {
-    if (this.#attachable === undefined) {
-      const text = this.tracefs === undefined ? '' : tryRead(join(this.tracefs, ATTACHABLE));
-      this.#attachable = atOnce(functionsIn(text ?? ''));
-    }
+  #attachableSet(): FunctionNames {
+    if (this.#attachable === undefined)
+      this.#attachable = this.tracefs === undefined ? null : functionList(this.tracefs).readNow();
     return this.#attachable;
   }
 
   async readAttachable(): Promise<void> {
     if (this.#attachable !== undefined || this.tracefs === undefined) return;
-    const text = await readFile(join(this.tracefs, ATTACHABLE), 'latin1').catch(() => '');
-    this.#attachable = await inTurns(functionsIn(text));
+    this.#attachable = await functionList(this.tracefs).read();
   }
 
   /** True for security_ functions and for the functions in the kernel's list; undefined if it is not known. */
@@ -252,16 +257,6 @@ class BtfKernel implements KernelInfo {
       else result.push({ name, type: this.#type(type), bitOffset: at, bitfieldSize });
     }
   }
-}
-
-/** The functions of a list; null if it is empty. For a module, the line is `NAME [MODULE]`. */
-function* functionsIn(text: string): Steps<ReadonlySet<string> | null> {
-  const names = new Set<string>();
-  for (const [name] of text.matchAll(/^[^ \t\n]+/gm)) {
-    names.add(name);
-    if (names.size % 500 === 0) yield;
-  }
-  return names.size === 0 ? null : names;
 }
 
 /**

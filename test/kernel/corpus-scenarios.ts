@@ -191,10 +191,10 @@ export function withPathsOfHere(yaml: string): string {
   return PATHS.reduce((text, [from, to]) => text.replaceAll(from, to), yaml);
 }
 
-export function prepareProbes(): void {
+export function prepareProbes(source = join(__dirname, 'corpus-probes.c')): void {
   mkdirSync(PROBES, { recursive: true });
   for (const name of ['usdt', 'usdt-override']) {
-    execFileSync('cc', ['-O1', '-Wall', '-o', join(PROBES, name), join(__dirname, 'corpus-probes.c')]);
+    execFileSync('cc', ['-O1', '-Wall', '-o', join(PROBES, name), source]);
   }
 }
 

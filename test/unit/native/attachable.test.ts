@@ -1,0 +1,60 @@
+/** The list of functions that can be probed is read again when modules have come or gone, and only then. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FunctionList, type FunctionNames } from '../../../lib/native/attachable.js';
+
+describe('list of the functions that can be probed', () => {
+  let folder: string;
+  let path: string;
+  let modules: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'polytrace-functions-'));
+    [path, modules] = [join(folder, 'functions'), join(folder, 'modules')];
+    writeFileSync(path, 'vfs_read\nvfs_write\next4_sync [ext4]\n');
+    writeFileSync(modules, 'ext4 100 1 - Live 0x0000000000000000\n');
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  const sorted = (names: FunctionNames): string[] => [...(names ?? [])].sort();
+
+  it('has the names without the modules', async () => {
+    const expected = ['ext4_sync', 'vfs_read', 'vfs_write'];
+    assert.deepEqual(sorted(await new FunctionList(path, modules).read()), expected);
+    assert.deepEqual(sorted(new FunctionList(path, modules).readNow()), expected);
+  });
+
+  it('is kept while the modules are the same, whatever uses them', async () => {
+    const list = new FunctionList(path, modules);
+    const first = await list.read();
+    writeFileSync(path, 'never_read\n');
+    writeFileSync(modules, 'ext4 100 7 other, Live 0x0000000000000000\n');
+    assert.equal(await list.read(), first);
+  });
+
+  for (const [what, text] of [
+    ['comes', 'nfs 20 0 - Live 0x0\next4 100 1 - Live 0x0\n'],
+    ['goes', ''],
+    ['is replaced', 'ext4 101 1 - Live 0x0\n'],
+  ] as const) {
+    it(`is read again when a module ${what}`, async () => {
+      const list = new FunctionList(path, modules);
+      await list.read();
+      writeFileSync(path, 'nfs_read [nfs]\n');
+      writeFileSync(modules, text);
+      assert.deepEqual(sorted(await list.read()), ['nfs_read']);
+    });
+  }
+
+  it('is unknown where there is none, or an empty one', async () => {
+    writeFileSync(path, '');
+    for (const place of [path, join(folder, 'missing')]) {
+      assert.equal(await new FunctionList(place, modules).read(), null);
+      assert.equal(new FunctionList(place, modules).readNow(), null);
+    }
+  });
+});
