@@ -1,23 +1,25 @@
-// npm run bench [-- --host | --counted | --nodes | --kernel | --filters | --cgroups | --library | --rest | --short | --limits] [-- --write]:
-// measures and prints tables. Without a part, all but the short forms. --limits counts the operations of the kernel that have a limit.
-// --write also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when something costs more
-// than its limit.
+// npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel, --filters, --cgroups,
+// --library, --loading, --host, --counted, --nodes and --rest: all if none is named. --short and --limits are the short forms. --write
+// also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when something costs more than its
+// limit.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkout } from '../test/vm/vm.mjs';
+import { goalsTable } from './goals.mjs';
 import { judged } from './judge.mjs';
 import {
   cgroupSection,
   countedSection,
   filterSection,
-  GOALS,
+  GOAL_NOTES,
   hostSection,
   INTRODUCTION,
   KERNEL,
   kernelSection,
   librarySection,
+  loadingSection,
   nodesSection,
   restSection,
 } from './page.mjs';
@@ -52,6 +54,15 @@ async function cgroupPart(): Promise<string> {
 async function libraryPart(): Promise<string> {
   const { libraryTables } = await import('./library.mjs');
   return librarySection(await libraryTables(KERNEL));
+}
+
+async function loadingPart(): Promise<string> {
+  const { startTable } = await import('./start.mjs');
+  const { loadTable } = await import('./load.mjs');
+  const { corpusTable } = await import('./corpus.mjs');
+  const [start, loading] = [await judged(startTable), await judged(loadTable)];
+  fail([...start.tooSlow, ...loading.tooSlow]);
+  return loadingSection(start.rows, loading.rows, await corpusTable(KERNEL));
 }
 
 async function hostPart(): Promise<string> {
@@ -115,6 +126,7 @@ const { values } = parseArgs({
     filters: { type: 'boolean', default: false },
     cgroups: { type: 'boolean', default: false },
     library: { type: 'boolean', default: false },
+    loading: { type: 'boolean', default: false },
     rest: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     limits: { type: 'boolean', default: false },
@@ -128,6 +140,7 @@ const parts = [
   { isWanted: all || values.kernel || values.filters, make: filterPart, title: 'In the kernel: single filters' },
   { isWanted: all || values.cgroups, make: cgroupPart, title: 'Cgroups and scopes' },
   { isWanted: all || values.library, make: libraryPart, title: 'Policies of the package' },
+  { isWanted: all || values.loading, make: loadingPart, title: 'Starting and loading' },
   { isWanted: all || values.host, make: hostPart, title: 'In user space: events' },
   { isWanted: all || values.counted, make: countedPart, title: 'In user space: instructions' },
   { isWanted: all || values.nodes, make: nodesPart, title: 'In user space: versions of Node.js' },
@@ -148,4 +161,7 @@ for (const { isWanted, make, title } of parts) {
 }
 if (values.short) await shortPart();
 if (values.limits) await limitPart();
-if (values.write) writeFileSync(page, [INTRODUCTION, ...sections, GOALS].join('\n'));
+if (values.write) {
+  const goals = goalsTable(sections.map((text) => text.slice('## '.length)));
+  writeFileSync(page, [INTRODUCTION, ...sections, `## Goals\n\n${table(goals)}\n\n${GOAL_NOTES}`].join('\n'));
+}

@@ -1,9 +1,11 @@
 /** Figures that README repeats are those of docs/benchmarks.md, which the benchmark writes. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const read = (page: string): string => readFileSync(join(__dirname, '../../..', page), 'utf8');
+const ROOT = join(__dirname, '../../..');
+const read = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
 
 /** The cells of each row whose first cell is a key of `names`, by the name there. */
 function cells(page: string, names: Readonly<Record<string, string>>): Record<string, string[]> {
@@ -41,5 +43,27 @@ describe('figures of README', () => {
       depth7: 'the same, not remembered, depth 7',
     });
     for (const [name, [ours]] of Object.entries(notRemembered)) assert.equal(ours, measured[name]?.[5], name);
+  });
+
+  it('the goals are compared with the tables of the same page', () => {
+    const script = `
+      import { goalsTable } from './bench/goals.mts';
+      import { table } from './bench/table.mts';
+      const page = await new Response(process.stdin).text();
+      console.log(table(goalsTable(page.split(/^## /m))));`;
+    const goalsOf = (page: string): { status: number | null; stdout: string; stderr: string } =>
+      spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+        cwd: ROOT,
+        encoding: 'utf8',
+        input: page,
+      });
+    const page = read('docs/benchmarks.md');
+    const { status, stdout, stderr } = goalsOf(page);
+    assert.equal(status, 0, stderr);
+    assert.ok(page.includes(`## Goals\n\n${stdout}\n`), `npm run bench -- --write makes:\n${stdout}`);
+    assert.match(
+      goalsOf(page.replaceAll('| pread, match ', '| other ')).stderr,
+      /has no 'pread, match', 'upstream policy'/,
+    );
   });
 });
