@@ -377,10 +377,11 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 	if (!c || READ(child, pid) != tgid)
 		return 0;
 
+	/* see untrusted_task() */
 	if (keeps_bits(c))
-		bits_at_fork(parent, child);
+		bits_at_fork(KERNEL(task_struct, parent), KERNEL(task_struct, child));
 	if (keeps_state(c))
-		state_at_fork(parent, child);
+		state_at_fork(KERNEL(task_struct, parent), KERNEL(task_struct, child));
 
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {

@@ -165,7 +165,7 @@ static __always_inline void find_sets_of_beginning(struct text_buffer *text, str
 static __noinline int find_sets(struct text_buffer *text, u32 start, struct process_sets *sets)
 {
 	struct trie_key *key;
-	u32 length, count;
+	u32 length, count, bits;
 
 	if (start < TEXT_LEAD)
 		return 0;
@@ -188,11 +188,17 @@ static __noinline int find_sets(struct text_buffer *text, u32 start, struct proc
 	count = length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length;
 	key->slot = 0;
 	key->prefix_bits = 8 + 8 * count;
+	/* from memory, so that the verifier does not follow the loop again for each length */
+	bits = *(volatile u32 *)&key->prefix_bits;
 	/* reverses eight bytes at a time; bytes from before the text's start are beyond the key's length */
-	for (u32 i = 0; i < FILTER_TEXT_MAX && i < count; i += 8) {
-		u64 word = *(u64 *)&text->bytes[TEXT_END - 8 - i];
+	for (u32 i = 0; i < FILTER_TEXT_MAX && 8 + 8 * i < bits; i += 8) {
+		const u8 *from = &text->bytes[TEXT_END - 8 - i];
+		u8 *to = &key->text[i];
 
-		*(u64 *)((void *)key->text + i) = __builtin_bswap64(word);
+		/* the compiler would read and write single bytes, because it knows that the words are not aligned */
+		opaque(from);
+		opaque(to);
+		*(u64 *)to = __builtin_bswap64(*(u64 *)from);
 	}
 	add_sets(sets, bpf_map_lookup_elem(&binary_postfix, key));
 	leave_untrusted(text, sets);
@@ -455,7 +461,7 @@ static __always_inline void bits_before_exec(struct task_struct *task)
 }
 
 /* The child has the executable of the forking process. With CLONE_PARENT, the parent of the child is another process. */
-static __always_inline void bits_at_fork(struct task_struct *forker, struct task_struct *child)
+static __noinline int bits_at_fork(struct task_struct *forker, struct task_struct *child)
 {
 	struct process_bits bits = {
 		.exec_count = READ(child, self_exec_id),
@@ -484,6 +490,7 @@ static __always_inline void bits_at_fork(struct task_struct *forker, struct task
 	add_pid_sets(child, &bits.own);
 	drop_cleared(&bits);
 	store_bits(READ(child, tgid), &bits);
+	return 0;
 }
 
 /* ---- the scan ----------------------------------------------------------------------------------------------- */

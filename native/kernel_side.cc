@@ -3,9 +3,12 @@
 #include <bpf/bpf.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <new>
+#include <string_view>
+#include <utility>
 
 #include "error.h"
 #include "object_steps.h"
@@ -19,7 +22,12 @@ namespace polytrace {
 
 namespace {
 
-constexpr const char* EVERY_PROGRAM = "";
+// Relocations of the programs of an object are kept under these names.
+constexpr const char* OF_SENSOR = "";
+constexpr const char* OF_SCAN = "scan";
+
+// The verifier takes as long for these as for most of the base sensor, so they are loaded with the first scan.
+constexpr std::array SCAN_PROGRAMS = {std::string_view("handle_prepare"), std::string_view("scan_processes")};
 
 // Paths and ids of process sets. Where the kernel allocates entries when they are needed, an entry that is not used costs the 16
 // bytes of its bucket. A policy file of the largest size has about 100,000 values.
@@ -35,6 +43,15 @@ constexpr uint32_t CGROUPS_ON_DEMAND = 1 << 14;
 // Sockets whose owner is known.
 constexpr uint32_t SOCKETS = 4096;
 constexpr uint32_t SOCKETS_ON_DEMAND = 1 << 16;
+
+// Those of a scan, or all others.
+void choose_programs(bpf_object* object, bool of_scan) {
+  bpf_program* each;
+  bpf_object__for_each_program(each, object) {
+    const bool scans = std::ranges::find(SCAN_PROGRAMS, bpf_program__name(each)) != SCAN_PROGRAMS.end();
+    bpf_program__set_autoload(each, scans == of_scan);
+  }
+}
 
 void size_scratch(bpf_object* object) {
   const auto cpus = static_cast<uint32_t>(libbpf_num_possible_cpus());
@@ -88,13 +105,26 @@ void KernelSide::open(const SensorSpec& spec) {
 }
 
 void KernelSide::load_sensor(const SensorSpec& spec) {
-  sensor_ = open_object(spec.object, object_bytes(spec.object, EVERY_PROGRAM));
+  sensor_name_ = spec.object;
+  sensor_ = open_object(spec.object, object_bytes(spec.object, OF_SENSOR));
   bpf_object* object = sensor_.get();
+  choose_programs(object, false);
   set_max_entries(object, "events", spec.ring_bytes, "the size of the ring buffer is not possible");
   size_scratch(object);
   size_process_maps(object, spec.processes, spec.on_demand);
   load_object(object, "SENSOR_LOAD", "the kernel refused the base sensor");
-  keep_relocated(spec.object, EVERY_PROGRAM, object, own_instructions);
+  keep_relocated(spec.object, OF_SENSOR, object, own_instructions);
+}
+
+void KernelSide::load_scan() {
+  must_be_open();
+  if (scan_) return;
+  ObjectPtr object = open_object(sensor_name_, object_bytes(sensor_name_, OF_SCAN));
+  choose_programs(object.get(), true);
+  share_maps(object.get(), sensor_.get());
+  load_object(object.get(), "SCAN", "the kernel refused the programs that find running processes");
+  keep_relocated(sensor_name_, OF_SCAN, object.get(), own_instructions);
+  scan_ = std::move(object);
 }
 
 void KernelSide::map_sensor() {
@@ -228,6 +258,7 @@ void KernelSide::close() noexcept {
     counters_.close();
   }
   hooks.clear();
+  scan_.reset();
   sensor_.reset();
   // gives back the megabytes that libbpf needed for the kernel's types
   if (malloc_trim != nullptr) malloc_trim(0);

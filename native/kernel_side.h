@@ -140,6 +140,8 @@ class KernelSide {
   bpf_map* sensor_map(const char* name);
   bpf_program* sensor_program(const char* name);
   void load_sensor(const SensorSpec& spec);
+  // Does nothing when that was done before.
+  void load_scan();
   void map_sensor();
   void find_own_tgid();
   void find_initial_process();
@@ -161,7 +163,9 @@ class KernelSide {
   void unpin_hook(uint32_t id, const Hook& hook) noexcept;
   void detach_links(bool keep) noexcept;
 
+  std::string sensor_name_;
   ObjectPtr sensor_;
+  ObjectPtr scan_;  // the programs of a scan, which share the maps of the sensor
   std::vector<LinkPtr> sensor_links_;
   bool frees_attached_ = false;
   LinkPtr prepare_link_;                // while processes are scanned

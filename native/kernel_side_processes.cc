@@ -79,9 +79,10 @@ void KernelSide::request_scan(const scan_request& request) {
 
 // Visits every process once; returns how many it changed.
 uint32_t KernelSide::scan_once() {
+  load_scan();
   store(control_.as<control>()->scan_changes, 0);
   LogScope log;
-  const LinkPtr link(bpf_program__attach_iter(sensor_program("scan_processes"), nullptr));
+  const LinkPtr link(bpf_program__attach_iter(program_named(scan_.get(), "scan_processes"), nullptr));
   if (!link) throw Failure{"SCAN", "cannot list the processes", errno, log.text()};
   const Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
   if (iterator.value < 0) throw Failure{"SCAN", "cannot list the processes", iterator.value, log.text()};
@@ -130,11 +131,12 @@ void KernelSide::clear_sets(const process_sets& sets) {
 }
 
 void KernelSide::begin_scan(const process_sets& sets) {
+  load_scan();
   request_scan({.clear = {}, .add = sets, .since = 0});
   store(control_.as<control>()->scanning, 1);
   // without kprobes it is not known what a process was before an exec that is under way just now
   LogScope log;
-  prepare_link_.reset(bpf_program__attach(sensor_program("handle_prepare")));
+  prepare_link_.reset(bpf_program__attach(program_named(scan_.get(), "handle_prepare")));
 }
 
 void KernelSide::finish_scan(const process_sets& sets) {

@@ -101,6 +101,15 @@ void check_setup(int err, const char* what) {
   if (err != 0) throw Failure{"MAP_SETUP", what, err};
 }
 
+void share_maps(bpf_object* object, bpf_object* owner) {
+  const bpf_map* shared = nullptr;
+  bpf_map* map;
+  bpf_object__for_each_map(map, object) {
+    shared = bpf_object__next_map(owner, shared);
+    check_setup(bpf_map__reuse_fd(map, bpf_map__fd(shared)), "cannot share a map");
+  }
+}
+
 void set_max_entries(bpf_object* object, const char* map, uint32_t count, const char* what) {
   check_setup(bpf_map__set_max_entries(map_named(object, map), count), what);
 }

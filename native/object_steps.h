@@ -37,6 +37,9 @@ void put_entries(bpf_map* map, std::span<const uint8_t> entries);
 // Throws MAP_SETUP with `what` when `err` is not 0.
 void check_setup(int err, const char* what);
 
+// `object` was opened from the same bytes as `owner`, and uses the maps of `owner`.
+void share_maps(bpf_object* object, bpf_object* owner);
+
 void set_max_entries(bpf_object* object, const char* map, uint32_t count, const char* what);
 
 }  // namespace polytrace

@@ -52,6 +52,33 @@ describe('memory', function () {
     assert.ok(bytes > 64 * MIB && bytes <= 75 * MIB, `${(bytes / MIB).toFixed(1)} MiB`);
   });
 
+  it('programs that find running processes are loaded with the first policy that needs them', async () => {
+    const { status, stdout, stderr } = await runScript(
+      `const { readdirSync, readFileSync } = require('node:fs');
+       const programs = () => {
+         const ids = new Set();
+         for (const fd of readdirSync('/proc/self/fdinfo')) {
+           let text = '';
+           try { text = readFileSync('/proc/self/fdinfo/' + fd, 'utf8'); } catch {}
+           const id = /^prog_id:.*$/m.exec(text)?.[0];
+           if (id !== undefined) ids.add(id);
+         }
+         return ids.size;
+       };
+       const tracer = await polytrace.openTracer();
+       const counts = [programs()];
+       for (const yaml of [${FLOOD}, ${POLICY}, ${POLICY}.replace('again }', 'other }')]) {
+         await tracer.addPolicy({ yaml });
+         counts.push(programs());
+       }
+       await tracer.close();
+       out([...counts.slice(1).map((count, i) => count - counts[i]), programs()]);`,
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+    // one hook; one hook, the iterator over tasks, and the program that sees an exec begin; one hook
+    assert.deepEqual(JSON.parse(stdout), [1, 3, 1, 0]);
+  });
+
   it('1,000 policies that come and go leave less than 10 MB in the process', async () => {
     const { status, stdout, stderr } = await runScript(
       `const rest = () => new Promise((resolve) => setImmediate(resolve));
