@@ -30,7 +30,7 @@ export interface NativeSource {
 }
 
 /** Types of the kernel that the addon keeps in memory. */
-type HeldTypes = object;
+export type HeldTypes = object;
 
 /**
  * One tracer's side in the kernel. Methods with a promise run on a thread of the session, one after the other in the order of the

@@ -16,7 +16,7 @@ import type {
 } from '../../types/tracer.js';
 import type { Process, TracerEvent } from '../../types/events.js';
 import { KernelError, PolytraceError } from '../errors.js';
-import { loadBinding, type NativeBinding, type NativeSession } from '../native/binding.js';
+import { loadBinding, type HeldTypes, type NativeBinding, type NativeSession } from '../native/binding.js';
 import { kernelDetail, notPermitted, withReason, type NativeError } from '../native/native-error.js';
 import { objectName, type NativeFeatures } from '../native/features.js';
 import { holdKernelTypes } from '../native/btf.js';
@@ -329,21 +329,16 @@ function cgroupsOf(binding: NativeBinding): Cgroups {
 
 /** Opens the session with direct reads if the kernel supports them, else with programs that read through a helper. */
 async function openSession({ binding, session, features, options, persistence }: Parts): Promise<void> {
-  let types;
   try {
-    // They are needed while the session opens, and would be read several times.
-    types = features.btf.available ? await session.readTypes() : undefined;
     await session.open({
       object: objectName('process', features),
       ringBytes: options.bufferSize,
       processes: AbiLimit.PROCESSES_MAX,
       includeSelf: options.includeSelf,
-      onDemand: types !== undefined && binding.kernelHasStruct('bpf_mem_alloc'),
+      onDemand: features.btf.available && binding.kernelHasStruct('bpf_mem_alloc'),
     });
   } catch (error) {
     throw sensorError(error as NativeError, features);
-  } finally {
-    if (types !== undefined) session.releaseTypes(types);
   }
   if (persistence === undefined) return;
   try {
@@ -397,15 +392,36 @@ async function named<T>(run: () => Promise<T> | T): Promise<T> {
 }
 
 async function open(binding: NativeBinding, options: TracerOptions, resolved: ResolvedOptions): Promise<Tracer> {
-  const { persist, mode } = resolved;
   const session = binding.createSession();
+  const types = await kernelTypes(session);
+  try {
+    return await openWith({ binding, session, options: resolved }, options);
+  } finally {
+    if (types !== undefined) session.releaseTypes(types);
+  }
+}
+
+/** Each step of opening needs them, and would read them again. One of the features says why they cannot be read. */
+async function kernelTypes(session: NativeSession): Promise<HeldTypes | undefined> {
+  try {
+    return await session.readTypes();
+  } catch {
+    return undefined;
+  }
+}
+
+async function openWith(
+  { binding, session, options }: Pick<Parts, 'binding' | 'session' | 'options'>,
+  given: TracerOptions,
+): Promise<Tracer> {
+  const { persist, mode } = options;
   let persistence: Persistence | undefined;
   let tracer: KernelTracer;
   try {
     const features = await session.probeFeatures();
     checkLimits(features);
     persistence = persist === undefined ? undefined : new Persistence(persist, binding);
-    const parts = { binding, session, features, options: resolved, persistence };
+    const parts = { binding, session, features, options, persistence };
     await openSession(parts);
     tracer = new KernelTracer(parts);
   } catch (error) {
@@ -416,8 +432,8 @@ async function open(binding: NativeBinding, options: TracerOptions, resolved: Re
   try {
     await tracer.seed();
     await tracer.watchContainers();
-    await tracer.addPolicies(options.policies ?? [], mode === undefined ? {} : { mode }, options.onProgress);
-    if (resolved.takeOver) await tracer.takeOver();
+    await tracer.addPolicies(given.policies ?? [], mode === undefined ? {} : { mode }, given.onProgress);
+    if (options.takeOver) await tracer.takeOver();
   } catch (error) {
     await tracer.close();
     throw error;
