@@ -66,9 +66,9 @@ const parts: readonly { readonly name: string; readonly programs: readonly strin
 ];
 
 const operations: readonly Operation[] = [
-  { key: 'pread-2', name: 'pread, no match, depth 2', tetragon: 12_930, limit: [limited, 560] },
-  { key: 'pread-7', name: 'pread, no match, depth 7', tetragon: 17_220, limit: [limited, 560] },
-  { key: 'pread-match', name: 'pread, match', tetragon: 23_500, limit: [limited, 1_820] },
+  { key: 'pread-2', name: 'pread, no match, depth 2', tetragon: 12_930, limit: [limited, 430] },
+  { key: 'pread-7', name: 'pread, no match, depth 7', tetragon: 17_220, limit: [limited, 430] },
+  { key: 'pread-match', name: 'pread, match', tetragon: 23_500, limit: [limited, 1_750] },
   { key: 'pread-first', name: 'pread, first of a file', near: [limited, forgetful] },
   { key: 'pread-renames', name: 'pread, among renames', near: [limited, forgetful] },
   { key: 'pwrite-2', name: 'pwrite, no match, depth 2' },

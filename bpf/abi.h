@@ -605,7 +605,8 @@ struct hook_config {
 	u8 yielding_tests; /* they follow process_tests; their selectors yield to acting ones where a test fails */
 	u8 scope_tests;
 	u8 verdict_rest; /* ticks before another path is remembered in place of one */
-	u8 pad[5];
+	u8 pad[1];
+	u32 verdict_entries; /* on all CPUs */
 	u64 rename_lock, mount_lock; /* addresses in the kernel; 0: no verdict is remembered */
 	struct value_config values[HOOK_VALUES_MAX];
 	struct object_config objects[HOOK_VALUES_MAX];
@@ -729,7 +730,7 @@ enum scope_memory {
 	SCOPE_MEMORY_BITS = 10, /* a hook has 2^10 words */
 };
 
-/* Entries for each program of a hook on each CPU: paths that no selector can match. */
+/* Entries for each of the two programs of a hook on each CPU: paths that no selector can match. */
 enum verdict_memory { VERDICT_BITS = 7, VERDICTS_MAX = 1 << VERDICT_BITS };
 
 /* The place of a name, for a process. Where it is the same, so is the path; see bpf/verdicts.bpf.h. */

@@ -48,18 +48,26 @@ static __always_inline bool int_test_holds(const volatile struct int_test *test,
 	return (s64)value >= (s64)against && (s64)value <= (s64)test->upper;
 }
 
+static __always_inline u64 add_hits(u64 hits, u32 index, u64 value)
+{
+	const volatile struct int_test *test = &config.tests[index];
+
+	if (int_test_holds(test, value))
+		hits |= test->selectors;
+	return hits;
+}
+
 static __always_inline u64 filter_group(u64 candidates, u32 index, u64 value)
 {
 	const volatile struct int_group *group = &config.groups[index];
 	u32 first = group->first, count = group->count;
-	u64 hits = unknown_zero(value);
+	u64 hits = add_hits(unknown_zero(value), first, value);
 
-	for (u32 i = 0; i < INT_TESTS_MAX && i < count; i++) {
-		const volatile struct int_test *test = &config.tests[first + i];
-
-		if (int_test_holds(test, value))
-			hits |= test->selectors;
-	}
+	/* most groups have one test or two: for these, the program is rewritten without a loop */
+	if (count > 1)
+		hits = add_hits(hits, first + 1, value);
+	for (u32 i = 2; i < INT_TESTS_MAX && i < count; i++)
+		hits = add_hits(hits, first + i, value);
 	return group->negate ? candidates & ~hits : candidates & (hits | ~group->selectors);
 }
 

@@ -17,7 +17,6 @@
 struct hook_scratch {
 	struct text_buffer text;
 	struct hook_record record;
-	struct known_verdict verdicts[VERDICTS_MAX]; /* only if the hook remembers verdicts; the end of the record's body is cut */
 };
 
 enum scratch_index { SCRATCH_ENTRY = 0, SCRATCH_RETURN = 1 };
@@ -41,18 +40,9 @@ struct {
 	__type(value, struct hook_record);
 } pending SEC(".maps");
 
-static __always_inline struct hook_scratch *own_scratch(u32 which)
+static __always_inline u32 own_place(u32 which)
 {
-	u32 index = 2 * bpf_get_smp_processor_id() + which;
-#ifdef OLD_KERNEL
-	struct hook_scratch *own = bpf_map_lookup_elem(&scratch, &index);
-
-	if (own)
-		own->text.place = index;
-	return own;
-#else
-	return bpf_map_lookup_elem(&scratch, &index);
-#endif
+	return 2 * bpf_get_smp_processor_id() + which;
 }
 
 #ifdef OLD_KERNEL
@@ -82,6 +72,16 @@ static __always_inline u64 data_location(void *ctx, u64 field, u64 *size)
 	bpf_probe_read_kernel(&location, sizeof(location), (void *)field);
 	*size = location >> 16;
 	return (u64)ctx + (location & 0xffff);
+}
+
+/* A parameter or a return value; the descriptor itself where it is behind a pointer. */
+static __always_inline u64 raw_path(void *ctx, u32 slot, u64 returned)
+{
+	const volatile struct value_config *value = &config.values[slot];
+
+	if (value->read == READ_FD && value->indirect)
+		return scalar(ctx, slot, returned);
+	return raw_value_inline(ctx, slot, returned);
 }
 
 /* Filters texts, paths and details in the order of config, and adds them to the record. Returns the candidates left. */
@@ -216,6 +216,12 @@ static __always_inline u64 evaluate(void *ctx, u32 which, enum phase phase, u64 
 {
 	struct task_struct *task = 0;
 	struct hook_scratch *s;
+	u32 place;
+#ifdef REMEMBERS_VERDICTS
+	struct first_path first;
+	u32 known = PATH_PASSING;
+	bool is_early;
+#endif
 
 	if (config.scope_tests && phase != PHASE_RETURN) {
 		candidates = filter_scopes(candidates);
@@ -236,9 +242,26 @@ static __always_inline u64 evaluate(void *ctx, u32 which, enum phase phase, u64 
 		if (!candidates)
 			return 0;
 	}
-	s = own_scratch(which);
+	place = own_place(which);
+#ifdef REMEMBERS_VERDICTS
+	is_early = phase != PHASE_RETURN && remembers(0) && is_looked_up_early(0);
+	if (is_early) {
+		known = look_up_first(task, place, raw_path(ctx, config.objects[0].slot, returned), candidates, &first);
+		if (known == PATH_MATCHES_NOTHING)
+			return 0;
+	}
+#endif
+	s = bpf_map_lookup_elem(&scratch, &place);
 	if (!s)
 		return 0;
+	s->text.place = place;
+#ifdef REMEMBERS_VERDICTS
+	if (is_early) {
+		s->text.known = known;
+		s->text.walk.dentry = first.dentry;
+		s->text.walk.mnt = first.mnt;
+	}
+#endif
 	if (phase != PHASE_RETURN) {
 		*record = &s->record;
 		s->record.used = config.values_count * sizeof(struct value);

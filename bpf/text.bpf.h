@@ -47,7 +47,8 @@ struct text_buffer {
 	u64 task; /* the task whose executable is looked up */
 	u8 bytes[TEXT_END + TEXT_ZEROS];
 	struct trie_key reversed;
-	u32 place; /* see text_at() */
+	u32 place; /* index in the map `scratch` of a hook; see text_at() */
+	u32 known; /* the result of look_up_path() */
 	u8 head[HEAD_MASK + 1 + sizeof(struct trie_key)]; /* of a path that is longer than bytes: its beginning */
 #ifdef OLD_KERNEL
 	struct process_sets found, lineage; /* what global functions return */

@@ -333,7 +333,9 @@ static __always_inline bool locate(u64 raw, u32 read, struct location *at)
 	file = KERNEL(file, file);
 	at->dentry = READ(file, f_path.dentry);
 	at->mnt = READ(file, f_path.mnt);
-	return at->dentry && at->mnt;
+	if (!at->dentry)
+		return false;
+	return at->mnt;
 }
 
 enum { FILE_TYPE_BITS = 0170000 };
@@ -359,6 +361,38 @@ static __always_inline u64 filter_file_type(u64 candidates, u32 slot, struct den
 	return filter_number(candidates, slot, inode ? READ(inode, i_mode) & FILE_TYPE_BITS : 0);
 }
 
+#ifdef REMEMBERS_VERDICTS
+/* Most hooks have one path. It is looked up before take_path() is called, unless only the return knows it. */
+static __always_inline bool is_looked_up_early(u32 index)
+{
+	u32 slot = config.objects[0].slot;
+	const volatile struct value_config *value = &config.values[slot];
+
+	return index == 0 && config.objects_count && slot < HOOK_VALUES_MAX && value->read >= READ_FILE &&
+	       value->read < READ_SOCK && !value->groups_count && !value->late;
+}
+
+/* What take_path() needs of a path that was looked up early. In memory: the comparison needs the registers. */
+struct first_path {
+	volatile u64 dentry, mnt;
+};
+
+/* The same as look_up_path() for the first object. */
+static __always_inline u32 look_up_first(struct task_struct *task, u32 memory, u64 raw, u64 candidates, struct first_path *first)
+{
+	struct location at = {};
+
+	if (!locate(raw, config.values[config.objects[0].slot].read, &at)) {
+		first->dentry = 0;
+		first->mnt = 0;
+		return PATH_PASSING;
+	}
+	first->dentry = (u64)at.dentry;
+	first->mnt = (u64)at.mnt;
+	return at.mnt ? look_up_path(task, memory, 0, at.dentry, at.mnt, candidates) : PATH_PASSING;
+}
+#endif
+
 /* Resolves a path and filters it. If a candidate is left, the path is added to the record. */
 static __noinline u64 take_path(struct text_buffer *text, struct hook_record *record, u32 index, u64 raw, u64 candidates)
 {
@@ -366,8 +400,6 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 	u32 start = TEXT_END, length, flags = TEXT_FAULT, slot, read;
 	struct location at = {};
 	struct value *value;
-	struct known_verdict *entry __attribute__((unused)) = 0;
-	enum known_path known __attribute__((unused)) = PATH_PASSING;
 	u8 *to;
 
 	if (index >= HOOK_VALUES_MAX)
@@ -377,6 +409,15 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 	if (slot >= HOOK_VALUES_MAX)
 		return 0;
 	read = config.values[slot].read;
+#ifdef REMEMBERS_VERDICTS
+	if (remembers(index) && !is_looked_up_early(index))
+		text->known = PATH_PASSING;
+	if (remembers(index) && is_looked_up_early(index)) {
+		at.dentry = KERNEL(dentry, text->walk.dentry);
+		at.mnt = KERNEL(vfsmount, text->walk.mnt);
+		at.mount_unknown = read == READ_DENTRY && !text->walk.mnt;
+	} else
+#endif
 	if (!locate(raw, read, &at))
 		at.dentry = 0;
 	if (config.values[slot].groups_count) {
@@ -386,9 +427,12 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 	}
 	if (at.dentry) {
 #ifdef REMEMBERS_VERDICTS
-		known = look_up_path(text, index, at.dentry, at.mnt, candidates, &entry);
-		if (known == PATH_MATCHES_NOTHING)
-			return 0;
+		if (remembers(index) && !is_looked_up_early(index)) {
+			if (at.mnt)
+				text->known = look_up_path(current_task(), text->place, index, at.dentry, at.mnt, candidates);
+			if (text->known == PATH_MATCHES_NOTHING)
+				return 0;
+		}
 #endif
 		start = resolve_path(text, at.dentry, at.mnt);
 		flags = text->walk.flags;
@@ -400,8 +444,8 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 
 		candidates = filter_text(text, start, index, candidates, at.dentry, flags & TEXT_TRUNCATED, false, false);
 #ifdef REMEMBERS_VERDICTS
-		if (!candidates && known == PATH_NEW)
-			remember_path(text, entry, at.dentry, at.mnt, before);
+		if (!candidates && remembers(index) && text->known)
+			remember_path(text, index, at.dentry, at.mnt, before);
 #endif
 		if (!candidates)
 			return 0;

@@ -12,11 +12,8 @@
 
 #include "record.bpf.h"
 
-/*
- * The state of a path. PATH_NEW: the caller writes down what it finds. A new path is PATH_PASSING at first: most files are not
- * read again.
- */
-enum known_path { PATH_PASSING, PATH_NEW, PATH_MATCHES_NOTHING };
+/* The result of a look-up. Other values are the number of an entry plus one: the caller writes down there what it finds. */
+enum known_path { PATH_PASSING = 0, PATH_MATCHES_NOTHING = ~0U };
 
 /* Reads through a helper would cost as much as the path. On arm64, loads may be reordered, and a program cannot order them. */
 #if !defined(READ_PROBE) && defined(__TARGET_ARCH_x86)
@@ -81,57 +78,77 @@ static __always_inline bool is_in_folder(const struct known_verdict *entry, stru
 /* The sequence counts are read last: what was read before them is then as it was when the entry was written. */
 static __always_inline bool is_unchanged(const struct known_verdict *entry)
 {
+	u32 renames, mounts;
+
 	in_this_order();
-	return entry->renames == sequence_of(config.rename_lock) && entry->mounts == sequence_of(config.mount_lock);
+	renames = sequence_of(config.rename_lock);
+	if (renames != entry->renames)
+		return false;
+	mounts = sequence_of(config.mount_lock);
+	return mounts == entry->mounts;
 }
 
-static __always_inline bool matches_nothing(const struct known_verdict *entry, struct dentry *dentry, struct vfsmount *mnt,
-					    u64 candidates)
+static __always_inline bool matches_nothing(const struct known_verdict *entry, struct task_struct *task, struct dentry *dentry,
+					    struct vfsmount *mnt, u64 candidates)
 {
-	struct fs_struct *fs = READ(current_task(), fs);
+	struct fs_struct *fs = READ(task, fs);
 	struct dentry *parent = READ(dentry, d_parent);
 
-	return !(candidates & ~entry->candidates) && entry->mnt == (u64)mnt &&
+	return entry->candidates == candidates && entry->mnt == (u64)mnt &&
 	       entry->root_dentry == (u64)READ(fs, root.dentry) && entry->root_mnt == (u64)READ(fs, root.mnt) &&
 	       is_named(entry, dentry) && is_in_folder(entry, READ(parent, d_inode)) &&
 	       bpf_jiffies64() - entry->time < VERDICT_TICKS && is_unchanged(entry);
 }
 
-/* A pointer as a number: the verifier allows no calculation with a pointer. */
-static __always_inline u64 as_number(const void *pointer)
+/* The key of a path. It is the negative address: the verifier allows no other calculation with a pointer. */
+static __always_inline u64 key_of(const struct dentry *dentry, u32 index)
 {
-	u64 number = (u64)pointer;
+	u64 number = (u64)dentry;
 
-	asm volatile("%0 = -%0\n%0 = -%0" : "+r"(number));
-	return number;
+	asm volatile("%0 = -%0" : "+r"(number));
+	return number + index; /* two dentries are further apart */
 }
 
-/* The entries are in the scratch memory, behind the record. Calls with other candidates have another one. */
-static __always_inline struct known_verdict *entry_of(struct text_buffer *text, u64 dentry, u64 candidates)
-{
-	u32 slot = ((u32)(dentry >> 6) ^ (u32)candidates) * 0x9e3779b1 >> (32 - VERDICT_BITS);
+/*
+ * The entries: VERDICTS_MAX for each CPU and each of a hook's two programs. They are a variable, and not a map with keys, so that
+ * their address is a constant of the program. The variable gets its size at load.
+ */
+struct known_verdict verdicts[1] SEC(".data.verdicts") = {};
 
-	return (void *)text + sizeof(struct text_buffer) + offsetof(struct hook_record, body) + config.body_size +
-	       slot * sizeof(struct known_verdict);
+/* Calls with other candidates have another entry. `memory` is that of the program on this CPU: its index in the map `scratch`. */
+static __always_inline u32 number_of(u32 memory, u64 key, u64 candidates)
+{
+	return memory << VERDICT_BITS | ((u32)key ^ (u32)candidates) * 0x9e3779b1 >> (32 - VERDICT_BITS);
+}
+
+static __always_inline struct known_verdict *entry_at(u32 number)
+{
+	struct known_verdict *first = verdicts;
+
+	opaque(first); /* the compiler knows only the first one */
+	return number < config.verdict_entries ? first + number : 0;
 }
 
 /* A filter with `inode` depends on more than the path. */
-static __always_inline enum known_path look_up_path(struct text_buffer *text, u32 index, struct dentry *dentry,
-						    struct vfsmount *mnt, u64 candidates, struct known_verdict **found)
+static __always_inline bool remembers(u32 index)
 {
 	const volatile struct object_config *of = &config.objects[index];
-	struct known_verdict *entry;
-	u64 key, now;
 
-	if (!config.rename_lock || !of->filtered || of->inode || !mnt)
+	return config.rename_lock && of->filtered && !of->inode;
+}
+
+/* Returns enum known_path. The first look-up only marks the entry: most files are not read again. */
+static __always_inline u32 look_up_path(struct task_struct *task, u32 memory, u32 index, struct dentry *dentry, struct vfsmount *mnt,
+					u64 candidates)
+{
+	u64 key = key_of(dentry, index), now;
+	u32 number = number_of(memory, key, candidates);
+	struct known_verdict *entry = entry_at(number);
+
+	if (!entry)
 		return PATH_PASSING;
-	dentry = KERNEL(dentry, dentry);
-	key = as_number(dentry);
-	entry = entry_of(text, key, candidates);
-	key += index; /* two dentries are further apart */
-	*found = entry;
 	if (entry->key == key) {
-		if (matches_nothing(entry, dentry, mnt, candidates))
+		if (matches_nothing(entry, task, dentry, mnt, candidates))
 			return PATH_MATCHES_NOTHING;
 		entry->key = 0;
 	} else if (entry->seen != key) {
@@ -147,7 +164,7 @@ static __always_inline enum known_path look_up_path(struct text_buffer *text, u3
 	entry->renames = sequence_of(config.rename_lock);
 	entry->mounts = sequence_of(config.mount_lock);
 	in_this_order();
-	return PATH_NEW;
+	return number + 1;
 }
 
 /*
@@ -171,9 +188,9 @@ static __always_inline bool is_lasting(const struct text_buffer *text, struct de
  * Writes down that no candidate has passed the filters of this path. The kernel does not start a program on a CPU where it is
  * interrupted, so nobody reads or writes the entry meanwhile; the key is written last nevertheless.
  */
-static __noinline int remember_path(struct text_buffer *text, struct known_verdict *entry, struct dentry *dentry, struct vfsmount *mnt,
-				    u64 candidates)
+static __noinline int remember_path(struct text_buffer *text, u32 index, struct dentry *dentry, struct vfsmount *mnt, u64 candidates)
 {
+	struct known_verdict *entry = entry_at(text->known - 1);
 	struct dentry *parent;
 	struct inode *folder;
 	u64 *words, changed = 0;
@@ -209,7 +226,7 @@ static __noinline int remember_path(struct text_buffer *text, struct known_verdi
 	if ((entry->renames | entry->mounts) & 1 || !is_unchanged(entry))
 		return 0;
 	in_this_order();
-	entry->key = entry->seen;
+	entry->key = key_of(dentry, index);
 	return 0;
 }
 #endif

@@ -3,10 +3,12 @@
 #include <bpf/bpf.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 
+#include "abi_types.h"
 #include "cel_patch.h"
 #include "elf_scope.h"
 #include "error.h"
@@ -69,6 +71,20 @@ void size_map(bpf_map* map, const MapSpec& spec) {
     check_setup(bpf_map__set_max_entries(map, two_each_cpu), "cannot size the scratch memory");
   }
   if (spec.flags != 0) check_setup(bpf_map__set_map_flags(map, spec.flags), "map flags");
+}
+
+// The entries of bpf/verdicts.bpf.h, in programs that can remember verdicts.
+void size_verdicts(bpf_object* object, const std::vector<uint8_t>& config) {
+  hook_config values = {};
+  std::memcpy(&values, config.data(), std::min(config.size(), sizeof(values)));
+  bpf_map* map = bpf_object__find_map_by_name(object, ".data.verdicts");
+  if (map == nullptr) return;
+  if (values.verdict_entries == 0) {
+    check_setup(bpf_map__set_autocreate(map, false), "cannot leave a map out");
+  } else {
+    const uint32_t size = values.verdict_entries * static_cast<uint32_t>(sizeof(known_verdict));
+    check_setup(bpf_map__set_value_size(map, size), "cannot size the memory of verdicts");
+  }
 }
 
 void prepare_maps(bpf_object* object, const HookSpec& spec, const FindHook& find) {
@@ -201,6 +217,7 @@ Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find) {
   share_sensor_maps(object, sensor);
   set_rodata(object, spec.config);
   prepare_maps(object, spec, find);
+  size_verdicts(object, spec.config);
   TypedTargets typed;
   choose_programs(object, spec, typed);
   const Specialization specialized(object, spec.config);

@@ -1,4 +1,5 @@
 /** Chooses the hooks that remember paths that no selector can match, see bpf/verdicts.bpf.h. */
+import { readFileSync } from 'node:fs';
 import { hasTables, valuesOf } from '../image/hook.js';
 import type { HookImage } from '../image/image.js';
 import type { KernelLocks } from '../wire/encode/context.js';
@@ -19,7 +20,12 @@ function findLocks({ binding }: Pick<AttachContext, 'binding'>): KernelLocks | u
   if (process.arch !== 'x64') return undefined;
   const rename = binding.kernelSymbol('rename_lock');
   const mount = binding.kernelSymbol('mount_lock');
-  return rename === 0n || mount === 0n ? undefined : { rename, mount, rest: REST_TICKS };
+  return rename === 0n || mount === 0n ? undefined : { rename, mount, cpus: possibleCpus(), rest: REST_TICKS };
+}
+
+/** The file ends in the number of the last CPU that the kernel can have. */
+function possibleCpus(): number {
+  return 1 + Number(/\d+$/.exec(readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim())?.[0] ?? 0);
 }
 
 export function locksFor(hook: HookImage, mechanism: string, context: AttachContext): KernelLocks | undefined {

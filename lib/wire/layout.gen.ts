@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '1d939ab5d791f3fb';
+export const LAYOUT_HASH = '95258387d2b3e55b';
 
 /** enum event_type */
 export const EventType = {
@@ -746,6 +746,7 @@ export const HookConfig = {
   yieldingTests: 56,
   scopeTests: 57,
   verdictRest: 58,
+  verdictEntries: 60,
   renameLock: 64,
   mountLock: 72,
   values: 80,

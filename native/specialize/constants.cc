@@ -18,6 +18,7 @@ struct Fact {
   enum Kind : uint8_t {
     ANYTHING,
     CONSTANT,
+    NOT_ZERO,          // a number, or a pointer
     IN_CONFIGURATION,  // a pointer
     IN_STACK,          // a pointer; the offset is negative
   };
@@ -110,6 +111,9 @@ class Constants {
       : flow_(flow), configuration_(configuration), lowest_(flow.functions.size(), 0) {}
 
   std::vector<int32_t> put() {
+    for (Block& block : flow_.blocks) {
+      std::erase_if(block.instructions, [](const Instruction& each) { return each.removed; });
+    }
     // what is known of variables counts only if no pointer leads to them
     std::vector<int32_t> before;
     do {
@@ -182,8 +186,18 @@ class Constants {
     const Block& block = flow_.blocks[index];
     for (const Instruction& each : block.instructions) run(each, state, block.function);
     const std::optional<bool> decided = decision(block, state);
-    if (block.taken != NOWHERE && decided != false) reach(block.taken, state);
-    if (block.next != NOWHERE && decided != true) reach(block.next, state);
+    if (block.taken != NOWHERE && decided != false) reach(block.taken, with_test(block, state, BPF_JNE));
+    if (block.next != NOWHERE && decided != true) reach(block.next, with_test(block, state, BPF_JEQ));
+  }
+
+  // The state where the comparison at the end of a block, if it is this one, has shown that a register is not 0.
+  static State with_test(const Block& block, State state, uint8_t comparison) {
+    if (block.taken == NOWHERE) return state;
+    const bpf_insn& jump = block.instructions.back().code;
+    if (jump.code != (BPF_JMP | comparison | BPF_K) || jump.imm != 0) return state;
+    Fact& fact = state.registers[jump.dst_reg];
+    if (fact.is(Fact::ANYTHING)) fact = {Fact::NOT_ZERO, 0};
+    return state;
   }
 
   // Returns true if the conditional jump at the end of the block is always taken, false if never, else nothing.
@@ -191,8 +205,12 @@ class Constants {
     if (block.taken == NOWHERE) return std::nullopt;
     const bpf_insn& jump = block.instructions.back().code;
     const Fact &a = after.registers[jump.dst_reg], b = operand_of(jump, after);
+    const uint8_t comparison = BPF_OP(jump.code);
+    if (a.is(Fact::NOT_ZERO) && b == constant(0) && kind_of(jump) == BPF_JMP) {
+      if (comparison == BPF_JEQ || comparison == BPF_JNE) return comparison == BPF_JNE;
+    }
     if (!a.is(Fact::CONSTANT) || !b.is(Fact::CONSTANT)) return std::nullopt;
-    return compared(BPF_OP(jump.code), a.bits, b.bits, kind_of(jump) == BPF_JMP);
+    return compared(comparison, a.bits, b.bits, kind_of(jump) == BPF_JMP);
   }
 
   static Fact operand_of(const bpf_insn& each, const State& state) {
@@ -281,8 +299,8 @@ class Constants {
     if (each.callee != NOWHERE) {
       State given = at_start();
       for (int i = BPF_REG_1; i <= BPF_REG_5; i++) {
-        // the stack of the caller is not that of the function
-        if (!state.registers[i].is(Fact::IN_STACK)) given.registers[i] = state.registers[i];
+        // the stack of the caller is not that of the function, and the kernel checks a global function with null, too
+        if (!state.registers[i].is(Fact::IN_STACK) && !state.registers[i].is(Fact::NOT_ZERO)) given.registers[i] = state.registers[i];
       }
       reach(flow_.functions[each.callee].first_block, given);
     }
@@ -387,8 +405,31 @@ class Constants {
     return is_arithmetic(code) && BPF_OP(code.code) == BPF_MOV && BPF_SRC(code.code) == BPF_K;
   }
 
+  // The same comparison with its operands exchanged.
+  static void exchange(bpf_insn& jump) {
+    const uint8_t first = jump.dst_reg;
+    jump.dst_reg = jump.src_reg;
+    jump.src_reg = first;
+    jump.code = static_cast<uint8_t>((jump.code & ~0xf0) | exchanged(BPF_OP(jump.code)));
+  }
+
+  static uint8_t exchanged(uint8_t comparison) {
+    switch (comparison) {
+      case BPF_JGT: return BPF_JLT;
+      case BPF_JGE: return BPF_JLE;
+      case BPF_JLT: return BPF_JGT;
+      case BPF_JLE: return BPF_JGE;
+      case BPF_JSGT: return BPF_JSLT;
+      case BPF_JSGE: return BPF_JSLE;
+      case BPF_JSLT: return BPF_JSGT;
+      case BPF_JSLE: return BPF_JSGE;
+      default: return comparison;
+    }
+  }
+
   // A constant operand goes into the instruction. The kernel refuses shifts by too much, and divisions by zero.
   static void put_operand(bpf_insn& code, const State& state) {
+    if (is_conditional(code) && BPF_SRC(code.code) == BPF_X && state.registers[code.dst_reg].is(Fact::CONSTANT)) exchange(code);
     const uint8_t operation = BPF_OP(code.code);
     if (BPF_SRC(code.code) != BPF_X || (is_arithmetic(code) && operation == BPF_END)) return;
     const Fact operand = state.registers[code.src_reg];

@@ -75,6 +75,8 @@ class Originals {
       waiting.pop_back();
       const Block& block = flow_.blocks[index];
       for (Instruction& each : flow_.blocks[index].instructions) {
+        if (each.removed) continue;
+        each.removed = is_in_place(each.code, copies, block.function);
         if (!each.removed) change(each.code, copies, block.function);
       }
       for (const uint32_t following : {block.next, block.taken}) {
@@ -95,6 +97,12 @@ class Originals {
 
   bool is_variable(const bpf_insn& code, uint8_t base, uint32_t function) const {
     return base == BPF_REG_10 && code.off + static_cast<int32_t>(width_of(code)) <= lowest_[function];
+  }
+
+  // Whether it stores what the variable has already.
+  bool is_in_place(const bpf_insn& code, const Copies& copies, uint32_t function) const {
+    return code.code == (BPF_STX | BPF_MEM | BPF_DW) && is_variable(code, code.dst_reg, function) &&
+           copies.original_of(code.off, BPF_REG_10) == copies.original(code.src_reg);
   }
 
   void change(bpf_insn& code, Copies& copies, uint32_t function) const {

@@ -40,9 +40,10 @@ const restless: typeof findLocks = (context) => {
 };
 
 /** Locks that nobody takes: their sequence counts never change. */
-const noLocks: typeof findLocks = ({ binding }) => {
-  const banner = binding.kernelSymbol('linux_banner');
-  return { rename: banner, mount: banner, rest: 0 };
+const noLocks: typeof findLocks = (context) => {
+  const locks = findLocks(context);
+  const banner = context.binding.kernelSymbol('linux_banner');
+  return locks === undefined ? undefined : { ...locks, rename: banner, mount: banner, rest: 0 };
 };
 
 interface Reports {

@@ -48,6 +48,8 @@ export interface EncodeContext {
 export interface KernelLocks {
   readonly rename: bigint;
   readonly mount: bigint;
+  /** Number of CPUs that have a memory. */
+  readonly cpus: number;
   /** Ticks before another path is remembered in place of one; at most 255. */
   readonly rest: number;
 }

@@ -20,6 +20,7 @@ import {
   ScopeTest as ScopeTestLayout,
   SyscallRegisters,
   ValueConfig,
+  VerdictMemory,
   ValueMemory,
   ValueRead,
   ValueSource,
@@ -32,6 +33,9 @@ import { selectorMask } from './tables.js';
 
 export type { EncodeContext } from './context.js';
 export type { EncodedMap } from './maps.js';
+
+/** Programs of a hook, which do not share their verdicts. */
+const PROGRAMS = 2;
 
 export interface EncodedHook {
   readonly config: Uint8Array;
@@ -100,6 +104,7 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   view.setUint32(HookConfig.bodySize, bodySize, true);
   u8(HookConfig.countsHits, Number(context.countHits));
   u8(HookConfig.verdictRest, context.locks?.rest ?? 0);
+  view.setUint32(HookConfig.verdictEntries, (context.locks?.cpus ?? 0) * PROGRAMS * VerdictMemory.VERDICTS_MAX, true);
   view.setBigUint64(HookConfig.renameLock, context.locks?.rename ?? 0n, true);
   view.setBigUint64(HookConfig.mountLock, context.locks?.mount ?? 0n, true);
   view.setUint32(HookConfig.shape, values.length + (context.several ? HookShape.SHAPE_PLACE : 0), true);

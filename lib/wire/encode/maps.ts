@@ -1,7 +1,6 @@
 /** Lists the maps that a hook needs, with their sizes and entries. Pure. */
 import { hasNotifications, hashesFiles, limitsRate, valuesOf } from '../../image/hook.js';
 import type { HookImage, TextTable } from '../../image/image.js';
-import { KnownVerdict, VerdictMemory } from '../layout.gen.js';
 import { type EncodeContext } from './context.js';
 import { longest, type HookAutomaton } from './objects.js';
 import {
@@ -35,8 +34,6 @@ const PENDING_ON_DEMAND = 16384;
 const PENDING_PREALLOCATED = 512;
 /** Most files that the BPF programs find by path and afterwards recognise by inode. */
 const LEARNED_INODES = 4096;
-/** The memory of paths that no selector can match is at the end of a hook's scratch memory. */
-const VERDICT_BYTES = VerdictMemory.VERDICTS_MAX * KnownVerdict.sizeof;
 const NO_ENTRIES = new Uint8Array(0);
 const PLAIN: Omit<EncodedMap, 'name'> = {
   create: true,
@@ -58,7 +55,7 @@ export function encodeMaps(
   const destinations = tablesOf(values.map((value) => value.net.destination));
   const ints = tablesOf(values.map((value) => value.intTable));
   return [
-    { ...PLAIN, name: 'scratch', trim: trim + (context.locks === undefined ? VERDICT_BYTES : 0) },
+    { ...PLAIN, name: 'scratch', trim },
     ...textMaps(hook),
     sized('int_equal', countEntries(ints), { entries: intEntries(ints) }),
     sized('addresses', countEntries(net) + countEntries(destinations), { entries: addressEntries(net, destinations) }),

@@ -5,7 +5,7 @@ import { locksFor } from '../../../lib/attach/verdicts.js';
 import type { HookImage, ValueImage } from '../../../lib/image/image.js';
 import { hookImage, value } from '../wire/encode/images.js';
 
-const LOCKS = { rename: 0xffffffff81000000n, mount: 0xffffffff82000000n, rest: 25 };
+const LOCKS = { rename: 0xffffffff81000000n, mount: 0xffffffff82000000n, cpus: 2, rest: 25 };
 const equal = { positive: [0], used: [0], entries: [{ value: '/etc/shadow', match: [0], reject: [] }] };
 const watching = (texts: Partial<ValueImage['texts']>): HookImage => hookImage({ args: [value('file', { texts })] });
 

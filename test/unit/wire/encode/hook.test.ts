@@ -29,7 +29,6 @@ import {
   ValueMemory,
   ValueRead,
   ValueSource,
-  KnownVerdict,
   VerdictMemory,
 } from '../../../../lib/wire/layout.gen.js';
 import { encodeContext, hookImage, value } from './images.js';
@@ -185,11 +184,19 @@ spec:
     const locksOf = (context: Partial<EncodeContext>): bigint[] => {
       const view = configOf(hookImage(), context);
       const addresses = [HookConfig.renameLock, HookConfig.mountLock].map((offset) => view.getBigUint64(offset, true));
-      return [...addresses, BigInt(view.getUint8(HookConfig.verdictRest))];
+      return [
+        ...addresses,
+        ...[view.getUint8(HookConfig.verdictRest), view.getUint32(HookConfig.verdictEntries, true)].map(BigInt),
+      ];
     };
-    assert.deepEqual(locksOf({}), [0n, 0n, 0n]);
+    assert.deepEqual(locksOf({}), [0n, 0n, 0n, 0n]);
     const [rename, mount] = [0xffffffff81000000n, 0xffffffff82000000n];
-    assert.deepEqual(locksOf({ locks: { rename, mount, rest: 25 } }), [rename, mount, 25n]);
+    assert.deepEqual(locksOf({ locks: { rename, mount, cpus: 2, rest: 25 } }), [
+      rename,
+      mount,
+      25n,
+      BigInt(2 * 2 * VerdictMemory.VERDICTS_MAX),
+    ]);
   });
 
   it('several places, and system calls of both kinds', () => {
@@ -371,8 +378,7 @@ spec:
     const body = new DataView(encoded.config.buffer).getUint32(HookConfig.bodySize, true);
     assert.equal(body, VALUES + 3 * 4096 + 32768 + 128);
     const most = VALUES + 8 * 4096 + 2 * 32768 + 2048 + ImaHash.sizeof;
-    const verdicts = VerdictMemory.VERDICTS_MAX * KnownVerdict.sizeof;
-    assert.equal(mapOf(encoded, 'scratch').trim, most - body + verdicts);
+    assert.equal(mapOf(encoded, 'scratch').trim, most - body);
     assert.equal(mapOf(encoded, 'pending').trim, most - body);
     const empty = configOf(hookImage());
     assert.equal(empty.getUint32(HookConfig.bodySize, true), VALUES + 128);

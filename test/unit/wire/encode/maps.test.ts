@@ -2,16 +2,7 @@
 import assert from 'node:assert/strict';
 import type { HookImage } from '../../../../lib/image/image.js';
 import { encodeHook, type EncodeContext, type EncodedMap } from '../../../../lib/wire/encode/hook.js';
-import {
-  AddressKey,
-  AutomatonState,
-  InodeKey,
-  IntKey,
-  KnownVerdict,
-  TrieKey,
-  Verdict,
-  VerdictMemory,
-} from '../../../../lib/wire/layout.gen.js';
+import { AddressKey, AutomatonState, InodeKey, IntKey, TrieKey, Verdict } from '../../../../lib/wire/layout.gen.js';
 import { encodeContext, hookImage, value } from './images.js';
 
 function mapsOf(hook: HookImage, context: Partial<EncodeContext> = {}): (name: string) => EncodedMap {
@@ -70,12 +61,6 @@ describe('maps of hooks', () => {
     ];
     for (const name of unused) assert.equal(map(name).create, false, name);
     assert.equal(map('scratch').create, true);
-    const locks = { rename: 1n, mount: 2n, rest: 25 };
-    const verdicts = VerdictMemory.VERDICTS_MAX * KnownVerdict.sizeof;
-    assert.equal(
-      mapsOf(hookImage({ args: [value('file')] }), { locks })('scratch').trim,
-      map('scratch').trim - verdicts,
-    );
     assert.deepEqual([map('automaton').create, map('automaton').maxEntries], [true, 1]);
   });
 
