@@ -293,7 +293,8 @@ static __always_inline void emit(void *record, u32 size, u32 hook)
 
 static __always_inline void fill_key(struct process_key *key, struct task_struct *task)
 {
-	struct task_struct *leader = READ(task, group_leader);
+	/* see untrusted_task() */
+	struct task_struct *leader = READ(KERNEL(task_struct, task), group_leader);
 
 	key->tgid = READ(task, tgid);
 	key->tid = READ(task, pid);
