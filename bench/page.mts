@@ -225,8 +225,8 @@ export const GOAL_NOTES = `- **A read that is remembered**: about 130 instructio
   that leads there. Where a trusted pointer leads to another one, the verifier searches the types of the kernel by name:
   programs read such pointers in another way. So it follows 44,400 instead of 105,000 instructions: half of them for
   \`handle_exec\`, a quarter each for \`handle_fork\` and \`handle_cgroup\`. The types of the kernel are read once.
-- **All policies that Tetragon publishes**: it was 127 s on a busier machine, before the list of the kernel's functions was
-  kept. A third of the rest is the kernel's, most of the others V8's, whose new code the emulator has to translate.
+- **All policies that Tetragon publishes**: it was 127 s on a busier machine, before the list of functions of the kernel
+  was kept. A third of the rest is the kernel's, most of the others V8's, whose new code the emulator has to translate.
 - **50 uprobes added**: each was loaded twice, because libbpf does not find symbols of stripped libraries for the newer
   kind of link. The addon finds them itself now: 480 instead of 824 ms in a pair of runs.
 - **coalesceMs: 0**: 45 µs from the kernel to JavaScript, 37 µs to decode a first record with cold caches, 10 µs to the
