@@ -8,6 +8,10 @@ import { table, type Rows } from './table.mjs';
 /** The kernel in which instructions are counted. */
 export const KERNEL = '6.12';
 
+/** This machine. */
+const PROCESSOR = cpus()[0]?.model.trim();
+const LINUX = `Linux ${release().split('.', 2).join('.')}`;
+
 export const INTRODUCTION = `# Benchmarks
 
 \`npm run bench -- --write\` measures everything and writes this page. Each section names the commit at which it was
@@ -109,7 +113,7 @@ ${table(scaling)}`;
 }
 
 export function cgroupSection({ mkdir, load }: CgroupTables): string {
-  return `${cpus()[0]?.model.trim()}, Linux ${release().split('.', 2).join('.')}, as root. The kernel keeps the scopes of each cgroup while a policy
+  return `${PROCESSOR}, ${LINUX}, as root. The kernel keeps the scopes of each cgroup while a policy
 has a scope, see [policy.md](policy.md#scopes). The tables above have what a hook with a scope costs: it is in the
 scope or not. A hook of a policy without a scope has no instruction of it.
 
@@ -141,7 +145,7 @@ ${table(noise)}
 }
 
 export function loadingSection(start: Rows, loading: Rows, corpus: Rows | undefined): string {
-  return `One core of ${cpus()[0]?.model.trim()}, Node.js ${process.version}, Linux ${release().split('.', 2).join('.')}, as root. Processor time; that of loading contains the
+  return `One core of ${PROCESSOR}, Node.js ${process.version}, ${LINUX}, as root. Processor time; that of loading contains the
 kernel's part, its verifier above all. A ratio is the cost beside the first row, and the short benchmark fails above
 "at most".
 
@@ -163,7 +167,7 @@ name functions that are not in this kernel, or variables that the user has to re
 }
 
 export function hostSection(rows: Rows): string {
-  return `One core of ${cpus()[0]?.model.trim()}, Node.js ${process.version}. A source in the benchmark copies made-up
+  return `One core of ${PROCESSOR}, Node.js ${process.version}. A source in the benchmark copies made-up
 records into the reader's buffer. From there on, everything is the library's code: the reader, the process cache, the
 iterators.
 
@@ -185,7 +189,7 @@ ${table(rows)}`;
 }
 
 export function nodesSection(rows: Rows): string {
-  return `One core of ${cpus()[0]?.model.trim()}. The readings of the short benchmark, on versions of Node.js of the npm registry:
+  return `One core of ${PROCESSOR}. The readings of the short benchmark, on versions of Node.js of the npm registry:
 the least of some rounds, which the versions take by turns. Each figure is the median of a round.
 
 ${table(rows)}
@@ -194,7 +198,7 @@ ${table(rows)}
 }
 
 export function restSection(rows: Rows): string {
-  return `${cpus()[0]?.model.trim()}, Node.js ${process.version}, Linux ${release().split('.', 2).join('.')}, as root. A shell starts 300 programs, one after
+  return `${PROCESSOR}, Node.js ${process.version}, ${LINUX}, as root. A shell starts 300 programs, one after
 the other, while the tracer has nothing else to do.
 
 ${table(rows)}

@@ -61,9 +61,11 @@ static __always_inline u64 filter_group(u64 candidates, u32 index, u64 value)
 {
 	const volatile struct int_group *group = &config.groups[index];
 	u32 first = group->first, count = group->count;
-	u64 hits = add_hits(unknown_zero(value), first, value);
+	u64 hits = unknown_zero(value);
 
 	/* most groups have one test or two: for these, the program is rewritten without a loop */
+	if (count > 0)
+		hits = add_hits(hits, first, value);
 	if (count > 1)
 		hits = add_hits(hits, first + 1, value);
 	for (u32 i = 2; i < INT_TESTS_MAX && i < count; i++)

@@ -75,7 +75,7 @@ static __always_inline u64 data_location(void *ctx, u64 field, u64 *size)
 }
 
 /* A parameter or a return value; the descriptor itself where it is behind a pointer. */
-static __always_inline u64 raw_path(void *ctx, u32 slot, u64 returned)
+static __always_inline u64 raw_object(void *ctx, u32 slot, u64 returned)
 {
 	const volatile struct value_config *value = &config.values[slot];
 
@@ -110,13 +110,11 @@ static __always_inline u64 take_objects(void *ctx, struct text_buffer *text, str
 			raw = kept->value;
 			record->size = filled_size(value, kept->size, returned);
 		} else {
-			raw = raw_value_inline(ctx, slot, returned);
+			raw = raw_object(ctx, slot, returned);
 			if (read == READ_DATA_LOC)
 				raw = data_location(ctx, raw, &record->size);
 			else if (read == READ_BUFFER || read == READ_IOVEC)
 				record->size = filled_size(value, value->size_param ? size_param(ctx, slot) : ~0ULL, returned);
-			else if (read == READ_FD && value->indirect)
-				raw = scalar(ctx, slot, returned);
 		}
 		if (read < READ_FILE)
 			candidates = take_text(text, record, i, raw, candidates);
@@ -244,9 +242,9 @@ static __always_inline u64 evaluate(void *ctx, u32 which, enum phase phase, u64 
 	}
 	place = own_place(which);
 #ifdef REMEMBERS_VERDICTS
-	is_early = phase != PHASE_RETURN && remembers(0) && is_looked_up_early(0);
+	is_early = phase != PHASE_RETURN && is_looked_up_early(0);
 	if (is_early) {
-		known = look_up_first(task, place, raw_path(ctx, config.objects[0].slot, returned), candidates, &first);
+		known = look_up_first(task, place, raw_object(ctx, config.objects[0].slot, returned), candidates, &first);
 		if (known == PATH_MATCHES_NOTHING)
 			return 0;
 	}

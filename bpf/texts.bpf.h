@@ -362,17 +362,17 @@ static __always_inline u64 filter_file_type(u64 candidates, u32 slot, struct den
 }
 
 #ifdef REMEMBERS_VERDICTS
-/* Most hooks have one path. It is looked up before take_path() is called, unless only the return knows it. */
+/* Most hooks have one path. If it is remembered and known at the entry, it is looked up before take_path() is called. */
 static __always_inline bool is_looked_up_early(u32 index)
 {
 	u32 slot = config.objects[0].slot;
 	const volatile struct value_config *value = &config.values[slot];
 
-	return index == 0 && config.objects_count && slot < HOOK_VALUES_MAX && value->read >= READ_FILE &&
+	return index == 0 && remembers(0) && config.objects_count && slot < HOOK_VALUES_MAX && value->read >= READ_FILE &&
 	       value->read < READ_SOCK && !value->groups_count && !value->late;
 }
 
-/* What take_path() needs of a path that was looked up early. In memory: the comparison needs the registers. */
+/* A path that was looked up early, for take_path(). It is in memory, because the comparison needs the registers. */
 struct first_path {
 	volatile u64 dentry, mnt;
 };
@@ -412,7 +412,7 @@ static __noinline u64 take_path(struct text_buffer *text, struct hook_record *re
 #ifdef REMEMBERS_VERDICTS
 	if (remembers(index) && !is_looked_up_early(index))
 		text->known = PATH_PASSING;
-	if (remembers(index) && is_looked_up_early(index)) {
+	if (is_looked_up_early(index)) {
 		at.dentry = KERNEL(dentry, text->walk.dentry);
 		at.mnt = KERNEL(vfsmount, text->walk.mnt);
 		at.mount_unknown = read == READ_DENTRY && !text->walk.mnt;

@@ -99,7 +99,7 @@ class Originals {
     return base == BPF_REG_10 && code.off + static_cast<int32_t>(width_of(code)) <= lowest_[function];
   }
 
-  // Whether it stores what the variable has already.
+  // True for a store of a value that the variable has already.
   bool is_in_place(const bpf_insn& code, const Copies& copies, uint32_t function) const {
     return code.code == (BPF_STX | BPF_MEM | BPF_DW) && is_variable(code, code.dst_reg, function) &&
            copies.original_of(code.off, BPF_REG_10) == copies.original(code.src_reg);

@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url';
 /** Offsets in the ELF header and in a section header, and in the header of .BTF.ext (btf_ext_header of libbpf). */
 const ELF = { sections: 0x28, count: 0x3c, names: 0x3e };
 const SECTION = { bytes: 64, name: 0, offset: 24, size: 32 };
-const BTF = { magic: 0, headerLength: 4, strings: 16 };
-const EXT = { magic: 0, headerLength: 4, lines: 16, linesLength: 20 };
+/** In the headers of .BTF and .BTF.ext. What follows a header is found by its offset from there. */
+const HEADER = { magic: 0, length: 4 };
+const BTF = { strings: 16 };
+const EXT = { lines: 16, linesLength: 20 };
 /** In the lines of .BTF.ext: the size of a record, then for each section a head and its records. */
 const LINES = { head: 4, section: 8, count: 4, file: 4, text: 8 };
 const MAGIC = 0xeb9f;
@@ -48,11 +50,12 @@ export function withoutLines(object) {
   const header = sectionOf(copy, '.BTF.ext');
   const btf = sectionOf(copy, '.BTF');
   for (const at of [header, btf]) {
-    if (copy.readUInt16LE(at + EXT.magic) !== MAGIC) throw new Error('.BTF or .BTF.ext has another magic number');
+    if (copy.readUInt16LE(at + HEADER.magic) !== MAGIC) throw new Error('.BTF or .BTF.ext has another magic number');
   }
-  const start = header + copy.readUInt32LE(header + EXT.headerLength) + copy.readUInt32LE(header + EXT.lines);
+  const behind = (at, offset) => at + copy.readUInt32LE(at + HEADER.length) + copy.readUInt32LE(at + offset);
+  const start = behind(header, EXT.lines);
   const lines = copy.subarray(start, start + copy.readUInt32LE(header + EXT.linesLength));
-  const strings = btf + copy.readUInt32LE(btf + BTF.headerLength) + copy.readUInt32LE(btf + BTF.strings);
+  const strings = behind(btf, BTF.strings);
   for (const place of placesOf(lines)) {
     const from = strings + place;
     const to = copy.indexOf(0, from);
