@@ -86,7 +86,7 @@ export function validatePolicy(yaml: string, options?: ValidateOptions): Diagnos
  * Compiles a policy to the form in which the kernel evaluates it. A policy that leaves types to the kernel (`type: auto`)
  * needs `kernel`. Throws PolicyError with all mistakes.
  */
-export function compilePolicy(policy: Policy | string, options?: CompileOptions): PolicyImage;
+export function compilePolicy(policy: Policy | string, options?: CompileOptions): CompiledPolicy;
 
 /**
  * Checks a policy that is written in code. TypeScript reports operators that do not fit an argument, and actions
@@ -164,7 +164,7 @@ export interface PolicyExplanation {
   /** Approximate size of all tables in bytes; 0 when the policy cannot be loaded. */
   readonly tableBytes: number;
   /** Output of the compiler. Present when the policy can be loaded. */
-  readonly image?: PolicyImage;
+  readonly image?: CompiledPolicy;
 }
 
 /** One option of a policy in words. */
@@ -229,13 +229,13 @@ export interface HookCost {
  * A compiled policy. It is plain data, and the same policy always gives the same data. Selectors are referred to by
  * their index.
  */
-export interface PolicyImage {
+export interface CompiledPolicy {
   /** `metadata.name` of the policy. */
   readonly name: string;
   /** `metadata.namespace` of a TracingPolicyNamespaced. */
   readonly namespace?: string;
   /** Hooks to attach, in this order. */
-  readonly hooks: readonly HookImage[];
+  readonly hooks: readonly CompiledHook[];
   /** Sets of processes that the hooks test. Equal sets appear once. */
   readonly processSets: readonly ProcessSet[];
   /** Scopes of the policy and of its selectors. Equal scopes are kept once. */
@@ -314,7 +314,7 @@ export interface RegisterAssignment {
 }
 
 /** One hook to attach. */
-export interface HookImage {
+export interface CompiledHook {
   /**
    * Kind of hook:
    * - `kprobe`: a trampoline when the kernel supports it, otherwise a kprobe.
@@ -366,11 +366,11 @@ export interface HookImage {
   /** Number of selectors. A hook without selectors has one that always matches. */
   readonly selectors: number;
   /** Values of `args`. */
-  readonly args: readonly ValueImage[];
+  readonly args: readonly CompiledValue[];
   /** Values of `data`, which are not parameters. */
-  readonly data: readonly ValueImage[];
+  readonly data: readonly CompiledValue[];
   /** Return value. Present when the policy says `return: true`. */
-  readonly returnArg?: ValueImage;
+  readonly returnArg?: CompiledValue;
   /** Filters of matchPIDs without followForks, matchNamespaces and matchCapabilities. */
   readonly process: readonly ProcessGroup[];
   /** Filters of matchBinaries, matchParentBinaries, and matchPIDs with followForks. */
@@ -426,7 +426,7 @@ export interface ProgramPlace {
 }
 
 /** A value that a hook reads. Values have slots: first those of `args`, then `data`, then `returnArg`. */
-export interface ValueImage {
+export interface CompiledValue {
   /** Position of the function's parameter, from 0. For a return value: 0. */
   readonly index: number;
   /** Type in the policy. */

@@ -1,5 +1,5 @@
 import type { PlainEvent, TracerEvent } from './events.js';
-import type { PolicyImage, ValueImage, HookImage } from './policy.js';
+import type { CompiledPolicy, CompiledValue, CompiledHook } from './policy.js';
 
 /**
  * Writes events as a recording: JSON lines with all their values, from which `recordingReader` makes the same events, and
@@ -17,11 +17,11 @@ export interface Recorder {
 export function recorder(): Recorder;
 
 /** A value that a recorded hook read, without filters. */
-export type RecordedValue = Omit<ValueImage, 'ints' | 'intTable' | 'texts' | 'net'>;
+export type RecordedValue = Omit<CompiledValue, 'ints' | 'intTable' | 'texts' | 'net'>;
 
 /** A hook whose events were recorded: what it hooked, and the values that it read. */
 export type RecordedHook = Pick<
-  HookImage,
+  CompiledHook,
   'kind' | 'call' | 'syscall' | 'list' | 'places' | 'program' | 'usdt' | 'tracepoint' | 'position'
 > & {
   readonly policyName: string;
@@ -71,7 +71,7 @@ export function recordingReader(): RecordingReader;
  * - `SCOPE`: the container of the process at the call.
  * - `RATE_LIMIT`: an earlier equal event may suppress this one.
  */
-export type DoubtCode =
+export type UncertaintyCode =
   | 'VALUE_NOT_RECORDED'
   | 'VALUE_INCOMPLETE'
   | 'VALUE_REWRITTEN'
@@ -84,8 +84,8 @@ export type DoubtCode =
   | 'RATE_LIMIT';
 
 /** A part of the policy that could not be evaluated, and the reason. */
-export interface Doubt {
-  readonly code: DoubtCode;
+export interface Uncertainty {
+  readonly code: UncertaintyCode;
   /** The value or the filter. */
   readonly about: string;
   /** The reason in words. */
@@ -101,7 +101,7 @@ export interface Verdict {
   /** The selectors that may match, lowest first. */
   readonly selectors: readonly number[];
   /** The parts that were not certain. Also present when the answer is certain in spite of it. */
-  readonly doubts: readonly Doubt[];
+  readonly doubts: readonly Uncertainty[];
 }
 
 /** The answer of a policy to a recorded call. */
@@ -119,7 +119,7 @@ export interface Replayed {
 /** Evaluates a policy over recorded calls. */
 export interface Replayer {
   /** Hooks of the policy that no recorded hook covers: nothing is known of their calls. */
-  readonly uncovered: readonly HookImage[];
+  readonly uncovered: readonly CompiledHook[];
   /** The answers of the policy's hooks to a recorded call. Empty when it is no call of any of them. */
   replay(recorded: RecordedEvent): Replayed[];
 }
@@ -130,4 +130,4 @@ export interface Replayer {
  * them reads the same values as a hook of the policy, only its calls count for that hook. Otherwise, those of all
  * hooks on the same function count.
  */
-export function replayer(image: PolicyImage, hooks: readonly RecordedHook[]): Replayer;
+export function replayer(image: CompiledPolicy, hooks: readonly RecordedHook[]): Replayer;

@@ -466,13 +466,13 @@ export interface TracingTrial {
   /** Texts for the hooks that do not run here: the needs of the kernel, and hooks that run here and see the same. */
   readonly remedies: Readonly<Partial<Record<HookKind, string>>>;
   /** Whether hooks can be attached in this way here, as `HookStatus.attach` names it. Each was tried. */
-  readonly ways: Readonly<Record<AttachWay, boolean>>;
+  readonly ways: Readonly<Record<AttachMechanism, boolean>>;
   /** What failed although `preflight` has the feature, a text each. */
   readonly problems: readonly string[];
 }
 
 /** A way to attach a hook. */
-export type AttachWay =
+export type AttachMechanism =
   | 'fentry'
   | 'fmod_ret'
   | 'kprobe'

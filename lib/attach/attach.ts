@@ -1,5 +1,5 @@
 /** Attaches a hook. Each kind of hook has a file of its own that does it. */
-import type { HookImage } from '../image/image.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { attachEnforcer } from './enforcers.js';
 import { attachFunctions } from './functions.js';
 import { attachKernelFunction } from './kernel-function.js';
@@ -11,7 +11,7 @@ import { attachUsdt } from './usdt.js';
 
 type Attach = (request: AttachRequest) => Promise<Attached | undefined>;
 
-const BY_KIND: Readonly<Record<HookImage['kind'], Attach>> = {
+const BY_KIND: Readonly<Record<CompiledHook['kind'], Attach>> = {
   kprobe: attachKernelFunction,
   fentry: attachKernelFunction,
   loader: attachKernelFunction,

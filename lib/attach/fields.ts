@@ -1,8 +1,8 @@
 /** Finds the values of a tracepoint that is not raw: they are fields of its record on this kernel. */
-import { hookPlace, valuePlace, valuesOf } from '../image/hook.js';
+import { hookPlace, valuePlace, valuesOf } from '../compiled/compiled-hook.js';
 import type { KernelInfo, TracepointField } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
-import type { HookImage, ValueImage } from '../image/image.js';
+import type { CompiledHook, CompiledValue } from '../compiled/compiled-policy.js';
 import { MOUNT_TRACEFS } from '../native/preflight.js';
 import { readField } from '../policy/index.js';
 import { fieldStart, isFailure, resolveSteps } from '../policy/index.js';
@@ -13,7 +13,7 @@ import { followLast } from './values.js';
 const FOLLOW = { offset: 0, follow: true };
 
 /** Returns the place of each value by its slot. Throws KernelError if a value cannot be read from its field. */
-export function fieldsOf(hook: HookImage, kernel: KernelInfo): Map<number, FieldPlace> {
+export function fieldsOf(hook: CompiledHook, kernel: KernelInfo): Map<number, FieldPlace> {
   const result = new Map<number, FieldPlace>();
   const { tracepoint } = hook;
   if (hook.kind !== 'tracepoint' || tracepoint === undefined) return result;
@@ -39,7 +39,7 @@ export function fieldsOf(hook: HookImage, kernel: KernelInfo): Map<number, Field
 }
 
 /** The field that says how long the buffer is. */
-function sizePlace(fields: readonly TracepointField[], { sizeArgIndex }: ValueImage): FieldPlace['size'] {
+function sizePlace(fields: readonly TracepointField[], { sizeArgIndex }: CompiledValue): FieldPlace['size'] {
   const field = sizeArgIndex === undefined ? undefined : fields[sizeArgIndex - 1];
   const read = field && readField(field, 'uint64');
   return read === undefined || field === undefined ? undefined : { offset: field.offset, width: read.width };
@@ -47,7 +47,7 @@ function sizePlace(fields: readonly TracepointField[], { sizeArgIndex }: ValueIm
 
 function fieldPlace(
   field: TracepointField | undefined,
-  value: ValueImage,
+  value: CompiledValue,
   subsystem: string,
   kernel: KernelInfo,
 ): FieldPlace | undefined {
@@ -62,7 +62,7 @@ function fieldPlace(
   return { offset, width: read.width, steps: isPointer ? [FOLLOW] : [], isLocation: read.at === 'location', memory };
 }
 
-function resolvedPlace(field: TracepointField, value: ValueImage, kernel: KernelInfo): FieldPlace | undefined {
+function resolvedPlace(field: TracepointField, value: CompiledValue, kernel: KernelInfo): FieldPlace | undefined {
   const start = fieldStart(kernel, field, value);
   if (start === undefined || isFailure(start)) return undefined;
   const resolved = resolveSteps(start, value.resolve as string);

@@ -1,8 +1,8 @@
 /** Attaches one program to several functions of the kernel: with one kprobe.multi link, or else a kprobe for each. */
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
-import { hookPlace, isRegister, seesReturn, valuesOf } from '../image/hook.js';
-import type { HookImage } from '../image/image.js';
+import { hookPlace, isRegister, seesReturn, valuesOf } from '../compiled/compiled-hook.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { isIa32 } from '../names/calls.js';
 import type { NativeError } from '../native/native-error.js';
 import { missingReason } from '../native/preflight.js';
@@ -82,7 +82,7 @@ function givesRegisters(kernel: KernelInfo): boolean {
   );
 }
 
-export function checkLinks(hook: HookImage, count: number): void {
+export function checkLinks(hook: CompiledHook, count: number): void {
   if (count <= AbiLimit.HOOK_LINKS_MAX) return;
   throw new KernelError(
     'LIMIT_LINKS',
@@ -92,7 +92,7 @@ export function checkLinks(hook: HookImage, count: number): void {
 }
 
 /** Names the function that the error is about. ESRCH means that kprobe.multi did not find one of the functions. */
-function inWords(error: NativeError, hook: HookImage, functions: readonly string[]): KernelError {
+function inWords(error: NativeError, hook: CompiledHook, functions: readonly string[]): KernelError {
   const { place, errno } = error;
   const what =
     place === undefined ? `a function of ${hook.call}` : `the function ${functions[place] ?? ''} of ${hook.call}`;

@@ -1,8 +1,8 @@
 /** Attaches a hook to one function of the kernel. It decides the mechanism and the number of programs. */
 import type { HookStatus } from '../../types/tracer.js';
 import { KernelError } from '../errors.js';
-import { isRegister, overrides, seesReturn, valuePlace, valuesOf } from '../image/hook.js';
-import type { HookImage } from '../image/image.js';
+import { isRegister, overrides, seesReturn, valuePlace, valuesOf } from '../compiled/compiled-hook.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { isIa32 } from '../names/calls.js';
 import type { NativeError } from '../native/native-error.js';
 import { similarFunction } from '../policy/index.js';
@@ -67,7 +67,7 @@ function mechanisms({ hook, context }: AttachRequest, prototype: Prototype | nul
  * True for functions of the LSM layer. They do not change their arguments, so a program at the return reads the same
  * values.
  */
-function leavesArgumentsAlone(hook: HookImage): boolean {
+function leavesArgumentsAlone(hook: CompiledHook): boolean {
   return hook.call.startsWith('security_');
 }
 

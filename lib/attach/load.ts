@@ -1,8 +1,8 @@
 /** The part of attaching that all kinds of hooks share: find the values, encode, load, and explain errors. */
 import type { FunctionInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
-import { hookPlace } from '../image/hook.js';
-import type { HookImage } from '../image/image.js';
+import { hookPlace } from '../compiled/compiled-hook.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
 import type { NativeHookSpec } from '../native/binding.js';
 import { kernelDetail, notPermitted, withReason, type NativeError } from '../native/native-error.js';
 import { objectName } from '../native/features.js';
@@ -100,7 +100,7 @@ export async function loadHook(
 
 const FUNCTION_HINT =
   'check the name, and whether the compiler inlined it; `ignore: {callNotFound: true}` makes the hook optional';
-const HINTS: Readonly<Partial<Record<HookImage['kind'], string>>> = {
+const HINTS: Readonly<Partial<Record<CompiledHook['kind'], string>>> = {
   kprobe: FUNCTION_HINT,
   fentry: FUNCTION_HINT,
   loader: 'the kernel must have been built with CONFIG_PERF_EVENTS',
@@ -108,7 +108,7 @@ const HINTS: Readonly<Partial<Record<HookImage['kind'], string>>> = {
 };
 
 /** Explains an error of the kernel in terms of the policy. `what` names the target of the hook. */
-export function toKernelError(error: NativeError, hook: HookImage, what: string): KernelError {
+export function toKernelError(error: NativeError, hook: CompiledHook, what: string): KernelError {
   if (error instanceof KernelError) return error;
   const place = hookPlace(hook);
   // EBUSY means that the kernel's types contain the function, but its code has no place where it can be traced.

@@ -1,5 +1,5 @@
 /** Attaches a hook to an LSM hook. */
-import { hashesFiles } from '../image/hook.js';
+import { hashesFiles } from '../compiled/compiled-hook.js';
 import type { Attached, AttachRequest } from './request.js';
 import { attachSingle, ifThere } from './single.js';
 

@@ -1,7 +1,7 @@
 /** The two mechanisms for one function of the kernel, and the error if none is available. */
 import { KernelError } from '../errors.js';
-import { hookPlace } from '../image/hook.js';
-import type { HookImage } from '../image/image.js';
+import { hookPlace } from '../compiled/compiled-hook.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { missingReason } from '../native/preflight.js';
 import type { Prototype } from './prototype.js';
 import type { AttachContext } from './request.js';
@@ -9,7 +9,7 @@ import type { AttachContext } from './request.js';
 export type Mechanism = 'fentry' | 'kprobe';
 
 /** Hooks of `fentries` always use fentry, whatever mechanism the tracer was opened with. */
-export function wayOf(hook: HookImage, { attach }: Pick<AttachContext, 'attach'>): AttachContext['attach'] {
+export function wayOf(hook: CompiledHook, { attach }: Pick<AttachContext, 'attach'>): AttachContext['attach'] {
   return hook.kind === 'fentry' ? 'fentry' : attach;
 }
 
@@ -28,7 +28,7 @@ export function availableWays(
 }
 
 export function noMechanism(
-  hook: HookImage,
+  hook: CompiledHook,
   functionName: string,
   prototype: Prototype | null,
   context: Pick<AttachContext, 'attach' | 'features'>,
@@ -48,7 +48,7 @@ export function noMechanism(
 }
 
 /** `why` contains the missing features, each with its reason. */
-export function notAvailable(hook: HookImage, name: string, why: string): KernelError {
+export function notAvailable(hook: CompiledHook, name: string, why: string): KernelError {
   return new KernelError(
     'NO_ATTACH_MECHANISM',
     `${hookPlace(hook)}: ${name} cannot be attached: the kernel or the privileges do not allow ${why}`,

@@ -1,17 +1,17 @@
 /** Decides whether a function can be overridden: from the checks before loading, and from the kernel's answer. */
-import { hookPlace, matchesLate, overrides } from '../image/hook.js';
+import { hookPlace, matchesLate, overrides } from '../compiled/compiled-hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { NativeError } from '../native/native-error.js';
 import { kernelDetail } from '../native/native-error.js';
-import type { HookImage } from '../image/image.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
 
 const POSSIBLE =
   'functions called security_… can be overridden; with CONFIG_FUNCTION_ERROR_INJECTION (for kprobes also CONFIG_BPF_KPROBE_OVERRIDE) ' +
   'also system calls and the functions in /sys/kernel/debug/error_injection/list';
 
 /** Throws KernelError OVERRIDE_NOT_POSSIBLE or OVERRIDE_ZERO. `returns` says that the hook reads the return value. */
-export function checkOverride(hook: HookImage, mechanism: 'fentry' | 'kprobe', returns: boolean): void {
+export function checkOverride(hook: CompiledHook, mechanism: 'fentry' | 'kprobe', returns: boolean): void {
   if (!overrides(hook)) return;
   // With matchReturnActions, the actions of the entry do not wait for the return.
   if (matchesLate(hook) && hook.returnActions === undefined) {
@@ -43,7 +43,7 @@ export function checkOverride(hook: HookImage, mechanism: 'fentry' | 'kprobe', r
 /** The KernelError for an override that the kernel refuses; undefined if the error has another cause. */
 export function overrideRefused(
   error: NativeError,
-  hook: HookImage,
+  hook: CompiledHook,
   kernel: Pick<KernelInfo, 'function'>,
 ): KernelError | undefined {
   if (!overrides(hook) && hook.mayOverride !== true) return undefined;
@@ -68,6 +68,6 @@ function whyNot(kernel: Pick<KernelInfo, 'function'>): string {
   return `this kernel is built without ${missing.join(' and ')}`;
 }
 
-function refusal(hook: HookImage, code: string, why: string, hint: string, detail = {}): KernelError {
+function refusal(hook: CompiledHook, code: string, why: string, hint: string, detail = {}): KernelError {
   return new KernelError(code, `${hookPlace(hook)}: ${hook.call} cannot be overridden: ${why}`, hint, detail);
 }

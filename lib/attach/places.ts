@@ -5,8 +5,8 @@
 import { KernelError } from '../errors.js';
 import { elfInTurns } from '../elf/elf.js';
 import { fileOffset, type ElfInfo } from '../elf/elf-info.js';
-import { hookPlace, seesReturn } from '../image/hook.js';
-import type { HookImage, ProgramPlace } from '../image/image.js';
+import { hookPlace, seesReturn } from '../compiled/compiled-hook.js';
+import type { CompiledHook, ProgramPlace } from '../compiled/compiled-policy.js';
 import type { NativePlace } from '../native/binding.js';
 import type { NativeError } from '../native/native-error.js';
 import { placeInFile } from '../names/places.js';
@@ -54,7 +54,7 @@ export async function attachPlaces(
 }
 
 /** Names the place that the error is about. */
-function inWords(error: NativeError, hook: HookImage, path: string, there: readonly ProgramPlace[]): KernelError {
+function inWords(error: NativeError, hook: CompiledHook, path: string, there: readonly ProgramPlace[]): KernelError {
   const which = error.place === undefined ? undefined : there[error.place];
   return toKernelError(error, hook, which === undefined ? `${path}: ${hook.call}` : nameOf(which));
 }
@@ -79,7 +79,7 @@ function offsetOf(
   return elf === undefined || at === undefined || at === null ? undefined : fileOffset(elf, at + symbolOffset);
 }
 
-function noPlace(hook: HookImage, place: ProgramPlace): KernelError {
+function noPlace(hook: CompiledHook, place: ProgramPlace): KernelError {
   return new KernelError(
     'HOOK_NOT_FOUND',
     `${hookPlace(hook)}: ${nameOf(place)} does not exist, or cannot be hooked`,

@@ -2,10 +2,10 @@
  * Finds the changes that a hook makes in programs, for this kernel and this file: registers, the next instruction,
  * arguments.
  */
-import { hookPlace, overrides } from '../image/hook.js';
+import { hookPlace, overrides } from '../compiled/compiled-hook.js';
 import { KernelError } from '../errors.js';
 import type { NativeFeatures } from '../native/features.js';
-import type { HookImage, SelectorActions } from '../image/image.js';
+import type { CompiledHook, SelectorActions } from '../compiled/compiled-policy.js';
 import { virtualAddress, type ElfInfo, type ProbePlace } from '../elf/elf-info.js';
 import { elfInTurns } from '../elf/elf.js';
 import { programRegister, PROGRAM_REGISTERS } from '../names/kernel.js';
@@ -18,7 +18,7 @@ const NEWER = 'setting registers needs x86-64 and a Linux newer than 6.18 (`poly
 
 /** The changes that a uprobe makes. Rejects with KernelError OVERRIDE_NOT_POSSIBLE, HOOK_NOT_FOUND or LIMIT_ASSIGNMENTS. */
 export async function overrideChanges(
-  hook: HookImage,
+  hook: CompiledHook,
   features: NativeFeatures,
   returns: boolean,
 ): Promise<ProgramChanges | undefined> {
@@ -44,7 +44,10 @@ export async function overrideChanges(
   return { assignments, setsRegisters: true };
 }
 
-async function assignmentsOf(hook: HookImage, { override, registers, goOn }: SelectorActions): Promise<Assignment[]> {
+async function assignmentsOf(
+  hook: CompiledHook,
+  { override, registers, goOn }: SelectorActions,
+): Promise<Assignment[]> {
   if (goOn !== undefined) return [{ to: IP, from: IP, offset: await distanceTo(hook, goOn) }];
   if (registers !== undefined) {
     return registers.map(({ to, from, memory, offset }) => ({
@@ -64,7 +67,7 @@ async function assignmentsOf(hook: HookImage, { override, registers, goOn }: Sel
 }
 
 /** The distance between two places in the file. It is the same in memory, because the file is mapped as a whole. */
-async function distanceTo(hook: HookImage, goOn: NonNullable<SelectorActions['goOn']>): Promise<bigint> {
+async function distanceTo(hook: CompiledHook, goOn: NonNullable<SelectorActions['goOn']>): Promise<bigint> {
   const { path = '', symbol, symbolOffset = 0n, fileOffset, address } = hook.program ?? {};
   const elf = await elfInTurns(path);
   const find = (place: NonNullable<SelectorActions['goOn']>, words: string): bigint => {
@@ -103,7 +106,7 @@ function wordsOf({ symbol, fileOffset, address }: NonNullable<SelectorActions['g
 
 /** The changes that a static probe makes. Throws KernelError SET_NOT_POSSIBLE or ARG_BEYOND_PROTOTYPE. */
 export function argumentChanges(
-  hook: HookImage,
+  hook: CompiledHook,
   places: readonly ProbePlace[],
   features: NativeFeatures,
 ): ProgramChanges | undefined {

@@ -1,8 +1,8 @@
 /** The parameters and the return value of a function, as far as attaching needs them. */
-import { hookPlace, isLate, valuePlace, valuesOf } from '../image/hook.js';
+import { hookPlace, isLate, valuePlace, valuesOf } from '../compiled/compiled-hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
-import type { HookImage } from '../image/image.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
 
 export interface Prototype {
   readonly params: number;
@@ -16,7 +16,7 @@ export function prototypeOf(name: string, kernel: KernelInfo): Prototype | null 
 }
 
 /** Throws KernelError RETURN_OF_VOID or ARG_BEYOND_PROTOTYPE. */
-export function checkPrototype(hook: HookImage, functionName: string, prototype: Prototype | null): void {
+export function checkPrototype(hook: CompiledHook, functionName: string, prototype: Prototype | null): void {
   if (prototype === null) return;
   if (readsReturn(hook) && !prototype.returns) {
     throw new KernelError(
@@ -37,6 +37,6 @@ export function checkPrototype(hook: HookImage, functionName: string, prototype:
 }
 
 /** True if the hook reads the return value, or uses it as the size of a buffer. */
-function readsReturn(hook: HookImage): boolean {
+function readsReturn(hook: CompiledHook): boolean {
   return hook.returnArg !== undefined || valuesOf(hook).some((value) => isLate(value) && value.returnCopy !== true);
 }

@@ -1,7 +1,7 @@
 /** The request to attach a hook, and the result. */
 import type { KernelInfo } from '../../types/kernel.js';
 import type { HookStatus } from '../../types/tracer.js';
-import type { HookImage, ProgramPlace } from '../image/image.js';
+import type { CompiledHook, ProgramPlace } from '../compiled/compiled-policy.js';
 import type { NativeBinding, NativeSession } from '../native/binding.js';
 import type { NativeFeatures } from '../native/features.js';
 
@@ -18,7 +18,7 @@ export interface AttachContext {
 }
 
 export interface AttachRequest {
-  readonly hook: HookImage;
+  readonly hook: CompiledHook;
   readonly id: number;
   /** The bit of each process set of the policy. */
   readonly processBits: readonly number[];

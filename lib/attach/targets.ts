@@ -3,10 +3,10 @@
  * one program if the program can read the same values at all of them. Otherwise each function becomes a hook of its
  * own.
  */
-import { hookPlace, isRegister, overrides, valuesOf } from '../image/hook.js';
+import { hookPlace, isRegister, overrides, valuesOf } from '../compiled/compiled-hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
-import type { FunctionList, HookImage } from '../image/image.js';
+import type { FunctionList, CompiledHook } from '../compiled/compiled-policy.js';
 import { MOUNT_TRACEFS } from '../native/preflight.js';
 import { functionsOf, similarFunction } from '../policy/index.js';
 import { isIa32, syscallFunctions } from '../names/calls.js';
@@ -17,7 +17,7 @@ import type { AttachContext } from './request.js';
 const PROGRAMS_MAX = 64;
 
 export interface Target {
-  readonly image: HookImage;
+  readonly image: CompiledHook;
   /** The kernel names of several functions that share the program. */
   readonly functions?: readonly string[];
 }
@@ -28,7 +28,7 @@ export interface Targets {
   readonly skipped: readonly string[];
 }
 
-export function targetsOf(hook: HookImage, context: AttachContext, kernel: KernelInfo): Targets {
+export function targetsOf(hook: CompiledHook, context: AttachContext, kernel: KernelInfo): Targets {
   const { list, ...single } = hook;
   if (list === undefined) return { targets: [{ image: hook }], skipped: [] };
   if ('generated' in list && list.generated === 'ftrace' && kernel.attachableNames() === undefined) {
@@ -61,7 +61,7 @@ export function targetsOf(hook: HookImage, context: AttachContext, kernel: Kerne
 }
 
 /** Omits calls that end the thread, because they never return: the values from their entry would never be freed. */
-function named(hook: HookImage, list: FunctionList, kernel: KernelInfo): readonly string[] {
+function named(hook: CompiledHook, list: FunctionList, kernel: KernelInfo): readonly string[] {
   const all = functionsOf(list, kernel);
   const isLeftOut = 'generated' in list && list.generated === 'syscalls' && hook.returnArg !== undefined;
   return isLeftOut ? all.filter((name) => !/_sys_exit(_group)?$/.test(name)) : all;
@@ -79,12 +79,12 @@ function isThere(name: string, kernel: KernelInfo): boolean {
 }
 
 /** True if each function needs its own program: a trampoline has one function, and members depend on the prototype. */
-function needsOwnPrograms(hook: HookImage, { attach }: AttachContext): boolean {
+function needsOwnPrograms(hook: CompiledHook, { attach }: AttachContext): boolean {
   if (hook.kind === 'fentry' || attach === 'fentry' || overrides(hook)) return true;
   return valuesOf(hook).some((value) => Boolean(value.resolve) && value.source === undefined && !isRegister(value));
 }
 
-function notFound(hook: HookImage, what: string, similar?: string): KernelError {
+function notFound(hook: CompiledHook, what: string, similar?: string): KernelError {
   return new KernelError(
     'HOOK_NOT_FOUND',
     `${hookPlace(hook)}: ${hook.call}: this kernel does not have ${what}, or it cannot be probed`,
@@ -93,7 +93,7 @@ function notFound(hook: HookImage, what: string, similar?: string): KernelError 
   );
 }
 
-function tooMany(hook: HookImage, count: number, { attach }: AttachContext): KernelError {
+function tooMany(hook: CompiledHook, count: number, { attach }: AttachContext): KernelError {
   const why =
     hook.kind === 'fentry' || attach === 'fentry'
       ? 'trampolines'
@@ -107,7 +107,7 @@ function tooMany(hook: HookImage, count: number, { attach }: AttachContext): Ker
   );
 }
 
-function tooManyPlaces(hook: HookImage, count: number): KernelError {
+function tooManyPlaces(hook: CompiledHook, count: number): KernelError {
   return new KernelError(
     'LIMIT_PLACES',
     `${hookPlace(hook)}: ${hook.call}: ${count} functions; at most ${AbiLimit.HOOK_PLACES_MAX} are allowed`,

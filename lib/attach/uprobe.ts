@@ -3,8 +3,8 @@ import { KernelError } from '../errors.js';
 import { elfInTurns } from '../elf/elf.js';
 import { fileOffset } from '../elf/elf-info.js';
 import { withVerified } from '../elf/verified.js';
-import { hookPlace, overrides, seesReturn } from '../image/hook.js';
-import type { HookImage } from '../image/image.js';
+import { hookPlace, overrides, seesReturn } from '../compiled/compiled-hook.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { attachPlaces } from './places.js';
 import type { NativeError } from '../native/native-error.js';
 import { overrideChanges } from './program-changes.js';
@@ -67,13 +67,13 @@ async function attachSeveral(request: AttachRequest): Promise<Attached | undefin
   return withFile(hook, (path) => attachPlaces(request, path, programChanges));
 }
 
-function nameOf(hook: HookImage): string {
+function nameOf(hook: CompiledHook): string {
   return `${hook.program?.path ?? ''}:${hook.call}`;
 }
 
 /** Calls `use` with the path of the program, if the program has one of the policy's digests. */
 async function withFile(
-  hook: HookImage,
+  hook: CompiledHook,
   use: (path: string) => Promise<Attached | undefined>,
 ): Promise<Attached | undefined> {
   const { path = '', digests, ignoreDigests } = hook.program ?? {};
@@ -87,11 +87,11 @@ async function withFile(
   return attached;
 }
 
-function noFile(hook: HookImage, path: string): KernelError {
+function noFile(hook: CompiledHook, path: string): KernelError {
   return new KernelError('HOOK_NOT_FOUND', `${hookPlace(hook)}: ${path} cannot be read`, 'check the path');
 }
 
-function noDigest(hook: HookImage): KernelError {
+function noDigest(hook: CompiledHook): KernelError {
   return new KernelError(
     'DIGEST_MISMATCH',
     `${hookPlace(hook)}: ${nameOf(hook)}: the file has none of the policy's digests`,
@@ -100,7 +100,7 @@ function noDigest(hook: HookImage): KernelError {
 }
 
 /** The offset in bytes from the symbol, or from the start of the file. */
-async function offsetOf(hook: HookImage): Promise<bigint> {
+async function offsetOf(hook: CompiledHook): Promise<bigint> {
   const { path = '', symbolOffset, fileOffset: offset, address } = hook.program ?? {};
   if (address === undefined) return symbolOffset ?? offset ?? 0n;
   const elf = await elfInTurns(path);

@@ -2,8 +2,8 @@
 import { KernelError } from '../errors.js';
 import { elfInTurns } from '../elf/elf.js';
 import type { ProbePlace } from '../elf/elf-info.js';
-import { hookPlace, valuePlace, valuesOf } from '../image/hook.js';
-import type { HookImage } from '../image/image.js';
+import { hookPlace, valuePlace, valuesOf } from '../compiled/compiled-hook.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { kernelDetail, type NativeError } from '../native/native-error.js';
 import { missingReason } from '../native/preflight.js';
 import { notAvailable } from './mechanisms.js';
@@ -32,7 +32,7 @@ export function attachUsdt(request: AttachRequest): Promise<Attached | undefined
  * Rejects with KernelError HOOK_NOT_FOUND, ARG_BEYOND_PROTOTYPE if a place has fewer arguments than the hook reads, or
  * PROBE_ENCODING.
  */
-async function probePlaces(hook: HookImage): Promise<readonly ProbePlace[]> {
+async function probePlaces(hook: CompiledHook): Promise<readonly ProbePlace[]> {
   const { path = '' } = hook.usdt ?? {};
   const elf = await elfInTurns(path);
   if (!elf) {
@@ -72,7 +72,7 @@ const READABLE = {
  * Rejects with KernelError PROBE_ENCODING. The file may come from an attacker, and libbpf must not see a text that ends in the
  * middle of an argument: it takes the length of such an argument from memory that nobody has written (parse_usdt_arg in usdt.c).
  */
-function checkEncodings(hook: HookImage, places: readonly ProbePlace[]): void {
+function checkEncodings(hook: CompiledHook, places: readonly ProbePlace[]): void {
   const readable = process.arch === 'arm64' ? READABLE.arm64 : READABLE.x64;
   for (const { args } of places) {
     const index = args.findIndex((arg) => !readable.test(arg));
@@ -81,7 +81,7 @@ function checkEncodings(hook: HookImage, places: readonly ProbePlace[]): void {
   }
 }
 
-function encoding(hook: HookImage, why: string, detail?: ReturnType<typeof kernelDetail>): KernelError {
+function encoding(hook: CompiledHook, why: string, detail?: ReturnType<typeof kernelDetail>): KernelError {
   return new KernelError(
     'PROBE_ENCODING',
     `${hookPlace(hook)}: the arguments of ${hook.call} cannot be read: ${why}`,
@@ -98,7 +98,7 @@ function cookieMissing(error: NativeError, { hook, context }: AttachRequest, pat
 }
 
 /** The KernelError for a probe that libbpf refuses because it cannot read one of its arguments. */
-function encodingUnknown(error: NativeError, hook: HookImage): KernelError | undefined {
+function encodingUnknown(error: NativeError, hook: CompiledHook): KernelError | undefined {
   const [, why] =
     /usdt: ((?:unrecognized|unsupported) (?:arg|register)[^\n]*|too many USDT arg[^\n]*)/.exec(error.log ?? '') ?? [];
   if (hook.usdt === undefined || why === undefined) return undefined;

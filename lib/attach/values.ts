@@ -1,11 +1,11 @@
 /** Finds a hook's values on this kernel and machine: members by their offsets, registers, and files by their inodes. */
-import { hookPlace, isRegister, isReturnSlot, valuePlace, valuesOf } from '../image/hook.js';
+import { hookPlace, isRegister, isReturnSlot, valuePlace, valuesOf } from '../compiled/compiled-hook.js';
 import { closeSync, openSync } from 'node:fs';
 import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { NativeSession } from '../native/binding.js';
 import { loadKernelInfo } from '../native/btf.js';
-import type { HookImage, TableEntry, ValueImage } from '../image/image.js';
+import type { CompiledHook, TableEntry, CompiledValue } from '../compiled/compiled-policy.js';
 import { isFailure, resolveSteps, startType, type ResolveFailure } from '../policy/index.js';
 import { registerOf } from '../names/kernel.js';
 import { type RegisterPlace, type ResolvedValue } from '../wire/encode/context.js';
@@ -18,7 +18,7 @@ const O_PATH = 0o10000000;
 
 /** Returns the offsets of members by slot. Throws KernelError if this kernel does not have them. */
 export function resolveValues(
-  hook: HookImage,
+  hook: CompiledHook,
   prototype: FunctionInfo | undefined,
   kernel: KernelInfo,
 ): Map<number, ResolvedValue> {
@@ -35,7 +35,7 @@ export function resolveValues(
 }
 
 /** Throws KernelError BTF_UNREADABLE. */
-function programTypes(hook: HookImage): KernelInfo | undefined {
+function programTypes(hook: CompiledHook): KernelInfo | undefined {
   const { btfPath } = hook;
   if (btfPath === undefined) return undefined;
   try {
@@ -47,8 +47,8 @@ function programTypes(hook: HookImage): KernelInfo | undefined {
 }
 
 function resolveValue(
-  hook: HookImage,
-  value: ValueImage,
+  hook: CompiledHook,
+  value: CompiledValue,
   returned: boolean,
   prototype: FunctionInfo | undefined,
   kernel: KernelInfo,
@@ -90,7 +90,7 @@ export function followLast(steps: ResolvedValue['steps']): ResolvedValue['steps'
 }
 
 /** Returns the registers in struct pt_regs by slot. Throws KernelError REGISTER_UNKNOWN. */
-export function registersOf(hook: HookImage, kernel: KernelInfo, architecture: string): Map<number, RegisterPlace> {
+export function registersOf(hook: CompiledHook, kernel: KernelInfo, architecture: string): Map<number, RegisterPlace> {
   const result = new Map<number, RegisterPlace>();
   valuesOf(hook).forEach((value, slot) => {
     if (!isRegister(value)) return;
@@ -125,9 +125,9 @@ function registerOffset(name: string, kernel: KernelInfo, architecture: string):
  * Slots of parameters that are pointers to void. BPF programs must not load a pointer to const void from their context,
  * and the types here do not show const.
  */
-export function voidPointers(hook: HookImage, prototype: FunctionInfo | undefined): Set<number> {
+export function voidPointers(hook: CompiledHook, prototype: FunctionInfo | undefined): Set<number> {
   const params = hook.syscall ? [] : (prototype?.params ?? []);
-  const isVoid = (value: ValueImage, slot: number): boolean => {
+  const isVoid = (value: CompiledValue, slot: number): boolean => {
     const type = params[value.index]?.type;
     const isParameter = value.source === undefined && !isReturnSlot(hook, slot);
     return isParameter && type?.kind === 'pointer' && (type.target()?.kind ?? 'void') === 'void';
@@ -139,7 +139,7 @@ export function voidPointers(hook: HookImage, prototype: FunctionInfo | undefine
  * Returns by slot the inodes of the files that filters with `inode: true` name. A path that does not exist yet gets its
  * inode when it first appears.
  */
-export function inodesOf(hook: HookImage, session: NativeSession): Map<number, TableEntry<Inode>[]> {
+export function inodesOf(hook: CompiledHook, session: NativeSession): Map<number, TableEntry<Inode>[]> {
   const result = new Map<number, TableEntry<Inode>[]>();
   valuesOf(hook).forEach(({ texts }, slot) => {
     const selectors = new Set(texts.inode ?? []);

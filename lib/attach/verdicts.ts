@@ -1,7 +1,7 @@
 /** Chooses the hooks that remember paths that no selector can match, see bpf/verdicts.bpf.h. */
 import { readFileSync } from 'node:fs';
-import { hasTables, valuesOf } from '../image/hook.js';
-import type { HookImage } from '../image/image.js';
+import { hasTables, valuesOf } from '../compiled/compiled-hook.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
 import type { KernelLocks } from '../wire/encode/context.js';
 import { READS } from '../wire/reads.js';
 import type { AttachContext } from './request.js';
@@ -28,7 +28,7 @@ function possibleCpus(): number {
   return 1 + Number(/\d+$/.exec(readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim())?.[0] ?? 0);
 }
 
-export function locksFor(hook: HookImage, mechanism: string, context: AttachContext): KernelLocks | undefined {
+export function locksFor(hook: CompiledHook, mechanism: string, context: AttachContext): KernelLocks | undefined {
   const isUseful =
     MECHANISMS.has(mechanism) && context.features.directRead.available && valuesOf(hook).some(isPathFilter);
   return isUseful ? verdicts.findLocks(context) : undefined;

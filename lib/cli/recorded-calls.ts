@@ -1,6 +1,6 @@
 /** Recordings as commands read them, and the policies that are evaluated over them. */
 import { isOfLibrary } from '../names/policy-library.js';
-import type { PolicyImage, RecordedEvent, RecordingReader } from '../../types/index.js';
+import type { CompiledPolicy, RecordedEvent, RecordingReader } from '../../types/index.js';
 import { UsageError, type Context } from './context.js';
 import { chooseKernel, type KernelOptions } from './kernel.js';
 import { recordedLines } from './recorded-lines.js';
@@ -66,7 +66,7 @@ export function compiled(
   options: KernelOptions,
   { architecture = 'x64' }: RecordingReader,
   context: Context,
-): PolicyImage[] {
+): CompiledPolicy[] {
   const { api } = context;
   const { kernel } = chooseKernel(options, context);
   const files = policies.flatMap((path) => (isOfLibrary(path) ? [path] : api.expandPolicyPaths(path)));

@@ -1,5 +1,12 @@
 /** `polytrace replay`: prints what policies would have reported of a recording. */
-import type { Doubt, PlainEvent, PolicyImage, RecordedEvent, RecordingReader, Replayer } from '../../types/index.js';
+import type {
+  Uncertainty,
+  PlainEvent,
+  CompiledPolicy,
+  RecordedEvent,
+  RecordingReader,
+  Replayer,
+} from '../../types/index.js';
 import { GOOD, OUTPUT_LOST, POLICY_ERRORS, UNKNOWN, type Context } from './context.js';
 import { checkNotJson, jsonOptions } from './json-options.js';
 import type { KernelOptions } from './kernel.js';
@@ -46,14 +53,14 @@ export async function replay(path: string, options: ReplayOptions, context: Cont
 
 /** The answers of all policies, and what has to be said about them at the end. */
 class Report {
-  readonly #policies: readonly { readonly image: PolicyImage; readonly replayer: Replayer }[];
+  readonly #policies: readonly { readonly image: CompiledPolicy; readonly replayer: Replayer }[];
   readonly #doubts = new Map<string, number>();
   readonly #filtered: ReadonlySet<string>;
   #calls = 0;
   #reported = 0;
   unknown = 0;
 
-  constructor(images: readonly PolicyImage[], { hooks }: RecordingReader, { api }: Context) {
+  constructor(images: readonly CompiledPolicy[], { hooks }: RecordingReader, { api }: Context) {
     this.#policies = images.map((image) => ({ image, replayer: api.replayer(image, hooks) }));
     const filtered = hooks.filter(({ isFiltered }) => isFiltered);
     this.#filtered = new Set(filtered.map(({ policyName, call }) => `${policyName} ${call}`));
@@ -74,7 +81,7 @@ class Report {
     );
   }
 
-  #note(hook: string, doubts: readonly Doubt[]): void {
+  #note(hook: string, doubts: readonly Uncertainty[]): void {
     this.unknown += 1;
     for (const { code, about, meaning } of doubts) {
       const key = `${hook}: ${code} ${about}: ${meaning}`;

@@ -1,5 +1,5 @@
 /** Compares the events of a scenario with those that the test wants. */
-import type { Doubt, EventPattern, PlainEvent, PolicyTest, Scenario } from '../../types/index.js';
+import type { Uncertainty, EventPattern, PlainEvent, PolicyTest, Scenario } from '../../types/index.js';
 import type { Context } from './context.js';
 import { describe, isOfHook, matches } from './event-pattern.js';
 
@@ -7,7 +7,7 @@ import { describe, isOfHook, matches } from './event-pattern.js';
 export interface Outcome {
   readonly events: readonly PlainEvent[];
   /** Events that the policies may have reported; a recording does not tell. */
-  readonly uncertain: readonly { readonly event: PlainEvent; readonly doubts: readonly Doubt[] }[];
+  readonly uncertain: readonly { readonly event: PlainEvent; readonly doubts: readonly Uncertainty[] }[];
   /** Mistakes on the way: `CODE: message`. */
   readonly troubles: readonly string[];
 }

@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { isLimit } from '../errors.js';
-import { atOnce, inTurns, type Steps } from '../in-turns.js';
+import { runToCompletion, runCooperatively, type Steps } from '../cooperative.js';
 import { BUILD_ID_BYTES_MAX } from './digests.js';
 import type { ElfInfo, HostFiles, ProbePlace, Segment } from './elf-info.js';
 import { bytesAt, bytesInSteps, type FileBytes } from './file-bytes.js';
@@ -42,12 +42,12 @@ export const hostFiles: HostFiles = {
       return undefined;
     }
   },
-  elf: (path) => atOnce(elfOf(path)),
+  elf: (path) => runToCompletion(elfOf(path)),
 };
 
 /** Does the same as `hostFiles.elf`, while the event loop goes on. */
 export function elfInTurns(path: string): Promise<ElfInfo | null | undefined> {
-  return inTurns(elfOf(path));
+  return runCooperatively(elfOf(path));
 }
 
 function* elfOf(path: string): Steps<ElfInfo | null | undefined> {
@@ -87,7 +87,7 @@ interface Section {
 
 /** Returns null if the file is not a 64-bit ELF file, or is damaged. */
 export function readElf(file: FileBytes): ElfInfo | null {
-  return atOnce(elfInSteps(file));
+  return runToCompletion(elfInSteps(file));
 }
 
 function* elfInSteps(file: FileBytes): Steps<ElfInfo | null> {
@@ -156,7 +156,7 @@ export function partsOf(file: FileBytes, sectionMax: number): ElfParts | null {
     if (section === undefined || section.size > sectionMax || left < 0) throw new RangeError('no such section');
     return bytesInSteps(file, section.offset, section.size);
   };
-  const content = (section: Section | undefined): Buffer => atOnce(contentInSteps(section));
+  const content = (section: Section | undefined): Buffer => runToCompletion(contentInSteps(section));
   return { view, sections, segments: segmentsOf(header, file, view), content, contentInSteps };
 }
 

@@ -1,5 +1,5 @@
 /** Reads pieces of a file that can say anything about itself. */
-import type { Steps } from '../in-turns.js';
+import type { Steps } from '../cooperative.js';
 
 export interface FileBytes {
   readonly size: number;

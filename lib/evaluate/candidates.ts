@@ -2,10 +2,10 @@
  * The selectors that can still match a call. It is the set of the BPF programs (bpf/hook.bpf.h), but twice: a filter that
  * cannot be evaluated removes its selectors from those that match for certain, and keeps them among those that may match.
  */
-import type { Doubt, DoubtCode } from '../../types/recording.js';
+import type { Uncertainty, UncertaintyCode } from '../../types/recording.js';
 import { selectorMask } from '../wire/encode/tables.js';
 
-const MEANINGS: Readonly<Record<DoubtCode, string>> = {
+const MEANINGS: Readonly<Record<UncertaintyCode, string>> = {
   VALUE_NOT_RECORDED: 'the recorded hook does not read this value',
   VALUE_INCOMPLETE: 'only a part of the value was recorded',
   VALUE_REWRITTEN: 'the kernel compares a name of this file that events do not have',
@@ -21,7 +21,7 @@ const MEANINGS: Readonly<Record<DoubtCode, string>> = {
 export class Candidates {
   #maybe: bigint;
   #sure: bigint;
-  readonly #doubts: { readonly code: DoubtCode; readonly about: string; readonly mask: bigint }[] = [];
+  readonly #doubts: { readonly code: UncertaintyCode; readonly about: string; readonly mask: bigint }[] = [];
 
   constructor(selectors: number) {
     this.#maybe = (1n << BigInt(Math.max(1, selectors))) - 1n;
@@ -51,7 +51,7 @@ export class Candidates {
   }
 
   /** The filters of these selectors cannot be evaluated. */
-  doubt(mask: bigint, code: DoubtCode, about: string): void {
+  doubt(mask: bigint, code: UncertaintyCode, about: string): void {
     const concerned = this.#maybe & mask;
     if (concerned === 0n) return;
     this.#sure &= ~concerned;
@@ -70,13 +70,13 @@ export class Candidates {
   }
 
   /** Why it is not certain which of these selectors matches. */
-  doubtsAbout(selectors: readonly number[]): Doubt[] {
+  doubtsAbout(selectors: readonly number[]): Uncertainty[] {
     const mask = selectorMask(selectors);
     return this.#doubts.filter((doubt) => (doubt.mask & mask) !== 0n).map(({ code, about }) => doubtOf(code, about));
   }
 }
 
-export function doubtOf(code: DoubtCode, about: string): Doubt {
+export function doubtOf(code: UncertaintyCode, about: string): Uncertainty {
   return { code, about, meaning: MEANINGS[code] };
 }
 

@@ -1,5 +1,5 @@
 /** Expressions: their instructions on the numbers of a call, as the BPF programs run them (lib/wire/encode/cel.ts). */
-import type { CelStep } from '../image/image.js';
+import type { CelStep } from '../compiled/compiled-policy.js';
 import { compute } from '../policy/index.js';
 import { selectorMask } from '../wire/encode/tables.js';
 import type { Candidates } from './candidates.js';

@@ -4,8 +4,8 @@
  */
 import type { Verdict } from '../../types/recording.js';
 import type { HookArgument } from '../../types/events.js';
-import { acting, BUFFER_TYPES, isFiltered, suppressing, valuesOf } from '../image/hook.js';
-import type { HookImage, ProcessSet, SelectorActions, ValueImage } from '../image/image.js';
+import { acting, BUFFER_TYPES, isFiltered, suppressing, valuesOf } from '../compiled/compiled-hook.js';
+import type { CompiledHook, ProcessSet, SelectorActions, CompiledValue } from '../compiled/compiled-policy.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { READS } from '../wire/reads.js';
 import { selectorMask } from '../wire/encode/tables.js';
@@ -18,7 +18,7 @@ import { filterNumber, numberOf } from './numbers.js';
 import { filterProcess, yieldToActing } from './process.js';
 import { comparedPath, filterFileType, filterText, type Compared } from './texts.js';
 
-export function evaluate(hook: HookImage, processSets: readonly ProcessSet[], call: Call): Verdict {
+export function evaluate(hook: CompiledHook, processSets: readonly ProcessSet[], call: Call): Verdict {
   const candidates = new Candidates(hook.selectors);
   valuesOf(hook).forEach((value, slot) => {
     if (isFiltered(value)) filterValue(candidates, value, call.values[slot], hook);
@@ -35,7 +35,7 @@ export function evaluate(hook: HookImage, processSets: readonly ProcessSet[], ca
 }
 
 /** The selectors that have a filter on the value. */
-function selectorsOf({ ints, intTable, texts, net }: ValueImage): bigint {
+function selectorsOf({ ints, intTable, texts, net }: CompiledValue): bigint {
   const tables = [intTable, texts.equal, texts.prefix, texts.postfix, net.source, net.destination];
   const groups = [...ints, ...(net.groups ?? []), ...(texts.substrings ?? [])];
   return [...tables.map((table) => table?.used ?? []), ...groups.map(({ selectors }) => selectors)]
@@ -45,9 +45,9 @@ function selectorsOf({ ints, intTable, texts, net }: ValueImage): bigint {
 
 function filterValue(
   candidates: Candidates,
-  image: ValueImage,
+  image: CompiledValue,
   argument: HookArgument | undefined,
-  hook: HookImage,
+  hook: CompiledHook,
 ): void {
   const about = image.label ?? `${image.type} ${image.index}`;
   const all = selectorsOf(image);
@@ -89,7 +89,7 @@ function comparedOf(argument: HookArgument): Compared | undefined {
 }
 
 /** The selector with the lowest index matches. If it is not certain which, they may still all lead to the same. */
-function verdictOf(candidates: Candidates, hook: HookImage): Verdict {
+function verdictOf(candidates: Candidates, hook: CompiledHook): Verdict {
   const { selectors, endsSurely } = candidates.inOrder();
   if (selectors.length === 0) return { reported: 'no', selectors: [], doubts: [] };
   const doubts = candidates.doubtsAbout(selectors);
@@ -103,7 +103,7 @@ function verdictOf(candidates: Candidates, hook: HookImage): Verdict {
 }
 
 /** Says if a match of the selector is reported. An event without Post comes only because of its requests. */
-function reportOf({ actions, returnActions }: HookImage, selector: number): Verdict['reported'] {
+function reportOf({ actions, returnActions }: CompiledHook, selector: number): Verdict['reported'] {
   const posting: SelectorActions | undefined = returnActions?.[selector] ?? actions?.[selector];
   if (posting === undefined) return 'yes';
   if (posting.order.includes('noPost')) return 'no';

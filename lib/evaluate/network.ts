@@ -1,6 +1,6 @@
 /** Filters on sockets, packets and socket addresses, as bpf/details.bpf.h applies them. */
 import type { PacketArgument, SocketAddressArgument, SocketArgument } from '../../types/events.js';
-import type { AddressPrefix, NetField, NetFilters, ValueTable } from '../image/image.js';
+import type { AddressPrefix, NetField, NetFilters, ValueTable } from '../compiled/compiled-policy.js';
 import { familyNumber, parseNetwork, protocolNumber, stateNumber } from '../policy/index.js';
 import { selectorMask } from '../wire/encode/tables.js';
 import type { Candidates } from './candidates.js';

@@ -1,6 +1,6 @@
 /** Values that are numbers: as the BPF programs see them, 64 bits wide, and their filters. */
 import type { HookArgument } from '../../types/events.js';
-import type { ValueImage } from '../image/image.js';
+import type { CompiledValue } from '../compiled/compiled-policy.js';
 import { SYSCALL_COMPAT } from '../names/syscalls.js';
 import { selectorMask } from '../wire/encode/tables.js';
 import type { Candidates } from './candidates.js';
@@ -15,7 +15,7 @@ export function numberOf(argument: HookArgument): bigint | undefined {
   return BigInt.asUintN(64, isCompat ? BigInt(value) | SYSCALL_COMPAT : BigInt(value));
 }
 
-export function filterNumber(candidates: Candidates, image: ValueImage, value: bigint): void {
+export function filterNumber(candidates: Candidates, image: CompiledValue, value: bigint): void {
   for (const group of image.ints) applyGroup(candidates, group, value);
   const { intTable: table } = image;
   if (table === undefined || !candidates.mayHave(selectorMask(table.used))) return;

@@ -1,10 +1,10 @@
 /** Filters on the process. An event has the process at its exec; filters on its state at the call cannot be evaluated. */
 import type { PlainProcess } from '../../types/events.js';
-import type { HookImage, ProcessSet, ProcessTest } from '../image/image.js';
+import type { CompiledHook, ProcessSet, ProcessTest } from '../compiled/compiled-policy.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { selectorMask, textBytes } from '../wire/encode/tables.js';
 import { encodeText } from '../wire/text.js';
-import type { DoubtCode } from '../../types/recording.js';
+import type { UncertaintyCode } from '../../types/recording.js';
 import type { Call } from './call.js';
 import type { Candidates } from './candidates.js';
 import { applyGroup } from './tables.js';
@@ -12,7 +12,7 @@ import { startsWith } from './texts.js';
 
 export function filterProcess(
   candidates: Candidates,
-  { process, sets, changes, scopes }: HookImage,
+  { process, sets, changes, scopes }: CompiledHook,
   processSets: readonly ProcessSet[],
   call: Call,
 ): void {
@@ -29,7 +29,7 @@ export function filterProcess(
 /** A selector that only reports does not keep a process from one that acts, unless its path is trusted. */
 export function yieldToActing(
   candidates: Candidates,
-  { sets }: HookImage,
+  { sets }: CompiledHook,
   acting: bigint,
   processSets: readonly ProcessSet[],
   call: Call,
@@ -39,11 +39,11 @@ export function yieldToActing(
   for (const test of sets.filter(({ yields }) => yields === true)) testSet(candidates, test, processSets, call, isSure);
 }
 
-function nameOf(field: HookImage['process'][number]['field']): string {
+function nameOf(field: CompiledHook['process'][number]['field']): string {
   return typeof field === 'string' ? field : `namespace ${field.namespace}`;
 }
 
-type Membership = boolean | DoubtCode;
+type Membership = boolean | UncertaintyCode;
 
 /** `isSure` is false for a test that counts only if another selector matches, which is not known. */
 function testSet(

@@ -1,5 +1,5 @@
 /** Tables of exact values and comparisons of numbers, as bpf/filters.bpf.h applies them. */
-import type { IntGroup, IntTest, TableEntry, ValueTable } from '../image/image.js';
+import type { IntGroup, IntTest, TableEntry, ValueTable } from '../compiled/compiled-policy.js';
 import { selectorMask } from '../wire/encode/tables.js';
 import type { Candidates } from './candidates.js';
 

@@ -1,6 +1,6 @@
 /** Filters on texts, buffers and paths, as bpf/texts.bpf.h applies them: on bytes. */
 import type { FileArgument } from '../../types/events.js';
-import type { SubstringScan, TextTable, ValueImage } from '../image/image.js';
+import type { SubstringScan, TextTable, CompiledValue } from '../compiled/compiled-policy.js';
 import { FILE_TYPES } from '../names/kernel.js';
 import { selectorMask, textBytes } from '../wire/encode/tables.js';
 import { longest } from '../wire/encode/objects.js';
@@ -22,7 +22,7 @@ export interface Compared {
 }
 
 export interface TextQuestion {
-  readonly image: ValueImage;
+  readonly image: CompiledValue;
   readonly compared: Compared;
   /** The name of the value, for doubts. */
   readonly about: string;
@@ -117,7 +117,7 @@ function lowerCase(bytes: Buffer): Buffer {
 }
 
 /** The type in the mode of a file, as the kernel compares it; 0 if there is no file. */
-export function filterFileType(candidates: Candidates, image: ValueImage, { permission }: FileArgument): void {
+export function filterFileType(candidates: Candidates, image: CompiledValue, { permission }: FileArgument): void {
   const letter = permission[0];
   const name = letter === undefined ? undefined : TYPE_NAMES[letter];
   for (const group of image.ints)

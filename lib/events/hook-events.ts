@@ -1,6 +1,6 @@
 /** The events of a policy's hooks. */
 import type { HookArgument, PerformedAction, RequestOutcome, StackFrame } from '../../types/events.js';
-import type { HookImage, ProgramPlace, ValueImage } from '../image/image.js';
+import type { CompiledHook, ProgramPlace, CompiledValue } from '../compiled/compiled-policy.js';
 import { imageOf, type ProcessView } from '../process/view.js';
 import { decodeArgument } from '../wire/decode/arguments.js';
 import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
@@ -118,7 +118,7 @@ export function loadedHookOf(event: object): LoadedHook | undefined {
 }
 
 /** The slots are those of args, then data, then the return value. */
-function decodeValues(event: HookEvent, values: readonly ValueImage[], firstSlot: number): HookArgument[] {
+function decodeValues(event: HookEvent, values: readonly CompiledValue[], firstSlot: number): HookArgument[] {
   const [slab, start] = [slabOf(event), startOf(event)];
   const size = slab.u32(start + EventHeader.size);
   const args: HookArgument[] = [];
@@ -135,7 +135,7 @@ export function selectorOf(slab: Slab, start: number): number {
   return low !== 0 ? 31 - Math.clz32(low) : 63 - Math.clz32(slab.u32(start + EventHook.matched + 4));
 }
 
-function imageOfHook(event: HookEvent): HookImage {
+function imageOfHook(event: HookEvent): CompiledHook {
   return hookOf(event).image;
 }
 

@@ -1,5 +1,5 @@
 /** A loaded hook, as its events see it. */
-import type { HookImage } from '../image/image.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
 import type { PolicyRequests } from './requests.js';
 
 /** The data of a loaded hook that its events need. */
@@ -9,7 +9,7 @@ export interface LoadedHook {
   readonly functionName: string;
   /** The function names by place, if several functions share one program. */
   readonly functions?: readonly string[];
-  readonly image: HookImage;
+  readonly image: CompiledHook;
   /** True if stack traces contain addresses. */
   readonly stackAddresses?: boolean;
   readonly requests?: PolicyRequests;

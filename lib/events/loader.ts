@@ -1,6 +1,6 @@
 /** The event of `loader: true`. */
 import type { FileArgument } from '../../types/events.js';
-import type { ValueImage } from '../image/image.js';
+import type { CompiledValue } from '../compiled/compiled-policy.js';
 import { imageOf, type ProcessView } from '../process/view.js';
 import { decodeArgument } from '../wire/decode/arguments.js';
 import { EventHeader } from '../wire/layout.gen.js';
@@ -52,6 +52,6 @@ export class LoaderEvent extends RecordEvent {
   get #file(): FileArgument {
     const [slab, start] = [slabOf(this), startOf(this)];
     const size = slab.u32(start + EventHeader.size);
-    return decodeArgument(slab, start, size, 0, this.#hook.image.args[0] as ValueImage) as FileArgument;
+    return decodeArgument(slab, start, size, 0, this.#hook.image.args[0] as CompiledValue) as FileArgument;
   }
 }

@@ -1,7 +1,7 @@
 /** The actions that a hook's event reports: those that its selector performed. */
-import { acts } from '../image/hook.js';
+import { acts } from '../compiled/compiled-hook.js';
 import type { PerformedAction, PerformedOverride, RequestOutcome } from '../../types/events.js';
-import type { HookImage, SelectorActions } from '../image/image.js';
+import type { CompiledHook, SelectorActions } from '../compiled/compiled-policy.js';
 import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { Slab } from '../wire/slab.js';
 import type { Request } from './requests.js';
@@ -17,7 +17,7 @@ export interface EventActions {
 }
 
 /** `selector` is the selector of the event. Returns undefined if every selector of the hook only posts. */
-export function actionsOf(slab: Slab, at: number, image: HookImage, selector: number): EventActions | undefined {
+export function actionsOf(slab: Slab, at: number, image: CompiledHook, selector: number): EventActions | undefined {
   const { actions, returnActions } = image;
   if (actions === undefined) return undefined;
   // The selector that decided at the entry can differ from the one that matches at the return.

@@ -1,7 +1,7 @@
 /** The functions of the running kernel that can be probed: the list of tracefs, which has about 50,000 lines. */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { atOnce, inTurns, type Steps } from '../in-turns.js';
+import { runToCompletion, runCooperatively, type Steps } from '../cooperative.js';
 
 /** Null if they are not known. */
 export type FunctionNames = ReadonlySet<string> | null;
@@ -22,7 +22,7 @@ export class FunctionList {
     // read first: a module that comes while the list is read makes the next reader read it again
     const modules = modulesIn(await readFile(this.modulesPath, 'latin1').catch(() => ''));
     if (this.#known?.modules !== modules) {
-      const names = await inTurns(functionsIn(await readFile(this.path, 'latin1').catch(() => '')));
+      const names = await runCooperatively(functionsIn(await readFile(this.path, 'latin1').catch(() => '')));
       this.#known = { modules, names };
     }
     return this.#known.names;
@@ -30,7 +30,7 @@ export class FunctionList {
 
   readNow(): FunctionNames {
     try {
-      return atOnce(functionsIn(readFileSync(this.path, 'latin1')));
+      return runToCompletion(functionsIn(readFileSync(this.path, 'latin1')));
     } catch {
       return null;
     }

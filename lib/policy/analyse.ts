@@ -1,7 +1,7 @@
 /** Runs the stages before the compiler: from the text of a policy to a checked policy. */
 import type { Diagnostic } from '../../types/errors.js';
 import type { KernelInfo } from '../../types/kernel.js';
-import type { Steps } from '../in-turns.js';
+import type { Steps } from '../cooperative.js';
 import { checkPolicy } from './checks/policy.js';
 import { hooksOf } from './model/hooks.js';
 import { policyShape } from './language/policy.js';

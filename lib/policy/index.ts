@@ -12,11 +12,11 @@ import type {
 } from '../../types/policy.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { PolicyError, type Diagnostic } from '../errors.js';
-import { atOnce, type Steps } from '../in-turns.js';
+import { runToCompletion, type Steps } from '../cooperative.js';
 import { compile } from './compile/compile.js';
 import { renderPolicy } from './parse/define.js';
 import { explain } from './explain/explain.js';
-import type { PolicyImage } from '../image/image.js';
+import type { CompiledPolicy } from '../compiled/compiled-policy.js';
 import { checkAgainstKernel } from './kernel/check.js';
 import { hostFiles } from '../elf/elf.js';
 import { checkAgainstHost } from './kernel/host.js';
@@ -29,7 +29,7 @@ import { findUnsupported } from './compile/unsupported.js';
 
 export { formatExplanation } from './explain/format.js';
 export { policySchema } from './language/schema.js';
-export type { PolicyImage } from '../image/image.js';
+export type { CompiledPolicy } from '../compiled/compiled-policy.js';
 export { readField } from './kernel/fields.js';
 export { fieldStart, isFailure, resolveSteps, startType, type ResolveFailure } from './kernel/resolve.js';
 export { similarFunction } from './kernel/similar.js';
@@ -48,7 +48,7 @@ const analyses = new WeakMap<Policy, Analysis>();
 
 /** Refuses exactly the policies in which `validatePolicy` finds an error, with the same diagnostics. */
 export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
-  return atOnce(parseSteps(yaml, options));
+  return runToCompletion(parseSteps(yaml, options));
 }
 
 /** The same in steps. */
@@ -72,14 +72,14 @@ export function definePolicy(policy: object): Policy {
 }
 
 export function validatePolicy(yaml: string, options: ValidateOptions = {}): Diagnostic[] {
-  const analysis = atOnce(knownTo(analyse(yaml, options.file ?? DEFAULT_FILE), options.kernel));
+  const analysis = runToCompletion(knownTo(analyse(yaml, options.file ?? DEFAULT_FILE), options.kernel));
   const outside = new Report(analysis.places);
   if (options.kernel !== undefined) {
-    atOnce(checkAgainstKernel(analysis.data, analysis.hooks, options.kernel, outside));
+    runToCompletion(checkAgainstKernel(analysis.data, analysis.hooks, options.kernel, outside));
   }
   if (options.files === true) checkAgainstHost(analysis.hooks, hostFiles, outside);
   if (options.reportUnchecked === true && analysis.valid) noteUnchecked(analysis, options, outside);
-  return merged(analysis.diagnostics, atOnce(toImage(analysis)).diagnostics, outside.diagnostics());
+  return merged(analysis.diagnostics, runToCompletion(toImage(analysis)).diagnostics, outside.diagnostics());
 }
 
 /** Says which kinds of checks the options leave out. */
@@ -96,25 +96,25 @@ function noteUnchecked({ data, hooks, places }: Analysis, { kernel, files }: Val
 }
 
 export function explainPolicy(policy: Policy | string, options: ExplainOptions = {}): PolicyExplanation {
-  const analysis = atOnce(knownTo(analysisOf(policy, options), options.kernel));
+  const analysis = runToCompletion(knownTo(analysisOf(policy, options), options.kernel));
   if (!analysis.valid) throw new PolicyError(analysis.diagnostics);
-  const { image, diagnostics } = atOnce(toImage(analysis));
+  const { image, diagnostics } = runToCompletion(toImage(analysis));
   const reasons = diagnostics.map((d) => `${d.line}:${d.column} ${d.code}: ${d.message}`);
   return explain(analysis, image, image === undefined ? reasons : [], options.kernel);
 }
 
-export function compilePolicy(policy: Policy | string, options: CompileOptions = {}): PolicyImage {
-  return atOnce(compileSteps(policy, options));
+export function compilePolicy(policy: Policy | string, options: CompileOptions = {}): CompiledPolicy {
+  return runToCompletion(compileSteps(policy, options));
 }
 
 /** The same in steps. */
-export function* compileSteps(policy: Policy | string, options: CompileOptions = {}): Steps<PolicyImage> {
+export function* compileSteps(policy: Policy | string, options: CompileOptions = {}): Steps<CompiledPolicy> {
   return yield* imageOf(yield* knownTo(analysisOf(policy, options), options.kernel), options.architecture);
 }
 
 /** Checks a parsed policy against a kernel. */
 export function checkPolicy(policy: Policy, kernel: KernelInfo): readonly Diagnostic[] {
-  return atOnce(checkSteps(policy, kernel));
+  return runToCompletion(checkSteps(policy, kernel));
 }
 
 /** The same in steps. */
@@ -149,7 +149,7 @@ function* knownTo(analysed: Steps<Analysis>, kernel: KernelInfo | undefined): St
 }
 
 /** Throws PolicyError with all mistakes. */
-function* imageOf(analysis: Analysis, architecture?: Architecture): Steps<PolicyImage> {
+function* imageOf(analysis: Analysis, architecture?: Architecture): Steps<CompiledPolicy> {
   const { image, diagnostics } = yield* toImage(analysis, architecture);
   if (image !== undefined) return image;
   const report = new Report(analysis.places);
@@ -166,7 +166,7 @@ function* imageOf(analysis: Analysis, architecture?: Architecture): Steps<Policy
 function* toImage(
   analysis: Analysis,
   architecture = hostArchitecture(),
-): Steps<{ image?: PolicyImage; diagnostics: readonly Diagnostic[] }> {
+): Steps<{ image?: CompiledPolicy; diagnostics: readonly Diagnostic[] }> {
   const report = new Report(analysis.places);
   findUnsupported(analysis.data, analysis.hooks, report);
   const isOpen = openValues(analysis.data).length > 0;

@@ -12,7 +12,7 @@ import {
   ProcessKey,
 } from '../wire/layout.gen.js';
 import { Cgroups } from '../containers/cgroups.js';
-import { inTurns, type Steps } from '../in-turns.js';
+import { runCooperatively, type Steps } from '../cooperative.js';
 import type { Slab } from '../wire/slab.js';
 import { ExecImage, ForkImage, type ProcessImage, type ProcessContext } from './process.js';
 import { procShowsAllProcesses } from './proc-files.js';
@@ -53,7 +53,7 @@ export class ProcessCache {
    * between. The event loop goes on.
    */
   seed(entries?: readonly ProcEntry[]): Promise<void> {
-    return inTurns(this.#seed(entries));
+    return runCooperatively(this.#seed(entries));
   }
 
   *#seed(known: readonly ProcEntry[] | undefined): Steps<void> {
@@ -185,7 +185,7 @@ export class ProcessCache {
     try {
       while (this.#sweepWanted) {
         this.#sweepWanted = false;
-        await inTurns(this.#sweep());
+        await runCooperatively(this.#sweep());
       }
     } catch (error) {
       // Ended processes are kept until the next sweep.

@@ -1,7 +1,7 @@
 /** Reads the already running processes from /proc, which started before the base sensor. */
 import { opendirSync, statSync, type Dir } from 'node:fs';
 import type { Capabilities, Container, Credentials, Namespaces, Pod } from '../../types/events.js';
-import type { Steps } from '../in-turns.js';
+import type { Steps } from '../cooperative.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { machineNamespaces } from './host-namespaces.js';
 import { unifiedPath } from './hierarchy.js';

@@ -1,7 +1,7 @@
 /** Which recorded hooks have the calls of a policy's hook. */
 import type { PlainEvent } from '../../types/events.js';
 import type { RecordedHook, RecordedValue } from '../../types/recording.js';
-import type { HookImage } from '../image/image.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { patternOf } from '../policy/index.js';
 import { functionKey } from './functions.js';
 
@@ -44,7 +44,7 @@ function placeKey({ call, syscall, list, places, program, usdt, tracepoint }: Re
   return keyOf([call, syscall, list, places, program, usdt, tracepoint]);
 }
 
-const FUNCTIONS: ReadonlySet<HookImage['kind']> = new Set<HookImage['kind']>(['kprobe', 'fentry']);
+const FUNCTIONS: ReadonlySet<CompiledHook['kind']> = new Set<CompiledHook['kind']>(['kprobe', 'fentry']);
 
 function mayShareCalls(a: RecordedHook, b: RecordedHook): boolean {
   if (a.kind !== b.kind && !(FUNCTIONS.has(a.kind) && FUNCTIONS.has(b.kind))) return false;
@@ -78,7 +78,7 @@ function functionsOf({ call, syscall, list }: Pick<RecordedHook, 'call' | 'sysca
 }
 
 /** The event of a recorded hook is a call of this hook, whose list of functions can be another one. */
-export function covers(hook: HookImage, event: PlainEvent, recorded: RecordedHook): boolean {
+export function covers(hook: CompiledHook, event: PlainEvent, recorded: RecordedHook): boolean {
   switch (event.type) {
     case 'process_kprobe': {
       const own = functionsOf(hook);

@@ -11,8 +11,8 @@ import type { RecordedHook, RecordedValue, Recorder } from '../../types/recordin
 import type { LoadedHook } from '../events/hook.js';
 import { loadedHookOf } from '../events/hook-events.js';
 import { hookOfLoader, LoaderEvent } from '../events/loader.js';
-import { isFiltered, valuesOf } from '../image/hook.js';
-import type { HookImage, ValueImage } from '../image/image.js';
+import { isFiltered, valuesOf } from '../compiled/compiled-hook.js';
+import type { CompiledHook, CompiledValue } from '../compiled/compiled-policy.js';
 import { hostArchitecture } from '../names/syscalls.js';
 import { safeJson } from '../output/escape.js';
 import { encodePlain } from './plain-json.js';
@@ -86,7 +86,7 @@ export function recordedHook({ policyName, image }: Pick<LoadedHook, 'policyName
     PLACE.filter((name) => image[name] !== undefined).map((name) => [name, image[name]]),
   );
   return {
-    ...(place as Pick<HookImage, (typeof PLACE)[number]>),
+    ...(place as Pick<CompiledHook, (typeof PLACE)[number]>),
     policyName,
     args: args.map(recordedValue),
     data: data.map(recordedValue),
@@ -95,12 +95,12 @@ export function recordedHook({ policyName, image }: Pick<LoadedHook, 'policyName
   };
 }
 
-function recordedValue({ ints, intTable, texts, net, ...value }: ValueImage): RecordedValue {
+function recordedValue({ ints, intTable, texts, net, ...value }: CompiledValue): RecordedValue {
   void [ints, intTable, texts, net];
   return value;
 }
 
-function leavesOut(hook: HookImage): boolean {
+function leavesOut(hook: CompiledHook): boolean {
   const { process, sets, scopes, changes, cel, actions = [], returnActions = [] } = hook;
   return (
     valuesOf(hook).some(isFiltered) ||

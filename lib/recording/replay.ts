@@ -3,15 +3,15 @@ import type { HookArgument, PlainEvent, PlainOf, TracerEvent } from '../../types
 import type { Replayed, Replayer, RecordedEvent, RecordedHook, RecordedValue, Verdict } from '../../types/recording.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import { mainAction, monitoredActions, monitoredMode, POST } from '../events/performed.js';
-import { valuesOf } from '../image/hook.js';
-import type { HookImage, PolicyImage } from '../image/image.js';
+import { valuesOf } from '../compiled/compiled-hook.js';
+import type { CompiledHook, CompiledPolicy } from '../compiled/compiled-policy.js';
 import { coverage, covers, hookKey } from './coverage.js';
 import { recordedHook } from './recorder.js';
 
 /** An event of a hook. */
 type HookEvent = Extract<PlainEvent, { readonly selector: number }>;
 
-export function replayer(image: PolicyImage, recorded: readonly RecordedHook[]): Replayer {
+export function replayer(image: CompiledPolicy, recorded: readonly RecordedHook[]): Replayer {
   const own = image.hooks.filter(({ kind }) => kind !== 'enforcer');
   const sources = new Map(own.map((hook) => [hook, sourcesOf(hook, image.name, recorded)]));
   return {
@@ -25,14 +25,14 @@ export function replayer(image: PolicyImage, recorded: readonly RecordedHook[]):
 }
 
 /** The recorded hooks whose calls are calls of this hook: those that read the same, if there are such. */
-function sourcesOf(hook: HookImage, policyName: string, recorded: readonly RecordedHook[]): ReadonlySet<string> {
+function sourcesOf(hook: CompiledHook, policyName: string, recorded: readonly RecordedHook[]): ReadonlySet<string> {
   const wanted = recordedHook({ policyName, image: hook });
   const rated = recorded.map((each) => ({ each, rating: coverage(wanted, each) }));
   const best = rated.reduce((most, { rating }) => Math.max(most, rating), 0);
   return new Set(rated.filter(({ rating }) => rating > 0 && rating === best).map(({ each }) => hookKey(each)));
 }
 
-function replayCall({ event, hook: source }: RecordedEvent, hook: HookImage, image: PolicyImage): Replayed[] {
+function replayCall({ event, hook: source }: RecordedEvent, hook: CompiledHook, image: CompiledPolicy): Replayed[] {
   if (source === undefined || event.type === 'lost') return [];
   const at = image.hooks.indexOf(hook);
   if (event.type === 'process_loader') {
@@ -53,7 +53,7 @@ function isHookEvent(event: PlainEvent): event is HookEvent {
 }
 
 /** The recorded values in the slots of the hook. A value is the same if it is read from the same place in the same way. */
-function valuesInSlots(hook: HookImage, source: RecordedHook, event: HookEvent): (HookArgument | undefined)[] {
+function valuesInSlots(hook: CompiledHook, source: RecordedHook, event: HookEvent): (HookArgument | undefined)[] {
   const recorded = new Map<string, HookArgument>();
   const note = (place: string, values: readonly RecordedValue[], args: readonly HookArgument[]): void => {
     const left = [...args];
@@ -92,7 +92,7 @@ function wholeBuffer(
 
 function reportedEvent(
   event: HookEvent,
-  hook: HookImage,
+  hook: CompiledHook,
   policyName: string,
   verdict: Verdict,
   values: readonly (HookArgument | undefined)[],

@@ -1,12 +1,12 @@
 /** The mode in which a policy is loaded: from the policy itself, and from the options of the program that loads it. */
 import type { LoadOptions, PolicyStatus } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
-import type { PolicyImage } from '../image/image.js';
+import type { CompiledPolicy } from '../compiled/compiled-policy.js';
 
 export type LoadedMode = PolicyStatus['mode'];
 
 /** The option of the program has precedence, except over `monitor_only`: such a policy must never act. */
-export function modeOf(image: PolicyImage, { mode }: LoadOptions): LoadedMode {
+export function modeOf(image: CompiledPolicy, { mode }: LoadOptions): LoadedMode {
   if (image.mode === 'monitor_only') return image.mode;
   return mode ?? image.mode ?? 'enforce';
 }

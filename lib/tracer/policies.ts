@@ -1,7 +1,7 @@
 /**
  * Manages the policies of a tracer: loads them completely or not at all, lists, switches, replaces and removes them.
  */
-import { makesRequests, tracks } from '../image/hook.js';
+import { makesRequests, tracks } from '../compiled/compiled-hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
@@ -13,11 +13,11 @@ import type {
   TracerOptions,
 } from '../../types/tracer.js';
 import { KernelError, PolytraceError } from '../errors.js';
-import { inTurns, turn, type Steps } from '../in-turns.js';
+import { runCooperatively, yieldToEventLoop, type Steps } from '../cooperative.js';
 import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
 import { loadKernelInfo, readAttachable } from '../native/btf.js';
 import { limitReached } from '../native/limits.js';
-import type { PolicyImage } from '../image/image.js';
+import type { CompiledPolicy } from '../compiled/compiled-policy.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from '../attach/attach.js';
 import { newTally, type LoadedHook } from '../events/hook.js';
@@ -264,7 +264,7 @@ export class PolicySet {
     );
   }
 
-  #mayRun(image: PolicyImage, mode: LoadedMode): void {
+  #mayRun(image: CompiledPolicy, mode: LoadedMode): void {
     if (mode !== 'enforce') return;
     if (this.#requests === undefined && image.hooks.some(makesRequests)) {
       throw new PolytraceError(
@@ -287,7 +287,7 @@ export class PolicySet {
     await this.#context.session.protectAncestors();
   }
 
-  async #attachAll(image: PolicyImage, mode: LoadedMode, kernel: KernelInfo): Promise<AttachedPolicy> {
+  async #attachAll(image: CompiledPolicy, mode: LoadedMode, kernel: KernelInfo): Promise<AttachedPolicy> {
     await this.#dropLeftovers();
     const processBits = await this.#processes.acquire(image.processSets);
     const scopeBits: number[] = [];
@@ -302,11 +302,11 @@ export class PolicySet {
       if (image.hooks.some((hook) => hook.changes.length > 0)) await this.#context.session.keepState();
       if (isEnforcing(image)) await this.#protect();
       let enforcer: number | undefined;
-      const all = await inTurns(this.#targets(image, kernel));
+      const all = await runCooperatively(this.#targets(image, kernel));
       skipped.push(...all.flatMap((each) => each.skipped));
       for (const target of all.flatMap(({ targets }) => targets)) {
         const { image: hook, functions } = target;
-        await turn();
+        await yieldToEventLoop();
         const id = this.#freeId();
         if (hook.kind === 'enforcer') enforcer ??= id;
         const countedBefore = this.#context.session.hookCounts(id);
@@ -349,7 +349,7 @@ export class PolicySet {
     return attachedPolicy;
   }
 
-  *#targets(image: PolicyImage, kernel: KernelInfo): Steps<ReturnType<typeof targetsOf>[]> {
+  *#targets(image: CompiledPolicy, kernel: KernelInfo): Steps<ReturnType<typeof targetsOf>[]> {
     const all: ReturnType<typeof targetsOf>[] = [];
     for (const hook of image.hooks) {
       yield;
@@ -396,7 +396,7 @@ export class PolicySet {
   }
 
   /** Starts to forget freed sockets. This must happen before the hooks of a policy that tracks sockets are attached. */
-  async #trackSockets(image: PolicyImage): Promise<void> {
+  async #trackSockets(image: CompiledPolicy): Promise<void> {
     if (this.#tracking++ > 0) return;
     try {
       await this.#context.session.setTracksSockets(true);
@@ -454,7 +454,7 @@ function hintOf(name: string, known: readonly string[]): string {
   return nearestHint(name, known, known.length === 0 ? 'no policy is loaded' : `loaded: ${known.join(', ')}`);
 }
 
-function keyOf(image: PolicyImage): string {
+function keyOf(image: CompiledPolicy): string {
   return image.namespace === undefined ? image.name : `${image.namespace}/${image.name}`;
 }
 

@@ -1,9 +1,9 @@
 /** A loaded policy and its status: where its hooks are attached, their counters, and their memory. */
-import { enforces } from '../image/hook.js';
+import { enforces } from '../compiled/compiled-hook.js';
 import type { Diagnostic } from '../../types/errors.js';
 import type { HookCounts, HookStatus, PolicyStatus } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
-import type { HookImage, PolicyImage } from '../image/image.js';
+import type { CompiledHook, CompiledPolicy } from '../compiled/compiled-policy.js';
 import type { HookTally } from '../events/hook.js';
 import type { Attached } from '../attach/request.js';
 import type { HookCounters } from '../native/records.js';
@@ -12,7 +12,7 @@ import type { LoadedMode } from './modes.js';
 import type { Scopes } from './scopes.js';
 
 export interface LoadedPolicy {
-  readonly image: PolicyImage;
+  readonly image: CompiledPolicy;
   readonly file: string;
   readonly warnings: readonly Diagnostic[];
   readonly mode: LoadedMode;
@@ -39,14 +39,14 @@ interface AttachedHook extends Attached {
   readonly id: number;
   /** Name of the target in the policy. */
   readonly call: string;
-  readonly image: HookImage;
+  readonly image: CompiledHook;
   readonly tally: HookTally;
   /** The kernel's counters of this id when the hook was attached. They are not zero, because ids are reused. */
   readonly countedBefore: HookCounters;
 }
 
 /** True if the policy can signal processes, override functions or change programs. */
-export function isEnforcing(image: PolicyImage): boolean {
+export function isEnforcing(image: CompiledPolicy): boolean {
   return image.hooks.some(enforces);
 }
 

@@ -2,7 +2,7 @@
  * The sets of processes of all loaded policies. Each set has one bit. With tables, the base sensor finds the bits for
  * the executable and the id of a process.
  */
-import type { ProcessSet } from '../image/image.js';
+import type { ProcessSet } from '../compiled/compiled-policy.js';
 import { KernelError } from '../errors.js';
 import type { NativeSession } from '../native/binding.js';
 import { kernelDetail, type NativeError } from '../native/native-error.js';

@@ -7,7 +7,7 @@
  */
 import type { ContainerInfo } from '../../types/containers.js';
 import { containerOf } from '../containers/identify.js';
-import type { LabelCondition, Scope } from '../image/image.js';
+import type { LabelCondition, Scope } from '../compiled/compiled-policy.js';
 
 type Labels = Readonly<Record<string, string>>;
 

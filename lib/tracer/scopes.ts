@@ -5,8 +5,8 @@
 import type { ScopeStatus } from '../../types/tracer.js';
 import type { Directory, KnownContainer } from '../containers/directory.js';
 import { KernelError } from '../errors.js';
-import type { PolicyImage, Scope } from '../image/image.js';
-import { turn } from '../in-turns.js';
+import type { CompiledPolicy, Scope } from '../compiled/compiled-policy.js';
+import { yieldToEventLoop } from '../cooperative.js';
 import type { NativeSession } from '../native/binding.js';
 import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
 import { AbiLimit, CgroupKind, ScopeSet } from '../wire/layout.gen.js';
@@ -75,7 +75,7 @@ export class Scopes {
     this.#unsubscribe?.();
   }
 
-  isForThisNode({ nodes = [] }: PolicyImage): boolean {
+  isForThisNode({ nodes = [] }: CompiledPolicy): boolean {
     return holdOnNode(nodes, this.#nodeLabels);
   }
 
@@ -164,7 +164,7 @@ export class Scopes {
   async #fill(added: readonly number[]): Promise<void> {
     const containers = this.#containers?.containers() ?? [];
     for (const [i, { info, cgroupId }] of containers.entries()) {
-      if (i % CONTAINERS_A_TURN === CONTAINERS_A_TURN - 1) await turn();
+      if (i % CONTAINERS_A_TURN === CONTAINERS_A_TURN - 1) await yieldToEventLoop();
       if (this.#containers?.get(info.id)?.info !== info) continue;
       const words = this.#members.get(info.id)?.words ?? this.#wordsFor((scope) => containsContainer(scope, info));
       for (const bit of added) setBit(words, bit, this.#contains(bit, info));

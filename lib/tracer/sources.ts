@@ -5,13 +5,13 @@ import type { KernelInfo } from '../../types/kernel.js';
 import type { Policy } from '../../types/policy.js';
 import type { PolicySource } from '../../types/tracer.js';
 import { PolicyError } from '../errors.js';
-import { inTurns, turn, type Steps } from '../in-turns.js';
+import { runCooperatively, yieldToEventLoop, type Steps } from '../cooperative.js';
 import { loadKernelInfo, readAttachable } from '../native/btf.js';
-import { asksForFunctions, checkSteps, compileSteps, parseSteps, type PolicyImage } from '../policy/index.js';
+import { asksForFunctions, checkSteps, compileSteps, parseSteps, type CompiledPolicy } from '../policy/index.js';
 import { expandPolicyPaths, loadPolicyFile } from './files.js';
 
 export interface Compiled {
-  readonly image: PolicyImage;
+  readonly image: CompiledPolicy;
   readonly file: string;
   /** What works otherwise on this kernel than the policy may expect. */
   readonly warnings: readonly Diagnostic[];
@@ -40,17 +40,17 @@ export async function compileAll(
     await attempt(async () => {
       for (const load of policiesOf(source)) {
         await attempt(async () => {
-          const policy = await inTurns(load());
-          await turn();
+          const policy = await runCooperatively(load());
+          await yieldToEventLoop();
           if (asksForFunctions(policy)) await readAttachable(kernel());
-          const image = await inTurns(compileSteps(policy, { kernel: kernel() }));
-          await turn();
-          const all = await inTurns(checkSteps(policy, kernel()));
+          const image = await runCooperatively(compileSteps(policy, { kernel: kernel() }));
+          await yieldToEventLoop();
+          const all = await runCooperatively(checkSteps(policy, kernel()));
           const found = all.filter(({ code }) => IS_HERE.test(code));
           diagnostics.push(...found.filter(({ severity }) => severity === 'error'));
           const warnings = found.filter(({ severity }) => severity === 'warning');
           result.push({ image, file: policy.file, warnings });
-          await turn();
+          await yieldToEventLoop();
         });
       }
     });

@@ -1,6 +1,6 @@
 /** Tries what preflight() predicts: loads and attaches the base sensor, and a hook in each way. */
 import type { HookKind } from '../../types/policy-language.js';
-import type { AttachWay, PreflightFeature, Tracer, TracingTrial } from '../../types/tracer.js';
+import type { AttachMechanism, PreflightFeature, Tracer, TracingTrial } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
 import { addonFile } from '../native/binding.js';
 import { preflight } from '../native/preflight.js';
@@ -25,7 +25,7 @@ const ONE_LINK = '{ name: disable-uprobe-multi, value: "1" }';
  * Hooks at an exec, which is rare enough, and at functions of the addon that run only when it is loaded. The filter compares a
  * path or a text that nothing has, so no event is posted and no action done.
  */
-function allWays(): Readonly<Record<AttachWay, Way>> {
+function allWays(): Readonly<Record<AttachMechanism, Way>> {
   const path = `path: ${JSON.stringify(addonFile())}`;
   const [one, two] = ['napi_register_module_v1', 'napi_register_module_v1, node_api_module_get_api_version_v1'];
   return {
@@ -91,7 +91,7 @@ export async function tryTracing(): Promise<TracingTrial> {
     const { message, hint } = error instanceof PolytraceError ? error : { message: String(error), hint: '' };
     problems.push(`${what}: ${message}${hint === '' ? '' : ` (${hint})`}`);
   };
-  const running = new Set<AttachWay>();
+  const running = new Set<AttachMechanism>();
   let canTrace = false;
   try {
     // hooks of `fentries` use fentry all the same
@@ -108,11 +108,11 @@ export async function tryTracing(): Promise<TracingTrial> {
   return { canTrace, ...resultOf(running), problems };
 }
 
-async function waysOf(tracer: Tracer, note: (what: string, error: unknown) => void): Promise<AttachWay[]> {
+async function waysOf(tracer: Tracer, note: (what: string, error: unknown) => void): Promise<AttachMechanism[]> {
   const { features } = preflight();
   const has = (name: PreflightFeature['name']): boolean => features.some((f) => f.available && f.name === name);
-  const result: AttachWay[] = [];
-  for (const [way, tried] of Object.entries(allWays()) as [AttachWay, Way][]) {
+  const result: AttachMechanism[] = [];
+  for (const [way, tried] of Object.entries(allWays()) as [AttachMechanism, Way][]) {
     if (!tried.needs.every(has)) continue;
     try {
       await tracer.addPolicy({ yaml: policyOf(tried) });
@@ -128,7 +128,7 @@ async function waysOf(tracer: Tracer, note: (what: string, error: unknown) => vo
 }
 
 /** The ways of each kind of hook, of which one is enough. */
-const WAYS_OF: Readonly<Record<HookKind, readonly AttachWay[]>> = {
+const WAYS_OF: Readonly<Record<HookKind, readonly AttachMechanism[]>> = {
   kprobes: ['fentry', 'kprobe'],
   fentries: ['fentry'],
   tracepoints: ['tracepoint', 'raw_tracepoint'],
@@ -143,9 +143,9 @@ const INSTEAD: Readonly<Partial<Record<HookKind, readonly [kind: HookKind, text:
   lsmhooks: ['kprobes', 'hook the function security_… under kprobes'],
 };
 
-function resultOf(running: ReadonlySet<AttachWay>): Pick<TracingTrial, 'hooks' | 'ways' | 'remedies'> {
+function resultOf(running: ReadonlySet<AttachMechanism>): Pick<TracingTrial, 'hooks' | 'ways' | 'remedies'> {
   const tried = allWays();
-  const kinds = Object.entries(WAYS_OF) as [HookKind, readonly AttachWay[]][];
+  const kinds = Object.entries(WAYS_OF) as [HookKind, readonly AttachMechanism[]][];
   const hooks = Object.fromEntries(kinds.map(([kind, ways]) => [kind, ways.some((way) => running.has(way))]));
   const remedies = kinds
     .filter(([kind]) => hooks[kind] === false)
@@ -158,7 +158,7 @@ function resultOf(running: ReadonlySet<AttachWay>): Pick<TracingTrial, 'hooks' |
     hooks: hooks as TracingTrial['hooks'],
     remedies: Object.fromEntries(remedies) as TracingTrial['remedies'],
     ways: Object.fromEntries(
-      Object.keys(tried).map((way) => [way, running.has(way as AttachWay)]),
+      Object.keys(tried).map((way) => [way, running.has(way as AttachMechanism)]),
     ) as TracingTrial['ways'],
   };
 }

@@ -1,6 +1,6 @@
 /** How the BPF programs read each type of argument. */
-import { BUFFER_TYPES } from '../image/hook.js';
-import type { HookImage, ValueImage } from '../image/image.js';
+import { BUFFER_TYPES } from '../compiled/compiled-hook.js';
+import type { CompiledHook, CompiledValue } from '../compiled/compiled-policy.js';
 import { ARG_TYPE_NAMES, argType } from '../names/arg-types.js';
 import { AbiLimit, ValueMemory, ValueRead, ValueSource } from './layout.gen.js';
 
@@ -18,7 +18,7 @@ export interface ReadFacts {
 
 const NO_NUMBER = { bytes: 0, signed: false };
 
-function factsOf(type: ValueImage['type']): ReadFacts {
+function factsOf(type: CompiledValue['type']): ReadFacts {
   const { read, class: compared, bits = 0, number, pointed = false } = argType(type);
   const { bytes, signed } = number ?? (bits > 0 ? { bytes: bits / 8, signed: compared === 'signed' } : NO_NUMBER);
   return { read, class: classOf(read), width: bytes, signed, pointed };
@@ -33,25 +33,25 @@ function classOf(read: number): ReadClass {
 }
 
 export const READS = Object.fromEntries(ARG_TYPE_NAMES.map((type) => [type, factsOf(type)])) as Readonly<
-  Record<ValueImage['type'], ReadFacts>
+  Record<CompiledValue['type'], ReadFacts>
 >;
 
-export function isObject(type: ValueImage['type']): boolean {
+export function isObject(type: CompiledValue['type']): boolean {
   return ['text', 'path', 'detail'].includes(READS[type].class);
 }
 
 /** True if `resolve` must end at a pointer or an object, not at a number. */
-export function needsPointer(type: ValueImage['type']): boolean {
+export function needsPointer(type: CompiledValue['type']): boolean {
   return (isObject(type) && type !== 'fd') || READS[type].pointed;
 }
 
 /** True if the return value says how much of the buffer is filled. */
-export function isSizeReturned(value: ValueImage): boolean {
+export function isSizeReturned(value: CompiledValue): boolean {
   return value.returnCopy === true && BUFFER_TYPES.has(value.type);
 }
 
 /** Number of bytes that the event has for the value. */
-export function roomOf(value: ValueImage): number {
+export function roomOf(value: CompiledValue): number {
   switch (READS[value.type].class) {
     case 'text':
       return value.maxData === true ? AbiLimit.BUFFER_ROOM : AbiLimit.TEXT_ROOM;
@@ -64,7 +64,7 @@ export function roomOf(value: ValueImage): number {
   }
 }
 
-export function sourceOf(value: ValueImage, isReturn: boolean): number {
+export function sourceOf(value: CompiledValue, isReturn: boolean): number {
   if (isReturn) return ValueSource.SOURCE_RETURN;
   if (value.source === 'current_task') return ValueSource.SOURCE_TASK;
   return value.source === 'pt_regs' ? ValueSource.SOURCE_REGISTERS : ValueSource.SOURCE_PARAM;
@@ -76,7 +76,7 @@ export function sourceOf(value: ValueImage, isReturn: boolean): number {
  */
 export function memoryOf(
   source: number,
-  { kind, syscall }: Pick<HookImage, 'kind' | 'syscall'>,
+  { kind, syscall }: Pick<CompiledHook, 'kind' | 'syscall'>,
   resolved: boolean,
 ): number {
   if ((kind === 'uprobe' || kind === 'usdt') && source !== ValueSource.SOURCE_TASK) return ValueMemory.MEMORY_USER;

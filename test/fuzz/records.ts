@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { newTally, type LoadedHook } from '../../lib/events/hook.js';
-import type { HookImage, SelectorActions, ValueImage } from '../../lib/image/image.js';
+import type { CompiledHook, SelectorActions, CompiledValue } from '../../lib/compiled/compiled-policy.js';
 import { ARG_TYPE_NAMES } from '../../lib/names/arg-types.js';
 import { formatCompact, toJson } from '../../lib/output/index.js';
 import { ProcessCache } from '../../lib/process/cache.js';
@@ -32,7 +32,7 @@ const ACTIONS: readonly (readonly SelectorActions[] | undefined)[] = [
 const FIRST_HOOK = 16;
 const TYPES_OF_A_HOOK = 5;
 
-const valueOf = (type: ValueImage['type'], index: number): ValueImage => ({
+const valueOf = (type: CompiledValue['type'], index: number): CompiledValue => ({
   index,
   type,
   ints: [],
@@ -66,7 +66,7 @@ const HOOKS: readonly LoadedHook[] = Array.from(
       id: FIRST_HOOK + i,
       policyName: 'p',
       functionName,
-      image: image as unknown as HookImage,
+      image: image as unknown as CompiledHook,
       tally: newTally(),
     };
   },

@@ -1,5 +1,5 @@
 /** Computes each instruction on 64 bits. It is used for constants, which are computed in advance, and for tests. */
-import type { CelOp } from '../../image/image.js';
+import type { CelOp } from '../../compiled/compiled-policy.js';
 
 type Compute = (a: bigint, b: bigint, imm: bigint) => bigint | undefined;
 

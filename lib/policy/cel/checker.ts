@@ -2,7 +2,7 @@
  * Checks names and types in CEL expressions. Both operands have the same type, or one of them is a plain number, so that
  * no number is misread.
  */
-import type { CelOp } from '../../image/image.js';
+import type { CelOp } from '../../compiled/compiled-policy.js';
 import { nearest } from '../parse/nearest.js';
 import { CelError } from './error.js';
 import type { BinaryOperator, Expression } from './parser.js';

@@ -3,7 +3,7 @@
  * possible.
  */
 import { CEL_REGISTERS } from '../language/limits.js';
-import type { CelOp, CelStep } from '../../image/image.js';
+import type { CelOp, CelStep } from '../../compiled/compiled-policy.js';
 import { operation, type Typed } from './typed.js';
 
 /** The result is in register 0. Returns undefined if there are not enough registers. */

@@ -1,5 +1,5 @@
 /** An expression with known names and types. Instructions are made from it. */
-import type { CelOp } from '../../image/image.js';
+import type { CelOp } from '../../compiled/compiled-policy.js';
 import { compute } from './arithmetic.js';
 
 /** The types of numbers. `int` and `uint` have 64 bits. */

@@ -1,5 +1,5 @@
 /** Checks the values that a hook reads: its args, data and return value. */
-import { BUFFER_TYPES, SIZED_TYPES } from '../../image/hook.js';
+import { BUFFER_TYPES, SIZED_TYPES } from '../../compiled/compiled-hook.js';
 import { HOOK_ARGS_MAX, HOOK_PARAM_MAX, PROBE_ARGS_MAX } from '../language/limits.js';
 import type { ArgData, Hook } from '../model/model.js';
 import { registerOf, REGISTERS } from '../../names/kernel.js';

@@ -1,5 +1,5 @@
 /** Checks the meaning of a whole policy. The walker has checked its structure before. */
-import type { Steps } from '../../in-turns.js';
+import type { Steps } from '../../cooperative.js';
 import { HOOK_SELECTORS_MAX, POLICY_HOOKS_MAX } from '../language/limits.js';
 import type { Hook, PolicyData, SelectorData } from '../model/model.js';
 import { quote, type Report } from '../parse/report.js';

@@ -2,7 +2,7 @@
 import { isSocket } from '../model/arguments.js';
 import { parseAssignment } from '../model/assignments.js';
 import { SIGKILL } from '../../names/signals.js';
-import type { HookImage, PolicyImage, SelectorActions } from '../../image/image.js';
+import type { CompiledHook, CompiledPolicy, SelectorActions } from '../../compiled/compiled-policy.js';
 import { isMode, isOn, type OptionName } from '../language/options.js';
 import type { ActionData, Hook, PolicyData, SelectorData } from '../model/model.js';
 
@@ -25,7 +25,7 @@ const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 
 /** The actions of the hook's selectors, and the sockets that they use. */
 export type HookActions = Pick<
-  HookImage,
+  CompiledHook,
   'actions' | 'returnActions' | 'trackedSlot' | 'returnedSocket' | 'findsOwner'
 >;
 
@@ -147,7 +147,7 @@ export function trustsPaths(policy: PolicyData): boolean {
   return isOn(optionOf(policy, 'trust-binary-paths'));
 }
 
-export function modeOf(policy: PolicyData): PolicyImage['mode'] {
+export function modeOf(policy: PolicyData): CompiledPolicy['mode'] {
   const value = optionOf(policy, 'policy-mode');
   return isMode(value) ? value : undefined;
 }

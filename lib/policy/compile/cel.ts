@@ -3,7 +3,7 @@ import { compileExpression } from '../cel/cel.js';
 import { generate } from '../cel/generate.js';
 import { constant, isLate, operation, type Typed } from '../cel/typed.js';
 import { filteredSlots, isLateValue, scopeOf, type FilterList } from '../model/slots.js';
-import type { CelStep, HookImage } from '../../image/image.js';
+import type { CelStep, CompiledHook } from '../../compiled/compiled-policy.js';
 import { CEL_STEPS_MAX } from '../language/limits.js';
 import type { Hook, ValueFilter } from '../model/model.js';
 import { capabilityBits } from '../../names/capabilities.js';
@@ -15,7 +15,7 @@ interface Item {
   readonly steps: readonly CelStep[];
 }
 
-export function celSteps(hook: Hook, report: Report): HookImage['cel'] {
+export function celSteps(hook: Hook, report: Report): CompiledHook['cel'] {
   // Several selectors can have the same filter through a macro.
   const known = new Map<ValueFilter, Item | undefined>();
   const itemOf = (list: FilterList, filter: ValueFilter): Item[] => {

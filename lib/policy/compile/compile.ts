@@ -2,10 +2,10 @@
  * Compiles a checked policy into the image that configures the BPF programs. The same policy always gives the same
  * image.
  */
-import type { Steps } from '../../in-turns.js';
+import type { Steps } from '../../cooperative.js';
 import { filteredSlots, type FilterList } from '../model/slots.js';
-import { sparing, suppressing } from '../../image/hook.js';
-import type { HookImage, PolicyImage } from '../../image/image.js';
+import { sparing, suppressing } from '../../compiled/compiled-hook.js';
+import type { CompiledHook, CompiledPolicy } from '../../compiled/compiled-policy.js';
 import { POLICY_HOOKS_MAX, PROCESS_SETS_MAX, SCOPES_MAX } from '../language/limits.js';
 import type { Hook } from '../model/model.js';
 import type { Architecture } from '../../names/syscalls.js';
@@ -24,7 +24,7 @@ import { targetField, targetsOf } from './targets.js';
 import { valueImage } from './values.js';
 
 /** The policy is already known to be valid and supported. Only limits of the BPF programs are reported here. */
-export function* compile(analysis: Analysis, report: Report, architecture: Architecture): Steps<PolicyImage> {
+export function* compile(analysis: Analysis, report: Report, architecture: Architecture): Steps<CompiledPolicy> {
   const { data, hooks } = analysis;
   const sets = new ProcessSets(data);
   const scopes = new Scopes(data);
@@ -69,7 +69,7 @@ function compileHook(
   hook: Hook,
   { sets, scopes, tracks }: { sets: ProcessSets; scopes: Scopes; tracks: boolean },
   context: Context,
-): HookImage[] {
+): CompiledHook[] {
   const { data, selectors } = hook;
   const { report } = context;
   const { args = [], data: others = [], returnArg } = data;

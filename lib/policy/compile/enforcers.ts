@@ -1,12 +1,12 @@
 /** Compiles enforcers: each function that carries out notifications gets a hook of its own. */
-import type { HookImage } from '../../image/image.js';
+import type { CompiledHook } from '../../compiled/compiled-policy.js';
 import { callsOf } from '../model/lists.js';
 import type { Hook } from '../model/model.js';
 import type { Analysis } from '../analyse.js';
 
-export function enforcersOf({ data, hooks, file, places }: Analysis): HookImage[] {
+export function enforcersOf({ data, hooks, file, places }: Analysis): CompiledHook[] {
   const mayOverride = overridesByEnforcers(hooks);
-  const images = new Map<string, HookImage>();
+  const images = new Map<string, CompiledHook>();
   for (const { calls = [] } of data.spec?.enforcers ?? []) {
     calls.forEach((written, i) => {
       const position = { file, ...places.position(places.value(calls, i)) };
@@ -24,7 +24,7 @@ export function overridesByEnforcers(hooks: readonly Hook[]): boolean {
   return actions.some(({ action, argError = 0 }) => action === 'NotifyEnforcer' && argError !== 0);
 }
 
-function imageOf(call: string, position: HookImage['position'], mayOverride: boolean): HookImage {
+function imageOf(call: string, position: CompiledHook['position'], mayOverride: boolean): CompiledHook {
   return {
     kind: 'enforcer',
     call,

@@ -1,5 +1,5 @@
 /** Compiles filters that compare numbers one by one into a few groups, each for all selectors together. */
-import type { IntGroup, IntTest } from '../../image/image.js';
+import type { IntGroup, IntTest } from '../../compiled/compiled-policy.js';
 import { join } from '../model/intervals.js';
 import { toUnsigned64, type Range } from '../model/values.js';
 import { selectorSet, shared } from './filters.js';

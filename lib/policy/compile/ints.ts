@@ -1,5 +1,5 @@
 /** Compiles filters on numbers: a few values are compared one by one, many are looked up in a table. */
-import type { IntGroup, ValueTable } from '../../image/image.js';
+import type { IntGroup, ValueTable } from '../../compiled/compiled-policy.js';
 import { INT_TABLE_FROM } from '../language/limits.js';
 import { listName } from '../model/lists.js';
 import { capabilityNumber } from '../../names/capabilities.js';

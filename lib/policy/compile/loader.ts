@@ -1,16 +1,16 @@
 /** Compiles `loader: true`: a hook that the compiler adds, on the kernel function that reports each new mapping. */
-import type { HookImage, IntGroup, ValueImage } from '../../image/image.js';
+import type { CompiledHook, IntGroup, CompiledValue } from '../../compiled/compiled-policy.js';
 import type { Analysis } from '../analyse.js';
 import type { Scopes } from './scopes.js';
 
 /** linux/mm.h */
 const VM_EXEC = 4n;
 
-export function loaderOf({ data, file, places }: Analysis, scopes: Scopes): HookImage[] {
+export function loaderOf({ data, file, places }: Analysis, scopes: Scopes): CompiledHook[] {
   const { spec } = data;
   if (spec?.loader !== true) return [];
   const position = places.position(places.value(spec, 'loader'));
-  const member = (type: ValueImage['type'], resolve: string, ...ints: IntGroup[]): ValueImage => {
+  const member = (type: CompiledValue['type'], resolve: string, ...ints: IntGroup[]): CompiledValue => {
     return { index: 0, type, resolve, ints, texts: {}, net: {}, position };
   };
   return [

@@ -1,5 +1,5 @@
 /** Compiles filters on sockets, packets and socket addresses: comparisons of numbers, and tables of networks. */
-import type { AddressPrefix, NetField, NetFilters, ValueTable } from '../../image/image.js';
+import type { AddressPrefix, NetField, NetFilters, ValueTable } from '../../compiled/compiled-policy.js';
 import { familyNumber, parseNetwork, protocolNumber, stateNumber } from '../model/numbers.js';
 import { parseRange } from '../model/values.js';
 import type { Operator } from '../language/vocabulary.js';

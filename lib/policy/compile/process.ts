@@ -1,5 +1,5 @@
 /** Compiles filters on the process: its id, its namespaces, its capabilities, and changes of them. */
-import type { ChangeTest, NamespaceName, ProcessField, ProcessGroup } from '../../image/image.js';
+import type { ChangeTest, NamespaceName, ProcessField, ProcessGroup } from '../../compiled/compiled-policy.js';
 import type { SelectorData, SetFilter } from '../model/model.js';
 import { capabilityBits } from '../../names/capabilities.js';
 import { parseInteger } from '../model/values.js';

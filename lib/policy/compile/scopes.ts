@@ -2,7 +2,7 @@
  * Compiles the scopes of a policy and of its selectors. The base sensor keeps one bit for each, for every cgroup. Equal scopes are
  * one, whatever the order in which their conditions are written.
  */
-import type { LabelCondition, Scope, ScopeTest } from '../../image/image.js';
+import type { LabelCondition, Scope, ScopeTest } from '../../compiled/compiled-policy.js';
 import type { LabelSelectorData, PolicyData, SelectorData, WorkloadData } from '../model/model.js';
 import { selectorSet, shared } from './filters.js';
 

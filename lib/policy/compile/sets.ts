@@ -8,7 +8,7 @@
  * A selector that reports a program, and thereby keeps it from a later selector that acts, does both. It tests the path. If the
  * later selector matches as well, a test of the other set decides whether the process is exempt from it.
  */
-import type { ProcessSet, ProcessTest } from '../../image/image.js';
+import type { ProcessSet, ProcessTest } from '../../compiled/compiled-policy.js';
 import type { BinaryFilter, PidFilter, PolicyData, SelectorData } from '../model/model.js';
 import { withoutFinalNul } from '../model/values.js';
 import { trustsPaths } from './actions.js';

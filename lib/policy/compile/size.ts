@@ -1,7 +1,7 @@
 /** Checks that a compiled hook fits into the room that the BPF programs have. */
 import type { DiagnosticCode } from '../parse/codes.js';
-import { valuesOf } from '../../image/hook.js';
-import type { HookImage, IntGroup } from '../../image/image.js';
+import { valuesOf } from '../../compiled/compiled-hook.js';
+import type { CompiledHook, IntGroup } from '../../compiled/compiled-policy.js';
 import {
   AUTOMATON_STATES_MAX,
   CHANGE_TESTS_MAX,
@@ -13,7 +13,7 @@ import {
 import type { Hook } from '../model/model.js';
 import type { Report } from '../parse/report.js';
 
-export type SizedHook = Pick<HookImage, 'args' | 'data' | 'returnArg' | 'process' | 'sets' | 'changes'>;
+export type SizedHook = Pick<CompiledHook, 'args' | 'data' | 'returnArg' | 'process' | 'sets' | 'changes'>;
 
 /** All groups of comparisons: of the process and of the hook's values. */
 export function groupsOf(hook: SizedHook): IntGroup[] {

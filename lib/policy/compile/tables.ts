@@ -1,5 +1,5 @@
 /** Makes tables of exact values, prefixes and networks. The result of each entry is computed in advance. */
-import type { TableEntry, ValueTable } from '../../image/image.js';
+import type { TableEntry, ValueTable } from '../../compiled/compiled-policy.js';
 import { selectorSet } from './filters.js';
 
 /** One filter of one selector. It matches any of its values, which are named by their keys. */

@@ -1,11 +1,11 @@
 /** Finds the targets that a hook of a policy attaches to. */
-import type { HookImage, ProgramPlace } from '../../image/image.js';
+import type { CompiledHook, ProgramPlace } from '../../compiled/compiled-policy.js';
 import { placeInFile } from '../../names/places.js';
 import { calledBy } from '../model/lists.js';
 import type { Hook, HookData, PolicyData } from '../model/model.js';
 
 export type Target = Pick<
-  HookImage,
+  CompiledHook,
   'kind' | 'call' | 'syscall' | 'tracepoint' | 'program' | 'usdt' | 'list' | 'places'
 >;
 

@@ -1,5 +1,5 @@
 /** Compiles filters on texts and paths: a table for each way of comparing, scans for substrings, and file types. */
-import type { IntGroup, SubstringScan, TextFilters, TextTable } from '../../image/image.js';
+import type { IntGroup, SubstringScan, TextFilters, TextTable } from '../../compiled/compiled-policy.js';
 import { familyNumber, fileTypeNumber } from '../model/numbers.js';
 import { withoutFinalNul } from '../model/values.js';
 import type { Operator } from '../language/vocabulary.js';

@@ -3,7 +3,7 @@
  * what to use instead, so that no part of a policy is ignored silently. An entry is removed when support is added.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { SIZED_TYPES } from '../../image/hook.js';
+import { SIZED_TYPES } from '../../compiled/compiled-hook.js';
 import { callsOf } from '../model/lists.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 import type { Report } from '../parse/report.js';

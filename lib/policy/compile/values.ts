@@ -1,5 +1,5 @@
 /** Compiles the values that a hook reads, each with its filters. */
-import type { ValueImage } from '../../image/image.js';
+import type { CompiledValue } from '../../compiled/compiled-policy.js';
 import type { ArgData } from '../model/model.js';
 import { unixName } from '../model/values.js';
 import { ARG_TYPES } from '../language/vocabulary.js';
@@ -8,7 +8,7 @@ import { intFilters } from './ints.js';
 import { netFilters } from './net.js';
 import { familyGroups, fileTypeGroups, textFilters } from './texts.js';
 
-export function valueImage(arg: ArgData, clauses: readonly Clause[], context: Context): ValueImage {
+export function valueImage(arg: ArgData, clauses: readonly Clause[], context: Context): CompiledValue {
   const { places } = context.report;
   return {
     index: arg.index ?? 0,
@@ -23,7 +23,7 @@ export function valueImage(arg: ArgData, clauses: readonly Clause[], context: Co
   };
 }
 
-function sourceOf({ source, resolve, btfType, btfTypeModule }: ArgData): Partial<ValueImage> {
+function sourceOf({ source, resolve, btfType, btfTypeModule }: ArgData): Partial<CompiledValue> {
   return {
     // The checks have refused all other sources.
     ...(source === undefined ? {} : { source: source as 'current_task' | 'pt_regs' }),
@@ -33,7 +33,7 @@ function sourceOf({ source, resolve, btfType, btfTypeModule }: ArgData): Partial
   };
 }
 
-type Filters = Pick<ValueImage, 'ints' | 'intTable' | 'texts' | 'net'>;
+type Filters = Pick<CompiledValue, 'ints' | 'intTable' | 'texts' | 'net'>;
 const NONE: Filters = { ints: [], texts: {}, net: {} };
 
 function filtersOf({ type = 'nop' }: ArgData, clauses: readonly Clause[], context: Context): Filters {

@@ -3,9 +3,9 @@
  * measurements.
  */
 import type { HookCost } from '../../../types/policy.js';
-import { valuesOf } from '../../image/hook.js';
+import { valuesOf } from '../../compiled/compiled-hook.js';
 import { groupsOf } from '../compile/size.js';
-import type { HookImage, ValueImage, ValueTable } from '../../image/image.js';
+import type { CompiledHook, CompiledValue, ValueTable } from '../../compiled/compiled-policy.js';
 import { ARG_TYPES, type ValueClass } from '../language/vocabulary.js';
 
 const PATHS: ReadonlySet<ValueClass> = new Set<ValueClass>(['path', 'file']);
@@ -28,7 +28,7 @@ const INT_ENTRY_BYTES = HASH_ENTRY_BYTES + 16;
 /** The size of a state of the automaton. Each character needs one state. */
 const STATE_BYTES = 520;
 
-export function costOf(hook: HookImage): HookCost {
+export function costOf(hook: CompiledHook): HookCost {
   const values = valuesOf(hook);
   const groups = groupsOf(hook);
   const filtered = values.filter(isFiltered);
@@ -48,23 +48,23 @@ export function costOf(hook: HookImage): HookCost {
 }
 
 /** True if the value is not a number and has filters, so that it is read to evaluate them. */
-function isFiltered(value: ValueImage): boolean {
+function isFiltered(value: CompiledValue): boolean {
   const { ints, intTable, texts, net } = value;
   const isNumber = NUMBERS.has(ARG_TYPES[value.type].class);
   if (isNumber) return false;
   return ints.length > 0 || intTable !== undefined || Object.keys(texts).length > 0 || Object.keys(net).length > 0;
 }
 
-function isRead({ type }: ValueImage): boolean {
+function isRead({ type }: CompiledValue): boolean {
   return !NUMBERS.has(ARG_TYPES[type].class);
 }
 
-function tablesOf({ texts, net, intTable }: ValueImage): ValueTable<unknown>[] {
+function tablesOf({ texts, net, intTable }: CompiledValue): ValueTable<unknown>[] {
   const all = [intTable, texts.equal, texts.prefix, texts.postfix, net.source, net.destination];
   return all.filter((table) => table !== undefined);
 }
 
-function memoryOf({ texts, net, intTable }: ValueImage): number {
+function memoryOf({ texts, net, intTable }: CompiledValue): number {
   const equal = texts.equal?.entries ?? [];
   const key = equal.reduce((most, entry) => Math.max(most, Buffer.byteLength(entry.value) + 1), 0);
   const tries = (texts.prefix?.entries.length ?? 0) + (texts.postfix?.entries.length ?? 0);

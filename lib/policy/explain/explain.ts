@@ -2,7 +2,7 @@
  * Explains a policy: what each hook reads, the order in which its selectors are evaluated, its actions, and its cost.
  */
 import { filteredSlots, isLateValue, type FilterList } from '../model/slots.js';
-import type { HookImage, PolicyImage } from '../../image/image.js';
+import type { CompiledHook, CompiledPolicy } from '../../compiled/compiled-policy.js';
 import type { KernelInfo } from '../../../types/kernel.js';
 import { callsOf, findList, isGenerated, listName } from '../model/lists.js';
 import { syscallFunctions } from '../../names/calls.js';
@@ -32,7 +32,7 @@ import {
 
 export function explain(
   analysis: Analysis,
-  image: PolicyImage | undefined,
+  image: CompiledPolicy | undefined,
   unsupported: readonly string[],
   kernel?: KernelInfo,
 ): PolicyExplanation {
@@ -73,7 +73,7 @@ function explainOptions({ spec }: PolicyData): PolicyExplanation['options'] {
 function explainHook(
   analysis: Analysis,
   hook: Hook,
-  image: HookImage | undefined,
+  image: CompiledHook | undefined,
   kernel?: KernelInfo,
 ): HookExplanation {
   const { data } = hook;

@@ -1,5 +1,5 @@
 /** Describes in words which processes a scope contains, and which nodes a policy is for. */
-import type { LabelCondition, Scope } from '../../image/image.js';
+import type { LabelCondition, Scope } from '../../compiled/compiled-policy.js';
 import { CONTAINER_LABEL, POD_NAMESPACE } from '../language/containers.js';
 import { listValues } from './words.js';
 

@@ -1,5 +1,5 @@
 /** Checks a policy against a kernel: whether its hooks exist there, and whether its values have the given types. */
-import type { Steps } from '../../in-turns.js';
+import type { Steps } from '../../cooperative.js';
 import { overridesByEnforcers } from '../compile/enforcers.js';
 import { callsOf, findList, isGenerated, listName, type Call, patternOf } from '../model/lists.js';
 import type { ArgData, HookData, PolicyData, Hook } from '../model/model.js';

@@ -2,7 +2,7 @@
 import { RESOLVE_STEPS_MAX } from '../language/limits.js';
 import type { DiagnosticCode } from '../parse/codes.js';
 import type { FunctionInfo, KernelInfo, MemberInfo, TracepointField, TypeInfo } from '../../../types/kernel.js';
-import type { ValueImage } from '../../image/image.js';
+import type { CompiledValue } from '../../compiled/compiled-policy.js';
 import { nearest } from '../parse/nearest.js';
 import { quote } from '../parse/report.js';
 import { pointedStruct } from './fields.js';
@@ -40,7 +40,7 @@ export interface ResolveFailure {
   readonly hint: string;
 }
 
-export type Start = Pick<ValueImage, 'index' | 'source' | 'btfType' | 'btfTypeModule'>;
+export type Start = Pick<CompiledValue, 'index' | 'source' | 'btfType' | 'btfTypeModule'>;
 
 /**
  * The type that `resolve` starts from: the task, the struct that btfType names, or the type of the parameter. With

@@ -1,9 +1,9 @@
 /** The options of a policy (`spec.options`): their names, the values that each takes, and what the values mean. */
-import type { PolicyImage } from '../../image/image.js';
+import type { CompiledPolicy } from '../../compiled/compiled-policy.js';
 import type { PolicyOption } from '../../../types/policy-language.js';
 
 export type OptionName = PolicyOption['name'];
-type Mode = NonNullable<PolicyImage['mode']>;
+type Mode = NonNullable<CompiledPolicy['mode']>;
 
 /** A record, so that the compiler refuses a table that lacks a mode. */
 const MODES: Readonly<Record<Mode, true>> = { enforce: true, monitor: true, monitor_only: true };

@@ -1,5 +1,5 @@
 /** Finds the argument of a hook that a filter compares. */
-import { SOCKET_TYPES } from '../../image/hook.js';
+import { SOCKET_TYPES } from '../../compiled/compiled-hook.js';
 import type { ArgData, Hook, ValueFilter } from './model.js';
 
 export interface FilteredArg {

@@ -2,7 +2,7 @@
  * Parses the registers that an Override of a uprobe sets: `rax=11`, `rbp=%rsp`, `rsp=8%rsp`, `rip=(%rsp)`,
  * `rdi=-8(%rbp)`.
  */
-import type { RegisterAssignment } from '../../image/image.js';
+import type { RegisterAssignment } from '../../compiled/compiled-policy.js';
 import { programRegister } from '../../names/kernel.js';
 
 const NUMBER = '(-?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*))';

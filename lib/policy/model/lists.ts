@@ -1,5 +1,5 @@
 /** Resolves `list:NAME` in calls and values to the functions of the list. */
-import type { FunctionList } from '../../image/image.js';
+import type { FunctionList } from '../../compiled/compiled-policy.js';
 import type { KernelInfo } from '../../../types/kernel.js';
 import type { ListData, PolicyData } from './model.js';
 import { isSyscallFunction } from '../../names/calls.js';

@@ -1,6 +1,6 @@
 /** Reads values of filters that stand for numbers: written as a number, or as a name from the kernel's headers. */
 import { isIPv4, isIPv6 } from 'node:net';
-import type { AddressPrefix } from '../../image/image.js';
+import type { AddressPrefix } from '../../compiled/compiled-policy.js';
 import { findList, listName } from './lists.js';
 import type { PolicyData } from './model.js';
 import { FAMILIES, PROTOCOLS, TCP_STATES, type Names } from '../../names/network.js';

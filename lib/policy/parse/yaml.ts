@@ -1,6 +1,6 @@
 /** Parses text into one YAML document in limited time and memory. Every syntax mistake becomes a diagnostic. */
 import type { Document, Node } from 'yaml';
-import type { Steps } from '../../in-turns.js';
+import type { Steps } from '../../cooperative.js';
 import { FILE_BYTES_MAX, YAML_DEPTH_MAX, YAML_TOKENS_MAX } from '../language/limits.js';
 import { API_VERSION } from '../language/policy.js';
 import { reportForeign } from './foreign.js';

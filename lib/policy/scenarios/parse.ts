@@ -2,7 +2,7 @@
 import type { PolicyTest, Scenario, EventPattern } from '../../../types/policy-test.js';
 import type { ParseOptions } from '../../../types/policy.js';
 import { PolicyError } from '../../errors.js';
-import { atOnce } from '../../in-turns.js';
+import { runToCompletion } from '../../cooperative.js';
 import { patternOf } from '../model/lists.js';
 import { quote, type Report } from '../parse/report.js';
 import { walk } from '../parse/walk.js';
@@ -28,7 +28,7 @@ interface TestData extends Omit<PolicyTest, 'scenarios' | 'file'> {
 }
 
 export function parsePolicyTest(yaml: string, { file = '<test>' }: ParseOptions = {}): PolicyTest {
-  const { report, document } = atOnce(parseYaml(yaml, file, 'test'));
+  const { report, document } = runToCompletion(parseYaml(yaml, file, 'test'));
   const data = document?.contents ? (walk(document.contents, testShape, report, 'the test') as TestData) : undefined;
   if (data === undefined || report.hasErrors) throw new PolicyError(report.diagnostics());
   const scenarios = data.scenarios.map((scenario) => scenarioOf(scenario, report));

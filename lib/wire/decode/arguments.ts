@@ -1,6 +1,6 @@
 /** Decodes the values of a hook's record into typed arguments. The content of a record is not trusted. */
 import type { BufferArgument, HookArgument, SystemCallArgument, TextArgument } from '../../../types/events.js';
-import type { ValueImage } from '../../image/image.js';
+import type { CompiledValue } from '../../compiled/compiled-policy.js';
 import { hostArchitecture, SYSCALL_COMPAT, syscallName } from '../../names/syscalls.js';
 import {
   decodeBpfMap,
@@ -56,7 +56,7 @@ export function decodeArgument(
   record: number,
   size: number,
   slot: number,
-  image: Pick<ValueImage, 'type' | 'index' | 'label'>,
+  image: Pick<CompiledValue, 'type' | 'index' | 'label'>,
 ): HookArgument | undefined {
   return new Decoder(slab, record, size, slot).decode(image);
 }
@@ -79,12 +79,12 @@ class Decoder {
     this.#flags = this.#value.slab.u16(this.#value.at + Value.textFlags);
   }
 
-  decode({ type, index, label }: Pick<ValueImage, 'type' | 'index' | 'label'>): HookArgument | undefined {
+  decode({ type, index, label }: Pick<CompiledValue, 'type' | 'index' | 'label'>): HookArgument | undefined {
     const argument = this.#decode(type, index);
     return argument === undefined || label === undefined ? argument : labelled(argument, label);
   }
 
-  #decode(type: ValueImage['type'], index: number): HookArgument | undefined {
+  #decode(type: CompiledValue['type'], index: number): HookArgument | undefined {
     const { slab, at } = this.#value;
     const number = at + Value.value;
     switch (type) {

@@ -1,6 +1,13 @@
 /** Encodes the actions of selectors. Pure. */
-import { allActions, changes, hasNotifications, hashesFiles, matchesLate, overrides } from '../../image/hook.js';
-import type { HookImage, SelectorActions } from '../../image/image.js';
+import {
+  allActions,
+  changes,
+  hasNotifications,
+  hashesFiles,
+  matchesLate,
+  overrides,
+} from '../../compiled/compiled-hook.js';
+import type { CompiledHook, SelectorActions } from '../../compiled/compiled-policy.js';
 import { type AssignedRegister, type Assignment, type EncodeContext, type ProgramChanges } from './context.js';
 import {
   AbiLimit,
@@ -31,14 +38,14 @@ function notifyBits({ notify, order }: SelectorActions): number {
 }
 
 /** Number of bytes that the actions add to the event. */
-export function addedRoom(hook: HookImage): number {
+export function addedRoom(hook: CompiledHook): number {
   const wants = (kind: 'kernelStack' | 'userStack'): boolean =>
     allActions(hook).some((actions) => actions[kind] === true);
   const stacks = AbiLimit.STACK_ROOM * (Number(wants('kernelStack')) + Number(wants('userStack')));
   return stacks + (hashesFiles(hook) ? ImaHash.sizeof : 0);
 }
 
-export function encodeActions(view: DataView, hook: HookImage, context: EncodeContext): void {
+export function encodeActions(view: DataView, hook: CompiledHook, context: EncodeContext): void {
   const { actions, returnActions, trackedSlot, returnedSocket, findsOwner } = hook;
   view.setUint8(HookConfig.findsOwner, Number(findsOwner === true));
   view.setUint8(HookConfig.returnedSocket, SOCKETS[returnedSocket ?? 'leave']);

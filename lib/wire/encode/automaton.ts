@@ -3,7 +3,7 @@
  * matching", 1975). Each byte of the text is one step from a state to the next, and all steps are computed in advance.
  * Each scan has a start state and states of its own. Pure.
  */
-import type { SubstringScan } from '../../image/image.js';
+import type { SubstringScan } from '../../compiled/compiled-policy.js';
 import { KernelError } from '../../errors.js';
 import { AbiLimit, AutomatonState } from '../layout.gen.js';
 import { selectorMask, textBytes } from './tables.js';

@@ -3,7 +3,7 @@
  * body of cel_entry or cel_return (bpf/filters.bpf.h). It contains no jumps. The verifier therefore checks it once, not
  * once for each combination of results. Pure.
  */
-import type { CelOp, CelStep } from '../../image/image.js';
+import type { CelOp, CelStep } from '../../compiled/compiled-policy.js';
 import { KernelError } from '../../errors.js';
 import { BpfCode, FRAME, type AluOp } from './bpf.js';
 import { AbiLimit } from '../layout.gen.js';

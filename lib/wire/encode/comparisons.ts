@@ -1,6 +1,12 @@
 /** Encodes groups of number comparisons: for the process, then for each value in the order of the slots. Pure. */
-import { valuesOf } from '../../image/hook.js';
-import type { HookImage, IntGroup, NetField, ProcessField as ImageField, ProcessGroup } from '../../image/image.js';
+import { valuesOf } from '../../compiled/compiled-hook.js';
+import type {
+  CompiledHook,
+  IntGroup,
+  NetField,
+  ProcessField as ImageField,
+  ProcessGroup,
+} from '../../compiled/compiled-policy.js';
 import { KernelError } from '../../errors.js';
 import { NAMESPACES } from '../../names/namespaces.js';
 import { type EncodeContext } from './context.js';
@@ -41,7 +47,7 @@ export interface HookGroups {
   readonly values: readonly (readonly PlacedGroup[])[];
 }
 
-export function groupsOf(hook: HookImage, context: EncodeContext): HookGroups {
+export function groupsOf(hook: CompiledHook, context: EncodeContext): HookGroups {
   return {
     process: hook.process.map((group) => processGroup(group, context)),
     values: valuesOf(hook).map(({ ints, net }) => [

@@ -1,5 +1,5 @@
 /** The facts that encoding a hook needs beside its image: how it is attached, and properties of this kernel and machine. */
-import type { NamespaceName, TableEntry } from '../../image/image.js';
+import type { NamespaceName, TableEntry } from '../../compiled/compiled-policy.js';
 import type { Inode } from './tables.js';
 
 export interface EncodeContext {

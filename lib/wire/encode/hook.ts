@@ -1,6 +1,6 @@
-/** Encodes a HookImage as the bytes of struct hook_config and the entries of the hook's tables. Pure. */
-import { acting, isLate, isReturnSlot, suppressing, valuesOf } from '../../image/hook.js';
-import type { CelStep, ChangeTest, HookImage, ProcessTest, ValueImage } from '../../image/image.js';
+/** Encodes a CompiledHook as the bytes of struct hook_config and the entries of the hook's tables. Pure. */
+import { acting, isLate, isReturnSlot, suppressing, valuesOf } from '../../compiled/compiled-hook.js';
+import type { CelStep, ChangeTest, CompiledHook, ProcessTest, CompiledValue } from '../../compiled/compiled-policy.js';
 import { KernelError } from '../../errors.js';
 import { encodeActions, addedRoom } from './actions.js';
 import { celCode } from './cel.js';
@@ -50,7 +50,7 @@ interface EncodedCode {
 }
 
 /** Throws KernelError LIMIT_… if the hook exceeds a limit that the policy compiler does not check. */
-export function encodeHook(hook: HookImage, context: EncodeContext): EncodedHook {
+export function encodeHook(hook: CompiledHook, context: EncodeContext): EncodedHook {
   const room = valuesOf(hook).reduce((sum, value) => sum + roomOf(value), 0);
   if (room > RecordRoom.TEXTS_ROOM) {
     throw new KernelError(
@@ -75,7 +75,12 @@ function expressions(mark: number, steps: readonly CelStep[], call: string): Enc
   return steps.length === 0 ? [] : [{ mark, instructions: celCode(steps, AbiLimit.CEL_ROOM, call) }];
 }
 
-function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAutomaton, bodySize: number): Uint8Array {
+function encodeConfig(
+  hook: CompiledHook,
+  context: EncodeContext,
+  automaton: HookAutomaton,
+  bodySize: number,
+): Uint8Array {
   const bytes = new Uint8Array(HookConfig.sizeof);
   const view = new DataView(bytes.buffer);
   const u8 = (offset: number, value: number): void => view.setUint8(offset, value);
@@ -119,7 +124,7 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   });
   objects.forEach((slot, i) => {
     const at = HookConfig.objects + i * HookConfig.objectsStride;
-    encodeObject(view, at, slot, values[slot] as ValueImage, automaton.startsOf[slot] as readonly number[]);
+    encodeObject(view, at, slot, values[slot] as CompiledValue, automaton.startsOf[slot] as readonly number[]);
   });
   encodeGroups(view, [...groups.process, ...groups.values.flat()], hook.call);
   forEachWithin(hook, 'LIMIT_PROCESS_TESTS', hook.sets, HookConfig.processLength, (test, i) =>
@@ -137,7 +142,7 @@ function encodeConfig(hook: HookImage, context: EncodeContext, automaton: HookAu
   return bytes;
 }
 
-function registersOf({ syscall }: HookImage, { ia32 }: EncodeContext): number {
+function registersOf({ syscall }: CompiledHook, { ia32 }: EncodeContext): number {
   if (!syscall) return SyscallRegisters.SYSCALL_NONE;
   return ia32 ? SyscallRegisters.SYSCALL_IA32 : SyscallRegisters.SYSCALL_NATIVE;
 }
@@ -146,7 +151,7 @@ function registersOf({ syscall }: HookImage, { ia32 }: EncodeContext): number {
  * The policy compiler refuses more items, with their position. This check protects the bytes behind them nevertheless.
  */
 function forEachWithin<T>(
-  hook: HookImage,
+  hook: CompiledHook,
   code: string,
   items: readonly T[],
   most: number,
@@ -165,9 +170,9 @@ function forEachWithin<T>(
 function encodeValue(
   view: DataView,
   at: number,
-  hook: HookImage,
+  hook: CompiledHook,
   slot: number,
-  value: ValueImage,
+  value: CompiledValue,
   context: EncodeContext,
 ): void {
   const u8 = (offset: number, number: number): void => view.setUint8(at + offset, number);

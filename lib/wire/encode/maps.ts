@@ -1,6 +1,6 @@
 /** Lists the maps that a hook needs, with their sizes and entries. Pure. */
-import { hasNotifications, hashesFiles, limitsRate, valuesOf } from '../../image/hook.js';
-import type { HookImage, TextTable } from '../../image/image.js';
+import { hasNotifications, hashesFiles, limitsRate, valuesOf } from '../../compiled/compiled-hook.js';
+import type { CompiledHook, TextTable } from '../../compiled/compiled-policy.js';
 import { type EncodeContext } from './context.js';
 import { longest, type HookAutomaton } from './objects.js';
 import {
@@ -45,7 +45,7 @@ const PLAIN: Omit<EncodedMap, 'name'> = {
 };
 
 export function encodeMaps(
-  hook: HookImage,
+  hook: CompiledHook,
   context: EncodeContext,
   automaton: HookAutomaton,
   trim: number,
@@ -83,7 +83,7 @@ export function notifications(enforcer: number | undefined): EncodedMap {
   return { ...PLAIN, name: 'notifications', ...(enforcer === undefined ? {} : { sharedWith: enforcer }) };
 }
 
-function textMaps(hook: HookImage): EncodedMap[] {
+function textMaps(hook: CompiledHook): EncodedMap[] {
   const of = (kind: 'equal' | 'prefix' | 'postfix'): SlotOf<TextTable>[] =>
     tablesOf(valuesOf(hook).map(({ texts }) => texts[kind]));
   const [equal, prefix, postfix] = [of('equal'), of('prefix'), of('postfix')];
@@ -96,7 +96,7 @@ function textMaps(hook: HookImage): EncodedMap[] {
 }
 
 /** A filter with `inode` always creates the map, because its file can appear later. */
-function inodeMap(hook: HookImage, context: EncodeContext): EncodedMap {
+function inodeMap(hook: CompiledHook, context: EncodeContext): EncodedMap {
   const used = valuesOf(hook).some(({ texts }) => (texts.inode ?? []).length > 0);
   if (!used) return { ...PLAIN, name: 'inodes', create: false };
   const tables = [...context.inodes].map(([slot, entries]) => ({ slot, table: { entries } }));

@@ -1,6 +1,6 @@
 /** Encodes values that are texts, paths or details, and their filters. Pure. */
-import { hasTables, isFiltered, valuesOf } from '../../image/hook.js';
-import type { HookImage, TextTable, ValueImage, ValueTable } from '../../image/image.js';
+import { hasTables, isFiltered, valuesOf } from '../../compiled/compiled-hook.js';
+import type { CompiledHook, TextTable, CompiledValue, ValueTable } from '../../compiled/compiled-policy.js';
 import { KernelError } from '../../errors.js';
 import { buildAutomaton, type Automaton } from './automaton.js';
 import { ObjectConfig, SubstringPass, Table, TextHash, TextTable as TextTableLayout } from '../layout.gen.js';
@@ -12,15 +12,15 @@ const COST: Readonly<Partial<Record<ReadClass, number>>> = { detail: 0, text: 1,
 const UNFILTERED = 3;
 
 /** Returns the slots in the order in which the BPF program reads them. */
-export function objectOrder(hook: HookImage): number[] {
+export function objectOrder(hook: CompiledHook): number[] {
   const values = valuesOf(hook);
   const cost = (slot: number): number => {
-    const value = values[slot] as ValueImage;
+    const value = values[slot] as CompiledValue;
     return (COST[READS[value.type].class] ?? 0) + (isFiltered(value) ? 0 : UNFILTERED);
   };
   return values
     .map((_, slot) => slot)
-    .filter((slot) => isObject((values[slot] as ValueImage).type))
+    .filter((slot) => isObject((values[slot] as CompiledValue).type))
     .sort((a, b) => cost(a) - cost(b) || a - b);
 }
 
@@ -30,7 +30,7 @@ export interface HookAutomaton extends Automaton {
 }
 
 /** Builds one automaton for all substrings of a hook. Throws KernelError LIMIT_SUBSTRINGS. */
-export function automatonOf(hook: HookImage): HookAutomaton {
+export function automatonOf(hook: CompiledHook): HookAutomaton {
   const scans = valuesOf(hook).map(({ texts }) => texts.substrings ?? []);
   if (scans.some((each) => each.length > ObjectConfig.passesLength)) {
     const message = `${hook.call}: a text would need more than ${ObjectConfig.passesLength} searches`;
@@ -47,7 +47,7 @@ export function encodeObject(
   view: DataView,
   at: number,
   slot: number,
-  value: ValueImage,
+  value: CompiledValue,
   starts: readonly number[],
 ): void {
   const { texts, net } = value;

@@ -1,5 +1,5 @@
 /** Encodes the entries of a hook's tables: keys and verdicts of BPF maps. Pure. */
-import type { AddressPrefix, TableEntry } from '../../image/image.js';
+import type { AddressPrefix, TableEntry } from '../../compiled/compiled-policy.js';
 import { FAMILIES } from '../../names/network.js';
 import { AddressKey, AddressSide, InodeKey, IntKey, TrieKey, Verdict } from '../layout.gen.js';
 

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import type { AttachContext } from '../../../lib/attach/request.js';
 import { locksFor } from '../../../lib/attach/verdicts.js';
-import type { HookImage, ValueImage } from '../../../lib/image/image.js';
+import type { CompiledHook, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
 import { hookImage, value } from '../wire/encode/images.js';
 
 const LOCKS = { rename: 0xffffffff81000000n, mount: 0xffffffff82000000n, cpus: 2, rest: 25 };
 const equal = { positive: [0], used: [0], entries: [{ value: '/etc/shadow', match: [0], reject: [] }] };
-const watching = (texts: Partial<ValueImage['texts']>): HookImage => hookImage({ args: [value('file', { texts })] });
+const watching = (texts: Partial<CompiledValue['texts']>): CompiledHook =>
+  hookImage({ args: [value('file', { texts })] });
 
 function contextWith(directRead: boolean, address: (name: string) => bigint): AttachContext {
   return { features: { directRead: { available: directRead } }, binding: { kernelSymbol: address } } as AttachContext;
@@ -28,7 +29,7 @@ describe('remembered verdicts of hooks', function () {
   });
 
   it('other hooks have none, and none has them where the kernel does not show both', () => {
-    const none = (hook: HookImage, mechanism = 'fentry', context = contextWith(true, shown)): void => {
+    const none = (hook: CompiledHook, mechanism = 'fentry', context = contextWith(true, shown)): void => {
       assert.equal(locksFor(hook, mechanism, context), undefined);
     };
     // programs of these may interrupt themselves

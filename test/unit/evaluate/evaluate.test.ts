@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/index.js';
 import { evaluate } from '../../../lib/evaluate/evaluate.js';
 import type { Call } from '../../../lib/evaluate/call.js';
-import type { DoubtCode, HookArgument, PlainProcess, Verdict } from '../../../types/index.js';
+import type { UncertaintyCode, HookArgument, PlainProcess, Verdict } from '../../../types/index.js';
 import { fileOf, intOf, processOf, textOf } from '../output/events.js';
 import { bufferOf, sockOf } from '../output/values.js';
 
@@ -32,7 +32,7 @@ function verdictOf(hook: string, values: readonly (HookArgument | undefined)[], 
 }
 
 /** `0` or `1`: the selector that matches. `no`: none. A code: it is not known, and this is why. */
-type Answer = number | 'no' | DoubtCode;
+type Answer = number | 'no' | UncertaintyCode;
 
 function answerOf(verdict: Verdict): Answer {
   if (verdict.selector !== undefined) return verdict.selector;
@@ -167,7 +167,7 @@ describe('the evaluator: actions', () => {
   const actions = `${FILE}\n${selector('/tmp/', '{action: NoPost}')}\n${selector('/etc/', '{action: Post, rateLimit: 5s}')}\n${selector('/', '{action: Post}')}`;
 
   it('NoPost is not reported, a rate limit is not known, Post is', () => {
-    const reported = (path: string): [Verdict['reported'], number | undefined, DoubtCode[]] => {
+    const reported = (path: string): [Verdict['reported'], number | undefined, UncertaintyCode[]] => {
       const { reported: answer, selector: at, doubts } = verdictOf(actions, [fileOf(path)]);
       return [answer, at, doubts.map(({ code }) => code)];
     };

@@ -1,7 +1,7 @@
 /** The actions and stack traces in events. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import type { SelectorActions } from '../../../lib/image/image.js';
+import type { SelectorActions } from '../../../lib/compiled/compiled-policy.js';
 import { imaHashOf } from '../../../lib/events/ima.js';
 import { mainAction, performedActions, policyModeOf, type EventActions } from '../../../lib/events/performed.js';
 import { localDevices, parseMaps } from '../../../lib/events/mapped-files.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { hookEvent } from '../../../lib/events/events.js';
 import { newTally, type LoadedHook } from '../../../lib/events/hook.js';
-import type { HookImage, ValueImage } from '../../../lib/image/image.js';
+import type { CompiledHook, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock } from '../../../lib/process/clock.js';
 import { RecordReader } from '../../../lib/stream/reader.js';
@@ -14,10 +14,10 @@ import { recordOf, slabOf } from '../wire/decode/values.js';
 const who = (n: number): Who => ({ pid: 20_000_000 + n, start: BigInt(n) * 1_000_000n, count: 1 });
 const child: Who = { ...who(3), count: 0 };
 
-const value = (type: ValueImage['type'], index: number): ValueImage => {
+const value = (type: CompiledValue['type'], index: number): CompiledValue => {
   return { index, type, ints: [], texts: {}, net: {}, position: { line: 1, column: 1 } };
 };
-const image = (kind: HookImage['kind']): HookImage =>
+const image = (kind: CompiledHook['kind']): CompiledHook =>
   ({
     kind,
     call: 'f',
@@ -36,8 +36,8 @@ const image = (kind: HookImage['kind']): HookImage =>
     tracepoint: { subsystem: 's', event: 'e' },
     program: { path: '/a', symbol: 'f', symbolOffset: 8n },
     usdt: { path: '/a', provider: 'p', name: 'n' },
-  }) as unknown as HookImage;
-const loaded = (kind: HookImage['kind']): LoadedHook =>
+  }) as unknown as CompiledHook;
+const loaded = (kind: CompiledHook['kind']): LoadedHook =>
   ({ id: 9, policyName: 'p', functionName: 'f', image: image(kind), tally: newTally() }) as LoadedHook;
 
 /** One event of each kind, of a process with a parent and an ancestor. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { HookImage, ValueImage } from '../../../lib/image/image.js';
+import type { CompiledHook, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
 import type { ProcessView } from '../../../lib/process/view.js';
 import { hookEvent } from '../../../lib/events/events.js';
 import { newTally, type LoadedHook } from '../../../lib/events/hook.js';
@@ -8,7 +8,7 @@ import { EventHook } from '../../../lib/wire/layout.gen.js';
 import type { ArgumentType } from '../../../types/policy-language.js';
 import { recordOf, slabOf, type MadeValue } from '../wire/decode/values.js';
 
-const valueOf = (type: ArgumentType, index: number): ValueImage => ({
+const valueOf = (type: ArgumentType, index: number): CompiledValue => ({
   index,
   type,
   ints: [],
@@ -17,9 +17,9 @@ const valueOf = (type: ArgumentType, index: number): ValueImage => ({
   position: { line: 1, column: 1 },
 });
 
-function eventOf(image: Pick<HookImage, 'args' | 'data' | 'returnArg'>, values: readonly MadeValue[]): KprobeEvent {
+function eventOf(image: Pick<CompiledHook, 'args' | 'data' | 'returnArg'>, values: readonly MadeValue[]): KprobeEvent {
   const { slab, at } = slabOf(recordOf(values));
-  const hook = { id: 8, policyName: 'p', functionName: 'f', image: image as HookImage, tally: newTally() };
+  const hook = { id: 8, policyName: 'p', functionName: 'f', image: image as CompiledHook, tally: newTally() };
   return new KprobeEvent(slab, at, {} as ProcessView, hook, []);
 }
 
@@ -55,13 +55,13 @@ describe('the values of a hook event', () => {
 });
 
 describe('the kind of an event', () => {
-  const made = (image: Partial<HookImage>): Record<string, unknown> => {
+  const made = (image: Partial<CompiledHook>): Record<string, unknown> => {
     const { slab, at } = slabOf(recordOf([]));
     const hook = {
       id: 8,
       policyName: 'p',
       functionName: 'f',
-      image: { args: [], data: [], ...image } as unknown as HookImage,
+      image: { args: [], data: [], ...image } as unknown as CompiledHook,
       tally: newTally(),
     };
     return hookEvent(slab, at, {} as ProcessView, hook) as unknown as Record<string, unknown>;
@@ -109,11 +109,11 @@ describe('the kind of an event', () => {
       const loaded = { id: 8, policyName: 'p', functionName: 'list:a', tally: newTally(), ...more } as LoadedHook;
       return hookEvent(slab, start, {} as ProcessView, loaded) as unknown as Record<string, unknown>;
     };
-    const kprobe = { functions: ['f', 'g'], image: { kind: 'kprobe', args: [], data: [] } as unknown as HookImage };
+    const kprobe = { functions: ['f', 'g'], image: { kind: 'kprobe', args: [], data: [] } as unknown as CompiledHook };
     // The last place does not exist.
     assert.deepEqual([0, 1, 2].map((place) => at(place, kprobe)['functionName']), ['f', 'g', 'list:a']); // prettier-ignore
     const places = [{ path: '/a', symbol: 's' }, { path: '/a', fileOffset: 16n }]; // prettier-ignore
-    const image = { kind: 'uprobe', args: [], data: [], program: places[0], places } as unknown as HookImage;
+    const image = { kind: 'uprobe', args: [], data: [], program: places[0], places } as unknown as CompiledHook;
     assert.deepEqual([0, 1].map((place) => at(place, { image })['symbol']), ['s', '']); // prettier-ignore
     assert.equal(at(1, { image })['offset'], 16n);
   });

@@ -5,7 +5,7 @@ import { CelError, compileExpression, type CelScope } from '../../../lib/policy/
 import { compute } from '../../../lib/policy/cel/arithmetic.js';
 import { generate } from '../../../lib/policy/cel/generate.js';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { CelStep, HookImage } from '../../../lib/image/image.js';
+import type { CelStep, CompiledHook } from '../../../lib/compiled/compiled-policy.js';
 import { checkMarked, kprobe } from './marked.js';
 
 const SCOPE: CelScope = new Map([
@@ -236,7 +236,7 @@ describe('policy: expressions', () => {
 });
 
 describe('policy: expressions of a hook', () => {
-  const hookOf = (filters: string, more = ''): HookImage => {
+  const hookOf = (filters: string, more = ''): CompiledHook => {
     const yaml = kprobe(
       `call: f\nsyscall: false\nreturn: true\nargs: [{index: 1, type: int, label: flags}, {index: 3, type: uint32}, {index: 0, type: string, label: path}, {index: 2, type: int, label: late, returnCopy: true}, {index: 4, type: kernel_cap_t}, {index: 5, type: cap_effective}]\ndata: [{index: 0, type: uint8, source: current_task, resolve: pid, label: pid}]\nreturnArg: {index: 0, type: int, label: result}\nselectors:\n- matchArgs: [${filters}]\n${more}`,
     );

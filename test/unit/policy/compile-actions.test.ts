@@ -1,8 +1,8 @@
 /** Actions of selectors, in the compiler's output and in the bytes for the kernel. */
-import { enforces } from '../../../lib/image/hook.js';
+import { enforces } from '../../../lib/compiled/compiled-hook.js';
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { HookImage, SelectorActions } from '../../../lib/image/image.js';
+import type { CompiledHook, SelectorActions } from '../../../lib/compiled/compiled-policy.js';
 import { encodeHook } from '../../../lib/wire/encode/hook.js';
 import { HookConfig, SelectorActions as Layout } from '../../../lib/wire/layout.gen.js';
 import { encodeContext, hookImage, value } from '../wire/encode/images.js';
@@ -49,7 +49,7 @@ describe('policy: actions of an image', () => {
       ],
     );
     assert.deepEqual(hooks[3]?.actions, [{ order: ['notifyEnforcer'], notify: { signal: 9, override: -1 } }]);
-    assert.ok(enforces(hooks[3] as HookImage) && !enforces(hooks[0] as HookImage));
+    assert.ok(enforces(hooks[3] as CompiledHook) && !enforces(hooks[0] as CompiledHook));
     const signals = compilePolicy(text(0)).hooks;
     assert.deepEqual(signals[3]?.actions, [{ order: ['notifyEnforcer'], notify: { signal: 9 } }]);
     assert.equal(signals[0]?.mayOverride, undefined);

@@ -1,14 +1,14 @@
 /** The compiler's output for filters on the process. */
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { HookImage, PolicyImage } from '../../../lib/image/image.js';
+import type { CompiledHook, CompiledPolicy } from '../../../lib/compiled/compiled-policy.js';
 import { item, kprobe } from './marked.js';
 
-function image(...selectors: string[]): PolicyImage {
+function image(...selectors: string[]): CompiledPolicy {
   return compilePolicy(kprobe(`call: f\nselectors:\n${selectors.map(item).join('\n')}`));
 }
 
-function hookOf(...selectors: string[]): HookImage {
+function hookOf(...selectors: string[]): CompiledHook {
   const [hook] = image(...selectors).hooks;
   assert.ok(hook);
   return hook;
@@ -138,7 +138,7 @@ describe('policy: sets of processes', () => {
     assert.deepEqual(hooks[0]?.process, []);
   });
 
-  const trusted = (policy: PolicyImage): boolean[] =>
+  const trusted = (policy: CompiledPolicy): boolean[] =>
     (policy.hooks[0]?.sets ?? []).map(({ set }) => policy.processSets[set]?.trusted === true);
 
   it('what exempts a process takes trusted executables only', () => {

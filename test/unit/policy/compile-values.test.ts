@@ -1,19 +1,19 @@
 /** The compiler's output for values: numbers in tables and ranges, substrings, inodes, sockets, sources of values. */
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { HookImage, TextFilters, ValueImage } from '../../../lib/image/image.js';
+import type { CompiledHook, TextFilters, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
 import { PolicyError } from '../../../lib/errors.js';
 import type { Architecture } from '../../../lib/names/syscalls.js';
 import { kprobe, policy } from './marked.js';
 
-function hookOf(yaml: string, architecture: Architecture = 'x64'): HookImage {
+function hookOf(yaml: string, architecture: Architecture = 'x64'): CompiledHook {
   const [image] = compilePolicy(yaml, { architecture }).hooks;
   assert.ok(image);
   return image;
 }
 
 /** The first argument of this type. Each text contains the filters on it of one selector. */
-function value(type: string, ...selectors: string[]): ValueImage {
+function value(type: string, ...selectors: string[]): CompiledValue {
   const matches = selectors.map((filters) => {
     const list = filters.split('; ').map((filter) => `  - {index: 0, ${filter}}`);
     return `- matchArgs:\n${list.join('\n')}`;
@@ -30,7 +30,7 @@ const list = (...values: (string | number)[]): string =>
 const op = (operator: string, ...values: (string | number)[]): string =>
   `operator: ${operator}, values: ${list(...values)}`;
 const below = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-const tests = ({ ints }: ValueImage): unknown[] =>
+const tests = ({ ints }: CompiledValue): unknown[] =>
   ints.flatMap((group) =>
     group.tests.map(({ op: name, value: from, upper }) => [name, from, ...(upper === undefined ? [] : [upper])]),
   );

@@ -1,10 +1,10 @@
 /** The compiler's output: every filter in the form that the BPF programs evaluate. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
-import type { HookImage, IntGroup, TextTable } from '../../../lib/image/image.js';
+import type { CompiledHook, IntGroup, TextTable } from '../../../lib/compiled/compiled-policy.js';
 import { FILE_AND_INT, item, kprobe, policy, selectors } from './marked.js';
 
-function hook(yaml: string): HookImage {
+function hook(yaml: string): CompiledHook {
   const [image] = compilePolicy(yaml).hooks;
   assert.ok(image);
   return image;

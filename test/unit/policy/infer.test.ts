@@ -9,7 +9,7 @@ import {
   parsePolicy,
   validatePolicy,
 } from '../../../lib/policy/index.js';
-import type { HookImage } from '../../../lib/image/image.js';
+import type { CompiledHook } from '../../../lib/compiled/compiled-policy.js';
 import { fakeKernel } from './fake-kernel.js';
 import { kprobe, marked, policy } from './marked.js';
 
@@ -123,12 +123,12 @@ describe('policy: types from the kernel', () => {
   }
 
   it('filters the values as if the types were written', () => {
-    const [hook] = compilePolicy(FILTERED, { kernel }).hooks as [HookImage];
+    const [hook] = compilePolicy(FILTERED, { kernel }).hooks as [CompiledHook];
     assert.deepEqual(hook.args.map(({ type }) => type), ['file', 'int']); // prettier-ignore
     assert.equal(hook.returnArg?.type, 'int');
     const written = compilePolicy(FILTERED.replace('{index: 0}', '{index: 0, type: file}').replaceAll('auto', 'int'))
-      .hooks[0] as HookImage;
-    const filtersOf = (of: HookImage): unknown => of.args.map(({ ints, texts }) => ({ ints, texts }));
+      .hooks[0] as CompiledHook;
+    const filtersOf = (of: CompiledHook): unknown => of.args.map(({ ints, texts }) => ({ ints, texts }));
     assert.deepEqual(filtersOf(hook), filtersOf(written));
   });
 

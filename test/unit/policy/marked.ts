@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { PolicyError, type Diagnostic } from '../../../lib/errors.js';
-import { compilePolicy, parsePolicy, validatePolicy, type PolicyImage } from '../../../lib/policy/index.js';
+import { compilePolicy, parsePolicy, validatePolicy, type CompiledPolicy } from '../../../lib/policy/index.js';
 import { checkSchema } from './schema-agreement.js';
 
 interface Expected {
@@ -96,7 +96,7 @@ export function checkText(
 }
 
 /** Only a type that the policy leaves to the kernel can be missing. Then there is no image. */
-export function checkCompiles(text: string): PolicyImage | undefined {
+export function checkCompiles(text: string): CompiledPolicy | undefined {
   try {
     return compilePolicy(text);
   } catch (error) {

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { AddressPrefix, IntGroup, IntTest, ValueImage, ValueTable } from '../../../lib/image/image.js';
+import type {
+  AddressPrefix,
+  IntGroup,
+  IntTest,
+  CompiledValue,
+  ValueTable,
+} from '../../../lib/compiled/compiled-policy.js';
 import { kprobe } from './marked.js';
 
 interface Filter {
@@ -10,7 +16,7 @@ interface Filter {
   readonly values: readonly string[];
 }
 
-function imageOf(type: string, selectors: readonly (readonly Filter[])[]): ValueImage {
+function imageOf(type: string, selectors: readonly (readonly Filter[])[]): CompiledValue {
   const lists = selectors.map((filters) => {
     const texts = filters.map(
       ({ operator, values }) => `  - {index: 0, operator: ${operator}, values: ${JSON.stringify(values)}}`,

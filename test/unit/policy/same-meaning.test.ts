@@ -1,18 +1,18 @@
 /** What Tetragon accepts, row by row: it is accepted here and means the same. */
 import assert from 'node:assert/strict';
 import { compilePolicy, validatePolicy } from '../../../lib/policy/index.js';
-import type { HookImage, ValueImage } from '../../../lib/image/image.js';
-import { seesReturn } from '../../../lib/image/hook.js';
+import type { CompiledHook, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
+import { seesReturn } from '../../../lib/compiled/compiled-hook.js';
 import { kprobe, policy } from './marked.js';
 
 /** A row: what it is about, a policy, and what its first hook must be. */
-type Row = readonly [subject: string, yaml: string, check: (hook: HookImage) => void];
+type Row = readonly [subject: string, yaml: string, check: (hook: CompiledHook) => void];
 
-const filtered = (values: readonly ValueImage[]): number[] =>
+const filtered = (values: readonly CompiledValue[]): number[] =>
   values.flatMap(({ ints, texts, net }, i) =>
     ints.length > 0 || Object.keys(texts).length > 0 || Object.keys(net).length > 0 ? [i] : [],
   );
-const equals = (value: ValueImage | undefined): bigint[] =>
+const equals = (value: CompiledValue | undefined): bigint[] =>
   (value?.ints ?? []).flatMap(({ tests }) => tests.map((test) => BigInt.asIntN(64, test.value)));
 
 const ARGS = 'args: [{index: 3, type: int}, {index: 0, type: int}]';

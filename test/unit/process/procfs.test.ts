@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fs, { mkdirSync, mkdtempSync, rmSync, writeFileSync, type Dir, type Dirent } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { atOnce } from '../../../lib/in-turns.js';
+import { runToCompletion } from '../../../lib/cooperative.js';
 import { listPids, listProcesses } from '../../../lib/process/procfs.js';
 
 const COUNT = 40;
@@ -45,18 +45,18 @@ describe('the list of processes', () => {
   }
 
   it('has parents before children', () => {
-    const found = atOnce(listProcesses(root));
+    const found = runToCompletion(listProcesses(root));
     const expected = Array.from({ length: COUNT }, (_, i) => ({ pid: i + 1, parentPid: i, startTicks: BigInt(i + 1) }));
     assert.deepEqual(found, expected);
   });
 
   it('leaves out processes that end meanwhile, and no others', () => {
     processesEnd((name) => name === '7' || name === '23');
-    const pids = [...atOnce(listPids(root))].sort((a, b) => a - b);
+    const pids = [...runToCompletion(listPids(root))].sort((a, b) => a - b);
     assert.deepEqual(
       pids,
       Array.from({ length: COUNT }, (_, i) => i + 1).filter((pid) => pid !== 7 && pid !== 23),
     );
-    assert.equal(atOnce(listProcesses(root)).length, COUNT - 2);
+    assert.equal(runToCompletion(listProcesses(root)).length, COUNT - 2);
   });
 });

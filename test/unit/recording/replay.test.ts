@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { compilePolicy, replayer } from '../../../lib/index.js';
 import { recordedHook } from '../../../lib/recording/recorder.js';
-import type { HookArgument, PlainEvent, PolicyImage, RecordedEvent, RecordedHook } from '../../../types/index.js';
+import type { HookArgument, PlainEvent, CompiledPolicy, RecordedEvent, RecordedHook } from '../../../types/index.js';
 import { fileOf, hookOf, intOf } from '../output/events.js';
 
-const imageOf = (name: string, ...hooks: readonly string[]): PolicyImage =>
+const imageOf = (name: string, ...hooks: readonly string[]): CompiledPolicy =>
   compilePolicy(
     `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: ${name}}\nspec:\n  kprobes:\n${hooks.map((hook) => `  - ${hook}\n`).join('')}`,
   );
-const hooksOf = (image: PolicyImage): RecordedHook[] =>
+const hooksOf = (image: CompiledPolicy): RecordedHook[] =>
   image.hooks.map((hook) => recordedHook({ policyName: image.name, image: hook }));
 
 const FILE = '{index: 0, type: file}';

@@ -1,12 +1,12 @@
 /** Records of a hook whose values are all different. */
 import { newTally, type LoadedHook } from '../../../lib/events/hook.js';
-import type { HookImage, ValueImage } from '../../../lib/image/image.js';
+import type { CompiledHook, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
 import { EventHeader, EventHook, EventType } from '../../../lib/wire/layout.gen.js';
 import { recordOf } from '../wire/decode/values.js';
 import type { Who } from '../wire/records.js';
 
 const HOOK = 8;
-const value = (type: ValueImage['type'], index: number): ValueImage => {
+const value = (type: CompiledValue['type'], index: number): CompiledValue => {
   return { index, type, ints: [], texts: {}, net: {}, position: { line: 1, column: 1 } };
 };
 const image = {
@@ -15,7 +15,7 @@ const image = {
   data: [value('sock', 0)],
   returnArg: value('int64', 0),
   tags: [],
-} as unknown as HookImage;
+} as unknown as CompiledHook;
 const loaded = { id: HOOK, policyName: 'p', functionName: 'f', image, tally: newTally() } as LoadedHook;
 export const HOOKS = new Map([[HOOK, loaded]]);
 

@@ -3,7 +3,7 @@
  * bits.
  */
 import assert from 'node:assert/strict';
-import type { ProcessSet } from '../../../lib/image/image.js';
+import type { ProcessSet } from '../../../lib/compiled/compiled-policy.js';
 import { ProcessSets } from '../../../lib/tracer/process-sets.js';
 import { AbiLimit, TrieKey } from '../../../lib/wire/layout.gen.js';
 

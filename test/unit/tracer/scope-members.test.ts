@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { ContainerInfo } from '../../../types/containers.js';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { Scope } from '../../../lib/image/image.js';
+import type { Scope } from '../../../lib/compiled/compiled-policy.js';
 import { containsContainer, containsHost, UNNAMED } from '../../../lib/tracer/scope-members.js';
 import { policy } from '../policy/marked.js';
 

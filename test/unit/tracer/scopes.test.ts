@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { ContainerInfo } from '../../../types/containers.js';
 import type { DirectoryListener, KnownContainer } from '../../../lib/containers/directory.js';
-import type { Scope } from '../../../lib/image/image.js';
+import type { Scope } from '../../../lib/compiled/compiled-policy.js';
 import { Scopes } from '../../../lib/tracer/scopes.js';
 import { AbiLimit, CgroupKind } from '../../../lib/wire/layout.gen.js';
 

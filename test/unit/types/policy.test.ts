@@ -96,7 +96,7 @@ function tables(): string {
   const lines = [
     "import type * as Public from '../../../types/index.js';",
     "import type * as Internal from '../../../lib/image/image.js';",
-    '{ const same: Same<Public.PolicyImage, Internal.PolicyImage> = true; void same; }',
+    '{ const same: Same<Public.CompiledPolicy, Internal.CompiledPolicy> = true; void same; }',
     "import type { Actions, ArgumentType, ComparisonOf, FilterOf, HookKind } from '../../../types/index.js';",
     'type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;',
     "type On<T extends ArgumentType> = ComparisonOf<T>['operator'];",

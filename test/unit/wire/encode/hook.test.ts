@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../../lib/policy/index.js';
 import type {
-  HookImage,
+  CompiledHook,
   IntGroup as ImageGroup,
   ProcessGroup,
   SelectorActions,
-  ValueImage,
-} from '../../../../lib/image/image.js';
+  CompiledValue,
+} from '../../../../lib/compiled/compiled-policy.js';
 import { encodeHook, type EncodeContext, type EncodedHook } from '../../../../lib/wire/encode/hook.js';
 import {
   AbiLimit,
@@ -35,7 +35,7 @@ import { encodeContext, hookImage, value } from './images.js';
 
 const VALUES = AbiLimit.HOOK_VALUES_MAX * Value.sizeof;
 
-function configOf(hook: HookImage, context: Partial<EncodeContext> = {}): DataView {
+function configOf(hook: CompiledHook, context: Partial<EncodeContext> = {}): DataView {
   return new DataView(encodeHook(hook, encodeContext(context)).config.buffer);
 }
 
@@ -105,7 +105,7 @@ spec:
     - matchArgs:
       - {index: 0, operator: Prefix, values: [/etc/]}
 `;
-    const image = compilePolicy(parsePolicy(yaml)).hooks[0] as HookImage;
+    const image = compilePolicy(parsePolicy(yaml)).hooks[0] as CompiledHook;
     const resolved = new Map([[2, { steps: [{ offset: 1000, follow: false }], width: 0 }]]);
     const view = configOf(image, { pair: true, processBits: [200], resolved });
     assert.equal(view.byteLength, HookConfig.sizeof);
@@ -289,7 +289,7 @@ spec:
   });
 
   it('parts of registers: that many bytes, extended with zeros', () => {
-    const read = (type: ValueImage['type'], bytes: number): number[] => {
+    const read = (type: CompiledValue['type'], bytes: number): number[] => {
       const registers = new Map([[0, { offset: 80, bytes }]]);
       const view = configOf(hookImage({ data: [value(type, { source: 'pt_regs', resolve: 'al' })] }), { registers });
       return [ValueConfig.width, ValueConfig.isSigned].map((field) => view.getUint8(slotAt(0) + field));
@@ -301,7 +301,7 @@ spec:
   });
 
   it('texts: in the kernel, in user space, or where the address says', () => {
-    const memory = (hook: Partial<HookImage>, resolved: EncodeContext['resolved'] = new Map()): number =>
+    const memory = (hook: Partial<CompiledHook>, resolved: EncodeContext['resolved'] = new Map()): number =>
       configOf(hookImage(hook), { resolved }).getUint8(slotAt(0) + ValueConfig.memory);
     const text = [value('string')];
     assert.equal(memory({ args: text }), ValueMemory.MEMORY_BY_ADDRESS);
@@ -464,7 +464,7 @@ spec:
       order: names,
       ...(names.includes('sigkill') ? { signal: 9 } : {}),
     });
-    const suppresses = (more: Partial<HookImage>): bigint =>
+    const suppresses = (more: Partial<CompiledHook>): bigint =>
       configOf(hookImage({ selectors: 3, ...more })).getBigUint64(HookConfig.suppresses, true);
     assert.equal(suppresses({}), 0n);
     const actions = [order('noPost'), order('post'), order('sigkill', 'noPost')];
@@ -560,7 +560,10 @@ spec:
   });
 
   it('each search for substrings has its own start', () => {
-    const scan = (text: string, ignoreCase: boolean): NonNullable<HookImage['args'][0]['texts']['substrings']>[0] => ({
+    const scan = (
+      text: string,
+      ignoreCase: boolean,
+    ): NonNullable<CompiledHook['args'][0]['texts']['substrings']>[0] => ({
       ignoreCase,
       selectors: [0],
       needles: [{ text, selectors: [0] }],

@@ -1,12 +1,12 @@
 /** Fake images of hooks for the tests of encoding. */
-import type { HookImage, ValueImage } from '../../../../lib/image/image.js';
+import type { CompiledHook, CompiledValue } from '../../../../lib/compiled/compiled-policy.js';
 import type { EncodeContext } from '../../../../lib/wire/encode/hook.js';
 
-export function value(type: ValueImage['type'], more: Partial<ValueImage> = {}): ValueImage {
+export function value(type: CompiledValue['type'], more: Partial<CompiledValue> = {}): CompiledValue {
   return { index: 0, type, ints: [], texts: {}, net: {}, position: { line: 1, column: 1 }, ...more };
 }
 
-export function hookImage(more: Partial<HookImage> = {}): HookImage {
+export function hookImage(more: Partial<CompiledHook> = {}): CompiledHook {
   return {
     kind: 'kprobe',
     call: 'made_up',

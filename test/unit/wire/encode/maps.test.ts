@@ -1,11 +1,11 @@
 /** The maps of a hook: their keys and verdicts, and which maps exist. */
 import assert from 'node:assert/strict';
-import type { HookImage } from '../../../../lib/image/image.js';
+import type { CompiledHook } from '../../../../lib/compiled/compiled-policy.js';
 import { encodeHook, type EncodeContext, type EncodedMap } from '../../../../lib/wire/encode/hook.js';
 import { AddressKey, AutomatonState, InodeKey, IntKey, TrieKey, Verdict } from '../../../../lib/wire/layout.gen.js';
 import { encodeContext, hookImage, value } from './images.js';
 
-function mapsOf(hook: HookImage, context: Partial<EncodeContext> = {}): (name: string) => EncodedMap {
+function mapsOf(hook: CompiledHook, context: Partial<EncodeContext> = {}): (name: string) => EncodedMap {
   const { maps } = encodeHook(hook, encodeContext(context));
   return (name) => {
     const found = maps.find((each) => each.name === name);

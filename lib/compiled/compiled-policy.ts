@@ -1,5 +1,5 @@
 /**
- * PolicyImage: the result of the policy compiler. It is plain data without kernel addresses, and the same policy always
+ * CompiledPolicy: the result of the policy compiler. It is plain data without kernel addresses, and the same policy always
  * gives the same image. lib/wire/encode/ turns it into the bytes of bpf/abi.h.
  *
  * Selectors are referred to by their index. The kernel keeps a set of candidate selectors, and each filter removes some of
@@ -11,14 +11,14 @@ export type {
   CelStep,
   ChangeTest,
   FunctionList,
-  HookImage,
+  CompiledHook,
   IntGroup,
   IntTest,
   LabelCondition,
   NamespaceName,
   NetField,
   NetFilters,
-  PolicyImage,
+  CompiledPolicy,
   ProcessField,
   ProcessGroup,
   ProcessSet,
@@ -32,6 +32,6 @@ export type {
   TableEntry,
   TextFilters,
   TextTable,
-  ValueImage,
+  CompiledValue,
   ValueTable,
 } from '../../types/policy.js';
